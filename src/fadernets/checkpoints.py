@@ -1,0 +1,120 @@
+"""Checkpoint folders: config + safetensors + codec + data hash + model card, written whole or not at all.
+
+    config.json        recipe, model options, codec, data hash, step, validation figures
+    model.safetensors  the weights
+    README.md          the model card
+    state.pt           optimiser and random states, where a run can resume
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from fadernets.errors import FadernetsError
+from fadernets.models import build
+
+FORMAT = 1
+CODEC = "grid"
+
+
+class CheckpointError(FadernetsError):
+    """A checkpoint folder that cannot be used."""
+
+
+def save(folder: Path, model: nn.Module, config: dict[str, Any], state: dict[str, Any] | None = None) -> None:
+    """Write a checkpoint folder; the folder that was there is replaced in one step."""
+    from safetensors.torch import save_file
+
+    new = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    save_file(weights, new / "model.safetensors")
+    config = {"format": FORMAT, "codec": CODEC, **config}
+    (new / "config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n")
+    (new / "README.md").write_text(card(config))
+    if state is not None:
+        torch.save(state, new / "state.pt")
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        os.replace(folder, old)
+    os.replace(new, folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The config of a checkpoint folder. Raises CheckpointError."""
+    try:
+        config = json.loads((folder / "config.json").read_text())
+    except FileNotFoundError:
+        raise CheckpointError(f"{folder}: is no checkpoint (it has no config.json)") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder}/config.json: cannot be read ({error})") from None
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        raise CheckpointError(f"{folder}: is no checkpoint of format {FORMAT}")
+    if config.get("codec") != CODEC:
+        raise CheckpointError(f"{folder}: codec {config.get('codec')!r}; this version reads {CODEC!r}")
+    return config
+
+
+def load(folder: Path, device: str = "cpu") -> tuple[nn.Module, dict[str, Any]]:
+    """The model of a checkpoint folder in evaluation mode, and its config. Raises CheckpointError."""
+    from safetensors.torch import load_file
+
+    config = read_config(folder)
+    model = build(config["recipe"]["name"], config["recipe"]["model"])
+    try:
+        weights = load_file(folder / "model.safetensors", device=device)
+        model.load_state_dict(weights)
+    except Exception as error:  # safetensors and torch raise several kinds on damaged or foreign files
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{folder}/model.safetensors: does not fit its config ({reason})") from None
+    return model.to(device).eval(), config
+
+
+def load_state(folder: Path) -> dict[str, Any] | None:
+    """What a run needs to resume; None where the folder holds none."""
+    path = folder / "state.pt"
+    return torch.load(path, weights_only=True) if path.exists() else None
+
+
+def card(config: dict[str, Any]) -> str:
+    """A model card: what it is, what it learned from, what it scores, what it must not be trusted with."""
+    recipe = config.get("recipe", {})
+    data = config.get("data", {})
+    figures = config.get("figures", {})
+    corpora = data.get("corpora", {})
+    lines = [
+        f"# {recipe.get('name', 'model')}",
+        "",
+        "Music FaderNets (ISMIR 2020): codes for rhythm and note density of a four-beat piano segment,",
+        "each with one regularised dimension, under a mixture prior whose components are low and high arousal.",
+        "",
+        f"- codec: {config.get('codec')} (16 steps x 88 pitches)",
+        f"- data set: {data.get('hash', 'unknown')}",
+        f"- step: {config.get('step')}",
+        "",
+        "## Data",
+        "",
+    ]
+    lines += [f"- {name}: {row}" for name, row in corpora.items()] or ["- not recorded"]
+    lines += ["", "## Figures (validation split)", ""]
+    lines += [f"- {name}: {value:.4f}" for name, value in sorted(figures.items())] or ["- none yet"]
+    lines += [
+        "",
+        "## Limits",
+        "",
+        "Sixteenth notes in four-beat segments; triplets and ornaments are snapped to the nearest step.",
+        "Arousal labels come from video game music rated by listeners; tempo and loudness, which carry",
+        "most of it, are not known to these codes.",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,137 @@
+"""Notes and pieces, and the two maps that give ticks a meaning.
+
+Units: onsets and ends are absolute ticks (integers); a quarter-beat has `tpq` ticks; seconds are
+floats; pitches are MIDI numbers; bars are counted from 1, as a sequencer counts them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+# One row a note. `track` indexes `Piece.tracks`.
+NOTE = np.dtype(
+    [("onset", np.int64), ("end", np.int64), ("pitch", np.uint8), ("velocity", np.uint8), ("track", np.int32)]
+)
+DEFAULT_TEMPO = 500_000  # microseconds a quarter: 120 bpm, what the paper assumes where a file has no tempo
+
+# General MIDI programs of keyboard instruments: pianos, harpsichord, clavinet, celesta, organs.
+KEYBOARD_PROGRAMS = frozenset([*range(9), *range(16, 21)])
+
+
+@dataclass(frozen=True)
+class Track:
+    """One voice of a file: the notes of one channel in one track chunk."""
+
+    name: str
+    chunk: int  # which track chunk of the file
+    channel: int
+    program: int = 0
+
+    @property
+    def is_drum(self) -> bool:
+        return self.channel == 9
+
+    @property
+    def is_keyboard(self) -> bool:
+        return not self.is_drum and self.program in KEYBOARD_PROGRAMS
+
+
+@dataclass(frozen=True)
+class TempoMap:
+    """Tempo changes, one a tick at most, the first at tick 0."""
+
+    ticks: NDArray[np.int64]
+    micros: NDArray[np.int64]  # microseconds a quarter-beat from that tick on
+    tpq: int
+
+    @classmethod
+    def of(cls, events: list[tuple[int, int]], tpq: int) -> TempoMap:
+        """From (tick, microseconds a quarter) in file order: the last event of a tick holds."""
+        last = {0: DEFAULT_TEMPO}
+        for tick, micros in events:
+            last[tick] = micros
+        ticks = np.array(sorted(last), np.int64)
+        return cls(ticks, np.array([last[t] for t in ticks.tolist()], np.int64), tpq)
+
+    def seconds(self, ticks: ArrayLike) -> NDArray[np.float64]:
+        """Ticks to seconds."""
+        at = np.asarray(ticks, np.float64)
+        lengths = np.diff(self.ticks) * self.micros[:-1] / (self.tpq * 1e6)
+        starts = np.concatenate([[0.0], np.cumsum(lengths)])
+        i = np.maximum(np.searchsorted(self.ticks, at, side="right") - 1, 0)
+        return np.asarray(starts[i] + (at - self.ticks[i]) * self.micros[i] / (self.tpq * 1e6))
+
+
+@dataclass(frozen=True)
+class MetreMap:
+    """Time signatures, the first at tick 0 or where the first bar line is (`ticks[0]`)."""
+
+    ticks: NDArray[np.int64]
+    numerators: NDArray[np.int64]
+    denominators: NDArray[np.int64]
+    tpq: int
+
+    @classmethod
+    def of(cls, events: list[tuple[int, int, int]], tpq: int) -> MetreMap:
+        """From (tick, numerator, denominator); 4/4 until the first one; the last event of a tick holds."""
+        last = {0: (4, 4)} if not events or min(e[0] for e in events) > 0 else {}
+        for tick, numerator, denominator in events:
+            last[tick] = (max(numerator, 1), max(denominator, 1))
+        ticks = sorted(last)
+        return cls(
+            np.array(ticks, np.int64),
+            np.array([last[t][0] for t in ticks], np.int64),
+            np.array([last[t][1] for t in ticks], np.int64),
+            tpq,
+        )
+
+    def bar_lengths(self) -> NDArray[np.int64]:
+        """Ticks in a bar of each signature."""
+        return np.maximum(self.numerators * 4 * self.tpq // self.denominators, 1)
+
+    def bar_starts(self, end: int) -> NDArray[np.int64]:
+        """The tick of each bar line before `end`; a signature change starts a new bar."""
+        stops = np.append(self.ticks[1:], max(end, int(self.ticks[-1]) + 1))
+        spans = zip(self.ticks, stops, self.bar_lengths(), strict=True)
+        parts = [np.arange(a, min(b, end), step) for a, b, step in spans if a < end]
+        return np.concatenate(parts) if parts else self.ticks[:1]
+
+
+@dataclass
+class Piece:
+    """A piece of music: notes sorted by onset then pitch, with what is needed to place them."""
+
+    notes: NDArray  # [N] of NOTE
+    tpq: int
+    tempo: TempoMap
+    metre: MetreMap
+    tracks: list[Track]
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def end(self) -> int:
+        """The tick at which the last note ends; 0 for a piece without notes."""
+        return int(self.notes["end"].max()) if len(self.notes) else 0
+
+    def seconds(self) -> float:
+        return float(self.tempo.seconds(self.end))
+
+    def only(self, tracks: list[int]) -> Piece:
+        """The same piece with the notes of these tracks alone; track numbers stay."""
+        kept = self.notes[np.isin(self.notes["track"], tracks)]
+        return Piece(kept, self.tpq, self.tempo, self.metre, self.tracks, self.warnings)
+
+
+def make_notes(rows: list[tuple[int, int, int, int, int]]) -> NDArray:
+    """Rows of (onset, end, pitch, velocity, track) as a NOTE array in `note_order`."""
+    notes = np.array(rows, NOTE) if rows else np.empty(0, NOTE)
+    return notes[note_order(notes)]
+
+
+def note_order(notes: NDArray) -> NDArray[np.int64]:
+    """The order of a piece's notes: by onset, pitch, end, track, velocity."""
+    keys = ("velocity", "track", "end", "pitch", "onset")
+    return np.lexsort(tuple(notes[key] for key in keys))

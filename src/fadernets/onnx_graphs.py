@@ -1,0 +1,238 @@
+"""The two ONNX graphs of a grid model, built from its weights: encoder and decoder.
+
+Weights are stored in 16 bits and widened when a session opens. The decoder's loop over the 16 steps
+is a Scan inside the graph, so that one call decodes a batch. B rows, Z latent size, H hidden size.
+
+Decoder inputs, beside codes, key and asked values: `offset` [B, 16, 176] is added to the probabilities
+of onset and hold, `bias` [B, 1] to every score, `onset_step` [B, 16] forbids (-1), leaves free (0) or
+requires (1) an onset, `held` [B, 176] is the step before the first. A cell is set where
+probability + offset + bias exceeds one half.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
+
+STEPS, PITCHES = 16, 88
+CELLS = 2 * PITCHES
+OPSET, IR = 18, 9
+NEVER = -10.0  # a score that nothing outweighs
+Weights = dict[str, NDArray[np.float32]]
+
+
+class _Graph:
+    """Collects nodes and initialisers; `op` returns the name of its output."""
+
+    def __init__(self, prefix: str = "") -> None:
+        self.nodes: list[NodeProto] = []
+        self.constants: list[TensorProto] = []
+        self.prefix = prefix
+
+    def op(self, kind: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
+        names = [f"{self.prefix}{kind}{len(self.nodes)}_{i}" for i in range(outputs)]
+        self.nodes.append(helper.make_node(kind, list(inputs), names, **attributes))
+        return names[0] if outputs == 1 else names
+
+    def name(self, source: str, target: str) -> None:
+        self.nodes.append(helper.make_node("Identity", [source], [target]))
+
+    def constant(self, value: Any, dtype: Any = np.float32) -> str:
+        name = f"{self.prefix}c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
+        return name
+
+    def weight(self, value: NDArray[np.float32]) -> str:
+        """A weight kept in 16 bits and cast once, when the session opens."""
+        half = self.constant(np.ascontiguousarray(value), np.float16)
+        return str(self.op("Cast", half, to=TensorProto.FLOAT))
+
+
+def _value(name: str, *shape: int | str) -> Any:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+
+def _model(graph: GraphProto) -> ModelProto:
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="fadernets")
+    model.ir_version = IR
+    checker.check_model(model)
+    return model
+
+
+def _onnx_gates(w: NDArray[np.float32]) -> NDArray[np.float32]:
+    """PyTorch orders a GRU's gates reset, update, new; ONNX update, reset, new."""
+    r, z, n = np.split(w, 3)
+    return np.concatenate([z, r, n])
+
+
+def encoder(weights: Weights, z: int, hidden: int) -> ModelProto:
+    """cells [B, 16, 176] of 0 and 1 -> posterior means z_rhythm, z_note [B, Z]."""
+    g = _Graph()
+    x = g.op("Transpose", "cells", perm=[1, 0, 2])  # [T, B, 176]
+    for code in ("rhythm", "note"):
+        p = f"encoders.{code}."
+        parts: dict[str, list[NDArray[np.float32]]] = {"w": [], "r": [], "b": []}
+        for end in ("", "_reverse"):
+            parts["w"].append(_onnx_gates(weights[f"{p}gru.weight_ih_l0{end}"]))
+            parts["r"].append(_onnx_gates(weights[f"{p}gru.weight_hh_l0{end}"]))
+            bias = [_onnx_gates(weights[f"{p}gru.bias_{k}_l0{end}"]) for k in ("ih", "hh")]
+            parts["b"].append(np.concatenate(bias))
+        w, r, b = (g.weight(np.stack(parts[k])) for k in ("w", "r", "b"))
+        _, last = g.op(
+            "GRU", x, w, r, b, outputs=2, hidden_size=hidden, direction="bidirectional", linear_before_reset=1
+        )
+        last = g.op("Transpose", last, perm=[1, 0, 2])  # [B, 2, H]
+        flat = g.op("Reshape", last, g.constant([0, 2 * hidden], np.int64))
+        head = g.weight(weights[f"{p}head.weight"][:z].T)
+        mean = g.op("Add", g.op("MatMul", flat, head), g.weight(weights[f"{p}head.bias"][:z]))
+        g.name(mean, f"z_{code}")
+    graph = helper.make_graph(
+        g.nodes,
+        "encoder",
+        [_value("cells", "B", STEPS, CELLS)],
+        [_value("z_rhythm", "B", z), _value("z_note", "B", z)],
+        g.constants,
+    )
+    return _model(graph)
+
+
+def _gru_step(b: _Graph, x: str, h: str, gru: dict[str, str]) -> str:
+    """One step of a PyTorch GRU cell."""
+    gi = b.op("Add", b.op("MatMul", x, gru["wi"]), gru["bi"])
+    gh = b.op("Add", b.op("MatMul", h, gru["wh"]), gru["bh"])
+    i_r, i_z, i_n = b.op("Split", gi, outputs=3, axis=1, num_outputs=3)
+    h_r, h_z, h_n = b.op("Split", gh, outputs=3, axis=1, num_outputs=3)
+    reset = b.op("Sigmoid", b.op("Add", i_r, h_r))
+    update = b.op("Sigmoid", b.op("Add", i_z, h_z))
+    new = b.op("Tanh", b.op("Add", i_n, b.op("Mul", reset, h_n)))
+    return str(b.op("Add", new, b.op("Mul", update, b.op("Sub", h, new))))
+
+
+def decoder(weights: Weights, z: int, hidden: int, plan: int, *, attributes: bool) -> ModelProto:
+    """Codes, key, asked values and scores' offsets -> cells and probabilities [B, 16, 176]."""
+    g = _Graph()
+    layers = []
+    for layer in ("gru1", "gru2"):
+        layers.append(
+            {
+                "wi": g.weight(weights[f"decoder.{layer}.weight_ih_l0"].T),
+                "wh": g.weight(weights[f"decoder.{layer}.weight_hh_l0"].T),
+                "bi": g.weight(weights[f"decoder.{layer}.bias_ih_l0"]),
+                "bh": g.weight(weights[f"decoder.{layer}.bias_hh_l0"]),
+            }
+        )
+    head, head_bias = g.weight(weights["decoder.head.weight"].T), g.weight(weights["decoder.head.bias"])
+    gain, shift = g.constant([2.0, 0.25]), g.constant([1.0, 0.5])  # models.music_fadernets.scale
+    scaled = g.op("Sub", g.op("Mul", "asked", gain), shift)
+    code = g.op("Concat", "z_rhythm", "z_note", "key", *([scaled] if attributes else []), axis=1)
+    inner = [g.weight(weights["decoder.plan.0.weight"].T), g.weight(weights["decoder.plan.0.bias"])]
+    outer = [g.weight(weights["decoder.plan.2.weight"].T), g.weight(weights["decoder.plan.2.bias"])]
+    first = g.op("Relu", g.op("Add", g.op("MatMul", code, inner[0]), inner[1]))
+    plans = g.op("Add", g.op("MatMul", first, outer[0]), outer[1])
+    plans = g.op("Reshape", plans, g.constant([0, STEPS, plan], np.int64))
+    total = g.op("Mul", "asked", g.constant(float(STEPS)))
+    still = g.constant(1.0 / (STEPS - np.arange(STEPS)))  # [16] one over the steps still to come
+    batch = g.op("Shape", "z_rhythm", start=0, end=1)
+    zeros = [
+        g.op("Expand", g.constant(0.0), g.op("Concat", batch, g.constant([n], np.int64), axis=0))
+        for n in (hidden, hidden, 2)
+    ]
+    half, zero = g.constant(0.5), g.constant(0.0)
+    never, voices = g.constant(NEVER), g.constant(15.0)
+    planes, flat = g.constant([0, 2, PITCHES], np.int64), g.constant([0, CELLS], np.int64)
+    last_axis, columns = g.constant([1], np.int64), g.constant([0, 1], np.int64)
+
+    b = _Graph("s_")
+    x = ["before", "plan"]
+    if attributes:
+        left = b.op("Mul", b.op("Sub", total, "placed"), "still")
+        x += [scaled, b.op("Sub", b.op("Mul", left, gain), shift)]
+    h1 = _gru_step(b, b.op("Concat", *x, axis=1), "h1", layers[0])
+    h2 = _gru_step(b, b.op("Concat", h1, "plan", axis=1), "h2", layers[1])
+    logits = b.op("Add", b.op("MatMul", b.op("Concat", h2, "plan", axis=1), head), head_bias)
+    logits = b.op("Reshape", logits, planes)  # [B, 2, 88] onset and hold against off
+    top = b.op("Max", b.op("ReduceMax", logits, last_axis, keepdims=1), zero)
+    power = b.op("Exp", b.op("Sub", logits, top))
+    off = b.op("Exp", b.op("Neg", top))
+    p = b.op("Div", power, b.op("Add", off, b.op("ReduceSum", power, last_axis, keepdims=1)))
+    p_flat = b.op("Reshape", p, flat)
+    score = b.op("Sub", b.op("Add", b.op("Add", p_flat, "offset_t"), "bias"), half)
+    s_on, s_hold = b.op("Split", score, outputs=2, axis=1, num_outputs=2)  # [B, 88]
+    mode = b.op("Reshape", "mode", columns)  # [B, 1]
+    s_on = b.op("Where", b.op("Less", mode, zero), never, s_on)
+    b_on, b_hold = b.op("Split", "before", outputs=2, axis=1, num_outputs=2)
+    s_hold = b.op("Where", b.op("Greater", b.op("Add", b_on, b_hold), zero), s_hold, never)
+    chosen = b.op("And", b.op("Greater", s_on, zero), b.op("GreaterOrEqual", s_on, s_hold))
+    any_on = b.op("ReduceMax", b.op("Cast", chosen, to=TensorProto.FLOAT), last_axis, keepdims=1)
+    lacking = b.op("And", b.op("Greater", mode, zero), b.op("Less", any_on, half))
+    best = b.op("GreaterOrEqual", s_on, b.op("ReduceMax", s_on, last_axis, keepdims=1))
+    onset_bool = b.op("Or", chosen, b.op("And", lacking, best))
+    hold_bool = b.op("And", b.op("Greater", s_hold, zero), b.op("Not", onset_bool))
+    onset, hold = (b.op("Cast", c, to=TensorProto.FLOAT) for c in (onset_bool, hold_bool))
+    cells = b.op("Concat", onset, hold, axis=1)
+    notes = b.op("Min", b.op("ReduceSum", cells, last_axis, keepdims=1), voices)
+    counts = b.op("Concat", b.op("ReduceMax", onset, last_axis, keepdims=1), notes, axis=1)
+    placed = b.op("Add", "placed", counts)
+    for source, target in ((cells, "before_o"), (h1, "h1_o"), (h2, "h2_o"), (placed, "placed_o")):
+        b.name(source, target)
+    b.name(cells, "cells_t")
+    b.name(p_flat, "p_t")
+    body = helper.make_graph(
+        b.nodes,
+        "step",
+        [
+            _value("before", "B", CELLS),
+            _value("h1", "B", hidden),
+            _value("h2", "B", hidden),
+            _value("placed", "B", 2),
+            _value("plan", "B", plan),
+            _value("offset_t", "B", CELLS),
+            _value("mode", "B"),
+            _value("still"),
+        ],
+        [
+            _value("before_o", "B", CELLS),
+            _value("h1_o", "B", hidden),
+            _value("h2_o", "B", hidden),
+            _value("placed_o", "B", 2),
+            _value("cells_t", "B", CELLS),
+            _value("p_t", "B", CELLS),
+        ],
+        b.constants,
+    )
+    outputs = g.op(
+        "Scan",
+        "held",
+        *zeros,
+        plans,
+        "offset",
+        "onset_step",
+        still,
+        outputs=6,
+        body=body,
+        num_scan_inputs=4,
+        scan_input_axes=[1, 1, 1, 0],
+        scan_output_axes=[1, 1],
+    )
+    g.name(outputs[4], "cells")
+    g.name(outputs[5], "probabilities")
+    graph = helper.make_graph(
+        g.nodes,
+        "decoder",
+        [
+            _value("z_rhythm", "B", z),
+            _value("z_note", "B", z),
+            _value("key", "B", 24),
+            _value("asked", "B", 2),
+            _value("offset", "B", STEPS, CELLS),
+            _value("bias", "B", 1),
+            _value("onset_step", "B", STEPS),
+            _value("held", "B", CELLS),
+        ],
+        [_value("cells", "B", STEPS, CELLS), _value("probabilities", "B", STEPS, CELLS)],
+        g.constants,
+    )
+    return _model(graph)

@@ -1,0 +1,144 @@
+"""Recipes: one small YAML file an experiment. `base:` names another recipe that this one differs from."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from fadernets.errors import FadernetsError
+from fadernets.models import MODELS
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a training run needs to know; each field is a key of the file."""
+
+    data: str = "data/pop-lieder"  # a prepared data set
+    out: str = ""  # the run's folder; default runs/<name of the recipe>
+    name: str = "music-fadernets"  # a row of the model table
+    model: dict[str, Any] = field(default_factory=dict)  # its options
+    corpora: tuple[str, ...] = ()  # whose segments are reconstructed; empty: all of the data set
+    label_corpora: tuple[str, ...] = ("vgmidi",)  # whose labels guide the clusters, never reconstructed
+    label_share: float = 0.01  # labelled segments as a share of all training segments; 0: none
+    seed: int = 0
+    steps: int = 20_000
+    batch: int = 256
+    labels: int = 16  # labelled rows added to each batch
+    pairs: float = 0.0  # share of rows whose target is another bar of the same song
+    transpose: bool = True
+    learning_rate: float = 2e-3
+    warmup: float = 0.02
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    precision: str = "auto"  # auto, 32-true, bf16-mixed
+    validate: int = 1000  # steps between validations (and checkpoints)
+    patience: int = 0  # validations without a better loss before the run stops; 0: never
+    checks: str = ""  # a note on what is expected, and what was measured
+
+
+def load(path: Path, overrides: list[str] | None = None) -> Recipe:
+    """A recipe file, its bases and `key=value` overrides (dots reach into `model`).
+
+    Raises FadernetsError for a missing file, an unknown key or an impossible value.
+    """
+    values = _read(path, seen=())
+    for item in overrides or []:
+        name, equals, text = item.partition("=")
+        if not equals:
+            raise FadernetsError(f"--set {item!r}: expected key=value, such as steps=5000 or model.z=64")
+        _assign(values, name.strip(), _scalar(text))
+    if not values.get("out"):
+        values["out"] = f"runs/{path.stem}"
+    return check(values)
+
+
+def check(values: dict[str, Any]) -> Recipe:
+    """Values to a recipe, refused with one line where they cannot work."""
+    known = {f.name: f for f in fields(Recipe)}
+    for name in values:
+        if name not in known:
+            raise FadernetsError(f"unknown recipe key {name!r}; known: {', '.join(known)}")
+    for name in ("corpora", "label_corpora"):
+        if name in values:
+            values[name] = tuple(values[name])
+    default = Recipe()
+    for name, value in values.items():
+        kind = type(getattr(default, name))
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            values[name] = value = float(value)
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise FadernetsError(f"recipe key {name}: {value!r} is not of type {kind.__name__}")
+    recipe = Recipe(**values)
+    rules = [
+        (recipe.name in MODELS, f"name {recipe.name!r}; known models: {', '.join(MODELS)}"),
+        (recipe.steps > 0, f"steps {recipe.steps}; must be above 0"),
+        (recipe.batch > 1, f"batch {recipe.batch}; must be above 1"),
+        (recipe.labels >= 0, f"labels {recipe.labels}; must not be negative"),
+        (recipe.validate > 0, f"validate {recipe.validate}; must be above 0"),
+        (recipe.learning_rate > 0, f"learning_rate {recipe.learning_rate}; must be above 0"),
+        (0 <= recipe.pairs <= 1, f"pairs {recipe.pairs}; must lie in 0..1"),
+        (0 <= recipe.label_share <= 1, f"label_share {recipe.label_share}; must lie in 0..1"),
+        (
+            recipe.precision in ("auto", "32-true", "bf16-mixed"),
+            f"precision {recipe.precision!r}; allowed: auto, 32-true, bf16-mixed",
+        ),
+    ]
+    for holds, message in rules:
+        if not holds:
+            raise FadernetsError(f"recipe key {message}")
+    return recipe
+
+
+def as_dict(recipe: Recipe) -> dict[str, Any]:
+    values = asdict(recipe)
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+
+def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    import yaml
+
+    if path in seen:
+        raise FadernetsError(f"{path}: its bases form a loop")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise FadernetsError(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise FadernetsError(f"{path}: is not YAML ({str(error).splitlines()[0]})") from None
+    if not isinstance(values, dict):
+        raise FadernetsError(f"{path}: a recipe is a list of `key: value` lines")
+    base = values.pop("base", None)
+    if base is None:
+        return values
+    merged = _read(path.parent / str(base), (*seen, path))
+    for name, value in values.items():
+        if isinstance(value, dict) and isinstance(merged.get(name), dict):
+            merged[name] = {**merged[name], **value}
+        else:
+            merged[name] = value
+    return merged
+
+
+def _assign(values: dict[str, Any], name: str, value: Any) -> None:
+    *parents, last = name.split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise FadernetsError(f"--set {name}: {parent!r} holds one value, not a group")
+    values[last] = value
+
+
+def _scalar(text: str) -> Any:
+    import yaml
+
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    if isinstance(value, str):
+        try:
+            return float(value)  # YAML 1.1 reads 1e-3 as a string
+        except ValueError:
+            return value
+    return value

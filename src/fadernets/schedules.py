@@ -1,0 +1,25 @@
+"""Schedules as pure functions of the step; each is a fraction of the run, so that presets scale."""
+
+from __future__ import annotations
+
+import math
+
+
+def beta(step: int, total: int, *, value: float, start: float = 0.0, ramp: float = 0.2) -> float:
+    """The KL weight (Section 4.1): 0 for the first `start` of the run, then linear up to `value` over `ramp`.
+
+    The paper's 1,000 steps at 0 and 10,000 of ramp are fractions of its own run.
+    """
+    done = step / max(total, 1)
+    if done < start:
+        return 0.0
+    return value * min((done - start) / ramp, 1.0) if ramp > 0 else value
+
+
+def learning_rate(step: int, total: int, *, peak: float, warmup: float = 0.02, floor: float = 0.01) -> float:
+    """One cosine cycle: linear to `peak` over `warmup` of the run, then down to `floor * peak`."""
+    done = min(step / max(total, 1), 1.0)
+    if done < warmup:
+        return peak * (step + 1) / (warmup * total + 1)
+    phase = (done - warmup) / (1 - warmup)
+    return peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * phase)))

@@ -1,0 +1,258 @@
+"""One training loop for every model (Lightning Fabric). The choice of device lives here alone.
+
+A run's folder: recipe.json, log.jsonl, tensorboard/, last/ and best/ (checkpoint folders).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fadernets import checkpoints, recipes, schedules
+from fadernets.batches import Batch, Sampler, label_of
+from fadernets.dataset import Dataset
+from fadernets.errors import FadernetsError
+from fadernets.models import build
+from fadernets.models.music_fadernets import held_in
+
+VALIDATION_ROWS = 4096
+
+
+class TrainingError(FadernetsError):
+    """A run that cannot go on."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which segments a run uses: indices into its data set."""
+
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    labelled: NDArray[np.int64]
+
+
+def choose_rows(data: Dataset, recipe: recipes.Recipe) -> Rows:
+    """Training and validation rows, and the labelled rows: `label_share` of the training rows, by seed."""
+    names = data.manifest["corpora"]
+    corpora = [c for c in (recipe.corpora or names) if c not in recipe.label_corpora]
+    train = np.concatenate([data.select(split="train", corpus=c) for c in corpora])
+    validation = np.concatenate([data.select(split="validation", corpus=c) for c in corpora])
+    labelled = np.empty(0, np.int64)
+    if recipe.label_share > 0:
+        found = [data.select(split="train", corpus=c) for c in recipe.label_corpora if c in names]
+        rows = np.concatenate(found) if found else labelled
+        rows = rows[label_of(np.asarray(data.arousal[rows], np.float32)) >= 0]
+        wanted = min(round(recipe.label_share * len(train)), len(rows))
+        labelled = np.sort(np.random.default_rng(recipe.seed).permutation(rows)[:wanted])
+    if len(train) < recipe.batch:
+        raise TrainingError(f"{recipe.data}: {len(train)} training segments; a batch has {recipe.batch}")
+    return Rows(np.sort(train), np.sort(validation), labelled)
+
+
+def auto_precision(device: str) -> str:
+    """bf16 where the machine multiplies it in hardware, else 32 bit."""
+    if device == "cuda":
+        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return "32-true"
+    return "bf16-mixed" if "amx_bf16" in flags or "avx512_bf16" in flags else "32-true"
+
+
+def train(recipe: recipes.Recipe, *, device: str = "cpu", devices: int = 1, resume: bool = True) -> Path:
+    """Train a recipe and return the folder of the best checkpoint.
+
+    A run whose `last` checkpoint has the same recipe goes on from there, to the same numbers as a run
+    that was never stopped. Raises TrainingError where a loss is not a number: the term is named and
+    the last good checkpoint stays.
+    """
+    from lightning.fabric import Fabric
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("--device cuda: no CUDA device here; use --device cpu")
+    data = Dataset.open(Path(recipe.data))
+    precision = auto_precision(device) if recipe.precision == "auto" else recipe.precision
+    strategy = "ddp" if devices > 1 else "auto"
+    fabric = Fabric(accelerator=device, devices=devices, strategy=strategy, precision=precision)  # type: ignore[arg-type]
+    fabric.launch()
+    return _Run(fabric, recipe, data, resume).go()
+
+
+class _Run:
+    def __init__(self, fabric: Any, recipe: recipes.Recipe, data: Dataset, resume: bool) -> None:
+        self.fabric, self.recipe, self.data = fabric, recipe, data
+        self.out = Path(recipe.out)
+        self.rows = choose_rows(data, recipe)
+        torch.manual_seed(recipe.seed)
+        model = build(recipe.name, recipe.model)
+        optimizer = torch.optim.AdamW(
+            model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.98)
+        )
+        self.step, self.best, self.waited = 0, math.inf, 0
+        state = self._previous() if resume else None
+        if state is not None:
+            weights, _ = checkpoints.load(self.out / "last")
+            model.load_state_dict(weights.state_dict())
+            optimizer.load_state_dict(state["optimizer"])
+            self.step, self.best, self.waited = state["step"], state["best"], state["waited"]
+        self.raw = model
+        self.model, self.optimizer = fabric.setup(model, optimizer)
+        self.model.mark_forward_method("loss")
+        self.sampler = Sampler(
+            data,
+            self.rows.train,
+            self.rows.labelled,
+            batch=recipe.batch,
+            labels=recipe.labels,
+            pairs=recipe.pairs,
+            transpose=recipe.transpose,
+            seed=recipe.seed,
+            device=fabric.device,
+        )
+        self.check = Sampler(
+            data,
+            np.random.default_rng(0).permutation(self.rows.validation)[:VALIDATION_ROWS],
+            np.empty(0, np.int64),
+            batch=min(512, len(self.rows.validation)),
+            transpose=False,
+            device=fabric.device,
+        )
+
+    def _previous(self) -> dict[str, Any] | None:
+        last = self.out / "last"
+        if not (last / "config.json").exists():
+            return None
+        config = checkpoints.read_config(last)
+        mine, theirs = recipes.as_dict(self.recipe), dict(config["recipe"])
+        if config["data"]["hash"] != self.data.hash:
+            raise TrainingError(
+                f"{last}: was trained on data set {config['data']['hash'][:12]}, {self.recipe.data} is "
+                f"{self.data.hash[:12]}; give another `out` or remove the run"
+            )
+        if mine != theirs:
+            changed = sorted(k for k in mine if mine[k] != theirs.get(k))
+            raise TrainingError(
+                f"{last}: belongs to another recipe ({', '.join(changed)} differ); give another `out` "
+                "or remove the run"
+            )
+        return checkpoints.load_state(last)
+
+    def go(self) -> Path:
+        recipe, fabric = self.recipe, self.fabric
+        self.out.mkdir(parents=True, exist_ok=True)
+        writer = None
+        if fabric.is_global_zero:
+            from torch.utils.tensorboard import SummaryWriter
+
+            writer = SummaryWriter(str(self.out / "tensorboard"))
+            (self.out / "recipe.json").write_text(json.dumps(recipes.as_dict(recipe), indent=1) + "\n")
+        sums: dict[str, torch.Tensor] = {}
+        counted, began = 0, time.time()
+        while self.step < recipe.steps:
+            for group in self.optimizer.param_groups:
+                group["lr"] = schedules.learning_rate(
+                    self.step, recipe.steps, peak=recipe.learning_rate, warmup=recipe.warmup
+                )
+            # Noise is a function of the step too, so that a stopped run resumes to the same numbers.
+            torch.manual_seed(recipe.seed * 1_000_003 + self.step)
+            batch = self.sampler.draw(self.step * fabric.world_size + fabric.global_rank)
+            self.model.train()
+            terms = self.model.loss(batch, self.step, recipe.steps)
+            self.optimizer.zero_grad()
+            fabric.backward(terms["loss"])
+            norm = fabric.clip_gradients(self.model, self.optimizer, max_norm=recipe.clip, error_if_nonfinite=False)
+            for name, value in {**terms, "gradient": norm}.items():
+                sums[name] = sums[name] + value.detach() if name in sums else value.detach().clone()
+            counted += 1
+            if self.step % 50 == 0:
+                self._refuse_nan(terms)
+            self.optimizer.step()
+            self.step += 1
+            if self.step % recipe.validate == 0 or self.step == recipe.steps:
+                self._refuse_nan(sums)
+                figures = {f"train/{k}": (v / counted).item() for k, v in sums.items()}
+                figures["train/segments_per_second"] = counted * recipe.batch / (time.time() - began)
+                checked = self.validate()
+                figures |= {f"validation/{k}": v for k, v in checked.items()}
+                self._record(figures, writer, checked)
+                sums, counted, began = {}, 0, time.time()
+                if recipe.patience and self.waited >= recipe.patience:
+                    break
+        if writer is not None:
+            writer.close()
+        return self.out / "best"
+
+    def _refuse_nan(self, terms: dict[str, torch.Tensor]) -> None:
+        if bool(torch.isfinite(terms["loss"])):
+            return
+        bad = [name for name, v in terms.items() if name != "loss" and not bool(torch.isfinite(v))]
+        raise TrainingError(
+            f"step {self.step}: the loss is not a number (first in {bad[0] if bad else 'loss'}); "
+            f"the last good checkpoint is {self.out / 'last'}"
+        )
+
+    def _record(self, figures: dict[str, float], writer: Any, checked: dict[str, float]) -> None:
+        better = checked["loss"] < self.best
+        self.best, self.waited = (checked["loss"], 0) if better else (self.best, self.waited + 1)
+        if not self.fabric.is_global_zero:
+            return
+        for name, value in figures.items():
+            writer.add_scalar(name, value, self.step)
+        with (self.out / "log.jsonl").open("a") as log:
+            log.write(json.dumps({"step": self.step, **figures}) + "\n")
+        shown = {k: round(v, 4) for k, v in checked.items()}
+        print(f"step {self.step}/{self.recipe.steps} {shown}", file=sys.stderr, flush=True)
+        state = {
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "best": self.best,
+            "waited": self.waited,
+        }
+        config = self.config(checked)
+        checkpoints.save(self.out / "last", self.raw, config, state)
+        if better:
+            checkpoints.save(self.out / "best", self.raw, config)
+
+    def config(self, checked: dict[str, float]) -> dict[str, Any]:
+        sources = self.data.manifest["sources"]
+        return {
+            "recipe": recipes.as_dict(self.recipe),
+            "data": {"hash": self.data.hash, "corpora": sources},
+            "segments": {"train": len(self.rows.train), "labelled": len(self.rows.labelled)},
+            "step": self.step,
+            "figures": checked,
+        }
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Every loss term on held-out segments at the full KL weight, and note F1 of free decodes."""
+        self.model.eval()
+        sums: dict[str, float] = {}
+        hits = np.zeros(3)
+        for i in range(self.check.batches):
+            batch = self.check.draw(i)
+            for name, value in self.model.loss(batch, self.recipe.steps, self.recipe.steps).items():
+                sums[name] = sums.get(name, 0.0) + float(value) / self.check.batches
+            hits += self._note_hits(batch)
+        found, expected, right = hits
+        sums["note_f1"] = 2 * right / max(found + expected, 1)
+        return sums
+
+    def _note_hits(self, batch: Batch) -> NDArray[np.float64]:
+        """Onsets generated, onsets expected, onsets at the right step and pitch."""
+        with self.fabric.autocast():
+            codes = {name: q.mean for name, q in self.raw.encode(batch.planes).items()}
+            asked = torch.stack([batch.target_rhythm_density, batch.target_note_density], -1)
+            out = self.raw.decoder.generate(codes, batch.key, asked, held_in(batch.targets))
+        a, b = out[:, 0] > 0, batch.targets[:, 0] > 0
+        return np.array([float(a.sum()), float(b.sum()), float((a & b).sum())])

@@ -1,0 +1,177 @@
+"""The grid and the two densities, on cases worked out by hand. Four ticks a quarter: a tick is a step."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from fadernets import grid
+from fadernets.attributes import (
+    ATTRIBUTES,
+    key,
+    measure,
+    note_density,
+    note_symbols,
+    pitch_classes,
+    rhythm_density,
+    rhythm_symbols,
+)
+from fadernets.grid import HOLD, OFF, ONSET
+from fadernets.notes import MetreMap, Piece, TempoMap, make_notes
+from fadernets.segments import cut
+
+SEGMENTS = st.integers(0, 3).flatmap(lambda s: arrays(np.uint8, (s, 16, 88), elements=st.integers(0, 2)))
+
+
+def encode(*rows, tpq=4):
+    """Cells of (onset, end, pitch) in ticks."""
+    notes = make_notes([(onset, end, pitch, 80, 0) for onset, end, pitch in rows])
+    piece = Piece(notes, tpq, TempoMap.of([], tpq), MetreMap.of([], tpq), [])
+    return grid.encode(piece, cut(piece))
+
+
+def column(cells, pitch):
+    """One pitch of a segment: o for onset, - for hold, . for off."""
+    return "".join(".o-"[cell] for cell in cells[:, pitch - grid.LOW])
+
+
+@given(SEGMENTS)
+def test_unpack_inverts_pack(cells):
+    packed = grid.pack(cells)
+    assert packed.shape == (len(cells), grid.PACKED)
+    assert packed.dtype == np.uint8
+    np.testing.assert_array_equal(grid.unpack(packed), cells)
+
+
+@given(
+    st.lists(st.tuples(st.integers(-1, 15), st.integers(1, 16), st.integers(21, 108)), max_size=12).map(
+        lambda notes: [(onset, max(onset + 1, end, 1), pitch) for onset, end, pitch in notes]
+    )
+)
+def test_from_notes_inverts_decode(notes):
+    cells = grid.from_notes(np.array(notes, np.int64).reshape(-1, 3))
+    rows = grid.decode(cells)
+    np.testing.assert_array_equal(grid.from_notes(rows), cells)
+    assert rows.tolist() == sorted(rows.tolist(), key=lambda row: (row[0], row[2]))
+
+
+def test_decode_gives_onset_end_and_pitch():
+    notes = [(-1, 3, 60), (0, 16, 64), (3, 4, 60), (15, 16, 72)]
+    assert grid.decode(grid.from_notes(np.array(notes))).tolist() == [list(note) for note in notes]
+
+
+def test_a_note_takes_its_steps():
+    (cells,) = encode((2, 5, 60))
+    assert column(cells, 60) == "..o--..........."
+    assert (cells != OFF).sum() == 3
+
+
+def test_a_note_held_over_the_bar_line_is_a_hold_in_step_0():
+    first, second = encode((14, 19, 60))
+    assert column(first, 60) == "..............o-"
+    assert column(second, 60) == "---............."
+    assert grid.decode(second).tolist() == [[-1, 3, 60]]
+
+
+def test_a_repeated_note_is_an_onset():
+    (cells,) = encode((0, 2, 60), (2, 4, 60))
+    assert column(cells, 60) == "o-o-............"
+
+
+def test_where_notes_of_one_pitch_overlap_the_later_onset_cuts_the_earlier():
+    (cells,) = encode((0, 6, 60), (2, 4, 60))
+    assert column(cells, 60) == "o-o---.........."
+    assert grid.decode(cells).tolist() == [[0, 2, 60], [2, 6, 60]]
+
+
+@pytest.mark.parametrize("pitch", [20, 109, 0, 127])
+def test_a_pitch_outside_the_piano_is_on_no_grid(pitch):
+    (cells,) = encode((0, 4, pitch), (0, 4, 60))
+    assert (cells != OFF).sum() == 4
+
+
+@pytest.mark.parametrize("pitch", [21, 108])
+def test_the_piano_s_first_and_last_pitch_are_on_the_grid(pitch):
+    (cells,) = encode((0, 4, pitch))
+    assert column(cells, pitch) == "o---............"
+
+
+def test_a_note_shorter_than_a_step_takes_one():
+    (cells,) = encode((480, 481, 60), (0, 0, 64), tpq=480)
+    assert column(cells, 60) == "....o..........."
+    assert column(cells, 64) == "o..............."
+
+
+def test_onsets_go_to_the_nearest_step():
+    (cells,) = encode((59, 300, 60), (60, 300, 64), tpq=480)
+    assert column(cells, 60) == "o--............."
+    assert column(cells, 64) == ".o-............."
+
+
+def test_only_full_windows_are_segments():
+    notes = make_notes([(0, 24, 60, 80, 0)])
+    metre = MetreMap.of([(0, 2, 4)], 4)
+    piece = Piece(notes, 4, TempoMap.of([], 4), metre, [])
+    assert grid.encode(piece, cut(piece)).shape == (1, 16, 88)
+    short = Piece(make_notes([(0, 8, 60, 80, 0)]), 4, TempoMap.of([], 4), metre, [])
+    assert grid.encode(short, cut(short)).shape == (0, 16, 88)
+
+
+# The attributes: a chord of two on step 0 held for 4, one note on step 8 for 2, a note held in over steps 0 and 1.
+CELLS = grid.from_notes(np.array([(0, 4, 60), (0, 4, 64), (8, 10, 67), (-1, 2, 48)]))
+
+
+def test_rhythm_by_hand():
+    assert rhythm_symbols(CELLS).tolist() == [1, 2, 2, 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0]
+    assert rhythm_density(CELLS) == 2 / 16
+
+
+def test_a_note_held_in_is_no_onset():
+    held = grid.from_notes(np.array([(-1, 16, 60)]))
+    assert rhythm_symbols(held).tolist() == [2] * 16
+    assert rhythm_density(held) == 0
+
+
+def test_notes_by_hand():
+    assert note_symbols(CELLS).tolist() == [3, 3, 2, 2, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0]
+    assert note_density(CELLS) == 12 / 16
+
+
+def test_a_step_counts_at_most_fifteen_notes():
+    cluster = grid.from_notes(np.array([(0, 16, pitch) for pitch in range(40, 60)]))
+    assert note_density(cluster) == 15
+
+
+def test_pitch_classes_count_the_steps_that_each_sounds():
+    expected = np.zeros(12, np.int64)
+    expected[[0, 4, 7]] = 4 + 2, 4, 2  # C at 60 and 48, E, G
+    assert pitch_classes(CELLS).tolist() == expected.tolist()
+    assert pitch_classes(grid.from_notes(np.array([(0, 1, 21), (0, 1, 108)]))).nonzero()[0].tolist() == [0, 9]
+
+
+@pytest.mark.parametrize(("tonic", "third", "number"), [(60, 4, 0), (62, 4, 2), (57, 3, 21), (60, 3, 12)])
+def test_the_key_of_a_scale(tonic, third, number):
+    minor = third == 3
+    scale = [0, 2, 3, 5, 7, 8, 11] if minor else [0, 2, 4, 5, 7, 9, 11]
+    notes = [(2 * i, 2 * i + 2, tonic + degree) for i, degree in enumerate(scale)]
+    notes += [(0, 16, tonic - 12), (0, 16, tonic + third + 12), (0, 16, tonic + 19)]
+    assert key(grid.from_notes(np.array(notes))[None]).tolist() == [number]
+
+
+@pytest.mark.parametrize("segments", [0, 1, 3])
+def test_every_attribute_measures_any_number_of_segments_within_its_range(segments):
+    cells = np.repeat(CELLS[None], segments, axis=0)
+    for name, values in measure(cells).items():
+        assert values.shape == (segments,)
+        assert ((values >= ATTRIBUTES[name].low) & (values <= ATTRIBUTES[name].high)).all()
+    assert key(cells).shape == (segments,)
+    assert grid.unpack(grid.pack(cells)).shape == cells.shape
+
+
+def test_the_option_of_an_attribute_is_its_name_with_dashes():
+    assert [row.option for row in ATTRIBUTES.values()] == ["rhythm-density", "note-density"]
+
+
+def test_sounding_is_onset_or_hold():
+    assert grid.sounding(np.array([OFF, ONSET, HOLD])).tolist() == [False, True, True]
