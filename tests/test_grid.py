@@ -118,7 +118,7 @@ def test_only_full_windows_are_segments():
     assert grid.encode(short, cut(short)).shape == (0, 16, 88)
 
 
-# The attributes: a chord of two on step 0 held for 4, one note on step 8 for 2, a note held in over steps 0 and 1.
+# The attributes: two notes on step 0 for 4 steps, one on step 8 for 2, and one held in over steps 0 and 1.
 CELLS = grid.from_notes(np.array([(0, 4, 60), (0, 4, 64), (8, 10, 67), (-1, 2, 48)]))
 
 

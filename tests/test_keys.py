@@ -79,7 +79,9 @@ def test_scales_and_triads_by_hand() -> None:
     assert names == ["C major", "A minor", "E-flat major"]
 
 
-histograms = st.lists(st.floats(0, 1e3), min_size=12, max_size=12).map(np.array)
+# A microsecond at least: the squares of the smallest floats vanish in the oracle.
+lengths = st.just(0.0) | st.floats(1e-6, 1e3)
+histograms = st.lists(lengths, min_size=12, max_size=12).map(np.array)
 
 
 @given(histograms)
@@ -109,7 +111,6 @@ def test_transposed_music_has_the_transposed_key(row: np.ndarray, semitones: int
 @given(histograms, st.sampled_from([1e-150, 1e-9, 3.0, 1e150]))
 @settings(deadline=None)
 def test_unit_of_time_does_not_matter(row: np.ndarray, unit: float) -> None:
-    row[row < 1e-3] = 0
     np.testing.assert_allclose(correlations(row[None] * unit), correlations(row[None]), atol=1e-12)
 
 

@@ -69,7 +69,7 @@ def test_a_pick_up_bar_of_its_own_signature_is_a_short_window():
 
 @pytest.mark.parametrize(
     ("first", "expected"),
-    [(1, [(0, 1), (1, 5), (5, 9)]), (4, [(0, 4), (4, 8), (8, 12)]), (6, [(0, 2), (2, 6), (6, 10)])],
+    [(1, [(0, 1), (1, 5), (5, 9)]), (4, [(0, 4), (4, 8), (8, 12)]), (6, [(0, 2), (2, 6), (6, 10), (10, 14)])],
 )
 def test_music_before_the_first_bar_line_is_counted_back_from_it(first, expected):
     assert beats(cut(piece((first + 4) * TPQ + 1, first=first * TPQ)))[0] == expected

@@ -45,7 +45,8 @@ def pitch_classes(cells: Cells) -> NDArray[np.int64]:
     """[..., 12] steps that each pitch class sounds."""
     steps = (cells != OFF).sum(axis=-2)  # [..., 88]
     padded = np.concatenate([np.zeros((*steps.shape[:-1], LOW % 12), np.int64), steps], axis=-1)
-    padded = np.concatenate([padded, np.zeros((*steps.shape[:-1], -padded.shape[-1] % 12), np.int64)], axis=-1)
+    behind = np.zeros((*steps.shape[:-1], -padded.shape[-1] % 12), np.int64)
+    padded = np.concatenate([padded, behind], axis=-1)
     return padded.reshape(*steps.shape[:-1], padded.shape[-1] // 12, 12).sum(axis=-2)
 
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import wave
 from functools import cache
 from importlib import resources
@@ -26,9 +25,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fadernets.errors import FadernetsError
+from fadernets.midi import write_atomic
+
 SYNTH_RATE = 48_000  # frames a second, the only rate midirenderer has
 TAIL_BEATS, TAIL_TEMPO = 4, 500_000  # after the last event, for strings and room to die away: 4 x 0.5 s
-FADE = 0.05  # seconds at the very end, so that nothing is cut off with a click
 GAIN = 2.0  # one key at velocity 100 peaks near -18 dBFS from the synthesiser
 CEILING = -1.0  # dBFS
 QUIET = -24.0  # dBFS
@@ -42,7 +43,7 @@ HEADROOM = (1.0, 0.5, 0.25, 0.125)  # channel volumes tried until the synthesise
 TAPS = 48  # input frames on each side that the resampler looks at
 
 
-class AudioError(ValueError):
+class AudioError(FadernetsError):
     """The file cannot be rendered or measured; the message says which and why."""
 
 
@@ -62,8 +63,8 @@ def render(midi: Path, wav: Path, *, sample_rate: int = 44_100) -> None:
     """
     if sample_rate not in RATES:
         raise AudioError(f"sample rate {sample_rate}: give {RATES.start} to {RATES.stop - 1} frames a second")
-    sound = _mastered(_resampled(_played(Path(midi)), SYNTH_RATE, sample_rate), sample_rate)
-    _replace(Path(wav), _wav_bytes(sound, sample_rate))
+    sound = _mastered(_resampled(_played(Path(midi)), SYNTH_RATE, sample_rate))
+    write_atomic(Path(wav), _wav_bytes(sound, sample_rate))
 
 
 def level(wav: Path) -> Level:
@@ -204,15 +205,11 @@ def _resampled(sound: np.ndarray, source: int, target: int) -> np.ndarray:
     return out
 
 
-def _mastered(sound: np.ndarray, rate: int) -> np.ndarray:
-    """The gain of the module's docstring, and the fade at the end."""
+def _mastered(sound: np.ndarray) -> np.ndarray:
+    """The gain of the module's docstring."""
     peak = _decibels(GAIN * float(np.abs(sound).max(initial=0.0)))
     corrected = peak > CEILING or -math.inf < peak < QUIET
-    sound = sound * np.float32(GAIN * 10 ** ((CEILING - peak) / 20) if corrected else GAIN)
-    fade = min(round(FADE * rate), sound.shape[1])
-    if fade:
-        sound[:, -fade:] *= np.linspace(1, 0, fade, dtype=np.float32)
-    return sound
+    return sound * np.float32(GAIN * 10 ** ((CEILING - peak) / 20) if corrected else GAIN)
 
 
 # --- wave <-> file
@@ -235,13 +232,3 @@ def _wav_bytes(sound: np.ndarray, rate: int) -> bytes:
         file.setframerate(rate)
         file.writeframes(np.rint(sound.T * 32767).astype("<i2").tobytes())
     return buffer.getvalue()
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file in one step: whoever looks sees the old one or the whole new one."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(data)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -107,7 +107,8 @@ def _pop909_read(source: Source) -> Item:
     piece = read(source.path)
     beats_file = source.path.with_name("beat_midi.txt")
     try:
-        beats = np.loadtxt(beats_file.read_text(encoding="utf-8").splitlines(), ndmin=2)
+        lines = beats_file.read_text(encoding="utf-8").splitlines()
+        beats = np.array([line.split() for line in lines if line.strip()], np.float64)
     except (OSError, ValueError):
         raise FadernetsError(f"{beats_file}: cannot be read as rows of three numbers") from None
     if beats.ndim != 2 or beats.shape[1] != 3 or len(beats) < 2:

@@ -252,7 +252,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 def _array(path: Path) -> NDArray[Any]:
     try:
-        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False)).view()
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except FileNotFoundError:
         raise FadernetsError(f"{path}: is missing. Prepare the data set again") from None
     except (OSError, ValueError, EOFError, SyntaxError) as error:

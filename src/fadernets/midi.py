@@ -119,6 +119,10 @@ class Edit:
     ends: NDArray[np.int64]  # their new ends, in ticks
     added: NDArray  # of NOTE
 
+    def among(self, rows: NDArray[np.int64]) -> Edit:
+        """The same edit of a document of which the notes so far numbered are `rows`."""
+        return Edit(rows[self.removed], rows[self.moved], self.ends, self.added)
+
 
 class Document:
     """A MIDI file with all its events; `write` puts back everything that an edit does not name."""

@@ -42,7 +42,7 @@ FILTER = (
     "A segment has a note, more than 2 distinct pitches, sound on at least 12 of 16 steps, an onset on the "
     "first step and at most 100 tokens, EOS counted; a labelled one needs the pitches and the tokens alone. "
     "With keep_all a note is enough (and 100 tokens where tokens are stored). On the grid a segment counts 2 "
-    "tokens a note (one held in is a note), one a step boundary at which something changes, and EOS; no velocity."
+    "tokens a note (one held in is a note), one a step boundary at which something changes, and EOS."
 )
 
 Progress = Callable[[int, int, int], None]  # files done, files in all, segments kept so far
@@ -133,8 +133,8 @@ def _labels(item: Item, index: NDArray[np.int64]) -> tuple[NDArray[np.float32], 
     return arousal, valence
 
 
-# The tokens codec: a window holds the notes that begin in it, by their exact onset. A note held over ends with
-# its window and is left out of the next.
+# The tokens codec: a window holds the notes that begin in it, by their exact onset. A note held over ends
+# with its window and is left out of the next.
 
 
 def window_cells(piece: Piece, windows: Windows) -> NDArray[np.uint8]:
@@ -250,7 +250,7 @@ def _work(chunk: _Chunk, codec: str, keep_all: bool) -> tuple[int, int]:
 def _load(part: Path) -> dict[str, NDArray[Any]] | None:
     """A part's arrays; None where it is not there or not whole."""
     try:
-        with np.load(part, allow_pickle=False) as stored:
+        with part.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except Exception:  # zipfile and NumPy raise half a dozen kinds on a file cut short
         return None

@@ -1,0 +1,381 @@
+"""The command `fadernets`: parse, call, print. Nothing heavy is imported before a command runs.
+
+Exit codes: 0 done, 2 input that cannot be used (one line on standard error), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from fadernets import __version__
+from fadernets.errors import FadernetsError
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except FadernetsError as error:
+        return _fail(options.command, str(error))
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in ("torch", "lightning", "yaml", "safetensors", "onnx", "tensorboard"):
+            raise
+        return _fail(options.command, f"needs {error.name}: pip install 'fadernets[train]'")
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    return 0
+
+
+def _fail(command: str, message: str) -> int:
+    print(f"fadernets {command}: error: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="fadernets", description="Turn the faders of a MIDI file.")
+    parser.add_argument("--version", action="version", version=f"fadernets {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
+
+    def add(name: str, run: Callable[[argparse.Namespace], None], summary: str, **more: Any) -> Parser:
+        command: Parser = commands.add_parser(name, help=summary, description=summary, **more)
+        command.set_defaults(run=run)
+        command.add_argument("--json", action="store_true", help="print JSON for machines")
+        command.add_argument("--seed", type=int, default=0, metavar="N", help="seed of anything random (default 0)")
+        return command
+
+    apply = add(
+        "apply",
+        _apply,
+        "Edit a MIDI file with faders and presets. What no fader moves comes back note for note.",
+        epilog="NAME is rhythm-density (onset steps / 16, 0..1) or note-density (mean notes sounding a step, 0..15).",
+    )
+    apply.add_argument("source", type=Path, metavar="IN.mid")
+    apply.add_argument("out", type=Path, metavar="OUT.mid")
+    apply.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="ask for a value")
+    apply.add_argument(
+        "--move", action="append", default=[], metavar="NAME=DELTA", help="ask for a change from each segment's own"
+    )
+    apply.add_argument(
+        "--preset", metavar="arousal=AMOUNT", help="shift toward high (1) or low (-1) arousal; fractions allowed"
+    )
+    apply.add_argument("--bars", metavar="5-12", help="edit only segments that lie wholly in these bars")
+    apply.add_argument("--faithfulness", type=float, default=1.0, metavar="F", help="pull to the source, 0..1 (1)")
+    _add_piece_options(apply)
+
+    measure = add("measure", _measure, "Print every segment's densities, key and arousal, and the piece's means.")
+    measure.add_argument("source", type=Path, metavar="IN.mid")
+    _add_piece_options(measure)
+
+    render = add("render", _render, "Play a MIDI file on the bundled piano into a WAV file.")
+    render.add_argument("source", type=Path, metavar="IN.mid")
+    render.add_argument("out", type=Path, metavar="OUT.wav")
+
+    add("models", _models, "List the models inside the package.")
+
+    demo = add("demo", _demo, "Edit the bundled piece three ways: MIDI, WAV and pictures.")
+    demo.add_argument("out", type=Path, nargs="?", default=Path("demo"), metavar="FOLDER")
+
+    prepare = add("prepare", _prepare, "Make a data set from corpora.")
+    prepare.add_argument("out", type=Path, metavar="FOLDER")
+    prepare.add_argument(
+        "--corpus", action="append", required=True, metavar="NAME=PATH", help="a corpus and its folder; repeatable"
+    )
+    prepare.add_argument("--codec", choices=("grid", "tokens"), default="grid", help="default grid")
+    prepare.add_argument("--workers", type=int, metavar="N", help="processes (default: one a core)")
+    prepare.add_argument("--keep-all", action="store_true", help="keep segments that the paper's filter drops")
+
+    train = add("train", _train, "Train a recipe; a stopped run goes on where it was.")
+    train.add_argument("recipe", type=Path, metavar="RECIPE")
+    train.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a recipe's value")
+    train.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default cpu")
+    train.add_argument("--devices", type=int, default=1, metavar="N", help="processes of a distributed run (1)")
+    train.add_argument("--fresh", action="store_true", help="start anew even where the run can go on")
+
+    export = add("export", _export, "Turn a trained run into a model folder.")
+    export.add_argument("run_folder", type=Path, metavar="RUN")
+    export.add_argument("folder", type=Path, metavar="FOLDER")
+    export.add_argument("--name", help="the model's name (default: the folder's)")
+    export.add_argument("--data", type=Path, metavar="DATA", help="where the run's data set is now")
+
+    evaluate = add("evaluate", _evaluate, "Measure a model on held-out segments of a prepared data set.")
+    evaluate.add_argument("model", nargs="?", default="pop-lieder", metavar="NAME_OR_FOLDER")
+    evaluate.add_argument("--data", type=Path, default=Path("data/pop-lieder"), metavar="DATA")
+    evaluate.add_argument("--runs", type=int, default=10, metavar="N", help="draws of 100 segments (10)")
+    return parser
+
+
+def _add_piece_options(command: Parser) -> None:
+    command.add_argument(
+        "--tracks", metavar="LIST", help="numbers or names, by comma (default: keyboards, else all pitched tracks)"
+    )
+    command.add_argument("--model", default="pop-lieder", metavar="NAME_OR_FOLDER", help="default pop-lieder")
+
+
+# --- reading values
+
+
+def read_attribute(text: str, option: str) -> tuple[str, float]:
+    """`rhythm-density=0.5` -> ("rhythm_density", 0.5). Raises FadernetsError."""
+    from fadernets.attributes import ATTRIBUTES
+
+    name, equals, value = text.partition("=")
+    name = name.strip().replace("-", "_")
+    if name not in ATTRIBUTES:
+        known = ", ".join(row.option for row in ATTRIBUTES.values())
+        raise FadernetsError(f"--{option} {text}: unknown fader {name.replace('_', '-')!r}; known: {known}")
+    if not equals:
+        raise FadernetsError(f"--{option} {text}: expected {ATTRIBUTES[name].option}=NUMBER")
+    return name, read_number(value, f"--{option} {text}")
+
+
+def read_number(text: str, where: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise FadernetsError(f"{where}: {text!r} is not a number") from None
+    if not math.isfinite(value):
+        raise FadernetsError(f"{where}: {text!r} is not a finite number")
+    return value
+
+
+def read_bars(text: str | None) -> list[tuple[int, int]] | None:
+    """`5-12`, `7`, `1-4,9-12` -> inclusive ranges. Raises FadernetsError."""
+    if text is None:
+        return None
+    ranges = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        try:
+            a = int(first)
+            b = int(last) if dash else a
+        except ValueError:
+            raise FadernetsError(f"--bars {text}: expected bar numbers such as 5-12 or 1-4,9-12") from None
+        if a < 1 or b < a:
+            raise FadernetsError(f"--bars {text}: bars count from 1, the first not behind the last")
+        ranges.append((a, b))
+    return ranges
+
+
+def read_preset(text: str | None) -> float:
+    if text is None:
+        return 0.0
+    name, equals, value = text.partition("=")
+    if name.strip() != "arousal" or not equals:
+        raise FadernetsError(f"--preset {text}: expected arousal=AMOUNT, such as arousal=1 or arousal=-0.5")
+    return read_number(value, f"--preset {text}")
+
+
+def _list(text: str | None) -> list[str] | None:
+    return [part.strip() for part in text.split(",") if part.strip()] if text else None
+
+
+def check_output(path: Path) -> None:
+    """Refuse, before any work, a file that could not be written."""
+    if path.is_dir():
+        raise FadernetsError(f"{path}: is a folder; name a file")
+    if not path.parent.is_dir():
+        raise FadernetsError(f"{path}: its folder {path.parent} does not exist")
+
+
+# --- commands
+
+
+def _apply(options: argparse.Namespace) -> None:
+    from fadernets import edit
+    from fadernets.engine import Engine
+
+    given = {name: [read_attribute(text, name) for text in getattr(options, name)] for name in ("set", "move")}
+    both = {n for n, _ in given["set"]} & {n for n, _ in given["move"]}
+    if both:
+        raise FadernetsError(f"--set and --move both name {both.pop().replace('_', '-')}; give one of them")
+    if not 0 <= options.faithfulness <= 1:
+        raise FadernetsError(f"--faithfulness {options.faithfulness:g}: must lie in 0..1")
+    faders = edit.Faders(
+        set=dict(given["set"]),
+        move=dict(given["move"]),
+        arousal=read_preset(options.preset),
+        faithfulness=options.faithfulness,
+        bars=read_bars(options.bars),
+        tracks=_list(options.tracks),
+        seed=options.seed,
+    )
+    check_output(options.out)
+    report = edit.apply(Engine.open(options.model), options.source, options.out, faders, _progress("segments"))
+    _warn(report.warnings)
+    print(json.dumps(report.as_dict()) if options.json else table(report))
+
+
+def _measure(options: argparse.Namespace) -> None:
+    from fadernets import edit
+    from fadernets.engine import Engine
+
+    found = edit.measure(Engine.open(options.model), options.source, _list(options.tracks))
+    _warn(found["warnings"])
+    if options.json:
+        print(json.dumps(found))
+        return
+    print(f"{'bar':>5} {'beat':>7} {'rhythm density':>15} {'note density':>13} {'arousal':>8}  key")
+    for row in [*found["segments"], {"bar": "mean", "start_beat": None, **found["means"]}]:
+        beat = "" if row["start_beat"] is None else f"{row['start_beat']:g}"
+        print(
+            f"{row['bar']:>5} {beat:>7} {_cell(row['rhythm_density']):>15} {_cell(row['note_density']):>13} "
+            f"{_cell(row['arousal']):>8}  {row['key'] or '-'}"
+        )
+
+
+def _cell(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _render(options: argparse.Namespace) -> None:
+    from fadernets import audio
+
+    check_output(options.out)
+    audio.render(options.source, options.out)
+    level = audio.level(options.out)
+    if options.json:
+        print(json.dumps({"out": str(options.out), **vars(level)}))
+    else:
+        print(f"{options.out}: {level.seconds:.1f} s, peak {level.peak:.1f} dBFS")
+
+
+def _models(options: argparse.Namespace) -> None:
+    from fadernets import engine
+
+    rows = []
+    for name, folder in engine.bundled().items():
+        size = sum(f.stat().st_size for f in folder.iterdir())
+        rows.append({"name": name, "folder": str(folder), "bytes": size, "default": name == engine.DEFAULT_MODEL})
+    if options.json:
+        print(json.dumps({"models": rows}))
+        return
+    for row in rows:
+        print(f"{row['name']}{' (default)' if row['default'] else ''}: {row['bytes'] / 1e6:.1f} MB, {row['folder']}")
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from fadernets import demo
+
+    made = demo.make(options.out, _progress("files"))
+    print(json.dumps(made) if options.json else demo.table(made))
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    from fadernets import prepare
+
+    roots: dict[str, Path] = {}
+    for text in options.corpus:
+        name, equals, path = text.partition("=")
+        if not equals:
+            raise FadernetsError(f"--corpus {text}: expected NAME=PATH, such as pop909=~/music/pop909")
+        roots[name] = Path(path).expanduser()
+    data = prepare.prepare(
+        roots,
+        options.out,
+        options.codec,
+        workers=options.workers,
+        seed=options.seed,
+        keep_all=options.keep_all,
+        progress=_progress("files"),
+    )
+    skipped = data.manifest["skipped"]
+    _warn([f"{row['id']}: {row['reason']}" for row in skipped])
+    summary = {k: data.manifest[k] for k in ("segments", "splits", "sources", "statistics", "hash")}
+    if options.json:
+        print(json.dumps({**summary, "skipped": skipped}))
+        return
+    print(f"{options.out}: {len(data)} segments, {len(skipped)} files skipped, hash {data.hash[:12]}")
+    for name, row in data.manifest["sources"].items():
+        print(f"  {name}: {row['segments']} segments of {row['pieces']} pieces ({row['licence']})")
+
+
+def _train(options: argparse.Namespace) -> None:
+    from fadernets import recipes
+
+    recipe = recipes.load(options.recipe, [*options.set, *([f"seed={options.seed}"] if options.seed else [])])
+    from fadernets import training
+
+    best = training.train(recipe, device=options.device, devices=options.devices, resume=not options.fresh)
+    print(json.dumps({"best": str(best)}) if options.json else f"best checkpoint: {best}")
+
+
+def _export(options: argparse.Namespace) -> None:
+    from fadernets import export
+
+    folder = export.export(options.run_folder, options.folder, name=options.name, data=options.data)
+    print(json.dumps({"folder": str(folder)}) if options.json else f"model folder: {folder}")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from fadernets import evaluation
+    from fadernets.dataset import Dataset
+    from fadernets.engine import Engine
+
+    if options.runs < 1:
+        raise FadernetsError(f"--runs {options.runs}: must be at least 1")
+    figures = evaluation.evaluate(
+        Engine.open(options.model),
+        Dataset.open(options.data),
+        runs=options.runs,
+        seed=options.seed,
+        progress=_progress("parts"),
+    )
+    print(json.dumps(figures) if options.json else evaluation.table(figures))
+
+
+# --- printing
+
+
+def table(report: Any) -> str:
+    """An edit as a table: what each segment had, was asked for, and measured in the written file."""
+    names = list(report.segments[0].before) if report.segments else []
+    head = f"{'bar':>5}" + "".join(f"  {n.replace('_', ' '):^23}" for n in names)
+    lines = [head, f"{'':>5}" + f"  {'before':>7} {'asked':>7} {'now':>7}" * len(names)] if names else []
+    for s in report.segments:
+        cells = (f"  {s.before[n]:7.2f} {_cell(s.asked[n]):>7} {s.measured[n]:7.2f}" for n in names)
+        lines.append(f"{s.bar:>5}" + "".join(cells))
+    return "\n".join(lines) or "no segment of four beats"
+
+
+def _warn(warnings: list[str]) -> None:
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+
+
+def _progress(unit: str) -> Callable[[int, int], None]:
+    """A bar on standard error for whatever takes more than a second."""
+    from tqdm import tqdm
+
+    bar: list[Any] = []
+
+    def report(done: int, total: int) -> None:
+        if not bar:
+            bar.append(tqdm(total=total, unit=f" {unit}", delay=1, leave=False, file=sys.stderr))
+        bar[0].total = total
+        bar[0].update(done - bar[0].n)
+        if done >= total:
+            bar[0].close()
+
+    return report
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""Faders and presets as arithmetic on codes (Sections 3.2 and 5.2). No framework, no MIDI.
+
+S segments, Z latent size, K = 2 clusters (0 low, 1 high arousal). Codes come in the order of the
+attribute table: code i holds attribute i, in its dimension 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+REGULARISED = 0  # the dimension z^d of each code
+PRIOR_VARIANCE = float(np.exp(-2))  # Section 4.1
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A monotone curve between an attribute and its regularised dimension, fitted on held-out segments."""
+
+    values: Floats  # [Q] attribute values, ascending
+    zd: Floats  # [Q] the dimension at those values, ascending
+
+    @classmethod
+    def fit(cls, values: Floats, zd: Floats) -> Calibration:
+        """The isotonic fit of zd [S] on values [S], a knot for each distinct value."""
+        order = np.argsort(values, kind="stable")
+        knots, start, counts = np.unique(
+            np.asarray(values, np.float64)[order], return_index=True, return_counts=True
+        )
+        means = np.add.reduceat(np.asarray(zd, np.float64)[order], start) / counts
+        return cls(knots, _isotonic(means, counts.astype(np.float64)))
+
+    def to_zd(self, value: Floats) -> Floats:
+        """Attribute to dimension; beyond the knots the curve goes on with its mean slope."""
+        return _interpolate(np.asarray(value, np.float64), self.values, self.zd)
+
+    def to_value(self, zd: Floats) -> Floats:
+        """Dimension to attribute, the inverse."""
+        rising = np.maximum.accumulate(self.zd + np.arange(len(self.zd)) * 1e-9)
+        return _interpolate(np.asarray(zd, np.float64), rising, self.values)
+
+
+def _interpolate(x: Floats, knots: Floats, values: Floats) -> Floats:
+    inside = np.interp(x, knots, values)
+    slope = (values[-1] - values[0]) / max(float(knots[-1] - knots[0]), 1e-9)
+    return np.asarray(inside + slope * (x - np.clip(x, knots[0], knots[-1])))
+
+
+def _isotonic(means: Floats, weights: Floats) -> Floats:
+    """Pool adjacent violators: the ascending sequence nearest to `means` in weighted least squares."""
+    blocks: list[list[float]] = []  # mean, weight, length
+    for mean, weight in zip(means.tolist(), weights.tolist(), strict=True):
+        blocks.append([mean, weight, 1])
+        while len(blocks) > 1 and blocks[-2][0] >= blocks[-1][0]:
+            mean2, weight2, length2 = blocks.pop()
+            mean1, weight1, length1 = blocks[-1]
+            total = weight1 + weight2
+            blocks[-1] = [(mean1 * weight1 + mean2 * weight2) / total, total, length1 + length2]
+    return np.concatenate([np.full(int(length), mean) for mean, _, length in blocks])
+
+
+def move(code: Floats, calibration: Calibration, before: Floats, asked: Floats) -> Floats:
+    """Slide z^d along the curve from each segment's own level to the asked one: code [S, Z] -> [S, Z]."""
+    moved = np.array(code, copy=True)
+    moved[:, REGULARISED] += calibration.to_zd(asked) - calibration.to_zd(before)
+    return moved
+
+
+def cluster_probability(code: Floats, means: Floats) -> Floats:
+    """p(c = high|z) under the mixture prior: code [S, Z], means [2, Z] -> [S]."""
+    distance = ((code[:, None, :] - means[None]) ** 2).sum(-1) / PRIOR_VARIANCE  # [S, 2]
+    return np.asarray(1 / (1 + np.exp(np.clip(0.5 * (distance[:, 1] - distance[:, 0]), -500, 500))))
+
+
+def shift(code: Floats, means: Floats, amount: float) -> Floats:
+    """Section 5.2: z + amount * (mu_target - mu_other), for codes outside the target cluster alone.
+
+    amount above 0 goes toward high arousal, below 0 toward low; 1 is one shift vector.
+    """
+    vector = (means[1] - means[0]) * amount
+    high = cluster_probability(code, means)
+    outside = high < 0.5 if amount > 0 else high >= 0.5
+    return np.asarray(np.where(outside[:, None], code + vector, code), code.dtype)

@@ -1,0 +1,223 @@
+"""One decode path for every edit of segments: codes moved, decoded, measured, chosen.
+
+Two decoders run over the 16 steps: the resting code fed with the source, the moved code fed with its
+own output. The score of a cell's class is p_moved + f * (source - p_rest) - 1/2 with f the
+faithfulness: where nothing moves, the source comes back by construction; f = 0 is the paper's free
+decode. S segments, C candidates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadernets import attributes, controls, grid
+from fadernets.attributes import ATTRIBUTES
+from fadernets.engine import CODES, Codes, Engine, Planes, planes_of
+from fadernets.grid import PITCHES
+from fadernets.segments import STEPS
+
+Cells = NDArray[np.uint8]
+Values = dict[str, NDArray[np.float64]]
+
+CERTAIN = 10.0  # an offset that no probability outweighs
+# Candidates aim at these shares of the asked count of sounding cells, since a decoder that feeds on
+# its own output drifts from what the first pass promised.
+AIMS = (0.7, 0.85, 0.95, 1.0, 1.05, 1.15, 1.35)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of S segments."""
+
+    asked: Values = field(default_factory=dict)  # attribute -> [S] values; attributes not named are free to be held
+    arousal: float = 0.0  # shift vectors toward high (above 0) or low arousal
+    faithfulness: float = 1.0
+
+    @property
+    def at_rest(self) -> bool:
+        return not self.asked and self.arousal == 0
+
+
+@dataclass(frozen=True)
+class Segments:
+    """S segments with what every edit of them needs; encoded once."""
+
+    cells: Cells  # [S, 16, 88]
+    codes: Codes
+    key: NDArray[np.uint8]  # [S]
+    before: Values
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """[S, 2] attribute values in the order of the table, as the decoder reads them."""
+        return np.stack([self.before[name] for name in ATTRIBUTES], axis=1)
+
+    @property
+    def held(self) -> NDArray[np.bool_]:
+        """[S, 88] what is held in from before."""
+        return self.cells[:, 0] == grid.HOLD
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Decoded answers to a request. `targets` are the values they are chosen by, nan where free."""
+
+    cells: Cells  # [S, C, 16, 88]
+    targets: NDArray[np.float64]  # [S, 2]
+
+
+def look(engine: Engine, cells: Cells) -> Segments:
+    """Encode and measure cells [S, 16, 88]."""
+    return Segments(cells, engine.encode(cells), attributes.key(cells), attributes.measure(cells))
+
+
+def moved_codes(engine: Engine, source: Segments, request: Request) -> tuple[Codes, NDArray[np.float64]]:
+    """Codes after the preset and the faders, and the attribute values [S, 2] that they stand for."""
+    values = source.values.copy()
+    codes = []
+    for i, (code, name) in enumerate(zip(CODES, ATTRIBUTES, strict=True)):
+        z = getattr(source.codes, code)
+        curve = engine.calibration[name]
+        if request.arousal and engine.means:
+            shifted = controls.shift(z, engine.means[code], request.arousal)
+            step = shifted[:, controls.REGULARISED] - z[:, controls.REGULARISED]
+            implied = curve.to_value(curve.to_zd(values[:, i]) + step)
+            values[:, i] = np.clip(implied, ATTRIBUTES[name].low, ATTRIBUTES[name].high)
+            z = shifted
+        if name in request.asked:
+            z = controls.move(z, curve, values[:, i], request.asked[name])
+            values[:, i] = request.asked[name]
+        codes.append(np.asarray(z, np.float32))
+    return Codes(*codes), values
+
+
+def targets_of(source: Segments, request: Request) -> NDArray[np.float64]:
+    """[S, 2] what the answers are chosen by: asked values, the source's own for the other faders.
+
+    A preset alone holds none: nan.
+    """
+    rest = np.full_like(source.values, np.nan) if request.arousal else source.values
+    columns = [request.asked.get(name, rest[:, i]) for i, name in enumerate(ATTRIBUTES)]
+    return np.stack(columns, axis=1)
+
+
+def candidates(
+    engine: Engine, source: Segments, request: Request, pinned: NDArray[np.bool_] | None = None
+) -> Candidates:
+    """Decode the answers to a request, all in one batch behind one resting and one first pass.
+
+    pinned [S, 16, 88] marks cells that must stay as they are.
+    """
+    cells, rows = source.cells, len(source.cells)
+    if request.at_rest:
+        return Candidates(cells[:, None], source.values)
+    codes, values = moved_codes(engine, source, request)
+    offset = rest_offset(engine, source, request.faithfulness)
+    if pinned is not None:
+        offset = np.where(np.concatenate([pinned, pinned], axis=-1), CERTAIN * (2 * planes_of(cells) - 1), offset)
+    first = engine.decode(codes, source.key, values, source.held, offset=offset)
+    targets = targets_of(source, request)
+    if np.isnan(targets).all():
+        return Candidates(first.cells[:, None], targets)
+    scores = first.probabilities + offset - 0.5  # [S, 16, 176]
+    steps = onset_steps(scores, targets[:, 0], pinned_steps(cells, pinned))
+    bias = biases(scores, steps, source.held, targets[:, 1])  # [S, C]
+    count = bias.shape[1]
+    repeat = np.repeat(np.arange(rows), count)
+    decoded = engine.decode(
+        codes.take(repeat),
+        source.key[repeat],
+        values[repeat],
+        source.held[repeat],
+        offset=offset[repeat],
+        bias=bias.reshape(-1),
+        onset_step=steps[repeat],
+    )
+    return Candidates(decoded.cells.reshape(rows, count, STEPS, PITCHES), targets)
+
+
+def rest_offset(engine: Engine, source: Segments, faithfulness: float) -> Planes:
+    """f * (source - p_rest), [S, 16, 176]: the resting code is decoded while it is fed the source."""
+    planes = planes_of(source.cells)
+    if faithfulness == 0:
+        return np.zeros_like(planes)
+    forced = CERTAIN * (2 * planes - 1)
+    rest = engine.decode(source.codes, source.key, source.values, source.held, offset=forced)
+    return np.asarray(faithfulness * (planes - rest.probabilities), np.float32)
+
+
+def pinned_steps(cells: Cells, pinned: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    """[S, 16] steps that have a pinned onset."""
+    if pinned is None:
+        return np.zeros(cells.shape[:2], bool)
+    return np.asarray((pinned & (cells == grid.ONSET)).any(-1))
+
+
+def onset_steps(
+    scores: Planes, density: NDArray[np.float64], pinned: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """[S, 16] of -1 (no onset) and 1 (an onset): the round(16 r) steps whose best onset scores highest.
+
+    0 everywhere (free) where density [S] is nan.
+    """
+    best = np.where(pinned, CERTAIN, scores[..., :PITCHES].max(-1))  # [S, 16]
+    rank = np.argsort(np.argsort(-best, axis=1, kind="stable"), axis=1)
+    wanted = np.floor(STEPS * np.nan_to_num(density) + 0.5)[:, None]
+    chosen = np.where((rank < wanted) | pinned, 1, -1)
+    return np.where(np.isnan(density)[:, None], 0, chosen)
+
+
+def biases(
+    scores: Planes, steps: NDArray[np.int64], held: NDArray[np.bool_], density: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """[S, C] biases on both scores, read off the first pass so as to sound about the asked number of cells.
+
+    0 alone where density [S] is nan.
+    """
+    onset = np.where(steps[..., None] < 0, -np.inf, scores[..., :PITCHES])
+    hold = scores[..., PITCHES:].copy()
+    hold[:, 0] = np.where(held, hold[:, 0], -np.inf)
+    ranked = -np.sort(-np.maximum(onset, hold).reshape(len(scores), -1), axis=1)  # [S, 16 * 88]
+    aims = np.floor(STEPS * np.nan_to_num(density)[:, None] * np.array(AIMS) + 0.5).astype(np.int64)
+    aims = np.clip(aims, 0, ranked.shape[1] - 2)
+    padded = np.concatenate([np.full((len(scores), 1), 2.0), ranked], axis=1)
+    above = np.take_along_axis(padded, aims, 1)  # the last cell that should sound
+    below = np.take_along_axis(padded, aims + 1, 1)
+    threshold = (above + np.where(np.isfinite(below), below, above - 1e-3)) / 2
+    found = np.where(np.isnan(density)[:, None], 0.0, np.clip(-threshold, -2.0, 2.0))
+    return np.concatenate([np.zeros((len(scores), 1)), found], axis=1)
+
+
+def choose(
+    found: Candidates, source: Cells, spread: NDArray[np.float64], cells: Cells | None = None
+) -> NDArray[np.int64]:
+    """[S] which candidate measures nearest to the targets; of equals, the one nearest to the source.
+
+    spread [2] is each attribute's standard deviation; `cells` replaces the candidates' own cells.
+    """
+    cells = found.cells if cells is None else cells
+    values = np.stack([row.measure(cells) for row in ATTRIBUTES.values()], axis=-1)  # [S, C, 2]
+    miss = np.nan_to_num(np.abs(values - found.targets[:, None]) / spread).sum(-1)
+    changed = (cells != source[:, None]).mean((2, 3))
+    return np.asarray(np.argmin(miss + 1e-3 * changed, axis=1))
+
+
+def spread_of(engine: Engine) -> NDArray[np.float64]:
+    """[2] the attributes' standard deviations in the training data."""
+    return np.array([engine.info["statistics"][name]["std"] for name in ATTRIBUTES])
+
+
+def edit(engine: Engine, cells: Cells, request: Request) -> Cells:
+    """The chosen answer for each of S separate segments, [S, 16, 88]."""
+    found = candidates(engine, look(engine, cells), request)
+    best = choose(found, cells, spread_of(engine))
+    return found.cells[np.arange(len(cells)), best]
+
+
+def free(engine: Engine, source: Segments, request: Request) -> Cells:
+    """The paper's open loop: one decode of the moved codes, nothing held, nothing chosen."""
+    codes, values = moved_codes(engine, source, request)
+    return engine.decode(codes, source.key, values, source.held).cells

@@ -1,0 +1,341 @@
+"""A MIDI file in, faders moved, a MIDI file out: windows, codes, candidates, borders, notes, measures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadernets import attributes, decoding, grid, weave
+from fadernets.attributes import ATTRIBUTES
+from fadernets.engine import Engine
+from fadernets.errors import FadernetsError
+from fadernets.keys import KEY_NAMES
+from fadernets.midi import Document
+from fadernets.notes import Piece
+from fadernets.segments import STEPS, Windows, cut
+
+BATCH = 32  # segments decoded at once: bounds memory on long pieces, and lets progress show
+Cells = NDArray[np.uint8]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Faders:
+    """What the user asked for, in the attributes' own units."""
+
+    set: dict[str, float] = field(default_factory=dict)  # attribute -> absolute value
+    move: dict[str, float] = field(default_factory=dict)  # attribute -> change from each segment's own
+    arousal: float = 0.0  # shift vectors
+    faithfulness: float = 1.0
+    bars: list[tuple[int, int]] | None = None  # inclusive ranges of bar numbers; None: all
+    tracks: list[str] | None = None  # numbers (from 1) or names; None: keyboard tracks
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One four-beat segment, before and after."""
+
+    index: int
+    bar: int
+    start_beat: float
+    before: dict[str, float]
+    asked: dict[str, float | None]
+    measured: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an edit did; `as_dict` is the command line's --json."""
+
+    model: str
+    seed: int
+    segments: list[Segment]
+    warnings: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        segments = [vars(segment) for segment in self.segments]
+        return {"model": self.model, "seed": self.seed, "segments": segments, "warnings": self.warnings}
+
+
+@dataclass(frozen=True)
+class Score:
+    """A piece on the grid: the notes of the chosen tracks, their windows and their roll."""
+
+    piece: Piece  # the chosen tracks alone
+    rows: NDArray[np.int64]  # their positions among all notes of the file
+    windows: Windows
+    placed: grid.Placed
+    roll: Cells  # [T, 88]
+
+    @classmethod
+    def of(cls, piece: Piece, tracks: list[int], windows: Windows | None = None) -> Score:
+        rows = np.flatnonzero(np.isin(piece.notes["track"], tracks))
+        chosen = piece.only(tracks)
+        windows = windows or cut(piece)
+        placed = grid.place(chosen, windows)
+        return cls(chosen, rows, windows, placed, grid.roll(placed, windows.n_steps))
+
+    @property
+    def full(self) -> NDArray[np.int64]:
+        """Which windows have all their 16 steps."""
+        return np.flatnonzero(self.windows.full)
+
+    def cells(self, windows: NDArray[np.int64]) -> Cells:
+        """[S, 16, 88] of these windows."""
+        return self.roll[self.windows.base[windows][:, None] + np.arange(STEPS)]
+
+
+def choose_tracks(piece: Piece, wanted: list[str] | None = None) -> list[int]:
+    """The tracks to edit: those named, else the keyboards' pitched tracks, else all pitched ones.
+
+    Raises FadernetsError for a track that is not there, a drum track, or a file without notes.
+    """
+    with_notes = [i for i in range(len(piece.tracks)) if (piece.notes["track"] == i).any()]
+    pitched = [i for i in with_notes if not piece.tracks[i].is_drum]
+    if not pitched:
+        raise FadernetsError("the file has only drums" if with_notes else "the file has no notes")
+    if not wanted:
+        return [i for i in pitched if piece.tracks[i].is_keyboard] or pitched
+    chosen = []
+    for name in wanted:
+        number = int(name) - 1 if name.isdigit() else None
+        found = [i for i in pitched if i == number or piece.tracks[i].name.lower() == name.lower()]
+        if not found:
+            known = ", ".join(f"{i + 1} {piece.tracks[i].name!r}" for i in pitched)
+            raise FadernetsError(f"--tracks {name}: no such pitched track; the file has {known}")
+        chosen += found
+    return sorted(set(chosen))
+
+
+def apply(
+    engine: Engine, source: Path, out: Path, faders: Faders, progress: Progress | None = None
+) -> Report:
+    """Edit a MIDI file. `measured` is taken from the notes that were written.
+
+    Raises FadernetsError for input that cannot be used; OUT is then left as it was.
+    """
+    document = Document(source)
+    score = Score.of(document.piece, choose_tracks(document.piece, faders.tracks))
+    warnings = list(document.piece.warnings)
+    off_grid = int((~score.placed.on_grid).sum())
+    if off_grid:
+        warnings.append(f"{off_grid} notes outside the piano's 88 keys: kept as they are, not measured")
+    edited = _editable(score, faders, warnings)
+    asked = _asked(score, edited, faders, warnings)
+    roll = _edit_roll(engine, score, edited, asked, faders, progress)
+    change = weave.weave(score.piece, score.windows, score.placed, score.roll, roll)
+    document.write(out, change.among(score.rows))
+    written = Document(out).piece
+    after = Score.of(written, _same_tracks(score, document.piece, written), score.windows)
+    segments = _segments(score, after, edited, asked)
+    _warn_of_misses(segments, warnings)
+    return Report(engine.name, faders.seed, segments, warnings)
+
+
+def _same_tracks(score: Score, before: Piece, after: Piece) -> list[int]:
+    """The edited tracks in the written file, where one may have lost all its notes."""
+    chosen = {(before.tracks[i].chunk, before.tracks[i].channel) for i in set(score.piece.notes["track"].tolist())}
+    return [i for i, track in enumerate(after.tracks) if (track.chunk, track.channel) in chosen]
+
+
+def _editable(score: Score, faders: Faders, warnings: list[str]) -> NDArray[np.int64]:
+    """Full windows with a note in them that lie wholly inside the asked bars."""
+    full = score.full
+    w = score.windows
+    inside = np.ones(len(full), bool)
+    if faders.bars is not None:
+        last = int(w.last_bar.max())
+        for a, b in faders.bars:
+            if a > last:
+                raise FadernetsError(f"--bars {a}-{b}: the piece has {last} bars")
+        inside = np.zeros(len(full), bool)
+        for a, b in faders.bars:
+            inside |= (w.bar[full] >= a) & (w.last_bar[full] <= b)
+    sounding = (score.cells(full) != grid.OFF).any((1, 2)) if len(full) else np.zeros(0, bool)
+    edited = full[inside & sounding]
+    if not len(edited):
+        warnings.append("no segment of four beats with notes lies in the chosen bars: nothing was edited")
+    return edited
+
+
+def _asked(
+    score: Score, edited: NDArray[np.int64], faders: Faders, warnings: list[str]
+) -> dict[str, NDArray[np.float64]]:
+    """Attribute -> the asked value of each edited segment, inside the attribute's range."""
+    before = attributes.measure(score.cells(edited))
+    asked = {}
+    for name, row in ATTRIBUTES.items():
+        if name not in faders.set and name not in faders.move:
+            continue
+        values = np.full(len(edited), faders.set[name]) if name in faders.set else before[name].copy()
+        values = values + faders.move.get(name, 0.0)
+        asked[name] = np.clip(values, row.low, row.high)
+        beyond = int((asked[name] != values).sum())
+        if beyond:
+            warnings.append(
+                f"{row.option}: {beyond} of {len(edited)} segments were asked for values outside "
+                f"{row.low:g}..{row.high:g}; clamped"
+            )
+    return asked
+
+
+def _edit_roll(
+    engine: Engine,
+    score: Score,
+    edited: NDArray[np.int64],
+    asked: dict[str, NDArray[np.float64]],
+    faders: Faders,
+    progress: Progress | None,
+) -> Cells:
+    """The edited roll [T, 88]. Segments are decoded in batches and chosen in order, so that what a
+    segment holds in is what the one before it left sounding."""
+    roll = score.roll.copy()
+    if not asked and not faders.arousal:
+        return roll
+    pinned = _pinned(score, edited)
+    spread = decoding.spread_of(engine)
+    base = score.windows.base
+    for a in range(0, len(edited), BATCH):
+        part = edited[a : a + BATCH]
+        source = decoding.look(engine, score.cells(part))
+        request = decoding.Request(
+            {name: values[a : a + BATCH] for name, values in asked.items()}, faders.arousal, faders.faithfulness
+        )
+        at = base[part][:, None] + np.arange(STEPS)
+        found = decoding.candidates(engine, source, request, pinned[at])
+        for i, window in enumerate(part.tolist()):
+            options = _joined(found.cells[i], roll[base[window] - 1] if base[window] else None)
+            one = decoding.Candidates(found.cells[i : i + 1], found.targets[i : i + 1])
+            best = decoding.choose(one, source.cells[i : i + 1], spread, options[None])[0]
+            roll[at[i]] = options[best]
+        if progress:
+            progress(min(a + BATCH, len(edited)), len(edited))
+    return _without_orphans(roll)
+
+
+def _pinned(score: Score, edited: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """[T, 88] cells of notes that also sound in windows that are not edited: they must stay whole."""
+    free = np.zeros(score.windows.n_steps + 1, bool)
+    free[(score.windows.base[edited][:, None] + np.arange(STEPS)).ravel()] = True
+    outside = np.concatenate([[0], np.cumsum(~free[:-1])])
+    pinned = np.zeros(score.roll.shape, bool)
+    for a, b, p in grid.runs(score.roll).tolist():
+        if outside[b] > outside[a]:
+            pinned[a:b, p] = True
+    return pinned
+
+
+def _joined(options: Cells, before: Cells | None) -> Cells:
+    """Candidates [C, 16, 88] without holds at the start that continue nothing in the step before."""
+    sounding = np.zeros(options.shape[-1], bool) if before is None else before != grid.OFF
+    led = np.logical_and.accumulate(options == grid.HOLD, axis=1)
+    return np.where(led & ~sounding, grid.OFF, options).astype(np.uint8)
+
+
+def _without_orphans(roll: Cells) -> Cells:
+    """Drop holds behind an edited border that continue nothing."""
+    out = roll.copy()
+    for t in range(len(out)):
+        before = out[t - 1] if t else np.zeros(out.shape[1], np.uint8)
+        out[t] = np.where((out[t] == grid.HOLD) & (before == grid.OFF), grid.OFF, out[t])
+    return out
+
+
+def _segments(
+    before: Score, after: Score, edited: NDArray[np.int64], asked: dict[str, NDArray[np.float64]]
+) -> list[Segment]:
+    full = before.full
+    first, last = attributes.measure(before.cells(full)), attributes.measure(after.cells(full))
+    place = {int(w): i for i, w in enumerate(edited)}
+    segments = []
+    for i, w in enumerate(full.tolist()):
+        edit = place.get(w)
+        wanted: dict[str, float | None] = dict.fromkeys(ATTRIBUTES)
+        if edit is not None and asked:
+            for name in ATTRIBUTES:
+                wanted[name] = _number(asked[name][edit] if name in asked else first[name][i])
+        segments.append(
+            Segment(
+                index=w,
+                bar=int(before.windows.bar[w]),
+                start_beat=_number(before.windows.start_beat()[w]),
+                before={name: _number(v[i]) for name, v in first.items()},
+                asked=wanted,
+                measured={name: _number(v[i]) for name, v in last.items()},
+            )
+        )
+    return segments
+
+
+def _number(value: Any) -> float:
+    return round(float(value), 6)
+
+
+def _warn_of_misses(segments: list[Segment], warnings: list[str]) -> None:
+    """Asked is measured: say how many segments did not come near."""
+    near = {"rhythm_density": 1 / STEPS, "note_density": 0.5}
+    for name, reach in near.items():
+        missed = [
+            s.bar for s in segments if s.asked[name] is not None and abs(s.asked[name] - s.measured[name]) > reach + 1e-6
+        ]
+        if missed:
+            bars = ", ".join(map(str, missed[:8])) + (", ..." if len(missed) > 8 else "")
+            warnings.append(
+                f"{ATTRIBUTES[name].option}: {len(missed)} segments ended more than {reach:g} from the asked "
+                f"value (bars {bars})"
+            )
+
+
+def measure(engine: Engine, source: Path, tracks: list[str] | None = None) -> dict[str, Any]:
+    """Every segment's attributes, key and arousal, and the piece's means.
+
+    Arousal is the probability of the high cluster, mean of the two codes; empty segments have none.
+    """
+    document = Document(source)
+    chosen = choose_tracks(document.piece, tracks)
+    score = Score.of(document.piece, chosen)
+    full = score.full
+    cells = score.cells(full)
+    values = attributes.measure(cells)
+    keys = attributes.key(cells)
+    sounding = (cells != grid.OFF).any((1, 2))
+    arousal = np.full(len(full), np.nan)
+    for a in range(0, len(full), 512):
+        part = cells[a : a + 512]
+        arousal[a : a + 512] = engine.arousal(engine.encode(part))
+    segments = []
+    for i, w in enumerate(full.tolist()):
+        segments.append(
+            {
+                "index": w,
+                "bar": int(score.windows.bar[w]),
+                "start_beat": _number(score.windows.start_beat()[w]),
+                **{name: _number(v[i]) for name, v in values.items()},
+                "key": KEY_NAMES[keys[i]] if sounding[i] else None,
+                "arousal": _number(arousal[i]) if sounding[i] and np.isfinite(arousal[i]) else None,
+            }
+        )
+    heard = sounding & np.isfinite(arousal)
+    means: dict[str, Any] = {n: _number(v[sounding].mean()) if sounding.any() else None for n, v in values.items()}
+    whole = attributes.pitch_classes(cells).sum(0, keepdims=True)
+    from fadernets.keys import estimate
+
+    means["key"] = KEY_NAMES[estimate(whole)[0]] if sounding.any() else None
+    means["arousal"] = _number(arousal[heard].mean()) if heard.any() else None
+    named = [
+        {"track": i + 1, "name": t.name, "program": t.program, "edited": i in chosen}
+        for i, t in enumerate(document.piece.tracks)
+    ]
+    return {
+        "model": engine.name,
+        "tracks": named,
+        "segments": segments,
+        "means": means,
+        "warnings": document.piece.warnings,
+    }

@@ -1,0 +1,94 @@
+"""A checkpoint folder to a model folder: two ONNX graphs, mixture means, calibration curves, card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fadernets import checkpoints, onnx_graphs
+from fadernets.attributes import ATTRIBUTES
+from fadernets.controls import REGULARISED, Calibration
+from fadernets.dataset import Dataset, attribute_statistics
+from fadernets.engine import CODES, FORMAT, Engine
+from fadernets.errors import FadernetsError
+
+CALIBRATION_ROWS = 4096
+
+
+def export(run: Path, folder: Path, *, name: str | None = None, data: Path | None = None) -> Path:
+    """Write a model folder from a checkpoint (or a run: its best one is taken).
+
+    The curves are fitted on the validation split of the data set that the run was trained on.
+    Raises FadernetsError where that data set is gone or is another one.
+    """
+    checkpoint = run / "best" if (run / "best" / "config.json").exists() else run
+    model, config = checkpoints.load(checkpoint)
+    recipe = config["recipe"]
+    dataset = Dataset.open(data or Path(recipe["data"]))
+    if dataset.hash != config["data"]["hash"]:
+        raise FadernetsError(
+            f"{dataset.folder}: data set {dataset.hash[:12]}; {checkpoint} was trained on "
+            f"{config['data']['hash'][:12]}. Name the right one with --data"
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir()
+    options: Any = model.options
+    weights = {k: v.detach().numpy().astype(np.float32) for k, v in model.state_dict().items()}
+    graphs = {
+        "encoder": onnx_graphs.encoder(weights, options.z, options.encoder),
+        "decoder": onnx_graphs.decoder(
+            weights, options.z, options.decoder, options.plan, attributes=options.attributes
+        ),
+    }
+    hashes = {}
+    for stem, graph in graphs.items():
+        blob = graph.SerializeToString()
+        (new / f"{stem}.onnx").write_bytes(blob)
+        hashes[f"{stem}.onnx"] = hashlib.sha256(blob).hexdigest()
+    means = {n: weights[f"means.{n}"].tolist() for n in CODES} if options.clusters else {}
+    info = {
+        "format": FORMAT,
+        "name": name or folder.name,
+        "codec": config["codec"],
+        "recipe": recipe,
+        "data": config["data"],
+        "step": config["step"],
+        "means": means,
+        "statistics": statistics(dataset, recipe["label_corpora"]),
+        "sha256": hashes,
+        "calibration": {a: {"values": [0.0, 1.0], "zd": [0.0, 1.0]} for a in ATTRIBUTES},
+    }
+    info["calibration"] = calibrate(Engine(new, info), dataset)
+    (new / "model.json").write_text(json.dumps(info) + "\n", encoding="utf-8")
+    (new / "README.md").write_text(checkpoints.card(config), encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    new.rename(folder)
+    return folder
+
+
+def statistics(data: Dataset, left_out: list[str]) -> dict[str, dict[str, float]]:
+    """Mean, standard deviation and percentiles of each attribute over the training split."""
+    corpora = [c for c in data.manifest["corpora"] if c not in left_out]
+    rows = np.concatenate([data.select(split="train", corpus=c) for c in corpora])
+    return attribute_statistics(data.attributes[rows], data.manifest["attributes"])
+
+
+def calibrate(engine: Engine, data: Dataset) -> dict[str, dict[str, list[float]]]:
+    """The curve of each attribute over its regularised dimension, on validation segments."""
+    corpora = [c for c in data.manifest["corpora"] if c not in engine.info["recipe"]["label_corpora"]]
+    rows = np.concatenate([data.select(split="validation", corpus=c) for c in corpora])
+    rows = np.random.default_rng(0).permutation(rows)[:CALIBRATION_ROWS]
+    cells = data.cells(rows)
+    codes = engine.encode(cells)
+    curves = {}
+    for code, (name, attribute) in zip(CODES, ATTRIBUTES.items(), strict=True):
+        curve = Calibration.fit(attribute.measure(cells), getattr(codes, code)[:, REGULARISED])
+        curves[name] = {"values": curve.values.round(6).tolist(), "zd": curve.zd.round(6).tolist()}
+    return curves
