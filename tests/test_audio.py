@@ -123,7 +123,8 @@ def test_the_same_file_gives_the_same_bytes(tmp_path):
 def test_every_program_is_the_piano_and_drums_are_left_out(tmp_path):
     notes = [(0, 1, 60, 90), (1, 2, 64, 90)]
     plain = song(notes, tmp_path / "a.mid")
-    organ = song(notes, tmp_path / "b.mid", channel=3, program=19, bank=8)
+    wheel = mido.MidiTrack([mido.Message("control_change", channel=3, control=1, value=127)])
+    organ = song(notes, tmp_path / "b.mid", channel=3, program=19, bank=8, extra=[wheel])
     drum = [mido.Message("note_on", channel=9, note=38, velocity=127)]
     drum += [mido.Message("note_off", channel=9, note=38, time=480)]
     drummed = song(notes, tmp_path / "c.mid", extra=[mido.MidiTrack(drum)])

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fadernets import attributes
+from fadernets.dataset import label_of
 
 if TYPE_CHECKING:
     from fadernets.dataset import Dataset
@@ -156,11 +157,6 @@ class Sampler:
             target_rhythm_density=(rhythm_symbols(targets) == 1).float().mean(1),
             target_note_density=note_symbols(targets).float().mean(1),
         )
-
-
-def label_of(arousal: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Section 4.1: 1 above 0.1, 0 below -0.1, -1 between them or where there is no label (NaN)."""
-    return np.where(arousal > 0.1, 1, np.where(arousal < -0.1, 0, -1)).astype(np.int64)
 
 
 def find_pairs(data: Dataset, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -42,7 +42,8 @@ def save(folder: Path, model: nn.Module, config: dict[str, Any], state: dict[str
     (new / "README.md").write_text(card(config))
     if state is not None:
         torch.save(state, new / "state.pt")
-    old = folder.with_name(f".{folder.name}.old")
+    _recover(folder)
+    old = _old(folder)
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         os.replace(folder, old)
@@ -50,8 +51,25 @@ def save(folder: Path, model: nn.Module, config: dict[str, Any], state: dict[str
     shutil.rmtree(old, ignore_errors=True)
 
 
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
+
+
+def _recover(folder: Path) -> None:
+    """Put back the checkpoint of a process that was stopped between the two renames of `save`."""
+    if not folder.exists() and _old(folder).exists():
+        os.replace(_old(folder), folder)
+
+
+def exists(folder: Path) -> bool:
+    """Whether the folder holds a checkpoint."""
+    _recover(folder)
+    return (folder / "config.json").exists()
+
+
 def read_config(folder: Path) -> dict[str, Any]:
     """The config of a checkpoint folder. Raises CheckpointError."""
+    _recover(folder)
     try:
         config = json.loads((folder / "config.json").read_text())
     except FileNotFoundError:
@@ -62,6 +80,9 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{folder}: is no checkpoint of format {FORMAT}")
     if config.get("codec") != CODEC:
         raise CheckpointError(f"{folder}: codec {config.get('codec')!r}; this version reads {CODEC!r}")
+    missing = [name for name in ("recipe", "data", "step") if name not in config]
+    if missing:
+        raise CheckpointError(f"{folder}/config.json: lacks {', '.join(missing)}")
     return config
 
 
@@ -70,12 +91,15 @@ def load(folder: Path, device: str = "cpu") -> tuple[nn.Module, dict[str, Any]]:
     from safetensors.torch import load_file
 
     config = read_config(folder)
-    model = build(config["recipe"]["name"], config["recipe"]["model"])
+    try:
+        model = build(config["recipe"]["name"], config["recipe"]["model"])
+    except (FadernetsError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder}/config.json: its model cannot be built ({error})") from None
     try:
         weights = load_file(folder / "model.safetensors", device=device)
         model.load_state_dict(weights)
     except Exception as error:  # safetensors and torch raise several kinds on damaged or foreign files
-        reason = str(error).splitlines()[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(f"{folder}/model.safetensors: does not fit its config ({reason})") from None
     return model.to(device).eval(), config
 
@@ -83,7 +107,14 @@ def load(folder: Path, device: str = "cpu") -> tuple[nn.Module, dict[str, Any]]:
 def load_state(folder: Path) -> dict[str, Any] | None:
     """What a run needs to resume; None where the folder holds none."""
     path = folder / "state.pt"
-    return torch.load(path, weights_only=True) if path.exists() else None
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file raises several kinds
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CheckpointError(f"{path}: cannot be read ({reason}); remove the run or start it anew") from None
+    return state
 
 
 def card(config: dict[str, Any]) -> str:

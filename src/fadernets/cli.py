@@ -287,6 +287,7 @@ def _prepare(options: argparse.Namespace) -> None:
         if not equals:
             raise FadernetsError(f"--corpus {text}: expected NAME=PATH, such as pop909=~/music/pop909")
         roots[name] = Path(path).expanduser()
+    report = _progress("files")
     data = prepare.prepare(
         roots,
         options.out,
@@ -294,7 +295,7 @@ def _prepare(options: argparse.Namespace) -> None:
         workers=options.workers,
         seed=options.seed,
         keep_all=options.keep_all,
-        progress=_progress("files"),
+        progress=lambda done, total, _: report(done, total),
     )
     skipped = data.manifest["skipped"]
     _warn([f"{row['id']}: {row['reason']}" for row in skipped])

@@ -71,7 +71,7 @@ def move(code: Floats, calibration: Calibration, before: Floats, asked: Floats) 
 
 def cluster_probability(code: Floats, means: Floats) -> Floats:
     """p(c = high|z) under the mixture prior: code [S, Z], means [2, Z] -> [S]."""
-    distance = ((code[:, None, :] - means[None]) ** 2).sum(-1) / PRIOR_VARIANCE  # [S, 2]
+    distance = ((code[:, None, :] - means[None]) ** 2).sum(-1, dtype=np.float64) / PRIOR_VARIANCE  # [S, 2]
     return np.asarray(1 / (1 + np.exp(np.clip(0.5 * (distance[:, 1] - distance[:, 0]), -500, 500))))
 
 

@@ -73,6 +73,9 @@ class Engine:
             info = json.loads((folder / "model.json").read_text(encoding="utf-8"))
             if info["format"] != FORMAT:
                 raise ModelError(f"{folder}: format {info['format']}; this version reads {FORMAT}")
+            lacking = {"codec", "recipe", "data", "statistics", "sha256"} - set(info)
+            if lacking:
+                raise ModelError(f"{folder}/model.json: lacks {', '.join(sorted(lacking))}; export it again")
             missing = set(ATTRIBUTES) - set(info["calibration"])
             if missing:
                 raise ModelError(f"{folder}: has no curve for {', '.join(sorted(missing))}; export it again")

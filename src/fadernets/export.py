@@ -35,6 +35,8 @@ def export(run: Path, folder: Path, *, name: str | None = None, data: Path | Non
             f"{dataset.folder}: data set {dataset.hash[:12]}; {checkpoint} was trained on "
             f"{config['data']['hash'][:12]}. Name the right one with --data"
         )
+    if not (folder / "model.json").exists() and (folder.is_file() or any(folder.glob("*"))):
+        raise FadernetsError(f"{folder}: is there and is no model folder; name another")
     folder.parent.mkdir(parents=True, exist_ok=True)
     new = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(new, ignore_errors=True)

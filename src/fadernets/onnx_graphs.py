@@ -144,6 +144,8 @@ def decoder(weights: Weights, z: int, hidden: int, plan: int, *, attributes: boo
     never, voices = g.constant(NEVER), g.constant(15.0)
     planes, flat = g.constant([0, 2, PITCHES], np.int64), g.constant([0, CELLS], np.int64)
     last_axis, columns = g.constant([1], np.int64), g.constant([0, 1], np.int64)
+    onsets = [g.constant([n], np.int64) for n in (0, PITCHES, 1)]  # start, end and axis of the onset plane
+    pitches = g.constant(np.arange(PITCHES), np.int64)
 
     b = _Graph("s_")
     x = ["before", "plan"]
@@ -159,7 +161,8 @@ def decoder(weights: Weights, z: int, hidden: int, plan: int, *, attributes: boo
     off = b.op("Exp", b.op("Neg", top))
     p = b.op("Div", power, b.op("Add", off, b.op("ReduceSum", power, last_axis, keepdims=1)))
     p_flat = b.op("Reshape", p, flat)
-    score = b.op("Sub", b.op("Add", b.op("Add", p_flat, "offset_t"), "bias"), half)
+    moved = b.op("Add", p_flat, "offset_t")
+    score = b.op("Sub", b.op("Add", moved, "bias"), half)
     s_on, s_hold = b.op("Split", score, outputs=2, axis=1, num_outputs=2)  # [B, 88]
     mode = b.op("Reshape", "mode", columns)  # [B, 1]
     s_on = b.op("Where", b.op("Less", mode, zero), never, s_on)
@@ -168,7 +171,8 @@ def decoder(weights: Weights, z: int, hidden: int, plan: int, *, attributes: boo
     chosen = b.op("And", b.op("Greater", s_on, zero), b.op("GreaterOrEqual", s_on, s_hold))
     any_on = b.op("ReduceMax", b.op("Cast", chosen, to=TensorProto.FLOAT), last_axis, keepdims=1)
     lacking = b.op("And", b.op("Greater", mode, zero), b.op("Less", any_on, half))
-    best = b.op("GreaterOrEqual", s_on, b.op("ReduceMax", s_on, last_axis, keepdims=1))
+    # Ranked before the bias and the half are in: small probabilities would round to one score.
+    best = b.op("Equal", b.op("ArgMax", b.op("Slice", moved, *onsets), axis=1, keepdims=1), pitches)
     onset_bool = b.op("Or", chosen, b.op("And", lacking, best))
     hold_bool = b.op("And", b.op("Greater", s_hold, zero), b.op("Not", onset_bool))
     onset, hold = (b.op("Cast", c, to=TensorProto.FLOAT) for c in (onset_bool, hold_bool))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fadernets.errors import FadernetsError
-from fadernets.models import MODELS
+from fadernets.models import MODELS, typed
 
 
 @dataclass(frozen=True)
@@ -59,16 +59,14 @@ def check(values: dict[str, Any]) -> Recipe:
     for name in values:
         if name not in known:
             raise FadernetsError(f"unknown recipe key {name!r}; known: {', '.join(known)}")
-    for name in ("corpora", "label_corpora"):
-        if name in values:
-            values[name] = tuple(values[name])
     default = Recipe()
     for name, value in values.items():
-        kind = type(getattr(default, name))
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            values[name] = value = float(value)
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise FadernetsError(f"recipe key {name}: {value!r} is not of type {kind.__name__}")
+        if name in ("corpora", "label_corpora"):
+            if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
+                raise FadernetsError(f"recipe key {name}: {value!r} is no list of names, such as [pop909]")
+            values[name] = tuple(value)
+        else:
+            values[name] = typed(f"recipe key {name}", value, getattr(default, name))
     recipe = Recipe(**values)
     rules = [
         (recipe.name in MODELS, f"name {recipe.name!r}; known models: {', '.join(MODELS)}"),
@@ -77,6 +75,10 @@ def check(values: dict[str, Any]) -> Recipe:
         (recipe.labels >= 0, f"labels {recipe.labels}; must not be negative"),
         (recipe.validate > 0, f"validate {recipe.validate}; must be above 0"),
         (recipe.learning_rate > 0, f"learning_rate {recipe.learning_rate}; must be above 0"),
+        (0 <= recipe.warmup < 1, f"warmup {recipe.warmup}; must be at least 0 and under 1"),
+        (recipe.weight_decay >= 0, f"weight_decay {recipe.weight_decay}; must not be negative"),
+        (recipe.clip > 0, f"clip {recipe.clip}; must be above 0"),
+        (recipe.patience >= 0, f"patience {recipe.patience}; must not be negative"),
         (0 <= recipe.pairs <= 1, f"pairs {recipe.pairs}; must lie in 0..1"),
         (0 <= recipe.label_share <= 1, f"label_share {recipe.label_share}; must lie in 0..1"),
         (
@@ -98,7 +100,7 @@ def as_dict(recipe: Recipe) -> dict[str, Any]:
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     import yaml
 
-    if path in seen:
+    if path.resolve() in seen:
         raise FadernetsError(f"{path}: its bases form a loop")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
@@ -111,7 +113,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     base = values.pop("base", None)
     if base is None:
         return values
-    merged = _read(path.parent / str(base), (*seen, path))
+    merged = _read(path.parent / str(base), (*seen, path.resolve()))
     for name, value in values.items():
         if isinstance(value, dict) and isinstance(merged.get(name), dict):
             merged[name] = {**merged[name], **value}

@@ -9,6 +9,7 @@ import json
 import math
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ import torch
 from numpy.typing import NDArray
 
 from fadernets import checkpoints, recipes, schedules
-from fadernets.batches import Batch, Sampler, label_of
-from fadernets.dataset import Dataset
+from fadernets.batches import Batch, Sampler
+from fadernets.dataset import Dataset, label_of
 from fadernets.errors import FadernetsError
 from fadernets.models import build
 from fadernets.models.music_fadernets import held_in
@@ -44,6 +45,8 @@ def choose_rows(data: Dataset, recipe: recipes.Recipe) -> Rows:
     """Training and validation rows, and the labelled rows: `label_share` of the training rows, by seed."""
     names = data.manifest["corpora"]
     corpora = [c for c in (recipe.corpora or names) if c not in recipe.label_corpora]
+    if not corpora:
+        raise TrainingError(f"{recipe.data}: {', '.join(names)} only give labels; none is left to reconstruct")
     train = np.concatenate([data.select(split="train", corpus=c) for c in corpora])
     validation = np.concatenate([data.select(split="validation", corpus=c) for c in corpora])
     labelled = np.empty(0, np.int64)
@@ -55,13 +58,15 @@ def choose_rows(data: Dataset, recipe: recipes.Recipe) -> Rows:
         labelled = np.sort(np.random.default_rng(recipe.seed).permutation(rows)[:wanted])
     if len(train) < recipe.batch:
         raise TrainingError(f"{recipe.data}: {len(train)} training segments; a batch has {recipe.batch}")
+    if not len(validation):
+        raise TrainingError(f"{recipe.data}: has no validation segments; prepare it with more pieces")
     return Rows(np.sort(train), np.sort(validation), labelled)
 
 
 def auto_precision(device: str) -> str:
     """bf16 where the machine multiplies it in hardware, else 32 bit."""
     if device == "cuda":
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
     try:
         flags = Path("/proc/cpuinfo").read_text()
     except OSError:
@@ -94,7 +99,7 @@ class _Run:
         self.out = Path(recipe.out)
         self.rows = choose_rows(data, recipe)
         torch.manual_seed(recipe.seed)
-        model = build(recipe.name, recipe.model)
+        model = build(recipe.name, recipe.model).to(fabric.device)
         optimizer = torch.optim.AdamW(
             model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.98)
         )
@@ -130,7 +135,7 @@ class _Run:
 
     def _previous(self) -> dict[str, Any] | None:
         last = self.out / "last"
-        if not (last / "config.json").exists():
+        if not checkpoints.exists(last):
             return None
         config = checkpoints.read_config(last)
         mine, theirs = recipes.as_dict(self.recipe), dict(config["recipe"])
@@ -158,7 +163,7 @@ class _Run:
             (self.out / "recipe.json").write_text(json.dumps(recipes.as_dict(recipe), indent=1) + "\n")
         sums: dict[str, torch.Tensor] = {}
         counted, began = 0, time.time()
-        while self.step < recipe.steps:
+        while self.step < recipe.steps and not (recipe.patience and self.waited >= recipe.patience):
             for group in self.optimizer.param_groups:
                 group["lr"] = schedules.learning_rate(
                     self.step, recipe.steps, peak=recipe.learning_rate, warmup=recipe.warmup
@@ -167,35 +172,34 @@ class _Run:
             torch.manual_seed(recipe.seed * 1_000_003 + self.step)
             batch = self.sampler.draw(self.step * fabric.world_size + fabric.global_rank)
             self.model.train()
-            terms = self.model.loss(batch, self.step, recipe.steps)
+            with fabric.autocast():
+                terms = self.model.loss(batch, self.step, recipe.steps)
             self.optimizer.zero_grad()
             fabric.backward(terms["loss"])
             norm = fabric.clip_gradients(self.model, self.optimizer, max_norm=recipe.clip, error_if_nonfinite=False)
-            for name, value in {**terms, "gradient": norm}.items():
-                sums[name] = sums[name] + value.detach() if name in sums else value.detach().clone()
+            terms = {name: value.detach() for name, value in {**terms, "gradient": norm}.items()}
+            self._refuse_nan(terms)  # before the weights take it
+            for name, value in terms.items():
+                sums[name] = sums[name] + value if name in sums else value.clone()
             counted += 1
-            if self.step % 50 == 0:
-                self._refuse_nan(terms)
             self.optimizer.step()
             self.step += 1
             if self.step % recipe.validate == 0 or self.step == recipe.steps:
-                self._refuse_nan(sums)
                 figures = {f"train/{k}": (v / counted).item() for k, v in sums.items()}
                 figures["train/segments_per_second"] = counted * recipe.batch / (time.time() - began)
                 checked = self.validate()
+                self._refuse_nan(checked)
                 figures |= {f"validation/{k}": v for k, v in checked.items()}
                 self._record(figures, writer, checked)
                 sums, counted, began = {}, 0, time.time()
-                if recipe.patience and self.waited >= recipe.patience:
-                    break
         if writer is not None:
             writer.close()
         return self.out / "best"
 
-    def _refuse_nan(self, terms: dict[str, torch.Tensor]) -> None:
-        if bool(torch.isfinite(terms["loss"])):
+    def _refuse_nan(self, terms: Mapping[str, torch.Tensor | float]) -> None:
+        if math.isfinite(terms["loss"] + terms.get("gradient", 0.0)):
             return
-        bad = [name for name, v in terms.items() if name != "loss" and not bool(torch.isfinite(v))]
+        bad = [name for name, v in terms.items() if name != "loss" and not math.isfinite(v)]
         raise TrainingError(
             f"step {self.step}: the loss is not a number (first in {bad[0] if bad else 'loss'}); "
             f"the last good checkpoint is {self.out / 'last'}"
@@ -241,11 +245,13 @@ class _Run:
         hits = np.zeros(3)
         for i in range(self.check.batches):
             batch = self.check.draw(i)
-            for name, value in self.model.loss(batch, self.recipe.steps, self.recipe.steps).items():
+            with self.fabric.autocast():
+                terms = self.model.loss(batch, self.recipe.steps, self.recipe.steps)
+            for name, value in terms.items():
                 sums[name] = sums.get(name, 0.0) + float(value) / self.check.batches
             hits += self._note_hits(batch)
         found, expected, right = hits
-        sums["note_f1"] = 2 * right / max(found + expected, 1)
+        sums["note_f1"] = float(2 * right / max(found + expected, 1))
         return sums
 
     def _note_hits(self, batch: Batch) -> NDArray[np.float64]:

@@ -94,9 +94,9 @@ class GridFaderNets(nn.Module):
         codes = {name: q[name].z[:n] for name in NAMES}
         asked = torch.stack([batch.target_rhythm_density, batch.target_note_density], -1)
         if batch.paired is not None:  # the code of the source with its faders where the target's are
-            values = torch.stack([batch.rhythm_density, batch.note_density], -1)  # [N, 2]
+            own = torch.stack([batch.rhythm_density, batch.note_density], -1)  # [N, 2]
             for i, name in enumerate(NAMES):
-                near = (asked[batch.paired, i, None] - values[None, :, i]).abs().argmin(1)
+                near = (asked[batch.paired, i, None] - own[None, :, i]).abs().argmin(1)
                 codes[name] = codes[name].clone()
                 codes[name][batch.paired, 0] = q[name].z[near, 0]
         terms["reconstruction"] = self.decoder.loss(codes, batch.key, asked, batch.targets)

@@ -1,0 +1,307 @@
+"""What a model folder does on held-out segments: reconstruction, faders, arousal.
+
+The `strict` protocol: posterior means, M = 100 segments a run, T = 8 asked values over the attribute's 5th
+to 95th percentile in the training data, consistency and restrictiveness (Eq. 3 and 4) in units of the
+training standard deviation. `open` is one decode at the moved code, as the paper does it; `closed` is
+what an edit does: candidates measured and chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadernets import attributes, controls, decoding, grid
+from fadernets.attributes import ATTRIBUTES
+from fadernets.dataset import Dataset, label_of
+from fadernets.decoding import Request, Segments
+from fadernets.engine import CODES, Engine
+from fadernets.segments import STEPS
+
+Cells = NDArray[np.uint8]
+Floats = NDArray[np.float64]
+Figures = dict[str, float]
+M, T = 100, 8
+BATCH = 100
+
+
+def evaluate(
+    engine: Engine,
+    data: Dataset,
+    *,
+    runs: int = 10,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Every figure of a model on the test split of its data set."""
+    labelled = engine.info["recipe"]["label_corpora"]
+    corpora = [c for c in data.manifest["corpora"] if c not in labelled]
+    jobs: list[tuple[str, Callable[[], Any]]] = []
+    for corpus in corpora:
+        rows = data.select(split="test", corpus=corpus)
+        jobs.append((f"reconstruction/{corpus}", lambda rows=rows: reconstruction(engine, data, rows)))  # type: ignore[misc]
+    test = np.concatenate([data.select(split="test", corpus=c) for c in corpora])
+    for name in ATTRIBUTES:
+        for loop in ("open", "closed"):
+            jobs.append(
+                (f"{name}/{loop}", lambda n=name, p=loop: strict(engine, data, test, n, p, runs, seed))  # type: ignore[misc]
+            )
+    jobs.append(("rest", lambda: at_rest(engine, data, test, seed)))
+    if engine.means:
+        rows = np.concatenate([data.select(split="test", corpus=c) for c in labelled if c in data.manifest["corpora"]])
+        jobs.append(("arousal", lambda: arousal(engine, data, rows)))
+        jobs.append(("preset", lambda: preset(engine, data, test, seed)))
+    figures: dict[str, Any] = {"model": engine.name, "data": data.hash, "runs": runs, "seed": seed}
+    for i, (name, job) in enumerate(jobs):
+        figures[name] = job()
+        if progress:
+            progress(i + 1, len(jobs))
+    return figures
+
+
+# --- scores of single outputs
+
+
+def note_f1(found: Cells, expected: Cells) -> Floats:
+    """[S] F1 of onset step and pitch; 1 where neither has an onset."""
+    a, b = found == grid.ONSET, expected == grid.ONSET
+    total = a.sum((-2, -1)) + b.sum((-2, -1))
+    return np.asarray(np.where(total > 0, 2 * (a & b).sum((-2, -1)) / np.maximum(total, 1), 1.0))
+
+
+def chroma_similarity(found: Cells, source: Cells) -> Floats:
+    """[S] cosine of the duration-weighted pitch classes; 1 where both are silent."""
+    a, b = (attributes.pitch_classes(c).astype(np.float64) for c in (found, source))
+    norms = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+    silent = (a.sum(-1) == 0) & (b.sum(-1) == 0)
+    return np.asarray(np.where(silent, 1.0, (a * b).sum(-1) / np.maximum(norms, 1e-9)))
+
+
+def reconstruction(engine: Engine, data: Dataset, rows: NDArray[np.int64]) -> Figures:
+    """Note F1 of encode-decode from posterior means, free-running, pooled over all notes and mean a segment."""
+    hits, f1 = np.zeros(3), []
+    for a in range(0, len(rows), BATCH):
+        cells = data.cells(rows[a : a + BATCH])
+        out = decoding.free(engine, decoding.look(engine, cells), Request())
+        found, expected = out == grid.ONSET, cells == grid.ONSET
+        hits += np.array([found.sum(), expected.sum(), (found & expected).sum()])
+        f1.append(note_f1(out, cells))
+    precision, recall = hits[2] / max(hits[0], 1), hits[2] / max(hits[1], 1)
+    return {
+        "segments": len(rows),
+        "note_f1": 2 * hits[2] / max(hits[0] + hits[1], 1),
+        "precision": precision,
+        "recall": recall,
+        "note_f1_mean": float(np.concatenate(f1).mean()),
+    }
+
+
+def at_rest(engine: Engine, data: Dataset, rows: NDArray[np.int64], seed: int) -> Figures:
+    """Note F1 of an edit that asks for each segment's own values: the whole path, resting."""
+    rows = np.random.default_rng(seed).permutation(rows)[:1000]
+    cells = data.cells(rows)
+    source = decoding.look(engine, cells)
+    found = decoding.candidates(engine, source, Request(dict(source.before)))
+    best = decoding.choose(found, cells, decoding.spread_of(engine))
+    out = found.cells[np.arange(len(cells)), best]
+    return {"segments": len(rows), "note_f1": float(note_f1(out, cells).mean()), "equal": float((out == cells).mean())}
+
+
+# --- faders
+
+
+def asked_values(engine: Engine, name: str) -> Floats:
+    """T values from the 5th to the 95th percentile of the training data; rhythm density in sixteenths."""
+    statistics = engine.info["statistics"][name]
+    values = np.linspace(statistics["p5"], statistics["p95"], T)
+    return np.round(values * STEPS) / STEPS if name == "rhythm_density" else values
+
+
+def strict(
+    engine: Engine, data: Dataset, rows: NDArray[np.int64], name: str, loop: str, runs: int, seed: int
+) -> dict[str, Any]:
+    """The strict protocol for one fader: mean and standard deviation over runs of M new segments each."""
+    values = asked_values(engine, name)
+    each = []
+    for run in range(runs):
+        chosen = np.random.default_rng([seed, run]).permutation(rows)[:M]
+        cells = data.cells(chosen)
+        outputs = slide(engine, cells, name, values, loop)
+        each.append(scores(outputs, cells, name, values, decoding.spread_of(engine)))
+    return {
+        key: {"mean": float(np.mean([e[key] for e in each])), "std": float(np.std([e[key] for e in each]))}
+        for key in each[0]
+    }
+
+
+def slide(engine: Engine, cells: Cells, name: str, values: Floats, loop: str) -> Cells:
+    """[M, T, 16, 88] what comes out of each segment at each asked value."""
+    out = np.empty((len(cells), len(values), *cells.shape[1:]), np.uint8)
+    for a in range(0, len(cells), BATCH):
+        part = decoding.look(engine, cells[a : a + BATCH])
+        for t, value in enumerate(values):
+            out[a : a + BATCH, t] = answer(engine, part, {name: np.full(len(part.cells), value)}, loop)
+    return out
+
+
+def answer(engine: Engine, source: Segments, asked: dict[str, Floats], loop: str) -> Cells:
+    """One answer a segment: by one decode (`open`) or by the edit's own path (`closed`)."""
+    if loop == "open":
+        return decoding.free(engine, source, Request(asked))
+    found = decoding.candidates(engine, source, Request(asked))
+    best = decoding.choose(found, source.cells, decoding.spread_of(engine))
+    return found.cells[np.arange(len(source.cells)), best]
+
+
+def scores(outputs: Cells, source: Cells, name: str, values: Floats, spread: Floats) -> Figures:
+    """The strict figures of one run: outputs [M, T, 16, 88], source [M, 16, 88].
+
+    An empty output counts as the attribute's worst value and as a failure.
+    """
+    measured = {n: row.measure(outputs) for n, row in ATTRIBUTES.items()}  # [M, T]
+    empty = (outputs == grid.OFF).all((2, 3))
+    for n, row in ATTRIBUTES.items():
+        measured[n] = np.where(empty, row.high, measured[n])
+    units = dict(zip(ATTRIBUTES, spread, strict=True))
+    own, others = measured[name], [n for n in ATTRIBUTES if n != name]
+    pooled_asked = np.broadcast_to(values, own.shape)
+    slope = np.polyfit(pooled_asked.ravel(), own.ravel(), 1)[0]
+    return {
+        "consistency": 1 - float((own / units[name]).std(0).mean()),
+        "restrictiveness": 1 - float(np.mean([(measured[n] / units[n]).std(1).mean() for n in others])),
+        "linearity": float(np.mean([linearity(values, row) for row in own])),
+        "pooled_r2": linearity(pooled_asked.ravel(), own.ravel()),
+        "spearman": spearman(pooled_asked.ravel(), own.ravel()),
+        "leakage": max(abs(spearman(pooled_asked.ravel(), measured[n].ravel())) for n in others),
+        "error": float(np.abs(own - pooled_asked).mean()),
+        "response_range": float(slope),
+        "chroma_similarity": float(chroma_similarity(outputs, source[:, None]).mean()),
+        "note_f1": float(note_f1(outputs, source[:, None]).mean()),
+        "failures": float(empty.mean()),
+    }
+
+
+def linearity(x: Floats, y: Floats) -> float:
+    """R^2 of a line through (x, y); a constant output scores 0, not 1."""
+    if np.ptp(y) < 1e-12 or np.ptp(x) < 1e-12:
+        return 0.0
+    return float(np.corrcoef(x, y)[0, 1] ** 2)
+
+
+def spearman(x: Floats, y: Floats) -> float:
+    """Rank correlation with mean ranks for ties; 0 where either is constant."""
+    a, b = ranks(x), ranks(y)
+    if np.ptp(a) < 1e-12 or np.ptp(b) < 1e-12:
+        return 0.0
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def ranks(x: Floats) -> Floats:
+    """Ranks from 0, equal values sharing their mean rank."""
+    _, inverse, counts = np.unique(x, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return np.asarray((last - (counts + 1) / 2)[inverse])
+
+
+# --- arousal
+
+
+def arousal(engine: Engine, data: Dataset, rows: NDArray[np.int64]) -> Figures:
+    """Balanced accuracy of the arousal cluster on labelled segments outside -0.1..0.1.
+
+    The 95 % interval comes from 2,000 resamplings of whole pieces.
+    """
+    label = label_of(np.asarray(data.arousal[rows], np.float32))
+    rows, label = rows[label >= 0], label[label >= 0]
+    codes = [engine.encode(data.cells(rows[a : a + BATCH])) for a in range(0, len(rows), BATCH)]
+    guess = np.concatenate([engine.arousal(c) for c in codes]) >= 0.5
+    pieces = np.asarray(data.piece[rows])
+    names = np.unique(pieces)
+    # [pieces, 4]: right and all of the low, right and all of the high
+    masks = [m for c in (0, 1) for m in ((label == c) & (guess == c), label == c)]
+    counts = np.array([[m[pieces == p].sum() for m in masks] for p in names], np.float64)
+    draws = np.random.default_rng(0).integers(0, len(names), (2000, len(names)))
+    resampled = counts[draws].sum(1)
+    accuracy = _balanced(counts.sum(0)[None])[0]
+    spread = _balanced(resampled)
+    each = {
+        f"balanced_accuracy_{n}": float(
+            _balanced_of(
+                np.concatenate([controls.cluster_probability(getattr(c, n), engine.means[n]) for c in codes]) >= 0.5,
+                label,
+            )
+        )
+        for n in CODES
+    }
+    return {
+        "segments": len(rows),
+        "pieces": len(names),
+        "balanced_accuracy": float(accuracy),
+        "low": float(np.percentile(spread, 2.5)),
+        "high": float(np.percentile(spread, 97.5)),
+        **each,
+    }
+
+
+def _balanced(counts: Floats) -> Floats:
+    low, high = counts[:, 0] / np.maximum(counts[:, 1], 1), counts[:, 2] / np.maximum(counts[:, 3], 1)
+    return (low + high) / 2
+
+
+def _balanced_of(guess: NDArray[np.bool_], label: NDArray[np.int64]) -> float:
+    return float(np.mean([(guess[label == c] == c).mean() for c in (0, 1)]))
+
+
+def preset(engine: Engine, data: Dataset, rows: NDArray[np.int64], seed: int) -> dict[str, Figures]:
+    """Mean change of each attribute, of the arousal probability, and chroma similarity at amounts 1 and -1."""
+    rows = np.random.default_rng(seed).permutation(rows)[:1000]
+    out: dict[str, Figures] = {}
+    for amount in (1.0, -1.0):
+        before, after, chroma, probability = [], [], [], []
+        for a in range(0, len(rows), BATCH):
+            source = decoding.look(engine, data.cells(rows[a : a + BATCH]))
+            cells = decoding.candidates(engine, source, Request(arousal=amount)).cells[:, 0]
+            before.append(source.values)
+            after.append(np.stack(list(attributes.measure(cells).values()), 1))
+            chroma.append(chroma_similarity(cells, source.cells))
+            probability.append(engine.arousal(engine.encode(cells)) - engine.arousal(source.codes))
+        change = np.concatenate(after) - np.concatenate(before)
+        figures = {f"{name}_change": float(change[:, i].mean()) for i, name in enumerate(ATTRIBUTES)}
+        moved = np.abs(change).max(1) > 1e-9
+        figures["changed_share"] = float(moved.mean())
+        figures["probability_change"] = float(np.concatenate(probability).mean())
+        figures["chroma_similarity"] = float(np.concatenate(chroma).mean())
+        out[f"{amount:+g}"] = figures
+    return out
+
+
+def table(figures: dict[str, Any]) -> str:
+    """The figures as markdown tables."""
+    lines = ["| reconstruction | segments | note F1 | precision | recall |", "|---|---|---|---|---|"]
+    for key, row in figures.items():
+        if key.startswith("reconstruction/"):
+            lines.append(
+                f"| {key.split('/')[1]} | {row['segments']} | {row['note_f1']:.4f} | {row['precision']:.4f} | {row['recall']:.4f} |"
+            )
+    faders = [k for k in figures if k.split("/")[0] in ATTRIBUTES]
+    rows = list(figures[faders[0]])
+    lines += ["", "| fader, loop | " + " | ".join(r.replace("_", " ") for r in rows) + " |", "|---" * (len(rows) + 1) + "|"]
+    for key in faders:
+        cells = (f"{figures[key][r]['mean']:.3f} ± {figures[key][r]['std']:.3f}" for r in rows)
+        lines.append(f"| {key.replace('_', ' ').replace('/', ', ')} | " + " | ".join(cells) + " |")
+    rest = figures["rest"]
+    lines += ["", f"At rest: note F1 {rest['note_f1']:.6f} over {rest['segments']} segments."]
+    if "arousal" in figures:
+        a = figures["arousal"]
+        lines.append(
+            f"Arousal cluster: balanced accuracy {a['balanced_accuracy']:.3f} [{a['low']:.3f}, {a['high']:.3f}] over "
+            f"{a['segments']} labelled segments of {a['pieces']} pieces (rhythm code {a['balanced_accuracy_rhythm']:.3f}, "
+            f"note code {a['balanced_accuracy_note']:.3f})."
+        )
+        for amount, row in figures["preset"].items():
+            changes = ", ".join(f"{k.replace('_', ' ')} {v:+.3f}" for k, v in row.items())
+            lines.append(f"Preset arousal {amount}: {changes}.")
+    return "\n".join(lines)

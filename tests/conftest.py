@@ -1,0 +1,123 @@
+"""Made-up songs as cells, as a prepared data set, and as a model folder exported from random weights."""
+
+import numpy as np
+import pytest
+
+from fadernets import attributes, grid
+from fadernets.dataset import SPLITS, write_dataset
+
+STEPS = 16
+TINY = {"z": 6, "encoder": 12, "decoder": 24, "plan": 8, "sub_decoder": 12}  # a model of toy size
+
+
+def make_song(rng, bars):
+    """[bars, 16, 88] chords of one key: a pattern of onsets a bar, voices that come and go, a bass held in."""
+    tonic, cells = int(rng.integers(12)), []
+    for bar in range(bars):
+        root = 48 + tonic + (0, 5, 7, 0)[bar % 4]
+        chord = [root, root + 4, root + 7, root + 12, root + 16][: int(rng.integers(3, 6))]
+        every = int(rng.choice([1, 2, 4, 8]))
+        struck = range(0, STEPS, every)
+        rows = [(t, t + every, pitch) for t in struck for pitch in chord[int(rng.integers(len(chord))) :]]
+        rows += [(0, every, pitch) for pitch in chord]
+        rows.append((-1 if rng.random() < 0.3 else 0, 8, root - 12))
+        cells.append(grid.from_notes(np.array(sorted(set(rows)))))
+    return np.stack(cells)
+
+
+def write_songs(folder, seed=0, bars=16):
+    """Ten songs in the three splits, and four more with a label on every segment, all for training."""
+    rng = np.random.default_rng(seed)
+    splits = [0] * 8 + [1, 2] + [0] * 4
+    corpora = [0] * 10 + [1] * 4
+    songs = [make_song(rng, bars) for _ in splits]
+    cells = np.concatenate(songs)
+    piece = np.repeat(np.arange(len(songs)), bars)
+    corpus = np.repeat(corpora, bars)
+    values = attributes.measure(cells)
+    arousal = np.clip(2 * values["rhythm_density"] - 0.6 + rng.normal(0, 0.05, len(cells)), -1, 1)
+    arousal[::7] = 0.05  # neither high nor low
+    arrays = {
+        "codes": grid.pack(cells),
+        "attributes": np.stack(list(values.values()), axis=1).astype(np.float32),
+        "key": attributes.key(cells),
+        "arousal": np.where(corpus == 1, arousal, np.nan).astype(np.float32),
+        "valence": np.full(len(cells), np.nan, np.float32),
+        "piece": piece.astype(np.int32),
+        "index": np.tile(np.arange(bars), len(songs)).astype(np.int32),
+        "split": np.repeat(splits, bars).astype(np.uint8),
+        "corpus": corpus.astype(np.uint8),
+    }
+    names = ["songs", "vgmidi"]
+    pieces = [
+        {"id": f"p{i}", "group": f"p{i}", "corpus": names[c], "split": SPLITS[s]}
+        for i, (c, s) in enumerate(zip(corpora, splits, strict=True))
+    ]
+    manifest = {
+        "codec": "grid",
+        "corpora": names,
+        "attributes": list(attributes.ATTRIBUTES),
+        "pieces": pieces,
+        "sources": {"songs": {"licence": "made here"}, "vgmidi": {"licence": "made here"}},
+    }
+    return write_dataset(folder, manifest, arrays)
+
+
+@pytest.fixture(scope="session")
+def songs(tmp_path_factory):
+    """The data set of made-up songs: 128, 16 and 16 segments to rebuild, 64 labelled ones."""
+    return write_songs(tmp_path_factory.mktemp("data") / "songs")
+
+
+@pytest.fixture(scope="session")
+def segments(songs):
+    """[40, 16, 88] cells of made-up songs, some with a note held in."""
+    return songs.cells(np.arange(40))
+
+
+def make_model(seed=0, **options):
+    """A toy model with random weights wide enough that its decodes hold notes, holds and rests."""
+    import torch
+
+    from fadernets.models import build
+
+    torch.manual_seed(seed)
+    model = build("music-fadernets", TINY | options)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.ndim > 1 and not name.startswith("means"):
+                weight.mul_(10 if name == "decoder.head.weight" else 2)
+        model.decoder.head.bias.copy_(torch.tensor([-4.0, -2.0]).repeat_interleave(88))
+    return model.eval()
+
+
+def save_run(folder, model, songs, **recipe):
+    """A checkpoint folder of a model, as training leaves it."""
+    from dataclasses import asdict
+
+    from fadernets import checkpoints, recipes
+
+    values = {"data": str(songs.folder), "out": str(folder), "model": asdict(model.options)} | recipe
+    config = {
+        "recipe": recipes.as_dict(recipes.check(values)),
+        "data": {"hash": songs.hash, "corpora": songs.manifest["sources"]},
+        "step": 7,
+        "figures": {"note_f1": 0.5},
+    }
+    checkpoints.save(folder, model, config)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def exported(songs, tmp_path_factory):
+    """attributes True or False -> (model folder, its PyTorch model with weights rounded to 16 bits)."""
+    from fadernets.export import export
+
+    root, found = tmp_path_factory.mktemp("models"), {}
+    for attributes_in in (True, False):
+        model = make_model(seed=4, attributes=attributes_in)
+        run = save_run(root / f"run-{attributes_in}", model, songs)
+        folder = export(run, root / f"model-{attributes_in}", name="toy")
+        model.load_state_dict({name: w.half().float() for name, w in model.state_dict().items()})
+        found[attributes_in] = (folder, model)
+    return found
