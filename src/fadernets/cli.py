@@ -252,7 +252,7 @@ def _render(options: argparse.Namespace) -> None:
     audio.render(options.source, options.out)
     level = audio.level(options.out)
     if options.json:
-        print(json.dumps({"out": str(options.out), **vars(level)}))
+        print(json.dumps({"out": str(options.out), **level._asdict()}))
     else:
         print(f"{options.out}: {level.seconds:.1f} s, peak {level.peak:.1f} dBFS")
 

@@ -1,0 +1,245 @@
+"""Batches against NumPy's own attributes and packing, and that a step's batch depends on nothing else."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from fadernets import attributes, batches, grid
+from fadernets.batches import Sampler, beat_chroma, find_pairs
+from fadernets.dataset import label_of
+
+CELLS = arrays(np.uint8, (3, 16, 88), elements=st.integers(0, 2))
+
+
+def planes_of(cells):
+    return torch.from_numpy(np.stack([cells == grid.ONSET, cells == grid.HOLD], 1)).float()
+
+
+def cells_of(planes):
+    return (planes[:, 0] * grid.ONSET + planes[:, 1] * grid.HOLD).numpy().astype(np.uint8)
+
+
+def same(a, b):
+    """Whether two batches are equal in every field."""
+    pairs = [(getattr(a, f.name), getattr(b, f.name)) for f in fields(a)]
+    return all(x is y is None or torch.equal(x, y) for x, y in pairs)
+
+
+@pytest.fixture
+def rows(songs):
+    return songs.select(split="train", corpus="songs")
+
+
+@pytest.fixture
+def labelled(songs):
+    found = songs.select(split="train", corpus="vgmidi")
+    return found[label_of(songs.arousal[found]) >= 0]
+
+
+@given(CELLS)
+def test_unpack_is_that_of_the_grid(cells):
+    assert torch.equal(batches.unpack(torch.from_numpy(grid.pack(cells))), planes_of(cells))
+
+
+@given(CELLS)
+def test_symbols_and_densities_are_those_of_the_attributes(cells):
+    planes = planes_of(cells)
+    none = torch.zeros(3, dtype=torch.int64)
+    batch = Sampler.finish(planes, planes.flip(0), None, none, none, none)
+    np.testing.assert_array_equal(batch.rhythm_symbols, attributes.rhythm_symbols(cells))
+    np.testing.assert_array_equal(batch.note_symbols, attributes.note_symbols(cells))
+    rhythm, note = attributes.rhythm_density(cells), attributes.note_density(cells)
+    np.testing.assert_array_equal(batch.rhythm_density, rhythm)
+    np.testing.assert_array_equal(batch.note_density, note)
+    np.testing.assert_array_equal(batch.target_rhythm_density, rhythm[::-1])
+    np.testing.assert_array_equal(batch.target_note_density, note[::-1])
+
+
+@given(CELLS, st.lists(st.integers(-12, 12), min_size=3, max_size=3))
+def test_transpose_moves_each_row_and_loses_what_leaves(cells, shifts):
+    found = cells_of(batches.transpose(planes_of(cells), torch.tensor(shifts)))
+    for row, (before, shift) in enumerate(zip(cells, shifts, strict=True)):
+        expected = np.zeros_like(before)
+        for pitch in range(88):
+            if 0 <= pitch + shift < 88:
+                expected[:, pitch + shift] = before[:, pitch]
+        np.testing.assert_array_equal(found[row], expected)
+
+
+@pytest.mark.parametrize(
+    ("key", "shift", "moved"),
+    [(0, 0, 0), (0, 6, 6), (0, -5, 7), (11, 1, 0), (12, -1, 23), (23, 1, 12), (14, 3, 17)],
+)
+def test_the_key_moves_within_its_mode(key, shift, moved):
+    planes = torch.zeros(1, 2, 16, 88)
+    batch = Sampler.finish(
+        planes, planes, None, torch.tensor([key]), torch.tensor([shift]), torch.tensor([-1])
+    )
+    assert batch.key.sum() == 1
+    assert batch.key.argmax() == moved
+
+
+def test_a_drawn_batch_is_transposed_rows_of_the_data(songs, rows):
+    sampler = Sampler(songs, rows, rows[:0], batch=32)
+    batch = sampler.draw(3)
+    assert batch.planes.shape == (32, 2, 16, 88)
+    assert torch.equal(batch.planes, batch.targets)
+    assert batch.paired is None
+    assert batch.reconstructed == 32
+    source, shifts = songs.cells(rows), set()
+    for cells, key in zip(cells_of(batch.planes), batch.key.argmax(1).tolist(), strict=True):
+        moved = {
+            s: np.roll(source, s, axis=2) for s in range(-5, 7)
+        }  # no song is near an end of the keyboard
+        found = [(s, i) for s, m in moved.items() for i in np.flatnonzero((m == cells).all((1, 2)))]
+        assert found
+        mode, tonic = divmod(key, 12)
+        assert any((tonic - s) % 12 + 12 * mode == songs.key[rows[i]] for s, i in found)
+        shifts |= {s for s, _ in found}
+    assert len(shifts) > 6
+
+
+def test_without_transposition_an_epoch_is_every_row_once(songs, rows):
+    sampler = Sampler(songs, rows, rows[:0], batch=32, transpose=False, seed=5)
+    assert sampler.batches == 4
+    epochs = [[cells_of(sampler.draw(4 * e + i).planes) for i in range(4)] for e in (0, 1)]
+    expected = sorted(c.tobytes() for c in songs.cells(rows))
+    for epoch in epochs:
+        assert sorted(c.tobytes() for c in np.concatenate(epoch)) == expected
+    assert not np.array_equal(epochs[0], epochs[1])
+
+
+def test_a_batch_depends_on_seed_and_step_alone(songs, rows, labelled):
+    settings = {"batch": 24, "labels": 4, "pairs": 0.5}
+    one = Sampler(songs, rows, labelled, seed=3, **settings)
+    other = Sampler(songs, rows, labelled, seed=3, **settings)
+    steps = [7, 0, 31, 4, 7, 5]  # three epochs, out of order
+    found = {step: one.draw(step) for step in steps}
+    torch.manual_seed(99)
+    for step in sorted(set(steps)):
+        assert same(other.draw(step), found[step])
+    assert not same(found[4], found[5])
+    assert not same(Sampler(songs, rows, labelled, seed=4, **settings).draw(7), found[7])
+
+
+def test_labelled_rows_stand_at_the_end_with_their_labels(songs, rows, labelled):
+    sampler = Sampler(songs, rows, labelled, batch=16, labels=40, transpose=False)
+    batch = sampler.draw(0)
+    assert batch.planes.shape[0] == 56
+    assert batch.reconstructed == 16
+    assert (batch.label[:16] == -1).all()
+    known = {}
+    for cells, arousal in zip(songs.cells(labelled), songs.arousal[labelled], strict=True):
+        known.setdefault(cells.tobytes(), set()).add(int(arousal > 0))
+    for cells, label in zip(cells_of(batch.planes)[16:], batch.label[16:].tolist(), strict=True):
+        assert label in known[cells.tobytes()]
+    assert set(batch.label[16:].tolist()) == {0, 1}
+    assert len(batch.rhythm_density) == len(batch.note_density) == 56
+    assert len(batch.target_rhythm_density) == len(batch.key) == len(batch.targets) == 16
+
+
+def test_no_labels_are_drawn_where_there_are_none(songs, rows):
+    assert len(Sampler(songs, rows, rows[:0], batch=16, labels=8).draw(0).planes) == 16
+
+
+def test_find_pairs_by_brute_force(songs, rows):
+    partners, first = find_pairs(songs, rows)
+    cells, piece = songs.cells(rows), songs.piece[rows]
+    chroma = attributes.pitch_classes(cells.reshape(-1, 4, 88)).reshape(len(rows), 48).astype(float)
+    rhythm, note = attributes.rhythm_density(cells), attributes.note_density(cells)
+    checked = 0
+    for i in range(len(rows)):
+        expected = []
+        for j in np.flatnonzero(piece == piece[i]):
+            cosine = chroma[i] @ chroma[j] / np.sqrt((chroma[i] @ chroma[i]) * (chroma[j] @ chroma[j]))
+            unlike = abs(rhythm[i] - rhythm[j]) > 1 / 16 or abs(note[i] - note[j]) > 0.5
+            if cosine >= 0.8 and unlike:
+                expected.append(j)
+        assert partners[first[i] : first[i + 1]].tolist() == expected
+        checked += len(expected)
+    assert checked == len(partners) > len(rows)
+
+
+def test_rows_need_not_come_piece_by_piece(songs, rows):
+    """The same pairs, whatever the order of the rows."""
+    order = np.random.default_rng(0).permutation(len(rows))
+    partners, first = find_pairs(songs, rows)
+    mixed, mixed_first = find_pairs(songs, rows[order])
+    for i, row in enumerate(order):
+        found = order[mixed[mixed_first[i] : mixed_first[i + 1]]]
+        assert sorted(found) == partners[first[row] : first[row + 1]].tolist()
+
+
+def test_no_pairs_among_no_rows_and_in_one_segment_a_piece(songs, rows):
+    partners, first = find_pairs(songs, rows[:0])
+    assert (len(partners), first.tolist()) == (0, [0])
+    partners, first = find_pairs(songs, rows[::16])
+    assert (len(partners), first.tolist()) == (0, [0] * 9)
+
+
+def test_beat_chroma_knows_pitch_classes_and_beats():
+    def chroma(*notes):
+        return beat_chroma(grid.from_notes(np.array(notes))[None])[0]
+
+    c_major = [(0, 4, 60), (0, 4, 64), (0, 4, 67)]
+    octave_up = [(0, 4, 72), (0, 4, 76), (0, 4, 79)]
+    later = [(4, 8, 60), (4, 8, 64), (4, 8, 67)]
+    assert chroma(*c_major) @ chroma(*octave_up) == pytest.approx(1)
+    assert chroma(*c_major) @ chroma(*later) == 0
+    assert chroma((0, 3, 60), (4, 8, 62))[[0, 12 + 2]] == pytest.approx([0.6, 0.8])
+    assert not beat_chroma(np.zeros((1, 16, 88), np.uint8)).any()
+
+
+def test_paired_rows_have_another_target_of_their_piece_transposed_alike(songs, rows, labelled):
+    sampler = Sampler(songs, rows, labelled, batch=64, labels=4, pairs=0.5)
+    cells = songs.cells(rows)
+    partners, first = find_pairs(songs, rows)
+    batch = sampler.draw(2)
+    paired = set(batch.paired.tolist())
+    assert 16 < len(paired) < 48
+    sources, targets = cells_of(batch.planes[:64]), cells_of(batch.targets)
+    for i in range(64):
+        if i not in paired:
+            np.testing.assert_array_equal(sources[i], targets[i])
+            continue
+        fits = []
+        for shift in range(-5, 7):
+            at = np.flatnonzero((np.roll(sources[i], -shift, 1) == cells).all((1, 2)))
+            wanted = np.roll(targets[i], -shift, 1)
+            fits += [(cells[partners[first[row] : first[row + 1]]] == wanted).all((1, 2)).any() for row in at]
+        assert any(fits)
+        rhythm = abs(batch.rhythm_density[i] - batch.target_rhythm_density[i])
+        note = abs(batch.note_density[i] - batch.target_note_density[i])
+        assert rhythm > 1 / 16 or note > 0.5
+
+
+def test_every_partner_is_drawn(songs, rows):
+    """A row whose partners are several gets each of them, in time."""
+    one_piece = rows[songs.piece[rows] == 0]
+    partners, first = find_pairs(songs, one_piece)
+    sampler = Sampler(songs, one_piece, one_piece[:0], batch=16, pairs=1.0, transpose=False)
+    cells = songs.cells(one_piece)
+    row = int(np.argmax(np.diff(first)))
+    expected = {cells[p].tobytes() for p in partners[first[row] : first[row + 1]]}
+    assert len(expected) > 2
+    seen = set()
+    for step in range(60):
+        batch = sampler.draw(step)
+        at = np.flatnonzero((cells_of(batch.planes) == cells[row]).all((1, 2)))
+        seen |= {cells_of(batch.targets)[i].tobytes() for i in at}
+    assert expected <= seen
+
+
+@pytest.mark.parametrize(
+    ("arousal", "label"),
+    [(1, 1), (0.11, 1), (0.1, -1), (0, -1), (-0.1, -1), (-0.11, 0), (-1, 0), (np.nan, -1)],
+)
+def test_label_of_leaves_out_what_is_ambiguous(arousal, label):
+    found = label_of(np.array([arousal], np.float32))
+    assert found.tolist() == [label]
+    assert found.dtype == np.int64

@@ -1,0 +1,117 @@
+"""The decode path with the shipped model: rest is exact, asked steps are kept, nearest candidates win."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fadernets import attributes, decoding, grid
+from fadernets.decoding import Candidates, Request
+from fadernets.engine import Engine
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine.open()
+
+
+@pytest.fixture(scope="module")
+def cells() -> np.ndarray:
+    """Eight segments: a left hand in eighths, a melody, one held-in note in half of them."""
+    random = np.random.default_rng(1)
+    rows = []
+    for i in range(8):
+        notes = [(t, t + 2, int(40 + random.integers(0, 12))) for t in range(0, 16, 4)]
+        notes += [(t, t + 3, int(64 + random.integers(0, 12))) for t in range(0, 15, 3)]
+        if i % 2:
+            notes.append((-1, 3, 55))
+        rows.append(grid.from_notes(np.array(notes)))
+    return np.stack(rows)
+
+
+def test_a_request_for_nothing_returns_the_source(engine, cells):
+    found = decoding.candidates(engine, decoding.look(engine, cells), Request())
+    assert (found.cells[:, 0] == cells).all()
+
+
+def test_own_values_return_the_source_at_full_faithfulness(engine, cells):
+    source = decoding.look(engine, cells)
+    out = decoding.edit(engine, cells, Request(dict(source.before)))
+    assert (out == cells).all()
+
+
+def test_free_decode_has_no_pull_to_the_source(engine, cells):
+    source = decoding.look(engine, cells)
+    offset = decoding.rest_offset(engine, source, 0.0)
+    assert not offset.any()
+    assert np.abs(decoding.rest_offset(engine, source, 1.0)).max() > 0
+
+
+@pytest.mark.parametrize("asked", [0.25, 0.5, 0.8125, 1.0])
+def test_rhythm_density_lands_on_the_asked_sixteenth(engine, cells, asked):
+    out = decoding.edit(engine, cells, Request({"rhythm_density": np.full(8, asked)}))
+    assert attributes.rhythm_density(out) == pytest.approx(asked)
+
+
+def test_an_answer_does_not_depend_on_its_neighbours_in_the_batch(engine, cells):
+    request = Request({"note_density": np.full(8, 4.0)})
+    together = decoding.edit(engine, cells, request)
+    alone = decoding.edit(engine, cells[3:4], Request({"note_density": np.full(1, 4.0)}))
+    assert (together[3] == alone[0]).all()
+
+
+def test_pinned_cells_stay(engine, cells):
+    source = decoding.look(engine, cells)
+    pinned = np.zeros(cells.shape, bool)
+    pinned[:, :4] = cells[:, :4] != grid.OFF
+    request = Request({"rhythm_density": np.full(8, 1 / 16)})
+    found = decoding.candidates(engine, source, request, pinned)
+    for candidate in range(found.cells.shape[1]):
+        assert (found.cells[:, candidate][pinned] == cells[pinned]).all()
+
+
+def test_targets_hold_the_other_fader_but_not_under_a_preset(engine, cells):
+    source = decoding.look(engine, cells)
+    asked = {"rhythm_density": np.full(8, 0.5)}
+    held = decoding.targets_of(source, Request(asked))
+    assert (held[:, 0] == 0.5).all()
+    assert (held[:, 1] == source.before["note_density"]).all()
+    free = decoding.targets_of(source, Request(asked, arousal=1.0))
+    assert (free[:, 0] == 0.5).all()
+    assert np.isnan(free[:, 1]).all()
+
+
+def test_onset_steps_are_the_best_scored_ones():
+    scores = np.full((1, 16, 176), -0.5, np.float32)
+    scores[0, [3, 7, 9], [10, 20, 30]] = [0.4, 0.1, 0.3]
+    scores[0, 5, 88 + 10] = 0.9  # a hold is no onset
+    steps = decoding.onset_steps(scores, np.array([2 / 16]), np.zeros((1, 16), bool))
+    assert np.flatnonzero(steps[0] == 1).tolist() == [3, 9]
+    assert (steps[0][[0, 5, 7]] == -1).all()
+    pinned = np.zeros((1, 16), bool)
+    pinned[0, 12] = True
+    assert np.flatnonzero(decoding.onset_steps(scores, np.array([0.0]), pinned)[0] == 1).tolist() == [12]
+    assert not decoding.onset_steps(scores, np.array([np.nan]), pinned).any()
+
+
+def test_biases_sound_about_the_asked_number_of_cells():
+    random = np.random.default_rng(0)
+    scores = random.uniform(-0.5, 0.5, (3, 16, 176)).astype(np.float32)
+    steps = np.zeros((3, 16), np.int64)
+    bias = decoding.biases(scores, steps, np.ones((3, 88), bool), np.array([2.0, 4.0, np.nan]))
+    assert bias.shape == (3, 1 + len(decoding.AIMS))
+    assert (bias[2] == 0).all()
+    assert (bias[:, 0] == 0).all()
+    best = np.maximum(scores[..., :88], scores[..., 88:])
+    for row, density in ((0, 2.0), (1, 4.0)):
+        exact = bias[row, 1 + decoding.AIMS.index(1.0)]
+        assert (best[row] + exact > 0).sum() == 16 * density
+
+
+def test_the_candidate_nearest_to_all_targets_wins():
+    one, two = np.zeros((16, 88), np.uint8), np.zeros((16, 88), np.uint8)
+    one[0, 10], two[[0, 8], 10] = grid.ONSET, grid.ONSET
+    found = Candidates(np.stack([one, two])[None], np.array([[2 / 16, 1 / 16]]))
+    assert decoding.choose(found, one[None], np.array([0.2, 1.0])).tolist() == [1]
+    tied = Candidates(np.stack([two, one])[None], np.array([[np.nan, np.nan]]))
+    assert decoding.choose(tied, one[None], np.array([0.2, 1.0])).tolist() == [1]
