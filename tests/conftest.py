@@ -11,7 +11,7 @@ TINY = {"z": 6, "encoder": 12, "decoder": 24, "plan": 8, "sub_decoder": 12}  # a
 
 
 def make_song(rng, bars):
-    """[bars, 16, 88] chords of one key: a pattern of onsets a bar, voices that come and go, a bass held in."""
+    """[bars, 16, 88] chords of one key: each bar its pattern of onsets, now and then a bass held in."""
     tonic, cells = int(rng.integers(12)), []
     for bar in range(bars):
         root = 48 + tonic + (0, 5, 7, 0)[bar % 4]

@@ -77,9 +77,7 @@ def test_transpose_moves_each_row_and_loses_what_leaves(cells, shifts):
 )
 def test_the_key_moves_within_its_mode(key, shift, moved):
     planes = torch.zeros(1, 2, 16, 88)
-    batch = Sampler.finish(
-        planes, planes, None, torch.tensor([key]), torch.tensor([shift]), torch.tensor([-1])
-    )
+    batch = Sampler.finish(planes, planes, None, torch.tensor([key]), torch.tensor([shift]), torch.tensor([-1]))
     assert batch.key.sum() == 1
     assert batch.key.argmax() == moved
 
@@ -93,9 +91,7 @@ def test_a_drawn_batch_is_transposed_rows_of_the_data(songs, rows):
     assert batch.reconstructed == 32
     source, shifts = songs.cells(rows), set()
     for cells, key in zip(cells_of(batch.planes), batch.key.argmax(1).tolist(), strict=True):
-        moved = {
-            s: np.roll(source, s, axis=2) for s in range(-5, 7)
-        }  # no song is near an end of the keyboard
+        moved = {s: np.roll(source, s, axis=2) for s in range(-5, 7)}  # no song is near an end of the keyboard
         found = [(s, i) for s, m in moved.items() for i in np.flatnonzero((m == cells).all((1, 2)))]
         assert found
         mode, tonic = divmod(key, 12)

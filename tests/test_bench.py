@@ -41,7 +41,10 @@ def song(path: Path, bars: int) -> Path:
     events = []
     for bar, cells in enumerate(segments(bars)):
         for onset, end, pitch in grid.decode(cells).tolist():
-            events += [((bar * 16 + onset) * 120, "note_on", pitch), ((bar * 16 + end) * 120 - 5, "note_off", pitch)]
+            events += [
+                ((bar * 16 + onset) * 120, "note_on", pitch),
+                ((bar * 16 + end) * 120 - 5, "note_off", pitch),
+            ]
     track, now = mido.MidiTrack(), 0
     for tick, kind, pitch in sorted(events):
         track.append(mido.Message(kind, note=pitch, velocity=70 if kind == "note_on" else 0, time=tick - now))

@@ -26,9 +26,7 @@ def write_midi(path, tracks, *, tempo=None, signature=None, tpq=TPQ):
         head.append(mido.MetaMessage("time_signature", numerator=signature[0], denominator=signature[1]))
     file.tracks.append(head)
     for name, notes, channel in tracks:
-        events = [(round(e * tpq), 0, p) for _, e, p in notes] + [
-            (round(o * tpq), 80, p) for o, _, p in notes
-        ]
+        events = [(round(e * tpq), 0, p) for _, e, p in notes] + [(round(o * tpq), 80, p) for o, _, p in notes]
         track, now = mido.MidiTrack([mido.MetaMessage("track_name", name=name)]), 0
         for tick, velocity, pitch in sorted(events):
             message = mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)

@@ -31,8 +31,7 @@ def contents(segments=6, codec="grid"):
         "corpus": np.array([0, 0, 0, 0, 0, 1], np.uint8)[:segments],
     }
     pieces = [
-        {"id": f"p{i}", "group": f"p{i}", "corpus": "folder", "split": split}
-        for i, split in enumerate(dataset.SPLITS)
+        {"id": f"p{i}", "group": f"p{i}", "corpus": "folder", "split": split} for i, split in enumerate(dataset.SPLITS)
     ]
     manifest = {
         "codec": codec,

@@ -41,9 +41,7 @@ def tonal_segment(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         pitches += [48 + tonic + scale[(root + third) % 7] for third in (0, 2, 4)]
         lengths += [2.0] * 3
     while sum(lengths[6:]) < 4:
-        pitches.append(
-            60 + tonic + (scale[rng.integers(0, 7)] if rng.random() < 0.9 else rng.integers(0, 12))
-        )
+        pitches.append(60 + tonic + (scale[rng.integers(0, 7)] if rng.random() < 0.9 else rng.integers(0, 12)))
         lengths.append(float(rng.choice([0.25, 0.5, 0.75, 1.0])))
     return np.array(pitches), np.array(lengths)
 

@@ -177,9 +177,7 @@ def test_the_global_decoder_knows_what_is_held_in_and_no_more_of_the_first_step(
     held, struck = planes.clone(), planes.clone()
     held[:, 1, 0, 30] = 1
     struck[:, 0, 0, 30] = 1
-    a, b, c = (
-        forced_logits(model.decoder, codes, batch.key, asked_of(batch), x) for x in (planes, held, struck)
-    )
+    a, b, c = (forced_logits(model.decoder, codes, batch.key, asked_of(batch), x) for x in (planes, held, struck))
     assert ((a - b)[:, 0].abs().amax((1, 2)) > 1e-4).all()
     torch.testing.assert_close(a[:, 0], c[:, 0])
 
@@ -397,9 +395,7 @@ def test_each_term_trains_its_own_parts(batch, clusters):
         found = Counter()
         for name, weight in model.named_parameters():
             if weight.grad is not None and weight.grad.abs().sum() > 0:
-                found[
-                    name.split(".")[0] if name.startswith("decoder") else ".".join(name.split(".")[:2])
-                ] += 1
+                found[name.split(".")[0] if name.startswith("decoder") else ".".join(name.split(".")[:2])] += 1
         assert set(found) == parts, term
     model.zero_grad()
     model.loss(batch, 5, 10)["loss"].backward()

@@ -276,9 +276,7 @@ def test_tokens_are_prepared(songs, tmp_path):
 def test_a_piece_lies_in_one_split_and_the_seed_turns_the_splits(songs, tmp_path):
     data = prepare({"folder": songs}, tmp_path / "out", workers=1)
     for number, piece in enumerate(data.manifest["pieces"]):
-        assert {("train", "validation", "test")[i] for i in data.split[data.piece == number]} == {
-            piece["split"]
-        }
+        assert {("train", "validation", "test")[i] for i in data.split[data.piece == number]} == {piece["split"]}
     assert sum(data.manifest["splits"].values()) == 160
     assert data.manifest["splits"]["train"] == (data.split == 0).sum()
     other = prepare({"folder": songs}, tmp_path / "other", workers=1, seed=1)

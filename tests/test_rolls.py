@@ -138,9 +138,7 @@ def test_words_do_not_overlap(tmp_path, monkeypatch, count):
         for axes in figure.axes:
             words = [*axes.texts, *axes.get_yticklabels(), axes.yaxis.label]
             words += axes.get_legend().get_texts() if axes.get_legend() else []
-            boxes.extend(
-                (word.get_text(), word.get_window_extent(renderer)) for word in words if word.get_text()
-            )
+            boxes.extend((word.get_text(), word.get_window_extent(renderer)) for word in words if word.get_text())
 
     monkeypatch.setattr(Figure, "savefig", keep)
     rng = np.random.default_rng(0)

@@ -88,9 +88,7 @@ def test_a_window_and_its_steps_in_ticks():
     assert windows.start_beat().tolist() == [0, 4, 6]
 
 
-@pytest.mark.parametrize(
-    ("tick", "step"), [(0, 0), (59, 0), (60, 1), (119, 1), (1919, 16), (2879, 24), (99999, 40)]
-)
+@pytest.mark.parametrize(("tick", "step"), [(0, 0), (59, 0), (60, 1), (119, 1), (1919, 16), (2879, 24), (99999, 40)])
 def test_the_nearest_step_rounds_half_up_and_stays_in_the_piece(tick, step):
     windows = cut(piece(10 * TPQ, (0, 3, 4), (6 * TPQ, 4, 4)))
     assert windows.nearest_step(np.array([tick])).tolist() == [step]

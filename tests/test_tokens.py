@@ -85,9 +85,7 @@ def test_live_note_seq() -> None:
         theirs = oracle["oracle_notes"](stream.tolist(), tokens.DEFAULT_VELOCITY)
         # note-seq lists notes as they end; and its step / 100 is step * 0.01.
         theirs = sorted((round(a * 100), round(b * 100), p, v) for a, b, p, v in theirs)
-        assert theirs == sorted(
-            (round(a * 100), round(b * 100), p, v) for a, b, p, v in decode(stream).tolist()
-        )
+        assert theirs == sorted((round(a * 100), round(b * 100), p, v) for a, b, p, v in decode(stream).tolist())
 
 
 def random_notes(rng: np.random.Generator, count: int) -> np.ndarray:
@@ -175,9 +173,7 @@ def test_a_note_without_length_gets_one_step() -> None:
 
 
 def test_fields_may_be_more_and_wider() -> None:
-    wide = np.zeros(
-        1, dtype=[("voice", "i4"), ("velocity", "i8"), ("pitch", "i8"), ("end", "f4"), ("onset", "f4")]
-    )
+    wide = np.zeros(1, dtype=[("voice", "i4"), ("velocity", "i8"), ("pitch", "i8"), ("end", "f4"), ("onset", "f4")])
     wide["end"], wide["pitch"], wide["velocity"] = 0.5, 60, 64
     assert encode(wide).tolist() == [velocity(64), on(60), shift(50), off(60), tokens.EOS]
 

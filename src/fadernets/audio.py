@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fadernets.errors import FadernetsError
-from fadernets.midi import write_atomic
+from fadernets.files import write_atomic
 
 SYNTH_RATE = 48_000  # frames a second, the only rate midirenderer has
 TAIL_BEATS, TAIL_TEMPO = 4, 500_000  # after the last event, for strings and room to die away: 4 x 0.5 s
@@ -112,9 +112,7 @@ def _read_midi(midi: Path) -> Any:
     try:
         song = mido.MidiFile(file=io.BytesIO(midi.read_bytes()), clip=True)
     except Exception as error:  # mido lets whatever a broken byte leads to through: EOFError, KeyError, ...
-        raise AudioError(
-            f"{midi}: no MIDI file that can be read ({error or type(error).__name__})"
-        ) from error
+        raise AudioError(f"{midi}: no MIDI file that can be read ({error or type(error).__name__})") from error
     if song.type == 2:
         raise AudioError(f"{midi}: MIDI format 2 (tracks independent in time); formats 0 and 1 can be played")
     if song.ticks_per_beat <= 0:
@@ -145,9 +143,7 @@ def _piano_copy(midi: Path, song: Any, volume: float) -> bytes:
 
     end = events[-1][0] if events else 0
     default = round(DEFAULT_VOLUME * volume)
-    start = [
-        mido.Message("control_change", channel=c, control=VOLUME, value=default) for c in sorted(channels)
-    ]
+    start = [mido.Message("control_change", channel=c, control=VOLUME, value=default) for c in sorted(channels)]
     release = [
         mido.Message("control_change", channel=c, control=control)
         for c in sorted(channels)
@@ -196,9 +192,7 @@ def _resampled(sound: np.ndarray, source: int, target: int) -> np.ndarray:
     for phase in range(min(up, out.shape[1])):
         position = phase * down / up  # of this output frame, in input frames
         distance = np.arange(1 - half, half + 1) - position % 1
-        taps = (
-            cutoff * np.sinc(cutoff * distance) * np.i0(8 * np.sqrt(1 - (distance / half).clip(-1, 1) ** 2))
-        )
+        taps = cutoff * np.sinc(cutoff * distance) * np.i0(8 * np.sqrt(1 - (distance / half).clip(-1, 1) ** 2))
         taps /= taps.sum()
         picked = windows[:, int(position) + 1 :: down]
         out[:, phase::up] = picked[:, : len(range(phase, out.shape[1], up))] @ taps.astype(np.float32)

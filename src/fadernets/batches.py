@@ -7,6 +7,7 @@ regulariser terms alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -173,7 +174,7 @@ def find_pairs(data: Dataset, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64
     order = np.argsort(pieces, kind="stable")
     edges = np.flatnonzero(np.diff(pieces[order], prepend=-1, append=-1))
     lists: list[NDArray[np.int64] | None] = [None] * len(rows)
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
+    for a, b in pairwise(edges.tolist()):
         members = order[a:b]
         cells = grid.unpack(np.asarray(data.codes[rows[members]]))
         chroma = beat_chroma(cells)  # [n, 48]

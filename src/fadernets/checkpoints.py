@@ -1,9 +1,9 @@
 """Checkpoint folders: config + safetensors + codec + data hash + model card, written whole or not at all.
 
-    config.json        recipe, model options, codec, data hash, step, validation figures
-    model.safetensors  the weights
-    README.md          the model card
-    state.pt           optimiser and random states, where a run can resume
+config.json        recipe, model options, codec, data hash, step, validation figures
+model.safetensors  the weights
+README.md          the model card
+state.pt           optimiser and random states, where a run can resume
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from fadernets.cards import card
 from fadernets.errors import FadernetsError
 from fadernets.models import build
 
@@ -115,37 +116,3 @@ def load_state(folder: Path) -> dict[str, Any] | None:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(f"{path}: cannot be read ({reason}); remove the run or start it anew") from None
     return state
-
-
-def card(config: dict[str, Any]) -> str:
-    """A model card: what it is, what it learned from, what it scores, what it must not be trusted with."""
-    recipe = config.get("recipe", {})
-    data = config.get("data", {})
-    figures = config.get("figures", {})
-    corpora = data.get("corpora", {})
-    lines = [
-        f"# {recipe.get('name', 'model')}",
-        "",
-        "Music FaderNets (ISMIR 2020): codes for rhythm and note density of a four-beat piano segment,",
-        "each with one regularised dimension, under a mixture prior whose components are low and high arousal.",
-        "",
-        f"- codec: {config.get('codec')} (16 steps x 88 pitches)",
-        f"- data set: {data.get('hash', 'unknown')}",
-        f"- step: {config.get('step')}",
-        "",
-        "## Data",
-        "",
-    ]
-    lines += [f"- {name}: {row}" for name, row in corpora.items()] or ["- not recorded"]
-    lines += ["", "## Figures (validation split)", ""]
-    lines += [f"- {name}: {value:.4f}" for name, value in sorted(figures.items())] or ["- none yet"]
-    lines += [
-        "",
-        "## Limits",
-        "",
-        "Sixteenth notes in four-beat segments; triplets and ornaments are snapped to the nearest step.",
-        "Arousal labels come from video game music rated by listeners; tempo and loudness, which carry",
-        "most of it, are not known to these codes.",
-        "",
-    ]
-    return "\n".join(lines)

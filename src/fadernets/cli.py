@@ -32,7 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FadernetsError as error:
         return _fail(options.command, str(error))
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in ("torch", "lightning", "yaml", "safetensors", "onnx", "tensorboard"):
+        if (error.name or "").split(".")[0] not in (
+            "torch",
+            "lightning",
+            "yaml",
+            "safetensors",
+            "onnx",
+            "tensorboard",
+        ):
             raise
         return _fail(options.command, f"needs {error.name}: pip install 'fadernets[train]'")
     except KeyboardInterrupt:
@@ -71,10 +78,16 @@ def _parser() -> Parser:
     apply.add_argument("out", type=Path, metavar="OUT.mid")
     apply.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="ask for a value")
     apply.add_argument(
-        "--move", action="append", default=[], metavar="NAME=DELTA", help="ask for a change from each segment's own"
+        "--move",
+        action="append",
+        default=[],
+        metavar="NAME=DELTA",
+        help="ask for a change from each segment's own",
     )
     apply.add_argument(
-        "--preset", metavar="arousal=AMOUNT", help="shift toward high (1) or low (-1) arousal; fractions allowed"
+        "--preset",
+        metavar="arousal=AMOUNT",
+        help="shift toward high (1) or low (-1) arousal; fractions allowed",
     )
     apply.add_argument("--bars", metavar="5-12", help="edit only segments that lie wholly in these bars")
     apply.add_argument("--faithfulness", type=float, default=1.0, metavar="F", help="pull to the source, 0..1 (1)")
@@ -96,7 +109,11 @@ def _parser() -> Parser:
     prepare = add("prepare", _prepare, "Make a data set from corpora.")
     prepare.add_argument("out", type=Path, metavar="FOLDER")
     prepare.add_argument(
-        "--corpus", action="append", required=True, metavar="NAME=PATH", help="a corpus and its folder; repeatable"
+        "--corpus",
+        action="append",
+        required=True,
+        metavar="NAME=PATH",
+        help="a corpus and its folder; repeatable",
     )
     prepare.add_argument("--codec", choices=("grid", "tokens"), default="grid", help="default grid")
     prepare.add_argument("--workers", type=int, metavar="N", help="processes (default: one a core)")
@@ -119,12 +136,15 @@ def _parser() -> Parser:
     evaluate.add_argument("model", nargs="?", default="pop-lieder", metavar="NAME_OR_FOLDER")
     evaluate.add_argument("--data", type=Path, default=Path("data/pop-lieder"), metavar="DATA")
     evaluate.add_argument("--runs", type=int, default=10, metavar="N", help="draws of 100 segments (10)")
+    evaluate.add_argument("--card", action="store_true", help="put the figures into the model folder's card")
     return parser
 
 
 def _add_piece_options(command: Parser) -> None:
     command.add_argument(
-        "--tracks", metavar="LIST", help="numbers or names, by comma (default: keyboards, else all pitched tracks)"
+        "--tracks",
+        metavar="LIST",
+        help="numbers or names, by comma (default: keyboards, else all pitched tracks)",
     )
     command.add_argument("--model", default="pop-lieder", metavar="NAME_OR_FOLDER", help="default pop-lieder")
 
@@ -329,16 +349,23 @@ def _evaluate(options: argparse.Namespace) -> None:
     from fadernets import evaluation
     from fadernets.dataset import Dataset
     from fadernets.engine import Engine
+    from fadernets.files import write_atomic
 
     if options.runs < 1:
         raise FadernetsError(f"--runs {options.runs}: must be at least 1")
+    engine = Engine.open(options.model)
     figures = evaluation.evaluate(
-        Engine.open(options.model),
+        engine,
         Dataset.open(options.data),
         runs=options.runs,
         seed=options.seed,
         progress=_progress("parts"),
     )
+    if options.card:
+        from fadernets.cards import card as make_card
+
+        card = make_card(engine.info, evaluation.table(figures))
+        write_atomic(engine.folder / "README.md", card.encode())
     print(json.dumps(figures) if options.json else evaluation.table(figures))
 
 

@@ -27,9 +27,7 @@ class Calibration:
     def fit(cls, values: Floats, zd: Floats) -> Calibration:
         """The isotonic fit of zd [S] on values [S], a knot for each distinct value."""
         order = np.argsort(values, kind="stable")
-        knots, start, counts = np.unique(
-            np.asarray(values, np.float64)[order], return_index=True, return_counts=True
-        )
+        knots, start, counts = np.unique(np.asarray(values, np.float64)[order], return_index=True, return_counts=True)
         means = np.add.reduceat(np.asarray(zd, np.float64)[order], start) / counts
         return cls(knots, _isotonic(means, counts.astype(np.float64)))
 

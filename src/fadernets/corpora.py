@@ -112,9 +112,7 @@ def _pop909_read(source: Source) -> Item:
     except (OSError, ValueError):
         raise FadernetsError(f"{beats_file}: cannot be read as rows of three numbers") from None
     if beats.ndim != 2 or beats.shape[1] != 3 or len(beats) < 2:
-        raise FadernetsError(
-            f"{beats_file}: shape {beats.shape}; expected at least two rows of three numbers"
-        )
+        raise FadernetsError(f"{beats_file}: shape {beats.shape}; expected at least two rows of three numbers")
     return Item(source, replace(piece, metre=beat_metre(beats, piece)))
 
 
@@ -142,9 +140,7 @@ def beat_metre(beats: NDArray[np.float64], piece: Piece) -> MetreMap:
 def _pop909_cl_sources(root: Path) -> list[Source]:
     files = sorted((root / "POP909_processed").glob("*.mid"))
     names = [file.stem.strip() for file in files]  # one has a space before its suffix
-    return [
-        Source(f"pop909_cl-{n}", f"pop909-{n}", file) for n, file in sorted(zip(names, files, strict=True))
-    ]
+    return [Source(f"pop909_cl-{n}", f"pop909-{n}", file) for n, file in sorted(zip(names, files, strict=True))]
 
 
 def _pop909_cl_read(source: Source) -> Item:
@@ -204,10 +200,7 @@ def _vgmidi_sources(root: Path) -> list[Source]:
         except (ValueError, KeyError, TypeError, AttributeError):
             raise FadernetsError(f"{file}: is damaged; expected pieces and annotations in JSON") from None
     files = sorted((root / "labelled" / "midi").glob("*.mid"))
-    return [
-        Source(f"vgmidi-{file.stem}", f"vgmidi-{file.stem}", file, None, labels.get(file.name))
-        for file in files
-    ]
+    return [Source(f"vgmidi-{file.stem}", f"vgmidi-{file.stem}", file, None, labels.get(file.name)) for file in files]
 
 
 def _vgmidi_labels(entry: dict[str, Any]) -> dict[str, Labels]:

@@ -115,9 +115,7 @@ class Dataset:
         """mean, std, p5, p95, min and max of an attribute in the training split."""
         known = self.manifest["statistics"]
         if attribute not in known:
-            raise FadernetsError(
-                f"attribute {attribute!r} is not in {self.folder}; it has {', '.join(known)}"
-            )
+            raise FadernetsError(f"attribute {attribute!r} is not in {self.folder}; it has {', '.join(known)}")
         return dict(known[attribute])
 
     def verify(self) -> None:
@@ -158,9 +156,7 @@ def attribute_statistics(values: NDArray[np.float32], names: list[str]) -> dict[
     }
 
 
-def write_dataset(
-    folder: str | Path, manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
-) -> Dataset:
+def write_dataset(folder: str | Path, manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Dataset:
     """Write a data set whole or not at all, in place of one that is there. Raises FadernetsError.
 
     `manifest` names codec, corpora, attributes and pieces, and anything else worth keeping; format, counts,
@@ -210,9 +206,7 @@ def check_target(folder: Path) -> None:
         ours = {MANIFEST, PARTS, *(f"{name}.npy" for name in ARRAYS)}
         others = sorted(entry.name for entry in folder.iterdir() if entry.name not in ours)
         if others:
-            raise FadernetsError(
-                f"{folder}: holds {others[0]!r}, which is no part of a data set; name another"
-            )
+            raise FadernetsError(f"{folder}: holds {others[0]!r}, which is no part of a data set; name another")
     elif folder.exists():
         raise FadernetsError(f"{folder}: is a file; name a folder")
 

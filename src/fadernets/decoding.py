@@ -156,9 +156,7 @@ def pinned_steps(cells: Cells, pinned: NDArray[np.bool_] | None) -> NDArray[np.b
     return np.asarray((pinned & (cells == grid.ONSET)).any(-1))
 
 
-def onset_steps(
-    scores: Planes, density: NDArray[np.float64], pinned: NDArray[np.bool_]
-) -> NDArray[np.int64]:
+def onset_steps(scores: Planes, density: NDArray[np.float64], pinned: NDArray[np.bool_]) -> NDArray[np.int64]:
     """[S, 16] of -1 (no onset) and 1 (an onset): the round(16 r) steps whose best onset scores highest.
 
     0 everywhere (free) where density [S] is nan.

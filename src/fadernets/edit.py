@@ -113,9 +113,7 @@ def choose_tracks(piece: Piece, wanted: list[str] | None = None) -> list[int]:
     return sorted(set(chosen))
 
 
-def apply(
-    engine: Engine, source: Path, out: Path, faders: Faders, progress: Progress | None = None
-) -> Report:
+def apply(engine: Engine, source: Path, out: Path, faders: Faders, progress: Progress | None = None) -> Report:
     """Edit a MIDI file. `measured` is taken from the notes that were written.
 
     Raises FadernetsError for input that cannot be used; OUT is then left as it was.
@@ -205,7 +203,9 @@ def _edit_roll(
         part = edited[a : a + BATCH]
         source = decoding.look(engine, score.cells(part))
         request = decoding.Request(
-            {name: values[a : a + BATCH] for name, values in asked.items()}, faders.arousal, faders.faithfulness
+            {name: values[a : a + BATCH] for name, values in asked.items()},
+            faders.arousal,
+            faders.faithfulness,
         )
         at = base[part][:, None] + np.arange(STEPS)
         found = decoding.candidates(engine, source, request, pinned[at])
@@ -282,7 +282,9 @@ def _warn_of_misses(segments: list[Segment], warnings: list[str]) -> None:
     near = {"rhythm_density": 1 / STEPS, "note_density": 0.5}
     for name, reach in near.items():
         missed = [
-            s.bar for s in segments if s.asked[name] is not None and abs(s.asked[name] - s.measured[name]) > reach + 1e-6
+            s.bar
+            for s in segments
+            if s.asked[name] is not None and abs(s.asked[name] - s.measured[name]) > reach + 1e-6
         ]
         if missed:
             bars = ", ".join(map(str, missed[:8])) + (", ..." if len(missed) > 8 else "")

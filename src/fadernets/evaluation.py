@@ -107,7 +107,11 @@ def at_rest(engine: Engine, data: Dataset, rows: NDArray[np.int64], seed: int) -
     found = decoding.candidates(engine, source, Request(dict(source.before)))
     best = decoding.choose(found, cells, decoding.spread_of(engine))
     out = found.cells[np.arange(len(cells)), best]
-    return {"segments": len(rows), "note_f1": float(note_f1(out, cells).mean()), "equal": float((out == cells).mean())}
+    return {
+        "segments": len(rows),
+        "note_f1": float(note_f1(out, cells).mean()),
+        "equal": float((out == cells).mean()),
+    }
 
 
 # --- faders
@@ -282,26 +286,33 @@ def table(figures: dict[str, Any]) -> str:
     """The figures as markdown tables."""
     lines = ["| reconstruction | segments | note F1 | precision | recall |", "|---|---|---|---|---|"]
     for key, row in figures.items():
-        if key.startswith("reconstruction/"):
-            lines.append(
-                f"| {key.split('/')[1]} | {row['segments']} | {row['note_f1']:.4f} | {row['precision']:.4f} | {row['recall']:.4f} |"
-            )
-    faders = [k for k in figures if k.split("/")[0] in ATTRIBUTES]
-    rows = list(figures[faders[0]])
-    lines += ["", "| fader, loop | " + " | ".join(r.replace("_", " ") for r in rows) + " |", "|---" * (len(rows) + 1) + "|"]
-    for key in faders:
-        cells = (f"{figures[key][r]['mean']:.3f} ± {figures[key][r]['std']:.3f}" for r in rows)
-        lines.append(f"| {key.replace('_', ' ').replace('/', ', ')} | " + " | ".join(cells) + " |")
+        kind, _, corpus = key.partition("/")
+        if kind == "reconstruction":
+            values = " | ".join(f"{row[name]:.4f}" for name in ("note_f1", "precision", "recall"))
+            lines.append(f"| {corpus} | {row['segments']} | {values} |")
+    faders = [key for key in figures if key.partition("/")[0] in ATTRIBUTES]
+    heads = [key.replace("_", " ").replace("/", ", ") for key in faders]
+    lines += ["", f"| fader, loop | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+    for name in figures[faders[0]]:
+        cells = [f"{figures[key][name]['mean']:.3f} ± {figures[key][name]['std']:.3f}" for key in faders]
+        lines.append(f"| {name.replace('_', ' ')} | {' | '.join(cells)} |")
     rest = figures["rest"]
     lines += ["", f"At rest: note F1 {rest['note_f1']:.6f} over {rest['segments']} segments."]
-    if "arousal" in figures:
-        a = figures["arousal"]
-        lines.append(
-            f"Arousal cluster: balanced accuracy {a['balanced_accuracy']:.3f} [{a['low']:.3f}, {a['high']:.3f}] over "
-            f"{a['segments']} labelled segments of {a['pieces']} pieces (rhythm code {a['balanced_accuracy_rhythm']:.3f}, "
-            f"note code {a['balanced_accuracy_note']:.3f})."
-        )
-        for amount, row in figures["preset"].items():
-            changes = ", ".join(f"{k.replace('_', ' ')} {v:+.3f}" for k, v in row.items())
-            lines.append(f"Preset arousal {amount}: {changes}.")
+    if "arousal" not in figures:
+        return "\n".join(lines)
+    row = figures["arousal"]
+    codes = ", ".join(f"{code} code {row[f'balanced_accuracy_{code}']:.3f}" for code in CODES)
+    lines.append(
+        f"Arousal cluster: balanced accuracy {row['balanced_accuracy']:.3f} [{row['low']:.3f}, {row['high']:.3f}] "
+        f"over {row['segments']} labelled segments of {row['pieces']} pieces ({codes})."
+    )
+    amounts = figures["preset"]
+    lines += [
+        "",
+        f"| preset | {' | '.join(f'arousal {amount}' for amount in amounts)} |",
+        "|---" * (len(amounts) + 1) + "|",
+    ]
+    for name in next(iter(amounts.values())):
+        cells = [f"{change[name]:+.3f}" for change in amounts.values()]
+        lines.append(f"| {name.replace('_', ' ')} | {' | '.join(cells)} |")
     return "\n".join(lines)

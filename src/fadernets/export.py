@@ -12,6 +12,7 @@ import numpy as np
 
 from fadernets import checkpoints, onnx_graphs
 from fadernets.attributes import ATTRIBUTES
+from fadernets.cards import card
 from fadernets.controls import REGULARISED, Calibration
 from fadernets.dataset import Dataset, attribute_statistics
 from fadernets.engine import CODES, FORMAT, Engine
@@ -62,6 +63,8 @@ def export(run: Path, folder: Path, *, name: str | None = None, data: Path | Non
         "recipe": recipe,
         "data": config["data"],
         "step": config["step"],
+        "segments": config["segments"],
+        "figures": config["figures"],
         "means": means,
         "statistics": statistics(dataset, recipe["label_corpora"]),
         "sha256": hashes,
@@ -69,7 +72,7 @@ def export(run: Path, folder: Path, *, name: str | None = None, data: Path | Non
     }
     info["calibration"] = calibrate(Engine(new, info), dataset)
     (new / "model.json").write_text(json.dumps(info) + "\n", encoding="utf-8")
-    (new / "README.md").write_text(checkpoints.card(config), encoding="utf-8")
+    (new / "README.md").write_text(card(info), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     new.rename(folder)
     return folder

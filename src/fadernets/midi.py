@@ -7,7 +7,6 @@ it keeps every event of the file, so that all but the edited notes is written ba
 from __future__ import annotations
 
 import io
-import os
 from collections import defaultdict, deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadernets.errors import FadernetsError
+from fadernets.files import write_atomic
 from fadernets.notes import NOTE, MetreMap, Piece, TempoMap, Track, note_order
 
 MAX_BYTES = 64 * 2**20  # a three-hour performance with pedal takes about 3 MB
@@ -45,9 +45,7 @@ def _bytes(path: Path) -> bytes:
         raise MidiError(f"{path}: is not a MIDI file (it does not start with a MIDI header)")
     division = int.from_bytes(data[12:14], "big")
     if division & 0x8000:
-        raise MidiError(
-            f"{path}: counts time in SMPTE frames; faders need beats. Save it with ticks per quarter note"
-        )
+        raise MidiError(f"{path}: counts time in SMPTE frames; faders need beats. Save it with ticks per quarter note")
     if division == 0:
         raise MidiError(f"{path}: has 0 ticks per quarter note")
     return data
@@ -191,9 +189,7 @@ class Document:
         if any(micros == 0 for _, micros in tempos):
             warnings.append("a tempo of 0 microseconds a beat was read as the tempo before it")
             tempos = [t for t in tempos if t[1] > 0]
-        return Piece(
-            notes, tpq, TempoMap.of(tempos, tpq), MetreMap.of(sorted(metres), tpq), tracks, warnings
-        )
+        return Piece(notes, tpq, TempoMap.of(tempos, tpq), MetreMap.of(sorted(metres), tpq), tracks, warnings)
 
     def write(self, path: Path, edit: Edit | None = None) -> None:
         """Write the file with the edit's notes changed: whole or not at all (a temporary file is renamed)."""
@@ -247,14 +243,3 @@ def _track(events: list[tuple[int, int, Any]]) -> Any:
     if ends:
         track.append(ends[-1][2].copy(time=max(ends[-1][0] - now, 0)))
     return track
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all. Raises FadernetsError where the folder cannot be written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise FadernetsError(f"{path}: cannot be written ({error.strerror or error})") from None

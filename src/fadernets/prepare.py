@@ -330,9 +330,7 @@ def prepare(
     return _assemble(chunks, list(roots), out, codec, seed, keep_all)
 
 
-def _assemble(
-    chunks: list[_Chunk], names: list[str], out: Path, codec: str, seed: int, keep_all: bool
-) -> Dataset:
+def _assemble(chunks: list[_Chunk], names: list[str], out: Path, codec: str, seed: int, keep_all: bool) -> Dataset:
     """Put the parts together, number the pieces, write the data set."""
     columns: dict[str, list[NDArray[Any]]] = {}
     pieces: list[dict[str, str]] = []

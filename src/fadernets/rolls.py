@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from fadernets.midi import write_atomic
+from fadernets.files import write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -122,16 +122,12 @@ class _Time(NamedTuple):
     pixel: float  # beats a pixel is wide
 
     @classmethod
-    def of(
-        cls, before: np.ndarray, after: np.ndarray, bars: Sequence[Mapping[str, Any]], width: int
-    ) -> _Time:
+    def of(cls, before: np.ndarray, after: np.ndarray, bars: Sequence[Mapping[str, Any]], width: int) -> _Time:
         starts = [float(bar["start_beat"]) for bar in bars]
         gaps = [b - a for a, b in pairwise(starts) if b > a]
         usual = min(gaps, default=4.0)  # a longer gap is bars left out
         following = [*starts[1:], np.inf]
-        spans = [
-            (a, a + usual if b - a > 1.75 * usual else b) for a, b in zip(starts, following, strict=False)
-        ]
+        spans = [(a, a + usual if b - a > 1.75 * usual else b) for a, b in zip(starts, following, strict=False)]
         ends = [e for _, e in spans] + [float(n["end"].max()) for n in (before, after) if len(n)]
         onsets = [s for s, _ in spans] + [float(n["onset"].min()) for n in (before, after) if len(n)]
         start, end = min(onsets, default=0.0), max(ends, default=4.0)
@@ -345,9 +341,7 @@ def _series(axes: Axes, name: str, bars: Sequence[Mapping[str, Any]], time: _Tim
     from matplotlib.ticker import MaxNLocator
 
     _frame(axes, time, bars)
-    rows = {
-        key: np.array([_value(bar[key].get(name)) for bar in bars]) for key in ("before", "asked", "measured")
-    }
+    rows = {key: np.array([_value(bar[key].get(name)) for bar in bars]) for key in ("before", "asked", "measured")}
     _steps(axes, rows["before"], time, color=MUTED, lw=1.2, zorder=3, label="before")
     _steps(axes, rows["asked"], time, color=ASKED, lw=7, alpha=0.55, zorder=2, label="asked", joined=False)
     _steps(axes, rows["measured"], time, color=KEPT, lw=2.2, zorder=4, label="measured")

@@ -32,9 +32,7 @@ VOCABULARY = VELOCITY + VELOCITY_BINS  # 342
 MAX_TOKENS = 100  # longest segment the models take, EOS counted (Section 4.1); encode does not cut
 DEFAULT_VELOCITY = 99  # of note-ons that no velocity token precedes, which only a model emits
 
-SECONDS_NOTE = np.dtype(
-    [("onset", np.float64), ("end", np.float64), ("pitch", np.uint8), ("velocity", np.uint8)]
-)
+SECONDS_NOTE = np.dtype([("onset", np.float64), ("end", np.float64), ("pitch", np.uint8), ("velocity", np.uint8)])
 
 
 def encode(notes: np.ndarray, *, start: float = 0.0, end: float | None = None) -> np.ndarray:
@@ -55,9 +53,7 @@ def encode(notes: np.ndarray, *, start: float = 0.0, end: float | None = None) -
     """
     missing = [name for name in SECONDS_NOTE.names or () if name not in (notes.dtype.names or ())]
     if missing:
-        raise ValueError(
-            f"notes lack {', '.join(missing)}; give a structured array with {SECONDS_NOTE.names}"
-        )
+        raise ValueError(f"notes lack {', '.join(missing)}; give a structured array with {SECONDS_NOTE.names}")
     if end is not None and not end > start:
         raise ValueError(f"the segment ends at {end} s, which is not after its start at {start} s")
 
@@ -142,9 +138,7 @@ def decode(tokens: np.ndarray) -> np.ndarray:
 
     notes = np.empty(len(onsets), dtype=SECONDS_NOTE)
     notes["onset"] = np.array(onsets, dtype=np.float64) / STEPS_PER_SECOND
-    notes["end"] = (
-        np.array([step if end is None else end for end in ends], dtype=np.float64) / STEPS_PER_SECOND
-    )
+    notes["end"] = np.array([step if end is None else end for end in ends], dtype=np.float64) / STEPS_PER_SECOND
     notes["pitch"], notes["velocity"] = pitches, velocities
     notes = notes[notes["end"] > notes["onset"]]
     return notes[np.lexsort((notes["pitch"], notes["onset"]))]
@@ -166,6 +160,4 @@ def _check(onset: np.ndarray, release: np.ndarray, pitch: np.ndarray, velocity: 
     ):
         wrong = values[(values < low) | (values > high)]
         if wrong.size:
-            raise ValueError(
-                f"{name} {wrong[0]} has no token; allowed is {low}..{high}, drop or move the note first"
-            )
+            raise ValueError(f"{name} {wrong[0]} has no token; allowed is {low}..{high}, drop or move the note first")

@@ -88,7 +88,7 @@ def train(recipe: recipes.Recipe, *, device: str = "cpu", devices: int = 1, resu
     data = Dataset.open(Path(recipe.data))
     precision = auto_precision(device) if recipe.precision == "auto" else recipe.precision
     strategy = "ddp" if devices > 1 else "auto"
-    fabric = Fabric(accelerator=device, devices=devices, strategy=strategy, precision=precision)  # type: ignore[arg-type]
+    fabric = Fabric(accelerator=device, devices=devices, strategy=strategy, precision=precision)
     fabric.launch()
     return _Run(fabric, recipe, data, resume).go()
 
@@ -147,8 +147,7 @@ class _Run:
         if mine != theirs:
             changed = sorted(k for k in mine if mine[k] != theirs.get(k))
             raise TrainingError(
-                f"{last}: belongs to another recipe ({', '.join(changed)} differ); give another `out` "
-                "or remove the run"
+                f"{last}: belongs to another recipe ({', '.join(changed)} differ); give another `out` or remove the run"
             )
         return checkpoints.load_state(last)
 

@@ -103,10 +103,15 @@ class GridFaderNets(nn.Module):
         symbols = {"rhythm": batch.rhythm_symbols, "note": batch.note_symbols}
         values = {"rhythm": batch.rhythm_density, "note": batch.note_density}
         for name in NAMES:
-            terms[f"{name}_symbols"] = self.sub_decoders[name].loss(q[name].z[:n], symbols[name][:n])
+            sub_decoder: SequenceDecoder = self.sub_decoders[name]  # type: ignore[assignment]
+            terms[f"{name}_symbols"] = sub_decoder.loss(q[name].z[:n], symbols[name][:n])
             terms[f"{name}_regulariser"] = losses.regulariser(q[name].z[:, 0], values[name])
             kl, class_kl, supervised = self.cluster_losses(q[name], name, batch.label)
-            terms[f"{name}_kl"], terms[f"{name}_class_kl"], terms[f"{name}_labelled"] = kl, class_kl, supervised
+            terms[f"{name}_kl"], terms[f"{name}_class_kl"], terms[f"{name}_labelled"] = (
+                kl,
+                class_kl,
+                supervised,
+            )
         weight = schedules.beta(step, total, value=o.beta, start=o.beta_start, ramp=o.beta_ramp)
         loss = terms["reconstruction"]
         for name in NAMES:
