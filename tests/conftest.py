@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from fadernets import attributes, grid
 from fadernets.dataset import SPLITS, write_dataset
+
+settings.register_profile("fadernets", deadline=None)  # a busy machine is no failure
+settings.load_profile("fadernets")
 
 STEPS = 16
 TINY = {"z": 6, "encoder": 12, "decoder": 24, "plan": 8, "sub_decoder": 12}  # a model of toy size
@@ -58,7 +62,10 @@ def write_songs(folder, seed=0, bars=16):
         "corpora": names,
         "attributes": list(attributes.ATTRIBUTES),
         "pieces": pieces,
-        "sources": {"songs": {"licence": "made here"}, "vgmidi": {"licence": "made here"}},
+        "sources": {
+            "songs": {"licence": "made here", "pieces": 10, "train": 8 * bars},
+            "vgmidi": {"licence": "made here", "pieces": 4, "train": 4 * bars},
+        },
     }
     return write_dataset(folder, manifest, arrays)
 
@@ -101,6 +108,7 @@ def save_run(folder, model, songs, **recipe):
     config = {
         "recipe": recipes.as_dict(recipes.check(values)),
         "data": {"hash": songs.hash, "corpora": songs.manifest["sources"]},
+        "segments": {"train": 128, "labelled": 26},
         "step": 7,
         "figures": {"note_f1": 0.5},
     }

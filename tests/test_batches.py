@@ -1,6 +1,7 @@
 """Batches against NumPy's own attributes and packing, and that a step's batch depends on nothing else."""
 
 from dataclasses import fields
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -110,6 +111,13 @@ def test_without_transposition_an_epoch_is_every_row_once(songs, rows):
     assert not np.array_equal(epochs[0], epochs[1])
 
 
+def test_transpositions_differ_by_row_and_by_step(songs, rows):
+    sampler = Sampler(songs, np.repeat(rows[:1], 16), rows[:0], batch=16)
+    a, b = (sampler.draw(step).key.argmax(1).tolist() for step in (0, 1))
+    assert len(set(a)) > 4
+    assert a != b
+
+
 def test_a_batch_depends_on_seed_and_step_alone(songs, rows, labelled):
     settings = {"batch": 24, "labels": 4, "pairs": 0.5}
     one = Sampler(songs, rows, labelled, seed=3, **settings)
@@ -159,6 +167,30 @@ def test_find_pairs_by_brute_force(songs, rows):
         assert partners[first[i] : first[i + 1]].tolist() == expected
         checked += len(expected)
     assert checked == len(partners) > len(rows)
+
+
+def pairs_of(*some):
+    """The partners of the first segment among segments of (onset, end, pitch), all of one piece."""
+    cells = np.stack([grid.from_notes(np.array(notes)) for notes in some])
+    data = SimpleNamespace(codes=grid.pack(cells), piece=np.zeros(len(cells), np.int32))
+    partners, first = find_pairs(data, np.arange(len(cells)))
+    return partners[: first[1]].tolist()
+
+
+def test_pairs_at_the_border_of_likeness():
+    """A held C against one with an E of some steps in each beat: cosine 64 / (8 * sqrt(64 + sum of squares))."""
+
+    def with_e(*lengths):
+        return [(0, 16, 60), *((4 * beat, 4 * beat + n, 64) for beat, n in enumerate(lengths))]
+
+    assert pairs_of([(0, 16, 60)], with_e(3, 3, 3, 2), with_e(3, 3, 3, 4)) == [1]  # 0.82 and 0.77
+
+
+def test_pairs_at_the_border_of_unlikeness():
+    held = [(0, 16, 60)]
+    two, three = ([(4 * i, 4 * i + 4, 60) for i in range(n)] + [(4 * n, 16, 60)] for n in (1, 2))
+    assert pairs_of(held, two, three) == [2]  # by one onset, by two
+    assert pairs_of(held, [*held, (0, 8, 72)], [*held, (0, 9, 72)]) == [2]  # by half a voice, by more
 
 
 def test_rows_need_not_come_piece_by_piece(songs, rows):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from conftest import make_model, save_run
 
-from fadernets import checkpoints
+from fadernets import cards, checkpoints
 from fadernets.checkpoints import CheckpointError
 
 
@@ -41,11 +41,11 @@ def test_what_was_saved_comes_back(folder, model, songs):
     assert [path.name for path in folder.parent.iterdir()] == ["last"]
 
 
-def test_the_state_comes_back(tmp_path, model):
+def test_the_state_comes_back(folder, model):
     optimizer = torch.optim.AdamW(model.parameters())
     state = {"optimizer": optimizer.state_dict(), "step": 5, "best": 0.5, "waited": 2}
-    checkpoints.save(tmp_path / "last", model, {}, state)
-    assert checkpoints.load_state(tmp_path / "last") == state
+    checkpoints.save(folder, model, checkpoints.read_config(folder), state)
+    assert checkpoints.load_state(folder) == state
 
 
 def test_a_folder_without_a_state_has_none(folder):
@@ -55,11 +55,20 @@ def test_a_folder_without_a_state_has_none(folder):
 def test_the_card_says_what_it_learned_from(folder, songs):
     card = (folder / "README.md").read_text()
     assert card.startswith("# music-fadernets\n")
-    for part in (songs.hash, "- step: 7", "songs", "made here", "- note_f1: 0.5000", "## Limits"):
+    for part in (
+        songs.hash,
+        "7 steps of batch 256, seed 0",
+        "| songs | made here | 10 | 128 | reconstruction |",
+        "| vgmidi | made here | 4 | 26 | cluster and regulariser terms alone |",
+        "- note f1: 0.5000",
+        "## Limits",
+    ):
         assert part in card
-    empty = checkpoints.card({})
-    assert "- not recorded" in empty
-    assert "- none yet" in empty
+    config = checkpoints.read_config(folder)
+    assert "On test pieces" not in card
+    assert "On test pieces, never trained on:\n\n| F1 |" in cards.card(config, "| F1 |")
+    config["recipe"] |= {"corpora": ["songs"], "label_corpora": []}
+    assert "vgmidi" not in cards.card(config)
 
 
 def test_a_checkpoint_replaces_the_one_before(folder, model, songs):
@@ -87,12 +96,13 @@ def break_after(monkeypatch, count):
 
 
 @pytest.mark.parametrize("renames", [0, 1])
-def test_a_save_that_is_cut_off_leaves_the_one_before(folder, model, songs, monkeypatch, renames):
+@pytest.mark.parametrize("first", [checkpoints.exists, checkpoints.load])
+def test_a_save_that_is_cut_off_leaves_the_one_before(folder, model, songs, monkeypatch, renames, first):
     with monkeypatch.context() as patch:
         break_after(patch, renames)
         with pytest.raises(OSError, match="gone"):
             save_run(folder, make_model(seed=1), songs)
-    assert checkpoints.exists(folder)
+    assert first(folder)
     loaded, _ = checkpoints.load(folder)
     assert torch.equal(loaded.state_dict()["decoder.head.weight"], model.state_dict()["decoder.head.weight"])
     save_run(folder, make_model(seed=1), songs)  # the next one finds its way
@@ -146,7 +156,7 @@ def test_a_foreign_codec(folder):
         checkpoints.load(folder)
 
 
-@pytest.mark.parametrize("name", ["recipe", "data", "step"])
+@pytest.mark.parametrize("name", ["recipe", "data", "step", "segments", "figures"])
 def test_a_config_that_lacks_something(folder, name):
     change(folder, **{name: None})
     with pytest.raises(CheckpointError, match=rf"config\.json: lacks {name}"):

@@ -142,6 +142,14 @@ def test_a_sub_decoder_needs_its_code(sub_decoder, symbols):
     assert (z.grad != 0).all()
 
 
+def test_a_sub_decoder_is_given_its_code_at_every_step(sub_decoder, symbols):
+    """Beside the first state, which is the code's too."""
+    torch.nn.init.zeros_(sub_decoder.start.weight)
+    z = torch.randn(4, 5, requires_grad=True)
+    sub_decoder(z, symbols)[:, 0].sum().backward()
+    assert (z.grad != 0).all()
+
+
 def test_sub_decoder_loss_is_over_classes_summed_over_steps(sub_decoder, symbols):
     z = torch.randn(4, 5)
     logits = sub_decoder(z, symbols).detach()

@@ -81,7 +81,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{folder}: is no checkpoint of format {FORMAT}")
     if config.get("codec") != CODEC:
         raise CheckpointError(f"{folder}: codec {config.get('codec')!r}; this version reads {CODEC!r}")
-    missing = [name for name in ("recipe", "data", "step") if name not in config]
+    missing = [name for name in ("recipe", "data", "step", "segments", "figures") if name not in config]
     if missing:
         raise CheckpointError(f"{folder}/config.json: lacks {', '.join(missing)}")
     return config

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -334,8 +335,11 @@ def _train(options: argparse.Namespace) -> None:
     recipe = recipes.load(options.recipe, [*options.set, *([f"seed={options.seed}"] if options.seed else [])])
     from fadernets import training
 
-    best = training.train(recipe, device=options.device, devices=options.devices, resume=not options.fresh)
-    print(json.dumps({"best": str(best)}) if options.json else f"best checkpoint: {best}")
+    best = training.train(
+        recipe, device=options.device, devices=options.devices, resume=not options.fresh, progress=_progress("steps")
+    )
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # the other processes of a distributed run keep quiet
+        print(json.dumps({"best": str(best)}) if options.json else f"best checkpoint: {best}")
 
 
 def _export(options: argparse.Namespace) -> None:

@@ -19,6 +19,7 @@ from fadernets.midi import Document
 from fadernets.notes import Piece
 from fadernets.segments import STEPS, Windows, cut
 
+LONG = 3600  # seconds: a longer piece is edited, with a warning
 BATCH = 32  # segments decoded at once: bounds memory on long pieces, and lets progress show
 Cells = NDArray[np.uint8]
 Progress = Callable[[int, int], None]
@@ -104,7 +105,7 @@ def choose_tracks(piece: Piece, wanted: list[str] | None = None) -> list[int]:
         return [i for i in pitched if piece.tracks[i].is_keyboard] or pitched
     chosen = []
     for name in wanted:
-        number = int(name) - 1 if name.isdigit() else None
+        number = int(name) - 1 if name.isdecimal() else None
         found = [i for i in pitched if i == number or piece.tracks[i].name.lower() == name.lower()]
         if not found:
             known = ", ".join(f"{i + 1} {piece.tracks[i].name!r}" for i in pitched)
@@ -118,20 +119,23 @@ def apply(engine: Engine, source: Path, out: Path, faders: Faders, progress: Pro
 
     Raises FadernetsError for input that cannot be used; OUT is then left as it was.
     """
+    if faders.arousal and not engine.means:
+        raise FadernetsError(f"model {engine.name} has no arousal clusters: its presets cannot be used")
     document = Document(source)
     score = Score.of(document.piece, choose_tracks(document.piece, faders.tracks))
     warnings = list(document.piece.warnings)
-    off_grid = int((~score.placed.on_grid).sum())
-    if off_grid:
-        warnings.append(f"{off_grid} notes outside the piano's 88 keys: kept as they are, not measured")
+    _warn_of_oddities(score, warnings)
     edited = _editable(score, faders, warnings)
     asked = _asked(score, edited, faders, warnings)
-    roll = _edit_roll(engine, score, edited, asked, faders, progress)
-    change = weave.weave(score.piece, score.windows, score.placed, score.roll, roll)
+    free = np.zeros(score.windows.n_steps, bool)
+    free[(score.windows.base[edited][:, None] + np.arange(STEPS)).ravel()] = True
+    fixed = _fixed(score, document.piece, free)
+    roll = _edit_roll(engine, score, edited, fixed, asked, faders, progress)
+    change = weave.weave(score.piece, score.windows, score.placed, score.roll, roll, free)
     document.write(out, change.among(score.rows))
     written = Document(out).piece
     after = Score.of(written, _same_tracks(score, document.piece, written), score.windows)
-    segments = _segments(score, after, edited, asked)
+    segments = _segments(score, after, edited, asked, holds=not faders.arousal)
     _warn_of_misses(segments, warnings)
     return Report(engine.name, faders.seed, segments, warnings)
 
@@ -140,6 +144,16 @@ def _same_tracks(score: Score, before: Piece, after: Piece) -> list[int]:
     """The edited tracks in the written file, where one may have lost all its notes."""
     chosen = {(before.tracks[i].chunk, before.tracks[i].channel) for i in set(score.piece.notes["track"].tolist())}
     return [i for i, track in enumerate(after.tracks) if (track.chunk, track.channel) in chosen]
+
+
+def _warn_of_oddities(score: Score, warnings: list[str]) -> None:
+    pitch = score.piece.notes["pitch"]
+    beyond = int(((pitch < grid.LOW) | (pitch >= grid.LOW + grid.PITCHES)).sum())
+    if beyond:
+        warnings.append(f"notes outside the piano's 88 keys: {beyond}, kept as they are and not measured")
+    seconds = score.piece.seconds()
+    if seconds > LONG:
+        warnings.append(f"the piece lasts {seconds / 3600:.1f} hours, {len(score.full)} segments: this takes a while")
 
 
 def _editable(score: Score, faders: Faders, warnings: list[str]) -> NDArray[np.int64]:
@@ -187,6 +201,7 @@ def _edit_roll(
     engine: Engine,
     score: Score,
     edited: NDArray[np.int64],
+    fixed: NDArray[np.bool_],
     asked: dict[str, NDArray[np.float64]],
     faders: Faders,
     progress: Progress | None,
@@ -196,7 +211,6 @@ def _edit_roll(
     roll = score.roll.copy()
     if not asked and not faders.arousal:
         return roll
-    pinned = _pinned(score, edited)
     spread = decoding.spread_of(engine)
     base = score.windows.base
     for a in range(0, len(edited), BATCH):
@@ -208,7 +222,7 @@ def _edit_roll(
             faders.faithfulness,
         )
         at = base[part][:, None] + np.arange(STEPS)
-        found = decoding.candidates(engine, source, request, pinned[at])
+        found = decoding.candidates(engine, source, request, fixed[at])
         for i, window in enumerate(part.tolist()):
             options = _joined(found.cells[i], roll[base[window] - 1] if base[window] else None)
             one = decoding.Candidates(found.cells[i : i + 1], found.targets[i : i + 1])
@@ -219,16 +233,26 @@ def _edit_roll(
     return _without_orphans(roll)
 
 
-def _pinned(score: Score, edited: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """[T, 88] cells of notes that also sound in windows that are not edited: they must stay whole."""
-    free = np.zeros(score.windows.n_steps + 1, bool)
-    free[(score.windows.base[edited][:, None] + np.arange(STEPS)).ravel()] = True
-    outside = np.concatenate([[0], np.cumsum(~free[:-1])])
-    pinned = np.zeros(score.roll.shape, bool)
-    for a, b, p in grid.runs(score.roll).tolist():
-        if outside[b] > outside[a]:
-            pinned[a:b, p] = True
-    return pinned
+def _fixed(score: Score, piece: Piece, free: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """[T, 88] cells that must stay as they are: those of the notes that lie or reach outside the `free` [T]
+    steps, with the step behind each, and rests where a track that is not edited has the key of a channel.
+    """
+    fixed = np.zeros(score.roll.shape, bool)
+    still = weave.frozen(score.piece, score.windows, score.placed, free)
+    _mark(fixed, score.placed, still & score.placed.on_grid, before=0)
+    ours = score.piece.notes["track"]
+    channels = np.array([track.channel for track in piece.tracks])
+    others = np.isin(channels[piece.notes["track"]], channels[ours]) & ~np.isin(piece.notes["track"], ours)
+    placed = grid.place(piece, score.windows)
+    taken = np.zeros(score.roll.shape, bool)
+    _mark(taken, placed, others & placed.on_grid, before=1)
+    return fixed | (taken & (score.roll == grid.OFF))
+
+
+def _mark(cells: NDArray[np.bool_], placed: grid.Placed, notes: NDArray[np.bool_], before: int) -> None:
+    """Set the cells of some notes, one step behind each and `before` steps ahead."""
+    for i in np.flatnonzero(notes).tolist():
+        cells[max(placed.onset[i] - before, 0) : placed.end[i] + 1, placed.pitch[i]] = True
 
 
 def _joined(options: Cells, before: Cells | None) -> Cells:
@@ -248,8 +272,9 @@ def _without_orphans(roll: Cells) -> Cells:
 
 
 def _segments(
-    before: Score, after: Score, edited: NDArray[np.int64], asked: dict[str, NDArray[np.float64]]
+    before: Score, after: Score, edited: NDArray[np.int64], asked: dict[str, NDArray[np.float64]], holds: bool
 ) -> list[Segment]:
+    """`holds`: faders that were not asked for stay at the source's own value, which is then asked as well."""
     full = before.full
     first, last = attributes.measure(before.cells(full)), attributes.measure(after.cells(full))
     place = {int(w): i for i, w in enumerate(edited)}
@@ -259,7 +284,8 @@ def _segments(
         wanted: dict[str, float | None] = dict.fromkeys(ATTRIBUTES)
         if edit is not None and asked:
             for name in ATTRIBUTES:
-                wanted[name] = _number(asked[name][edit] if name in asked else first[name][i])
+                if name in asked or holds:
+                    wanted[name] = _number(asked[name][edit] if name in asked else first[name][i])
         segments.append(
             Segment(
                 index=w,

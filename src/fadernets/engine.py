@@ -117,6 +117,9 @@ class Engine:
 
     def encode(self, cells: Cells) -> Codes:
         """Cells [S, 16, 88] -> posterior means."""
+        if not len(cells):  # the runtime aborts the process on an empty batch
+            z = self._encoder.get_outputs()[0].shape[1]
+            return Codes(np.zeros((0, z), np.float32), np.zeros((0, z), np.float32))
         return Codes(*self._encoder.run(["z_rhythm", "z_note"], {"cells": planes_of(cells)}))
 
     def arousal(self, codes: Codes) -> NDArray[np.float64]:
@@ -144,6 +147,8 @@ class Engine:
         half; onset_step [B, 16] forbids (-1), leaves free (0) or requires (1) an onset.
         """
         rows = len(key)
+        if not rows:
+            return Decoded(np.zeros((0, STEPS, PITCHES), np.uint8), np.zeros((0, STEPS, 2 * PITCHES), np.float32))
         before = np.zeros((rows, 2, PITCHES), np.float32)
         before[:, 1] = held
         feeds = {

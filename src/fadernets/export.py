@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fadernets import checkpoints, onnx_graphs
 from fadernets.attributes import ATTRIBUTES
@@ -66,7 +67,7 @@ def export(run: Path, folder: Path, *, name: str | None = None, data: Path | Non
         "segments": config["segments"],
         "figures": config["figures"],
         "means": means,
-        "statistics": statistics(dataset, recipe["label_corpora"]),
+        "statistics": statistics(dataset, recipe),
         "sha256": hashes,
         "calibration": {a: {"values": [0.0, 1.0], "zd": [0.0, 1.0]} for a in ATTRIBUTES},
     }
@@ -78,17 +79,21 @@ def export(run: Path, folder: Path, *, name: str | None = None, data: Path | Non
     return folder
 
 
-def statistics(data: Dataset, left_out: list[str]) -> dict[str, dict[str, float]]:
+def _rows(data: Dataset, recipe: dict[str, Any], split: str) -> NDArray[np.int64]:
+    """The segments of a split that the recipe rebuilds, as training chooses them."""
+    names = recipe["corpora"] or data.manifest["corpora"]
+    return np.concatenate([data.select(split=split, corpus=c) for c in names if c not in recipe["label_corpora"]])
+
+
+def statistics(data: Dataset, recipe: dict[str, Any]) -> dict[str, dict[str, float]]:
     """Mean, standard deviation and percentiles of each attribute over the training split."""
-    corpora = [c for c in data.manifest["corpora"] if c not in left_out]
-    rows = np.concatenate([data.select(split="train", corpus=c) for c in corpora])
+    rows = _rows(data, recipe, "train")
     return attribute_statistics(data.attributes[rows], data.manifest["attributes"])
 
 
 def calibrate(engine: Engine, data: Dataset) -> dict[str, dict[str, list[float]]]:
     """The curve of each attribute over its regularised dimension, on validation segments."""
-    corpora = [c for c in data.manifest["corpora"] if c not in engine.info["recipe"]["label_corpora"]]
-    rows = np.concatenate([data.select(split="validation", corpus=c) for c in corpora])
+    rows = _rows(data, engine.info["recipe"], "validation")
     rows = np.random.default_rng(0).permutation(rows)[:CALIBRATION_ROWS]
     cells = data.cells(rows)
     codes = engine.encode(cells)

@@ -1,25 +1,29 @@
 """MIDI files in and out.
 
-`read` (symusic, fast) gives the notes of a corpus file. `Document` (mido) is what an edit works on:
-it keeps every event of the file, so that all but the edited notes is written back as it came.
+`read` (symusic, fast) gives the notes of a corpus file. `Document` is what an edit works on: it keeps
+every event of the file as the bytes it came in, so that all but the edited notes is written back as it was.
 """
 
 from __future__ import annotations
 
-import io
+import os
 from collections import defaultdict, deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fadernets.errors import FadernetsError
-from fadernets.files import write_atomic
-from fadernets.notes import NOTE, MetreMap, Piece, TempoMap, Track, note_order
+from fadernets.notes import NOTE, SHORTEST_BEAT, MetreMap, Piece, TempoMap, Track, note_order
 
 MAX_BYTES = 64 * 2**20  # a three-hour performance with pedal takes about 3 MB
+MAX_BEATS = 50_000  # quarter-beats: seven hours at 120 bpm; a file that claims more is damaged
+MAX_TICKS = 2**28 - 1  # the longest time between two events that a file can state
+COARSE = 24  # ticks a quarter: with fewer, a sixteenth is too few ticks to place a note in
+TEMPO, METRE, NAME, END_OF_TRACK = 0x51, 0x58, 0x03, 0x2F  # types of meta events
+Event = tuple[int, bytes]  # absolute tick; the message as a file states it, never without its status byte
 
 
 class MidiError(FadernetsError):
@@ -29,9 +33,9 @@ class MidiError(FadernetsError):
 def _bytes(path: Path) -> bytes:
     """The file's bytes, checked to be a standard MIDI file that counts in quarter-beats."""
     try:
-        size = path.stat().st_size
         if path.is_dir():
             raise MidiError(f"{path}: is a folder, not a MIDI file")
+        size = path.stat().st_size
         if size > MAX_BYTES:
             raise MidiError(f"{path}: {size} bytes; at most {MAX_BYTES} are read")
         data = path.read_bytes()
@@ -40,12 +44,18 @@ def _bytes(path: Path) -> bytes:
     if not data:
         raise MidiError(f"{path}: is empty")
     if data[:4] == b"RIFF" and data[8:12] == b"RMID":
-        data = data[20:]
+        data = data[max(data.find(b"MThd"), 0) :]
     if data[:4] != b"MThd" or len(data) < 14:
         raise MidiError(f"{path}: is not a MIDI file (it does not start with a MIDI header)")
-    division = int.from_bytes(data[12:14], "big")
+    kind, division = int.from_bytes(data[8:10], "big"), int.from_bytes(data[12:14], "big")
+    if kind == 2:
+        raise MidiError(f"{path}: is of format 2, whose tracks are pieces of their own; save each as a file")
+    if kind > 2:
+        raise MidiError(f"{path}: is of format {kind}; MIDI files have format 0 or 1")
     if division & 0x8000:
-        raise MidiError(f"{path}: counts time in SMPTE frames; faders need beats. Save it with ticks per quarter note")
+        raise MidiError(
+            f"{path}: counts time in SMPTE frames; faders need beats. Save it with ticks per quarter note"
+        )
     if division == 0:
         raise MidiError(f"{path}: has 0 ticks per quarter note")
     return data
@@ -54,7 +64,7 @@ def _bytes(path: Path) -> bytes:
 def read(path: Path) -> Piece:
     """A corpus file's notes (symusic; notes of one pitch that overlap pair first in, first out).
 
-    Raises MidiError. Tempo changes that share a tick are read again with mido, since symusic does
+    Raises MidiError. Tempo changes that share a tick are read again event by event, since symusic does
     not keep their order.
     """
     import symusic
@@ -66,7 +76,7 @@ def read(path: Path) -> Piece:
         raise MidiError(f"{path}: is damaged ({_first_line(error)})") from None
     tempos = [(t.time, t.mspq) for t in score.tempos]
     if len({t for t, _ in tempos}) < len(tempos):
-        tempos = _tempo_events(_parse(path, data))
+        tempos = _tempos(_File.of(path, data).tracks)
     tracks, parts = [], []
     for i, track in enumerate(score.tracks):
         tracks.append(Track(track.name, i, 9 if track.is_drum else 0, track.program))
@@ -86,26 +96,132 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _parse(path: Path, data: bytes) -> Any:
-    import mido
+# --- the file as events
 
+
+@dataclass(frozen=True)
+class _File:
+    """The chunks of a file: those of tracks as events, the others as they are."""
+
+    chunks: list[bytes]  # the header first, each with its own eight bytes; what lies behind the last
+    where: list[int]  # which chunk each track is
+    tracks: list[list[Event]]
+
+    @classmethod
+    def of(cls, path: Path, data: bytes) -> _File:
+        """Raises MidiError for a file that ends early or does not follow the format."""
+        chunks, where, tracks, at = [], [], [], 0
+        wanted = int.from_bytes(data[10:12], "big")
+        try:
+            while not chunks or len(tracks) < wanted:
+                size = int.from_bytes(data[at + 4 : at + 8], "big")
+                if at + 8 + size > len(data) or len(data) < at + 8:
+                    raise _Damage(f"it ends in track {len(tracks) + 1} of {wanted}" if chunks else "it ends early")
+                if data[at : at + 4] == b"MTrk":
+                    where.append(len(chunks))
+                    tracks.append(_events(data[at + 8 : at + 8 + size]))
+                chunks.append(data[at : at + 8 + size])
+                at += 8 + size
+        except _Damage as error:
+            raise MidiError(f"{path}: is damaged ({error})") from None
+        return cls([*chunks, data[at:]], where, tracks)
+
+    @property
+    def tpq(self) -> int:
+        return int.from_bytes(self.chunks[0][12:14], "big")
+
+
+class _Damage(Exception):
+    """Bytes that are no MIDI events."""
+
+
+# Data bytes behind a status byte: by its high four bits; of the system messages, by the whole byte.
+_DATA = {0x8: 2, 0x9: 2, 0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2}
+
+
+def _events(data: bytes) -> list[Event]:
+    """The events of a track chunk."""
+    events, at, tick, running = [], 0, 0, 0
     try:
-        return mido.MidiFile(file=io.BytesIO(data), clip=True)
-    except Exception as error:  # mido raises a dozen kinds on damaged files
-        reason = "it ends too early" if isinstance(error, EOFError) else _first_line(error)
-        raise MidiError(f"{path}: is damaged ({reason})") from None
+        while at < len(data):
+            delta, at = _length(data, at)
+            tick += delta
+            status = data[at]
+            if status >= 0xF0:
+                if status not in (0xF0, 0xF7, 0xFF):
+                    raise _Damage(f"byte {status:#x} at tick {tick} starts no event")
+                size, body = _length(data, at + (2 if status == 0xFF else 1))
+                message, end = data[at : body + size], body + size
+            else:
+                running, at = (status, at + 1) if status >= 0x80 else (running, at)
+                if not running:
+                    raise _Damage(f"the first event at tick {tick} has no status")
+                end = at + _DATA[running >> 4]
+                message = bytes((running, *data[at:end]))
+            if end > len(data):
+                raise _Damage("a track ends too early")
+            events.append((tick, message))
+            at = end
+    except IndexError:
+        raise _Damage("a track ends too early") from None
+    return events
 
 
-def _tempo_events(file: Any) -> list[tuple[int, int]]:
+def _length(data: bytes, at: int) -> tuple[int, int]:
+    """A number of variable length at `at`, and where it ends."""
+    number = 0
+    for i in range(at, at + 4):
+        number = number << 7 | data[i] & 0x7F
+        if data[i] < 0x80:
+            return number, i + 1
+    raise _Damage("a number has more than four bytes")
+
+
+def _chunk(events: list[Event]) -> bytes:
+    """The inverse of `_events`, as a whole track chunk."""
+    body, now, running = bytearray(), 0, 0
+    for tick, message in events:
+        body += _number(tick - now)
+        now, status = tick, message[0]
+        body += message[1:] if status == running else message
+        running = status if status < 0xF0 else 0
+    return b"MTrk" + len(body).to_bytes(4, "big") + body
+
+
+def _number(value: int) -> bytes:
+    digits = [value & 0x7F]
+    while value := value >> 7:
+        digits.append(value & 0x7F | 0x80)
+    return bytes(reversed(digits))
+
+
+def _meta(events: list[Event], kind: int) -> Iterator[tuple[int, bytes]]:
+    """(tick, content) of the meta events of a kind."""
+    for tick, message in events:
+        if message[0] == 0xFF and message[1] == kind:
+            yield tick, message[_length(message, 2)[1] :]
+
+
+def _tempos(tracks: list[list[Event]]) -> list[tuple[int, int]]:
     """(tick, microseconds a quarter) of every track, ordered by tick, file order within a tick."""
-    events = []
-    for track in file.tracks:
-        tick = 0
-        for message in track:
-            tick += message.time
-            if message.type == "set_tempo":
-                events.append((tick, message.tempo))
-    return sorted(events, key=lambda event: event[0])
+    found = [(t, int.from_bytes(m[:3], "big")) for track in tracks for t, m in _meta(track, TEMPO) if len(m) > 2]
+    return sorted(found, key=lambda event: event[0])
+
+
+def _text(content: bytes) -> str:
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
+    return " ".join(text.replace("\0", " ").split())
+
+
+def _key(message: bytes) -> tuple[int, int]:
+    """Channel and pitch of a note-on or note-off; a data byte beyond its range is read as the highest."""
+    return message[0] & 0xF, min(message[1], 127)
+
+
+# --- documents
 
 
 @dataclass(frozen=True)
@@ -116,6 +232,10 @@ class Edit:
     moved: NDArray[np.int64]  # notes that get another end
     ends: NDArray[np.int64]  # their new ends, in ticks
     added: NDArray  # of NOTE
+
+    @classmethod
+    def nothing(cls) -> Edit:
+        return cls(*(np.empty(0, np.int64),) * 3, np.empty(0, NOTE))
 
     def among(self, rows: NDArray[np.int64]) -> Edit:
         """The same edit of a document of which the notes so far numbered are `rows`."""
@@ -128,118 +248,165 @@ class Document:
     def __init__(self, path: Path) -> None:
         """Read `path`. Raises MidiError; oddities that can be lived with are in `piece.warnings`."""
         self.path = path
-        self._file = _parse(path, _bytes(path))
-        self._events: list[list[tuple[int, Any]]] = []  # per chunk: (absolute tick, message)
+        self._file = _File.of(path, _bytes(path))
+        self._scale = -(-COARSE // self._file.tpq)  # ticks of `piece` per tick of the file
+        self._events = [[(t * self._scale, m) for t, m in track] for track in self._file.tracks]
+        last = max((track[-1][0] for track in self._events if track), default=0)
+        if last > min(MAX_TICKS, MAX_BEATS * self._file.tpq * self._scale):
+            beats = last // (self._file.tpq * self._scale)
+            raise MidiError(f"{path}: is {beats} quarter notes long; at most {MAX_BEATS} are read")
         self._pairs: list[tuple[int, int, int]] = []  # per note: chunk, index of its on, of its off (or -1)
+        # Note-offs that release nothing, by (chunk, channel, pitch): a new note must not be cut by one.
+        self._idle: dict[tuple[int, int, int], list[int]] = defaultdict(list)
         self.piece = self._read()
 
     def _read(self) -> Piece:
-        tpq = self._file.ticks_per_beat
+        tpq = self._file.tpq * self._scale
         warnings: list[str] = []
         tracks: list[Track] = []
         rows: list[tuple[int, int, int, int, int]] = []
-        metres: list[tuple[int, int, int]] = []
-        stuck = 0
-        for chunk, messages in enumerate(self._file.tracks):
-            tick, name = 0, ""
-            events: list[tuple[int, Any]] = []
-            programs: dict[int, int] = {}
+        programs: list[dict[int, int]] = []  # per chunk: channel -> its first program
+        for chunk, events in enumerate(self._events):
+            name = next((_text(content) for _, content in _meta(events, NAME)), "")
             number: dict[int, int] = {}  # channel -> index in tracks
             sounding: dict[tuple[int, int], deque[int]] = defaultdict(deque)  # indices of rows
-            for message in messages:
-                tick += message.time
-                events.append((tick, message))
-                kind = message.type
-                if kind == "note_on" and message.velocity > 0:
-                    channel = message.channel
+            released: dict[tuple[int, int], int] = {}  # the tick of the latest release
+            programs.append({})
+            for i, (tick, message) in enumerate(events):
+                kind, channel = message[0] >> 4, message[0] & 0xF
+                if kind in (0x8, 0x9):
+                    key = _key(message)
+                if kind == 0x9 and message[2] > 0:
                     if channel not in number:
                         number[channel] = len(tracks)
-                        tracks.append(Track("", chunk, channel, programs.get(channel, 0)))
-                    sounding[channel, message.note].append(len(rows))
-                    rows.append((tick, -1, message.note, message.velocity, number[channel]))
-                    self._pairs.append((chunk, len(events) - 1, -1))
-                elif kind in ("note_off", "note_on"):
-                    waiting = sounding[message.channel, message.note]
-                    if waiting:
-                        i = waiting.popleft()
-                        rows[i] = (rows[i][0], tick, *rows[i][2:])
-                        self._pairs[i] = (chunk, self._pairs[i][1], len(events) - 1)
-                elif kind == "program_change":
-                    programs.setdefault(message.channel, message.program)
-                elif kind == "time_signature":
-                    metres.append((tick, message.numerator, message.denominator))
-                elif kind == "track_name" and not name:
-                    name = message.name
-            for waiting in sounding.values():
-                for i in waiting:
-                    stuck += 1
-                    rows[i] = (rows[i][0], rows[i][0] + tpq, *rows[i][2:])
-            for channel, i in number.items():
-                tracks[i] = Track(" ".join(name.split()), chunk, channel, programs.get(channel, 0))
-            self._events.append(events)
-        if stuck:
-            warnings.append(f"{stuck} notes are never released: read as one beat long")
+                        tracks.append(Track(name, chunk, channel))
+                    sounding[key].append(len(rows))
+                    rows.append((tick, -1, key[1], min(message[2], 127), number[channel]))
+                    self._pairs.append((chunk, i, -1))
+                elif kind in (0x8, 0x9):
+                    if waiting := sounding[key]:
+                        row = waiting.popleft()
+                        rows[row] = (rows[row][0], tick, *rows[row][2:])
+                        self._pairs[row] = (chunk, self._pairs[row][1], i)
+                        released[key] = tick
+                    else:
+                        self._idle[chunk, *key].append(i)
+                elif kind == 0xC:
+                    programs[-1].setdefault(channel, message[1])
+            for key, waiting in sounding.items():
+                for row in waiting:  # first in, first out: not before what was released last
+                    rows[row] = (rows[row][0], max(rows[row][0] + tpq, released.get(key, 0)), *rows[row][2:])
+        for i, track in enumerate(tracks):
+            # A channel's program may be set in another chunk than its notes.
+            own = [programs[track.chunk], *programs]
+            program = next((found[track.channel] for found in own if track.channel in found), 0)
+            tracks[i] = Track(track.name, track.chunk, track.channel, min(program, 127))
         notes = np.array(rows, NOTE) if rows else np.empty(0, NOTE)
         order = note_order(notes)
         notes, self._pairs = notes[order], [self._pairs[i] for i in order]
-        empty = int((notes["end"] <= notes["onset"]).sum())
-        if empty:
-            warnings.append(f"{empty} notes have no length: kept as they are")
-        tempos = _tempo_events(self._file)
+        self._stuck = [i for i, (_, _, off) in enumerate(self._pairs) if off < 0]
+        if self._stuck:
+            warnings.append(f"notes that are never released: {len(self._stuck)}, read as one beat long")
+        if empty := int((notes["end"] <= notes["onset"]).sum()):
+            warnings.append(f"notes of no length: {empty}, read as one step long")
+        if self._scale > 1:
+            warnings.append(f"the file has {self._file.tpq} ticks a quarter note; an edit writes {tpq}")
+        tempos = _tempos(self._events)
         if any(micros == 0 for _, micros in tempos):
-            warnings.append("a tempo of 0 microseconds a beat was read as the tempo before it")
-            tempos = [t for t in tempos if t[1] > 0]
-        return Piece(notes, tpq, TempoMap.of(tempos, tpq), MetreMap.of(sorted(metres), tpq), tracks, warnings)
+            warnings.append("a tempo of 0 microseconds a quarter note was read as the tempo before it")
+        metres = _metres(self._events, warnings)
+        return Piece(notes, tpq, TempoMap.of(tempos, tpq), MetreMap.of(metres, tpq), tracks, warnings)
 
     def write(self, path: Path, edit: Edit | None = None) -> None:
-        """Write the file with the edit's notes changed: whole or not at all (a temporary file is renamed)."""
-        import mido
+        """Write the file with the edit's notes changed: whole or not at all (a temporary file is renamed).
 
-        edit = edit or Edit(*(np.empty(0, np.int64),) * 3, np.empty(0, NOTE))
-        # (tick, rank within the tick, message): new ends go before, new onsets behind what was there.
-        new: list[list[tuple[int, int, Any]]] = [[] for _ in self._events]
-        dropped: list[set[int]] = [set() for _ in self._events]
+        A track that the edit does not touch keeps its very bytes.
+        """
+        edit = edit or Edit.nothing()
+        dropped, new = self._changes(edit)
+        chunks = list(self._file.chunks)
+        if touched := {*dropped, *new}:
+            for chunk in range(len(self._events)) if self._scale > 1 else sorted(touched):
+                kept = [
+                    (tick, i, message)
+                    for i, (tick, message) in enumerate(self._events[chunk])
+                    if i not in dropped.get(chunk, ())
+                ]
+                chunks[self._file.where[chunk]] = _chunk(_sorted(kept + new.get(chunk, [])))
+            division = (self._file.tpq * self._scale).to_bytes(2, "big")
+            chunks[0] = chunks[0][:12] + division + chunks[0][14:]
+        write_atomic(path, b"".join(chunks))
+
+    def _changes(self, edit: Edit) -> tuple[dict[int, set[int]], dict[int, list[tuple[int, int, bytes]]]]:
+        """Per chunk: the events to drop, and the new ones as (tick, rank within the tick, message).
+
+        New ends go before what is there at their tick, new onsets behind it.
+        """
+        dropped: dict[int, set[int]] = defaultdict(set)
+        new: dict[int, list[tuple[int, int, bytes]]] = defaultdict(list)
+        written: dict[tuple[int, int, int], list[tuple[int, int]]] = defaultdict(list)  # key -> (onset, end)
         for i in edit.removed.tolist():
             chunk, on, off = self._pairs[i]
             dropped[chunk] |= {on, off}
+            _ = written[chunk, *_key(self._events[chunk][on][1])]
         for i, end in zip(edit.moved.tolist(), edit.ends.tolist(), strict=True):
             chunk, on, off = self._pairs[i]
             dropped[chunk].add(off)
-            template = self._events[chunk][off if off >= 0 else on][1]
-            new[chunk].append((end, -1, _note_off(template)))
+            channel, pitch = _key(self._events[chunk][on][1])
+            release = self._events[chunk][off][1] if off >= 0 else bytes((0x80 | channel, pitch, 0))
+            new[chunk].append((end, -1, release))
+            written[chunk, channel, pitch].append((int(self.piece.notes["onset"][i]), end))
         for row in edit.added:
             track = self.piece.tracks[int(row["track"])]
-            pitch, velocity = int(row["pitch"]), int(row["velocity"])
-            on = mido.Message("note_on", channel=track.channel, note=pitch, velocity=velocity)
-            off = mido.Message("note_off", channel=track.channel, note=pitch, velocity=0)
+            onset, end, pitch, velocity = (int(row[n]) for n in ("onset", "end", "pitch", "velocity"))
             behind = len(self._events[track.chunk])
-            new[track.chunk].append((int(row["onset"]), behind, on))
-            new[track.chunk].append((int(row["end"]), -1, off))
-        out = mido.MidiFile(type=self._file.type, ticks_per_beat=self._file.ticks_per_beat)
-        for events, drop, more in zip(self._events, dropped, new, strict=True):
-            kept = [(tick, i, message) for i, (tick, message) in enumerate(events) if i not in drop]
-            out.tracks.append(_track(kept + more))
-        buffer = io.BytesIO()
-        out.save(file=buffer)
-        write_atomic(path, buffer.getvalue())
+            new[track.chunk].append((onset, behind, bytes((0x90 | track.channel, pitch, velocity))))
+            new[track.chunk].append((end, -1, bytes((0x80 | track.channel, pitch, 0))))
+            written[track.chunk, track.channel, pitch].append((onset, end))
+        for (chunk, channel, pitch), spans in written.items():
+            events = self._events[chunk]
+            for i in self._idle.get((chunk, channel, pitch), ()):
+                if any(onset < events[i][0] < end for onset, end in spans):
+                    dropped[chunk].add(i)
+        gone = {*edit.removed.tolist(), *edit.moved.tolist()}
+        for i in self._stuck:
+            # It would take the end of a new note, and how long it was read hangs on those before it.
+            chunk, on, _ = self._pairs[i]
+            channel, pitch = _key(self._events[chunk][on][1])
+            if i not in gone and (chunk, channel, pitch) in written:
+                new[chunk].append((int(self.piece.notes["end"][i]), -1, bytes((0x80 | channel, pitch, 0))))
+        return dropped, new
 
 
-def _note_off(template: Any) -> Any:
-    import mido
+def _metres(tracks: list[list[Event]], warnings: list[str]) -> list[tuple[int, int, int]]:
+    """(tick, numerator, denominator) of every track, ordered by tick; impossible ones are left out."""
+    found, odd = [], 0
+    for track in tracks:
+        for tick, content in _meta(track, METRE):
+            possible = len(content) > 1 and content[0] > 0 and 2 ** content[1] <= SHORTEST_BEAT
+            odd += not possible
+            if possible:
+                found.append((tick, content[0], 2 ** content[1]))
+    if odd:
+        warnings.append(f"time signatures that no bar can have: {odd}, not heeded")
+    return sorted(found, key=lambda event: event[0])
 
-    velocity = template.velocity if template.type == "note_off" else 0
-    return mido.Message("note_off", channel=template.channel, note=template.note, velocity=velocity)
+
+def _sorted(events: list[tuple[int, int, bytes]]) -> list[Event]:
+    """Events by tick, then rank; the end of the track behind all others."""
+    ends = [e for e in events if e[2][:2] == bytes((0xFF, END_OF_TRACK))]
+    body = sorted((e for e in events if e[2][:2] != bytes((0xFF, END_OF_TRACK))), key=lambda e: e[:2])
+    last = max((e[0] for e in events), default=0)
+    return [(tick, message) for tick, _, message in body] + [(last, ends[-1][2])] * bool(ends)
 
 
-def _track(events: list[tuple[int, int, Any]]) -> Any:
-    import mido
-
-    ends = [e for e in events if e[2].type == "end_of_track"]
-    body = sorted((e for e in events if e[2].type != "end_of_track"), key=lambda e: (e[0], e[1]))
-    track, now = mido.MidiTrack(), 0
-    for tick, _, message in body:
-        track.append(message.copy(time=tick - now))
-        now = tick
-    if ends:
-        track.append(ends[-1][2].copy(time=max(ends[-1][0] - now, 0)))
-    return track
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all. Raises FadernetsError where the folder cannot be written."""
+    temporary = path.with_name(f".fadernets-{os.getpid()}.part")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise FadernetsError(f"{path}: cannot be written ({error.strerror or error})") from None
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 NOTE = np.dtype(
     [("onset", np.int64), ("end", np.int64), ("pitch", np.uint8), ("velocity", np.uint8), ("track", np.int32)]
 )
+SHORTEST_BEAT = 64  # the largest denominator of a time signature
 DEFAULT_TEMPO = 500_000  # microseconds a quarter: 120 bpm, what the paper assumes where a file has no tempo
 
 # General MIDI programs of keyboard instruments: pianos, harpsichord, clavinet, celesta, organs.
@@ -49,10 +50,14 @@ class TempoMap:
 
     @classmethod
     def of(cls, events: list[tuple[int, int]], tpq: int) -> TempoMap:
-        """From (tick, microseconds a quarter) in file order: the last event of a tick holds."""
+        """From (tick, microseconds a quarter) in file order: the last event of a tick holds.
+
+        A tempo of 0 is no tempo: the one before it goes on.
+        """
         last = {0: DEFAULT_TEMPO}
         for tick, micros in events:
-            last[tick] = micros
+            if micros > 0:
+                last[tick] = micros
         ticks = np.array(sorted(last), np.int64)
         return cls(ticks, np.array([last[t] for t in ticks.tolist()], np.int64), tpq)
 
@@ -76,17 +81,22 @@ class MetreMap:
 
     @classmethod
     def of(cls, events: list[tuple[int, int, int]], tpq: int) -> MetreMap:
-        """From (tick, numerator, denominator); 4/4 until the first one; the last event of a tick holds."""
+        """From (tick, numerator, denominator); 4/4 until the first one; the last event of a tick holds.
+
+        A signature that says again, on a bar line, what holds already is no change.
+        """
         last = {0: (4, 4)} if not events or min(e[0] for e in events) > 0 else {}
         for tick, numerator, denominator in events:
-            last[tick] = (max(numerator, 1), max(denominator, 1))
-        ticks = sorted(last)
-        return cls(
-            np.array(ticks, np.int64),
-            np.array([last[t][0] for t in ticks], np.int64),
-            np.array([last[t][1] for t in ticks], np.int64),
-            tpq,
-        )
+            last[tick] = (max(numerator, 1), min(max(denominator, 1), SHORTEST_BEAT))
+        kept: list[tuple[int, int, int]] = []
+        for tick, (numerator, denominator) in sorted(last.items()):
+            if kept and kept[-1][1:] == (numerator, denominator):
+                bar = max(numerator * 4 * tpq // denominator, 1)
+                if (tick - kept[-1][0]) % bar == 0:
+                    continue
+            kept.append((tick, numerator, denominator))
+        ticks, numerators, denominators = np.array(kept, np.int64).T
+        return cls(ticks, numerators, denominators, tpq)
 
     def bar_lengths(self) -> NDArray[np.int64]:
         """Ticks in a bar of each signature."""

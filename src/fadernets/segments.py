@@ -55,6 +55,16 @@ class Windows:
         step = np.floor((ticks - self.start[w]) * STEPS_PER_BEAT / self.tpq + 0.5).astype(np.int64)
         return np.clip(self.base[w] + np.minimum(step, self.steps[w]), 0, self.n_steps)
 
+    def earliest(self, steps: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The first tick whose nearest step is each global step; behind the piece's end, none (2**62)."""
+        w = np.clip(np.searchsorted(self.base, steps, side="right") - 1, 0, len(self.base) - 1)
+        inside = self.start[w] - (-(2 * (steps - self.base[w]) - 1) * self.tpq // (2 * STEPS_PER_BEAT))
+        v = np.maximum(w - 1, 0)  # what begins a window is met at the end of the one before it
+        ahead = self.start[v] - (-(2 * self.steps[v] - 1) * self.tpq // (2 * STEPS_PER_BEAT))
+        first = np.where(w > 0, np.minimum(ahead, self.start[w]), self.start[0])
+        found = np.where(steps > self.base[w], inside, first)
+        return np.where(steps > self.n_steps, 2**62, found)
+
 
 def cut(piece: Piece) -> Windows:
     """Cut a piece into windows, up to the end of the bar in which its last note ends."""

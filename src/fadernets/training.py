@@ -9,7 +9,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,8 @@ def choose_rows(data: Dataset, recipe: recipes.Recipe) -> Rows:
     names = data.manifest["corpora"]
     corpora = [c for c in (recipe.corpora or names) if c not in recipe.label_corpora]
     if not corpora:
-        raise TrainingError(f"{recipe.data}: {', '.join(names)} only give labels; none is left to reconstruct")
+        given = ", ".join(recipe.corpora or names)
+        raise TrainingError(f"{recipe.data}: corpora {given} only give labels; none is left to reconstruct")
     train = np.concatenate([data.select(split="train", corpus=c) for c in corpora])
     validation = np.concatenate([data.select(split="validation", corpus=c) for c in corpora])
     labelled = np.empty(0, np.int64)
@@ -74,7 +75,14 @@ def auto_precision(device: str) -> str:
     return "bf16-mixed" if "amx_bf16" in flags or "avx512_bf16" in flags else "32-true"
 
 
-def train(recipe: recipes.Recipe, *, device: str = "cpu", devices: int = 1, resume: bool = True) -> Path:
+def train(
+    recipe: recipes.Recipe,
+    *,
+    device: str = "cpu",
+    devices: int = 1,
+    resume: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
     """Train a recipe and return the folder of the best checkpoint.
 
     A run whose `last` checkpoint has the same recipe goes on from there, to the same numbers as a run
@@ -90,7 +98,8 @@ def train(recipe: recipes.Recipe, *, device: str = "cpu", devices: int = 1, resu
     strategy = "ddp" if devices > 1 else "auto"
     fabric = Fabric(accelerator=device, devices=devices, strategy=strategy, precision=precision)
     fabric.launch()
-    return _Run(fabric, recipe, data, resume).go()
+    run = _Run(fabric, recipe, data, resume)
+    return run.go(progress if fabric.is_global_zero else None)
 
 
 class _Run:
@@ -151,7 +160,7 @@ class _Run:
             )
         return checkpoints.load_state(last)
 
-    def go(self) -> Path:
+    def go(self, progress: Callable[[int, int], None] | None = None) -> Path:
         recipe, fabric = self.recipe, self.fabric
         self.out.mkdir(parents=True, exist_ok=True)
         writer = None
@@ -160,6 +169,7 @@ class _Run:
 
             writer = SummaryWriter(str(self.out / "tensorboard"))
             (self.out / "recipe.json").write_text(json.dumps(recipes.as_dict(recipe), indent=1) + "\n")
+            self._trim_log()
         sums: dict[str, torch.Tensor] = {}
         counted, began = 0, time.time()
         while self.step < recipe.steps and not (recipe.patience and self.waited >= recipe.patience):
@@ -183,6 +193,8 @@ class _Run:
             counted += 1
             self.optimizer.step()
             self.step += 1
+            if progress:
+                progress(self.step, recipe.steps)
             if self.step % recipe.validate == 0 or self.step == recipe.steps:
                 figures = {f"train/{k}": (v / counted).item() for k, v in sums.items()}
                 figures["train/segments_per_second"] = counted * recipe.batch / (time.time() - began)
@@ -194,6 +206,14 @@ class _Run:
         if writer is not None:
             writer.close()
         return self.out / "best"
+
+    def _trim_log(self) -> None:
+        """Drop the log's rows behind the checkpoint that the run goes on from: they will come again."""
+        log = self.out / "log.jsonl"
+        rows = log.read_text().splitlines(keepends=True) if log.exists() else []
+        kept = [row for row in rows if row.endswith("\n") and json.loads(row)["step"] <= self.step]
+        if kept != rows:
+            log.write_text("".join(kept))
 
     def _refuse_nan(self, terms: Mapping[str, torch.Tensor | float]) -> None:
         if math.isfinite(terms["loss"] + terms.get("gradient", 0.0)):
@@ -222,9 +242,9 @@ class _Run:
             "waited": self.waited,
         }
         config = self.config(checked)
-        checkpoints.save(self.out / "last", self.raw, config, state)
-        if better:
+        if better:  # before `last`: a run that is stopped between the two comes here again
             checkpoints.save(self.out / "best", self.raw, config)
+        checkpoints.save(self.out / "last", self.raw, config, state)
 
     def config(self, checked: dict[str, float]) -> dict[str, Any]:
         sources = self.data.manifest["sources"]

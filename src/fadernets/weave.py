@@ -1,51 +1,224 @@
 """From edited cells back to notes: what survives keeps its timing, what is new takes its neighbours'.
 
-Ticks and global steps are those of the piece's windows; rolls are [T, 88] over all steps of a piece.
+Ticks and global steps are those of the piece's windows; rolls are [T, 88] over all T steps of a piece. A
+note survives if its onset cell does. Its end moves only where the roll says so, where a new note needs
+its key, or where nothing else would sound what the roll asks for.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fadernets import grid
-from fadernets.grid import LOW
+from fadernets.grid import HOLD, LOW, OFF, ONSET
 from fadernets.midi import Edit
 from fadernets.notes import NOTE, Piece
 from fadernets.segments import STEPS, STEPS_PER_BEAT, Windows
 
-NEAR = 0.45  # steps: how far off the grid a note may lie and still belong to its step
+NEAR = 0.45  # steps: how far off the grid a new onset or end may lie
+SHORTEST = 0.25  # steps: the shortest note that an edit makes; 16 ms at 240 bpm
 Cells = NDArray[np.uint8]
 Integers = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
-def weave(piece: Piece, windows: Windows, placed: grid.Placed, before: Cells, after: Cells) -> Edit:
+def frozen(piece: Piece, windows: Windows, placed: grid.Placed, free: Bools) -> Bools:
+    """[N] the notes that begin or sound outside the windows whose steps are `free` [T]; also those on no grid."""
+    w = np.clip(np.searchsorted(windows.start, piece.notes["onset"], side="right") - 1, 0, None)
+    outside = np.concatenate([[0], np.cumsum(~free)])
+    onset = np.minimum(placed.onset, windows.n_steps)
+    reaches_out = outside[np.maximum(placed.end, onset)] > outside[onset]
+    return np.asarray(~placed.on_grid | reaches_out | ~free[windows.base[w]])
+
+
+def weave(
+    piece: Piece,
+    windows: Windows,
+    placed: grid.Placed,
+    before: Cells,
+    after: Cells,
+    free: Bools | None = None,
+) -> Edit:
     """The change of notes that turns the roll `before` of a piece into `after`.
 
-    A note whose cell is kept survives; where its length on the grid changed, its end moves with it.
+    They may differ in the `free` [T] steps alone, which are whole windows (all, unless given): what is
+    `frozen` is never touched, and what is new stays in the ticks of those windows.
     """
-    old = {(a, p): b for a, b, p in grid.runs(before).tolist()}
-    new = {(a, p): b for a, b, p in grid.runs(after).tolist()}
-    cells = zip(placed.onset.tolist(), placed.pitch.tolist(), placed.end.tolist(), strict=True)
-    removed, moved, steps, latest = [], [], [], {}
-    members = [(i, (a, p), b) for (i, (a, p, b)) in enumerate(cells) if placed.on_grid[i]]
-    for _, cell, end in members:
-        latest[cell] = max(latest.get(cell, 0), end)
-    for i, cell, end in members:
-        if cell not in new:
-            removed.append(i)
-        elif new[cell] != old[cell] and (end > new[cell] or end == latest[cell] < new[cell]):
-            moved.append(i)
-            steps.append(new[cell])
-    index, at = np.array(moved, np.int64), np.array(steps, np.int64)
-    reach = NEAR * windows.tpq / STEPS_PER_BEAT
-    late = piece.notes["end"][index] - windows.step_ticks(placed.end[index])
-    ends = windows.step_ticks(at) + np.clip(late, -reach, reach).astype(np.int64)
-    ends = np.maximum(ends, piece.notes["onset"][index] + 1)
-    rows = np.array([(a, b, p) for (a, p), b in new.items() if (a, p) not in old], np.int64).reshape(-1, 3)
-    added = _new_notes(piece, windows, placed, rows)
-    ends, added = _untangle(piece, windows, np.array(removed, np.int64), index, ends, added)
-    return Edit(np.array(removed, np.int64), index, ends, added)
+    keys = np.flatnonzero((before != after).any(axis=0))
+    if not len(keys):
+        return Edit.nothing()
+    free = np.ones(windows.n_steps, bool) if free is None else free
+    still = frozen(piece, windows, placed, free)
+    frame = _Frame.of(windows, free)
+    rows = np.argwhere((after == ONSET) & (before != ONSET))
+    ends = np.zeros(len(rows), np.int64)
+    for key in keys.tolist():
+        its = rows[:, 1] == key
+        ends[its] = _following(after[:, key] != HOLD)[rows[its, 0] + 1]
+    added = _new_notes(piece, windows, placed, np.column_stack([rows[:, 0], ends, rows[:, 1]]))
+    removed: list[int] = []
+    moved: dict[int, int] = {}
+    for key in keys.tolist():
+        old = np.flatnonzero(placed.pitch == key)
+        voices, gone = _survivors(piece, placed, old, before[:, key], after[:, key], still, frame)
+        removed += gone
+        for i in np.flatnonzero(rows[:, 1] == key)[: len(added)].tolist():
+            ticks = int(added["onset"][i]), int(added["end"][i])
+            voices.append(_Voice(i, int(rows[i, 0]), int(ends[i]), *ticks, int(added["track"][i]), True, True))
+        voices.sort(key=lambda voice: (voice.first, voice.start))
+        _place_onsets(voices, frame)
+        _place_ends(voices, frame)
+        for voice in voices:
+            if voice.is_new:
+                added["onset"][voice.index], added["end"][voice.index] = voice.start, voice.stop
+            elif voice.is_loose:
+                moved[voice.index] = voice.stop
+    index = sorted(moved)
+    return Edit(
+        np.array(sorted(removed), np.int64),
+        np.array(index, np.int64),
+        np.array([moved[i] for i in index], np.int64),
+        added,
+    )
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """The ticks of a piece's steps, and where an edit must stop. Lists, since they are read one by one."""
+
+    at: list[int]  # [T + 1] tick of each step
+    earliest: list[int]  # [T + 2] first tick nearest to each step
+    low: list[int]  # [T] first tick of the free windows around each step
+    high: list[int]  # [T] the tick behind their last
+    near: int  # ticks
+    shortest: int  # ticks
+
+    @classmethod
+    def of(cls, windows: Windows, free: Bools) -> _Frame:
+        steps = np.arange(windows.n_steps + 2)
+        count = len(windows.start)
+        bounds = np.flatnonzero(np.diff(free[windows.base].astype(np.int8))) + 1
+        run = np.searchsorted(bounds, np.arange(count), side="right")
+        first, last = np.append(0, bounds)[run], np.append(bounds - 1, count - 1)[run]
+        window = np.repeat(np.arange(count), windows.steps)
+        return cls(
+            windows.step_ticks(steps[:-1]).tolist(),
+            windows.earliest(steps).tolist(),
+            windows.start[first][window].tolist(),
+            windows.end[last][window].tolist(),
+            int(NEAR * windows.tpq / STEPS_PER_BEAT),
+            max(int(SHORTEST * windows.tpq / STEPS_PER_BEAT), 1),
+        )
+
+
+@dataclass
+class _Voice:
+    """A note of one key on its way into the file."""
+
+    index: int  # among the piece's notes or, if new, among the new ones
+    first: int  # step of its onset
+    last: int  # step behind its end
+    start: int  # ticks
+    stop: int
+    track: int
+    is_new: bool = False
+    is_loose: bool = False  # the edit sets its end
+    is_still: bool = False
+
+
+def _following(mask: Bools) -> Integers:
+    """[T + 1] the first step from each on where `mask` [T] holds; T where none does."""
+    steps = np.where(mask, np.arange(len(mask)), len(mask))
+    return np.append(np.minimum.accumulate(steps[::-1])[::-1], len(mask))
+
+
+def _survivors(
+    piece: Piece,
+    placed: grid.Placed,
+    notes: Integers,
+    before: Cells,
+    after: Cells,
+    still: Bools,
+    frame: _Frame,
+) -> tuple[list[_Voice], list[int]]:
+    """The notes of one key that stay, with the steps that they now take, and those that go."""
+    voices, gone = [], []
+    # A note that rings over later onsets of its key does so still, up to a rest or a new note.
+    rest, new = _following(after == OFF), _following((after == ONSET) & (before != ONSET))
+    for i in notes.tolist():
+        first, last = int(placed.onset[i]), int(placed.end[i])
+        ticks = int(piece.notes["onset"][i]), int(piece.notes["end"][i])
+        voice = _Voice(i, first, last, *ticks, int(piece.notes["track"][i]), is_still=bool(still[i]))
+        if not voice.is_still:
+            if after[first] != ONSET:
+                gone.append(i)
+                continue
+            _end_at(voice, min(last, int(rest[first + 1]), int(new[first + 1])), frame)
+        voices.append(voice)
+    run, covered = _following(after != HOLD), 0
+    for first in sorted({voice.first for voice in voices if not voice.is_still}):
+        struck = [voice for voice in voices if voice.first == first]
+        longest = max(voice.last for voice in struck)
+        covered, wanted = max(covered, longest), int(run[first + 1])
+        if covered < wanted:
+            held = [voice for voice in struck if voice.last == longest]
+            for voice in held:  # the last, and what sounds together with it: a key doubled by the other hand
+                if voice is held[-1] or voice.stop > held[-1].start:
+                    _end_at(voice, wanted, frame)
+            covered = wanted
+    return voices, gone
+
+
+def _end_at(voice: _Voice, step: int, frame: _Frame) -> None:
+    """Let a note end at another step, as early or late there as it was."""
+    if step != voice.last and not voice.is_still:
+        late = voice.stop - frame.at[voice.last]
+        voice.stop = frame.at[step] + max(min(late, frame.near), -frame.near)
+        voice.last, voice.is_loose = step, True
+
+
+def _place_onsets(voices: list[_Voice], frame: _Frame) -> None:
+    """New onsets wait for what rings on from before where the step leaves time, and else cut it short."""
+    ringing: list[_Voice] = []
+    for i, voice in enumerate(voices):
+        if voice.is_new:
+            least = max(frame.earliest[voice.first], frame.low[voice.first])
+            most = frame.earliest[voice.first + 1] - 1
+            if i:
+                least = max(least, voices[i - 1].start + frame.shortest)
+            if i + 1 < len(voices) and not voices[i + 1].is_new:
+                most = min(most, voices[i + 1].start - frame.shortest)
+            ringing = [v for v in ringing if v.last >= voice.first]
+            wait = max([voice.start, *(v.stop for v in ringing if not v.is_loose)])
+            voice.start = max(min(wait, most), least)
+            for v in ringing:
+                if v.stop > voice.start and not v.is_still:
+                    v.stop, v.is_loose = voice.start, True
+        ringing.append(voice)
+
+
+def _place_ends(voices: list[_Voice], frame: _Frame) -> None:
+    """Ends that the edit sets: near their step, not over the next onset, nor out of the free windows."""
+    fixed: dict[int, int] = {}  # track -> the latest end so far that is not ours to set
+    for i, voice in enumerate(voices):
+        if not voice.is_loose:
+            fixed[voice.track] = max(fixed.get(voice.track, 0), voice.stop)
+            continue
+        most = min(frame.earliest[voice.last + 1] - 1, frame.high[voice.first])
+        for later in voices[i + 1 :]:
+            if later.first >= voice.last:
+                most = min(most, later.start)
+                break
+        least = voice.start + frame.shortest
+        if voice.last > voice.first + 1:
+            least = max(least, frame.earliest[voice.last])
+        voice.stop = max(min(voice.stop, most), min(least, most), voice.start + 1)
+        # First in, first out: an end before that of an earlier note of its track would be taken for it.
+        if fixed.get(voice.track, 0) > voice.start:
+            voice.stop = max(voice.stop, fixed[voice.track])
 
 
 def _new_notes(piece: Piece, windows: Windows, placed: grid.Placed, rows: Integers) -> NDArray:
@@ -72,45 +245,7 @@ def _new_notes(piece: Piece, windows: Windows, placed: grid.Placed, rows: Intege
         offset = int(np.clip(np.round(early[beside].mean()), -reach, reach))
         ring = late[near][whole[near]]
         release = int(np.clip(np.round(np.median(ring)), -reach, reach)) if len(ring) else 0
-        onset = max(int(starts[i]) + offset, 0)
-        end = max(int(stops[i]) + release, onset + 1)
         velocity = int(np.clip(np.round(notes["velocity"][near].mean()), 1, 127))
-        added[i] = (onset, end, pitch + LOW, velocity, notes["track"][near[0]])
+        onset = int(starts[i]) + offset
+        added[i] = (onset, int(stops[i]) + release, pitch + LOW, velocity, notes["track"][near[0]])
     return added
-
-
-def _untangle(
-    piece: Piece, windows: Windows, removed: Integers, moved: Integers, ends: Integers, added: NDArray
-) -> tuple[Integers, NDArray]:
-    """No new or moved end may run into the next onset of its pitch; a new onset waits for a note that rings on.
-
-    Notes that an edit leaves alone are never touched.
-    """
-    if not len(added) and not len(moved):
-        return ends, added
-    kept = np.ones(len(piece.notes), bool)
-    kept[removed] = False
-    source = np.flatnonzero(kept)
-    end_of = piece.notes["end"].copy()
-    end_of[moved] = ends
-    free_end = np.zeros(len(piece.notes), bool)
-    free_end[moved] = True
-    onset = np.concatenate([piece.notes["onset"][source], added["onset"]])
-    end = np.concatenate([end_of[source], added["end"]])
-    pitch = np.concatenate([piece.notes["pitch"][source], added["pitch"]]).astype(np.int64)
-    fresh = np.concatenate([np.zeros(len(source), bool), np.ones(len(added), bool)])
-    loose = fresh | np.concatenate([free_end[source], np.zeros(len(added), bool)])
-    order = np.lexsort((onset, pitch))
-    reach = int(2 * NEAR * windows.tpq / STEPS_PER_BEAT)
-    for i, j in zip(order[:-1].tolist(), order[1:].tolist(), strict=True):
-        if pitch[i] != pitch[j] or end[i] <= onset[j]:
-            continue
-        if loose[i]:
-            end[i] = max(onset[j], onset[i] + 1)
-        elif fresh[j] and end[i] - onset[j] <= reach and end[i] < end[j]:
-            onset[j] = end[i]
-    position = np.full(len(piece.notes), -1)
-    position[source] = np.arange(len(source))
-    added = added.copy()
-    added["onset"], added["end"] = onset[len(source) :], np.maximum(end, onset + 1)[len(source) :]
-    return end[position[moved]], added

@@ -1,0 +1,450 @@
+"""The loop: what a run writes, that it resumes to the same numbers, and what makes it stop."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import TINY, write_songs
+
+from fadernets import checkpoints, grid, losses, recipes, schedules, training
+from fadernets.dataset import label_of
+from fadernets.errors import FadernetsError
+from fadernets.models import build
+from fadernets.models.music_fadernets import GridDecoder, GridFaderNets, held_in
+from fadernets.training import TrainingError, auto_precision, choose_rows, train
+
+TERMS = {"reconstruction", "loss", "beta"} | {
+    f"{code}_{term}" for code in ("rhythm", "note") for term in ("symbols", "regulariser", "kl", "class_kl", "labelled")
+}
+
+
+def make_recipe(songs, out, **changes):
+    values = {
+        "data": str(songs.folder),
+        "out": str(out),
+        "model": TINY,
+        "seed": 3,
+        "steps": 40,
+        "batch": 16,
+        "labels": 4,
+        "label_share": 0.2,
+        "pairs": 0.5,
+        "validate": 10,
+        "learning_rate": 0.01,
+        "precision": "32-true",
+    }
+    return recipes.check(values | changes)
+
+
+@pytest.fixture(scope="module")
+def run(songs, tmp_path_factory):
+    """The folder of a run of forty steps."""
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    assert train(make_recipe(songs, out)) == out / "best"
+    return out
+
+
+@pytest.fixture
+def recipe(songs, tmp_path):
+    return make_recipe(songs, tmp_path / "run")
+
+
+def log_of(folder):
+    """The rows of a run's log without the only figure that time changes."""
+    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    for row in rows:
+        assert row.pop("train/segments_per_second") > 0
+    return rows
+
+
+def weights_of(folder):
+    return checkpoints.load(folder)[0].state_dict()
+
+
+def assert_same_run(a, b):
+    assert log_of(a) == log_of(b)
+    for name in ("last", "best"):
+        one, other = weights_of(a / name), weights_of(b / name)
+        assert all(torch.equal(one[key], other[key]) for key in one)
+        assert checkpoints.read_config(a / name)["step"] == checkpoints.read_config(b / name)["step"]
+
+
+def break_loss(monkeypatch, step, change):
+    """From this training step on, `change` has its way with the terms, given the model too."""
+    loss = GridFaderNets.loss
+
+    def broken(self, batch, at, total):
+        terms = loss(self, batch, at, total)
+        return change(self, terms) if self.training and at >= step else terms
+
+    monkeypatch.setattr(GridFaderNets, "loss", broken)
+
+
+# What a run writes
+
+
+def test_the_log_has_every_term_by_its_name(run):
+    rows = log_of(run)
+    assert [row["step"] for row in rows] == [10, 20, 30, 40]
+    expected = {"step", "train/gradient", "validation/note_f1"}
+    expected |= {f"{part}/{term}" for part in ("train", "validation") for term in TERMS}
+    for row in rows:
+        assert set(row) == expected
+        assert all(math.isfinite(value) for value in row.values())
+    assert rows[-1]["train/loss"] < rows[0]["train/loss"]
+    assert rows[-1]["validation/loss"] < rows[0]["validation/loss"]
+
+
+def test_the_log_has_means_over_the_steps_between(run):
+    betas = [schedules.beta(step, 40, value=0.02) for step in range(40)]
+    found = [row["train/beta"] for row in log_of(run)]
+    np.testing.assert_allclose(found, np.reshape(betas, (4, 10)).mean(1), rtol=1e-5)
+    assert all(row["validation/beta"] == pytest.approx(0.02) for row in log_of(run))
+
+
+def test_tensorboard_has_what_the_log_has(run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run / "tensorboard")).Reload()
+    rows = log_of(run)
+    names = set(rows[0]) - {"step"} | {"train/segments_per_second"}
+    assert set(events.Tags()["scalars"]) == names
+    found = [(event.step, event.value) for event in events.Scalars("validation/loss")]
+    assert found == [(row["step"], pytest.approx(row["validation/loss"])) for row in rows]
+
+
+def test_the_checkpoints(run, songs):
+    files = {"README.md", "config.json", "model.safetensors"}
+    assert {path.name for path in (run / "best").iterdir()} == files
+    assert {path.name for path in (run / "last").iterdir()} == files | {"state.pt"}
+    config = checkpoints.read_config(run / "last")
+    assert config["step"] == 40
+    assert config["data"] == {"hash": songs.hash, "corpora": songs.manifest["sources"]}
+    assert config["segments"] == {"train": 128, "labelled": 26}
+    assert config["recipe"]["model"] == TINY
+    last = {name.removeprefix("validation/"): value for name, value in log_of(run)[-1].items()}
+    assert config["figures"].items() <= last.items()
+    best = min(log_of(run), key=lambda row: row["validation/loss"])
+    assert checkpoints.read_config(run / "best")["step"] == best["step"]
+    assert f"- note f1: {config['figures']['note_f1']:.4f}" in (run / "last" / "README.md").read_text()
+    assert json.loads((run / "recipe.json").read_text()) == config["recipe"]
+
+
+def test_the_learning_rate_follows_its_schedule(run):
+    state = checkpoints.load_state(run / "last")
+    expected = schedules.learning_rate(39, 40, peak=0.01, warmup=0.02)
+    assert state["optimizer"]["param_groups"][0]["lr"] == pytest.approx(expected)
+    assert (state["step"], state["waited"]) == (40, 0)
+
+
+def test_every_weight_has_been_trained(run):
+    config = checkpoints.read_config(run / "last")["recipe"]
+    torch.manual_seed(config["seed"])
+    start = build(config["name"], config["model"]).state_dict()
+    for name, weight in weights_of(run / "last").items():
+        assert not torch.equal(start[name], weight), name
+
+
+def test_the_other_precision(songs, tmp_path):
+    out = tmp_path / "run"
+    train(make_recipe(songs, out, steps=4, validate=4, precision="bf16-mixed"))
+    assert {weight.dtype for weight in weights_of(out / "last").values()} == {torch.float32}
+
+
+def test_progress_counts_up_to_the_last_step(songs, tmp_path):
+    seen = []
+    train(make_recipe(songs, tmp_path / "run", steps=3), progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (3, 3)
+    assert seen == sorted(set(seen))
+
+
+def test_a_vanilla_model_without_labels(songs, tmp_path):
+    changes = {"model": TINY | {"clusters": 0}, "labels": 0, "label_share": 0.0, "pairs": 0.0}
+    out = tmp_path / "run"
+    train(make_recipe(songs, out, steps=4, validate=4, **changes))
+    assert log_of(out)[0]["train/rhythm_labelled"] == 0
+    assert checkpoints.read_config(out / "last")["segments"]["labelled"] == 0
+
+
+@pytest.mark.parametrize("kind", ["the target", "half of it", "silence"])
+def test_note_f1_of_validation(songs, tmp_path, monkeypatch, kind):
+    rows = songs.select(split="validation", corpus="songs")
+    half = rows[:8] if kind == "half of it" else rows[:0] if kind == "silence" else rows
+    onsets = [(songs.cells(some) == grid.ONSET).sum() for some in (half, rows)]
+    known = {cells.tobytes() for cells in songs.cells(half)}
+
+    def generate(self, codes, key, asked, held):
+        planes = next(iter(seen))
+        assert torch.equal(held, held_in(planes))
+        cells = planes[:, 0] * grid.ONSET + planes[:, 1] * grid.HOLD
+        keep = [row.numpy().astype(np.uint8).tobytes() in known for row in cells]
+        return planes * torch.tensor(keep)[:, None, None, None]
+
+    seen, hits = [], training._Run._note_hits
+    monkeypatch.setattr(
+        training._Run, "_note_hits", lambda self, batch: seen.insert(0, batch.targets) or hits(self, batch)
+    )
+    monkeypatch.setattr(GridDecoder, "generate", generate)
+    train(make_recipe(songs, tmp_path / "run", steps=1, validate=1))
+    expected = 2 * onsets[0] / (onsets[0] + onsets[1])
+    assert log_of(tmp_path / "run")[0]["validation/note_f1"] == pytest.approx(expected)
+
+
+# Which rows
+
+
+def test_rows_of_a_run(songs, recipe):
+    rows = choose_rows(songs, recipe)
+    for name in ("train", "validation"):
+        np.testing.assert_array_equal(getattr(rows, name), songs.select(split=name, corpus="songs"))
+    assert len(rows.labelled) == round(0.2 * 128)
+    assert set(rows.labelled) <= set(songs.select(split="train", corpus="vgmidi"))
+    assert (np.abs(songs.arousal[rows.labelled]) > 0.1).all()
+    np.testing.assert_array_equal(choose_rows(songs, recipe).labelled, rows.labelled)
+    other = make_recipe(songs, recipe.out, seed=4)
+    assert set(choose_rows(songs, other).labelled) != set(rows.labelled)
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.0, 0), (0.01, 1), (1.0, 52)])
+def test_the_share_of_labelled_rows(songs, tmp_path, share, count):
+    """Fifty-two of the sixty-four are outside -0.1..0.1."""
+    all_labels = label_of(songs.arousal[songs.select(corpus="vgmidi")])
+    assert (all_labels >= 0).sum() == 52
+    rows = choose_rows(songs, make_recipe(songs, tmp_path, label_share=share))
+    assert len(rows.labelled) == count
+
+
+def test_a_data_set_without_labels(songs, tmp_path):
+    rows = choose_rows(songs, make_recipe(songs, tmp_path, label_corpora=["emopia"], corpora=["songs"]))
+    assert len(rows.labelled) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"corpora": ["lieder"]}, "corpus 'lieder' is not in .*; it has songs, vgmidi"),
+        ({"corpora": ["vgmidi"]}, "corpora vgmidi only give labels; none is left to reconstruct"),
+        ({"batch": 129}, "128 training segments; a batch has 129"),
+        ({"corpora": ["vgmidi"], "label_corpora": []}, "has no validation segments"),
+        ({"data": "nowhere"}, "nowhere: is not a prepared data set"),
+        ({"model": {"layers": 3}}, "unknown model option 'layers'"),
+    ],
+)
+def test_a_run_that_cannot_start(songs, tmp_path, changes, message):
+    with pytest.raises(FadernetsError, match=message):
+        train(make_recipe(songs, tmp_path / "run", **changes))
+    assert not (tmp_path / "run").exists()
+
+
+# Stopped and resumed
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("step", [4, 27])
+def test_a_run_that_was_killed_resumes_to_the_same_numbers(run, recipe, monkeypatch, step):
+    def kill(model, terms):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        break_loss(patch, step, kill)
+        with pytest.raises(Killed):
+            train(recipe)
+    out = Path(recipe.out)
+    assert checkpoints.exists(out / "last") == (step > 10)
+    train(recipe)
+    assert_same_run(run, out)
+
+
+@pytest.mark.parametrize("name", ["best", "last"])
+def test_a_run_killed_while_it_saves_resumes_to_the_same_numbers(run, recipe, monkeypatch, name):
+    """At step 20 the log has its row and one of the two folders, or neither, is written."""
+    save = checkpoints.save
+
+    def kill(folder, model, config, state=None):
+        if (folder.name, config["step"]) == (name, 20):
+            raise Killed
+        save(folder, model, config, state)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "save", kill)
+        with pytest.raises(Killed):
+            train(recipe)
+    with (Path(recipe.out) / "log.jsonl").open("a") as log:
+        log.write('{"step": 2')  # a row cut off
+    train(recipe)
+    assert_same_run(run, Path(recipe.out))
+
+
+def test_a_finished_run_stays_as_it_is(run, songs, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    shutil.copytree(run, out)
+    for name in ("last", "best"):  # the copy's own folder in its config
+        path = out / name / "config.json"
+        config = json.loads(path.read_text())
+        config["recipe"]["out"] = str(out)
+        path.write_text(json.dumps(config))
+    before = (out / "log.jsonl").read_text()
+
+    def refuse(model, terms):
+        raise AssertionError
+
+    break_loss(monkeypatch, 0, refuse)
+    assert train(make_recipe(songs, out)) == out / "best"
+    assert (out / "log.jsonl").read_text() == before
+
+
+def test_a_fresh_run_takes_nothing_over(run, recipe):
+    train(recipe)
+    checkpoint = Path(recipe.out) / "last" / "config.json"
+    checkpoint.write_text(checkpoint.read_text().replace(recipe.out, "another"))
+    train(recipe, resume=False)
+    assert_same_run(run, Path(recipe.out))
+
+
+def test_another_recipe_does_not_resume(songs, recipe):
+    train(make_recipe(songs, recipe.out, steps=2))
+    with pytest.raises(TrainingError, match=r"last: belongs to another recipe \(seed, steps differ\); give anot"):
+        train(make_recipe(songs, recipe.out, seed=9))
+
+
+def test_another_data_set_does_not_resume(songs, tmp_path):
+    recipe = make_recipe(songs, tmp_path / "run", data=str(tmp_path / "data"), steps=2)
+    shutil.copytree(songs.folder, tmp_path / "data")
+    train(recipe)
+    second = write_songs(tmp_path / "data", seed=1)
+    with pytest.raises(TrainingError, match=f"was trained on data set {songs.hash[:12]}, .* is {second.hash[:12]}"):
+        train(recipe)
+
+
+def test_a_damaged_checkpoint_does_not_resume(songs, recipe):
+    train(make_recipe(songs, recipe.out, steps=2))
+    (Path(recipe.out) / "last" / "state.pt").write_bytes(b"")
+    with pytest.raises(FadernetsError, match=r"state\.pt: cannot be read"):
+        train(make_recipe(songs, recipe.out, steps=2))
+
+
+# What stops a run
+
+
+@pytest.mark.parametrize("kind", [math.nan, math.inf])
+def test_a_loss_that_is_no_number_stops_the_run_and_names_the_term(recipe, monkeypatch, kind):
+    def spoil(model, terms):
+        terms["note_regulariser"] = terms["note_regulariser"] * kind
+        return terms | {"loss": terms["loss"] + terms["note_regulariser"]}
+
+    break_loss(monkeypatch, 13, spoil)
+    with pytest.raises(TrainingError, match=r"step 13: .*\(first in note_regulariser\); .* is .*last") as error:
+        train(recipe)
+    assert "\n" not in str(error.value)
+    out = Path(recipe.out)
+    assert checkpoints.read_config(out / "last")["step"] == 10
+    assert all(weight.isfinite().all() for weight in weights_of(out / "last").values())
+    assert [row["step"] for row in log_of(out)] == [10]
+
+
+def test_a_gradient_that_is_no_number_stops_the_run(recipe, monkeypatch):
+    def spoil(model, terms):
+        nothing = next(model.parameters()).sum() * 0
+        return terms | {"loss": terms["loss"] + nothing.abs().sqrt()}  # 0, with a slope that is not finite
+
+    break_loss(monkeypatch, 19, spoil)
+    with pytest.raises(TrainingError, match=r"step 19: .*\(first in gradient\)"):
+        train(recipe)
+    assert all(weight.isfinite().all() for weight in weights_of(Path(recipe.out) / "last").values())
+
+
+def test_a_validation_that_is_no_number_stops_the_run(recipe, monkeypatch):
+    kl, trained = losses.labelled_kl, []
+
+    def spoil(mean, *args):
+        trained.extend([mean] if mean.requires_grad else [])  # twice a step
+        return kl(mean, *args) * (math.nan if not mean.requires_grad and len(trained) > 40 else 1)
+
+    monkeypatch.setattr(losses, "labelled_kl", spoil)
+    with pytest.raises(TrainingError, match=r"step 30: .*\(first in rhythm_labelled\)"):
+        train(recipe)
+    assert checkpoints.read_config(Path(recipe.out) / "last")["step"] == 20
+
+
+def test_patience(songs, tmp_path, monkeypatch):
+    """Two validations that are not better end the run, and it stays ended."""
+    validate, values = training._Run.validate, iter([5.0, 3.0, 4.0, 3.0, 9.0])
+    monkeypatch.setattr(training._Run, "validate", lambda self: validate(self) | {"loss": next(values)})
+    recipe = make_recipe(songs, tmp_path / "run", steps=50, patience=2)
+    for _ in range(2):
+        train(recipe)
+        out = tmp_path / "run"
+        assert [row["step"] for row in log_of(out)] == [10, 20, 30, 40]
+        assert checkpoints.read_config(out / "best")["step"] == 20
+        assert checkpoints.read_config(out / "last")["step"] == 40
+
+
+def test_without_patience_a_run_goes_on(songs, tmp_path, monkeypatch):
+    validate, values = training._Run.validate, iter([1.0, 2.0, 3.0, 4.0])
+    monkeypatch.setattr(training._Run, "validate", lambda self: validate(self) | {"loss": next(values)})
+    train(make_recipe(songs, tmp_path / "run", steps=8, validate=2))
+    assert checkpoints.read_config(tmp_path / "run" / "best")["step"] == 2
+    assert checkpoints.read_config(tmp_path / "run" / "last")["step"] == 8
+
+
+# Devices
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+def test_cuda_where_there_is_none(recipe):
+    with pytest.raises(FadernetsError, match="--device cuda: no CUDA device here; use --device cpu"):
+        train(recipe, device="cuda")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
+def test_cuda_trains_and_resumes(songs, recipe, monkeypatch):
+    def kill(model, terms):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        break_loss(patch, 27, kill)
+        with pytest.raises(Killed):
+            train(recipe, device="cuda")
+    train(recipe, device="cuda")
+    assert checkpoints.read_config(Path(recipe.out) / "last")["step"] == 40
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ("flags : fpu avx512_bf16 amx_tile", "bf16-mixed"),
+        ("flags : fpu amx_bf16", "bf16-mixed"),
+        ("flags : fpu avx512f", "32-true"),
+        (None, "32-true"),
+    ],
+)
+def test_auto_precision_of_a_processor(monkeypatch, flags, expected):
+    def read(self):
+        if flags is None:
+            raise FileNotFoundError(self)
+        return flags
+
+    monkeypatch.setattr(Path, "read_text", read)
+    assert auto_precision("cpu") == expected
+
+
+@pytest.mark.parametrize(("supported", "expected"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_auto_precision_of_a_gpu_asks_for_hardware(monkeypatch, supported, expected):
+    def found(including_emulation=True):
+        return supported or including_emulation
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", found)
+    assert auto_precision("cuda") == expected
+
+
+def test_auto_is_resolved_and_stays_auto_in_the_recipe(songs, tmp_path):
+    out = tmp_path / "run"
+    train(make_recipe(songs, out, steps=1, validate=1, precision="auto"))
+    assert checkpoints.read_config(out / "last")["recipe"]["precision"] == "auto"
