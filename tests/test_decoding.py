@@ -85,13 +85,38 @@ def test_onset_steps_are_the_best_scored_ones():
     scores = np.full((1, 16, 176), -0.5, np.float32)
     scores[0, [3, 7, 9], [10, 20, 30]] = [0.4, 0.1, 0.3]
     scores[0, 5, 88 + 10] = 0.9  # a hold is no onset
-    steps = decoding.onset_steps(scores, np.array([2 / 16]), np.zeros((1, 16), bool))
+    even, onsets = np.zeros((17, 2, 16)), np.zeros((1, 16), bool)
+    steps = decoding.onset_steps(scores, np.array([2 / 16]), np.zeros((1, 16), bool), even, onsets)
     assert np.flatnonzero(steps[0] == 1).tolist() == [3, 9]
     assert (steps[0][[0, 5, 7]] == -1).all()
     pinned = np.zeros((1, 16), bool)
     pinned[0, 12] = True
-    assert np.flatnonzero(decoding.onset_steps(scores, np.array([0.0]), pinned)[0] == 1).tolist() == [12]
-    assert not decoding.onset_steps(scores, np.array([np.nan]), pinned).any()
+    assert np.flatnonzero(decoding.onset_steps(scores, np.array([0.0]), pinned, even, onsets)[0] == 1).tolist() == [12]
+    assert not decoding.onset_steps(scores, np.array([np.nan]), pinned, even, onsets).any()
+
+
+def test_habits_settle_what_scores_leave_open_and_never_what_is_at_rest():
+    odds = np.zeros((17, 2, 16))
+    odds[:, :, 1::2], odds[:, :, ::2] = -3, 3  # habits as strong as they get
+    scores = np.full((1, 16, 176), -0.5, np.float32)
+    source = np.zeros((1, 16), bool)
+    source[0, [1, 3]] = True
+    scores[0, [1, 3], 40] = 0.5  # at rest: a source onset scores 1/2, any other step -1/2
+    rest = decoding.onset_steps(scores, np.array([2 / 16]), np.zeros((1, 16), bool), odds, source)
+    assert np.flatnonzero(rest[0] == 1).tolist() == [1, 3]
+    scores[0, [5, 6], 40] = [0.1, 0.0]
+    more = decoding.onset_steps(scores, np.array([3 / 16]), np.zeros((1, 16), bool), odds, source)
+    assert np.flatnonzero(more[0] == 1).tolist() == [1, 3, 6]
+
+
+def test_outer_voices_are_whole_notes_of_bass_and_melody():
+    notes = [(0, 16, 40), (0, 16, 52), (0, 4, 72), (4, 6, 60), (8, 12, 55), (-1, 2, 75)]
+    cells = grid.from_notes(np.array(notes))
+    found = decoding.outer_voices(cells[None])[0]
+    pitches = {40: True, 52: False, 72: True, 60: True, 55: True, 75: True}
+    for pitch, outer in pitches.items():
+        column = found[:, pitch - grid.LOW][cells[:, pitch - grid.LOW] != grid.OFF]
+        assert (column == outer).all(), pitch
 
 
 def test_biases_sound_about_the_asked_number_of_cells():

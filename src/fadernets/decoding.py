@@ -3,7 +3,8 @@
 Two decoders run over the 16 steps: the resting code fed with the source, the moved code fed with its
 own output. The score of a cell's class is p_moved + f * (source - p_rest) - 1/2 with f the
 faithfulness: where nothing moves, the source comes back by construction; f = 0 is the paper's free
-decode. S segments, C candidates.
+decode. Two small terms let structure go last: onsets fall where pairs of like bars have them (`habits`),
+and the source's lowest and highest voice score a little more than its inner ones. S segments, C candidates.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets import attributes, controls, grid
+from fadernets import attributes, controls, grid, habits
 from fadernets.attributes import ATTRIBUTES
 from fadernets.engine import CODES, Codes, Engine, Planes, planes_of
 from fadernets.grid import PITCHES
@@ -23,6 +24,8 @@ Cells = NDArray[np.uint8]
 Values = dict[str, NDArray[np.float64]]
 
 CERTAIN = 10.0  # an offset that no probability outweighs
+HABIT = 0.15  # weight of a step's log odds: at most 0.45 either way, so that a step at rest (1/2) keeps its side
+OUTER = 0.25  # what a cell of an outer voice scores more, at full faithfulness
 # Candidates aim at these shares of the asked count of sounding cells, since a decoder that feeds on
 # its own output drifts from what the first pass promised.
 AIMS = (0.7, 0.85, 0.95, 1.0, 1.05, 1.15, 1.35)
@@ -123,7 +126,9 @@ def candidates(
     if np.isnan(targets).all():
         return Candidates(first.cells[:, None], targets)
     scores = first.probabilities + offset - 0.5  # [S, 16, 176]
-    steps = onset_steps(scores, targets[:, 0], pinned_steps(cells, pinned))
+    steps = onset_steps(
+        scores, targets[:, 0], pinned_steps(cells, pinned), engine.habits, (cells == grid.ONSET).any(-1)
+    )
     bias = biases(scores, steps, source.held, targets[:, 1])  # [S, C]
     count = bias.shape[1]
     repeat = np.repeat(np.arange(rows), count)
@@ -146,7 +151,25 @@ def rest_offset(engine: Engine, source: Segments, faithfulness: float) -> Planes
         return np.zeros_like(planes)
     forced = CERTAIN * (2 * planes - 1)
     rest = engine.decode(source.codes, source.key, source.values, source.held, offset=forced)
-    return np.asarray(faithfulness * (planes - rest.probabilities), np.float32)
+    outer = np.concatenate([outer_voices(source.cells)] * 2, axis=-1) * planes
+    return np.asarray(faithfulness * (planes - rest.probabilities + OUTER * outer), np.float32)
+
+
+def outer_voices(cells: Cells) -> NDArray[np.bool_]:
+    """[S, 16, 88] cells of notes that are the lowest or highest sounding in at least half of their steps."""
+    sounds = cells != grid.OFF
+    ends = (np.cumsum(sounds, axis=-1) == 1) | (np.cumsum(sounds[..., ::-1], axis=-1)[..., ::-1] == 1)
+    ends &= sounds
+    begins = (cells == grid.ONSET) | (sounds & (np.arange(STEPS) == 0)[:, None])
+    note = np.cumsum(begins, axis=1)  # which note of its pitch a cell belongs to, 1..16
+    s, t, p = np.nonzero(sounds)
+    index = (s, p, note[s, t, p])
+    length, outer = np.zeros((2, len(cells), PITCHES, STEPS + 1))
+    np.add.at(length, index, 1)
+    np.add.at(outer, index, ends[s, t, p])
+    found = np.zeros(cells.shape, bool)
+    found[s, t, p] = 2 * outer[index] >= length[index]
+    return found
 
 
 def pinned_steps(cells: Cells, pinned: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
@@ -156,15 +179,23 @@ def pinned_steps(cells: Cells, pinned: NDArray[np.bool_] | None) -> NDArray[np.b
     return np.asarray((pinned & (cells == grid.ONSET)).any(-1))
 
 
-def onset_steps(scores: Planes, density: NDArray[np.float64], pinned: NDArray[np.bool_]) -> NDArray[np.int64]:
+def onset_steps(
+    scores: Planes,
+    density: NDArray[np.float64],
+    pinned: NDArray[np.bool_],
+    odds: NDArray[np.float64],
+    source: NDArray[np.bool_],
+) -> NDArray[np.int64]:
     """[S, 16] of -1 (no onset) and 1 (an onset): the round(16 r) steps whose best onset scores highest.
 
-    0 everywhere (free) where density [S] is nan.
+    odds [17, 2, 16] is the table of `habits`, source [S, 16] the source's onset steps. 0 everywhere (free)
+    where density [S] is nan.
     """
-    best = np.where(pinned, CERTAIN, scores[..., :PITCHES].max(-1))  # [S, 16]
+    wanted = np.floor(STEPS * np.nan_to_num(density) + 0.5).astype(np.int64)
+    best = scores[..., :PITCHES].max(-1) + HABIT * habits.look_up(odds, source, wanted)  # [S, 16]
+    best = np.where(pinned, CERTAIN, best)
     rank = np.argsort(np.argsort(-best, axis=1, kind="stable"), axis=1)
-    wanted = np.floor(STEPS * np.nan_to_num(density) + 0.5)[:, None]
-    chosen = np.where((rank < wanted) | pinned, 1, -1)
+    chosen = np.where((rank < wanted[:, None]) | pinned, 1, -1)
     return np.where(np.isnan(density)[:, None], 0, chosen)
 
 

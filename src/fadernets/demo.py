@@ -20,8 +20,8 @@ from fadernets.midi import Document
 PIECE = "k545"
 TITLE = "Mozart, Sonata K. 545, first movement, bars 1-28"
 EDITS = {
-    "busier": edit.Faders(move={"rhythm_density": 0.25, "note_density": 0.5}),
-    "sparser": edit.Faders(move={"rhythm_density": -0.25, "note_density": -0.25}),
+    "busier": edit.Faders(move={"rhythm_density": 0.1875, "note_density": 0.5}),
+    "sparser": edit.Faders(move={"rhythm_density": -0.125, "note_density": -0.25}),
     "arousal-high": edit.Faders(arousal=1.0),
 }
 ROLL_NOTE = np.dtype([("onset", float), ("end", float), ("pitch", np.uint8), ("velocity", np.uint8)])

@@ -15,7 +15,7 @@ from fadernets.attributes import ATTRIBUTES
 from fadernets.engine import Engine
 from fadernets.errors import FadernetsError
 from fadernets.keys import KEY_NAMES
-from fadernets.midi import Document
+from fadernets.midi import Document, write_atomic
 from fadernets.notes import Piece
 from fadernets.segments import STEPS, Windows, cut
 
@@ -132,11 +132,12 @@ def apply(engine: Engine, source: Path, out: Path, faders: Faders, progress: Pro
     fixed = _fixed(score, document.piece, free)
     roll = _edit_roll(engine, score, edited, fixed, asked, faders, progress)
     change = weave.weave(score.piece, score.windows, score.placed, score.roll, roll, free)
-    document.write(out, change.among(score.rows))
-    written = Document(out).piece
+    data = document.edited(change.among(score.rows))
+    written = Document(out, data).piece
     after = Score.of(written, _same_tracks(score, document.piece, written), score.windows)
     segments = _segments(score, after, edited, asked, holds=not faders.arousal)
     _warn_of_misses(segments, warnings)
+    write_atomic(out, data)
     return Report(engine.name, faders.seed, segments, warnings)
 
 

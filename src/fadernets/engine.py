@@ -1,6 +1,6 @@
 """Encode and decode with ONNX Runtime alone: what the command line and the studio run on.
 
-A model folder: model.json (sizes, mixture means, calibration curves, statistics, hashes), encoder.onnx,
+A model folder: model.json (mixture means, calibration curves, onset habits, statistics, hashes), encoder.onnx,
 decoder.onnx, README.md (the card). One thread; sessions open when first needed.
 """
 
@@ -59,6 +59,7 @@ class Engine:
     def __init__(self, folder: Path, info: dict[str, Any]) -> None:
         self.folder, self.info = folder, info
         self.name = str(info["name"])
+        self.habits = np.asarray(info["habits"], np.float64)
         self.means = {n: np.asarray(info["means"][n], np.float32) for n in CODES} if info["means"] else {}
         self.calibration = {
             name: controls.Calibration(np.asarray(c["values"]), np.asarray(c["zd"]))
@@ -73,7 +74,7 @@ class Engine:
             info = json.loads((folder / "model.json").read_text(encoding="utf-8"))
             if info["format"] != FORMAT:
                 raise ModelError(f"{folder}: format {info['format']}; this version reads {FORMAT}")
-            lacking = {"codec", "recipe", "data", "statistics", "sha256"} - set(info)
+            lacking = {"codec", "recipe", "data", "statistics", "habits", "sha256"} - set(info)
             if lacking:
                 raise ModelError(f"{folder}/model.json: lacks {', '.join(sorted(lacking))}; export it again")
             missing = set(ATTRIBUTES) - set(info["calibration"])

@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets import checkpoints, onnx_graphs
+from fadernets import checkpoints, habits, onnx_graphs
 from fadernets.attributes import ATTRIBUTES
+from fadernets.batches import find_pairs
 from fadernets.cards import card
 from fadernets.controls import REGULARISED, Calibration
 from fadernets.dataset import Dataset, attribute_statistics
 from fadernets.engine import CODES, FORMAT, Engine
 from fadernets.errors import FadernetsError
+from fadernets.grid import ONSET
 
 CALIBRATION_ROWS = 4096
 
@@ -68,6 +70,7 @@ def export(run: Path, folder: Path, *, name: str | None = None, data: Path | Non
         "figures": config["figures"],
         "means": means,
         "statistics": statistics(dataset, recipe),
+        "habits": onset_habits(dataset, recipe),
         "sha256": hashes,
         "calibration": {a: {"values": [0.0, 1.0], "zd": [0.0, 1.0]} for a in ATTRIBUTES},
     }
@@ -89,6 +92,18 @@ def statistics(data: Dataset, recipe: dict[str, Any]) -> dict[str, dict[str, flo
     """Mean, standard deviation and percentiles of each attribute over the training split."""
     rows = _rows(data, recipe, "train")
     return attribute_statistics(data.attributes[rows], data.manifest["attributes"])
+
+
+def onset_habits(data: Dataset, recipe: dict[str, Any]) -> list[Any]:
+    """The table of `habits` over pairs of like bars in the training split."""
+    rows = np.sort(_rows(data, recipe, "train"))
+    partners, first = find_pairs(data, rows)
+    blocks = [(data.cells(rows[a : a + 4096]) == ONSET).any(-1) for a in range(0, len(rows), 4096)]
+    onsets = np.concatenate(blocks)
+    table: list[Any] = (
+        habits.learn(onsets[np.repeat(np.arange(len(rows)), np.diff(first))], onsets[partners]).round(4).tolist()
+    )
+    return table
 
 
 def calibrate(engine: Engine, data: Dataset) -> dict[str, dict[str, list[float]]]:

@@ -53,9 +53,7 @@ def _bytes(path: Path) -> bytes:
     if kind > 2:
         raise MidiError(f"{path}: is of format {kind}; MIDI files have format 0 or 1")
     if division & 0x8000:
-        raise MidiError(
-            f"{path}: counts time in SMPTE frames; faders need beats. Save it with ticks per quarter note"
-        )
+        raise MidiError(f"{path}: counts time in SMPTE frames; faders need beats. Save it with ticks per quarter note")
     if division == 0:
         raise MidiError(f"{path}: has 0 ticks per quarter note")
     return data
@@ -183,7 +181,7 @@ def _chunk(events: list[Event]) -> bytes:
     for tick, message in events:
         body += _number(tick - now)
         now, status = tick, message[0]
-        body += message[1:] if status == running else message
+        body += message[1:] if status == running and message[1] < 0x80 else message
         running = status if status < 0xF0 else 0
     return b"MTrk" + len(body).to_bytes(4, "big") + body
 
@@ -245,10 +243,10 @@ class Edit:
 class Document:
     """A MIDI file with all its events; `write` puts back everything that an edit does not name."""
 
-    def __init__(self, path: Path) -> None:
-        """Read `path`. Raises MidiError; oddities that can be lived with are in `piece.warnings`."""
-        self.path = path
-        self._file = _File.of(path, _bytes(path))
+    def __init__(self, path: Path, data: bytes | None = None) -> None:
+        """Read `path`, or `data` in its place. Raises MidiError; oddities that can be lived with are in
+        `piece.warnings`."""
+        self._file = _File.of(path, _bytes(path) if data is None else data)
         self._scale = -(-COARSE // self._file.tpq)  # ticks of `piece` per tick of the file
         self._events = [[(t * self._scale, m) for t, m in track] for track in self._file.tracks]
         last = max((track[-1][0] for track in self._events if track), default=0)
@@ -318,11 +316,11 @@ class Document:
         return Piece(notes, tpq, TempoMap.of(tempos, tpq), MetreMap.of(metres, tpq), tracks, warnings)
 
     def write(self, path: Path, edit: Edit | None = None) -> None:
-        """Write the file with the edit's notes changed: whole or not at all (a temporary file is renamed).
+        """Write the file with the edit's notes changed: whole or not at all."""
+        write_atomic(path, self.edited(edit or Edit.nothing()))
 
-        A track that the edit does not touch keeps its very bytes.
-        """
-        edit = edit or Edit.nothing()
+    def edited(self, edit: Edit) -> bytes:
+        """The file with the edit's notes changed. A track that the edit does not touch keeps its very bytes."""
         dropped, new = self._changes(edit)
         chunks = list(self._file.chunks)
         if touched := {*dropped, *new}:
@@ -335,7 +333,7 @@ class Document:
                 chunks[self._file.where[chunk]] = _chunk(_sorted(kept + new.get(chunk, [])))
             division = (self._file.tpq * self._scale).to_bytes(2, "big")
             chunks[0] = chunks[0][:12] + division + chunks[0][14:]
-        write_atomic(path, b"".join(chunks))
+        return b"".join(chunks)
 
     def _changes(self, edit: Edit) -> tuple[dict[int, set[int]], dict[int, list[tuple[int, int, bytes]]]]:
         """Per chunk: the events to drop, and the new ones as (tick, rank within the tick, message).
@@ -397,11 +395,11 @@ def _sorted(events: list[tuple[int, int, bytes]]) -> list[Event]:
     ends = [e for e in events if e[2][:2] == bytes((0xFF, END_OF_TRACK))]
     body = sorted((e for e in events if e[2][:2] != bytes((0xFF, END_OF_TRACK))), key=lambda e: e[:2])
     last = max((e[0] for e in events), default=0)
-    return [(tick, message) for tick, _, message in body] + [(last, ends[-1][2])] * bool(ends)
+    return [*((tick, message) for tick, _, message in body), *((last, e[2]) for e in ends[-1:])]
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all. Raises FadernetsError where the folder cannot be written."""
+    """Write a file whole or not at all (a temporary file is renamed). Raises FadernetsError where the folder cannot be written."""
     temporary = path.with_name(f".fadernets-{os.getpid()}.part")
     try:
         temporary.write_bytes(data)

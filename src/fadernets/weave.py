@@ -7,7 +7,9 @@ its key, or where nothing else would sound what the roll asks for.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
+from statistics import fmean, median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -202,16 +204,16 @@ def _place_onsets(voices: list[_Voice], frame: _Frame) -> None:
 
 def _place_ends(voices: list[_Voice], frame: _Frame) -> None:
     """Ends that the edit sets: near their step, not over the next onset, nor out of the free windows."""
+    firsts = [voice.first for voice in voices]
     fixed: dict[int, int] = {}  # track -> the latest end so far that is not ours to set
     for i, voice in enumerate(voices):
         if not voice.is_loose:
             fixed[voice.track] = max(fixed.get(voice.track, 0), voice.stop)
             continue
         most = min(frame.earliest[voice.last + 1] - 1, frame.high[voice.first])
-        for later in voices[i + 1 :]:
-            if later.first >= voice.last:
-                most = min(most, later.start)
-                break
+        following = bisect_left(firsts, voice.last, lo=i + 1)  # past those that it rang over before
+        if following < len(voices):
+            most = min(most, voices[following].start)
         least = voice.start + frame.shortest
         if voice.last > voice.first + 1:
             least = max(least, frame.earliest[voice.last])
@@ -235,17 +237,24 @@ def _new_notes(piece: Piece, windows: Windows, placed: grid.Placed, rows: Intege
     late = notes["end"] - windows.step_ticks(placed.end[source])
     whole = notes["end"] - notes["onset"] >= windows.tpq // STEPS_PER_BEAT
     starts, stops = windows.step_ticks(rows[:, 0]), windows.step_ticks(rows[:, 1])
+    # What a new note sees: the notes that start within a segment of it, or else the two around it.
+    low, high = (np.searchsorted(onsets, rows[:, 0] + far) for far in (-STEPS, STEPS + 1))
+    alone = low == high
+    low, high = np.where(alone, np.maximum(low - 1, 0), low), np.where(alone, np.minimum(high + 1, len(onsets)), high)
     for i, (step, _, pitch) in enumerate(rows.tolist()):
-        a, b = np.searchsorted(onsets, [step - STEPS, step + STEPS + 1])
-        if a == b:
-            a, b = max(a - 1, 0), min(b + 1, len(onsets))
-        far = np.abs(onsets[a:b] - step)
-        near = a + np.argsort(far + np.abs(pitches[a:b] - pitch), kind="stable")[:3]
-        beside = a + np.flatnonzero(far == far.min())  # whoever starts at the nearest step sets the offset
-        offset = int(np.clip(np.round(early[beside].mean()), -reach, reach))
-        ring = late[near][whole[near]]
-        release = int(np.clip(np.round(np.median(ring)), -reach, reach)) if len(ring) else 0
-        velocity = int(np.clip(np.round(notes["velocity"][near].mean()), 1, 127))
-        onset = int(starts[i]) + offset
-        added[i] = (onset, int(stops[i]) + release, pitch + LOW, velocity, notes["track"][near[0]])
+        seen = slice(low[i], high[i])
+        far = np.abs(onsets[seen] - step)
+        near = low[i] + np.argsort(far + np.abs(pitches[seen] - pitch), kind="stable")[:3]
+        beside = low[i] + np.flatnonzero(far == far.min())  # whoever starts at the nearest step sets the offset
+        offset = round(fmean(early[beside].tolist()))
+        ring = late[near][whole[near]].tolist()
+        release = round(median(ring)) if ring else 0
+        velocity = round(fmean(notes["velocity"][near].tolist()))
+        added[i] = (
+            int(starts[i]) + max(min(offset, reach), -reach),
+            int(stops[i]) + max(min(release, reach), -reach),
+            pitch + LOW,
+            max(min(velocity, 127), 1),
+            notes["track"][near[0]],
+        )
     return added
