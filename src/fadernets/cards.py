@@ -11,12 +11,17 @@ def card(config: dict[str, Any], held_out: str = "") -> str:
     held_out: figures on test pieces, as markdown (evaluation.table).
     """
     recipe, data = config["recipe"], config["data"]
+    clustered = recipe["model"].get("clusters", 2) > 0
+    prior = (
+        "under a mixture prior whose\ntwo components are low and high arousal."
+        if clustered
+        else "under a\nstandard normal prior."
+    )
     lines = [
         f"# {config.get('name', recipe['name'])}",
         "",
         "Music FaderNets (Tan and Herremans, ISMIR 2020) on the sixteenth grid: a code for rhythm and a code for",
-        "note density of a four-beat piano segment, each with one regularised dimension, under a mixture prior whose",
-        "two components are low and high arousal.",
+        f"note density of a four-beat piano segment, each with one regularised dimension, {prior}",
         "",
         f"- codec: {config['codec']} (16 steps x 88 pitches of off, onset, hold)",
         f"- recipe: {recipe['name']}, {config['step']} steps of batch {recipe['batch']}, seed {recipe['seed']}",
@@ -52,8 +57,12 @@ def card(config: dict[str, Any], held_out: str = "") -> str:
         "",
         "## Licence",
         "",
-        "The weights are under this package's licence (MIT). No segment of VGMIDI was reconstructed in training: its",
-        "arousal ratings placed the two clusters, and no more.",
+        "The weights are under this package's licence (MIT).",
+        *[
+            f"No segment of {name} was reconstructed in training: its arousal ratings placed the two clusters, no more."
+            for name in recipe["label_corpora"]
+            if clustered and name in data["corpora"]
+        ],
         "",
         "## Limits",
         "",

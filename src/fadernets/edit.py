@@ -308,16 +308,13 @@ def _warn_of_misses(segments: list[Segment], warnings: list[str]) -> None:
     """Asked is measured: say how many segments did not come near."""
     near = {"rhythm_density": 1 / STEPS, "note_density": 0.5}
     for name, reach in near.items():
-        missed = [
-            s.bar
-            for s in segments
-            if s.asked[name] is not None and abs(s.asked[name] - s.measured[name]) > reach + 1e-6
-        ]
+        asked = [(s.bar, s.asked[name], s.measured[name]) for s in segments]
+        missed = [bar for bar, want, got in asked if want is not None and abs(want - got) > reach + 1e-6]
         if missed:
             bars = ", ".join(map(str, missed[:8])) + (", ..." if len(missed) > 8 else "")
             warnings.append(
-                f"{ATTRIBUTES[name].option}: {len(missed)} segments ended more than {reach:g} from the asked "
-                f"value (bars {bars})"
+                f"{ATTRIBUTES[name].option}: segments that ended more than {reach:g} from the asked value: "
+                f"{len(missed)} (bars {bars})"
             )
 
 

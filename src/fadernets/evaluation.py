@@ -37,8 +37,9 @@ def evaluate(
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Every figure of a model on the test split of its data set."""
-    labelled = engine.info["recipe"]["label_corpora"]
-    corpora = [c for c in data.manifest["corpora"] if c not in labelled]
+    recipe, names = engine.info["recipe"], data.manifest["corpora"]
+    labelled = [c for c in recipe["label_corpora"] if c in names]
+    corpora = [c for c in (recipe["corpora"] or names) if c not in labelled]
     jobs: list[tuple[str, Callable[[], Any]]] = []
     for corpus in corpora:
         rows = data.select(split="test", corpus=corpus)
@@ -50,9 +51,10 @@ def evaluate(
                 (f"{name}/{loop}", lambda n=name, p=loop: strict(engine, data, test, n, p, runs, seed))  # type: ignore[misc]
             )
     jobs.append(("rest", lambda: at_rest(engine, data, test, seed)))
-    if engine.means:
-        rows = np.concatenate([data.select(split="test", corpus=c) for c in labelled if c in data.manifest["corpora"]])
+    if engine.means and labelled:
+        rows = np.concatenate([data.select(split="test", corpus=c) for c in labelled])
         jobs.append(("arousal", lambda: arousal(engine, data, rows)))
+    if engine.means:
         jobs.append(("preset", lambda: preset(engine, data, test, seed)))
     figures: dict[str, Any] = {"model": engine.name, "data": data.hash, "runs": runs, "seed": seed}
     for i, (name, job) in enumerate(jobs):
@@ -298,14 +300,15 @@ def table(figures: dict[str, Any]) -> str:
         lines.append(f"| {name.replace('_', ' ')} | {' | '.join(cells)} |")
     rest = figures["rest"]
     lines += ["", f"At rest: note F1 {rest['note_f1']:.6f} over {rest['segments']} segments."]
-    if "arousal" not in figures:
+    if "arousal" in figures:
+        row = figures["arousal"]
+        codes = ", ".join(f"{code} code {row[f'balanced_accuracy_{code}']:.3f}" for code in CODES)
+        lines.append(
+            f"Arousal cluster: balanced accuracy {row['balanced_accuracy']:.3f} [{row['low']:.3f}, {row['high']:.3f}] "
+            f"over {row['segments']} labelled segments of {row['pieces']} pieces ({codes})."
+        )
+    if "preset" not in figures:
         return "\n".join(lines)
-    row = figures["arousal"]
-    codes = ", ".join(f"{code} code {row[f'balanced_accuracy_{code}']:.3f}" for code in CODES)
-    lines.append(
-        f"Arousal cluster: balanced accuracy {row['balanced_accuracy']:.3f} [{row['low']:.3f}, {row['high']:.3f}] "
-        f"over {row['segments']} labelled segments of {row['pieces']} pieces ({codes})."
-    )
     amounts = figures["preset"]
     lines += [
         "",

@@ -108,7 +108,10 @@ class _File:
     @classmethod
     def of(cls, path: Path, data: bytes) -> _File:
         """Raises MidiError for a file that ends early or does not follow the format."""
-        chunks, where, tracks, at = [], [], [], 0
+        chunks: list[bytes] = []
+        where: list[int] = []
+        tracks: list[list[Event]] = []
+        at = 0
         wanted = int.from_bytes(data[10:12], "big")
         try:
             while not chunks or len(tracks) < wanted:
@@ -399,7 +402,7 @@ def _sorted(events: list[tuple[int, int, bytes]]) -> list[Event]:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all (a temporary file is renamed). Raises FadernetsError where the folder cannot be written."""
+    """Write a file whole or not at all: a temporary file is renamed. Raises FadernetsError where it cannot be."""
     temporary = path.with_name(f".fadernets-{os.getpid()}.part")
     try:
         temporary.write_bytes(data)

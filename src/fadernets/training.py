@@ -178,8 +178,9 @@ class _Run:
                     self.step, recipe.steps, peak=recipe.learning_rate, warmup=recipe.warmup
                 )
             # Noise is a function of the step too, so that a stopped run resumes to the same numbers.
-            torch.manual_seed(recipe.seed * 1_000_003 + self.step)
-            batch = self.sampler.draw(self.step * fabric.world_size + fabric.global_rank)
+            place = self.step * fabric.world_size + fabric.global_rank
+            torch.manual_seed(recipe.seed * 1_000_003 + place)
+            batch = self.sampler.draw(place)
             self.model.train()
             with fabric.autocast():
                 terms = self.model.loss(batch, self.step, recipe.steps)
