@@ -49,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except OSError as error:
+        return _fail(options.command, f"{error.filename or 'a file'}: {error.strerror or error}")
     return 0
 
 
@@ -66,7 +68,7 @@ def _parser() -> Parser:
         command: Parser = commands.add_parser(name, help=summary, description=summary, **more)
         command.set_defaults(run=run)
         command.add_argument("--json", action="store_true", help="print JSON for machines")
-        command.add_argument("--seed", type=int, default=0, metavar="N", help="seed of anything random (default 0)")
+        command.add_argument("--seed", type=_seed, default=0, metavar="N", help="seed of anything random (default 0)")
         return command
 
     apply = add(
@@ -141,6 +143,13 @@ def _parser() -> Parser:
     return parser
 
 
+def _seed(text: str) -> int:
+    """A number that every generator takes as a seed."""
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 0 to {2**32 - 1}")
+    return int(text)
+
+
 def _add_piece_options(command: Parser) -> None:
     command.add_argument(
         "--tracks",
@@ -204,16 +213,26 @@ def read_preset(text: str | None) -> float:
     return read_number(value, f"--preset {text}")
 
 
-def _list(text: str | None) -> list[str] | None:
-    return [part.strip() for part in text.split(",") if part.strip()] if text else None
+def read_tracks(text: str | None) -> list[str] | None:
+    """`1,3` or `left hand` -> the parts. Raises FadernetsError."""
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        raise FadernetsError(f"--tracks {text}: expected numbers or names by comma, such as 1,2")
+    return parts
 
 
 def check_output(path: Path) -> None:
     """Refuse, before any work, a file that could not be written."""
     if path.is_dir():
         raise FadernetsError(f"{path}: is a folder; name a file")
+    if path.exists() and not path.is_file():
+        raise FadernetsError(f"{path}: is not a regular file")
     if not path.parent.is_dir():
         raise FadernetsError(f"{path}: its folder {path.parent} does not exist")
+    if not os.access(path.parent, os.W_OK):
+        raise FadernetsError(f"{path}: its folder {path.parent} cannot be written to")
 
 
 # --- commands
@@ -235,7 +254,7 @@ def _apply(options: argparse.Namespace) -> None:
         arousal=read_preset(options.preset),
         faithfulness=options.faithfulness,
         bars=read_bars(options.bars),
-        tracks=_list(options.tracks),
+        tracks=read_tracks(options.tracks),
         seed=options.seed,
     )
     check_output(options.out)
@@ -248,7 +267,7 @@ def _measure(options: argparse.Namespace) -> None:
     from fadernets import edit
     from fadernets.engine import Engine
 
-    found = edit.measure(Engine.open(options.model), options.source, _list(options.tracks))
+    found = edit.measure(Engine.open(options.model), options.source, read_tracks(options.tracks))
     _warn(found["warnings"])
     if options.json:
         print(json.dumps(found))
@@ -281,7 +300,7 @@ def _render(options: argparse.Namespace) -> None:
 def _models(options: argparse.Namespace) -> None:
     from fadernets import engine
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, folder in engine.bundled().items():
         size = sum(f.stat().st_size for f in folder.iterdir())
         rows.append({"name": name, "folder": str(folder), "bytes": size, "default": name == engine.DEFAULT_MODEL})

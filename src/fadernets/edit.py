@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from fadernets.midi import Document, write_atomic
 from fadernets.notes import Piece
 from fadernets.segments import STEPS, Windows, cut
 
+MOST_AROUSAL = 4.0  # shift vectors: beyond, codes are nothing that was ever decoded
 LONG = 3600  # seconds: a longer piece is edited, with a warning
 BATCH = 32  # segments decoded at once: bounds memory on long pieces, and lets progress show
 Cells = NDArray[np.uint8]
@@ -31,7 +32,7 @@ class Faders:
 
     set: dict[str, float] = field(default_factory=dict)  # attribute -> absolute value
     move: dict[str, float] = field(default_factory=dict)  # attribute -> change from each segment's own
-    arousal: float = 0.0  # shift vectors
+    arousal: float = 0.0  # shift vectors, -4..4
     faithfulness: float = 1.0
     bars: list[tuple[int, int]] | None = None  # inclusive ranges of bar numbers; None: all
     tracks: list[str] | None = None  # numbers (from 1) or names; None: keyboard tracks
@@ -125,6 +126,9 @@ def apply(engine: Engine, source: Path, out: Path, faders: Faders, progress: Pro
     score = Score.of(document.piece, choose_tracks(document.piece, faders.tracks))
     warnings = list(document.piece.warnings)
     _warn_of_oddities(score, warnings)
+    if abs(faders.arousal) > MOST_AROUSAL:
+        warnings.append(f"preset arousal={faders.arousal:g}: outside -{MOST_AROUSAL:g}..{MOST_AROUSAL:g}; clamped")
+        faders = replace(faders, arousal=float(np.clip(faders.arousal, -MOST_AROUSAL, MOST_AROUSAL)))
     edited = _editable(score, faders, warnings)
     asked = _asked(score, edited, faders, warnings)
     free = np.zeros(score.windows.n_steps, bool)

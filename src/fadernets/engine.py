@@ -62,9 +62,10 @@ class Engine:
         self.habits = np.asarray(info["habits"], np.float64)
         self.means = {n: np.asarray(info["means"][n], np.float32) for n in CODES} if info["means"] else {}
         self.calibration = {
-            name: controls.Calibration(np.asarray(c["values"]), np.asarray(c["zd"]))
+            name: controls.Calibration(np.asarray(c["values"], np.float64), np.asarray(c["zd"], np.float64))
             for name, c in info["calibration"].items()
         }
+        _ = [float(info["statistics"][name]["std"]) for name in ATTRIBUTES], dict(info["sha256"])  # or raise here
 
     @classmethod
     def open(cls, model: str | Path = DEFAULT_MODEL) -> Engine:
@@ -83,7 +84,7 @@ class Engine:
             return cls(folder, info)
         except OSError as error:
             raise ModelError(f"{folder}/model.json: cannot be read ({error.strerror})") from None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, ModelError):
                 raise
             raise ModelError(f"{folder}/model.json: is damaged ({error}); export the model again") from None
@@ -96,7 +97,7 @@ class Engine:
             data = path.read_bytes()
         except OSError as error:
             raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
-        if hashlib.sha256(data).hexdigest() != self.info["sha256"][path.name]:
+        if hashlib.sha256(data).hexdigest() != self.info["sha256"].get(path.name):
             raise ModelError(f"{path}: is damaged (its hash is not the one in model.json); export it again")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1

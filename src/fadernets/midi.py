@@ -11,6 +11,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +70,7 @@ def read(path: Path) -> Piece:
 
     data = _bytes(path)
     try:
-        score = symusic.Score.from_midi(data)
+        score: Any = symusic.Score.from_midi(data)
     except Exception as error:
         raise MidiError(f"{path}: is damaged ({_first_line(error)})") from None
     tempos = [(t.time, t.mspq) for t in score.tempos]
