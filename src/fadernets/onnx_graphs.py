@@ -134,6 +134,8 @@ def decoder(weights: Weights, z: int, hidden: int, plan: int, *, attributes: boo
     plans = g.op("Add", g.op("MatMul", first, outer[0]), outer[1])
     plans = g.op("Reshape", plans, g.constant([0, STEPS, plan], np.int64))
     total = g.op("Mul", "asked", g.constant(float(STEPS)))
+    # models.music_fadernets.within_reach
+    most = g.op("Add", g.op("Mul", "asked", g.constant([0.0, 1.5])), g.constant([1.0, 0.5]))
     still = g.constant(1.0 / (STEPS - np.arange(STEPS)))  # [16] one over the steps still to come
     batch = g.op("Shape", "z_rhythm", start=0, end=1)
     zeros = [
@@ -151,6 +153,7 @@ def decoder(weights: Weights, z: int, hidden: int, plan: int, *, attributes: boo
     x = ["before", "plan"]
     if attributes:
         left = b.op("Mul", b.op("Sub", total, "placed"), "still")
+        left = b.op("Min", b.op("Max", left, zero), most)
         x += [scaled, b.op("Sub", b.op("Mul", left, gain), shift)]
     h1 = _gru_step(b, b.op("Concat", *x, axis=1), "h1", layers[0])
     h2 = _gru_step(b, b.op("Concat", h1, "plan", axis=1), "h2", layers[1])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import groupby
 from statistics import fmean, median
 
 import numpy as np
@@ -161,8 +162,10 @@ def _survivors(
             _end_at(voice, min(last, int(rest[first + 1]), int(new[first + 1])), frame)
         voices.append(voice)
     run, covered = _following(after != HOLD), 0
-    for first in sorted({voice.first for voice in voices if not voice.is_still}):
-        struck = [voice for voice in voices if voice.first == first]
+    for first, together in groupby(voices, key=lambda voice: voice.first):
+        if first >= len(after):
+            break
+        struck = list(together)
         longest = max(voice.last for voice in struck)
         covered, wanted = max(covered, longest), int(run[first + 1])
         if covered < wanted:

@@ -191,7 +191,7 @@ class GridDecoder(nn.Module):
         placed = asked.new_zeros(asked.shape)
         steps = []
         for t in range(STEPS):
-            left = (asked * STEPS - placed) / (STEPS - t)
+            left = within_reach((asked * STEPS - placed) / (STEPS - t), asked)
             x = self.inputs(before.flatten(1), plan[:, t], asked, left)
             y1, h1 = self.gru1(x[:, None], h1)
             y2, h2 = self.gru2(torch.cat([y1, plan[:, t : t + 1]], -1), h2)
@@ -240,4 +240,10 @@ def still_to_place(cells: Tensor, asked: Tensor) -> Tensor:
     placed = step_counts(cells).cumsum(1)
     placed = F.pad(placed[:, :-1], (0, 0, 1, 0))
     remaining = STEPS - torch.arange(STEPS, device=cells.device, dtype=cells.dtype)
-    return (asked[:, None] * STEPS - placed) / remaining[:, None]
+    return within_reach((asked[:, None] * STEPS - placed) / remaining[:, None], asked[:, None])
+
+
+def within_reach(left: Tensor, asked: Tensor) -> Tensor:
+    """What a step may be asked to make up for: a decoder that fell behind must not pile notes on the last steps."""
+    most = asked * asked.new_tensor([0.0, 1.5]) + asked.new_tensor([1.0, 0.5])
+    return torch.minimum(left.clamp(min=0), most)
