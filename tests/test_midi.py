@@ -10,7 +10,7 @@ import pretty_midi
 import pytest
 from midi_files import BROKEN, ODDITIES, PIECES, TPQ, Meta, events, metre, notes, raw, riff, right, save, track
 
-from fadernets import midi
+from fadernets import files, midi
 from fadernets.errors import FadernetsError
 from fadernets.midi import Document, Edit, MidiError
 from fadernets.notes import NOTE, MetreMap, TempoMap, make_notes
@@ -417,7 +417,7 @@ def test_writing_is_all_or_nothing(tmp_path, monkeypatch):
 
 def test_a_long_name_can_be_written(tmp_path):
     out = tmp_path / ("x" * 251 + ".mid")
-    midi.write_atomic(out, b"abc")
+    files.write_atomic(out, b"abc")
     assert out.read_bytes() == b"abc"
 
 

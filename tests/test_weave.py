@@ -364,3 +364,15 @@ def test_any_roll_can_be_woven(tmp_path_factory, notes, cells, tpq, metre, windo
     assert (woven.notes["end"] - woven.notes["onset"]).min(initial=shortest) >= shortest
     outside = ~free[windows.base[np.searchsorted(windows.start, woven.notes["onset"], side="right") - 1]]
     assert {tuple(n) for n in woven.notes[outside].tolist()} <= {tuple(n) for n in piece.notes.tolist()}
+
+
+@pytest.mark.parametrize("tpq", [24, 50, 110, 480])
+@pytest.mark.parametrize("signatures", [[], [(0, 3, 4)], [(0, 5, 16), (700, 4, 4)], [(0, 7, 32), (331, 3, 8)]])
+def test_the_earliest_tick_of_a_step_is_the_first_that_is_nearest_to_it(tpq, signatures):
+    metre = MetreMap.of(signatures, tpq)
+    windows = cut(Piece(make_notes([(0, 9 * tpq, 60, 80, 0)]), tpq, TempoMap.of([], tpq), metre, TRACKS))
+    nearest = windows.nearest_step(np.arange(windows.end[-1]))
+    for step, tick in enumerate(windows.earliest(np.arange(windows.n_steps)).tolist()):
+        assert nearest[tick] >= step
+        assert tick == 0 or nearest[tick - 1] < step
+    assert windows.earliest(np.array([windows.n_steps + 1]))[0] == 2**62

@@ -14,8 +14,9 @@ from fadernets import attributes, decoding, grid, weave
 from fadernets.attributes import ATTRIBUTES
 from fadernets.engine import Engine
 from fadernets.errors import FadernetsError
+from fadernets.files import write_atomic
 from fadernets.keys import KEY_NAMES
-from fadernets.midi import Document, write_atomic
+from fadernets.midi import Document
 from fadernets.notes import Piece
 from fadernets.segments import STEPS, Windows, cut
 

@@ -60,12 +60,14 @@ class Engine:
         self.folder, self.info = folder, info
         self.name = str(info["name"])
         self.habits = np.asarray(info["habits"], np.float64)
+        if self.habits.shape != (STEPS + 1, 2, STEPS):
+            raise ValueError(f"habits of shape {self.habits.shape}")
         self.means = {n: np.asarray(info["means"][n], np.float32) for n in CODES} if info["means"] else {}
         self.calibration = {
             name: controls.Calibration(np.asarray(c["values"], np.float64), np.asarray(c["zd"], np.float64))
             for name, c in info["calibration"].items()
         }
-        _ = [float(info["statistics"][name]["std"]) for name in ATTRIBUTES], dict(info["sha256"])  # or raise here
+        _ = [float(info["statistics"][name]["std"]) for name in ATTRIBUTES], info["sha256"].keys()  # or raise here
 
     @classmethod
     def open(cls, model: str | Path = DEFAULT_MODEL) -> Engine:

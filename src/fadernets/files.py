@@ -9,11 +9,12 @@ from fadernets.errors import FadernetsError
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all. Raises FadernetsError where the folder cannot be written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Write a file whole or not at all: a temporary file beside it is renamed. Raises FadernetsError."""
+    temporary = path.with_name(f".fadernets-{os.getpid()}.part")  # short: `path` may have the longest name there is
     try:
         temporary.write_bytes(data)
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise FadernetsError(f"{path}: cannot be written ({error.strerror or error})") from None
+    finally:
+        temporary.unlink(missing_ok=True)

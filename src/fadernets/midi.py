@@ -6,7 +6,6 @@ every event of the file as the bytes it came in, so that all but the edited note
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadernets.errors import FadernetsError
+from fadernets.files import write_atomic
 from fadernets.notes import NOTE, SHORTEST_BEAT, MetreMap, Piece, TempoMap, Track, note_order
 
 MAX_BYTES = 64 * 2**20  # a three-hour performance with pedal takes about 3 MB
@@ -400,15 +400,3 @@ def _sorted(events: list[tuple[int, int, bytes]]) -> list[Event]:
     body = sorted((e for e in events if e[2][:2] != bytes((0xFF, END_OF_TRACK))), key=lambda e: e[:2])
     last = max((e[0] for e in events), default=0)
     return [*((tick, message) for tick, _, message in body), *((last, e[2]) for e in ends[-1:])]
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: a temporary file is renamed. Raises FadernetsError where it cannot be."""
-    temporary = path.with_name(f".fadernets-{os.getpid()}.part")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise FadernetsError(f"{path}: cannot be written ({error.strerror or error})") from None
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,0 +1,469 @@
+"""The command line: what it prints, what it refuses, and what it leaves behind."""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+from midi_files import BROKEN, ODDITIES, PIECES, TPQ, metre, notes, right, save, three_hours, track
+
+from fadernets import cli, edit, engine
+
+COMMANDS = ("apply", "measure", "render", "models", "demo", "prepare", "train", "export", "evaluate")
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command here -> (exit code, standard output, lines of standard error)."""
+
+    def run(*arguments):
+        try:
+            code = cli.main([str(a) for a in arguments])
+        except SystemExit as stop:  # from the argument parser
+            code = stop.code
+        out, err = capsys.readouterr()
+        return code, out, err.splitlines()
+
+    return run
+
+
+@pytest.fixture
+def piece(tmp_path):
+    return PIECES["two_hands"](tmp_path / "in.mid")
+
+
+@pytest.fixture
+def refused(run, tmp_path):
+    """Run a command that must fail: exit code 2, one line, nothing left behind. Returns the line."""
+
+    def refused(*arguments):
+        before = {p: p.read_bytes() if p.is_file() else None for p in tmp_path.rglob("*")}
+        code, out, err = run(*arguments)
+        assert code == 2
+        assert out == ""
+        assert len(err) == 1, err
+        assert err[0].startswith(f"fadernets {arguments[0]}: error: ")
+        assert {p: p.read_bytes() if p.is_file() else None for p in tmp_path.rglob("*")} == before
+        return err[0]
+
+    return refused
+
+
+def started(*arguments, **more):
+    """Run a command in a process of its own."""
+    command = [sys.executable, "-m", "fadernets.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, **more)
+
+
+# Help
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_quick_and_loads_nothing(command):
+    program = (
+        "import sys\nfrom fadernets.cli import main\ntry:\n main([sys.argv[1], '--help'])\nfinally:\n"
+        " print([m for m in ('numpy', 'torch', 'mido', 'onnxruntime', 'tqdm') if m in sys.modules], file=sys.stderr)"
+    )
+    seconds = []
+    for _ in range(5):  # the best of five: other work may be going on
+        start = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", program, command], capture_output=True, text=True)
+        seconds.append(time.perf_counter() - start)
+        if seconds[-1] < 0.3:
+            break
+    assert min(seconds) < 0.3
+    assert done.returncode == 0
+    assert done.stderr.strip() == "[]"
+    assert done.stdout.startswith(f"usage: fadernets {command}")
+    for option in ("--json", "--seed"):
+        assert option in done.stdout
+
+
+def test_every_command_is_tested_for_its_help():
+    (commands,) = (a for a in cli._parser()._actions if isinstance(a, argparse._SubParsersAction))
+    assert sorted(commands.choices) == sorted(COMMANDS)
+
+
+def test_the_program_names_its_commands_and_version(run):
+    code, out, _ = run("--help")
+    assert code == 0
+    assert all(command in out for command in COMMANDS)
+    assert run("--version")[1].startswith("fadernets 0.")
+
+
+def test_no_command_or_an_unknown_one_is_an_error_of_one_line(run):
+    for arguments in ([], ["play"], ["apply"], ["apply", "--sed", "1"], ["measure", "x.mid", "--seed", "-1"]):
+        code, out, err = run(*arguments)
+        assert (code, out, len(err)) == (2, "", 1)
+        assert "error:" in err[0]
+        assert "--help" in err[0]
+
+
+def test_a_seed_says_what_it_may_be(run):
+    assert "'-1': expected a whole number from 0 to 4294967295" in run("models", "--seed=-1")[2][0]
+    assert run("models", "--seed", 2**32)[0] == 2
+    assert run("models", "--seed", 2**32 - 1)[0] == 0
+
+
+# apply
+
+
+def test_apply_prints_a_table_and_writes_the_file(run, piece, tmp_path):
+    code, out, err = run("apply", piece, tmp_path / "out.mid", "--set", "rhythm-density=0.25")
+    assert (code, err) == (0, [])
+    lines = out.splitlines()
+    assert "rhythm density" in lines[0]
+    assert len(lines) == 2 + 8
+    assert lines[2].split()[2] == lines[2].split()[3] == "0.25"  # asked and measured
+    assert notes(tmp_path / "out.mid") != notes(piece)
+
+
+def test_apply_prints_json_for_machines(run, piece, tmp_path):
+    arguments = ["--move", "note-density=0.5", "--preset", "arousal=-0.5", "--bars", "2-3", "--seed", "7", "--json"]
+    code, out, err = run("apply", piece, tmp_path / "out.mid", *arguments)
+    found = json.loads(out)
+    assert code == 0
+    assert err == [f"warning: {warning}" for warning in found["warnings"]]
+    assert (found["model"], found["seed"]) == ("pop-lieder", 7)
+    assert [s["asked"]["note_density"] is None for s in found["segments"]] == [True, False, False] + [True] * 5
+    assert {s["asked"]["rhythm_density"] for s in found["segments"]} == {None}
+
+
+def test_faders_may_be_spelt_with_underscores_and_the_last_one_counts(run, piece, tmp_path):
+    given = ["--set", "note_density=1", "--set", " rhythm-density = 0.5", "--set", "note-density=2"]
+    _, out, _ = run("apply", piece, tmp_path / "out.mid", *given, "--json")
+    assert json.loads(out)["segments"][0]["asked"] == {"rhythm_density": 0.5, "note_density": 2.0}
+
+
+def test_tracks_are_named_by_number_or_name(run, tmp_path):
+    source = PIECES["band"](tmp_path / "in.mid")
+    for given, channels in (("2", {1}), ("strings", {2}), ("Piano, 2", {0, 1})):
+        run("apply", source, tmp_path / "out.mid", "--tracks", given, "--set", "note-density=0")
+        gone = set(notes(source)) - set(notes(tmp_path / "out.mid"))
+        assert {row[5] for row in gone} == channels
+
+
+def test_a_folder_can_be_the_model(run, piece, tmp_path):
+    shutil.copytree(engine.bundled()["pop-lieder"], tmp_path / "model")
+    for model in ("pop-lieder", tmp_path / "model"):
+        out = tmp_path / f"out-{len(str(model))}.mid"
+        run("apply", piece, out, "--set", "rhythm-density=0.5", "--model", model)
+    one, other = tmp_path.glob("out-*.mid")
+    assert one.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.parametrize("name", [*ODDITIES, "beyond"])
+def test_what_can_be_played_is_edited_with_a_warning(run, tmp_path, name):
+    source = {**ODDITIES, **PIECES}[name](tmp_path / "in.mid")
+    code, _, err = run("apply", source, tmp_path / "out.mid", "--set", "rhythm-density=0.25")
+    assert code == 0
+    assert (tmp_path / "out.mid").exists()
+    assert all(line.startswith("warning: ") for line in err)
+    assert bool(err) == (name != "idle_offs")
+
+
+def test_a_value_outside_its_range_is_clamped_with_a_warning(run, piece, tmp_path):
+    code, out, err = run("apply", piece, tmp_path / "out.mid", "--set", "rhythm-density=7", "--json")
+    assert code == 0
+    assert err[0] == "warning: rhythm-density: 8 of 8 segments were asked for values outside 0..1; clamped"
+    assert json.loads(out)["segments"][0]["asked"]["rhythm_density"] == 1.0
+
+
+# Bad input
+
+
+@pytest.mark.parametrize("command", ["apply", "measure"])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("empty", "is empty"),
+        ("truncated", "is damaged (it ends in track"),
+        ("text", "is not a MIDI file"),
+        ("no_notes", "has no notes"),
+        ("only_drums", "has only drums"),
+        ("noise", "is not a MIDI file"),
+        ("noise_with_header", "is damaged"),
+        ("smpte", "SMPTE frames"),
+        ("no_division", "0 ticks"),
+        ("format_2", "format 2"),
+        ("endless", "at most 50000"),
+    ],
+)
+def test_files_that_cannot_be_used(refused, tmp_path, command, name, message):
+    source = BROKEN[name](tmp_path / "in.mid")
+    arguments = ["--set", "rhythm-density=0.5"] if command == "apply" else []
+    assert message in refused(command, source, *([tmp_path / "out.mid"] if command == "apply" else []), *arguments)
+
+
+def test_files_that_are_not_there(refused, tmp_path):
+    assert "none.mid: cannot be read (No such file or directory)" in refused("measure", tmp_path / "none.mid")
+    assert "is a folder, not a MIDI file" in refused("measure", tmp_path)
+    assert "File name too long" in refused("measure", tmp_path / ("x" * 300))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--set volume=1", "unknown fader 'volume'; known: rhythm-density, note-density"),
+        ("--move tempo=1", "unknown fader 'tempo'"),
+        ("--set rhythm-density", "expected rhythm-density=NUMBER"),
+        ("--set rhythm-density=", "'' is not a number"),
+        ("--set rhythm-density=lots", "'lots' is not a number"),
+        ("--set =0.5", "unknown fader ''"),
+        ("--set rhythm-density=nan", "'nan' is not a finite number"),
+        ("--move note-density=-inf", "'-inf' is not a finite number"),
+        ("--set note-density=1 --move note_density=1", "both name note-density"),
+        ("--preset arousal", "expected arousal=AMOUNT"),
+        ("--preset joy=1", "expected arousal=AMOUNT"),
+        ("--preset arousal=inf", "'inf' is not a finite number"),
+        ("--bars x", "expected bar numbers such as 5-12"),
+        ("--bars 3-", "expected bar numbers"),
+        ("--bars -3", "expected"),
+        ("--bars 5-4", "the first not behind the last"),
+        ("--bars 0-4", "bars count from 1"),
+        ("--bars 1,,2", "expected bar numbers"),
+        ("--bars 9-12", "--bars 9-12: the piece has 8 bars"),
+        ("--bars 1-2,400", "--bars 400-400: the piece has 8 bars"),
+        ("--tracks 3", "--tracks 3: no such pitched track; the file has 1 'right hand', 2 'left hand'"),
+        ("--tracks feet", "--tracks feet: no such pitched track"),
+        ("--tracks ,", "expected numbers or names"),
+        ("--faithfulness 2", "must lie in 0..1"),
+        ("--faithfulness nan", "must lie in 0..1"),
+        ("--faithfulness x", "invalid float value"),
+        ("--model none", "is neither a bundled model nor a folder; bundled: pop-lieder"),
+        ("--model .", "has no model.json"),
+        ("--seed x", "expected a whole number"),
+    ],
+)
+def test_options_that_make_no_sense(refused, piece, tmp_path, options, message):
+    assert message in refused("apply", piece, tmp_path / "out.mid", *options.split())
+
+
+def test_outputs_that_cannot_be_written(refused, piece, tmp_path):
+    assert "its folder" in refused("apply", piece, tmp_path / "none" / "out.mid")
+    (tmp_path / "folder").mkdir()
+    assert "is a folder; name a file" in refused("apply", piece, tmp_path / "folder")
+    assert "its folder" in refused("apply", piece, piece / "out.mid")
+    assert "File name too long" in refused("apply", piece, tmp_path / ("x" * 300))
+    os.mkfifo(tmp_path / "pipe")
+    assert "is not a regular file" in refused("apply", piece, tmp_path / "pipe")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
+def test_a_folder_without_leave_to_write(refused, piece, tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    assert "cannot be written to" in refused("apply", piece, tmp_path / "locked" / "out.mid")
+
+
+def test_a_disk_that_fills_up_leaves_nothing(refused, piece, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", fail)
+    assert "out.mid: cannot be written (No space left on device)" in refused("apply", piece, tmp_path / "out.mid")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda f: (f / "model.json").write_text("{"), "model.json: is damaged"),
+        (lambda f: (f / "model.json").write_text("[]"), "model.json: is damaged"),
+        (lambda f: (f / "model.json").write_bytes(b"\xff\xfe"), "model.json: is damaged"),
+        (lambda f: (f / "model.json").write_text(""), "model.json: is damaged"),
+        (lambda f: _without(f, "calibration"), "model.json: is damaged"),
+        (lambda f: _without(f, "sha256"), "lacks sha256"),
+        (lambda f: (f / "decoder.onnx").write_bytes(b"no"), "decoder.onnx: is damaged (its hash"),
+        (lambda f: (f / "decoder.onnx").unlink(), "decoder.onnx: cannot be read"),
+        (lambda f: _flip(f / "encoder.onnx"), "encoder.onnx: is damaged"),
+    ],
+)
+def test_model_folders_that_are_damaged(refused, piece, tmp_path, damage, message):
+    folder = shutil.copytree(engine.bundled()["pop-lieder"], tmp_path / "model")
+    damage(folder)
+    options = ("--set", "note-density=2", "--model", folder)
+    assert message in refused("apply", piece, tmp_path / "out.mid", *options)
+
+
+@pytest.mark.parametrize("key", ["name", "means", "calibration", "statistics", "sha256", "format", "habits"])
+@pytest.mark.parametrize("value", [None, 3, "x", [], {"x": [[]]}])
+def test_a_model_file_with_nonsense_in_it(run, piece, tmp_path, key, value):
+    folder = shutil.copytree(engine.bundled()["pop-lieder"], tmp_path / "model")
+    info = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(info | {key: value}))
+    code, _, err = run("apply", piece, tmp_path / "out.mid", "--preset", "arousal=1", "--model", folder)
+    if key == "name":
+        assert code == 0
+    else:
+        assert (code, len(err)) == (2, 1)
+        assert not (tmp_path / "out.mid").exists()
+
+
+def _without(folder, key):
+    info = json.loads((folder / "model.json").read_text())
+    del info[key]
+    (folder / "model.json").write_text(json.dumps(info))
+
+
+def _flip(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def test_one_line_and_no_traceback_from_a_process_of_its_own(piece, tmp_path):
+    BROKEN["noise_with_header"](tmp_path / "noise.mid")
+    done = started("apply", tmp_path / "noise.mid", tmp_path / "out.mid", "--set", "rhythm-density=0.5")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert "is damaged" in done.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.mid", "noise.mid"]
+
+    done = started("apply", piece, tmp_path / "out.mid", "--set", "rhythm-density=0.5", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(json.loads(done.stdout)["segments"]) == 8
+
+
+# measure, models, render
+
+
+def test_measure_prints_a_table(run, tmp_path):
+    code, out, err = run("measure", PIECES["gaps"](tmp_path / "in.mid"))
+    assert (code, err) == (0, [])
+    lines = out.splitlines()
+    assert lines[0].split() == ["bar", "beat", "rhythm", "density", "note", "density", "arousal", "key"]
+    assert len(lines) == 1 + 6 + 1
+    assert lines[2].split() == ["2", "4", "0.00", "0.00", "-", "-"]
+    assert lines[-1].split()[0] == "mean"
+
+
+def test_measure_prints_json(run, tmp_path):
+    chord = [(0, 2, pitch, 80) for pitch in (60, 64, 67)]
+    scale = [(4 + i / 2, 0.5, pitch, 80) for i, pitch in enumerate((72, 74, 76, 77, 79, 77, 76, 74))]
+    source = save(tmp_path / "in.mid", track(chord + scale, metre(4)))
+    found = json.loads(run("measure", source, "--json")[1])
+    assert [(s["rhythm_density"], s["note_density"]) for s in found["segments"]] == [(1 / 16, 1.5), (0.5, 1.0)]
+    assert [s["key"] for s in found["segments"]] == ["C major"] * 2
+    assert (found["means"]["rhythm_density"], found["means"]["note_density"]) == (0.28125, 1.25)
+    assert found["means"]["key"] == "C major"
+    arousal = [s["arousal"] for s in found["segments"]]
+    assert found["means"]["arousal"] == pytest.approx(sum(arousal) / 2, abs=2e-6)
+    assert found["tracks"] == [{"track": 1, "name": "", "program": 0, "edited": True}]
+
+
+def test_measure_agrees_with_the_report_of_apply(run, piece, tmp_path):
+    report = json.loads(run("apply", piece, tmp_path / "out.mid", "--set", "rhythm-density=0.375", "--json")[1])
+    found = json.loads(run("measure", tmp_path / "out.mid", "--json")[1])
+    again = [{k: s[k] for k in ("rhythm_density", "note_density")} for s in found["segments"]]
+    assert again == [s["measured"] for s in report["segments"]]
+
+
+def test_models(run):
+    _, out, _ = run("models", "--json")
+    (row,) = [row for row in json.loads(out)["models"] if row["default"]]
+    assert row["name"] == engine.DEFAULT_MODEL == "pop-lieder"
+    assert 0 < row["bytes"] < 20e6
+    assert "pop-lieder (default): " in run("models")[1]
+
+
+def test_render_writes_a_wave_file_and_its_level(run, tmp_path):
+    source = save(tmp_path / "in.mid", track([(0, 1, 60, 100)], metre(4)))
+    code, out, _ = run("render", source, tmp_path / "out.wav", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["out"] == str(tmp_path / "out.wav")
+    assert 1 < found["seconds"] < 10
+    assert -30 < found["peak"] <= 0
+    assert (tmp_path / "out.wav").read_bytes()[:4] == b"RIFF"
+    assert " s, peak " in run("render", source, tmp_path / "out.wav")[1]
+
+
+@pytest.mark.parametrize("name", ["empty", "truncated", "text", "noise", "smpte", "format_2"])
+def test_render_refuses_what_is_no_music(refused, tmp_path, name):
+    assert "in.mid" in refused("render", BROKEN[name](tmp_path / "in.mid"), tmp_path / "out.wav")
+
+
+def test_render_refuses_outputs_that_cannot_be_written(refused, piece, tmp_path):
+    assert "its folder" in refused("render", piece, tmp_path / "none" / "out.wav")
+    assert "is a folder" in refused("render", piece, tmp_path)
+    assert "No such file" in refused("render", tmp_path / "none.mid", tmp_path / "out.wav")
+
+
+# prepare, train, export, evaluate
+
+
+def test_errors_of_prepare_are_one_line(refused, tmp_path):
+    out = tmp_path / "data"
+    assert "no such folder" in refused("prepare", out, "--corpus", f"pop909={tmp_path / 'none'}")
+    assert "corpus 'songs' is not known" in refused("prepare", out, "--corpus", f"songs={tmp_path}")
+    assert "expected NAME=PATH" in refused("prepare", out, "--corpus", "pop909")
+    assert "no corpus 'pop909' here" in refused("prepare", out, "--corpus", f"pop909={tmp_path}")
+    assert "required: --corpus" in refused("prepare", out)
+    assert "0 workers" in refused("prepare", out, "--corpus", f"folder={tmp_path}", "--workers", "0")
+    assert "invalid choice" in refused("prepare", out, "--corpus", f"folder={tmp_path}", "--codec", "wax")
+
+
+def test_prepare_makes_a_data_set_of_a_folder(run, tmp_path):
+    for i in range(4):
+        save(tmp_path / f"{i}.mid", track(right(32, seed=i), metre(4)))
+    out = tmp_path / "data"
+    code, text, _ = run("prepare", out, "--corpus", f"folder={tmp_path}", "--workers", 1, "--keep-all", "--json")
+    assert code == 0
+    assert json.loads(text)["segments"] == 32
+
+
+def test_errors_of_train_are_one_line(refused, tmp_path):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("data: nowhere\nname: x\n")
+    assert "none.yaml: cannot be read" in refused("train", tmp_path / "none.yaml")
+    assert "unknown recipe key 'tempo'" in refused("train", recipe, "--set", "tempo=3")
+    assert "expected key=value" in refused("train", recipe, "--set", "steps")
+    recipe.write_text("volume: 11\n")
+    assert "unknown recipe key 'volume'" in refused("train", recipe)
+    recipe.write_text("{")
+    assert "is not YAML" in refused("train", recipe)
+    recipe.write_text("data: nowhere\n")
+    assert "nowhere" in refused("train", recipe)
+    assert "nowhere" in refused("train", recipe, "--set", "steps=1")
+
+
+def test_errors_of_export_and_evaluate_are_one_line(refused, tmp_path):
+    assert "is no checkpoint" in refused("export", tmp_path / "none", tmp_path / "model")
+    assert "--model none" in refused("evaluate", "none", "--data", tmp_path)
+    assert str(tmp_path) in refused("evaluate", "pop-lieder", "--data", tmp_path)
+    assert "--runs 0: must be at least 1" in refused("evaluate", "--runs", "0", "--data", tmp_path)
+
+
+def test_a_missing_part_of_the_training_install_is_named(refused, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    monkeypatch.delitem(sys.modules, "fadernets.recipes", raising=False)
+    (tmp_path / "recipe.yaml").write_text("name: x\n")
+    assert "needs yaml: pip install 'fadernets[train]'" in refused("train", tmp_path / "recipe.yaml")
+
+
+def test_an_interrupt_is_quiet(run, piece, tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(edit, "apply", interrupt)
+    assert run("apply", piece, tmp_path / "out.mid") == (130, "", ["interrupted"])
+
+
+# A long piece
+
+
+@pytest.mark.slow
+def test_three_hours_are_edited_with_a_warning(tmp_path):
+    source = three_hours(tmp_path / "in.mid")
+    assert len(notes(source)) > 55_000
+    done = started("apply", source, tmp_path / "out.mid", "--move", "rhythm-density=-0.1", "--json")
+    assert done.returncode == 0
+    assert "warning: the piece lasts 3.0 hours, 5400 segments" in done.stderr
+    report = json.loads(done.stdout)
+    assert len(report["segments"]) == 5400
+    assert "the piece lasts 3.0 hours" in report["warnings"][0]
+    assert notes(tmp_path / "out.mid")[-1][0] // TPQ < 21_600
