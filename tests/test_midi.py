@@ -8,7 +8,7 @@ import mido
 import numpy as np
 import pretty_midi
 import pytest
-from midi_files import BROKEN, ODDITIES, PIECES, TPQ, Meta, events, metre, notes, raw, riff, right, save, track
+from midi_files import BROKEN, ODDITIES, PIECES, TPQ, Meta, events, metre, notes, raw, riff, right, save, tempo, track
 
 from fadernets import files, midi
 from fadernets.errors import FadernetsError
@@ -53,17 +53,32 @@ def test_read_and_document_agree(piece_file):
     np.testing.assert_allclose(fast.seconds(), full.seconds())
 
 
-def test_seconds_are_mido_s_where_tempos_share_a_tick(tmp_path):
-    path = PIECES["tempi"](tmp_path / "in.mid")
-    now, expected = 0.0, []
-    for message in mido.MidiFile(path):  # times in seconds
+def seconds(path):
+    """When mido plays the notes of a file, sorted."""
+    now, found = 0.0, []
+    for message in mido.MidiFile(path):  # times in seconds, the tracks merged
         now += message.time
         if message.type == "note_on" and message.velocity:
-            expected.append(now)
+            found.append(now)
+    return found
+
+
+def test_seconds_are_mido_s_where_tempos_share_a_tick(tmp_path):
+    path = PIECES["tempi"](tmp_path / "in.mid")
     for piece in (midi.read(path), Document(path).piece):
-        np.testing.assert_allclose(sorted(piece.tempo.seconds(piece.notes["onset"])), expected, atol=1e-9)
+        np.testing.assert_allclose(sorted(piece.tempo.seconds(piece.notes["onset"])), seconds(path), atol=1e-9)
         assert piece.tempo.ticks.tolist() == [0, 480, 1921, 3840, 5760]
         assert (60e6 / piece.tempo.micros).round().tolist() == [60, 140, 150, 70, 200]
+
+
+def test_many_tempos_on_a_tick_keep_their_order(tmp_path):
+    """symusic sorts them unstably from some twenty on."""
+    one = [tempo(60 + i, TPQ * (i // 2)) for i in range(20)]
+    other = [tempo(200 + i, TPQ * i) for i in range(11)]
+    path = save(tmp_path / "in.mid", track((), *one), track((), *other), track(right(16)))
+    for piece in (midi.read(path), Document(path).piece):
+        np.testing.assert_allclose(sorted(piece.tempo.seconds(piece.notes["onset"])), seconds(path), atol=1e-9)
+        assert (60e6 / piece.tempo.micros).round().tolist() == [*range(200, 211)]
 
 
 @pytest.mark.parametrize("name", [name for name in PIECES if name != "tempi"])  # those are not in one track
@@ -364,7 +379,9 @@ def _messages(data, kind):
 
 
 def test_a_coarse_file_gets_finer_ticks_when_it_is_edited(tmp_path):
-    path = ODDITIES["coarse"](tmp_path / "in.mid")
+    """In all its tracks."""
+    hands = [track([(i / 2, 0.5, 60 + i % 5, 80) for i in range(16)], channel=c, tpq=2) for c in (0, 1)]
+    path = save(tmp_path / "in.mid", *hands, tpq=2)
     document = Document(path)
     assert document.piece.tpq == 24
     assert "2 ticks a quarter" in document.piece.warnings[0]

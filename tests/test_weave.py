@@ -163,6 +163,20 @@ def test_a_held_key_is_let_go_where_a_new_note_comes():
     assert found[2][0] == 720
 
 
+def test_in_a_track_notes_end_in_the_order_in_which_they_begin():
+    """Or a file would pair the ends the other way round: the shortened note ends no sooner than the one before."""
+    first, second = (0, 520, 60, 80, 0), (240, 670, 60, 70, 0)
+    assert woven(make_piece(first, second), p60="o-o- ....") == [first, (240, 520, 60, 70, 0)]
+
+
+def test_no_note_is_made_too_short_to_be_heard():
+    """A late note, and on the next step a new one that would begin early, as its neighbours do."""
+    late, early = (58, 200, 60, 80, 0), (66, 300, 64, 70, 0)
+    found = woven(make_piece(late, early), p60="oo--")
+    assert found[0] == (58, 58 + STEP // 4, 60, 80, 0)
+    assert found[2][0] == 58 + STEP // 4
+
+
 def test_a_unison_of_both_hands_is_lengthened_and_shortened_together():
     both = [(0, 480, 60, 80, 0), (5, 490, 60, 60, 1)]
     assert woven(make_piece(*both), p60="o-..") == [(0, 240, 60, 80, 0), (5, 250, 60, 60, 1)]

@@ -260,7 +260,7 @@ def _apply(options: argparse.Namespace) -> None:
     check_output(options.out)
     report = edit.apply(Engine.open(options.model), options.source, options.out, faders, _progress("segments"))
     _warn(report.warnings)
-    print(json.dumps(report.as_dict()) if options.json else table(report))
+    print(json.dumps(report.as_dict()) if options.json else edit.table(report))
 
 
 def _measure(options: argparse.Namespace) -> None:
@@ -276,13 +276,9 @@ def _measure(options: argparse.Namespace) -> None:
     for row in [*found["segments"], {"bar": "mean", "start_beat": None, **found["means"]}]:
         beat = "" if row["start_beat"] is None else f"{row['start_beat']:g}"
         print(
-            f"{row['bar']:>5} {beat:>7} {_cell(row['rhythm_density']):>15} {_cell(row['note_density']):>13} "
-            f"{_cell(row['arousal']):>8}  {row['key'] or '-'}"
+            f"{row['bar']:>5} {beat:>7} {edit.cell(row['rhythm_density']):>15} {edit.cell(row['note_density']):>13} "
+            f"{edit.cell(row['arousal']):>8}  {row['key'] or '-'}"
         )
-
-
-def _cell(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
 
 
 def _render(options: argparse.Namespace) -> None:
@@ -315,7 +311,7 @@ def _demo(options: argparse.Namespace) -> None:
     from fadernets import demo
 
     made = demo.make(options.out, _progress("files"))
-    print(json.dumps(made) if options.json else demo.table(made))
+    print(json.dumps(made.as_dict()) if options.json else made.table())
 
 
 def _prepare(options: argparse.Namespace) -> None:
@@ -393,17 +389,6 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 # --- printing
-
-
-def table(report: Any) -> str:
-    """An edit as a table: what each segment had, was asked for, and measured in the written file."""
-    names = list(report.segments[0].before) if report.segments else []
-    head = f"{'bar':>5}" + "".join(f"  {n.replace('_', ' '):^23}" for n in names)
-    lines = [head, f"{'':>5}" + f"  {'before':>7} {'asked':>7} {'now':>7}" * len(names)] if names else []
-    for s in report.segments:
-        cells = (f"  {s.before[n]:7.2f} {_cell(s.asked[n]):>7} {s.measured[n]:7.2f}" for n in names)
-        lines.append(f"{s.bar:>5}" + "".join(cells))
-    return "\n".join(lines) or "no segment of four beats"
 
 
 def _warn(warnings: list[str]) -> None:

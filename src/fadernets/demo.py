@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadernets import audio, edit, rolls
-from fadernets.attributes import ATTRIBUTES
 from fadernets.engine import DEFAULT_MODEL, Engine
 from fadernets.errors import FadernetsError
 from fadernets.midi import Document
@@ -27,8 +27,27 @@ EDITS = {
 ROLL_NOTE = np.dtype([("onset", float), ("end", float), ("pitch", np.uint8), ("velocity", np.uint8)])
 
 
-def make(out: Path, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
-    """Write the original and the edits to a folder; returns the reports by name. Raises FadernetsError."""
+@dataclass(frozen=True)
+class Demo:
+    """Where the demonstration was written, and what each edit did."""
+
+    folder: Path
+    reports: dict[str, edit.Report]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"folder": str(self.folder), "edits": {name: r.as_dict() for name, r in self.reports.items()}}
+
+    def table(self) -> str:
+        """Asked against measured, per bar, of every edit."""
+        lines = []
+        for name, report in self.reports.items():
+            lines += [f"{name}: {self.folder}/{PIECE}-{name}.mid, .wav, .png", edit.table(report)]
+            lines += [f"warning: {warning}" for warning in report.warnings] + [""]
+        return "\n".join(lines)
+
+
+def make(out: Path, progress: Callable[[int, int], None] | None = None) -> Demo:
+    """Write the original and the edits to a folder. Raises FadernetsError."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -51,19 +70,19 @@ def make(out: Path, progress: Callable[[int, int], None] | None = None) -> dict[
     for name, faders in EDITS.items():
         midi = out / f"{PIECE}-{name}.mid"
         report = edit.apply(engine, source, midi, faders)
-        reports[name] = report.as_dict()
+        reports[name] = report
         step()
         audio.render(midi, midi.with_suffix(".wav"))
         step()
         rolls.draw_pair(
             before,
             beats(midi),
-            reports[name]["segments"],
+            report.as_dict()["segments"],
             midi.with_suffix(".png"),
             title=f"{TITLE}: {name.replace('-', ' ')}",
         )
         step()
-    return {"folder": str(out), "edits": reports}
+    return Demo(out, reports)
 
 
 def beats(path: Path) -> NDArray:
@@ -73,20 +92,3 @@ def beats(path: Path) -> NDArray:
     notes["onset"], notes["end"] = piece.notes["onset"] / piece.tpq, piece.notes["end"] / piece.tpq
     notes["pitch"], notes["velocity"] = piece.notes["pitch"], piece.notes["velocity"]
     return notes
-
-
-def table(made: dict[str, Any]) -> str:
-    """Asked against measured, per bar, of every edit."""
-    lines = []
-    for name, report in made["edits"].items():
-        lines += ["", f"{name}: {made['folder']}/{PIECE}-{name}.mid, .wav, .png"]
-        lines.append("  bar" + "".join(f"  {n.replace('_', ' '):>22}" for n in ATTRIBUTES))
-        lines.append("     " + "  before  asked    now  " * len(ATTRIBUTES))
-        for s in report["segments"]:
-            cells = ""
-            for n in ATTRIBUTES:
-                asked = "    -" if s["asked"][n] is None else f"{s['asked'][n]:5.2f}"
-                cells += f"   {s['before'][n]:5.2f}  {asked}  {s['measured'][n]:5.2f} "
-            lines.append(f"{s['bar']:>5}{cells}")
-        lines += [f"  warning: {warning}" for warning in report["warnings"]]
-    return "\n".join(lines[1:])

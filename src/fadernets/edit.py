@@ -323,6 +323,21 @@ def _warn_of_misses(segments: list[Segment], warnings: list[str]) -> None:
             )
 
 
+def table(report: Report) -> str:
+    """What each segment had, was asked for, and measured in the written file."""
+    head = f"{'bar':>5}" + "".join(f"  {name.replace('_', ' '):^23}" for name in ATTRIBUTES)
+    lines = [head, f"{'':>5}" + f"  {'before':>7} {'asked':>7} {'now':>7}" * len(ATTRIBUTES)]
+    for s in report.segments:
+        cells = (f"  {cell(s.before[n]):>7} {cell(s.asked[n]):>7} {cell(s.measured[n]):>7}" for n in ATTRIBUTES)
+        lines.append(f"{s.bar:>5}" + "".join(cells))
+    return "\n".join(lines) if report.segments else "no segment of four beats"
+
+
+def cell(value: float | None) -> str:
+    """A value as the tables print it."""
+    return "-" if value is None else f"{value:.2f}"
+
+
 def measure(engine: Engine, source: Path, tracks: list[str] | None = None) -> dict[str, Any]:
     """Every segment's attributes, key and arousal, and the piece's means.
 
