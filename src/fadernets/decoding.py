@@ -25,7 +25,9 @@ Values = dict[str, NDArray[np.float64]]
 
 CERTAIN = 10.0  # an offset that no probability outweighs
 HABIT = 0.15  # weight of a step's log odds: at most 0.45 either way, so that a step at rest (1/2) keeps its side
-OUTER = 0.25  # what a cell of an outer voice scores more, at full faithfulness
+OUTER = (
+    0.55  # what a cell of an outer voice scores more, at full faithfulness: it goes when a target needs it, not before
+)
 # Candidates aim at these shares of the asked count of sounding cells, since a decoder that feeds on
 # its own output drifts from what the first pass promised.
 AIMS = (0.7, 0.85, 0.95, 1.0, 1.05, 1.15, 1.35)
