@@ -64,6 +64,8 @@ class Attribute:
     low: float
     high: float
     unit: str
+    near: float  # how far from the asked value is still a hit
+    grain: float = 0.0  # values that exist are multiples of this; 0: any
 
     @property
     def option(self) -> str:
@@ -74,8 +76,8 @@ class Attribute:
 ATTRIBUTES = {
     row.name: row
     for row in (
-        Attribute("rhythm_density", rhythm_density, 0.0, 1.0, "onset steps / 16"),
-        Attribute("note_density", note_density, 0.0, float(MAX_VOICES), "notes sounding a step"),
+        Attribute("rhythm_density", rhythm_density, 0.0, 1.0, "onset steps / 16", near=1 / STEPS, grain=1 / STEPS),
+        Attribute("note_density", note_density, 0.0, float(MAX_VOICES), "notes sounding a step", near=0.5),
     )
 }
 

@@ -311,14 +311,13 @@ def _number(value: Any) -> float:
 
 def _warn_of_misses(segments: list[Segment], warnings: list[str]) -> None:
     """Asked is measured: say how many segments did not come near."""
-    near = {"rhythm_density": 1 / STEPS, "note_density": 0.5}
-    for name, reach in near.items():
+    for name, row in ATTRIBUTES.items():
         asked = [(s.bar, s.asked[name], s.measured[name]) for s in segments]
-        missed = [bar for bar, want, got in asked if want is not None and abs(want - got) > reach + 1e-6]
+        missed = [bar for bar, want, got in asked if want is not None and abs(want - got) > row.near + 1e-6]
         if missed:
             bars = ", ".join(map(str, missed[:8])) + (", ..." if len(missed) > 8 else "")
             warnings.append(
-                f"{ATTRIBUTES[name].option}: segments that ended more than {reach:g} from the asked value: "
+                f"{row.option}: segments that ended more than {row.near:g} from the asked value: "
                 f"{len(missed)} (bars {bars})"
             )
 

@@ -19,7 +19,6 @@ from fadernets.attributes import ATTRIBUTES
 from fadernets.dataset import Dataset, label_of
 from fadernets.decoding import Request, Segments
 from fadernets.engine import CODES, Engine
-from fadernets.segments import STEPS
 
 Cells = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -120,10 +119,11 @@ def at_rest(engine: Engine, data: Dataset, rows: NDArray[np.int64], seed: int) -
 
 
 def asked_values(engine: Engine, name: str) -> Floats:
-    """T values from the 5th to the 95th percentile of the training data; rhythm density in sixteenths."""
+    """T values from the 5th to the 95th percentile of the training data, in the attribute's own grain."""
     statistics = engine.info["statistics"][name]
     values = np.linspace(statistics["p5"], statistics["p95"], T)
-    return np.round(values * STEPS) / STEPS if name == "rhythm_density" else values
+    grain = ATTRIBUTES[name].grain
+    return np.round(values / grain) * grain if grain else values
 
 
 def strict(
