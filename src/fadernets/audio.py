@@ -27,6 +27,7 @@ import numpy as np
 
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
+from fadernets.midi import file_bytes
 
 SYNTH_RATE = 48_000  # frames a second, the only rate midirenderer has
 TAIL_BEATS, TAIL_TEMPO = 4, 500_000  # after the last event, for strings and room to die away: 4 x 0.5 s
@@ -109,14 +110,12 @@ def _played(midi: Path) -> np.ndarray:
 def _read_midi(midi: Path) -> Any:
     import mido
 
+    data = file_bytes(midi)
     try:
-        song = mido.MidiFile(file=io.BytesIO(midi.read_bytes()), clip=True)
+        song = mido.MidiFile(file=io.BytesIO(data), clip=True)
     except Exception as error:  # mido lets whatever a broken byte leads to through: EOFError, KeyError, ...
-        raise AudioError(f"{midi}: no MIDI file that can be read ({error or type(error).__name__})") from error
-    if song.type == 2:
-        raise AudioError(f"{midi}: MIDI format 2 (tracks independent in time); formats 0 and 1 can be played")
-    if song.ticks_per_beat <= 0:
-        raise AudioError(f"{midi}: its ticks are fractions of a second (SMPTE); ticks per beat can be played")
+        reason = str(error) or ("it ends too early" if isinstance(error, EOFError) else type(error).__name__)
+        raise AudioError(f"{midi}: is damaged ({reason})") from error
     return song
 
 

@@ -31,8 +31,8 @@ class MidiError(FadernetsError):
     """A file that cannot be read as MIDI."""
 
 
-def _bytes(path: Path) -> bytes:
-    """The file's bytes, checked to be a standard MIDI file that counts in quarter-beats."""
+def file_bytes(path: Path) -> bytes:
+    """The file's bytes, checked to be a standard MIDI file that counts in quarter-beats. Raises MidiError."""
     try:
         if path.is_dir():
             raise MidiError(f"{path}: is a folder, not a MIDI file")
@@ -68,7 +68,7 @@ def read(path: Path) -> Piece:
     """
     import symusic
 
-    data = _bytes(path)
+    data = file_bytes(path)
     try:
         score: Any = symusic.Score.from_midi(data)
     except Exception as error:
@@ -250,7 +250,7 @@ class Document:
     def __init__(self, path: Path, data: bytes | None = None) -> None:
         """Read `path`, or `data` in its place. Raises MidiError; oddities that can be lived with are in
         `piece.warnings`."""
-        self._file = _File.of(path, _bytes(path) if data is None else data)
+        self._file = _File.of(path, file_bytes(path) if data is None else data)
         self._scale = -(-COARSE // self._file.tpq)  # ticks of `piece` per tick of the file
         self._events = [[(t * self._scale, m) for t, m in track] for track in self._file.tracks]
         last = max((track[-1][0] for track in self._events if track), default=0)
