@@ -271,3 +271,28 @@ def test_label_of_leaves_out_what_is_ambiguous(arousal, label):
     found = label_of(np.array([arousal], np.float32))
     assert found.tolist() == [label]
     assert found.dtype == np.int64
+
+
+def test_bucketed_batches_hold_rows_of_like_length():
+    generator = torch.Generator().manual_seed(0)
+    lengths = torch.randint(10, 101, (1003,), generator=generator)
+    order = torch.randperm(1003, generator=generator)
+    found = batches.bucketed(order, lengths, 8, torch.Generator().manual_seed(1))
+    assert sorted(found.tolist()) == list(range(1003))
+
+    def padding(rows: torch.Tensor) -> float:
+        groups = lengths[rows[:1000]].view(-1, 8)
+        return float((groups.amax(1, keepdim=True) - groups).sum() / groups.sum())
+
+    assert padding(order) > 0.5
+    assert padding(found) < 0.05
+    firsts = lengths[found[:1000]].view(-1, 8)[:, 0]
+    assert (firsts.diff() < 0).sum() > 30  # the batches themselves come in no order of length
+    again = batches.bucketed(order, lengths, 8, torch.Generator().manual_seed(1))
+    assert (again == found).all()
+
+
+def test_rows_of_one_length_stay_in_their_order():
+    order = torch.randperm(20)
+    assert (batches.bucketed(order, torch.full((20,), 16), 4, torch.Generator()) == order).all()
+    assert len(batches.bucketed(order[:0], torch.empty(0), 4, torch.Generator())) == 0

@@ -118,6 +118,16 @@ def test_a_tokens_data_set_has_codes_and_no_cells(tmp_path):
         data.cells(np.array([0]))
 
 
+def test_lengths_are_sixteen_on_the_grid_and_the_tokens_up_to_eos(tmp_path):
+    manifest, arrays = contents(codec="tokens")
+    arrays["codes"] = np.zeros((6, 100), np.uint16)
+    for row in range(6):
+        arrays["codes"][row, : 3 + row] = 2
+    tokens = write_dataset(tmp_path / "tokens", manifest, arrays)
+    assert tokens.lengths(np.array([5, 0])).tolist() == [8, 3]
+    assert write_dataset(tmp_path / "grid", *contents()).lengths(np.array([1, 2])).tolist() == [16, 16]
+
+
 # Damage
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fadernets.dataset import Dataset
 
 STEPS, PITCHES = 16, 88
+POOL = 50  # batches sorted by length at once
 
 
 @dataclass
@@ -100,6 +101,7 @@ class Sampler:
         arousal = np.asarray(data.arousal[chosen], np.float32)
         self.label = torch.from_numpy(label_of(arousal)).to(self.device)
         self.n, self.n_labelled = len(rows), len(labelled)
+        self.lengths = torch.from_numpy(data.lengths(rows))
         self.partners, self.first = None, None
         if pairs > 0:
             partners, first = find_pairs(data, rows)
@@ -116,7 +118,8 @@ class Sampler:
         epoch, place = divmod(step, self.batches)
         order = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
         if getattr(self, "_epoch", None) != epoch:
-            self._epoch, self._order = epoch, torch.randperm(self.n, generator=order).to(self.device)
+            shuffled = bucketed(torch.randperm(self.n, generator=order), self.lengths, self.batch, order)
+            self._epoch, self._order = epoch, shuffled.to(self.device)
         rows = self._order[place * self.batch : (place + 1) * self.batch]
         random = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 2 + 1)
         label_rows = torch.randint(self.n, self.n + max(self.n_labelled, 1), (self.labels,), generator=random)
@@ -158,6 +161,22 @@ class Sampler:
             target_rhythm_density=(rhythm_symbols(targets) == 1).float().mean(1),
             target_note_density=note_symbols(targets).float().mean(1),
         )
+
+
+def bucketed(order: Tensor, lengths: Tensor, batch: int, generator: torch.Generator) -> Tensor:
+    """A shuffled pass [n] over rows of these lengths [n], rearranged so that a batch holds rows of like length.
+
+    Rows are sorted by length within pools of POOL batches, and the batches shuffled again: little padding, and
+    still another order every epoch. Where all lengths are equal, as on the grid, the order stays.
+    """
+    if not len(order) or bool((lengths == lengths[0]).all()):
+        return order
+    pools = [pool[torch.argsort(lengths[pool], stable=True)] for pool in order.split(POOL * batch)]
+    pooled = torch.cat(pools)
+    whole = len(pooled) // batch * batch  # the last, smaller batch stays behind the others
+    batches = pooled[:whole].view(-1, batch)
+    mixed = batches[torch.randperm(len(batches), generator=generator)]
+    return torch.cat([mixed.flatten(), pooled[whole:]])
 
 
 def find_pairs(data: Dataset, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from fadernets import grid
 from fadernets.errors import FadernetsError
+from fadernets.segments import STEPS
+from fadernets.tokens import PAD
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -92,6 +94,12 @@ class Dataset:
         if self.codec != "grid":
             raise FadernetsError(f"{self.folder}: holds {self.codec}, not the grid")
         return grid.unpack(self.codes[np.asarray(indices)])
+
+    def lengths(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """[n] how many steps these segments take: tokens up to EOS; 16 on the grid."""
+        if self.codec == "grid":
+            return np.full(len(indices), STEPS, np.int64)
+        return np.asarray((self.codes[np.asarray(indices)] != PAD).sum(axis=1), np.int64)
 
     def select(
         self, split: str | None = None, corpus: str | None = None, labelled: bool | None = None
