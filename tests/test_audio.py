@@ -194,6 +194,18 @@ def test_a_missing_file(tmp_path):
         render(tmp_path / "none.mid", tmp_path / "a.wav")
 
 
+def test_a_key_signature_that_no_piece_has_and_a_text_do_not_stop_the_player(tmp_path):
+    plain = song([(0, 1, 60, 80)], tmp_path / "plain.mid")
+    data = plain.read_bytes()
+    at = data.index(b"MTrk") + 8
+    odd = b"\0\xff\x59\2\x14\7" + b"\0\xff\1\2\xff\xfe" + b"\0\xf0\2\1\xf7"
+    size = int.from_bytes(data[at - 4 : at], "big") + len(odd)
+    (tmp_path / "odd.mid").write_bytes(data[: at - 4] + size.to_bytes(4, "big") + odd + data[at:])
+    render(plain, tmp_path / "plain.wav")
+    render(tmp_path / "odd.mid", tmp_path / "odd.wav")
+    assert (tmp_path / "odd.wav").read_bytes() == (tmp_path / "plain.wav").read_bytes()
+
+
 def test_independent_tracks_are_refused(tmp_path):
     with pytest.raises(FadernetsError, match="is of format 2"):
         render(song([(0, 1, 60, 80)], tmp_path / "a.mid", type=2), tmp_path / "a.wav")

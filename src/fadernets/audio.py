@@ -27,7 +27,7 @@ import numpy as np
 
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
-from fadernets.midi import file_bytes
+from fadernets.midi import playable
 
 SYNTH_RATE = 48_000  # frames a second, the only rate midirenderer has
 TAIL_BEATS, TAIL_TEMPO = 4, 500_000  # after the last event, for strings and room to die away: 4 x 0.5 s
@@ -110,7 +110,7 @@ def _played(midi: Path) -> np.ndarray:
 def _read_midi(midi: Path) -> Any:
     import mido
 
-    data = file_bytes(midi)
+    data = playable(midi)
     try:
         song = mido.MidiFile(file=io.BytesIO(data), clip=True)
     except Exception as error:  # mido lets whatever a broken byte leads to through: EOFError, KeyError, ...
