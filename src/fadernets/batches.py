@@ -17,11 +17,12 @@ from torch import Tensor
 
 from fadernets import attributes
 from fadernets.dataset import label_of
+from fadernets.grid import PITCHES
+from fadernets.segments import STEPS
 
 if TYPE_CHECKING:
     from fadernets.dataset import Dataset
 
-STEPS, PITCHES = 16, 88
 POOL = 50  # batches sorted by length at once
 
 

@@ -21,16 +21,15 @@ from numpy.typing import NDArray
 from fadernets import grid
 from fadernets.errors import FadernetsError
 from fadernets.segments import STEPS
-from fadernets.tokens import PAD
+from fadernets.tokens import MAX_TOKENS, PAD
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 PARTS = ".parts"  # where an unfinished preparation keeps what it has
 SPLITS = ("train", "validation", "test")
-TOKENS = 100  # columns of a tokens data set
 CODECS: dict[str, tuple[np.dtype[Any], int]] = {  # name -> type and columns of its codes
     "grid": (np.dtype(np.uint8), grid.PACKED),
-    "tokens": (np.dtype(np.uint16), TOKENS),
+    "tokens": (np.dtype(np.uint16), MAX_TOKENS),
 }
 
 ARRAYS: dict[str, np.dtype[Any]] = {

@@ -243,9 +243,14 @@ def spread_of(engine: Engine) -> NDArray[np.float64]:
 
 def edit(engine: Engine, cells: Cells, request: Request) -> Cells:
     """The chosen answer for each of S separate segments, [S, 16, 88]."""
-    found = candidates(engine, look(engine, cells), request)
-    best = choose(found, cells, spread_of(engine))
-    return found.cells[np.arange(len(cells)), best]
+    return answer(engine, look(engine, cells), request)
+
+
+def answer(engine: Engine, source: Segments, request: Request) -> Cells:
+    """As `edit`, for segments that are encoded already."""
+    found = candidates(engine, source, request)
+    best = choose(found, source.cells, spread_of(engine))
+    return found.cells[np.arange(len(best)), best]
 
 
 def free(engine: Engine, source: Segments, request: Request) -> Cells:

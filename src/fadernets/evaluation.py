@@ -105,9 +105,7 @@ def at_rest(engine: Engine, data: Dataset, rows: NDArray[np.int64], seed: int) -
     rows = np.random.default_rng(seed).permutation(rows)[:1000]
     cells = data.cells(rows)
     source = decoding.look(engine, cells)
-    found = decoding.candidates(engine, source, Request(dict(source.before)))
-    best = decoding.choose(found, cells, decoding.spread_of(engine))
-    out = found.cells[np.arange(len(cells)), best]
+    out = decoding.answer(engine, source, Request(dict(source.before)))
     return {
         "segments": len(rows),
         "note_f1": float(note_f1(out, cells).mean()),
@@ -157,9 +155,7 @@ def answer(engine: Engine, source: Segments, asked: dict[str, Floats], loop: str
     """One answer a segment: by one decode (`open`) or by the edit's own path (`closed`)."""
     if loop == "open":
         return decoding.free(engine, source, Request(asked))
-    found = decoding.candidates(engine, source, Request(asked))
-    best = decoding.choose(found, source.cells, decoding.spread_of(engine))
-    return found.cells[np.arange(len(source.cells)), best]
+    return decoding.answer(engine, source, Request(asked))
 
 
 def scores(outputs: Cells, source: Cells, name: str, values: Floats, spread: Floats) -> Figures:

@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
 
-STEPS, PITCHES = 16, 88
+from fadernets.grid import PITCHES
+from fadernets.segments import STEPS
+
 CELLS = 2 * PITCHES
 OPSET, IR = 18, 9
 NEVER = -10.0  # a score that nothing outweighs

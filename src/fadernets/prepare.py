@@ -28,13 +28,13 @@ from numpy.typing import NDArray
 from fadernets import __version__, grid, tokens
 from fadernets.attributes import ATTRIBUTES, key, measure
 from fadernets.corpora import CORPORA, Item, Source, find_root, split_of
-from fadernets.dataset import CODECS, FORMAT, PARTS, SPLITS, TOKENS, Dataset, check_target, write_dataset
+from fadernets.dataset import CODECS, FORMAT, PARTS, SPLITS, Dataset, check_target, write_dataset
 from fadernets.errors import FadernetsError
+from fadernets.midi import MAX_BEATS
 from fadernets.notes import Piece
 from fadernets.segments import STEPS, STEPS_PER_BEAT, Windows, cut
 
 CHUNK = 16  # files
-MAX_BEATS = 50_000  # seven hours at 120 bpm; a file that claims more is damaged
 MIN_PITCHES = 3
 MIN_SOUNDING = 12  # steps of 16
 
@@ -84,7 +84,7 @@ def failures(
         "2 pitches or fewer": (pitches < MIN_PITCHES) & (not keep_all),
         "under 75 % sounding": (steps.sum(axis=1) < MIN_SOUNDING) & strict,
         "no onset on the first step": ~(cells[:, 0] == grid.ONSET).any(axis=1) & strict,
-        "more than 100 tokens": (token_count > TOKENS) & (not keep_all),
+        "more than 100 tokens": (token_count > tokens.MAX_TOKENS) & (not keep_all),
     }
 
 
@@ -104,7 +104,7 @@ def segments(item: Item, codec: str = "grid", keep_all: bool = False) -> Segment
     arousal, valence = _labels(item, index)
     failed = failures(cells, token_count, np.isfinite(arousal), keep_all)
     if codec == "tokens":
-        failed["more than 100 tokens"] = token_count > TOKENS
+        failed["more than 100 tokens"] = token_count > tokens.MAX_TOKENS
     keep = np.ones(len(cells), bool)
     dropped: Counter[str] = Counter()
     for reason, fails in failed.items():
@@ -173,12 +173,12 @@ def window_tokens(piece: Piece, windows: Windows) -> tuple[NDArray[np.uint16], N
     start, stop = windows.start[full], windows.end[full]
     first, last = np.searchsorted(notes["onset"], start), np.searchsorted(notes["onset"], stop)
     begins, ends = piece.tempo.seconds(start), piece.tempo.seconds(stop)
-    rows = np.full((len(start), TOKENS), tokens.PAD, np.uint16)
+    rows = np.full((len(start), tokens.MAX_TOKENS), tokens.PAD, np.uint16)
     counts = np.zeros(len(start), np.int64)
     for i in range(len(start)):
         code = tokens.encode(timed[first[i] : last[i]], start=float(begins[i]), end=float(ends[i]))
         counts[i] = len(code)
-        rows[i, : min(len(code), TOKENS)] = code[:TOKENS]
+        rows[i, : min(len(code), tokens.MAX_TOKENS)] = code[: tokens.MAX_TOKENS]
     return rows, counts
 
 

@@ -34,7 +34,6 @@ class Recipe:
     precision: str = "auto"  # auto, 32-true, bf16-mixed
     validate: int = 1000  # steps between validations (and checkpoints)
     patience: int = 0  # validations without a better loss before the run stops; 0: never
-    checks: str = ""  # a note on what is expected, and what was measured
 
 
 def load(path: Path, overrides: list[str] | None = None) -> Recipe:

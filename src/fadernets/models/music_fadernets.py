@@ -17,8 +17,9 @@ from torch.nn import functional as F
 from fadernets import losses, schedules
 from fadernets.batches import Batch
 from fadernets.blocks import GRUEncoder, Posterior, SequenceDecoder
+from fadernets.grid import PITCHES
+from fadernets.segments import STEPS
 
-STEPS, PITCHES = 16, 88
 CELLS = 2 * PITCHES  # onset and hold planes of a step
 KEYS = 24
 RHYTHM_CLASSES, NOTE_CLASSES = 3, 16
