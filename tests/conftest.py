@@ -1,16 +1,20 @@
-"""Made-up songs as cells, as a prepared data set, and as a model folder exported from random weights."""
+"""Made-up songs as cells, as a prepared data set, and as a model folder exported from random weights.
+
+Made-up performances as a data set of tokens.
+"""
 
 import numpy as np
 import pytest
 from hypothesis import settings
 
-from fadernets import attributes, grid
+from fadernets import attributes, grid, tokens
 from fadernets.dataset import SPLITS, write_dataset
 
 settings.register_profile("fadernets", deadline=None)  # a busy machine is no failure
 settings.load_profile("fadernets")
 
 STEPS = 16
+SECONDS = 2.0  # of a made-up performance's segment
 TINY = {"z": 6, "encoder": 12, "decoder": 24, "plan": 8, "sub_decoder": 12}  # a model of toy size
 
 
@@ -36,44 +40,89 @@ def write_songs(folder, seed=0, bars=16):
     corpora = [0] * 10 + [1] * 4
     songs = [make_song(rng, bars) for _ in splits]
     cells = np.concatenate(songs)
-    piece = np.repeat(np.arange(len(songs)), bars)
-    corpus = np.repeat(corpora, bars)
-    values = attributes.measure(cells)
-    arousal = np.clip(2 * values["rhythm_density"] - 0.6 + rng.normal(0, 0.05, len(cells)), -1, 1)
+    arousal = np.clip(2 * attributes.measure(cells)["rhythm_density"] - 0.6 + rng.normal(0, 0.05, len(cells)), -1, 1)
     arousal[::7] = 0.05  # neither high nor low
-    arrays = {
-        "codes": grid.pack(cells),
-        "attributes": np.stack(list(values.values()), axis=1).astype(np.float32),
+    arrays = {"codes": grid.pack(cells)} | _measured(cells, arousal, corpora, splits)
+    return write_dataset(folder, _manifest("grid", ["songs", "vgmidi"], corpora, splits, bars), arrays)
+
+
+def _measured(cells, arousal, corpora, splits):
+    """The arrays of a data set that every codec has, pieces of one length; arousal where the corpus is the second."""
+    bars = len(cells) // len(splits)
+    corpus = np.repeat(corpora, bars)
+    return {
+        "attributes": np.stack(list(attributes.measure(cells).values()), axis=1).astype(np.float32),
         "key": attributes.key(cells),
         "arousal": np.where(corpus == 1, arousal, np.nan).astype(np.float32),
         "valence": np.full(len(cells), np.nan, np.float32),
-        "piece": piece.astype(np.int32),
-        "index": np.tile(np.arange(bars), len(songs)).astype(np.int32),
+        "piece": np.repeat(np.arange(len(splits)), bars).astype(np.int32),
+        "index": np.tile(np.arange(bars), len(splits)).astype(np.int32),
         "split": np.repeat(splits, bars).astype(np.uint8),
         "corpus": corpus.astype(np.uint8),
     }
-    names = ["songs", "vgmidi"]
+
+
+def _manifest(codec, names, corpora, splits, bars):
     pieces = [
         {"id": f"p{i}", "group": f"p{i}", "corpus": names[c], "split": SPLITS[s]}
         for i, (c, s) in enumerate(zip(corpora, splits, strict=True))
     ]
-    manifest = {
-        "codec": "grid",
+    own = list(zip(corpora, splits, strict=True))
+    sources = {
+        name: {"licence": "made here", "pieces": corpora.count(c), "train": own.count((c, 0)) * bars}
+        for c, name in enumerate(names)
+    }
+    return {
+        "codec": codec,
         "corpora": names,
         "attributes": list(attributes.ATTRIBUTES),
         "pieces": pieces,
-        "sources": {
-            "songs": {"licence": "made here", "pieces": 10, "train": 8 * bars},
-            "vgmidi": {"licence": "made here", "pieces": 4, "train": 4 * bars},
-        },
+        "sources": sources,
     }
-    return write_dataset(folder, manifest, arrays)
+
+
+def make_performance(rng):
+    """Notes of one segment as SECONDS_NOTE: 3 to 15 of them, of one chord, the first within the first step."""
+    count = int(rng.integers(3, 16))
+    notes = np.empty(count, tokens.SECONDS_NOTE)
+    onset = np.round(rng.uniform(0, 0.95 * SECONDS, count), 2)
+    onset -= onset.min()
+    notes["onset"] = onset
+    notes["end"] = onset + rng.uniform(0.1, 1.5, count)  # some are held beyond the end
+    notes["pitch"] = int(rng.integers(40, 52)) + rng.choice([0, 4, 7, 12, 16, 19, 24, 28], count)
+    notes["velocity"] = rng.integers(40, 110, count)
+    return notes
+
+
+def write_performances(folder, seed=0, bars=12):
+    """The same split and labels as `write_songs`, of performance tokens: ten of "maestro", four of "vgmidi"."""
+    rng = np.random.default_rng(seed)
+    splits = [0] * 8 + [1, 2] + [0] * 4
+    corpora = [0] * 10 + [1] * 4
+    n = len(splits) * bars
+    codes = np.full((n, tokens.MAX_TOKENS), tokens.PAD, np.uint16)
+    for row in codes:
+        code = tokens.encode(make_performance(rng), end=SECONDS)
+        row[: len(code)] = code
+    seconds = np.full(n, SECONDS, np.float32)
+    cells = tokens.cells(codes, seconds)
+    density = attributes.measure(cells)["rhythm_density"]
+    arousal = np.clip(4 * (density - np.median(density)) + rng.normal(0, 0.05, n), -1, 1)
+    arousal[::7] = 0.05  # neither high nor low
+    arrays = {"codes": codes, "seconds": seconds} | _measured(cells, arousal, corpora, splits)
+    return write_dataset(folder, _manifest("tokens", ["maestro", "vgmidi"], corpora, splits, bars), arrays)
 
 
 @pytest.fixture(scope="session")
 def songs(tmp_path_factory):
     """The data set of made-up songs: 128, 16 and 16 segments to rebuild, 64 labelled ones."""
     return write_songs(tmp_path_factory.mktemp("data") / "songs")
+
+
+@pytest.fixture(scope="session")
+def performances(tmp_path_factory):
+    """The data set of made-up performances: 96, 12 and 12 segments to rebuild, 48 labelled ones."""
+    return write_performances(tmp_path_factory.mktemp("data") / "performances")
 
 
 @pytest.fixture(scope="session")
@@ -94,7 +143,7 @@ def make_model(seed=0, **options):
         for name, weight in model.named_parameters():
             if weight.ndim > 1 and not name.startswith("means"):
                 weight.mul_(10 if name == "decoder.head.weight" else 2)
-        model.decoder.head.bias.copy_(torch.tensor([-4.0, -2.0]).repeat_interleave(88))
+        model.decoder.head.bias.copy_(torch.tensor([-4.0, -1.0]).repeat_interleave(88))
     return model.eval()
 
 
@@ -106,6 +155,7 @@ def save_run(folder, model, songs, **recipe):
 
     values = {"data": str(songs.folder), "out": str(folder), "model": asdict(model.options)} | recipe
     config = {
+        "codec": songs.codec,
         "recipe": recipes.as_dict(recipes.check(values)),
         "data": {"hash": songs.hash, "corpora": songs.manifest["sources"]},
         "segments": {"train": 128, "labelled": 26},

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from fadernets import attributes, batches, grid
-from fadernets.batches import Sampler, beat_chroma, find_pairs
-from fadernets.dataset import label_of
+from fadernets import attributes, batches, grid, tokens
+from fadernets.batches import Sampler, beat_chroma, find_pairs, one_hot, transpose_tokens
+from fadernets.dataset import array_types, label_of, write_dataset
+from fadernets.errors import FadernetsError
 
 CELLS = arrays(np.uint8, (3, 16, 88), elements=st.integers(0, 2))
 
@@ -55,10 +56,8 @@ def test_symbols_and_densities_are_those_of_the_attributes(cells):
     np.testing.assert_array_equal(batch.rhythm_symbols, attributes.rhythm_symbols(cells))
     np.testing.assert_array_equal(batch.note_symbols, attributes.note_symbols(cells))
     rhythm, note = attributes.rhythm_density(cells), attributes.note_density(cells)
-    np.testing.assert_array_equal(batch.rhythm_density, rhythm)
-    np.testing.assert_array_equal(batch.note_density, note)
-    np.testing.assert_array_equal(batch.target_rhythm_density, rhythm[::-1])
-    np.testing.assert_array_equal(batch.target_note_density, note[::-1])
+    np.testing.assert_array_equal(batch.values, np.stack([rhythm, note], 1))
+    np.testing.assert_array_equal(batch.target_values, np.stack([rhythm, note], 1)[::-1])
 
 
 @given(CELLS, st.lists(st.integers(-12, 12), min_size=3, max_size=3))
@@ -86,12 +85,13 @@ def test_the_key_moves_within_its_mode(key, shift, moved):
 def test_a_drawn_batch_is_transposed_rows_of_the_data(songs, rows):
     sampler = Sampler(songs, rows, rows[:0], batch=32)
     batch = sampler.draw(3)
-    assert batch.planes.shape == (32, 2, 16, 88)
-    assert torch.equal(batch.planes, batch.targets)
+    assert batch.inputs.shape == (32, 2, 16, 88)
+    assert torch.equal(batch.inputs, batch.targets)
     assert batch.paired is None
     assert batch.reconstructed == 32
+    assert batch.lengths.tolist() == batch.target_lengths.tolist() == [16] * 32
     source, shifts = songs.cells(rows), set()
-    for cells, key in zip(cells_of(batch.planes), batch.key.argmax(1).tolist(), strict=True):
+    for cells, key in zip(cells_of(batch.inputs), batch.key.argmax(1).tolist(), strict=True):
         moved = {s: np.roll(source, s, axis=2) for s in range(-5, 7)}  # no song is near an end of the keyboard
         found = [(s, i) for s, m in moved.items() for i in np.flatnonzero((m == cells).all((1, 2)))]
         assert found
@@ -104,7 +104,7 @@ def test_a_drawn_batch_is_transposed_rows_of_the_data(songs, rows):
 def test_without_transposition_an_epoch_is_every_row_once(songs, rows):
     sampler = Sampler(songs, rows, rows[:0], batch=32, transpose=False, seed=5)
     assert sampler.batches == 4
-    epochs = [[cells_of(sampler.draw(4 * e + i).planes) for i in range(4)] for e in (0, 1)]
+    epochs = [[cells_of(sampler.draw(4 * e + i).inputs) for i in range(4)] for e in (0, 1)]
     expected = sorted(c.tobytes() for c in songs.cells(rows))
     for epoch in epochs:
         assert sorted(c.tobytes() for c in np.concatenate(epoch)) == expected
@@ -134,21 +134,23 @@ def test_a_batch_depends_on_seed_and_step_alone(songs, rows, labelled):
 def test_labelled_rows_stand_at_the_end_with_their_labels(songs, rows, labelled):
     sampler = Sampler(songs, rows, labelled, batch=16, labels=40, transpose=False)
     batch = sampler.draw(0)
-    assert batch.planes.shape[0] == 56
+    assert batch.inputs.shape[0] == 56
     assert batch.reconstructed == 16
     assert (batch.label[:16] == -1).all()
     known = {}
     for cells, arousal in zip(songs.cells(labelled), songs.arousal[labelled], strict=True):
         known.setdefault(cells.tobytes(), set()).add(int(arousal > 0))
-    for cells, label in zip(cells_of(batch.planes)[16:], batch.label[16:].tolist(), strict=True):
+    for cells, label in zip(cells_of(batch.inputs)[16:], batch.label[16:].tolist(), strict=True):
         assert label in known[cells.tobytes()]
     assert set(batch.label[16:].tolist()) == {0, 1}
-    assert len(batch.rhythm_density) == len(batch.note_density) == 56
-    assert len(batch.target_rhythm_density) == len(batch.key) == len(batch.targets) == 16
+    assert batch.values.shape == (56, 2)
+    assert len(batch.lengths) == 56
+    assert batch.target_values.shape == (16, 2)
+    assert len(batch.target_lengths) == len(batch.key) == len(batch.targets) == 16
 
 
 def test_no_labels_are_drawn_where_there_are_none(songs, rows):
-    assert len(Sampler(songs, rows, rows[:0], batch=16, labels=8).draw(0).planes) == 16
+    assert len(Sampler(songs, rows, rows[:0], batch=16, labels=8).draw(0).inputs) == 16
 
 
 def test_find_pairs_by_brute_force(songs, rows):
@@ -230,7 +232,7 @@ def test_paired_rows_have_another_target_of_their_piece_transposed_alike(songs, 
     batch = sampler.draw(2)
     paired = set(batch.paired.tolist())
     assert 16 < len(paired) < 48
-    sources, targets = cells_of(batch.planes[:64]), cells_of(batch.targets)
+    sources, targets = cells_of(batch.inputs[:64]), cells_of(batch.targets)
     for i in range(64):
         if i not in paired:
             np.testing.assert_array_equal(sources[i], targets[i])
@@ -241,8 +243,7 @@ def test_paired_rows_have_another_target_of_their_piece_transposed_alike(songs, 
             wanted = np.roll(targets[i], -shift, 1)
             fits += [(cells[partners[first[row] : first[row + 1]]] == wanted).all((1, 2)).any() for row in at]
         assert any(fits)
-        rhythm = abs(batch.rhythm_density[i] - batch.target_rhythm_density[i])
-        note = abs(batch.note_density[i] - batch.target_note_density[i])
+        rhythm, note = abs(batch.values[i] - batch.target_values[i])
         assert rhythm > 1 / 16 or note > 0.5
 
 
@@ -258,7 +259,7 @@ def test_every_partner_is_drawn(songs, rows):
     seen = set()
     for step in range(60):
         batch = sampler.draw(step)
-        at = np.flatnonzero((cells_of(batch.planes) == cells[row]).all((1, 2)))
+        at = np.flatnonzero((cells_of(batch.inputs) == cells[row]).all((1, 2)))
         seen |= {cells_of(batch.targets)[i].tobytes() for i in at}
     assert expected <= seen
 
@@ -273,26 +274,161 @@ def test_label_of_leaves_out_what_is_ambiguous(arousal, label):
     assert found.dtype == np.int64
 
 
-def test_bucketed_batches_hold_rows_of_like_length():
-    generator = torch.Generator().manual_seed(0)
-    lengths = torch.randint(10, 101, (1003,), generator=generator)
-    order = torch.randperm(1003, generator=generator)
-    found = batches.bucketed(order, lengths, 8, torch.Generator().manual_seed(1))
-    assert sorted(found.tolist()) == list(range(1003))
-
-    def padding(rows: torch.Tensor) -> float:
-        groups = lengths[rows[:1000]].view(-1, 8)
-        return float((groups.amax(1, keepdim=True) - groups).sum() / groups.sum())
-
-    assert padding(order) > 0.5
-    assert padding(found) < 0.05
-    firsts = lengths[found[:1000]].view(-1, 8)[:, 0]
-    assert (firsts.diff() < 0).sum() > 30  # the batches themselves come in no order of length
-    again = batches.bucketed(order, lengths, 8, torch.Generator().manual_seed(1))
-    assert (again == found).all()
+# Tokens
 
 
-def test_rows_of_one_length_stay_in_their_order():
-    order = torch.randperm(20)
-    assert (batches.bucketed(order, torch.full((20,), 16), 4, torch.Generator()) == order).all()
-    assert len(batches.bucketed(order[:0], torch.empty(0), 4, torch.Generator())) == 0
+def token_rows(performances, split="train", corpus="maestro"):
+    return performances.select(split=split, corpus=corpus)
+
+
+def shifted(row, semitones):
+    """The slow way: a row of tokens with its note-ons and note-offs moved; None where one leaves the keyboard."""
+    moved = []
+    for token in row.tolist():
+        for first, last in ((2, 89), (90, 177)):
+            if first <= token <= last:
+                token += semitones
+                if not first <= token <= last:
+                    return None
+                break
+        moved.append(token)
+    return moved
+
+
+def test_a_token_batch_without_transposition_is_rows_of_the_data(performances):
+    rows = token_rows(performances)
+    labelled = token_rows(performances, corpus="vgmidi")
+    sampler = Sampler(performances, rows, labelled, batch=24, labels=8, transpose=False, seed=2)
+    assert sampler.batches == 4
+    known = {bytes(performances.codes[row]): row for row in [*rows, *labelled]}
+    seen, widths = [], set()
+    for step in range(4):
+        batch = sampler.draw(step)
+        lengths = batch.lengths
+        assert batch.inputs.shape == (32, int(lengths.max()))  # padding trimmed to the longest
+        assert batch.inputs.dtype == batch.targets.dtype == torch.int64
+        assert batch.targets.shape == (24, int(lengths[:24].max()))
+        assert torch.equal(batch.targets, batch.inputs[:24, : batch.targets.shape[1]])
+        assert (batch.inputs[:24, batch.targets.shape[1] :] == tokens.PAD).all()
+        assert (batch.reconstructed, batch.paired) == (24, None)
+        assert torch.equal(batch.target_lengths, lengths[:24])
+        whole = np.pad(batch.inputs.numpy(), ((0, 0), (0, 100 - batch.inputs.shape[1])), constant_values=tokens.PAD)
+        found = np.array([known[bytes(row)] for row in whole.astype(np.uint16)])
+        np.testing.assert_array_equal(lengths, performances.lengths(found))
+        for row, length in zip(batch.inputs.tolist(), lengths.tolist(), strict=True):
+            assert row[length - 1] == tokens.EOS
+            assert tokens.PAD not in row[:length]
+            assert set(row[length:]) <= {tokens.PAD}
+        cells = performances.cells(found)
+        np.testing.assert_array_equal(batch.rhythm_symbols, attributes.rhythm_symbols(cells))
+        np.testing.assert_array_equal(batch.note_symbols, attributes.note_symbols(cells))
+        np.testing.assert_allclose(batch.values, performances.attributes[found], rtol=1e-6)
+        assert torch.equal(batch.target_values, batch.values[:24])
+        np.testing.assert_array_equal(batch.key.argmax(1), performances.key[found[:24]])
+        np.testing.assert_array_equal(batch.label, label_of(performances.arousal[found]))
+        assert (batch.key.sum(1) == 1).all()
+        assert set(found[:24]) <= set(rows)
+        assert set(found[24:]) <= set(labelled)
+        seen += found[:24].tolist()
+        widths.add(batch.inputs.shape[1])
+    assert sorted(seen) == rows.tolist()
+    assert len(widths) > 1
+    assert max(widths) < 100
+
+
+def test_targets_are_trimmed_to_the_longest_that_is_rebuilt(performances):
+    """A labelled row may be longer than all of them."""
+    lengths = performances.lengths(np.arange(len(performances)))
+    short, long = np.argsort(lengths)[[0, -1]]
+    sampler = Sampler(performances, np.array([short]), np.array([long]), batch=1, labels=1, transpose=False)
+    batch = sampler.draw(0)
+    assert (batch.inputs.shape, batch.targets.shape) == ((2, lengths[long]), (1, lengths[short]))
+
+
+def test_transposed_tokens_move_note_ons_and_note_offs_alone(performances):
+    rows = token_rows(performances)
+    plain, moving = (Sampler(performances, rows, rows[:0], batch=32, transpose=t) for t in (False, True))
+    a, b = plain.draw(1), moving.draw(1)
+    shifts = set()
+    for before, after, length, key, moved in zip(
+        a.inputs, b.inputs, a.lengths.tolist(), a.key.argmax(1).tolist(), b.key.argmax(1).tolist(), strict=True
+    ):
+        fits = [s for s in range(-5, 7) if shifted(before, s) == after.tolist()]
+        assert len(fits) == 1
+        mode, tonic = divmod(key, 12)
+        assert divmod(moved, 12) == (mode, (tonic + fits[0]) % 12)
+        assert after[length - 1] == tokens.EOS
+        shifts |= set(fits)
+    assert len(shifts) > 6
+    for name in ("lengths", "rhythm_symbols", "note_symbols", "values", "target_values", "label"):
+        assert torch.equal(getattr(a, name), getattr(b, name)), name
+
+
+@given(
+    arrays(np.int64, (4, 12), elements=st.integers(0, tokens.VOCABULARY - 1)),
+    st.lists(st.integers(-12, 12), min_size=4, max_size=4),
+)
+def test_transpose_tokens_by_the_slow_way(rows, semitones):
+    found, moved = transpose_tokens(torch.from_numpy(rows), torch.tensor(semitones))
+    for row, wanted, got, by in zip(rows, semitones, found.tolist(), moved.tolist(), strict=True):
+        expected = shifted(row, wanted)
+        assert (got, by) == ((row.tolist(), 0) if expected is None else (expected, wanted))
+
+
+@pytest.mark.parametrize("token", [tokens.NOTE_ON, tokens.NOTE_OFF])
+def test_a_row_that_would_leave_the_keyboard_stays(token):
+    lowest, highest = (torch.tensor([[tokens.VELOCITY, token + key, tokens.EOS]]) for key in (0, 87))
+    for row, down, up in ((lowest, True, False), (highest, False, True)):
+        for semitones, leaves in ((-1, down), (1, up)):
+            found, moved = transpose_tokens(row, torch.tensor([semitones]))
+            by = 0 if leaves else semitones
+            assert moved.tolist() == [by]
+            assert found.tolist() == [[tokens.VELOCITY, int(row[0, 1]) + by, tokens.EOS]]
+
+
+def test_the_key_of_a_row_that_stays_is_not_shifted(performances, tmp_path):
+    """Of two like rows, one with a note more, which is the highest of the piano."""
+    arrays = {name: np.array(getattr(performances, name)[:2]) for name in array_types("tokens")}
+    row = [tokens.VELOCITY, tokens.NOTE_ON + 40, tokens.TIME_SHIFT + 9, tokens.NOTE_OFF + 40, tokens.EOS]
+    high = [*row[:-1], tokens.NOTE_ON + 87, tokens.TIME_SHIFT, tokens.NOTE_OFF + 87, tokens.EOS]
+    arrays["codes"][:] = tokens.PAD
+    arrays["codes"][0, : len(row)], arrays["codes"][1, : len(high)] = row, high
+    arrays["key"][:] = 14
+    data = write_dataset(tmp_path / "two", performances.manifest, arrays)
+    sampler = Sampler(data, np.arange(2), np.empty(0, np.int64), batch=2, seed=1)
+    keys = {5: set(), 8: set()}
+    for step in range(40):
+        batch = sampler.draw(step)
+        for length, key, first in zip(
+            batch.lengths.tolist(), batch.key.argmax(1).tolist(), batch.inputs[:, 1].tolist(), strict=True
+        ):
+            keys[length].add(key)
+            assert (key - 12 - 2 - (first - tokens.NOTE_ON - 40)) % 12 == 0
+    assert keys[5] == set(range(12, 24))
+    assert keys[8] == {(2 + s) % 12 + 12 for s in range(-5, 1)}
+
+
+def test_a_token_batch_depends_on_seed_and_step_alone(performances):
+    rows, labelled = token_rows(performances), token_rows(performances, corpus="vgmidi")
+    settings = {"batch": 24, "labels": 4}
+    one, other = (Sampler(performances, rows, labelled, seed=3, **settings) for _ in range(2))
+    steps = [7, 0, 11, 4, 7, 5]
+    found = {step: one.draw(step) for step in steps}
+    torch.manual_seed(99)
+    for step in sorted(set(steps)):
+        assert same(other.draw(step), found[step])
+    assert not same(found[4], found[5])
+
+
+def test_pairs_are_refused_on_tokens(performances):
+    rows = token_rows(performances)
+    with pytest.raises(FadernetsError, match=r"pairs 0\.5: pairs of like bars need the grid; .* holds tokens"):
+        Sampler(performances, rows, rows[:0], batch=8, pairs=0.5)
+
+
+@pytest.mark.parametrize("shift", [-13, -5, 0, 6, 12])
+def test_a_key_s_tonic_moves_and_its_mode_stays(shift):
+    found = one_hot(torch.arange(24), torch.full((24,), shift))
+    for key, row in enumerate(found.tolist()):
+        expected = (key + shift) % 12 + (12 if key >= 12 else 0)
+        assert row == [float(k == expected) for k in range(24)]

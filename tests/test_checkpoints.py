@@ -6,10 +6,11 @@ import shutil
 
 import pytest
 import torch
-from conftest import make_model, save_run
+from conftest import TINY, make_model, save_run
 
 from fadernets import cards, checkpoints
 from fadernets.checkpoints import CheckpointError
+from fadernets.models import build
 
 
 @pytest.fixture(scope="module")
@@ -150,10 +151,25 @@ def test_a_config_of_something_else(folder, text):
         checkpoints.load(folder)
 
 
-def test_a_foreign_codec(folder):
-    change(folder, codec="tokens")
-    with pytest.raises(CheckpointError, match="codec 'tokens'; this version reads 'grid'"):
+@pytest.mark.parametrize("codec", ["midi", None])
+def test_a_foreign_codec(folder, codec):
+    change(folder, codec=codec)
+    with pytest.raises(CheckpointError, match=f"codec {codec!r}; this version reads grid, tokens"):
         checkpoints.load(folder)
+
+
+def test_weights_of_another_codec(folder):
+    change(folder, codec="tokens")
+    with pytest.raises(CheckpointError, match="does not fit its config"):
+        checkpoints.load(folder)
+
+
+def test_a_model_over_tokens_comes_back(tmp_path, performances):
+    model = build("music-fadernets", TINY, "tokens")
+    loaded, config = checkpoints.load(save_run(tmp_path / "last", model, performances))
+    assert (config["codec"], loaded.codec) == ("tokens", "tokens")
+    for name, weight in model.state_dict().items():
+        assert torch.equal(weight, loaded.state_dict()[name]), name
 
 
 @pytest.mark.parametrize("name", ["recipe", "data", "step", "segments", "figures"])

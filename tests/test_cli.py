@@ -13,7 +13,7 @@ from midi_files import BROKEN, ODDITIES, PIECES, TPQ, metre, notes, right, save,
 
 from fadernets import cli, edit, engine
 
-COMMANDS = ("apply", "measure", "render", "models", "demo", "prepare", "train", "export", "evaluate")
+COMMANDS = ("apply", "mix", "measure", "render", "models", "demo", "prepare", "train", "export", "evaluate")
 
 
 @pytest.fixture

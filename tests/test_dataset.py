@@ -1,5 +1,6 @@
 """A data set is written whole, opens as it was written, and says so when it is damaged."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -8,19 +9,24 @@ import sys
 import numpy as np
 import pytest
 
-from fadernets import dataset, grid
-from fadernets.dataset import ARRAYS, Dataset, array_hash, attribute_statistics, write_dataset
+from fadernets import dataset, grid, tokens
+from fadernets.dataset import ARRAYS, Dataset, array_hash, array_types, attribute_statistics, write_dataset
 from fadernets.errors import FadernetsError
 
 RNG = np.random.default_rng(0)
 CELLS = RNG.choice(3, (6, 16, 88), p=[0.9, 0.05, 0.05]).astype(np.uint8)
+PHRASE = [300, 41, 178 + 24, 129, 45, 178 + 49, 133, 1]  # a C for a quarter of a second, an E for half of one
 
 
 def contents(segments=6, codec="grid"):
     cells = CELLS[:segments]
-    codes = grid.pack(cells) if codec == "grid" else np.full((segments, 100), 5, np.uint16)
+    own = {"codes": grid.pack(cells)}
+    if codec == "tokens":
+        codes = np.full((segments, 100), tokens.PAD, np.uint16)
+        codes[:, : len(PHRASE)] = PHRASE
+        own = {"codes": codes, "seconds": np.array([2, 1, 4, 2, 0.75, 3], np.float32)[:segments]}
     arrays = {
-        "codes": codes,
+        **own,
         "attributes": np.stack([np.arange(segments) / 8, np.arange(segments) * 2], axis=1).astype(np.float32),
         "key": np.arange(segments, dtype=np.uint8),
         "arousal": np.array([0.5, np.nan, np.nan, -0.5, np.nan, 0.0], np.float32)[:segments],
@@ -46,6 +52,12 @@ def contents(segments=6, codec="grid"):
 def folder(tmp_path):
     write_dataset(tmp_path / "set", *contents())
     return tmp_path / "set"
+
+
+@pytest.fixture
+def token_folder(tmp_path):
+    write_dataset(tmp_path / "tokens", *contents(codec="tokens"))
+    return tmp_path / "tokens"
 
 
 def change(folder, **values):
@@ -111,11 +123,42 @@ def test_no_training_segment_no_statistics():
     assert attribute_statistics(np.empty((0, 1), np.float32), ["note_density"]) == {"note_density": {}}
 
 
-def test_a_tokens_data_set_has_codes_and_no_cells(tmp_path):
-    data = write_dataset(tmp_path / "set", *contents(codec="tokens"))
-    assert (data.codes.shape, data.codes.dtype) == ((6, 100), np.uint16)
-    with pytest.raises(FadernetsError, match="holds tokens, not the grid"):
-        data.cells(np.array([0]))
+def test_a_tokens_data_set_opens_as_it_was_written(token_folder):
+    _, arrays = contents(codec="tokens")
+    data = Dataset.open(token_folder)
+    assert set(arrays) == set(array_types("tokens")) == {*ARRAYS, "seconds"}
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(getattr(data, name), array)
+        assert getattr(data, name).dtype == array.dtype
+    assert (data.codec, data.codes.shape, data.codes.dtype) == ("tokens", (6, 100), np.uint16)
+    assert data.seconds.dtype == np.float32
+    assert data.hash == array_hash(arrays)
+    data.verify()
+
+
+def test_the_cells_of_tokens_are_at_each_segment_s_own_tempo(token_folder):
+    data = Dataset.open(token_folder)
+    found = data.cells(np.array([2, 0, 1]))  # of 4, 2 and 1 seconds
+    for cells, length in zip(found, (1, 2, 4), strict=True):  # steps of a quarter of a second
+        expected = grid.from_notes(np.array([(0, length, 60), (length, 3 * length, 64)]))
+        np.testing.assert_array_equal(cells, expected)
+    assert data.cells(np.array([], np.int64)).shape == (0, 16, 88)
+
+
+def test_a_grid_data_set_knows_no_seconds(folder, token_folder):
+    assert Dataset.open(folder).seconds is None
+    assert not (folder / "seconds.npy").exists()
+    assert (token_folder / "seconds.npy").exists()
+    assert array_types("grid") == ARRAYS
+
+
+def test_one_codec_in_place_of_the_other(folder):
+    """No array of the one before is left."""
+    write_dataset(folder, *contents(codec="tokens"))
+    Dataset.open(folder).verify()
+    write_dataset(folder, *contents())
+    assert not (folder / "seconds.npy").exists()
+    Dataset.open(folder).verify()
 
 
 def test_lengths_are_sixteen_on_the_grid_and_the_tokens_up_to_eos(tmp_path):
@@ -123,8 +166,8 @@ def test_lengths_are_sixteen_on_the_grid_and_the_tokens_up_to_eos(tmp_path):
     arrays["codes"] = np.zeros((6, 100), np.uint16)
     for row in range(6):
         arrays["codes"][row, : 3 + row] = 2
-    tokens = write_dataset(tmp_path / "tokens", manifest, arrays)
-    assert tokens.lengths(np.array([5, 0])).tolist() == [8, 3]
+    data = write_dataset(tmp_path / "tokens", manifest, arrays)
+    assert data.lengths(np.array([5, 0])).tolist() == [8, 3]
     assert write_dataset(tmp_path / "grid", *contents()).lengths(np.array([1, 2])).tolist() == [16, 16]
 
 
@@ -141,6 +184,28 @@ def test_a_changed_byte_of_any_array_breaks_the_hash(folder, name):
         Dataset.open(folder).verify()
 
 
+def test_the_hash_of_a_grid_data_set_does_not_depend_on_seconds(folder):
+    """It is what it was before there were any: sha256 over name, type, shape and bytes in the order of ARRAYS."""
+    _, arrays = contents()
+    digest = hashlib.sha256()
+    for name in ARRAYS:
+        digest.update(f"{name} {arrays[name].dtype.str} {arrays[name].shape}\n".encode() + arrays[name].tobytes())
+    assert Dataset.open(folder).hash == array_hash(arrays) == digest.hexdigest()
+    data = write_dataset(folder, contents()[0], {**arrays, "seconds": np.ones(6, np.float32)})
+    assert data.hash == digest.hexdigest()
+    data.verify()
+
+
+@pytest.mark.parametrize("name", array_types("tokens"))
+def test_a_changed_byte_of_any_array_of_tokens_breaks_the_hash(token_folder, name):
+    path = token_folder / f"{name}.npy"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(FadernetsError, match=r"is damaged .*hash"):
+        Dataset.open(token_folder).verify()
+
+
 def test_the_hash_sees_types_and_which_array_it_is():
     _, arrays = contents()
     as_int = {**arrays, "key": arrays["key"].astype(np.int8)}
@@ -153,6 +218,19 @@ def test_a_missing_array_is_named(folder, name):
     (folder / f"{name}.npy").unlink()
     with pytest.raises(FadernetsError, match=rf"{name}\.npy: is missing"):
         Dataset.open(folder)
+
+
+def test_tokens_without_their_seconds_are_named(token_folder):
+    (token_folder / "seconds.npy").unlink()
+    with pytest.raises(FadernetsError, match=r"seconds\.npy: is missing"):
+        Dataset.open(token_folder)
+
+
+@pytest.mark.parametrize("seconds", [np.zeros(6), np.zeros(5, np.float32), np.zeros((6, 1), np.float32)])
+def test_seconds_of_another_shape_or_type_are_an_error(token_folder, seconds):
+    np.save(token_folder / "seconds.npy", seconds)
+    with pytest.raises(FadernetsError, match=r"the manifest says float32 \[6\]"):
+        Dataset.open(token_folder)
 
 
 @pytest.mark.parametrize("size", [0, 20, 100, 200])

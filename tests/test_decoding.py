@@ -140,3 +140,69 @@ def test_the_candidate_nearest_to_all_targets_wins():
     assert decoding.choose(found, one[None], np.array([0.2, 1.0])).tolist() == [1]
     tied = Candidates(np.stack([two, one])[None], np.array([[np.nan, np.nan]]))
     assert decoding.choose(tied, one[None], np.array([0.2, 1.0])).tolist() == [1]
+
+
+# Another rhythm
+
+
+def other_rhythm(engine, cells, by=1):
+    """The rhythm of each segment's neighbour."""
+    z = engine.encode(cells).rhythm
+    return decoding.Rhythm(np.roll(z, by, axis=0) - z, np.roll((cells == grid.ONSET).any(-1), by, axis=0))
+
+
+def test_another_rhythm_takes_the_place_of_the_code_and_of_its_level(engine, cells):
+    source, rhythm = decoding.look(engine, cells), other_rhythm(engine, cells)
+    request = Request(rhythm=rhythm)
+    assert not request.at_rest
+    codes, values = decoding.moved_codes(engine, source, request)
+    np.testing.assert_allclose(codes.rhythm, np.roll(source.codes.rhythm, 1, axis=0), atol=1e-5)
+    assert (codes.note == source.codes.note).all()
+    assert values[:, 0].tolist() == np.roll(source.before["rhythm_density"], 1).tolist()
+    assert values[:, 1].tolist() == source.before["note_density"].tolist()
+    assert (decoding.targets_of(source, request) == values).all()
+    assert (source.before["rhythm_density"] == attributes.rhythm_density(cells)).all()  # left as it was
+
+
+def test_faders_move_from_the_other_rhythm_s_level(engine, cells):
+    source, rhythm = decoding.look(engine, cells), other_rhythm(engine, cells)
+    own = rhythm.onsets.mean(1)
+    still, _ = decoding.moved_codes(engine, source, Request({"rhythm_density": own}, rhythm=rhythm))
+    assert (still.rhythm == decoding.moved_codes(engine, source, Request(rhythm=rhythm))[0].rhythm).all()
+    moved, values = decoding.moved_codes(engine, source, Request({"rhythm_density": own + 0.25}, rhythm=rhythm))
+    assert (moved.rhythm[:, 0] > still.rhythm[:, 0]).all()
+    assert (moved.rhythm[:, 1:] == still.rhythm[:, 1:]).all()
+    assert (values[:, 0] == own + 0.25).all()
+
+
+def test_a_request_is_cut_as_the_segments_are(engine, cells):
+    rhythm = other_rhythm(engine, cells)
+    request = Request({"note_density": np.arange(8.0)}, 0.5, 0.25, rhythm)
+    part = request.take(slice(2, 5))
+    assert part.asked["note_density"].tolist() == [2, 3, 4]
+    assert (part.arousal, part.faithfulness) == (0.5, 0.25)
+    assert (part.rhythm.shift == rhythm.shift[2:5]).all()
+    assert (part.rhythm.onsets == rhythm.onsets[2:5]).all()
+    assert Request().take(slice(2, 5)) == Request()
+
+
+def test_its_onset_steps_are_taken_as_they_are_at_full_faithfulness(engine, cells):
+    cells = np.stack(
+        [grid.from_notes(np.array([(t, t + 2, 60 + t) for t in range(i % 3, 16, 2 + i)])) for i in range(8)]
+    )
+    rhythm = other_rhythm(engine, cells, by=3)
+    out = decoding.edit(engine, cells, Request(rhythm=rhythm))
+    assert ((out == grid.ONSET).any(-1) == rhythm.onsets).all()
+
+
+def test_the_pull_of_known_onsets_grows_with_its_weight():
+    scores = np.full((1, 16, 176), -0.5, np.float32)
+    scores[0, [1, 9], 40] = [0.4, 0.1]
+    even, none = np.zeros((17, 2, 16)), np.zeros((1, 16), bool)
+    known = none.copy()
+    known[0, [3, 9]] = True
+    for pull, expected in ((0.0, [1, 9]), (0.25, [1, 9]), (0.6, [3, 9]), (1.0, [3, 9])):
+        steps = decoding.onset_steps(scores, np.array([2 / 16]), none, even, known, pull)
+        assert np.flatnonzero(steps[0] == 1).tolist() == expected
+    one = decoding.onset_steps(scores, np.array([1 / 16]), none, even, known, 1.0)
+    assert np.flatnonzero(one[0] == 1).tolist() == [9]  # of the known ones, the best scored

@@ -15,7 +15,8 @@ from fadernets.dataset import attribute_statistics
 from fadernets.engine import Codes, Engine
 from fadernets.errors import FadernetsError
 from fadernets.export import export, statistics
-from fadernets.models.music_fadernets import probabilities
+from fadernets.models import build
+from fadernets.models.codings import probabilities
 
 
 @pytest.fixture(params=[True, False], ids=["attributes", "no attributes"])
@@ -41,7 +42,7 @@ def torch_decode(model, codes, key, asked, held):
     z = {name: torch.from_numpy(getattr(codes, name)) for name in ("rhythm", "note")}
     before = torch.stack([torch.zeros(held.shape), torch.from_numpy(held).float()], 1)
     one_hot = torch.eye(24)[torch.from_numpy(key.astype(np.int64))]
-    out = model.decoder.generate(z, one_hot, torch.from_numpy(asked).float(), before)
+    out = model.decode(z, one_hot, torch.from_numpy(asked).float(), before)
     hook.remove()
     p = torch.stack([probabilities(x.unflatten(-1, (2, 88))) for x in logits], 1).flatten(2)
     return (out[:, 0] * grid.ONSET + out[:, 1] * grid.HOLD).numpy().astype(np.uint8), p.detach().numpy()
@@ -190,6 +191,17 @@ def test_an_export_replaces_a_model_and_nothing_else(songs, tmp_path):
             export(run, target)
     assert (full / "diary.txt").read_text() == "dear"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "full", "run"]
+
+
+def test_other_models_and_other_codecs_are_refused(songs, performances, tmp_path):
+    runs = {
+        "pati over grid": save_run(tmp_path / "a", build("pati", {"z": 4}), songs, name="pati"),
+        "music-fadernets over tokens": save_run(tmp_path / "b", build("music-fadernets", {}, "tokens"), performances),
+    }
+    for what, run in runs.items():
+        with pytest.raises(FadernetsError, match=f"{run}: {what}; .* `fadernets evaluate` takes the run itself"):
+            export(run, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
 
 
 def test_a_folder_that_is_no_checkpoint(tmp_path):

@@ -11,8 +11,7 @@ from fadernets import losses, schedules
 from fadernets.batches import Sampler
 from fadernets.blocks import GRUEncoder, Posterior, SequenceDecoder
 from fadernets.errors import FadernetsError
-from fadernets.models import MODELS, build
-from fadernets.models import music_fadernets as mf
+from fadernets.models import MODELS, build, codings
 
 CODES = ("rhythm", "note")
 TERMS = {"reconstruction", "loss", "beta"} | {
@@ -33,24 +32,25 @@ def batch(sampler):
     return sampler.draw(0)
 
 
-def asked_of(batch):
-    return torch.stack([batch.target_rhythm_density, batch.target_note_density], -1)
-
-
 def with_rows(batch, rows, planes):
     """The batch with other segments in some rows, as sources and, where they are rebuilt, as targets."""
-    changed = batch.planes.clone()
+    changed = batch.inputs.clone()
     changed[rows] = planes
     n = batch.reconstructed
     keys = batch.key.argmax(1)
     return Sampler.finish(changed, changed[:n], None, keys, torch.zeros_like(keys), batch.label)
 
 
-def forced_logits(decoder, codes, key, asked, planes):
+def forced_loss(model, codes, key, asked, planes):
+    """The decoder's own loss."""
+    return model.decoder.loss(model.condition(codes, key, asked), asked, planes)
+
+
+def forced_logits(model, codes, key, asked, planes):
     """[B, 16, 2, 88] logits of the decoder under teacher forcing."""
     seen = []
-    hook = decoder.head.register_forward_hook(lambda module, inputs, output: seen.append(output))
-    decoder.loss(codes, key, asked, planes)
+    hook = model.decoder.head.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    forced_loss(model, codes, key, asked, planes)
     hook.remove()
     return seen[0].unflatten(-1, (2, 88))
 
@@ -58,15 +58,17 @@ def forced_logits(decoder, codes, key, asked, planes):
 # The table
 
 
-def test_every_model_of_the_table_builds():
+@pytest.mark.parametrize("codec", ["grid", "tokens"])
+def test_every_model_of_the_table_builds(codec):
     for name in MODELS:
-        assert build(name, TINY).options.z == TINY["z"]
+        model = build(name, {"z": TINY["z"]}, codec)
+        assert (model.options.z, model.codec) == (TINY["z"], codec)
 
 
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("glsr", {}, "unknown model 'glsr'; known: music-fadernets"),
+        ("glsr", {}, "unknown model 'glsr'; known: music-fadernets, pati, cvae"),
         ("music-fadernets", {"layers": 3}, "unknown model option 'layers'; known: z, encoder"),
         ("music-fadernets", {"z": "wide"}, "model option z: 'wide' is not of type int"),
         ("music-fadernets", {"z": True}, "model option z: True is not of type int"),
@@ -166,13 +168,13 @@ def test_sub_decoder_loss_is_over_classes_summed_over_steps(sub_decoder, symbols
 @pytest.mark.parametrize("t", [0, 1, 8, 15])
 def test_the_global_decoder_sees_what_is_before_a_step_and_not_the_step(batch, t):
     model = make_model()
-    codes = {name: q.mean[:12] for name, q in model.encode(batch.planes).items()}
-    planes, asked = batch.targets.clone(), asked_of(batch)
+    codes = {name: q.mean[:12] for name, q in model.encode(batch.inputs).items()}
+    planes, asked = batch.targets.clone(), batch.target_values
     planes[:, 1, 0] = 0  # what is held in is given, not predicted
     changed = planes.clone()
     changed[:, :, t:] = 0
     changed[:, 0, t:, 40] = 1 - planes[:, 0, t:, 40]
-    a, b = (forced_logits(model.decoder, codes, batch.key, asked, x) for x in (planes, changed))
+    a, b = (forced_logits(model, codes, batch.key, asked, x) for x in (planes, changed))
     torch.testing.assert_close(a[:, : t + 1], b[:, : t + 1])
     if t < 15:
         assert ((a - b)[:, t + 1].abs().amax((1, 2)) > 1e-4).all()
@@ -180,12 +182,12 @@ def test_the_global_decoder_sees_what_is_before_a_step_and_not_the_step(batch, t
 
 def test_the_global_decoder_knows_what_is_held_in_and_no_more_of_the_first_step(batch):
     model = make_model()
-    codes = {name: q.mean[:12] for name, q in model.encode(batch.planes).items()}
+    codes = {name: q.mean[:12] for name, q in model.encode(batch.inputs).items()}
     planes = torch.zeros(12, 2, 16, 88)
     held, struck = planes.clone(), planes.clone()
     held[:, 1, 0, 30] = 1
     struck[:, 0, 0, 30] = 1
-    a, b, c = (forced_logits(model.decoder, codes, batch.key, asked_of(batch), x) for x in (planes, held, struck))
+    a, b, c = (forced_logits(model, codes, batch.key, batch.target_values, x) for x in (planes, held, struck))
     assert ((a - b)[:, 0].abs().amax((1, 2)) > 1e-4).all()
     torch.testing.assert_close(a[:, 0], c[:, 0])
 
@@ -193,11 +195,11 @@ def test_the_global_decoder_knows_what_is_held_in_and_no_more_of_the_first_step(
 @pytest.mark.parametrize("attributes", [True, False])
 def test_what_conditions_the_global_decoder(batch, attributes):
     model = make_model(attributes=attributes)
-    codes = {name: q.mean[:12] for name, q in model.encode(batch.planes).items()}
-    asked = asked_of(batch)
+    codes = {name: q.mean[:12] for name, q in model.encode(batch.inputs).items()}
+    asked = batch.target_values
 
     def logits(codes=codes, key=batch.key, asked=asked):
-        return forced_logits(model.decoder, codes, key, asked, batch.targets)
+        return forced_logits(model, codes, key, asked, batch.targets)
 
     def moves(**changed):
         return ((logits() - logits(**changed))[:, 0].abs().amax((1, 2)) > 1e-5).all()
@@ -212,9 +214,9 @@ def test_what_conditions_the_global_decoder(batch, attributes):
 def test_decoder_loss_by_hand(batch):
     """Off has logit 0; the mean over segments of the summed surprise at every cell."""
     model = make_model()
-    codes = {name: q.mean[:12] for name, q in model.encode(batch.planes).items()}
-    args = (codes, batch.key, asked_of(batch), batch.targets)
-    logits = forced_logits(model.decoder, *args).double()
+    codes = {name: q.mean[:12] for name, q in model.encode(batch.inputs).items()}
+    args = (codes, batch.key, batch.target_values, batch.targets)
+    logits = forced_logits(model, *args).double()
     total = torch.zeros((), dtype=torch.float64)
     below = (1 + logits.exp().sum(2)).log()  # [B, T, P]
     for row in range(12):
@@ -222,13 +224,13 @@ def test_decoder_loss_by_hand(batch):
             total += below[row, step].sum()
             for plane in range(2):
                 total -= logits[row, step, plane][batch.targets[row, plane, step] > 0].sum()
-    assert model.decoder.loss(*args).item() == pytest.approx(total.item() / 12, rel=1e-5)
+    assert forced_loss(model, *args).item() == pytest.approx(total.item() / 12, rel=1e-5)
 
 
 def test_probabilities_of_a_cell():
     logits = torch.tensor([[[np.log(3.0)], [np.log(4.0)]]], dtype=torch.float32)
-    torch.testing.assert_close(mf.probabilities(logits), torch.tensor([[[3 / 8], [4 / 8]]]))
-    assert mf.choose(torch.tensor([0.5, 0.51])).tolist() == [0, 1]
+    torch.testing.assert_close(codings.probabilities(logits), torch.tensor([[[3 / 8], [4 / 8]]]))
+    assert codings.choose(torch.tensor([0.5, 0.51])).tolist() == [0, 1]
 
 
 def test_counts_still_to_place_by_hand():
@@ -236,32 +238,33 @@ def test_counts_still_to_place_by_hand():
     cells = torch.zeros(1, 16, 2, 88)
     cells[0, 0, 0, [40, 44, 47]] = 1
     cells[0, 1, 1, 40] = 1
-    left = mf.still_to_place(cells, torch.tensor([[0.5, 2.0]]))
+    left = codings.still_to_place(cells, torch.tensor([[0.5, 2.0]]))
     assert left.shape == (1, 16, 2)
     torch.testing.assert_close(left[0, 0], torch.tensor([0.5, 2.0]))
     torch.testing.assert_close(left[0, 1], torch.tensor([7 / 15, 29 / 15]))
     torch.testing.assert_close(left[0, 2], torch.tensor([7 / 14, 28 / 14]))
     # 7 onsets and 28 notes are left for the last step: more than a step may be asked to make up for.
     torch.testing.assert_close(left[0, 15], torch.tensor([1.0, 1.5 * 2 + 0.5]))
-    over = mf.still_to_place(cells, torch.tensor([[0.0, 0.125]]))
+    over = codings.still_to_place(cells, torch.tensor([[0.0, 0.125]]))
     assert (over[0, 1:] == 0).all()
 
 
 def test_step_counts_stop_at_fifteen_voices():
     cells = torch.zeros(2, 88)
     cells[1, :40] = 1
-    assert mf.step_counts(cells).tolist() == [0, 15]
+    assert codings.step_counts(cells).tolist() == [0, 15]
 
 
 @pytest.mark.parametrize("attributes", [True, False])
 def test_generate_decides_as_teacher_forcing_on_its_own_output(batch, attributes):
     model = make_model(seed=4, attributes=attributes)
-    codes = {name: q.mean[:12] for name, q in model.encode(batch.planes).items()}
-    asked = asked_of(batch)
+    codes = {name: q.mean[:12] for name, q in model.encode(batch.inputs).items()}
+    asked = batch.target_values
     silence = torch.zeros(12, 2, 88)
-    out = model.decoder.generate(codes, batch.key, asked, silence)
+    out = model.decoder.generate(model.condition(codes, batch.key, asked), asked, silence)
+    assert torch.equal(model.decode(codes, batch.key, asked), out)
     assert out.shape == (12, 2, 16, 88)
-    p = mf.probabilities(forced_logits(model.decoder, codes, batch.key, asked, out))  # [B, T, 2, P]
+    p = codings.probabilities(forced_logits(model, codes, batch.key, asked, out))  # [B, T, 2, P]
     sounds = torch.nn.functional.pad(out.amax(1)[:, :-1], (0, 0, 1, 0))
     assert torch.equal(out[:, 0], (p[:, :, 0] > 0.5).float())
     assert torch.equal(out[:, 1], ((p[:, :, 1] > 0.5) & (sounds > 0)).float())
@@ -274,21 +277,21 @@ def test_generate_holds_only_what_sounds(batch):
     model = make_model()
     with torch.no_grad():
         model.decoder.head.bias.copy_(torch.tensor([-50.0, 50.0]).repeat_interleave(88))  # hold everything
-    codes = {name: q.mean[:12] for name, q in model.encode(batch.planes).items()}
+    codes = {name: q.mean[:12] for name, q in model.encode(batch.inputs).items()}
     held = torch.zeros(12, 2, 88)
     held[:, 1, 33] = 1
-    out = model.decoder.generate(codes, batch.key, asked_of(batch), held)
+    out = model.decode(codes, batch.key, batch.target_values, held)
     assert out[:, 1, :, 33].all()
     assert out.sum() == 12 * 16
 
 
 def test_input_dropout_is_for_training_alone(batch):
     model = make_model(input_dropout=0.5)
-    codes = {name: q.mean[:12].detach() for name, q in model.encode(batch.planes).items()}
-    args = (codes, batch.key, asked_of(batch), batch.targets)
-    assert model.decoder.loss(*args) == model.decoder.loss(*args)
+    codes = {name: q.mean[:12].detach() for name, q in model.encode(batch.inputs).items()}
+    args = (codes, batch.key, batch.target_values, batch.targets)
+    assert forced_loss(model, *args) == forced_loss(model, *args)
     model.train()
-    assert model.decoder.loss(*args) != model.decoder.loss(*args)
+    assert forced_loss(model, *args) != forced_loss(model, *args)
 
 
 # The loss as a whole
@@ -300,7 +303,7 @@ def test_the_loss_is_the_weighted_sum_of_its_terms(batch):
     for step in (0, 10, 30, 100):
         terms = {name: value.item() for name, value in model.loss(batch, step, 100).items()}
         assert set(terms) == TERMS
-        assert terms["beta"] == pytest.approx(schedules.beta(step, 100, value=0.3, start=0.1, ramp=0.4))
+        assert terms["beta"] == pytest.approx(schedules.ramp(step, 100, value=0.3, start=0.1, ramp=0.4))
         expected = terms["reconstruction"]
         for name in CODES:
             expected += 3 * terms[f"{name}_symbols"] + 7 * terms[f"{name}_regulariser"]
@@ -313,8 +316,8 @@ def test_the_loss_is_the_weighted_sum_of_its_terms(batch):
 def test_each_term_against_its_own_computation(batch):
     model = make_model()
     terms, n = model.loss(batch, 0, 10), batch.reconstructed
-    for name in CODES:
-        q = model.encode(batch.planes)[name]
+    for i, name in enumerate(CODES):
+        q = model.encode(batch.inputs)[name]
         means, free, given = model.means[name], batch.label < 0, batch.label >= 0
         kl, class_kl = losses.mixture_kl(q.mean[free], q.log_variance[free], q.z[free], means)
         labelled = losses.labelled_kl(q.mean[given], q.log_variance[given], means, batch.label[given])
@@ -322,7 +325,7 @@ def test_each_term_against_its_own_computation(batch):
             "kl": kl.mean(),
             "class_kl": class_kl.mean(),
             "labelled": labelled.mean(),
-            "regulariser": losses.regulariser(q.z[:, 0], getattr(batch, f"{name}_density")),
+            "regulariser": losses.regulariser(q.z[:, 0], batch.values[:, i]),
             "symbols": model.sub_decoders[name].loss(q.z[:n], getattr(batch, f"{name}_symbols")[:n]),
         }
         for term, value in expected.items():
@@ -332,7 +335,7 @@ def test_each_term_against_its_own_computation(batch):
 def test_labelled_rows_enter_the_cluster_and_regulariser_terms_alone(batch):
     model = make_model()
     before = model.loss(batch, 5, 10)
-    after = model.loss(with_rows(batch, slice(12, 18), batch.planes[:6].flip(2)), 5, 10)
+    after = model.loss(with_rows(batch, slice(12, 18), batch.inputs[:6].flip(2)), 5, 10)
     for name in ("reconstruction", *(f"{c}_{t}" for c in CODES for t in ("symbols", "kl", "class_kl"))):
         torch.testing.assert_close(before[name], after[name], msg=name)
     for name in (f"{c}_{t}" for c in CODES for t in ("labelled", "regulariser")):
@@ -342,7 +345,7 @@ def test_labelled_rows_enter_the_cluster_and_regulariser_terms_alone(batch):
 def test_unlabelled_rows_leave_the_supervised_term_alone(batch):
     model = make_model()
     before = model.loss(batch, 5, 10)
-    after = model.loss(with_rows(batch, slice(0, 6), batch.planes[6:12].flip(2)), 5, 10)
+    after = model.loss(with_rows(batch, slice(0, 6), batch.inputs[6:12].flip(2)), 5, 10)
     for name in (f"{c}_labelled" for c in CODES):
         torch.testing.assert_close(before[name], after[name])
     for name in ("reconstruction", *(f"{c}_{t}" for c in CODES for t in ("symbols", "kl", "regulariser"))):
@@ -352,26 +355,31 @@ def test_unlabelled_rows_leave_the_supervised_term_alone(batch):
 def test_a_label_names_its_component(batch):
     """Toward the labelled component the supervised term falls, toward the other it rises."""
     model = make_model()
-    q = model.encode(batch.planes)["rhythm"]
+    q = model.encode(batch.inputs)["rhythm"]
     label = torch.full((len(batch.label),), 1)
     low, high = model.means["rhythm"].detach()
 
     def supervised(at, label):
-        return model.cluster_losses(Posterior(at.expand_as(q.mean), q.log_variance, q.z), "rhythm", label)[2]
+        moved = Posterior(at.expand_as(q.mean), q.log_variance, q.z)
+        return model.means.terms("rhythm", moved, label)["rhythm_labelled"]
 
     assert supervised(high, label) < supervised(low, label)
     assert supervised(low, 1 - label) < supervised(high, 1 - label)
 
 
 def test_all_rows_labelled_or_none(batch):
+    def cluster_terms(model, q, label):
+        terms = model.means.terms("note", q, label)
+        return [terms[f"note_{term}"] for term in ("kl", "class_kl", "labelled")]
+
     model = make_model()
-    q = model.encode(batch.planes)["note"]
+    q = model.encode(batch.inputs)["note"]
     none = torch.full((len(batch.label),), -1)
-    kl, class_kl, labelled = model.cluster_losses(q, "note", none)
+    kl, class_kl, labelled = cluster_terms(model, q, none)
     assert kl > 0
     assert class_kl > 0
     assert labelled == 0
-    kl, class_kl, labelled = model.cluster_losses(q, "note", none + 1)
+    kl, class_kl, labelled = cluster_terms(model, q, none + 1)
     assert kl == class_kl == 0
     assert labelled > 0
 
@@ -380,13 +388,12 @@ def test_the_vanilla_model_has_the_standard_kl_and_no_clusters(batch):
     model = make_model(clusters=0)
     assert not [name for name in model.state_dict() if "means" in name]
     terms = model.loss(batch, 5, 10)
-    assert set(terms) == TERMS
-    for name, q in model.encode(batch.planes).items():
+    assert set(terms) == TERMS - {f"{code}_{term}" for code in CODES for term in ("class_kl", "labelled")}
+    for name, q in model.encode(batch.inputs).items():
         unit = torch.distributions.Normal(0, 1)
         each = torch.distributions.Normal(q.mean, (0.5 * q.log_variance).exp())
         expected = torch.distributions.kl_divergence(each, unit).sum(1).mean()
         torch.testing.assert_close(terms[f"{name}_kl"], expected, rtol=1e-4, atol=1e-5)
-        assert terms[f"{name}_class_kl"] == terms[f"{name}_labelled"] == 0
 
 
 @pytest.mark.parametrize("clusters", [0, 2, 3])
@@ -416,12 +423,12 @@ def test_each_term_trains_its_own_parts(batch, clusters):
 def test_the_regulariser_falls_where_the_dimension_orders_the_segments(batch):
     """It reads dimension 0 of each code and its own attribute."""
     model = make_model()
-    density = {"rhythm": batch.rhythm_density, "note": batch.note_density}
+    density = dict(zip(CODES, batch.values.unbind(1), strict=True))
     encode = model.encode
 
     def loss_of(sign):
-        def encoded(planes):
-            found = encode(planes)
+        def encoded(*inputs):
+            found = encode(*inputs)
             for name, q in found.items():
                 q.z[:, 0] = sign * 40 * density[name]
             return found
@@ -440,30 +447,34 @@ def test_a_paired_row_is_rebuilt_from_its_own_code_with_the_targets_faders(sampl
     model = make_model()
     paired = torch.tensor([1, 4, 7])
     targets = batch.targets.clone()
-    targets[paired] = batch.planes[[2, 5, 9]]
+    targets[paired] = batch.inputs[[2, 5, 9]]
     keys = batch.key.argmax(1)
-    mixed = Sampler.finish(batch.planes, targets, paired, keys, torch.zeros_like(keys), batch.label)
+    mixed = Sampler.finish(batch.inputs, targets, paired, keys, torch.zeros_like(keys), batch.label)
     seen = {}
     loss = model.decoder.loss
 
-    def spy(codes, key, asked, planes):
-        seen.update(codes=codes, asked=asked, planes=planes)
-        return loss(codes, key, asked, planes)
+    def spy(condition, asked, planes, lengths):
+        z = model.options.z
+        rhythm, note, key, scaled = condition.split([z, z, 24, 2], -1)
+        seen.update(codes={"rhythm": rhythm, "note": note}, key=key, scaled=scaled, asked=asked, planes=planes)
+        return loss(condition, asked, planes, lengths)
 
     monkeypatch.setattr(model.decoder, "loss", spy)
     model.loss(mixed, 5, 10)
     assert torch.equal(seen["planes"], targets)
-    torch.testing.assert_close(seen["asked"][paired], asked_of(mixed)[paired])
+    torch.testing.assert_close(seen["asked"][paired], mixed.target_values[paired])
+    assert torch.equal(seen["scaled"], codings.scale(mixed.target_values))
+    assert torch.equal(seen["key"], batch.key)
     for i, name in enumerate(CODES):
-        own = model.encode(batch.planes)[name].z
-        density = getattr(mixed, f"{name}_density")
+        own = model.encode(batch.inputs)[name].z
+        density = mixed.values[:, i]
         torch.testing.assert_close(seen["codes"][name][:, 1:], own[:12, 1:])
         for row in range(12):
             found = seen["codes"][name][row, 0]
             if row not in paired.tolist():
                 torch.testing.assert_close(found, own[row, 0])
                 continue
-            distance = (density - asked_of(mixed)[row, i]).abs()
+            distance = (density - mixed.target_values[row, i]).abs()
             nearest = own[distance == distance.min(), 0]
             assert (nearest - found).abs().min() < 1e-6
 
@@ -486,10 +497,10 @@ def test_a_small_model_learns_thirty_two_segments(songs):
     model.eval()
     batch = sampler.draw(0)
     with torch.no_grad():
-        codes = {name: q.mean for name, q in model.encode(batch.planes).items()}
-        out = model.decoder.generate(codes, batch.key, asked_of(batch), mf.held_in(batch.targets))
+        codes = {name: q.mean for name, q in model.encode(batch.inputs).items()}
+        out = model.decode(codes, batch.key, batch.target_values, codings.held_in(batch.targets))
         other = {name: code.roll(1, 0) for name, code in codes.items()}
-        wrong = model.decoder.generate(other, batch.key, asked_of(batch), mf.held_in(batch.targets))
+        wrong = model.decode(other, batch.key, batch.target_values, codings.held_in(batch.targets))
 
     def f1(found):
         a, b = found[:, 0] > 0, batch.targets[:, 0] > 0
@@ -497,5 +508,5 @@ def test_a_small_model_learns_thirty_two_segments(songs):
 
     assert f1(out) > 0.95
     assert f1(wrong) < 0.8  # what a segment is comes from its code
-    for name in CODES:
-        assert losses.regulariser(codes[name][:, 0], getattr(batch, f"{name}_density")) < 0.1
+    for i, name in enumerate(CODES):
+        assert losses.regulariser(codes[name][:, 0], batch.values[:, i]) < 0.1

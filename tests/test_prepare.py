@@ -22,7 +22,6 @@ from fadernets.prepare import (
     grid_token_count,
     prepare,
     segments,
-    window_cells,
     window_tokens,
 )
 from fadernets.segments import cut
@@ -89,14 +88,55 @@ def songs(tmp_path):
 )
 def test_the_filter(notes, fails):
     some = cells(*notes)
-    failed = failures(some, grid_token_count(some), np.array([False]), False)
+    failed = failures(some, some, grid_token_count(some), np.array([False]), False)
     assert {reason for reason, fail in failed.items() if fail[0]} == fails
+
+
+HELD = [(-1, 16, 60), (-1, 16, 55)]
+
+
+@pytest.mark.parametrize(
+    ("begins", "held", "of_grid", "of_tokens"),
+    [
+        # The first step: struck on the grid, heard with tokens.
+        ([(1, 16, 64), (2, 16, 67), (3, 16, 71)], HELD, {"no onset on the first step"}, set()),
+        ([(0, 16, 64), (2, 16, 67), (3, 16, 71)], [], set(), set()),
+        ([(1, 16, 64), (2, 16, 67), (3, 16, 71)], [], *[{"no onset on the first step"}] * 2),
+        # Twelve steps that sound: what is held in counts for both.
+        ([(0, 1, 64), (0, 1, 67), (0, 1, 71)], [(-1, 12, 60)], set(), set()),
+        ([(0, 1, 64), (0, 1, 67), (0, 1, 71)], [(-1, 11, 60)], *[{"under 75 % sounding"}] * 2),
+        # Pitches and notes are those that the codes hold.
+        ([(0, 16, 64), (0, 16, 67)], HELD, set(), {"2 pitches or fewer"}),
+        ([], [(-1, 16, p) for p in (55, 60, 64)], {"no onset on the first step"}, {"no note", "2 pitches or fewer"}),
+    ],
+)
+def test_the_filter_of_each_codec(begins, held, of_grid, of_tokens):
+    """The grid's codes hold what is held in, tokens hold the notes that begin in the segment alone."""
+    heard, own = cells(*begins, *held), cells(*begins)
+    for codes, expected in ((heard, of_grid), (own, of_tokens)):
+        failed = failures(codes, heard, np.array([20]), np.array([False]), False)
+        assert {reason for reason, fail in failed.items() if fail[0]} == expected
+        for labelled, keep_all in ((True, False), (False, True)):  # neither rule is theirs
+            failed = failures(codes, heard, np.array([20]), np.array([labelled]), keep_all)
+            assert not failed["no onset on the first step"] | failed["under 75 % sounding"]
+
+
+def test_with_tokens_a_first_step_that_sounds_is_enough():
+    """The second bar begins a step late, under notes held over from the first; the third in silence."""
+    notes = [(0, 8, 60), (0, 4, 64), (0, 4, 67)]
+    notes += [(4.25, 8, 64), (4.25, 8, 67), (5, 8, 71)]
+    notes += [(8.25, 12, 60), (8.25, 12, 64), (8.25, 12, 67)]
+    on_grid, with_tokens = (segments(make_item(notes), codec) for codec in ("grid", "tokens"))
+    assert on_grid.index.tolist() == [0]
+    assert +on_grid.dropped == Counter({"no onset on the first step": 2})
+    assert with_tokens.index.tolist() == [0, 1]
+    assert +with_tokens.dropped == Counter({"no onset on the first step": 1})
 
 
 def test_an_empty_segment_has_no_note():
     empty = np.zeros((1, 16, 88), np.uint8)
     for keep_all in (False, True):
-        assert failures(empty, grid_token_count(empty), np.array([False]), keep_all)["no note"].all()
+        assert failures(empty, empty, grid_token_count(empty), np.array([False]), keep_all)["no note"].all()
 
 
 def test_a_labelled_segment_needs_its_pitches_and_tokens_alone():
@@ -108,7 +148,7 @@ def test_a_labelled_segment_needs_its_pitches_and_tokens_alone():
         ]
     )
     for labelled, expected in ((True, [False, True, True]), (False, [True, True, True])):
-        failed = failures(some, grid_token_count(some), np.full(3, labelled), False)
+        failed = failures(some, some, grid_token_count(some), np.full(3, labelled), False)
         assert np.any(list(failed.values()), axis=0).tolist() == expected
 
 
@@ -131,7 +171,7 @@ def test_the_count_is_that_of_the_tokens_less_the_velocity():
     notes = [(0, 1, 60), (1, 2, 64), (1.5, 4, 67), (2, 3, 60)]
     item = make_item(notes)
     windows = cut(item.piece)
-    _, exact = window_tokens(item.piece, windows)
+    _, exact, _ = window_tokens(item.piece, windows)
     assert grid_token_count(grid.encode(item.piece, windows)).tolist() == [exact[0] - 1]
 
 
@@ -181,6 +221,12 @@ def test_a_piece_that_claims_days_of_music_is_refused():
 # The tokens codec
 
 
+def token_cells(item):
+    """[W, 16, 88] what the tokens of every full window say."""
+    codes, _, seconds = window_tokens(item.piece, cut(item.piece))
+    return tokens.cells(codes, seconds)
+
+
 def test_tokens_are_those_of_each_window_in_seconds_from_its_start():
     notes = [(0, 1, 60), (0, 4, 64), (0, 4, 67), (4, 8, 62), (4, 6, 65), (4, 8, 69)]
     item = make_item(notes, tempo=[(0, 500_000), (4 * TPQ, 1_000_000)])
@@ -192,13 +238,33 @@ def test_tokens_are_those_of_each_window_in_seconds_from_its_start():
     assert (found.codes[1, len(code) :] == tokens.PAD).all()
 
 
+def test_seconds_are_those_of_each_window():
+    """A bar at 120, a bar at 60, and one half at 60 and half at 240."""
+    tempo = [(0, 500_000), (4 * TPQ, 1_000_000), (10 * TPQ, 250_000)]
+    item = make_item(bars([60, 64, 67], [60, 64, 67], [60, 64, 67]), tempo=tempo)
+    codes, counts, seconds = window_tokens(item.piece, cut(item.piece))
+    assert seconds.tolist() == [2.0, 4.0, 2.5]
+    assert seconds.dtype == np.float32
+    assert counts.tolist() == [(code != tokens.PAD).sum() for code in codes]
+    found = segments(item, "tokens")
+    assert found.seconds.tolist() == [2.0, 4.0, 2.5]
+    assert found.seconds.dtype == np.float32
+    assert segments(item).seconds.tolist() == [0, 0, 0]  # the grid does not know them
+
+
+def test_seconds_go_with_the_segments_that_are_kept():
+    tempo = [(4 * i * TPQ, 500_000 * (i + 1)) for i in range(3)]
+    found = segments(make_item(bars([60, 64, 67], [60, 64], [60, 64, 67]), tempo=tempo), "tokens")
+    assert (found.index.tolist(), found.seconds.tolist()) == ([0, 2], [2.0, 6.0])
+
+
 def test_a_note_held_over_ends_with_its_window_and_is_left_out_of_the_next():
     notes = [(0, 6, 60), (0, 4, 64), (0, 4, 67), (4, 8, 62), (4, 8, 65), (4, 8, 69)]
     item = make_item(notes)
     first, second = (tokens.decode(row) for row in segments(item, "tokens").codes)
     assert first["end"].tolist() == [2.0, 2.0, 2.0]
     assert second["pitch"].tolist() == [62, 65, 69]
-    found = window_cells(item.piece, cut(item.piece))
+    found = token_cells(item)
     assert (found[1, :, 60 - grid.LOW] == grid.OFF).all()
     held = grid.encode(item.piece, cut(item.piece))
     held[1, :, 60 - grid.LOW] = grid.OFF
@@ -214,9 +280,26 @@ def test_attributes_of_tokens_are_those_of_what_the_tokens_say():
         assert [values[0] for values in measure(cells(*steps)).values()] == pytest.approx(attributes)
 
 
+def test_the_cells_of_tokens_are_the_grid_s_at_any_tempo():
+    """Where no note is held over, and every note is on a sixteenth, a codec says what the other says."""
+    notes = [(0, 4, 60), (0.25, 1, 64), (1, 1.75, 67), (2, 4, 72), (4, 5.5, 59), (5.5, 8, 62), (4, 8, 67)]
+    for tempo in (120_000, 400_000, 500_000, 1_234_567):
+        item = make_item(notes, tempo=[(0, tempo), (3 * TPQ, tempo)])
+        np.testing.assert_array_equal(token_cells(item), grid.encode(item.piece, cut(item.piece)))
+
+
+def test_attributes_and_key_of_tokens_are_measured_on_their_cells():
+    notes = [(0, 6, 60), (0.3, 4, 64), (1.7, 4, 67), (4, 8, 62), (4.1, 8, 65), (6.6, 8, 69)]
+    found = segments(make_item(notes, tempo=[(0, 600_000), (5 * TPQ, 350_000)]), "tokens")
+    said = tokens.cells(found.codes, found.seconds)
+    assert len(said) == 2
+    np.testing.assert_allclose(found.attributes, np.stack([*measure(said).values()], axis=1), rtol=1e-6)
+    np.testing.assert_array_equal(found.key, key(said))
+
+
 def test_an_onset_just_before_a_window_s_end_stays_in_it():
     item = make_item([(3.99, 5, 60), (4, 8, 64)])
-    found = window_cells(item.piece, cut(item.piece))
+    found = token_cells(item)
     assert np.argwhere(found == grid.ONSET).tolist() == [[0, 15, 39], [1, 0, 43]]
 
 
@@ -271,6 +354,16 @@ def test_processes_give_what_one_process_gives(songs, tmp_path):
 def test_tokens_are_prepared(songs, tmp_path):
     data = prepare({"folder": songs}, tmp_path / "out", "tokens", workers=1)
     assert (data.codec, data.codes.shape, data.codes.dtype) == ("tokens", (160, 100), np.uint16)
+    data.verify()
+    assert data.seconds.tolist() == [2.0] * 160
+    every = np.arange(160)
+    said = data.cells(every)
+    np.testing.assert_array_equal(said, tokens.cells(data.codes, 2.0))
+    np.testing.assert_allclose(data.attributes, np.stack([*measure(said).values()], axis=1), rtol=1e-6)
+    on_grid = prepare({"folder": songs}, tmp_path / "grid", workers=1)
+    np.testing.assert_array_equal(on_grid.cells(every), said)  # no note of these songs is held over
+    assert on_grid.seconds is None
+    on_grid.verify()
 
 
 def test_a_piece_lies_in_one_split_and_the_seed_turns_the_splits(songs, tmp_path):

@@ -3,34 +3,34 @@
 import numpy as np
 import pytest
 
-from fadernets.schedules import beta, learning_rate
+from fadernets.schedules import learning_rate, ramp
 
 
 @pytest.mark.parametrize(
     ("step", "expected"),
     [(0, 0), (99, 0), (100, 0), (150, 0.05), (200, 0.1), (300, 0.2), (301, 0.2), (1000, 0.2), (5000, 0.2)],
 )
-def test_beta_waits_rises_and_stays(step, expected):
-    assert beta(step, 1000, value=0.2, start=0.1, ramp=0.2) == pytest.approx(expected)
+def test_a_ramp_waits_rises_and_stays(step, expected):
+    assert ramp(step, 1000, value=0.2, start=0.1, ramp=0.2) == pytest.approx(expected)
 
 
-def test_beta_of_the_paper():
+def test_the_ramp_of_beta_in_the_paper():
     """0 for 1,000 steps, then up to 0.2 in 10,000 more; here as fractions of 100,000 steps."""
     paper = {"value": 0.2, "start": 0.01, "ramp": 0.1}
-    assert [beta(s, 100_000, **paper) for s in (0, 999, 1000)] == [0, 0, 0]
-    assert beta(6000, 100_000, **paper) == pytest.approx(0.1)
-    assert [beta(s, 100_000, **paper) for s in (11_000, 99_999)] == [0.2, 0.2]
+    assert [ramp(s, 100_000, **paper) for s in (0, 999, 1000)] == [0, 0, 0]
+    assert ramp(6000, 100_000, **paper) == pytest.approx(0.1)
+    assert [ramp(s, 100_000, **paper) for s in (11_000, 99_999)] == [0.2, 0.2]
 
 
-def test_beta_without_a_ramp_is_a_step():
-    assert [beta(s, 10, value=0.3, start=0.5, ramp=0) for s in (0, 4, 5, 9)] == [0, 0, 0.3, 0.3]
+def test_a_ramp_of_no_length_is_a_step():
+    assert [ramp(s, 10, value=0.3, start=0.5, ramp=0) for s in (0, 4, 5, 9)] == [0, 0, 0.3, 0.3]
 
 
 @pytest.mark.parametrize("start", [0.0, 0.1, 1.0])
-@pytest.mark.parametrize("ramp", [0.0, 0.2, 1.0])
+@pytest.mark.parametrize("share", [0.0, 0.2, 1.0])
 @pytest.mark.parametrize("total", [1, 7, 1000])
-def test_beta_is_never_negative_and_never_falls(start, ramp, total):
-    values = [beta(s, total, value=0.2, start=start, ramp=ramp) for s in range(total + 1)]
+def test_a_ramp_is_never_negative_and_never_falls(start, share, total):
+    values = [ramp(s, total, value=0.2, start=start, ramp=share) for s in range(total + 1)]
     assert min(values) >= 0
     assert max(values) <= 0.2
     assert (np.diff(values) >= 0).all()

@@ -1,6 +1,7 @@
 """Performance tokens: against note-seq (stored, and live where installed), by hand, and there and back."""
 
 import json
+import math
 import os
 import runpy
 from pathlib import Path
@@ -12,7 +13,7 @@ import symusic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fadernets import tokens
+from fadernets import grid, tokens
 from fadernets.tokens import SECONDS_NOTE, decode, encode
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "make_token_vectors.py"
@@ -236,6 +237,118 @@ def test_encode_refuses_other_arrays_and_windows() -> None:
 def test_decode_refuses_what_is_not_tokens(stream: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         decode(stream)
+
+
+# Tokens as cells
+
+
+def cells_of(row: np.ndarray, seconds: float) -> np.ndarray:
+    """[16, 88] the slow way: decode, then note by note; holds first, so that an onset inside a hold is one."""
+    cells = np.full((16, 88), grid.OFF, np.uint8)
+    step = float(seconds) * 100 / 16  # 10 ms steps in a grid step
+    spans = []
+    for note in decode(row):
+        onset, end = round(note["onset"] * 100), round(note["end"] * 100)
+        if onset >= 16 * step - 0.5:
+            continue
+        first = min(math.floor(onset / step + 0.5), 15)
+        last = min(max(math.floor(end / step + 0.5), first + 1), 16)
+        spans.append((first, last, int(note["pitch"]) - 21))
+    for first, last, key in spans:
+        cells[first:last, key] = grid.HOLD
+    for first, _, key in spans:
+        cells[first, key] = grid.ONSET
+    return cells
+
+
+def assert_cells(rows: np.ndarray, seconds: Any) -> np.ndarray:
+    found = tokens.cells(rows, seconds)
+    assert found.shape == (len(rows), 16, 88)
+    assert found.dtype == np.uint8
+    for row, length, got in zip(rows, np.broadcast_to(seconds, len(rows)), found, strict=True):
+        np.testing.assert_array_equal(got, cells_of(row, length))
+    return found
+
+
+def scribble(rng: np.random.Generator, count: int, width: int, keys: int) -> np.ndarray:
+    """Ungrammatical rows over few keys: offs of nothing, ons twice, notes never ended, EOS and PAD anywhere."""
+    kinds = rng.choice(6, (count, width), p=[0.33, 0.3, 0.3, 0.03, 0.03, 0.01])
+    key = rng.integers(20, 20 + keys, (count, width))
+    steps = rng.choice([1, 2, 5, 12, 13, 25, 100], (count, width))
+    by_kind = [on(21) + key, off(21) + key, 177 + steps, np.full(key.shape, 300), np.zeros_like(key), np.ones_like(key)]
+    return np.choose(kinds, by_kind).astype(np.uint16)
+
+
+@pytest.mark.parametrize("keys", [1, 2, 30])
+@pytest.mark.parametrize("width", [1, 7, 100])
+def test_cells_are_those_of_each_row_decoded(keys: int, width: int) -> None:
+    rng = np.random.default_rng([keys, width])
+    rows = scribble(rng, 60, width, keys)
+    seconds = rng.choice([0.5, 1.0, 1.37, 2.0, 3.0, 7.9], len(rows)).astype(np.float32)
+    found = assert_cells(rows, seconds)
+    if width == 100:
+        assert (found == grid.ONSET).sum() > 100
+        assert (found == grid.HOLD).sum() > 100
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 341), min_size=24, max_size=24), max_size=4),
+    st.floats(0.1, 20),
+)
+@settings(deadline=None)
+def test_every_row_of_tokens_has_cells(rows: list[list[int]], seconds: float) -> None:
+    assert_cells(np.array(rows, np.uint16).reshape(-1, 24), seconds)
+
+
+@given(st.lists(grid_notes(), max_size=3), st.floats(0.5, 6))
+@settings(deadline=None)
+def test_cells_of_encoded_notes(pieces: list[np.ndarray], seconds: float) -> None:
+    codes = [encode(notes, end=seconds) for notes in pieces]
+    rows = np.zeros((len(codes), max((len(code) for code in codes), default=1)), np.uint16)
+    for row, code in zip(rows, codes, strict=True):
+        row[: len(code)] = code
+    assert_cells(rows, np.full(len(rows), seconds, np.float32))
+
+
+def test_cells_by_hand() -> None:
+    """Two seconds: a step is 12.5 steps of 10 ms."""
+    row = [on(60), shift(25), off(60), on(60), on(64), shift(6), off(64), shift(1), on(67), shift(100)]
+    row += [shift(61), on(72), shift(7), on(74), shift(2), tokens.EOS]
+    (found,) = assert_cells(np.array([row]), 2.0)
+    rows = {
+        60: {0: grid.ONSET, 1: grid.HOLD, 2: grid.ONSET} | dict.fromkeys(range(3, 16), grid.HOLD),
+        64: {2: grid.ONSET},  # shorter than a step: one step
+        67: {3: grid.ONSET} | dict.fromkeys(range(4, 16), grid.HOLD),  # at 32 of 12.5: the third step
+        72: {15: grid.ONSET},  # at 193: past the middle of the last step, and no step behind it
+    }  # 74 begins at the end: left out
+    for pitch in range(21, 109):
+        expected = [rows.get(pitch, {}).get(step, grid.OFF) for step in range(16)]
+        assert found[:, pitch - 21].tolist() == expected, pitch
+
+
+@pytest.mark.parametrize(
+    ("seconds", "last"),
+    [(2.0, 199), (1.37, 136), (1.3749, 136), (1.3751, 137), (1.379, 137), (0.16, 15)],
+)
+def test_the_last_onset_that_is_in_a_segment(seconds: float, last: int) -> None:
+    """In steps of 10 ms: what is nearer to the segment's end than half a step begins at it."""
+    rows = np.array([[*[shift(1)] * last, on(60), shift(1), 0], [*[shift(1)] * (last + 1), on(60), shift(1)]])
+    found = assert_cells(rows, np.float32(seconds))
+    assert (found[0] == grid.ONSET).sum() == found[0, 15, 60 - 21] == grid.ONSET
+    assert (found[1] == grid.OFF).all()
+
+
+def test_cells_of_nothing() -> None:
+    assert tokens.cells(np.empty((0, 100), np.uint16), np.empty(0, np.float32)).shape == (0, 16, 88)
+    rows = np.array([[0, 0, 0], [1, 0, 0], [off(60), shift(5), 1], [on(60), off(60), 1], [1, on(60), shift(9)]])
+    assert (assert_cells(rows, 2.0) == grid.OFF).all()
+
+
+def test_a_row_s_cells_are_its_own() -> None:
+    """What a row leaves open, or ends twice, does not reach into the next; seconds are each row's."""
+    rows = np.array([[off(60), on(60), shift(50)], [off(60), shift(50), on(60)], [on(60), shift(50), off(60)]])
+    found = assert_cells(rows, np.array([2.0, 1.0, 0.5], np.float32))
+    assert [(cells != grid.OFF).sum() for cells in found] == [4, 0, 16]
 
 
 @pytest.mark.bench

@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import TINY, write_songs
+from conftest import TINY, make_model, write_songs
 
-from fadernets import checkpoints, grid, losses, recipes, schedules, training
+from fadernets import checkpoints, grid, losses, recipes, schedules, tokens, training
+from fadernets.batches import Sampler
 from fadernets.dataset import label_of
 from fadernets.errors import FadernetsError
 from fadernets.models import build
-from fadernets.models.music_fadernets import GridDecoder, GridFaderNets, held_in
+from fadernets.models.codings import GridDecoder, TokenDecoder, held_in
+from fadernets.models.music_fadernets import FaderNets
 from fadernets.training import TrainingError, auto_precision, choose_rows, train
 
 TERMS = {"reconstruction", "loss", "beta"} | {
@@ -61,6 +63,11 @@ def log_of(folder):
     return rows
 
 
+def planes_of(songs, rows):
+    cells = songs.cells(rows)
+    return torch.from_numpy(np.stack([cells == grid.ONSET, cells == grid.HOLD], 1)).float()
+
+
 def weights_of(folder):
     return checkpoints.load(folder)[0].state_dict()
 
@@ -75,13 +82,13 @@ def assert_same_run(a, b):
 
 def break_loss(monkeypatch, step, change):
     """From this training step on, `change` has its way with the terms, given the model too."""
-    loss = GridFaderNets.loss
+    loss = FaderNets.loss
 
     def broken(self, batch, at, total):
         terms = loss(self, batch, at, total)
         return change(self, terms) if self.training and at >= step else terms
 
-    monkeypatch.setattr(GridFaderNets, "loss", broken)
+    monkeypatch.setattr(FaderNets, "loss", broken)
 
 
 # What a run writes
@@ -90,7 +97,7 @@ def break_loss(monkeypatch, step, change):
 def test_the_log_has_every_term_by_its_name(run):
     rows = log_of(run)
     assert [row["step"] for row in rows] == [10, 20, 30, 40]
-    expected = {"step", "train/gradient", "validation/note_f1"}
+    expected = {"step", "train/gradient", "validation/note_f1", "validation/accuracy"}
     expected |= {f"{part}/{term}" for part in ("train", "validation") for term in TERMS}
     for row in rows:
         assert set(row) == expected
@@ -100,7 +107,7 @@ def test_the_log_has_every_term_by_its_name(run):
 
 
 def test_the_log_has_means_over_the_steps_between(run):
-    betas = [schedules.beta(step, 40, value=0.02) for step in range(40)]
+    betas = [schedules.ramp(step, 40, value=0.02) for step in range(40)]
     found = [row["train/beta"] for row in log_of(run)]
     np.testing.assert_allclose(found, np.reshape(betas, (4, 10)).mean(1), rtol=1e-5)
     assert all(row["validation/beta"] == pytest.approx(0.02) for row in log_of(run))
@@ -122,7 +129,7 @@ def test_the_checkpoints(run, songs):
     assert {path.name for path in (run / "best").iterdir()} == files
     assert {path.name for path in (run / "last").iterdir()} == files | {"state.pt"}
     config = checkpoints.read_config(run / "last")
-    assert config["step"] == 40
+    assert (config["step"], config["codec"]) == (40, "grid")
     assert config["data"] == {"hash": songs.hash, "corpora": songs.manifest["sources"]}
     assert config["segments"] == {"train": 128, "labelled": 26}
     assert config["recipe"]["model"] == TINY
@@ -144,7 +151,7 @@ def test_the_learning_rate_follows_its_schedule(run):
 def test_every_weight_has_been_trained(run):
     config = checkpoints.read_config(run / "last")["recipe"]
     torch.manual_seed(config["seed"])
-    start = build(config["name"], config["model"]).state_dict()
+    start = build(config["name"], config["model"], "grid").state_dict()
     for name, weight in weights_of(run / "last").items():
         assert not torch.equal(start[name], weight), name
 
@@ -166,7 +173,8 @@ def test_a_vanilla_model_without_labels(songs, tmp_path):
     changes = {"model": TINY | {"clusters": 0}, "labels": 0, "label_share": 0.0, "pairs": 0.0}
     out = tmp_path / "run"
     train(make_recipe(songs, out, steps=4, validate=4, **changes))
-    assert log_of(out)[0]["train/rhythm_labelled"] == 0
+    found = {name.removeprefix("train/") for name in log_of(out)[0] if name.startswith("train/")}
+    assert found == {term for term in TERMS if not term.endswith(("_class_kl", "_labelled"))} | {"gradient"}
     assert checkpoints.read_config(out / "last")["segments"]["labelled"] == 0
 
 
@@ -177,7 +185,7 @@ def test_note_f1_of_validation(songs, tmp_path, monkeypatch, kind):
     onsets = [(songs.cells(some) == grid.ONSET).sum() for some in (half, rows)]
     known = {cells.tobytes() for cells in songs.cells(half)}
 
-    def generate(self, codes, key, asked, held):
+    def generate(self, condition, asked, held):
         planes = next(iter(seen))
         assert torch.equal(held, held_in(planes))
         cells = planes[:, 0] * grid.ONSET + planes[:, 1] * grid.HOLD
@@ -186,12 +194,167 @@ def test_note_f1_of_validation(songs, tmp_path, monkeypatch, kind):
 
     seen, hits = [], training._Run._note_hits
     monkeypatch.setattr(
-        training._Run, "_note_hits", lambda self, batch: seen.insert(0, batch.targets) or hits(self, batch)
+        training._Run,
+        "_note_hits",
+        lambda self, batch, codes: seen.insert(0, batch.targets) or hits(self, batch, codes),
     )
     monkeypatch.setattr(GridDecoder, "generate", generate)
     train(make_recipe(songs, tmp_path / "run", steps=1, validate=1))
     expected = 2 * onsets[0] / (onsets[0] + onsets[1])
     assert log_of(tmp_path / "run")[0]["validation/note_f1"] == pytest.approx(expected)
+
+
+def test_accuracy_of_validation(songs, recipe):
+    """Of the cells that sound or are guessed to, the share guessed right, by hand."""
+    from lightning.fabric import Fabric
+
+    model = make_model()
+    run = training._Run(Fabric(accelerator="cpu"), recipe, songs, False)
+    run.raw.load_state_dict(model.state_dict())
+    rows = songs.select(split="validation", corpus="songs")
+    planes = planes_of(songs, rows)
+    logits = []
+    hook = model.decoder.head.register_forward_hook(lambda module, inputs, output: logits.append(output))
+    codes = {name: q.mean for name, q in model.encode(planes).items()}
+    asked = torch.from_numpy(songs.attributes[rows])
+    key = torch.eye(24)[torch.from_numpy(songs.key[rows].astype(np.int64))]
+    model.decoder.loss(model.condition(codes, key, asked), asked, planes)
+    hook.remove()
+    onset, hold = logits[0].detach().unflatten(-1, (2, 88)).unbind(2)  # [B, 16, 88] against off, which is 0
+    right = some = 0
+    for guessed_onset, guessed_hold, cells in zip(onset, hold, songs.cells(rows), strict=True):
+        guess = np.where((guessed_onset > 0) & (guessed_onset > guessed_hold), grid.ONSET, grid.OFF)
+        guess = np.where((guessed_hold > 0) & (guessed_hold > guessed_onset), grid.HOLD, guess)
+        counted = (guess != grid.OFF) | (cells != grid.OFF)
+        right, some = right + (guess == cells)[counted].sum(), some + counted.sum()
+    assert right > 20
+    assert run.validate()["accuracy"] == pytest.approx(right / some, rel=1e-6)
+
+
+def test_validation_takes_every_segment_and_decodes_the_first_batches(songs, tmp_path, monkeypatch):
+    """A few batches are decoded freely; the loss and the accuracy are over all of them."""
+    decoded, forced = [], []
+    hits, accuracy = training._Run._note_hits, GridDecoder.accuracy
+
+    def counted_hits(self, batch, codes):
+        decoded.append(batch.reconstructed)
+        return hits(self, batch, codes)
+
+    def counted_accuracy(self, condition, *rest):
+        forced.append(len(condition))
+        return accuracy(self, condition, *rest)
+
+    def small(data, rows, labelled, **settings):
+        return Sampler(data, rows, labelled, **settings | ({"batch": 4} if not settings.get("labels") else {}))
+
+    monkeypatch.setattr(training, "FREE_BATCHES", 2)
+    monkeypatch.setattr(training, "Sampler", small)
+    monkeypatch.setattr(training._Run, "_note_hits", counted_hits)
+    monkeypatch.setattr(GridDecoder, "accuracy", counted_accuracy)
+    train(make_recipe(songs, tmp_path / "run", steps=1, validate=1))
+    assert forced == [4, 4, 4, 4]
+    assert decoded == [4, 4]
+
+
+# Tokens
+
+
+@pytest.fixture(scope="module")
+def token_run(performances, tmp_path_factory):
+    """The folder of a run of twenty steps over performance tokens."""
+    out = tmp_path_factory.mktemp("runs") / "tokens"
+    train(make_recipe(performances, out, pairs=0.0, steps=20))
+    return out
+
+
+def test_a_run_over_tokens(token_run, performances):
+    rows = log_of(token_run)
+    assert [row["step"] for row in rows] == [10, 20]
+    expected = {"step", "train/gradient", "validation/note_f1", "validation/accuracy"}
+    assert set(rows[0]) == expected | {f"{part}/{term}" for part in ("train", "validation") for term in TERMS}
+    assert rows[1]["train/loss"] < rows[0]["train/loss"]
+    model, config = checkpoints.load(token_run / "last")
+    assert (config["codec"], model.codec, config["step"]) == ("tokens", "tokens", 20)
+    assert config["data"]["hash"] == performances.hash
+    assert config["segments"]["train"] == 96
+    torch.manual_seed(3)
+    start = build("music-fadernets", TINY, "tokens").state_dict()
+    for name, weight in model.state_dict().items():
+        assert not torch.equal(start[name], weight), name
+
+
+def test_accuracy_of_a_validation_over_tokens(token_run, performances):
+    """By hand: row by row, token by token, each row cut to its own length."""
+    model, config = checkpoints.load(token_run / "last")
+    rows = performances.select(split="validation", corpus="maestro")
+    codes = torch.from_numpy(performances.codes[rows].astype(np.int64))
+    right = count = 0
+    for code, length, key, values in zip(
+        codes, performances.lengths(rows), performances.key[rows], performances.attributes[rows], strict=True
+    ):
+        row, asked = code[None, :length], torch.from_numpy(values)[None]
+        z = {name: q.mean for name, q in model.encode(row, torch.tensor([length])).items()}
+        condition = model.condition(z, torch.eye(24)[None, int(key)], asked)
+        decoder, state = model.decoder, model.decoder.first_state(condition)
+        before = tokens.PAD
+        for token in row[0].tolist():
+            x = torch.cat([decoder.embed(torch.tensor([[before]])), condition[:, None]], -1)
+            y, state = decoder.gru(x, state)
+            right, count, before = right + (int(decoder.head(y).argmax()) == token), count + 1, token
+    assert right > 10
+    assert config["figures"]["accuracy"] == pytest.approx(right / count, abs=1.5 / count)
+
+
+@pytest.mark.parametrize("kind", ["the target", "a semitone up", "every other row", "nothing"])
+def test_note_f1_of_a_validation_over_tokens(performances, tmp_path, monkeypatch, kind):
+    rows = performances.select(split="validation", corpus="maestro")
+    onsets = (performances.cells(rows) == grid.ONSET).sum((1, 2))
+    known = {bytes(code): bool(i % 2) for i, code in enumerate(performances.codes[rows])}
+    if kind == "every other row":
+        right = onsets[1::2].sum()
+        expected = 2 * right / (onsets.sum() + right)
+    else:
+        expected = float(kind == "the target")
+
+    def generate(self, condition, asked, held):
+        assert held is None
+        out = torch.zeros(len(condition), 100, dtype=torch.long)
+        out[:, : seen[0].shape[1]] = seen[0]
+        if kind == "a semitone up":  # none of these segments has a pitch beside another
+            return torch.where((out >= tokens.NOTE_ON) & (out < tokens.TIME_SHIFT), out + 1, out)
+        if kind == "nothing":
+            return out * 0
+        keep = [kind == "the target" or known[bytes(row.numpy().astype(np.uint16))] for row in out]
+        return out * torch.tensor(keep)[:, None]
+
+    seen, hits = [], training._Run._note_hits
+    monkeypatch.setattr(
+        training._Run,
+        "_note_hits",
+        lambda self, batch, codes: seen.insert(0, batch.targets) or hits(self, batch, codes),
+    )
+    monkeypatch.setattr(TokenDecoder, "generate", generate)
+    train(make_recipe(performances, tmp_path / "run", pairs=0.0, steps=1, validate=1, batch=4))
+    assert log_of(tmp_path / "run")[0]["validation/note_f1"] == pytest.approx(expected)
+
+
+def test_a_run_over_tokens_that_was_killed_resumes_to_the_same_numbers(token_run, performances, tmp_path, monkeypatch):
+    def kill(model, terms):
+        raise Killed
+
+    recipe = make_recipe(performances, tmp_path / "run", pairs=0.0, steps=20)
+    with monkeypatch.context() as patch:
+        break_loss(patch, 13, kill)
+        with pytest.raises(Killed):
+            train(recipe)
+    train(recipe)
+    assert_same_run(token_run, tmp_path / "run")
+
+
+def test_pairs_over_tokens_cannot_start(performances, tmp_path):
+    with pytest.raises(FadernetsError, match="pairs of like bars need the grid"):
+        train(make_recipe(performances, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
 
 
 # Which rows

@@ -15,36 +15,41 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fadernets import attributes
+from fadernets import attributes, tokens
 from fadernets.dataset import label_of
+from fadernets.errors import FadernetsError
 from fadernets.grid import PITCHES
 from fadernets.segments import STEPS
 
 if TYPE_CHECKING:
     from fadernets.dataset import Dataset
 
-POOL = 50  # batches sorted by length at once
-
 
 @dataclass
 class Batch:
-    """B reconstructed rows, then L labelled ones; N = B + L. Planes are [.., 2, 16, 88] of 0 and 1."""
+    """B reconstructed rows, then L labelled ones; N = B + L.
 
-    planes: Tensor  # [N, 2, 16, 88]
-    targets: Tensor  # [B, 2, 16, 88], the source itself unless the row is paired
+    On the grid inputs and targets are planes [.., 2, 16, 88] of 0 and 1, of tokens rows [.., T] padded with PAD.
+    """
+
+    inputs: Tensor  # [N, ...]
+    lengths: Tensor  # [N] steps or tokens
+    targets: Tensor  # [B, ...], the source itself unless the row is paired
     paired: Tensor | None  # indices of rows whose target is another segment
     key: Tensor  # [B, 24] one-hot
     label: Tensor  # [N] 0 low, 1 high, -1 unlabelled
     rhythm_symbols: Tensor  # [N, 16]
     note_symbols: Tensor  # [N, 16]
-    rhythm_density: Tensor  # [N]
-    note_density: Tensor  # [N]
-    target_rhythm_density: Tensor  # [B]
-    target_note_density: Tensor  # [B]
+    values: Tensor  # [N, 2] rhythm density, note density
+    target_values: Tensor  # [B, 2]
 
     @property
     def reconstructed(self) -> int:
         return len(self.targets)
+
+    @property
+    def target_lengths(self) -> Tensor:
+        return self.lengths[: len(self.targets)]
 
 
 def unpack(packed: Tensor) -> Tensor:
@@ -97,14 +102,25 @@ class Sampler:
         self.batch, self.labels, self.pair_share = batch, labels if len(labelled) else 0, pairs
         self.transpose, self.seed = transpose, seed
         chosen = np.concatenate([rows, labelled]).astype(np.int64)
-        self.codes = torch.from_numpy(np.array(data.codes[chosen])).to(self.device)
+        self.codec = data.codec
+        codes = np.array(data.codes[chosen])
+        self.codes = torch.from_numpy(codes.astype(np.int64) if self.codec == "tokens" else codes).to(self.device)
         self.keys = torch.from_numpy(np.array(data.key[chosen]).astype(np.int64)).to(self.device)
         arousal = np.asarray(data.arousal[chosen], np.float32)
         self.label = torch.from_numpy(label_of(arousal)).to(self.device)
         self.n, self.n_labelled = len(rows), len(labelled)
-        self.lengths = torch.from_numpy(data.lengths(rows))
+        if self.codec == "tokens":  # what they say is not to be read from them on the device
+            self.lengths = torch.from_numpy(data.lengths(chosen)).to(self.device)
+            blocks = [data.cells(chosen[a : a + 4096]) for a in range(0, len(chosen), 4096)]
+            rhythm = np.concatenate([attributes.rhythm_symbols(cells) for cells in blocks])
+            note = np.concatenate([attributes.note_symbols(cells) for cells in blocks])
+            self.rhythm, self.note = (torch.from_numpy(x).to(self.device) for x in (rhythm, note))
         self.partners, self.first = None, None
         if pairs > 0:
+            if self.codec != "grid":
+                raise FadernetsError(
+                    f"pairs {pairs:g}: pairs of like bars need the grid; {data.folder} holds {data.codec}"
+                )
             partners, first = find_pairs(data, rows)
             self.partners = torch.from_numpy(partners).to(self.device)
             self.first = torch.from_numpy(first).to(self.device)
@@ -117,20 +133,20 @@ class Sampler:
     def draw(self, step: int) -> Batch:
         """The batch of a step: a pure function of the seed and the step, so that a run can resume."""
         epoch, place = divmod(step, self.batches)
-        order = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
         if getattr(self, "_epoch", None) != epoch:
-            shuffled = bucketed(torch.randperm(self.n, generator=order), self.lengths, self.batch, order)
-            self._epoch, self._order = epoch, shuffled.to(self.device)
+            order = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+            self._epoch, self._order = epoch, torch.randperm(self.n, generator=order).to(self.device)
         rows = self._order[place * self.batch : (place + 1) * self.batch]
         random = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 2 + 1)
         label_rows = torch.randint(self.n, self.n + max(self.n_labelled, 1), (self.labels,), generator=random)
         every = torch.cat([rows, label_rows.to(self.device)])
-        planes = unpack(self.codes[every])
         shift = torch.zeros(len(every), dtype=torch.int64)
         if self.transpose:
             shift = torch.randint(-5, 7, (len(every),), generator=random)
         shift = shift.to(self.device)
-        planes = transpose(planes, shift)
+        if self.codec == "tokens":
+            return self._tokens(every, len(rows), shift)
+        planes = transpose(unpack(self.codes[every]), shift)
         targets, paired = planes[: len(rows)], None
         if self.partners is not None and self.first is not None:
             count = self.first[rows + 1] - self.first[rows]
@@ -142,42 +158,61 @@ class Sampler:
             targets[paired] = transpose(unpack(self.codes[self.partners[which]]), shift[paired])
         return self.finish(planes, targets, paired, self.keys[rows], shift[: len(rows)], self.label[every])
 
+    def _tokens(self, every: Tensor, rebuilt: int, shift: Tensor) -> Batch:
+        lengths = self.lengths[every]
+        rows, shift = transpose_tokens(self.codes[every, : int(lengths.max())], shift)
+        rhythm, note = self.rhythm[every], self.note[every].long()
+        values = torch.stack([(rhythm == 1).float().mean(1), note.float().mean(1)], -1)
+        return Batch(
+            inputs=rows,
+            lengths=lengths,
+            targets=rows[:rebuilt, : int(lengths[:rebuilt].max())],
+            paired=None,
+            key=one_hot(self.keys[every[:rebuilt]], shift[:rebuilt]),
+            label=self.label[every],
+            rhythm_symbols=rhythm,
+            note_symbols=note,
+            values=values,
+            target_values=values[:rebuilt],
+        )
+
     @staticmethod
     def finish(
         planes: Tensor, targets: Tensor, paired: Tensor | None, keys: Tensor, shift: Tensor, label: Tensor
     ) -> Batch:
-        """The attribute tensors of a batch, measured on the planes themselves."""
-        moved = (keys + shift) % 12 + 12 * (keys // 12)
+        """A batch of the grid, its attributes measured on the planes themselves."""
         rhythm, note = rhythm_symbols(planes), note_symbols(planes)
         return Batch(
-            planes=planes,
+            inputs=planes,
+            lengths=torch.full((len(planes),), STEPS, device=planes.device),
             targets=targets,
             paired=paired,
-            key=torch.nn.functional.one_hot(moved, 24).float(),
+            key=one_hot(keys, shift),
             label=label,
             rhythm_symbols=rhythm,
             note_symbols=note,
-            rhythm_density=(rhythm == 1).float().mean(1),
-            note_density=note.float().mean(1),
-            target_rhythm_density=(rhythm_symbols(targets) == 1).float().mean(1),
-            target_note_density=note_symbols(targets).float().mean(1),
+            values=torch.stack([(rhythm == 1).float().mean(1), note.float().mean(1)], -1),
+            target_values=torch.stack(
+                [(rhythm_symbols(targets) == 1).float().mean(1), note_symbols(targets).float().mean(1)], -1
+            ),
         )
 
 
-def bucketed(order: Tensor, lengths: Tensor, batch: int, generator: torch.Generator) -> Tensor:
-    """A shuffled pass [n] over rows of these lengths [n], rearranged so that a batch holds rows of like length.
+def one_hot(keys: Tensor, shift: Tensor) -> Tensor:
+    """[B, 24] keys [B] of 0..23, transposed by semitones [B]."""
+    return torch.nn.functional.one_hot((keys + shift) % 12 + 12 * (keys // 12), 24).float()
 
-    Rows are sorted by length within pools of POOL batches, and the batches shuffled again: little padding, and
-    still another order every epoch. Where all lengths are equal, as on the grid, the order stays.
+
+def transpose_tokens(rows: Tensor, semitones: Tensor) -> tuple[Tensor, Tensor]:
+    """Shift the notes of token rows [N, T] by semitones [N]; a row that would leave the keyboard stays.
+
+    Returns the rows and the semitones that each was shifted by.
     """
-    if not len(order) or bool((lengths == lengths[0]).all()):
-        return order
-    pools = [pool[torch.argsort(lengths[pool], stable=True)] for pool in order.split(POOL * batch)]
-    pooled = torch.cat(pools)
-    whole = len(pooled) // batch * batch  # the last, smaller batch stays behind the others
-    batches = pooled[:whole].view(-1, batch)
-    mixed = batches[torch.randperm(len(batches), generator=generator)]
-    return torch.cat([mixed.flatten(), pooled[whole:]])
+    note = (rows >= tokens.NOTE_ON) & (rows < tokens.TIME_SHIFT)
+    key = torch.where(rows < tokens.NOTE_OFF, rows - tokens.NOTE_ON, rows - tokens.NOTE_OFF) + semitones[:, None]
+    leaves = (((key < 0) | (key >= PITCHES)) & note).any(1)
+    semitones = semitones.masked_fill(leaves, 0)
+    return torch.where(note, rows + semitones[:, None], rows), semitones
 
 
 def find_pairs(data: Dataset, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -1,12 +1,15 @@
-"""Blocks that the models share. B batch, T = 16 steps, P = 88 pitches, Z latent size, H hidden size."""
+"""Blocks that the models share. B batch, T steps, Z latent size, H hidden size, L layers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+PIECES = 4  # stretches of time that rows of unequal length are run in
 
 
 @dataclass
@@ -18,24 +21,78 @@ class Posterior:
     z: Tensor
 
 
+class PosteriorHead(nn.Linear):
+    """The last states of an encoder [B, 2H] -> q(z|X); the sample is the mean in evaluation mode."""
+
+    def __init__(self, hidden: int, z: int) -> None:
+        super().__init__(2 * hidden, 2 * z)
+        nn.init.constant_(self.bias[z:], -2.0)  # start at the prior's log variance
+
+    def posterior(self, last: Tensor) -> Posterior:
+        mean, log_variance = self(last).float().chunk(2, -1)
+        log_variance = log_variance.clamp(-12, 6)
+        z = mean
+        if self.training:
+            z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
+        return Posterior(mean, log_variance, z)
+
+
 class GRUEncoder(nn.Module):
     """A bidirectional GRU whose last states give the mean and log variance of q(z|X)."""
 
     def __init__(self, inputs: int, hidden: int, z: int) -> None:
         super().__init__()
         self.gru = nn.GRU(inputs, hidden, batch_first=True, bidirectional=True)
-        self.head = nn.Linear(2 * hidden, 2 * z)
-        nn.init.constant_(self.head.bias[z:], -2.0)  # start at the prior's log variance
+        self.head = PosteriorHead(hidden, z)
 
     def forward(self, x: Tensor) -> Posterior:
-        """x [B, T, inputs]; the sample is the mean in evaluation mode."""
+        """x [B, T, inputs], all rows of one length."""
         _, last = self.gru(x)  # [2, B, H]
-        mean, log_variance = self.head(torch.cat([last[0], last[1]], -1)).float().chunk(2, -1)
-        log_variance = log_variance.clamp(-12, 6)
-        z = mean
-        if self.training:
-            z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
-        return Posterior(mean, log_variance, z)
+        return self.head.posterior(torch.cat([last[0], last[1]], -1))
+
+
+class RaggedEncoder(nn.Module):
+    """The same for rows of unequal length: no row's code depends on the padding behind it."""
+
+    def __init__(self, inputs: int, hidden: int, z: int) -> None:
+        super().__init__()
+        self.ahead = nn.GRU(inputs, hidden, batch_first=True)
+        self.back = nn.GRU(inputs, hidden, batch_first=True)
+        self.head = PosteriorHead(hidden, z)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Posterior:
+        """x [B, T, inputs], lengths [B] of 1..T."""
+        order = lengths.argsort(descending=True, stable=True)
+        x, lengths = x[order], lengths[order]
+        place = torch.arange(x.shape[1], device=x.device)
+        turned = (lengths[:, None] - 1 - place).clamp(min=0)[..., None].expand_as(x)  # each row back to front
+        end = (lengths - 1)[:, None, None]
+        last = []
+        for gru, rows in ((self.ahead, x), (self.back, x.gather(1, turned))):
+            y = ragged(gru, rows, lengths)
+            last.append(y.gather(1, end.expand(-1, 1, y.shape[-1]))[:, 0])
+        return self.head.posterior(torch.cat(last, -1)[order.argsort()])
+
+
+def ragged(gru: nn.GRU, x: Tensor, lengths: Tensor, state: Tensor | None = None) -> Tensor:
+    """A GRU over rows of unequal length, longest first: x [B, T, inputs], lengths [B] -> [B, T, H].
+
+    Time is run in PIECES stretches, each with the rows that reach into it alone: less than packing saves, at
+    the speed of whole products. What stands behind a row's end means nothing. state [L, B, H].
+    """
+    n, total = x.shape[:2]
+    many = lengths.tolist()
+    ends = sorted({many[i * (n - 1) // PIECES] for i in range(PIECES)} - {0})
+    pieces: list[Tensor] = []
+    start = 0
+    for end in [*ends[:-1], total]:
+        rows = sum(length > start for length in many)
+        if not rows or end <= start:
+            continue
+        y, state = gru(x[:rows, start:end], None if state is None else state[:, :rows].contiguous())
+        pieces.append(F.pad(y, (0, 0, 0, 0, 0, n - rows)))
+        start = end
+    return torch.cat(pieces, 1)
 
 
 class SequenceDecoder(nn.Module):
@@ -64,3 +121,29 @@ class SequenceDecoder(nn.Module):
         """Cross entropy in nats, summed over the steps, mean over the batch."""
         logits = self(z, symbols).float()
         return F.cross_entropy(logits.flatten(0, 1), symbols.long().flatten(), reduction="sum") / len(symbols)
+
+    def expect(self, z: Tensor, steps: int) -> Tensor:
+        """[B, steps, classes] probabilities with each step fed the ones before: differentiable in z."""
+        state = torch.tanh(self.start(z))[None]
+        before, found = z.new_zeros(len(z), self.classes), []
+        for _ in range(steps):
+            output, state = self.gru(torch.cat([before, z], -1)[:, None], state)
+            before = self.head(output[:, 0]).float().softmax(-1)
+            found.append(before)
+        return torch.stack(found, 1)
+
+
+class _Reversal(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: float) -> Tensor:
+        ctx.weight = weight
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return -ctx.weight * gradient, None
+
+
+def reverse_gradient(x: Tensor, weight: float) -> Tensor:
+    """x itself, whose gradient comes back times -weight: what follows learns, what made x unlearns it."""
+    return _Reversal.apply(x, weight)

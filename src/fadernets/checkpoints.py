@@ -18,11 +18,11 @@ import torch
 from torch import nn
 
 from fadernets.cards import card
+from fadernets.dataset import CODECS
 from fadernets.errors import FadernetsError
 from fadernets.models import build
 
 FORMAT = 1
-CODEC = "grid"
 
 
 class CheckpointError(FadernetsError):
@@ -38,7 +38,7 @@ def save(folder: Path, model: nn.Module, config: dict[str, Any], state: dict[str
     new.mkdir(parents=True)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     save_file(weights, new / "model.safetensors")
-    config = {"format": FORMAT, "codec": CODEC, **config}
+    config = {"format": FORMAT, **config}
     (new / "config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n")
     (new / "README.md").write_text(card(config))
     if state is not None:
@@ -79,8 +79,8 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{folder}/config.json: cannot be read ({error})") from None
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise CheckpointError(f"{folder}: is no checkpoint of format {FORMAT}")
-    if config.get("codec") != CODEC:
-        raise CheckpointError(f"{folder}: codec {config.get('codec')!r}; this version reads {CODEC!r}")
+    if config.get("codec") not in CODECS:
+        raise CheckpointError(f"{folder}: codec {config.get('codec')!r}; this version reads {', '.join(CODECS)}")
     missing = [name for name in ("recipe", "data", "step", "segments", "figures") if name not in config]
     if missing:
         raise CheckpointError(f"{folder}/config.json: lacks {', '.join(missing)}")
@@ -93,7 +93,7 @@ def load(folder: Path, device: str = "cpu") -> tuple[nn.Module, dict[str, Any]]:
 
     config = read_config(folder)
     try:
-        model = build(config["recipe"]["name"], config["recipe"]["model"])
+        model = build(config["recipe"]["name"], config["recipe"]["model"], config["codec"])
     except (FadernetsError, KeyError, TypeError) as error:
         raise CheckpointError(f"{folder}/config.json: its model cannot be built ({error})") from None
     try:

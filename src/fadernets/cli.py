@@ -96,6 +96,27 @@ def _parser() -> Parser:
     apply.add_argument("--faithfulness", type=float, default=1.0, metavar="F", help="pull to the source, 0..1 (1)")
     _add_piece_options(apply)
 
+    mix = add(
+        "mix",
+        _mix,
+        "Write B.mid with the rhythm of A.mid, segment by segment: generation via analogy.",
+        epilog="A segment is four quarter-beats. OUT is B's file, tempo, tracks and all. The shorter piece repeats "
+        "from its start: A's rhythm goes round, or B's bars are played again. Where no note begins in A, B stays.",
+    )
+    mix.add_argument("a", type=Path, metavar="A.mid", help="where the rhythm comes from")
+    mix.add_argument("b", type=Path, metavar="B.mid", help="where notes and key come from")
+    mix.add_argument("out", type=Path, metavar="OUT.mid")
+    mix.add_argument("--stretch", action="store_true", help="spread A over B instead: OUT is as long as B")
+    mix.add_argument(
+        "--faithfulness",
+        type=float,
+        default=1.0,
+        metavar="F",
+        help="pull to A's onsets and B's notes, 0..1 (1); 0: what the codes say",
+    )
+    mix.add_argument("--tracks-a", metavar="LIST", help="as --tracks, for A")
+    _add_piece_options(mix)
+
     measure = add("measure", _measure, "Print every segment's densities, key and arousal, and the piece's means.")
     measure.add_argument("source", type=Path, metavar="IN.mid")
     _add_piece_options(measure)
@@ -213,14 +234,19 @@ def read_preset(text: str | None) -> float:
     return read_number(value, f"--preset {text}")
 
 
-def read_tracks(text: str | None) -> list[str] | None:
+def read_tracks(text: str | None, option: str = "--tracks") -> list[str] | None:
     """`1,3` or `left hand` -> the parts. Raises FadernetsError."""
     if text is None:
         return None
     parts = [part.strip() for part in text.split(",")]
     if not all(parts):
-        raise FadernetsError(f"--tracks {text}: expected numbers or names by comma, such as 1,2")
+        raise FadernetsError(f"{option} {text}: expected numbers or names by comma, such as 1,2")
     return parts
+
+
+def check_faithfulness(value: float) -> None:
+    if not 0 <= value <= 1:
+        raise FadernetsError(f"--faithfulness {value:g}: must lie in 0..1")
 
 
 def check_output(path: Path) -> None:
@@ -246,8 +272,7 @@ def _apply(options: argparse.Namespace) -> None:
     both = {n for n, _ in given["set"]} & {n for n, _ in given["move"]}
     if both:
         raise FadernetsError(f"--set and --move both name {both.pop().replace('_', '-')}; give one of them")
-    if not 0 <= options.faithfulness <= 1:
-        raise FadernetsError(f"--faithfulness {options.faithfulness:g}: must lie in 0..1")
+    check_faithfulness(options.faithfulness)
     faders = edit.Faders(
         set=dict(given["set"]),
         move=dict(given["move"]),
@@ -261,6 +286,25 @@ def _apply(options: argparse.Namespace) -> None:
     report = edit.apply(Engine.open(options.model), options.source, options.out, faders, _progress("segments"))
     _warn(report.warnings)
     print(json.dumps(report.as_dict()) if options.json else edit.table(report))
+
+
+def _mix(options: argparse.Namespace) -> None:
+    from fadernets import mix
+    from fadernets.engine import Engine
+
+    check_faithfulness(options.faithfulness)
+    choices = mix.Options(
+        faithfulness=options.faithfulness,
+        stretch=options.stretch,
+        tracks_a=read_tracks(options.tracks_a, "--tracks-a"),
+        tracks_b=read_tracks(options.tracks),
+        seed=options.seed,
+    )
+    check_output(options.out)
+    engine = Engine.open(options.model)
+    report = mix.mix(engine, options.a, options.b, options.out, choices, _progress("segments"))
+    _warn(report.warnings)
+    print(json.dumps(report.as_dict()) if options.json else mix.table(report))
 
 
 def _measure(options: argparse.Namespace) -> None:

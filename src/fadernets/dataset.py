@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets import grid
+from fadernets import grid, tokens
 from fadernets.errors import FadernetsError
 from fadernets.segments import STEPS
 from fadernets.tokens import MAX_TOKENS, PAD
@@ -44,6 +44,16 @@ ARRAYS: dict[str, np.dtype[Any]] = {
     "corpus": np.dtype(np.uint8),  # [S] index in manifest["corpora"]
 }
 
+OF_CODEC: dict[str, dict[str, np.dtype[Any]]] = {  # what a codec needs beside its codes
+    "grid": {},
+    "tokens": {"seconds": np.dtype(np.float32)},  # [S] how long the segment's sixteen steps last
+}
+
+
+def array_types(codec: str) -> dict[str, np.dtype[Any]]:
+    """Name -> type of every array that a data set of this codec holds."""
+    return ARRAYS | OF_CODEC[codec]
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -60,13 +70,14 @@ class Dataset:
     index: NDArray[np.int32]
     split: NDArray[np.uint8]
     corpus: NDArray[np.uint8]
+    seconds: NDArray[np.float32] | None = None  # with tokens alone
 
     @classmethod
     def open(cls, folder: str | Path) -> Dataset:
         """Open a folder that `write_dataset` wrote. Raises FadernetsError."""
         folder = Path(folder)
         manifest = _manifest(folder)
-        arrays = {name: _array(folder / f"{name}.npy") for name in ARRAYS}
+        arrays = {name: _array(folder / f"{name}.npy") for name in array_types(manifest["codec"])}
         for name, (dtype, shape) in _expected(manifest).items():
             got = arrays[name]
             if got.dtype != dtype or got.shape != shape:
@@ -89,10 +100,11 @@ class Dataset:
         return str(self.manifest["hash"])
 
     def cells(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """[n, 16, 88] the grids of these segments."""
-        if self.codec != "grid":
-            raise FadernetsError(f"{self.folder}: holds {self.codec}, not the grid")
-        return grid.unpack(self.codes[np.asarray(indices)])
+        """[n, 16, 88] the grids of these segments; of tokens, what they say at the segment's own tempo."""
+        rows = np.asarray(indices)
+        if self.seconds is None:
+            return grid.unpack(self.codes[rows])
+        return tokens.cells(self.codes[rows], self.seconds[rows])
 
     def lengths(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         """[n] how many steps these segments take: tokens up to EOS; 16 on the grid."""
@@ -127,7 +139,7 @@ class Dataset:
 
     def verify(self) -> None:
         """Read everything and compare with the hash. Raises FadernetsError."""
-        found = array_hash({name: getattr(self, name) for name in ARRAYS})
+        found = array_hash({name: getattr(self, name) for name in array_types(self.codec)})
         if found != self.hash:
             raise FadernetsError(
                 f"{self.folder}: is damaged (its arrays hash to {found[:12]}, the manifest says "
@@ -136,9 +148,9 @@ class Dataset:
 
 
 def array_hash(arrays: Mapping[str, NDArray[Any]]) -> str:
-    """sha256 over name, type, shape and bytes of every array, in the order of ARRAYS."""
+    """sha256 over name, type, shape and bytes of every array, in the order of ARRAYS and OF_CODEC."""
     digest = hashlib.sha256()
-    for name in ARRAYS:
+    for name in (n for n in array_types("tokens") if n in arrays):
         array = np.ascontiguousarray(arrays[name])
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
         digest.update(array.data if array.size else b"")
@@ -178,7 +190,7 @@ def write_dataset(folder: str | Path, manifest: Mapping[str, Any], arrays: Mappi
         "segments": len(split),
         "splits": {name: int((split == i).sum()) for i, name in enumerate(SPLITS)},
         "statistics": attribute_statistics(attributes[split == 0], names),
-        "hash": array_hash(arrays),
+        "hash": array_hash({name: arrays[name] for name in array_types(manifest["codec"])}),
     }
     for name, (dtype, shape) in _expected(full).items():
         if arrays[name].dtype != dtype or arrays[name].shape != shape:
@@ -191,7 +203,7 @@ def write_dataset(folder: str | Path, manifest: Mapping[str, Any], arrays: Mappi
     try:
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
-        for name in ARRAYS:
+        for name in array_types(full["codec"]):
             np.save(new / f"{name}.npy", arrays[name])
         text = json.dumps(full, indent=1, ensure_ascii=False)
         (new / MANIFEST).write_text(text + "\n", encoding="utf-8")
@@ -210,7 +222,7 @@ def write_dataset(folder: str | Path, manifest: Mapping[str, Any], arrays: Mappi
 def check_target(folder: Path) -> None:
     """Raise FadernetsError where writing a data set would take something else away."""
     if folder.is_dir():
-        ours = {MANIFEST, PARTS, *(f"{name}.npy" for name in ARRAYS)}
+        ours = {MANIFEST, PARTS, *(f"{name}.npy" for name in array_types("tokens"))}
         others = sorted(entry.name for entry in folder.iterdir() if entry.name not in ours)
         if others:
             raise FadernetsError(f"{folder}: holds {others[0]!r}, which is no part of a data set; name another")
@@ -223,7 +235,7 @@ def _expected(manifest: Mapping[str, Any]) -> dict[str, tuple[np.dtype[Any], tup
     dtype, columns = CODECS[manifest["codec"]]
     segments = manifest["segments"]
     expected: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {
-        name: (kind, (segments,)) for name, kind in ARRAYS.items()
+        name: (kind, (segments,)) for name, kind in array_types(manifest["codec"]).items()
     }
     expected["codes"] = (dtype, (segments, columns))
     expected["attributes"] = (ARRAYS["attributes"], (segments, len(manifest["attributes"])))

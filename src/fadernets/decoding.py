@@ -9,7 +9,7 @@ and the source's lowest and highest voice score a little more than its inner one
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from fadernets.segments import STEPS
 Cells = NDArray[np.uint8]
 Values = dict[str, NDArray[np.float64]]
 
+RHYTHM = 0  # which code, and which attribute, is the rhythm's
 CERTAIN = 10.0  # an offset that no probability outweighs
 HABIT = 0.15  # weight of a step's log odds: at most 0.45 either way, so that a step at rest (1/2) keeps its side
 OUTER = (
@@ -34,16 +35,37 @@ AIMS = (0.7, 0.85, 0.95, 1.0, 1.05, 1.15, 1.35)
 
 
 @dataclass(frozen=True)
+class Rhythm:
+    """The rhythm of S other segments, to take the place of the segments' own (Section 5, analogies)."""
+
+    shift: NDArray[np.float32]  # [S, Z] from each segment's own z_rhythm to that of the other one
+    onsets: NDArray[np.bool_]  # [S, 16] the other one's onset steps
+
+
+@dataclass(frozen=True)
 class Request:
     """What is asked of S segments."""
 
     asked: Values = field(default_factory=dict)  # attribute -> [S] values; attributes not named are free to be held
     arousal: float = 0.0  # shift vectors toward high (above 0) or low arousal
     faithfulness: float = 1.0
+    rhythm: Rhythm | None = None  # another rhythm: faders move from there
 
     @property
     def at_rest(self) -> bool:
-        return not self.asked and self.arousal == 0
+        return not self.asked and self.arousal == 0 and self.rhythm is None
+
+    def take(self, rows: slice) -> Request:
+        """What is asked of some of the segments."""
+        rhythm = self.rhythm and Rhythm(self.rhythm.shift[rows], self.rhythm.onsets[rows])
+        return replace(self, asked={name: values[rows] for name, values in self.asked.items()}, rhythm=rhythm)
+
+    def levels(self, source: Segments) -> NDArray[np.float64]:
+        """[S, 2] the values that nothing moved: the segments' own; with another rhythm, its density."""
+        values = source.values
+        if self.rhythm is not None:
+            values[:, RHYTHM] = self.rhythm.onsets.mean(1)
+        return values
 
 
 @dataclass(frozen=True)
@@ -81,10 +103,12 @@ def look(engine: Engine, cells: Cells) -> Segments:
 
 def moved_codes(engine: Engine, source: Segments, request: Request) -> tuple[Codes, NDArray[np.float64]]:
     """Codes after the preset and the faders, and the attribute values [S, 2] that they stand for."""
-    values = source.values.copy()
+    values = request.levels(source)
     codes = []
     for i, (code, name) in enumerate(zip(CODES, ATTRIBUTES, strict=True)):
         z = getattr(source.codes, code)
+        if i == RHYTHM and request.rhythm is not None:
+            z = z + request.rhythm.shift
         curve = engine.calibration[name]
         if request.arousal and engine.means:
             shifted = controls.shift(z, engine.means[code], request.arousal)
@@ -100,11 +124,12 @@ def moved_codes(engine: Engine, source: Segments, request: Request) -> tuple[Cod
 
 
 def targets_of(source: Segments, request: Request) -> NDArray[np.float64]:
-    """[S, 2] what the answers are chosen by: asked values, the source's own for the other faders.
+    """[S, 2] what the answers are chosen by: asked values, the source's own (or the other rhythm's) for the
+    other faders.
 
     A preset alone holds none: nan.
     """
-    rest = np.full_like(source.values, np.nan) if request.arousal else source.values
+    rest = np.full_like(source.values, np.nan) if request.arousal else request.levels(source)
     columns = [request.asked.get(name, rest[:, i]) for i, name in enumerate(ATTRIBUTES)]
     return np.stack(columns, axis=1)
 
@@ -128,8 +153,14 @@ def candidates(
     if np.isnan(targets).all():
         return Candidates(first.cells[:, None], targets)
     scores = first.probabilities + offset - 0.5  # [S, 16, 176]
+    other, own = request.rhythm, (cells == grid.ONSET).any(-1)
     steps = onset_steps(
-        scores, targets[:, 0], pinned_steps(cells, pinned), engine.habits, (cells == grid.ONSET).any(-1)
+        scores,
+        targets[:, RHYTHM],
+        pinned_steps(cells, pinned),
+        engine.habits,
+        own if other is None else other.onsets,
+        pull=0.0 if other is None else request.faithfulness,
     )
     bias = biases(scores, steps, source.held, targets[:, 1])  # [S, C]
     count = bias.shape[1]
@@ -187,14 +218,16 @@ def onset_steps(
     pinned: NDArray[np.bool_],
     odds: NDArray[np.float64],
     source: NDArray[np.bool_],
+    pull: float = 0.0,
 ) -> NDArray[np.int64]:
     """[S, 16] of -1 (no onset) and 1 (an onset): the round(16 r) steps whose best onset scores highest.
 
-    odds [17, 2, 16] is the table of `habits`, source [S, 16] the source's onset steps. 0 everywhere (free)
-    where density [S] is nan.
+    odds [17, 2, 16] is the table of `habits`, source [S, 16] the onset steps of where the rhythm comes from, `pull`
+    how much they weigh beside the scores: 1 takes them as they are. 0 everywhere (free) where density [S] is nan.
     """
     wanted = np.floor(STEPS * np.nan_to_num(density) + 0.5).astype(np.int64)
     best = scores[..., :PITCHES].max(-1) + HABIT * habits.look_up(odds, source, wanted)  # [S, 16]
+    best = (1 - 0.99 * pull) * best + pull * (source - 0.5)  # what is left of the scores settles ties
     best = np.where(pinned, CERTAIN, best)
     rank = np.argsort(np.argsort(-best, axis=1, kind="stable"), axis=1)
     chosen = np.where((rank < wanted[:, None]) | pinned, 1, -1)

@@ -15,7 +15,7 @@ from fadernets.attributes import ATTRIBUTES
 from fadernets.engine import Engine
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
-from fadernets.keys import KEY_NAMES
+from fadernets.keys import KEY_NAMES, estimate
 from fadernets.midi import Document
 from fadernets.notes import Piece
 from fadernets.segments import STEPS, Windows, cut
@@ -94,8 +94,8 @@ class Score:
         return self.roll[self.windows.base[windows][:, None] + np.arange(STEPS)]
 
 
-def choose_tracks(piece: Piece, wanted: list[str] | None = None) -> list[int]:
-    """The tracks to edit: those named, else the keyboards' pitched tracks, else all pitched ones.
+def choose_tracks(piece: Piece, wanted: list[str] | None = None, option: str = "--tracks") -> list[int]:
+    """The tracks to edit: those named (by `option`), else the keyboards' pitched tracks, else all pitched ones.
 
     Raises FadernetsError for a track that is not there, a drum track, or a file without notes.
     """
@@ -111,7 +111,7 @@ def choose_tracks(piece: Piece, wanted: list[str] | None = None) -> list[int]:
         found = [i for i in pitched if i == number or piece.tracks[i].name.lower() == name.lower()]
         if not found:
             known = ", ".join(f"{i + 1} {piece.tracks[i].name!r}" for i in pitched)
-            raise FadernetsError(f"--tracks {name}: no such pitched track; the file has {known}")
+            raise FadernetsError(f"{option} {name}: no such pitched track; the file has {known}")
         chosen += found
     return sorted(set(chosen))
 
@@ -126,24 +126,37 @@ def apply(engine: Engine, source: Path, out: Path, faders: Faders, progress: Pro
     document = Document(source)
     score = Score.of(document.piece, choose_tracks(document.piece, faders.tracks))
     warnings = list(document.piece.warnings)
-    _warn_of_oddities(score, warnings)
+    warn_of_oddities(score, warnings)
     if abs(faders.arousal) > MOST_AROUSAL:
         warnings.append(f"preset arousal={faders.arousal:g}: outside -{MOST_AROUSAL:g}..{MOST_AROUSAL:g}; clamped")
         faders = replace(faders, arousal=float(np.clip(faders.arousal, -MOST_AROUSAL, MOST_AROUSAL)))
     edited = _editable(score, faders, warnings)
     asked = _asked(score, edited, faders, warnings)
+    request = decoding.Request(asked, faders.arousal, faders.faithfulness)
+    data, after = answer(engine, document, score, edited, request, progress)
+    segments = compare(score, after, edited, asked, holds=not faders.arousal)
+    warn_of_misses(segments, warnings)
+    write_atomic(out, data)
+    return Report(engine.name, faders.seed, segments, warnings)
+
+
+def answer(
+    engine: Engine,
+    document: Document,
+    score: Score,
+    edited: NDArray[np.int64],
+    request: decoding.Request,
+    progress: Progress | None = None,
+) -> tuple[bytes, Score]:
+    """The file with what is asked of its `edited` windows, and the score as it reads from there."""
     free = np.zeros(score.windows.n_steps, bool)
     free[(score.windows.base[edited][:, None] + np.arange(STEPS)).ravel()] = True
     fixed = _fixed(score, document.piece, free)
-    roll = _edit_roll(engine, score, edited, fixed, asked, faders, progress)
+    roll = _edit_roll(engine, score, edited, fixed, request, progress)
     change = weave.weave(score.piece, score.windows, score.placed, score.roll, roll, free)
     data = document.edited(change.among(score.rows))
-    written = Document(out, data).piece
-    after = Score.of(written, _same_tracks(score, document.piece, written), score.windows)
-    segments = _segments(score, after, edited, asked, holds=not faders.arousal)
-    _warn_of_misses(segments, warnings)
-    write_atomic(out, data)
-    return Report(engine.name, faders.seed, segments, warnings)
+    written = Document(document.path, data).piece
+    return data, Score.of(written, _same_tracks(score, document.piece, written), score.windows)
 
 
 def _same_tracks(score: Score, before: Piece, after: Piece) -> list[int]:
@@ -152,7 +165,7 @@ def _same_tracks(score: Score, before: Piece, after: Piece) -> list[int]:
     return [i for i, track in enumerate(after.tracks) if (track.chunk, track.channel) in chosen]
 
 
-def _warn_of_oddities(score: Score, warnings: list[str]) -> None:
+def warn_of_oddities(score: Score, warnings: list[str]) -> None:
     pitch = score.piece.notes["pitch"]
     beyond = int(((pitch < grid.LOW) | (pitch >= grid.LOW + grid.PITCHES)).sum())
     if beyond:
@@ -208,27 +221,21 @@ def _edit_roll(
     score: Score,
     edited: NDArray[np.int64],
     fixed: NDArray[np.bool_],
-    asked: dict[str, NDArray[np.float64]],
-    faders: Faders,
+    request: decoding.Request,
     progress: Progress | None,
 ) -> Cells:
     """The edited roll [T, 88]. Segments are decoded in batches and chosen in order, so that what a
     segment holds in is what the one before it left sounding."""
     roll = score.roll.copy()
-    if not asked and not faders.arousal:
+    if request.at_rest:
         return roll
     spread = decoding.spread_of(engine)
     base = score.windows.base
     for a in range(0, len(edited), BATCH):
         part = edited[a : a + BATCH]
         source = decoding.look(engine, score.cells(part))
-        request = decoding.Request(
-            {name: values[a : a + BATCH] for name, values in asked.items()},
-            faders.arousal,
-            faders.faithfulness,
-        )
         at = base[part][:, None] + np.arange(STEPS)
-        found = decoding.candidates(engine, source, request, fixed[at])
+        found = decoding.candidates(engine, source, request.take(slice(a, a + BATCH)), fixed[at])
         for i, window in enumerate(part.tolist()):
             options = _joined(found.cells[i], roll[base[window] - 1] if base[window] else None)
             one = decoding.Candidates(found.cells[i : i + 1], found.targets[i : i + 1])
@@ -277,10 +284,13 @@ def _without_orphans(roll: Cells) -> Cells:
     return out
 
 
-def _segments(
+def compare(
     before: Score, after: Score, edited: NDArray[np.int64], asked: dict[str, NDArray[np.float64]], holds: bool
 ) -> list[Segment]:
-    """`holds`: faders that were not asked for stay at the source's own value, which is then asked as well."""
+    """Every full window before and after.
+
+    `holds`: faders that were not asked for stay at the source's own value, which is then asked as well.
+    """
     full = before.full
     first, last = attributes.measure(before.cells(full)), attributes.measure(after.cells(full))
     place = {int(w): i for i, w in enumerate(edited)}
@@ -291,25 +301,25 @@ def _segments(
         if edit is not None and asked:
             for name in ATTRIBUTES:
                 if name in asked or holds:
-                    wanted[name] = _number(asked[name][edit] if name in asked else first[name][i])
+                    wanted[name] = number(asked[name][edit] if name in asked else first[name][i])
         segments.append(
             Segment(
                 index=w,
                 bar=int(before.windows.bar[w]),
-                start_beat=_number(before.windows.start_beat()[w]),
-                before={name: _number(v[i]) for name, v in first.items()},
+                start_beat=number(before.windows.start_beat()[w]),
+                before={name: number(v[i]) for name, v in first.items()},
                 asked=wanted,
-                measured={name: _number(v[i]) for name, v in last.items()},
+                measured={name: number(v[i]) for name, v in last.items()},
             )
         )
     return segments
 
 
-def _number(value: Any) -> float:
+def number(value: Any) -> float:
     return round(float(value), 6)
 
 
-def _warn_of_misses(segments: list[Segment], warnings: list[str]) -> None:
+def warn_of_misses(segments: list[Segment], warnings: list[str]) -> None:
     """Asked is measured: say how many segments did not come near."""
     for name, row in ATTRIBUTES.items():
         asked = [(s.bar, s.asked[name], s.measured[name]) for s in segments]
@@ -320,6 +330,16 @@ def _warn_of_misses(segments: list[Segment], warnings: list[str]) -> None:
                 f"{row.option}: segments that ended more than {row.near:g} from the asked value: "
                 f"{len(missed)} (bars {bars})"
             )
+
+
+def means_of(cells: Cells) -> dict[str, Any]:
+    """Mean attributes of those of cells [S, 16, 88] that sound, and the key of them all; None where none does."""
+    cells = cells[(cells != grid.OFF).any((1, 2))]
+    if not len(cells):
+        return dict.fromkeys((*ATTRIBUTES, "key"))
+    whole = attributes.pitch_classes(cells).sum(0, keepdims=True)
+    means = {name: number(values.mean()) for name, values in attributes.measure(cells).items()}
+    return {**means, "key": KEY_NAMES[estimate(whole)[0]]}
 
 
 def table(report: Report) -> str:
@@ -360,19 +380,15 @@ def measure(engine: Engine, source: Path, tracks: list[str] | None = None) -> di
             {
                 "index": w,
                 "bar": int(score.windows.bar[w]),
-                "start_beat": _number(score.windows.start_beat()[w]),
-                **{name: _number(v[i]) for name, v in values.items()},
+                "start_beat": number(score.windows.start_beat()[w]),
+                **{name: number(v[i]) for name, v in values.items()},
                 "key": KEY_NAMES[keys[i]] if sounding[i] else None,
-                "arousal": _number(arousal[i]) if sounding[i] and np.isfinite(arousal[i]) else None,
+                "arousal": number(arousal[i]) if sounding[i] and np.isfinite(arousal[i]) else None,
             }
         )
     heard = sounding & np.isfinite(arousal)
-    means: dict[str, Any] = {n: _number(v[sounding].mean()) if sounding.any() else None for n, v in values.items()}
-    whole = attributes.pitch_classes(cells).sum(0, keepdims=True)
-    from fadernets.keys import estimate
-
-    means["key"] = KEY_NAMES[estimate(whole)[0]] if sounding.any() else None
-    means["arousal"] = _number(arousal[heard].mean()) if heard.any() else None
+    means = means_of(cells)
+    means["arousal"] = number(arousal[heard].mean()) if heard.any() else None
     named = [
         {"track": i + 1, "name": t.name, "program": t.program, "edited": i in chosen}
         for i, t in enumerate(document.piece.tracks)

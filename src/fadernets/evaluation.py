@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets import attributes, controls, decoding, grid
+from fadernets import attributes, controls, decoding, scores
 from fadernets.attributes import ATTRIBUTES
 from fadernets.dataset import Dataset, label_of
 from fadernets.decoding import Request, Segments
@@ -22,7 +22,7 @@ from fadernets.engine import CODES, Engine
 
 Cells = NDArray[np.uint8]
 Floats = NDArray[np.float64]
-Figures = dict[str, float]
+Figures = scores.Figures
 M, T = 100, 8
 BATCH = 100
 
@@ -66,38 +66,16 @@ def evaluate(
 # --- scores of single outputs
 
 
-def note_f1(found: Cells, expected: Cells) -> Floats:
-    """[S] F1 of onset step and pitch; 1 where neither has an onset."""
-    a, b = found == grid.ONSET, expected == grid.ONSET
-    total = a.sum((-2, -1)) + b.sum((-2, -1))
-    return np.asarray(np.where(total > 0, 2 * (a & b).sum((-2, -1)) / np.maximum(total, 1), 1.0))
-
-
-def chroma_similarity(found: Cells, source: Cells) -> Floats:
-    """[S] cosine of the duration-weighted pitch classes; 1 where both are silent."""
-    a, b = (attributes.pitch_classes(c).astype(np.float64) for c in (found, source))
-    norms = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
-    silent = (a.sum(-1) == 0) & (b.sum(-1) == 0)
-    return np.asarray(np.where(silent, 1.0, (a * b).sum(-1) / np.maximum(norms, 1e-9)))
-
-
 def reconstruction(engine: Engine, data: Dataset, rows: NDArray[np.int64]) -> Figures:
     """Note F1 of encode-decode from posterior means, free-running, pooled over all notes and mean a segment."""
-    hits, f1 = np.zeros(3), []
+    hits, f1 = [], []
     for a in range(0, len(rows), BATCH):
         cells = data.cells(rows[a : a + BATCH])
         out = decoding.free(engine, decoding.look(engine, cells), Request())
-        found, expected = out == grid.ONSET, cells == grid.ONSET
-        hits += np.array([found.sum(), expected.sum(), (found & expected).sum()])
-        f1.append(note_f1(out, cells))
-    precision, recall = hits[2] / max(hits[0], 1), hits[2] / max(hits[1], 1)
-    return {
-        "segments": len(rows),
-        "note_f1": 2 * hits[2] / max(hits[0] + hits[1], 1),
-        "precision": precision,
-        "recall": recall,
-        "note_f1_mean": float(np.concatenate(f1).mean()),
-    }
+        hits.append(scores.note_hits(out, cells))
+        f1.append(scores.note_f1(out, cells))
+    pooled = scores.pooled_f1(np.concatenate(hits))
+    return {"segments": len(rows), **pooled, "note_f1_mean": float(np.concatenate(f1).mean())}
 
 
 def at_rest(engine: Engine, data: Dataset, rows: NDArray[np.int64], seed: int) -> Figures:
@@ -108,7 +86,7 @@ def at_rest(engine: Engine, data: Dataset, rows: NDArray[np.int64], seed: int) -
     out = decoding.answer(engine, source, Request(dict(source.before)))
     return {
         "segments": len(rows),
-        "note_f1": float(note_f1(out, cells).mean()),
+        "note_f1": float(scores.note_f1(out, cells).mean()),
         "equal": float((out == cells).mean()),
     }
 
@@ -118,7 +96,11 @@ def at_rest(engine: Engine, data: Dataset, rows: NDArray[np.int64], seed: int) -
 
 def asked_values(engine: Engine, name: str) -> Floats:
     """T values from the 5th to the 95th percentile of the training data, in the attribute's own grain."""
-    statistics = engine.info["statistics"][name]
+    return values_to_ask(name, engine.info["statistics"][name])
+
+
+def values_to_ask(name: str, statistics: dict[str, float]) -> Floats:
+    """The same from an attribute's statistics."""
     values = np.linspace(statistics["p5"], statistics["p95"], T)
     grain = ATTRIBUTES[name].grain
     return np.round(values / grain) * grain if grain else values
@@ -134,11 +116,8 @@ def strict(
         chosen = np.random.default_rng([seed, run]).permutation(rows)[:M]
         cells = data.cells(chosen)
         outputs = slide(engine, cells, name, values, loop)
-        each.append(scores(outputs, cells, name, values, decoding.spread_of(engine)))
-    return {
-        key: {"mean": float(np.mean([e[key] for e in each])), "std": float(np.std([e[key] for e in each]))}
-        for key in each[0]
-    }
+        each.append(scores.strict(outputs, cells, name, values, decoding.spread_of(engine)))
+    return scores.over_runs(each)
 
 
 def slide(engine: Engine, cells: Cells, name: str, values: Floats, loop: str) -> Cells:
@@ -158,56 +137,6 @@ def answer(engine: Engine, source: Segments, asked: dict[str, Floats], loop: str
     return decoding.answer(engine, source, Request(asked))
 
 
-def scores(outputs: Cells, source: Cells, name: str, values: Floats, spread: Floats) -> Figures:
-    """The strict figures of one run: outputs [M, T, 16, 88], source [M, 16, 88].
-
-    An empty output counts as the attribute's worst value and as a failure.
-    """
-    measured = {n: row.measure(outputs) for n, row in ATTRIBUTES.items()}  # [M, T]
-    empty = (outputs == grid.OFF).all((2, 3))
-    for n, row in ATTRIBUTES.items():
-        measured[n] = np.where(empty, row.high, measured[n])
-    units = dict(zip(ATTRIBUTES, spread, strict=True))
-    own, others = measured[name], [n for n in ATTRIBUTES if n != name]
-    pooled_asked = np.broadcast_to(values, own.shape)
-    slope = np.polyfit(pooled_asked.ravel(), own.ravel(), 1)[0]
-    return {
-        "consistency": 1 - float((own / units[name]).std(0).mean()),
-        "restrictiveness": 1 - float(np.mean([(measured[n] / units[n]).std(1).mean() for n in others])),
-        "linearity": float(np.mean([linearity(values, row) for row in own])),
-        "pooled_r2": linearity(pooled_asked.ravel(), own.ravel()),
-        "spearman": spearman(pooled_asked.ravel(), own.ravel()),
-        "leakage": max(abs(spearman(pooled_asked.ravel(), measured[n].ravel())) for n in others),
-        "error": float(np.abs(own - pooled_asked).mean()),
-        "response_range": float(slope),
-        "chroma_similarity": float(chroma_similarity(outputs, source[:, None]).mean()),
-        "note_f1": float(note_f1(outputs, source[:, None]).mean()),
-        "failures": float(empty.mean()),
-    }
-
-
-def linearity(x: Floats, y: Floats) -> float:
-    """R^2 of a line through (x, y); a constant output scores 0, not 1."""
-    if np.ptp(y) < 1e-12 or np.ptp(x) < 1e-12:
-        return 0.0
-    return float(np.corrcoef(x, y)[0, 1] ** 2)
-
-
-def spearman(x: Floats, y: Floats) -> float:
-    """Rank correlation with mean ranks for ties; 0 where either is constant."""
-    a, b = ranks(x), ranks(y)
-    if np.ptp(a) < 1e-12 or np.ptp(b) < 1e-12:
-        return 0.0
-    return float(np.corrcoef(a, b)[0, 1])
-
-
-def ranks(x: Floats) -> Floats:
-    """Ranks from 0, equal values sharing their mean rank."""
-    _, inverse, counts = np.unique(x, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return np.asarray((last - (counts + 1) / 2)[inverse])
-
-
 # --- arousal
 
 
@@ -221,40 +150,12 @@ def arousal(engine: Engine, data: Dataset, rows: NDArray[np.int64]) -> Figures:
     codes = [engine.encode(data.cells(rows[a : a + BATCH])) for a in range(0, len(rows), BATCH)]
     guess = np.concatenate([engine.arousal(c) for c in codes]) >= 0.5
     pieces = np.asarray(data.piece[rows])
-    names = np.unique(pieces)
-    # [pieces, 4]: right and all of the low, right and all of the high
-    masks = [m for c in (0, 1) for m in ((label == c) & (guess == c), label == c)]
-    counts = np.array([[m[pieces == p].sum() for m in masks] for p in names], np.float64)
-    draws = np.random.default_rng(0).integers(0, len(names), (2000, len(names)))
-    resampled = counts[draws].sum(1)
-    accuracy = _balanced(counts.sum(0)[None])[0]
-    spread = _balanced(resampled)
-    each = {
-        f"balanced_accuracy_{n}": float(
-            _balanced_of(
-                np.concatenate([controls.cluster_probability(getattr(c, n), engine.means[n]) for c in codes]) >= 0.5,
-                label,
-            )
-        )
-        for n in CODES
-    }
-    return {
-        "segments": len(rows),
-        "pieces": len(names),
-        "balanced_accuracy": float(accuracy),
-        "low": float(np.percentile(spread, 2.5)),
-        "high": float(np.percentile(spread, 97.5)),
-        **each,
-    }
-
-
-def _balanced(counts: Floats) -> Floats:
-    low, high = counts[:, 0] / np.maximum(counts[:, 1], 1), counts[:, 2] / np.maximum(counts[:, 3], 1)
-    return (low + high) / 2
-
-
-def _balanced_of(guess: NDArray[np.bool_], label: NDArray[np.int64]) -> float:
-    return float(np.mean([(guess[label == c] == c).mean() for c in (0, 1)]))
+    overall = scores.balanced_accuracy(guess, label, pieces)
+    each = {}
+    for n in CODES:
+        high = np.concatenate([controls.cluster_probability(getattr(c, n), engine.means[n]) for c in codes]) >= 0.5
+        each[f"balanced_accuracy_{n}"] = scores.balanced_accuracy(high, label, pieces)["balanced_accuracy"]
+    return {"segments": len(rows), "pieces": len(np.unique(pieces)), **overall, **each}
 
 
 def preset(engine: Engine, data: Dataset, rows: NDArray[np.int64], seed: int) -> dict[str, Figures]:
@@ -268,7 +169,7 @@ def preset(engine: Engine, data: Dataset, rows: NDArray[np.int64], seed: int) ->
             cells = decoding.candidates(engine, source, Request(arousal=amount)).cells[:, 0]
             before.append(source.values)
             after.append(np.stack(list(attributes.measure(cells).values()), 1))
-            chroma.append(chroma_similarity(cells, source.cells))
+            chroma.append(scores.chroma_similarity(cells, source.cells))
             probability.append(engine.arousal(engine.encode(cells)) - engine.arousal(source.codes))
         change = np.concatenate(after) - np.concatenate(before)
         figures = {f"{name}_change": float(change[:, i].mean()) for i, name in enumerate(ATTRIBUTES)}

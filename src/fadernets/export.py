@@ -33,6 +33,11 @@ def export(run: Path, folder: Path, *, name: str | None = None, data: Path | Non
     checkpoint = run / "best" if (run / "best" / "config.json").exists() else run
     model, config = checkpoints.load(checkpoint)
     recipe = config["recipe"]
+    if (recipe["name"], config["codec"]) != ("music-fadernets", "grid"):
+        raise FadernetsError(
+            f"{checkpoint}: {recipe['name']} over {config['codec']}; model folders are made of music-fadernets "
+            "over the grid. `fadernets evaluate` takes the run itself"
+        )
     dataset = Dataset.open(data or Path(recipe["data"]))
     if dataset.hash != config["data"]["hash"]:
         raise FadernetsError(

@@ -57,3 +57,9 @@ def regulariser(zd: Tensor, attribute: Tensor) -> Tensor:
     dz = zd[:, None] - zd[None, :]
     dy = attribute[:, None] - attribute[None, :]
     return F.mse_loss(torch.tanh(dz), torch.sign(dy))
+
+
+def geodesic(before: Tensor, after: Tensor, delta: Tensor) -> Tensor:
+    """GLSR's penalty: mean of (slope - 1)^2, the slope being the finite difference over z^d of an attribute in
+    units of its target slope. before, after, delta [B] -> scalar."""
+    return (((after - before) / delta - 1) ** 2).mean()

@@ -23,7 +23,9 @@ MAX_BYTES = 64 * 2**20  # a three-hour performance with pedal takes about 3 MB
 MAX_BEATS = 50_000  # quarter-beats: seven hours at 120 bpm; a file that claims more is damaged
 MAX_TICKS = 2**28 - 1  # the longest time between two events that a file can state
 COARSE = 24  # ticks a quarter: with fewer, a sixteenth is too few ticks to place a note in
-TEMPO, METRE, NAME, END_OF_TRACK = 0x51, 0x58, 0x03, 0x2F  # types of meta events
+TEMPO, METRE, KEY, NAME, END_OF_TRACK = 0x51, 0x58, 0x59, 0x03, 0x2F  # types of meta events
+REPEATED = (0x01, 0x05, 0x06, 0x07, TEMPO, METRE, KEY)  # of them, those of a place: text, lyric, marker, cue, ...
+SWITCHES = (1, *range(64, 70))  # controllers that rest at 0: modulation, pedals
 Event = tuple[int, bytes]  # absolute tick; the message as a file states it, never without its status byte
 
 
@@ -234,6 +236,44 @@ def _key(message: bytes) -> tuple[int, int]:
     return message[0] & 0xF, min(message[1], 127)
 
 
+def _release(message: bytes) -> bytes:
+    """The note-off of a note-on."""
+    channel, pitch = _key(message)
+    return bytes((0x80 | channel, pitch, 0))
+
+
+def _repeats(message: bytes) -> bool:
+    """Whether a message that is no note's belongs to the music, so that a repeat has it again."""
+    return message[1] in REPEATED if message[0] == 0xFF else 0xA0 <= message[0] < 0xF0
+
+
+def _state(message: bytes) -> bytes:
+    """What a message sets, where it sets something until further notice: the bytes that name it; or nothing."""
+    kind = message[0] >> 4
+    if kind == 0xB or message[:2] == bytes((0xFF, KEY)):
+        return message[:2]
+    return message[:1] if kind in (0xC, 0xD, 0xE) else b""
+
+
+def _restored(events: list[Event], start: int, stop: int) -> list[bytes]:
+    """Messages that undo what start..stop set: as before; bends, pressure and pedals not set before, at rest."""
+    before: dict[bytes, bytes] = {}
+    after: dict[bytes, bytes] = {}
+    for tick, message in events:
+        if tick < stop and (what := _state(message)):
+            (before if tick < start else after)[what] = message
+    found = []
+    for what, message in after.items():
+        kind = what[0] >> 4
+        if kind == 0xE:
+            before.setdefault(what, what + bytes((0, 64)))
+        elif kind == 0xD or (kind == 0xB and what[1] in SWITCHES):
+            before.setdefault(what, what + b"\0")
+        if what in before and before[what] != message:
+            found.append(before[what])
+    return found
+
+
 # --- documents
 
 
@@ -261,6 +301,7 @@ class Document:
     def __init__(self, path: Path, data: bytes | None = None) -> None:
         """Read `path`, or `data` in its place. Raises MidiError; oddities that can be lived with are in
         `piece.warnings`."""
+        self.path = path
         self._file = _File.of(path, file_bytes(path) if data is None else data)
         self._scale = -(-COARSE // self._file.tpq)  # ticks of `piece` per tick of the file
         self._events = [[(t * self._scale, m) for t, m in track] for track in self._file.tracks]
@@ -346,9 +387,65 @@ class Document:
                     if i not in dropped.get(chunk, ())
                 ]
                 chunks[self._file.where[chunk]] = _chunk(_sorted(kept + new.get(chunk, [])))
-            division = (self._file.tpq * self._scale).to_bytes(2, "big")
-            chunks[0] = chunks[0][:12] + division + chunks[0][14:]
+            chunks[0] = self._header()
         return b"".join(chunks)
+
+    def repeated(self, start: int, stop: int, end: int) -> bytes:
+        """The file played on from tick `stop` to a later `end` by repeating what lies in start..stop.
+
+        In ticks of `piece`, all of whose notes end by `stop`. Each pass begins with the tempo, metre, programs and
+        controllers that the first one began with; what sounds at `end` ends there; what the file has behind its music
+        follows the last pass.
+        """
+        passes = [(shift, min(stop, end - shift)) for shift in range(stop - start, end - start, stop - start)]
+        chunks = list(self._file.chunks)
+        found: dict[int, list[tuple[int, int, int, int]]] = defaultdict(list)
+        times = (self.piece.notes[name].tolist() for name in ("onset", "end"))
+        for (chunk, on, off), onset, last in zip(self._pairs, *times, strict=True):
+            found[chunk].append((on, off, onset, last))
+        for chunk, events in enumerate(self._events):
+            notes = found[chunk]
+            played = {i for note in notes for i in note[:2]}
+            size = len(events) + 1  # ranks a pass: what is set anew, then its events
+            out = [
+                (tick + (end - stop if tick >= stop and i not in played else 0), 1 + i, message)
+                for i, (tick, message) in enumerate(events)
+            ]
+            out += [(last, 0, _release(events[on][1])) for on, off, _, last in notes if off < 0]
+            for k, (shift, limit) in enumerate(passes, 1):
+                anew = self._clock(start, stop) if chunk == 0 else []
+                out += [(start + shift, k * size, message) for message in anew + _restored(events, start, stop)]
+                out += [
+                    (tick + shift, k * size + 1 + i, message)
+                    for i, (tick, message) in enumerate(events)
+                    if start <= tick < limit and i not in played and _repeats(message)
+                ]
+                for on, off, onset, last in notes:
+                    if start <= onset < limit:
+                        off_rank, release = (1 + off, events[off][1]) if off >= 0 else (0, _release(events[on][1]))
+                        out.append((onset + shift, k * size + 1 + on, events[on][1]))
+                        out.append((min(last, limit) + shift, k * size + off_rank, release))
+            out += [(end, (1 + len(passes)) * size, m) for m in _restored(events, start, passes[-1][1])]
+            chunks[self._file.where[chunk]] = _chunk(_sorted(out))
+        chunks[0] = self._header()
+        return b"".join(chunks)
+
+    def _header(self) -> bytes:
+        """The header chunk with the ticks a quarter note of `piece`."""
+        header = self._file.chunks[0]
+        return header[:12] + self.piece.tpq.to_bytes(2, "big") + header[14:]
+
+    def _clock(self, start: int, stop: int) -> list[bytes]:
+        """Tempo and metre of tick `start` as messages, where those before `stop` are others."""
+        tempo, metre, found = self.piece.tempo, self.piece.metre, []
+        first, last = np.searchsorted(tempo.ticks, [start, stop - 1], side="right") - 1
+        if tempo.micros[first] != tempo.micros[last]:
+            found.append(bytes((0xFF, TEMPO, 3)) + int(tempo.micros[first]).to_bytes(3, "big"))
+        first, last = np.searchsorted(metre.ticks, [start, stop - 1], side="right") - 1
+        signature = int(metre.numerators[first]), int(metre.denominators[first])
+        if signature != (metre.numerators[last], metre.denominators[last]):
+            found.append(bytes((0xFF, METRE, 4, signature[0], signature[1].bit_length() - 1, 24, 8)))
+        return found
 
     def _changes(self, edit: Edit) -> tuple[dict[int, set[int]], dict[int, list[tuple[int, int, bytes]]]]:
         """Per chunk: the events to drop, and the new ones as (tick, rank within the tick, message).

@@ -127,7 +127,7 @@ def decoder(weights: Weights, z: int, hidden: int, plan: int, *, attributes: boo
             }
         )
     head, head_bias = g.weight(weights["decoder.head.weight"].T), g.weight(weights["decoder.head.bias"])
-    gain, shift = g.constant([2.0, 0.25]), g.constant([1.0, 0.5])  # models.music_fadernets.scale
+    gain, shift = g.constant([2.0, 0.25]), g.constant([1.0, 0.5])  # models.codings.scale
     scaled = g.op("Sub", g.op("Mul", "asked", gain), shift)
     code = g.op("Concat", "z_rhythm", "z_note", "key", *([scaled] if attributes else []), axis=1)
     inner = [g.weight(weights["decoder.plan.0.weight"].T), g.weight(weights["decoder.plan.0.bias"])]
@@ -136,7 +136,7 @@ def decoder(weights: Weights, z: int, hidden: int, plan: int, *, attributes: boo
     plans = g.op("Add", g.op("MatMul", first, outer[0]), outer[1])
     plans = g.op("Reshape", plans, g.constant([0, STEPS, plan], np.int64))
     total = g.op("Mul", "asked", g.constant(float(STEPS)))
-    # models.music_fadernets.within_reach
+    # models.codings.within_reach
     most = g.op("Add", g.op("Mul", "asked", g.constant([0.0, 1.5])), g.constant([1.0, 0.5]))
     still = g.constant(1.0 / (STEPS - np.arange(STEPS)))  # [16] one over the steps still to come
     batch = g.op("Shape", "z_rhythm", start=0, end=1)

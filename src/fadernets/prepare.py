@@ -28,11 +28,11 @@ from numpy.typing import NDArray
 from fadernets import __version__, grid, tokens
 from fadernets.attributes import ATTRIBUTES, key, measure
 from fadernets.corpora import CORPORA, Item, Source, find_root, split_of
-from fadernets.dataset import CODECS, FORMAT, PARTS, SPLITS, Dataset, check_target, write_dataset
+from fadernets.dataset import CODECS, FORMAT, OF_CODEC, PARTS, SPLITS, Dataset, check_target, write_dataset
 from fadernets.errors import FadernetsError
 from fadernets.midi import MAX_BEATS
 from fadernets.notes import Piece
-from fadernets.segments import STEPS, STEPS_PER_BEAT, Windows, cut
+from fadernets.segments import Windows, cut
 
 CHUNK = 16  # files
 MIN_PITCHES = 3
@@ -42,7 +42,8 @@ FILTER = (
     "A segment has a note, more than 2 distinct pitches, sound on at least 12 of 16 steps, an onset on the "
     "first step and at most 100 tokens, EOS counted; a labelled one needs the pitches and the tokens alone. "
     "With keep_all a note is enough (and 100 tokens where tokens are stored). On the grid a segment counts 2 "
-    "tokens a note (one held in is a note), one a step boundary at which something changes, and EOS."
+    "tokens a note (one held in is a note), one a step boundary at which something changes, and EOS. With tokens "
+    "a note held into the first step counts as sounding there and as its onset."
 )
 
 Progress = Callable[[int, int, int], None]  # files done, files in all, segments kept so far
@@ -58,6 +59,7 @@ class Segments:
     arousal: NDArray[np.float32]
     valence: NDArray[np.float32]
     index: NDArray[np.int32]
+    seconds: NDArray[np.float32]  # 0 on the grid, which does not know them
     dropped: Counter[str]  # reason -> windows
 
 
@@ -72,18 +74,27 @@ def grid_token_count(cells: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def failures(
-    cells: NDArray[np.uint8], token_count: NDArray[np.int64], labelled: NDArray[np.bool_], keep_all: bool
+    cells: NDArray[np.uint8],
+    heard: NDArray[np.uint8],
+    token_count: NDArray[np.int64],
+    labelled: NDArray[np.bool_],
+    keep_all: bool,
 ) -> dict[str, NDArray[np.bool_]]:
-    """Reason -> [W] windows that fail it, in the order in which a window is asked."""
-    sounds = cells != grid.OFF
-    steps = sounds.any(axis=2)
-    pitches = sounds.any(axis=1).sum(axis=1)
+    """Reason -> [W] windows that fail it, in the order in which a window is asked.
+
+    cells [W, 16, 88] is what the codes hold, heard what sounds there: with tokens, which hold the notes that
+    begin in a window, notes held in as well. A performance has no beat for an onset to fall on, so that there
+    a first step that sounds is enough.
+    """
+    steps = (heard != grid.OFF).any(axis=2)
+    first = (heard[:, 0] == grid.ONSET).any(axis=1) if heard is cells else steps[:, 0]
+    pitches = (cells != grid.OFF).any(axis=1).sum(axis=1)
     strict = ~labelled & (not keep_all)
     return {
-        "no note": ~steps.any(axis=1),
+        "no note": ~(cells != grid.OFF).any(axis=(1, 2)),
         "2 pitches or fewer": (pitches < MIN_PITCHES) & (not keep_all),
         "under 75 % sounding": (steps.sum(axis=1) < MIN_SOUNDING) & strict,
-        "no onset on the first step": ~(cells[:, 0] == grid.ONSET).any(axis=1) & strict,
+        "no onset on the first step": ~first & strict,
         "more than 100 tokens": (token_count > tokens.MAX_TOKENS) & (not keep_all),
     }
 
@@ -96,13 +107,14 @@ def segments(item: Item, codec: str = "grid", keep_all: bool = False) -> Segment
     windows = cut(piece)
     index = np.flatnonzero(windows.full)
     if codec == "tokens":
-        cells = window_cells(piece, windows)
-        codes, token_count = window_tokens(piece, windows)
+        codes, token_count, seconds = window_tokens(piece, windows)
+        cells, heard = tokens.cells(codes, seconds), grid.encode(piece, windows)
     else:
-        cells = grid.encode(piece, windows)
-        codes, token_count = np.empty((len(cells), 0), np.uint8), grid_token_count(cells)
+        cells = heard = grid.encode(piece, windows)
+        token_count, seconds = grid_token_count(cells), np.zeros(len(cells), np.float32)
+        codes = np.empty((len(cells), 0), np.uint8)
     arousal, valence = _labels(item, index)
-    failed = failures(cells, token_count, np.isfinite(arousal), keep_all)
+    failed = failures(cells, heard, token_count, np.isfinite(arousal), keep_all)
     if codec == "tokens":
         failed["more than 100 tokens"] = token_count > tokens.MAX_TOKENS
     keep = np.ones(len(cells), bool)
@@ -119,6 +131,7 @@ def segments(item: Item, codec: str = "grid", keep_all: bool = False) -> Segment
         arousal[keep],
         valence[keep],
         index[keep].astype(np.int32),
+        seconds[keep],
         dropped,
     )
 
@@ -137,32 +150,8 @@ def _labels(item: Item, index: NDArray[np.int64]) -> tuple[NDArray[np.float32], 
 # with its window and is left out of the next.
 
 
-def window_cells(piece: Piece, windows: Windows) -> NDArray[np.uint8]:
-    """[W, 16, 88] the grid of what each full window's tokens say: notes that begin in it, cut at its end."""
-    full = np.flatnonzero(windows.full)
-    number = np.full(len(windows.start), -1)
-    number[full] = np.arange(len(full))
-    notes = piece.notes[(piece.notes["pitch"] >= grid.LOW) & (piece.notes["pitch"] < grid.LOW + grid.PITCHES)]
-    w = np.clip(np.searchsorted(windows.start, notes["onset"], side="right") - 1, 0, None)
-    inside = (number[w] >= 0) & (notes["onset"] >= windows.start[w]) & (notes["onset"] < windows.end[w])
-    notes, w = notes[inside], w[inside]
-    onset = np.minimum(_local_step(notes["onset"], windows, w), STEPS - 1)
-    end = np.clip(_local_step(notes["end"], windows, w), onset + 1, STEPS)
-    pitch = notes["pitch"].astype(np.int64) - grid.LOW
-    edges = np.zeros((len(full), STEPS + 1, grid.PITCHES), np.int16)
-    np.add.at(edges, (number[w], onset, pitch), 1)
-    np.add.at(edges, (number[w], end, pitch), -1)
-    cells = np.where(np.cumsum(edges[:, :-1], axis=1) > 0, grid.HOLD, grid.OFF).astype(np.uint8)
-    cells[number[w], onset, pitch] = grid.ONSET
-    return cells
-
-
-def _local_step(ticks: NDArray[np.int64], windows: Windows, w: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.floor((ticks - windows.start[w]) * STEPS_PER_BEAT / windows.tpq + 0.5).astype(np.int64)
-
-
-def window_tokens(piece: Piece, windows: Windows) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
-    """Tokens [W, 100] of every full window, padded with PAD, and how many each takes, EOS counted [W]."""
+def window_tokens(piece: Piece, windows: Windows) -> tuple[NDArray[np.uint16], NDArray[np.int64], NDArray[np.float32]]:
+    """Tokens [W, 100] of every full window, padded with PAD; how many each takes, EOS counted [W]; seconds [W]."""
     playable = (piece.notes["pitch"] >= tokens.LOWEST_PITCH) & (piece.notes["pitch"] <= tokens.HIGHEST_PITCH)
     playable &= (piece.notes["velocity"] > 0) & (piece.notes["end"] >= piece.notes["onset"])
     notes = piece.notes[playable]
@@ -179,7 +168,7 @@ def window_tokens(piece: Piece, windows: Windows) -> tuple[NDArray[np.uint16], N
         code = tokens.encode(timed[first[i] : last[i]], start=float(begins[i]), end=float(ends[i]))
         counts[i] = len(code)
         rows[i, : min(len(code), tokens.MAX_TOKENS)] = code[: tokens.MAX_TOKENS]
-    return rows, counts
+    return rows, counts, (ends - begins).astype(np.float32)
 
 
 # Chunks of files
@@ -232,6 +221,7 @@ def _work(chunk: _Chunk, codec: str, keep_all: bool) -> tuple[int, int]:
         "arousal": (np.dtype(np.float32), (0,)),
         "valence": (np.dtype(np.float32), (0,)),
         "index": (np.dtype(np.int32), (0,)),
+        "seconds": (np.dtype(np.float32), (0,)),
     }
     arrays = {
         name: np.concatenate([np.empty(shape, kind), *(getattr(some, name) for some in found)])
@@ -343,7 +333,7 @@ def _assemble(chunks: list[_Chunk], names: list[str], out: Path, codec: str, see
         part = _load(chunk.part)
         if part is None:
             raise FadernetsError(f"{chunk.part}: cannot be read back; run again")
-        for name in ("codes", "attributes", "key", "arousal", "valence", "index"):
+        for name in ("codes", "attributes", "key", "arousal", "valence", "index", *OF_CODEC[codec]):
             columns.setdefault(name, []).append(part[name])
         for source, file in zip(chunk.sources, json.loads(str(part["files"])), strict=True):
             count = counts[chunk.corpus]

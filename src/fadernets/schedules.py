@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 
-def beta(step: int, total: int, *, value: float, start: float = 0.0, ramp: float = 0.2) -> float:
-    """The KL weight (Section 4.1): 0 for the first `start` of the run, then linear up to `value` over `ramp`.
+def ramp(step: int, total: int, *, value: float, start: float = 0.0, ramp: float = 0.2) -> float:
+    """A weight that is 0 for the first `start` of the run, then rises in a line to `value` over `ramp` of it.
 
-    The paper's 1,000 steps at 0 and 10,000 of ramp are fractions of its own run.
+    The KL weight of Section 4.1 (1,000 steps at 0, 10,000 of ramp), as fractions of its own run; also the
+    weight of an adversary.
     """
     done = step / max(total, 1)
     if done < start:

@@ -17,6 +17,8 @@ from collections import defaultdict, deque
 
 import numpy as np
 
+from fadernets import grid
+
 LOWEST_PITCH, HIGHEST_PITCH = 21, 108  # the 88 keys
 STEPS_PER_SECOND = 100
 MAX_SHIFT = 100  # steps in one time-shift token
@@ -142,6 +144,61 @@ def decode(tokens: np.ndarray) -> np.ndarray:
     notes["pitch"], notes["velocity"] = pitches, velocities
     notes = notes[notes["end"] > notes["onset"]]
     return notes[np.lexsort((notes["pitch"], notes["onset"]))]
+
+
+def cells(rows: np.ndarray, seconds: np.ndarray | float) -> np.ndarray:
+    """What token rows [S, T] say, as grid cells [S, 16, 88]: each row's `seconds` are its sixteen steps.
+
+    Rows are read as `decode` reads them, all at once. A note goes to its nearest step and lasts at least one;
+    what begins at the end or behind it is left out.
+    """
+    rows = np.asarray(rows).astype(np.int64)
+    out = np.full((len(rows), grid.STEPS, grid.PITCHES), grid.OFF, np.uint8)
+    row, pitch, onset, end = _notes(rows)
+    step = np.broadcast_to(np.asarray(seconds, np.float64), len(rows)) * STEPS_PER_SECOND / grid.STEPS
+    inside = onset < step[row] * grid.STEPS - 0.5
+    row, pitch, onset, end = row[inside], pitch[inside], onset[inside], end[inside]
+    first = np.minimum(np.floor(onset / step[row] + 0.5).astype(np.int64), grid.STEPS - 1)
+    last = np.clip(np.floor(end / step[row] + 0.5).astype(np.int64), first + 1, grid.STEPS)
+    edges = np.zeros((len(rows), grid.STEPS + 1, grid.PITCHES), np.int16)
+    np.add.at(edges, (row, first, pitch), 1)
+    np.add.at(edges, (row, last, pitch), -1)
+    out[np.cumsum(edges[:, :-1], axis=1) > 0] = grid.HOLD
+    out[row, first, pitch] = grid.ONSET
+    return out
+
+
+def _notes(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Row, key 0..87, onset and end in steps of every note in token rows [S, T], as `decode` pairs them."""
+    stop = np.cumsum(rows == EOS, axis=1) > 0
+    rows = np.where(stop, PAD, rows)
+    is_shift = (rows >= TIME_SHIFT) & (rows < VELOCITY)
+    now = np.cumsum(np.where(is_shift, rows - TIME_SHIFT + 1, 0), axis=1)  # [S, T] steps
+    row, place = np.nonzero((rows >= NOTE_ON) & (rows < TIME_SHIFT))
+    token, when = rows[row, place], now[row, place]
+    is_on = token < NOTE_OFF
+    key = np.where(is_on, token - NOTE_ON, token - NOTE_OFF)
+    voice = row * grid.PITCHES + key
+    order = np.lexsort((place, voice))  # each key of each row by itself, in its order
+    row, key, when, is_on, voice = row[order], key[order], when[order], is_on[order], voice[order]
+    # First in, first out: an off below the level at which a voice began ends nothing.
+    new = np.diff(voice, prepend=-1) != 0
+    group = np.cumsum(new) - 1
+    level = np.cumsum(np.where(is_on, 1, -1))
+    level -= (level - np.where(is_on, 1, -1))[new][group] if len(level) else 0
+    drop = rows.shape[1] + 1
+    lowest = np.minimum.accumulate(np.minimum(level, 0) - drop * group) + drop * group
+    before = np.where(new, 0, np.concatenate([[0], lowest[:-1]]))
+    ends = ~is_on & (lowest == before)
+    n_on, n_off = (np.cumsum(kind) - (np.cumsum(kind) - kind)[new][group] for kind in (is_on * 1, ends * 1))
+    end = now[row[is_on], -1]
+    # The n-th on of a voice pairs with its n-th counting off.
+    at = {(g, n): t for g, n, t in zip(group[ends].tolist(), n_off[ends].tolist(), when[ends].tolist(), strict=True)}
+    pairs = zip(group[is_on].tolist(), n_on[is_on].tolist(), end.tolist(), strict=True)
+    end = np.array([at.get((g, n), last) for g, n, last in pairs], np.int64)
+    row, key, onset = row[is_on], key[is_on], when[is_on]
+    sounds = end > onset
+    return row[sounds], key[sounds], onset[sounds], end[sounds]
 
 
 def _steps(seconds: np.ndarray) -> np.ndarray:

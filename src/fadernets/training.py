@@ -22,10 +22,13 @@ from fadernets import checkpoints, recipes, schedules
 from fadernets.batches import Batch, Sampler
 from fadernets.dataset import Dataset, label_of
 from fadernets.errors import FadernetsError
+from fadernets.grid import ONSET
 from fadernets.models import build
-from fadernets.models.music_fadernets import held_in
+from fadernets.models.codings import CODINGS, held_in
 
 VALIDATION_ROWS = 4096
+FREE_BATCHES = 8  # decoded freely
+SECONDS = 2.0  # of a segment of tokens, whatever its own tempo: both sides are read alike
 
 
 class TrainingError(FadernetsError):
@@ -108,7 +111,7 @@ class _Run:
         self.out = Path(recipe.out)
         self.rows = choose_rows(data, recipe)
         torch.manual_seed(recipe.seed)
-        model = build(recipe.name, recipe.model).to(fabric.device)
+        model = build(recipe.name, recipe.model, data.codec).to(fabric.device)
         optimizer = torch.optim.AdamW(
             model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.98)
         )
@@ -250,6 +253,7 @@ class _Run:
     def config(self, checked: dict[str, float]) -> dict[str, Any]:
         sources = self.data.manifest["sources"]
         return {
+            "codec": self.data.codec,
             "recipe": recipes.as_dict(self.recipe),
             "data": {"hash": self.data.hash, "corpora": sources},
             "segments": {"train": len(self.rows.train), "labelled": len(self.rows.labelled)},
@@ -259,26 +263,34 @@ class _Run:
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Every loss term on held-out segments at the full KL weight, and note F1 of free decodes."""
+        """Every loss term on held-out segments at the full KL weight, teacher-forced accuracy, note F1 of free
+        decodes from posterior means."""
         self.model.eval()
         sums: dict[str, float] = {}
-        hits = np.zeros(3)
+        hits, guessed = np.zeros(3), np.zeros(2)
         for i in range(self.check.batches):
             batch = self.check.draw(i)
             with self.fabric.autocast():
                 terms = self.model.loss(batch, self.recipe.steps, self.recipe.steps)
+                q = self.raw.encode(batch.inputs, batch.lengths, batch.values)
+                codes = {name: p.mean for name, p in q.items()}
+                condition = self.raw.condition(codes, batch.key, batch.target_values)
+                right = self.raw.decoder.accuracy(condition, batch.target_values, batch.targets, batch.target_lengths)
             for name, value in terms.items():
                 sums[name] = sums.get(name, 0.0) + float(value) / self.check.batches
-            hits += self._note_hits(batch)
-        found, expected, right = hits
-        sums["note_f1"] = float(2 * right / max(found + expected, 1))
+            guessed += right.sum(0).cpu().numpy()
+            if i < FREE_BATCHES and codes:
+                hits += self._note_hits(batch, codes)
+        sums["accuracy"] = float(guessed[0] / max(guessed[1], 1))
+        found, expected, right_notes = hits
+        sums["note_f1"] = float(2 * right_notes / max(found + expected, 1))
         return sums
 
-    def _note_hits(self, batch: Batch) -> NDArray[np.float64]:
+    def _note_hits(self, batch: Batch, codes: dict[str, torch.Tensor]) -> NDArray[np.float64]:
         """Onsets generated, onsets expected, onsets at the right step and pitch."""
+        held = held_in(batch.targets) if self.data.codec == "grid" else None
         with self.fabric.autocast():
-            codes = {name: q.mean for name, q in self.raw.encode(batch.planes).items()}
-            asked = torch.stack([batch.target_rhythm_density, batch.target_note_density], -1)
-            out = self.raw.decoder.generate(codes, batch.key, asked, held_in(batch.targets))
-        a, b = out[:, 0] > 0, batch.targets[:, 0] > 0
-        return np.array([float(a.sum()), float(b.sum()), float((a & b).sum())])
+            out = self.raw.decode(codes, batch.key, batch.target_values, held)
+        cells = CODINGS[self.data.codec].cells
+        a, b = (cells(x, SECONDS) == ONSET for x in (out, batch.targets))
+        return np.array([a.sum(), b.sum(), (a & b).sum()], np.float64)

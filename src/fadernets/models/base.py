@@ -1,0 +1,130 @@
+"""What all models of Table 1 share: encoders, a global decoder given codes and key, the KL terms.
+
+A model names its codes, says which of their dimensions are faders (or that its decoder is given the
+attributes themselves), and adds the terms of its loss. Shapes: B rows to rebuild, N = B + labelled rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from fadernets import losses, schedules
+from fadernets.batches import Batch
+from fadernets.blocks import Posterior
+from fadernets.models import codings
+from fadernets.models.codings import scale
+
+KEYS = 24
+ATTRIBUTES = 2  # rhythm density and note density, in the order of the attribute table
+
+
+@dataclass(frozen=True)
+class Options:
+    """A recipe's `model` section: what every model knows. Weights are per segment, in nats summed over it."""
+
+    z: int = 128  # size of a code; a model with one code has it twice as large
+    encoder: int = 192  # hidden size of each direction
+    decoder: int = 384
+    embedding: int = 128  # of a token
+    plan: int = 96  # on the grid: size of the per-step plan computed from the codes
+    input_dropout: float = 0.3  # probability that a fed-back step or token is blanked in training
+    beta: float = 0.02  # weight of the KL term, in nats summed over dimensions
+    beta_start: float = 0.0
+    beta_ramp: float = 0.2
+
+
+class Model(nn.Module):
+    """`loss` trains it, `encode` and `decode` use it."""
+
+    OPTIONS: ClassVar[type[Options]] = Options
+    CODES: ClassVar[dict[str, int]] = {"z": 2}  # name -> size in units of options.z
+    FADERS: ClassVar[dict[str, tuple[str, int]]] = {}  # attribute -> (code, its regularised dimension)
+    GIVEN: ClassVar[bool] = False  # the decoder is given the attributes, which are the faders
+    ENCODER_GIVEN: ClassVar[bool] = False
+
+    def __init__(self, options: Any, codec: str) -> None:
+        super().__init__()
+        self.options, self.codec = options, codec
+        self.sizes = {name: n * options.z for name, n in self.CODES.items()}
+        extra = ATTRIBUTES if self.ENCODER_GIVEN else 0
+        coding = codings.CODINGS[codec]
+        self.encoders = nn.ModuleDict({n: coding.encoder(options, size, extra) for n, size in self.sizes.items()})
+        self.decoder: Any = coding.decoder(options, sum(self.sizes.values()) + KEYS + ATTRIBUTES * self.given)
+
+    @property
+    def given(self) -> bool:
+        """Whether the decoder is given the attributes."""
+        return self.GIVEN
+
+    def encode(
+        self, inputs: Tensor, lengths: Tensor | None = None, values: Tensor | None = None
+    ) -> dict[str, Posterior]:
+        """Inputs of the codec, lengths [N], attribute values [N, 2] where encoders are given them."""
+        extra = scale(values) if self.ENCODER_GIVEN and values is not None else None
+        return {name: encoder(inputs, lengths, extra) for name, encoder in self.encoders.items()}
+
+    def condition(self, codes: dict[str, Tensor], key: Tensor, asked: Tensor) -> Tensor:
+        """[B, C] what the global decoder is given: codes [B, Z] each, key [B, 24], asked [B, 2]."""
+        return torch.cat([*codes.values(), key] + ([scale(asked)] if self.given else []), -1)
+
+    @torch.no_grad()
+    def decode(self, codes: dict[str, Tensor], key: Tensor, asked: Tensor, held: Tensor | None = None) -> Tensor:
+        """Free-running decode in the codec's own form. held [B, 2, 88], on the grid: the step before the first."""
+        condition = self.condition(codes, key, asked)
+        return self.decoder.generate(condition, asked, held)
+
+    def loss(self, batch: Batch, step: int, total: int) -> dict[str, Tensor]:
+        """Every term by its name and their weighted sum as `loss`. Scalars, all minimised."""
+        q = self.encode(batch.inputs, batch.lengths, batch.values)
+        codes = self.decoder_codes(q, batch)
+        condition = self.condition(codes, batch.key, batch.target_values)
+        terms = {
+            "reconstruction": self.decoder.loss(condition, batch.target_values, batch.targets, batch.target_lengths)
+        }
+        terms |= self.terms(batch, q, step, total)
+        o = self.options
+        beta = schedules.ramp(step, total, value=o.beta, start=o.beta_start, ramp=o.beta_ramp)
+        weights = self.weights(beta)
+        loss = torch.stack([weights.get(name, 1.0) * term for name, term in terms.items()]).sum()
+        return {"loss": loss, **terms, "beta": loss.new_tensor(beta)}
+
+    def decoder_codes(self, q: dict[str, Posterior], batch: Batch) -> dict[str, Tensor]:
+        """The samples of the rows that are rebuilt: those behind them are labelled ones."""
+        return {name: p.z[: batch.reconstructed] for name, p in q.items()}
+
+    def terms(self, batch: Batch, q: dict[str, Posterior], step: int, total: int) -> dict[str, Tensor]:
+        """The terms beside the reconstruction."""
+        return {f"{name}_kl": losses.standard_kl(p.mean, p.log_variance).mean() for name, p in q.items()}
+
+    def weights(self, beta: float) -> dict[str, float]:
+        """Term -> weight, 1 where it is not named."""
+        return {f"{name}_kl": beta for name in self.CODES}
+
+
+class Mixture(nn.ParameterDict):
+    """The means of p(z|c), one [K, Z] a code (Section 4.1: Xavier, variance e^-2)."""
+
+    def __init__(self, sizes: dict[str, int], clusters: int) -> None:
+        means = {name: nn.init.xavier_normal_(torch.empty(clusters, size)) for name, size in sizes.items()}
+        super().__init__({name: nn.Parameter(mean) for name, mean in means.items()})
+
+    def terms(self, name: str, q: Posterior, label: Tensor) -> dict[str, Tensor]:
+        """Eq. 1 for one code, batch means: KL to the prior, KL of the class, supervised KL.
+
+        label [N] is -1 where there is none; a labelled row counts in the supervised term alone.
+        """
+        given = label >= 0
+        prior_kl, class_kl = losses.mixture_kl(q.mean, q.log_variance, q.z, self[name])
+        free = (~given).float()
+        share = free.sum().clamp(min=1)
+        supervised = losses.labelled_kl(q.mean, q.log_variance, self[name], label.clamp(min=0))
+        supervised = (supervised * given.float()).sum() / given.float().sum().clamp(min=1)
+        return {
+            f"{name}_kl": (prior_kl * free).sum() / share,
+            f"{name}_class_kl": (class_kl * free).sum() / share,
+            f"{name}_labelled": supervised,
+        }

@@ -1,0 +1,62 @@
+"""Fader Networks (Lample et al., 2017), as in Table 1: the decoder alone is given the densities.
+
+An adversary guesses them from the code, and its gradient is reversed on the way to the encoder, so that the
+code unlearns them. The adversary's weight grows from 0 over the first part of the run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fadernets import schedules
+from fadernets.batches import Batch
+from fadernets.blocks import Posterior, reverse_gradient
+from fadernets.models import base
+from fadernets.segments import STEPS
+
+LEVELS = {"rhythm": STEPS + 1, "note": STEPS}  # onset steps 0..16; notes sounding, rounded, 0..15
+
+
+@dataclass(frozen=True)
+class Options(base.Options):
+    adversary: int = 128  # its hidden size
+    adversary_weight: float = 1.0  # lambda at the end of its ramp
+    adversary_ramp: float = 0.5  # share of the run over which it grows
+
+
+class FaderNetworks(base.Model):
+    OPTIONS: ClassVar[type[base.Options]] = Options
+    GIVEN: ClassVar[bool] = True
+    options: Options
+
+    def __init__(self, options: Options, codec: str) -> None:
+        super().__init__(options, codec)
+        self.adversary = nn.Sequential(
+            nn.Linear(self.sizes["z"], options.adversary),
+            nn.LeakyReLU(0.2),
+            nn.Linear(options.adversary, options.adversary),
+            nn.LeakyReLU(0.2),
+            nn.Linear(options.adversary, sum(LEVELS.values())),
+        )
+
+    def terms(self, batch: Batch, q: dict[str, Posterior], step: int, total: int) -> dict[str, Tensor]:
+        """`*_guess` is the adversary's cross entropy: it minimises it, the encoder the contrary."""
+        o, n = self.options, batch.reconstructed
+        strength = schedules.ramp(step, total, value=o.adversary_weight, ramp=o.adversary_ramp)
+        guess = self.adversary(reverse_gradient(q["z"].z[:n], strength)).float().split(list(LEVELS.values()), -1)
+        levels = levels_of(batch.values[:n])
+        terms = {
+            f"{name}_guess": F.cross_entropy(g, levels[:, i])
+            for i, (name, g) in enumerate(zip(LEVELS, guess, strict=True))
+        }
+        return {**super().terms(batch, q, step, total), **terms}
+
+
+def levels_of(values: Tensor) -> Tensor:
+    """Attribute values [B, 2] -> classes [B, 2] that the adversary guesses."""
+    classes = (values * values.new_tensor([float(STEPS), 1.0])).round().long()
+    return classes.clamp(min=0).minimum(classes.new_tensor([size - 1 for size in LEVELS.values()]))

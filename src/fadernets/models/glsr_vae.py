@@ -1,0 +1,53 @@
+"""GLSR-VAE (Hadjeres et al., 2017), as in Table 1: Music FaderNets' architecture with the geodesic penalty.
+
+In place of L_reg, the slope of the attribute over z^d is pulled to a target: a finite difference of what the
+sub-decoder, run free on its own expectations, says of the attribute at z and at z + delta e_d.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from fadernets import losses
+from fadernets.batches import Batch
+from fadernets.blocks import Posterior, SequenceDecoder
+from fadernets.models import base, music_fadernets
+from fadernets.models.music_fadernets import NAMES
+from fadernets.segments import STEPS
+
+
+@dataclass(frozen=True)
+class Options(music_fadernets.Options):
+    clusters: int = 0
+    attributes: bool = False
+    rhythm_slope: float = 0.22  # target change of the attribute a unit of z^d: its standard deviation
+    note_slope: float = 0.82
+    delta: float = 0.5  # the finite difference's largest step
+
+
+class GLSRVAE(music_fadernets.FaderNets):
+    OPTIONS: ClassVar[type[base.Options]] = Options
+    options: Options
+
+    def terms(self, batch: Batch, q: dict[str, Posterior], step: int, total: int) -> dict[str, Tensor]:
+        terms = super().terms(batch, q, step, total)
+        slopes = {"rhythm": self.options.rhythm_slope, "note": self.options.note_slope}
+        for name in NAMES:
+            z = q[name].z[: batch.reconstructed]
+            delta = (torch.rand(len(z), 1, device=z.device) * 0.9 + 0.1) * self.options.delta  # never near 0
+            moved = torch.cat([z[:, :1] + delta, z[:, 1:]], -1)
+            before, after = (self.estimate(name, x) / slopes[name] for x in (z, moved))
+            terms[f"{name}_regulariser"] = losses.geodesic(before, after, delta[:, 0])
+        return terms
+
+    def estimate(self, name: str, z: Tensor) -> Tensor:
+        """[B] the attribute as the sub-decoder expects it, differentiable in z [B, Z]."""
+        sub_decoder: SequenceDecoder = self.sub_decoders[name]  # type: ignore[assignment]
+        expected = sub_decoder.expect(z, STEPS)  # [B, T, classes]
+        if name == "rhythm":
+            return expected[..., 1].mean(1)
+        return (expected * torch.arange(expected.shape[-1], device=z.device)).sum(-1).mean(1)

@@ -1,0 +1,33 @@
+"""The single-encoder GM-VAE of Figure 4: one code under the mixture prior, no low-level features, no faders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from fadernets.batches import Batch
+from fadernets.blocks import Posterior
+from fadernets.models import base
+
+
+@dataclass(frozen=True)
+class Options(base.Options):
+    clusters: int = 2
+    label_weight: float = 1.0
+
+
+class GMVAE(base.Model):
+    OPTIONS: ClassVar[type[base.Options]] = Options
+    options: Options
+
+    def __init__(self, options: Options, codec: str) -> None:
+        super().__init__(options, codec)
+        self.means = base.Mixture(self.sizes, options.clusters)
+
+    def terms(self, batch: Batch, q: dict[str, Posterior], step: int, total: int) -> dict[str, Tensor]:
+        return self.means.terms("z", q["z"], batch.label)
+
+    def weights(self, beta: float) -> dict[str, float]:
+        return {"z_kl": beta, "z_class_kl": beta, "z_labelled": beta * self.options.label_weight}

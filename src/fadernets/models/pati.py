@@ -1,0 +1,35 @@
+"""Pati and Lerch (ICML workshop 2019), as in Table 1: one encoder, two regularised dimensions of its one code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from fadernets import losses
+from fadernets.batches import Batch
+from fadernets.blocks import Posterior
+from fadernets.models import base
+
+
+@dataclass(frozen=True)
+class Options(base.Options):
+    regulariser: float = 10.0  # weight of L_reg
+
+
+class Pati(base.Model):
+    """Dimension 0 is rhythm density, dimension 1 note density."""
+
+    OPTIONS: ClassVar[type[base.Options]] = Options
+    FADERS: ClassVar[dict[str, tuple[str, int]]] = {"rhythm_density": ("z", 0), "note_density": ("z", 1)}
+
+    def terms(self, batch: Batch, q: dict[str, Posterior], step: int, total: int) -> dict[str, Tensor]:
+        terms = super().terms(batch, q, step, total)
+        for i, name in enumerate(("rhythm", "note")):
+            terms[f"{name}_regulariser"] = losses.regulariser(q["z"].z[:, i], batch.values[:, i])
+        return terms
+
+    def weights(self, beta: float) -> dict[str, float]:
+        reg = self.options.regulariser
+        return {**super().weights(beta), "rhythm_regulariser": reg, "note_regulariser": reg}
