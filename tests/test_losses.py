@@ -137,3 +137,38 @@ def test_regulariser_pulls_each_code_toward_its_place():
     low, middle, high = (-zd.grad).tolist()  # the way that a descent goes
     assert low < middle < high
     assert middle == pytest.approx(0)
+
+
+def test_geodesic_by_loop():
+    before, after, delta = [0.5, 1.0, -2.0, 0.3], [0.9, 0.8, -2.0, 0.6], [0.4, 0.1, 0.5, 0.1]
+    slopes = [1.0, -2.0, 0.0, 3.0]
+    found = losses.geodesic(*(torch.tensor(x) for x in (before, after, delta)))
+    assert found.item() == pytest.approx(sum((slope - 1) ** 2 for slope in slopes) / 4, rel=1e-5)
+
+
+@pytest.mark.parametrize("delta", [0.05, 0.5, 2.0])
+def test_geodesic_is_nothing_at_the_slope_that_is_wanted_and_more_for_the_wrong_sign(delta):
+    def penalty(slope):
+        start, delta_ = torch.tensor([0.7, -0.3]), torch.tensor([delta, delta / 3])
+        return losses.geodesic(start, start + slope * delta_, delta_).item()
+
+    assert penalty(1.0) == pytest.approx(0, abs=1e-8)
+    assert [penalty(slope) for slope in (0.0, -1.0, 2.0, 3.0)] == pytest.approx([1, 4, 1, 4], rel=1e-4)
+
+
+@pytest.mark.parametrize(("slope", "way"), [(0.0, 1), (-1.0, 1), (0.5, 1), (2.0, -1)])
+def test_geodesic_pulls_the_slope_to_what_is_wanted(slope, way):
+    """A descent moves what is reached and what is left apart where the slope is too small."""
+    before, delta = torch.tensor([0.2, 0.4]), torch.tensor([0.1, 0.4])
+    before.requires_grad_()
+    after = (before + slope * delta).detach().requires_grad_()
+    losses.geodesic(before, after, delta).backward()
+    assert (-after.grad * way > 0).all()
+    torch.testing.assert_close(before.grad, -after.grad)
+
+
+def test_the_regulariser_sees_the_sign_of_a_difference_and_not_its_size():
+    zd = torch.tensor([0.1, 0.7, -0.4])
+    found = losses.regulariser(zd, torch.tensor([1.0, 9.0, 0.5]))
+    close(found, losses.regulariser(zd, torch.tensor([0.2, 0.3, 0.1])))
+    assert abs(found - losses.regulariser(zd, torch.tensor([0.2, 0.2, 0.1]))) > 0.01  # a tie is 0

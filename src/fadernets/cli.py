@@ -17,6 +17,11 @@ from typing import Any, NoReturn
 from fadernets import __version__
 from fadernets.errors import FadernetsError
 
+EXTRAS = {  # what a command may need beside the runtime
+    "train": ("torch", "lightning", "yaml", "safetensors", "onnx", "tensorboard"),
+    "study": ("sklearn", "openTSNE"),
+}
+
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
@@ -33,16 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FadernetsError as error:
         return _fail(options.command, str(error))
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in (
-            "torch",
-            "lightning",
-            "yaml",
-            "safetensors",
-            "onnx",
-            "tensorboard",
-        ):
+        name = (error.name or "").split(".")[0]
+        extra = next((extra for extra, names in EXTRAS.items() if name in names), None)
+        if extra is None:
             raise
-        return _fail(options.command, f"needs {error.name}: pip install 'fadernets[train]'")
+        return _fail(options.command, f"needs {error.name}: pip install 'fadernets[{extra}]'")
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -146,6 +146,14 @@ def _parser() -> Parser:
     train = add("train", _train, "Train a recipe; a stopped run goes on where it was.")
     train.add_argument("recipe", type=Path, metavar="RECIPE")
     train.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a recipe's value")
+    train.add_argument("--preset", metavar="NAME", help="a file of presets/ beside the recipe, such as paper")
+    train.add_argument(
+        "--grid",
+        action="append",
+        default=[],
+        metavar="KEY=V,V",
+        help="train every combination of these values and print their validation figures; repeatable",
+    )
     train.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default cpu")
     train.add_argument("--devices", type=int, default=1, metavar="N", help="processes of a distributed run (1)")
     train.add_argument("--fresh", action="store_true", help="start anew even where the run can go on")
@@ -156,11 +164,40 @@ def _parser() -> Parser:
     export.add_argument("--name", help="the model's name (default: the folder's)")
     export.add_argument("--data", type=Path, metavar="DATA", help="where the run's data set is now")
 
-    evaluate = add("evaluate", _evaluate, "Measure a model on held-out segments of a prepared data set.")
+    evaluate = add("evaluate", _evaluate, "Measure a model folder or a trained run on held-out segments.")
     evaluate.add_argument("model", nargs="?", default="pop-lieder", metavar="NAME_OR_FOLDER")
-    evaluate.add_argument("--data", type=Path, default=Path("data/pop-lieder"), metavar="DATA")
+    evaluate.add_argument("--data", type=Path, metavar="DATA", help="default: a run's own; data/pop-lieder for a model")
     evaluate.add_argument("--runs", type=int, default=10, metavar="N", help="draws of 100 segments (10)")
     evaluate.add_argument("--card", action="store_true", help="put the figures into the model folder's card")
+    evaluate.add_argument(
+        "--protocol",
+        choices=("paper", "strict"),
+        help="of a run: Section 4.2 to the letter, or asked values (default: both); model folders know strict alone",
+    )
+    evaluate.add_argument(
+        "--language-model", type=Path, default=Path("runs/language-model"), metavar="RUN", help="rates a run's outputs"
+    )
+
+    bench = add("bench", _bench, "Table 1: prepare, train what is missing, evaluate all models, print the tables.")
+    bench.add_argument("--preset", default="small", metavar="NAME", help="small or paper: sizes and steps (small)")
+    bench.add_argument("--codec", choices=("tokens", "grid"), default="tokens", help="default tokens, the paper's")
+    bench.add_argument("--data", type=Path, metavar="DATA", help="default data/performances or data/performances-grid")
+    bench.add_argument("--corpus", action="append", default=[], metavar="NAME=PATH", help="to prepare DATA from")
+    bench.add_argument("--recipes", type=Path, default=Path("recipes"), metavar="FOLDER", help="default recipes")
+    bench.add_argument("--out", type=Path, default=Path("runs"), metavar="FOLDER", help="where runs lie (runs)")
+    bench.add_argument("--only", action="append", default=[], metavar="RECIPE", help="this model alone; repeatable")
+    bench.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of every recipe")
+    bench.add_argument("--runs", type=int, default=10, metavar="N", help="draws of 100 segments (10)")
+    bench.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default cpu")
+    bench.add_argument("--no-train", action="store_true", help="evaluate what is trained already")
+
+    plot = add("plot", _plot, "Draw figures of a trained run: latents (Figures 3 and 4), transfer (Figure 5).")
+    plot.add_argument("figure", choices=("latents", "transfer"))
+    plot.add_argument("run_folder", type=Path, metavar="RUN")
+    plot.add_argument("--out", type=Path, metavar="FOLDER", help="default: the run's folder")
+    plot.add_argument("--data", type=Path, metavar="DATA", help="where the run's data set is now")
+    plot.add_argument("--beside", type=Path, metavar="RUN", help="latents: another run for Figure 4's right side")
+    plot.add_argument("--segments", type=int, default=3000, metavar="N", help="latents: held-out segments drawn (3000)")
     return parser
 
 
@@ -247,6 +284,17 @@ def read_tracks(text: str | None, option: str = "--tracks") -> list[str] | None:
 def check_faithfulness(value: float) -> None:
     if not 0 <= value <= 1:
         raise FadernetsError(f"--faithfulness {value:g}: must lie in 0..1")
+
+
+def read_corpora(texts: list[str]) -> dict[str, Path]:
+    """`pop909=~/music/pop909` -> name and folder. Raises FadernetsError."""
+    roots: dict[str, Path] = {}
+    for text in texts:
+        name, equals, path = text.partition("=")
+        if not equals:
+            raise FadernetsError(f"--corpus {text}: expected NAME=PATH, such as pop909=~/music/pop909")
+        roots[name] = Path(path).expanduser()
+    return roots
 
 
 def check_output(path: Path) -> None:
@@ -361,12 +409,7 @@ def _demo(options: argparse.Namespace) -> None:
 def _prepare(options: argparse.Namespace) -> None:
     from fadernets import prepare
 
-    roots: dict[str, Path] = {}
-    for text in options.corpus:
-        name, equals, path = text.partition("=")
-        if not equals:
-            raise FadernetsError(f"--corpus {text}: expected NAME=PATH, such as pop909=~/music/pop909")
-        roots[name] = Path(path).expanduser()
+    roots = read_corpora(options.corpus)
     report = _progress("files")
     data = prepare.prepare(
         roots,
@@ -391,14 +434,37 @@ def _prepare(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     from fadernets import recipes
 
-    recipe = recipes.load(options.recipe, [*options.set, *([f"seed={options.seed}"] if options.seed else [])])
+    overrides = [*options.set, *([f"seed={options.seed}"] if options.seed else [])]
+    each = [
+        (choice, recipes.load(options.recipe, [*overrides, *choice], options.preset))
+        for choice in recipes.grid(options.grid)
+    ]
+    from dataclasses import replace
+
     from fadernets import training
 
-    best = training.train(
-        recipe, device=options.device, devices=options.devices, resume=not options.fresh, progress=_progress("steps")
-    )
-    if os.environ.get("LOCAL_RANK", "0") == "0":  # the other processes of a distributed run keep quiet
-        print(json.dumps({"best": str(best)}) if options.json else f"best checkpoint: {best}")
+    rows: list[dict[str, Any]] = []
+    for choice, recipe in each:
+        if choice:
+            recipe = replace(recipe, out="-".join([recipe.out, *choice]))
+        best = training.train(
+            recipe,
+            device=options.device,
+            devices=options.devices,
+            resume=not options.fresh,
+            progress=_progress("steps"),
+        )
+        rows.append({"best": str(best), **({"grid": choice, **training.figures_of(best)} if choice else {})})
+    if os.environ.get("LOCAL_RANK", "0") != "0":  # the other processes of a distributed run keep quiet
+        return
+    if options.json:
+        print(json.dumps(rows if options.grid else rows[0]))
+    elif not options.grid:
+        print(f"best checkpoint: {rows[0]['best']}")
+    else:
+        for row in rows:
+            shown = ", ".join(f"{name} {row[name]:.4f}" for name in ("loss", "reconstruction", "accuracy", "note_f1"))
+            print(f"{' '.join(row['grid'])}: {shown} ({row['best']})")
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -416,10 +482,15 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     if options.runs < 1:
         raise FadernetsError(f"--runs {options.runs}: must be at least 1")
+    if any((Path(options.model) / name).exists() for name in ("config.json", "best/config.json")):
+        _evaluate_run(options)
+        return
+    if options.protocol == "paper":
+        raise FadernetsError(f"--protocol paper: is for trained runs; {options.model} is a model folder or its name")
     engine = Engine.open(options.model)
     figures = evaluation.evaluate(
         engine,
-        Dataset.open(options.data),
+        Dataset.open(options.data or Path("data/pop-lieder")),
         runs=options.runs,
         seed=options.seed,
         progress=_progress("parts"),
@@ -430,6 +501,71 @@ def _evaluate(options: argparse.Namespace) -> None:
         card = make_card(engine.info, evaluation.table(figures))
         write_atomic(engine.folder / "README.md", card.encode())
     print(json.dumps(figures) if options.json else evaluation.table(figures))
+
+
+def _evaluate_run(options: argparse.Namespace) -> None:
+    from fadernets import bench
+
+    if options.card:
+        raise FadernetsError("--card: is for a model folder; a run's card is in its checkpoint")
+    run = Path(options.model)
+    figures = bench.evaluated(
+        run,
+        options.data or _data_of(run),
+        options.language_model,
+        runs=options.runs,
+        seed=options.seed,
+        protocols=[options.protocol] if options.protocol else None,
+        progress=_progress("parts"),
+    )
+    print(json.dumps(figures) if options.json else bench.tables({run.name: figures}))
+
+
+def _data_of(run: Path) -> Path:
+    """The data set that a run was trained on."""
+    from fadernets import checkpoints
+
+    checkpoint = run / "best" if checkpoints.exists(run / "best") else run
+    return Path(checkpoints.read_config(checkpoint)["recipe"]["data"])
+
+
+def _bench(options: argparse.Namespace) -> None:
+    from fadernets import bench
+
+    if options.runs < 1:
+        raise FadernetsError(f"--runs {options.runs}: must be at least 1")
+    default = Path("data/performances" if options.codec == "tokens" else "data/performances-grid")
+    text = bench.run(
+        preset=options.preset,
+        data=options.data or default,
+        roots=read_corpora(options.corpus),
+        codec=options.codec,
+        recipes_folder=options.recipes,
+        out=options.out,
+        only=options.only,
+        overrides=options.set,
+        runs=options.runs,
+        seed=options.seed,
+        device=options.device,
+        train=not options.no_train,
+        report=lambda line: print(line, file=sys.stderr),
+        progress=_progress,
+    )
+    print(json.dumps({"tables": text}) if options.json else text)
+
+
+def _plot(options: argparse.Namespace) -> None:
+    from fadernets import figures
+
+    if options.segments < 100:
+        raise FadernetsError(f"--segments {options.segments}: at least 100")
+    out = options.out or options.run_folder
+    data = options.data or _data_of(options.run_folder)
+    if options.figure == "latents":
+        made = figures.latents(options.run_folder, data, out, options.beside, options.segments, options.seed)
+    else:
+        made = figures.transfer(options.run_folder, data, out, options.seed, _progress("parts"))
+    print(json.dumps(made) if options.json else "\n".join(made["files"]))
 
 
 # --- printing

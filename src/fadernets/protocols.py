@@ -55,7 +55,7 @@ def evaluate(
     if subject.model.CODES:
         jobs.append(("reconstruction", lambda: reconstruction(subject, test)))
         jobs.append(("encoder", lambda: encoder(subject, test)))
-    if hasattr(subject.model, "means"):
+    if subject.means:
         jobs.append(("clusters", lambda: clusters(subject, test, seed)))
     for name in subject.faders:
         jobs.append((name, lambda n=name: bench.fader(n, protocols)))  # type: ignore[misc]
@@ -267,7 +267,7 @@ def clusters(subject: Subject, rows: NDArray[np.int64], seed: int) -> dict[str, 
     silhouette by label; silhouette by inferred cluster and the clusters' mean attributes on the test segments."""
     from sklearn.metrics import silhouette_score
 
-    means = {name: mean.detach().cpu().numpy() for name, mean in subject.model.means.items()}  # type: ignore[union-attr,operator]
+    means = subject.means
     labelled = subject.labelled_rows("test")
     label = label_of(np.asarray(subject.data.arousal[labelled], np.float32))
     labelled, label = labelled[label >= 0], label[label >= 0]

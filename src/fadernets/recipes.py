@@ -21,6 +21,7 @@ class Recipe:
     corpora: tuple[str, ...] = ()  # whose segments are reconstructed; empty: all of the data set
     label_corpora: tuple[str, ...] = ("vgmidi",)  # whose labels guide the clusters, never reconstructed
     label_share: float = 0.01  # labelled segments as a share of all training segments; 0: none
+    segments: int = 0  # training segments that are used, drawn by seed; 0: all
     seed: int = 0
     steps: int = 20_000
     batch: int = 256
@@ -36,12 +37,19 @@ class Recipe:
     patience: int = 0  # validations without a better loss before the run stops; 0: never
 
 
-def load(path: Path, overrides: list[str] | None = None) -> Recipe:
-    """A recipe file, its bases and `key=value` overrides (dots reach into `model`).
+def load(path: Path, overrides: list[str] | None = None, preset: str | None = None) -> Recipe:
+    """A recipe file, its bases, a preset (a file of `presets/` beside it) and `key=value` overrides.
 
-    Raises FadernetsError for a missing file, an unknown key or an impossible value.
+    The later ones win; dots reach into `model`. Raises FadernetsError for a missing file, an unknown key or an
+    impossible value.
     """
     values = _read(path, seen=())
+    if preset is not None:
+        folder = path.parent / "presets"
+        known = sorted(f.stem for f in folder.glob("*.yaml"))
+        if preset not in known:
+            raise FadernetsError(f"--preset {preset}: {folder} has {', '.join(known) or 'none'}")
+        values = _merge(values, _read(folder / f"{preset}.yaml", seen=()))
     for item in overrides or []:
         name, equals, text = item.partition("=")
         if not equals:
@@ -69,6 +77,7 @@ def check(values: dict[str, Any]) -> Recipe:
     recipe = Recipe(**values)
     rules = [
         (recipe.name in MODELS, f"name {recipe.name!r}; known models: {', '.join(MODELS)}"),
+        (recipe.segments >= 0, f"segments {recipe.segments}; must not be negative"),
         (recipe.steps > 0, f"steps {recipe.steps}; must be above 0"),
         (recipe.batch > 1, f"batch {recipe.batch}; must be above 1"),
         (recipe.labels >= 0, f"labels {recipe.labels}; must not be negative"),
@@ -89,6 +98,19 @@ def check(values: dict[str, Any]) -> Recipe:
         if not holds:
             raise FadernetsError(f"recipe key {message}")
     return recipe
+
+
+def grid(choices: list[str]) -> list[list[str]]:
+    """`key=a,b` choices -> the overrides of each combination, the last key fastest. Raises FadernetsError."""
+    from itertools import product
+
+    axes = []
+    for text in choices:
+        name, equals, values = text.partition("=")
+        if not equals or not all(value.strip() for value in values.split(",")):
+            raise FadernetsError(f"--grid {text!r}: expected key=value,value, such as model.beta=0.01,0.03")
+        axes.append([f"{name.strip()}={value.strip()}" for value in values.split(",")])
+    return [list(combination) for combination in product(*axes)]
 
 
 def as_dict(recipe: Recipe) -> dict[str, Any]:
@@ -112,7 +134,11 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     base = values.pop("base", None)
     if base is None:
         return values
-    merged = _read(path.parent / str(base), (*seen, path.resolve()))
+    return _merge(_read(path.parent / str(base), (*seen, path.resolve())), values)
+
+
+def _merge(merged: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """The second over the first, group by group."""
     for name, value in values.items():
         if isinstance(value, dict) and isinstance(merged.get(name), dict):
             merged[name] = {**merged[name], **value}

@@ -83,6 +83,12 @@ class Subject:
         return dict.fromkeys(self.model.FADERS, "zd")
 
     @cached_property
+    def means(self) -> dict[str, NDArray[np.float32]]:
+        """The mixture's means [K, Z] of each code; empty without clusters."""
+        found = getattr(self.model, "means", {})
+        return {name: mean.detach().cpu().numpy() for name, mean in found.items()}
+
+    @cached_property
     def rows(self) -> Rows:
         from fadernets import recipes
 

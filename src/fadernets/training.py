@@ -52,6 +52,8 @@ def choose_rows(data: Dataset, recipe: recipes.Recipe) -> Rows:
         given = ", ".join(recipe.corpora or names)
         raise TrainingError(f"{recipe.data}: corpora {given} only give labels; none is left to reconstruct")
     train = np.concatenate([data.select(split="train", corpus=c) for c in corpora])
+    if recipe.segments:
+        train = np.random.default_rng(recipe.seed).permutation(train)[: recipe.segments]
     validation = np.concatenate([data.select(split="validation", corpus=c) for c in corpora])
     labelled = np.empty(0, np.int64)
     if recipe.label_share > 0:
@@ -105,6 +107,11 @@ def train(
     return run.go(progress if fabric.is_global_zero else None)
 
 
+def figures_of(checkpoint: Path) -> dict[str, float]:
+    """The validation figures of a checkpoint."""
+    return dict(checkpoints.read_config(checkpoint)["figures"])
+
+
 class _Run:
     def __init__(self, fabric: Any, recipe: recipes.Recipe, data: Dataset, resume: bool) -> None:
         self.fabric, self.recipe, self.data = fabric, recipe, data
@@ -150,7 +157,7 @@ class _Run:
         if not checkpoints.exists(last):
             return None
         config = checkpoints.read_config(last)
-        mine, theirs = recipes.as_dict(self.recipe), dict(config["recipe"])
+        mine, theirs = recipes.as_dict(self.recipe), recipes.as_dict(recipes.check(dict(config["recipe"])))
         if config["data"]["hash"] != self.data.hash:
             raise TrainingError(
                 f"{last}: was trained on data set {config['data']['hash'][:12]}, {self.recipe.data} is "

@@ -246,7 +246,8 @@ class TokenDecoder(nn.Module):
     def accuracy(self, condition: Tensor, asked: Tensor, rows: Tensor, lengths: Tensor) -> Tensor:
         """[1, 2] tokens guessed right under teacher forcing and tokens in all, EOS counted, padding not."""
         logits, expected = self.forced(condition, rows, lengths)
-        return torch.stack([(logits.argmax(-1) == expected).sum(), torch.tensor(len(expected))])[None].float()
+        right = logits.argmax(-1) == expected
+        return torch.stack([right, torch.ones_like(right)], -1).sum(0)[None].float()
 
     @torch.no_grad()
     def generate(self, condition: Tensor, asked: Tensor, held: Tensor | None = None) -> Tensor:

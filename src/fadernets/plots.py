@@ -1,0 +1,95 @@
+"""Figures 3 and 4 of the ISMIR paper and the transfer curve, from arrays. A path's ending says PNG or SVG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadernets.files import write_atomic
+
+LOW, HIGH = "#2166ac", "#b2182b"  # clusters of low and high arousal
+DPI = 150
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One scatter of a figure: points [S, 2], coloured by values [S] (a scale) or by a cluster [S] of 0 and 1."""
+
+    title: str
+    points: NDArray[np.floating]
+    values: NDArray[Any]
+    clusters: bool = False
+    unit: str = ""
+
+
+def tsne(codes: NDArray[np.floating], seed: int = 0) -> NDArray[np.float64]:
+    """[S, Z] -> [S, 2] by openTSNE, one thread, the same for the same seed."""
+    from openTSNE import TSNE
+
+    embedding = TSNE(n_jobs=1, random_state=seed, initialization="pca").fit(np.asarray(codes, np.float64))
+    return np.asarray(embedding, np.float64)
+
+
+def scatters(rows: Sequence[Sequence[Panel]], paths: Sequence[Path], title: str = "") -> None:
+    """Rows of panels, in one figure."""
+    figure, axes = _figure(len(rows), max(len(row) for row in rows))
+    for line, row in zip(axes, rows, strict=True):
+        for ax in line[len(row) :]:
+            ax.set_visible(False)
+        for ax, panel in zip(line, row, strict=False):
+            ax.set_title(panel.title, fontsize=11)
+            ax.set_xticks([])
+            ax.set_yticks([])
+            x, y = panel.points.T
+            if panel.clusters:
+                for value, colour, marker, name in ((0, LOW, "o", "low arousal"), (1, HIGH, "^", "high arousal")):
+                    mask = panel.values == value
+                    ax.scatter(x[mask], y[mask], s=5, c=colour, marker=marker, linewidths=0, alpha=0.6, label=name)
+                ax.legend(loc="best", fontsize=8, markerscale=3, framealpha=0.8)
+            else:
+                drawn = ax.scatter(x, y, s=5, c=panel.values, cmap="viridis", linewidths=0)
+                bar = figure.colorbar(drawn, ax=ax, fraction=0.045, pad=0.02)
+                bar.set_label(panel.unit, fontsize=8)
+                bar.ax.tick_params(labelsize=8)
+    if title:
+        figure.suptitle(title, fontsize=13)
+    _save(figure, paths)
+
+
+def curves(
+    x: Sequence[float], lines: Mapping[str, Sequence[float]], paths: Sequence[Path], *, title: str, label: str
+) -> None:
+    """Lines over one axis, each with its own name and mark."""
+    figure, axes = _figure(1, 1, size=(6.5, 4.2))
+    ax = axes[0][0]
+    for (name, y), marker in zip(lines.items(), "os^Dvx", strict=False):
+        ax.plot(x, y, marker=marker, markersize=4, label=name)
+    ax.set_xlabel(label)
+    ax.set_title(title, fontsize=11)
+    ax.grid(alpha=0.3)
+    ax.legend(fontsize=9)
+    _save(figure, paths)
+
+
+def _figure(rows: int, columns: int, size: tuple[float, float] | None = None) -> tuple[Any, Any]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size or (4.4 * columns, 3.6 * rows), dpi=DPI, facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def _save(figure: Any, paths: Sequence[Path]) -> None:
+    for path in paths:
+        picture = io.BytesIO()
+        kind = path.suffix.lstrip(".") or "png"
+        metadata = {"Software": None} if kind == "png" else {"Date": None}
+        figure.savefig(picture, format=kind, metadata=metadata)
+        write_atomic(path, picture.getvalue())
