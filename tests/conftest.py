@@ -94,11 +94,10 @@ def make_performance(rng):
     return notes
 
 
-def write_performances(folder, seed=0, bars=12):
+def write_performances(folder, seed=0, bars=12, splits=(0,) * 8 + (1, 2) + (0,) * 4, labelled=4):
     """The same split and labels as `write_songs`, of performance tokens: ten of "maestro", four of "vgmidi"."""
     rng = np.random.default_rng(seed)
-    splits = [0] * 8 + [1, 2] + [0] * 4
-    corpora = [0] * 10 + [1] * 4
+    splits, corpora = list(splits), [0] * (len(splits) - labelled) + [1] * labelled
     n = len(splits) * bars
     codes = np.full((n, tokens.MAX_TOKENS), tokens.PAD, np.uint16)
     for row in codes:
@@ -179,3 +178,52 @@ def exported(songs, tmp_path_factory):
         model.load_state_dict({name: w.half().float() for name, w in model.state_dict().items()})
         found[attributes_in] = (folder, model)
     return found
+
+
+@pytest.fixture(scope="session")
+def rated(tmp_path_factory):
+    """Made-up performances with labels to learn from and to test on: 40 segments to rebuild are for testing, and
+    192 labelled ones for training, 72 for testing."""
+    splits = (0,) * 6 + (1,) + (2,) * 5 + (0,) * 24 + (2,) * 9
+    return write_performances(tmp_path_factory.mktemp("data") / "rated", seed=1, bars=8, splits=splits, labelled=33)
+
+
+TOYS = {  # toy runs over `rated`: model, options
+    "fadernets": ("music-fadernets", {**TINY, "clusters": 2, "attributes": False}),
+    "vanilla": ("music-fadernets", {**TINY, "clusters": 0, "attributes": False}),
+    "pati": ("pati", {"z": 6, "encoder": 12, "decoder": 24}),
+    "single": ("gm-vae", {"z": 6, "encoder": 12, "decoder": 24}),
+    "language-model": ("language-model", {"z": 6, "encoder": 12, "decoder": 24}),
+}
+
+
+@pytest.fixture(scope="session")
+def toys(rated, tmp_path_factory):
+    """A name of TOYS -> the folder of a run of random weights, its clusters in the midst of its codes."""
+    import torch
+
+    from fadernets.models import build
+    from fadernets.subjects import Subject
+
+    root = tmp_path_factory.mktemp("toys")
+
+    def make(toy):
+        if (root / toy).exists():
+            return root / toy
+        name, options = TOYS[toy]
+        torch.manual_seed(3)
+        model = build(name, options, "tokens").eval()
+        with torch.no_grad():
+            for key, weight in model.named_parameters():
+                if weight.ndim > 1:
+                    weight.mul_(4)
+        save_run(root / toy, model, rated, name=name)
+        if hasattr(model, "means"):
+            codes = Subject(root / toy, rated).encode(np.arange(len(rated)))
+            for code, mean in model.means.items():
+                middle, away = (torch.from_numpy(f(codes[code], axis=0)) for f in (np.median, np.std))
+                mean.data = torch.stack([middle - away, middle + away])
+            save_run(root / toy, model, rated, name=name)
+        return root / toy
+
+    return make

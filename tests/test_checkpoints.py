@@ -10,7 +10,7 @@ from conftest import TINY, make_model, save_run
 
 from fadernets import cards, checkpoints
 from fadernets.checkpoints import CheckpointError
-from fadernets.models import build
+from fadernets.models import MODELS, build
 
 
 @pytest.fixture(scope="module")
@@ -227,3 +227,17 @@ def test_a_damaged_state(folder, content):
     (folder / "state.pt").write_bytes(content)
     with pytest.raises(CheckpointError, match=r"state\.pt: cannot be read .*; remove the run"):
         checkpoints.load_state(folder)
+
+
+def test_a_card_says_which_model_over_which_codec_and_what_may_be_done_with_it(folder):
+    config = checkpoints.read_config(folder)
+    free = {"licence": "CC0-1.0", "pieces": 3, "train": 9, "shippable": True}
+    bound = free | {"licence": "CC-BY-NC-SA-4.0", "shippable": False}
+    for name in MODELS:
+        recipe = config["recipe"] | {"name": name, "model": {}, "corpora": [], "label_corpora": ["vgmidi"]}
+        own = config | {"codec": "tokens", "recipe": recipe, "data": config["data"] | {"corpora": {"a": free}}}
+        text = cards.card(own)
+        assert "over performance tokens" in text
+        assert "under this package's licence" in text
+        assert ("two components" in text) == (name in ("music-fadernets", "gm-vae"))
+        assert "for research" in cards.card(own | {"data": config["data"] | {"corpora": {"a": free, "b": bound}}})

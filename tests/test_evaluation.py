@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fadernets import evaluation, grid, scores
+from fadernets import grid, scores
 from fadernets.attributes import ATTRIBUTES
 
 

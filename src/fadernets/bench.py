@@ -130,7 +130,9 @@ def trained(
 
 
 def _checkpoint(folder: Path) -> Path:
-    return folder / "best" / "model.safetensors"
+    """The weights of a run, or of a folder that is a checkpoint itself."""
+    best = folder / "best" / "model.safetensors"
+    return best if best.exists() else folder / "model.safetensors"
 
 
 def weights_hash(folder: Path) -> str:
@@ -175,9 +177,11 @@ def evaluated(
 def read(folder: Path) -> dict[str, Any]:
     path = folder / EVALUATION
     try:
-        found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        found = json.loads(path.read_text()) if path.exists() else {}
     except ValueError:
-        raise FadernetsError(f"{path}: is damaged; remove it") from None
+        found = None
+    if not isinstance(found, dict):
+        raise FadernetsError(f"{path}: is damaged; remove it")
     return found
 
 
@@ -207,7 +211,7 @@ def tables(found: Mapping[str, Mapping[str, Any]]) -> str:
         paper_table([row for row in rows if f"paper/{next(iter(ATTRIBUTES))}" in found[row.recipe]], found),
         *(strict_table(rows, found, name) for name in ATTRIBUTES),
         *(quality_table(rows, found, name) for name in ATTRIBUTES),
-        reconstruction_table(rows, found),
+        reconstruction_table([row for row in rows if "reconstruction" in found[row.recipe]], found),
         cluster_table([row for row in rows if "clusters" in found[row.recipe]], found),
     ]
     return "\n\n".join(part for part in parts if part)

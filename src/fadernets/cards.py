@@ -4,6 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
+KINDS = {  # model -> what it is
+    "music-fadernets": "Music FaderNets (Tan and Herremans, ISMIR 2020): a code for rhythm and a code for note "
+    "density of a four-beat piano segment, each with one regularised dimension",
+    "pati": "Pati and Lerch (2019): one code of a four-beat piano segment with two regularised dimensions",
+    "cvae": "CVAE (Sohn et al., 2015): encoder and decoder are given the densities of a four-beat piano segment",
+    "fader-networks": "Fader Networks (Lample et al., 2017): the decoder is given the densities, an adversary takes "
+    "them out of the code",
+    "glsr-vae": "GLSR-VAE (Hadjeres et al., 2017): Music FaderNets' architecture with the geodesic penalty",
+    "gm-vae": "A GM-VAE with one code and no low-level features (Figure 4 of Music FaderNets)",
+    "language-model": "An autoregressive model of four-beat piano segments, conditioned on nothing",
+}
+MIXTURES = ("music-fadernets", "gm-vae")
+CODECS = {  # codec -> where it lives, what its codes are
+    "grid": ("on the sixteenth grid", "16 steps x 88 pitches of off, onset, hold"),
+    "tokens": ("over performance tokens", "342 tokens of 10 ms, at most 100 a segment"),
+}
+LIMITS = {
+    "grid": "- Sixteenth notes in four-beat segments: triplets and ornaments are read at the nearest step, and keep\n"
+    "  their own timing where they survive.",
+    "tokens": "- Segments of at most 100 tokens, notes held in from before left out: dense passages are not known.",
+}
+
 
 def card(config: dict[str, Any], held_out: str = "") -> str:
     """A model card: what it is, what it learned from, what it scores, what it must not be trusted with.
@@ -11,19 +33,15 @@ def card(config: dict[str, Any], held_out: str = "") -> str:
     held_out: figures on test pieces, as markdown (evaluation.table).
     """
     recipe, data = config["recipe"], config["data"]
-    clustered = recipe["model"].get("clusters", 2) > 0
-    prior = (
-        "under a mixture prior whose\ntwo components are low and high arousal."
-        if clustered
-        else "under a\nstandard normal prior."
-    )
+    kind, codec = recipe["name"], config["codec"]
+    clustered = kind in MIXTURES and recipe["model"].get("clusters", 2) > 0
     lines = [
-        f"# {config.get('name', recipe['name'])}",
+        f"# {config.get('name', kind)}",
         "",
-        "Music FaderNets (Tan and Herremans, ISMIR 2020) on the sixteenth grid: a code for rhythm and a code for",
-        f"note density of a four-beat piano segment, each with one regularised dimension, {prior}",
+        f"{KINDS[kind]}, {CODECS[codec][0]}.",
+        *(["A mixture prior has two components: low and high arousal."] if clustered else []),
         "",
-        f"- codec: {config['codec']} (16 steps x 88 pitches of off, onset, hold)",
+        f"- codec: {codec} ({CODECS[codec][1]})",
         f"- recipe: {recipe['name']}, {config['step']} steps of batch {recipe['batch']}, seed {recipe['seed']}",
         f"- data set: {data['hash']}",
         "",
@@ -32,17 +50,23 @@ def card(config: dict[str, Any], held_out: str = "") -> str:
         "| corpus | licence | pieces | training segments | used for |",
         "|---|---|---|---|---|",
     ]
+    rebuilt = []
     for name, row in data["corpora"].items():
         used, count = "reconstruction", row["train"]
         if name in recipe["label_corpora"]:
             used, count = "cluster and regulariser terms alone", config.get("segments", {}).get("labelled", 0)
         elif recipe["corpora"] and name not in recipe["corpora"]:
             continue
+        else:
+            rebuilt.append(row)
+        if used != "reconstruction" and not clustered:
+            continue
         lines.append(f"| {name} | {row['licence']} | {row['pieces']} | {count} | {used} |")
     lines += [
         "",
         "Pieces are split 80/10/10 as wholes; segments pass the paper's filter (a note, more than two pitches, three",
-        "quarters of the steps sounding, an onset on the first step). Training transposes by -5 to +6 semitones.",
+        "quarters of the steps sounding, an onset on the first step)."
+        + (" Training transposes by -5 to +6 semitones." if recipe["transpose"] else ""),
         "",
         "## Figures",
         "",
@@ -57,7 +81,9 @@ def card(config: dict[str, Any], held_out: str = "") -> str:
         "",
         "## Licence",
         "",
-        "The weights are under this package's licence (MIT).",
+        "The weights are under this package's licence (MIT)."
+        if all(row.get("shippable", True) for row in rebuilt)
+        else "Learned from music that may not be passed on freely (see above): for research, not for shipping.",
         *[
             f"No segment of {name} was reconstructed in training: its arousal ratings placed the two clusters, no more."
             for name in recipe["label_corpora"]
@@ -66,11 +92,16 @@ def card(config: dict[str, Any], held_out: str = "") -> str:
         "",
         "## Limits",
         "",
-        "- Sixteenth notes in four-beat segments: triplets and ornaments are read at the nearest step, and keep their",
-        "  own timing where they survive.",
+        LIMITS[codec],
         "- Western keyboard music of the kinds named above; other music is edited by the same habits.",
-        "- Arousal was rated by listeners of video game music. Tempo and loudness, which carry most of it, are not",
-        "  known to these codes; read the cluster's probability as a hint.",
+        *(
+            [
+                "- Arousal was rated by listeners of video game music. Tempo and loudness, which carry most of it, are",
+                "  not known to the grid's codes; read the cluster's probability as a hint.",
+            ]
+            if clustered
+            else []
+        ),
         "- A fader that lands says nothing about taste: listen.",
         "",
     ]

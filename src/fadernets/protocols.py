@@ -46,7 +46,7 @@ def evaluate(
     """Every figure of a checkpoint on the test split of its data set.
 
     language_model: the independent one that rates outputs, over the same data set. Keys: reconstruction, encoder,
-    clusters where the model has them, `paper/ATTRIBUTE`, `strict/ATTRIBUTE/LOOP`, `quality/ATTRIBUTE/LOOP`, and
+    clusters where the model has them and held-out pieces have labels of both kinds, `paper/ATTRIBUTE`, `strict/ATTRIBUTE/LOOP`, `quality/ATTRIBUTE/LOOP`, and
     `quality/real` for held-out segments themselves.
     """
     test = subject.corpus_rows("test")
@@ -189,7 +189,7 @@ def choose(options: Outputs, looked: Looked, name: str, asked: Floats, spread: F
     a = list(ATTRIBUTES).index(name)
     others = (np.abs(measured - looked.values[:, None]) / spread)[..., [i for i in range(len(ATTRIBUTES)) if i != a]]
     miss = np.abs(measured[:, None, :, a] - asked[None, :, None]) / spread[a]  # [M, T, C]
-    best = (np.round(miss, 6) * 1e3 + others.sum(-1)[:, None]).argmin(-1)  # [M, T]
+    best = (np.round(miss, 6) * 1e9 + others.sum(-1)[:, None]).argmin(-1)  # [M, T]
     rows = np.arange(len(best))[:, None]
     return Outputs(options.raw[rows, best], options.cells[rows, best])
 

@@ -86,7 +86,7 @@ class Subject:
     def means(self) -> dict[str, NDArray[np.float32]]:
         """The mixture's means [K, Z] of each code; empty without clusters."""
         found = getattr(self.model, "means", {})
-        return {name: mean.detach().cpu().numpy() for name, mean in found.items()}
+        return {name: found[name].detach().cpu().numpy() for name in self.model.CODES if name in found}
 
     @cached_property
     def rows(self) -> Rows:

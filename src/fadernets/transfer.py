@@ -25,6 +25,7 @@ from fadernets.subjects import Looked, Outputs, Subject
 Floats = NDArray[np.float64]
 STRENGTHS = tuple(np.arange(0, 2.01, 0.25).round(2).tolist())
 SEGMENTS = 20  # of the paper's listening test: half go up, half down
+LEAF = 60  # labelled segments in a leaf of the regressor's trees, at least
 MANY = 1000  # segments behind the shares, for an interval worth reading
 
 
@@ -50,12 +51,15 @@ class Regressor:
 
         names = [c for c in corpora if c in data.manifest["corpora"]]
         rows = {s: _labelled(data, names, s) for s in ("train", "test")}
-        if not len(rows["train"]) or not len(rows["test"]):
-            raise FadernetsError(f"{data.folder}: has no arousal labels to learn from; prepare it with vgmidi")
+        if len(rows["train"]) < 2 * LEAF or not len(rows["test"]):
+            raise FadernetsError(
+                f"{data.folder}: has {len(rows['train'])} arousal labels to learn from and {len(rows['test'])} to test "
+                f"on; the regressor needs {2 * LEAF} and some: prepare it with vgmidi"
+            )
         x = {s: features(data.cells(r), seconds_of(data, r)) for s, r in rows.items()}
         y = {s: np.asarray(data.arousal[r], np.float64) for s, r in rows.items()}
         model = HistGradientBoostingRegressor(
-            max_iter=300, learning_rate=0.04, max_leaf_nodes=8, min_samples_leaf=60, l2_regularization=5.0,
+            max_iter=300, learning_rate=0.04, max_leaf_nodes=8, min_samples_leaf=LEAF, l2_regularization=5.0,
             random_state=seed,
         )  # fmt: skip
         model.fit(x["train"], y["train"])
@@ -91,10 +95,10 @@ def seconds_of(data: Dataset, rows: NDArray[np.int64]) -> Floats:
 def shift(subject: Subject, looked: Looked, strength: Floats) -> Outputs:
     """Segments [S] moved by their own strength [S], above 0 toward high arousal, and decoded once: [S, 1, ...]."""
     codes = {}
-    for name, mean in subject.means.items():
-        up, down = (controls.shift(looked.codes[name], mean, sign) for sign in (1.0, -1.0))
-        vector = np.where(strength[:, None] > 0, up, down) - looked.codes[name]
-        codes[name] = (looked.codes[name] + np.abs(strength)[:, None] * vector).astype(np.float32)
+    for name, code in looked.codes.items():
+        up, down = (controls.shift(code, subject.means[name], sign) for sign in (1.0, -1.0))
+        vector = np.where(strength[:, None] > 0, up, down) - code
+        codes[name] = (code + np.abs(strength)[:, None] * vector).astype(np.float32)
     return subject.decode(looked, codes, looked.values)
 
 
@@ -114,6 +118,7 @@ def evaluate(
     """
     test = subject.corpus_rows("test")
     rows = np.random.default_rng(seed).permutation(test)[:MANY]
+    few = np.arange(min(SEGMENTS, len(rows)))
     looked = subject.look(rows)
     sign = np.where(np.arange(len(rows)) % 2 == 0, 1.0, -1.0)
     plain = subject.decode(looked, looked.codes, looked.values).cells[:, 0]
@@ -127,7 +132,7 @@ def evaluate(
     found = {
         "regressor": regressor.figures,
         "sweep": sweep,
-        "drawn": drawn(subject, looked.take(np.arange(SEGMENTS)), sign[:SEGMENTS], regressor),
+        "drawn": drawn(subject, looked.take(few), sign[few], regressor),
         "pieces": whole_pieces(subject, regressor, test),
         "agreement": first["agreement"],
     }
