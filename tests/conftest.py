@@ -214,16 +214,16 @@ def toys(rated, tmp_path_factory):
         torch.manual_seed(3)
         model = build(name, options, "tokens").eval()
         with torch.no_grad():
-            for key, weight in model.named_parameters():
+            for weight in model.parameters():
                 if weight.ndim > 1:
                     weight.mul_(4)
-        save_run(root / toy, model, rated, name=name)
+        save_run(root / toy, model, rated, name=name, batch=8)
         if hasattr(model, "means"):
             codes = Subject(root / toy, rated).encode(np.arange(len(rated)))
             for code, mean in model.means.items():
                 middle, away = (torch.from_numpy(f(codes[code], axis=0)) for f in (np.median, np.std))
                 mean.data = torch.stack([middle - away, middle + away])
-            save_run(root / toy, model, rated, name=name)
+            save_run(root / toy, model, rated, name=name, batch=8)
         return root / toy
 
     return make

@@ -13,7 +13,9 @@ from midi_files import BROKEN, ODDITIES, PIECES, TPQ, metre, notes, right, save,
 
 from fadernets import cli, edit, engine
 
-COMMANDS = ("apply", "mix", "measure", "render", "models", "demo", "prepare", "train", "export", "evaluate")
+COMMANDS = (
+    "apply", "mix", "measure", "render", "models", "demo", "prepare", "train", "export", "evaluate", "bench", "plot",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -443,6 +445,186 @@ def test_a_missing_part_of_the_training_install_is_named(refused, tmp_path, monk
     monkeypatch.delitem(sys.modules, "fadernets.recipes", raising=False)
     (tmp_path / "recipe.yaml").write_text("name: x\n")
     assert "needs yaml: pip install 'fadernets[train]'" in refused("train", tmp_path / "recipe.yaml")
+
+
+def test_a_missing_part_of_the_study_install_is_named(refused, toys, tmp_path, monkeypatch):
+    run, out = toys("fadernets"), ("--out", tmp_path)
+    monkeypatch.setitem(sys.modules, "openTSNE", None)
+    assert "needs openTSNE: pip install 'fadernets[study]'" in refused("plot", "latents", run, *out)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "sklearn"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    message = refused("plot", "transfer", run, *out)
+    assert "needs sklearn" in message
+    assert "pip install 'fadernets[study]'" in message
+
+
+# Presets and grids of train
+
+
+@pytest.fixture
+def recipe(performances, tmp_path):
+    """A recipe of two steps with a preset `paper` beside it; runs go to `runs`."""
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets" / "paper.yaml").write_text("steps: 3\nmodel:\n  z: 5\n")
+    path = tmp_path / "tiny.yaml"
+    path.write_text(
+        f"data: {performances.folder}\nout: {tmp_path / 'runs' / 'tiny'}\nsteps: 2\nbatch: 8\nlabels: 2\n"
+        "label_share: 0.1\nprecision: 32-true\nmodel: {z: 4, encoder: 8, decoder: 8, sub_decoder: 6}\n"
+    )
+    return path
+
+
+def test_train_with_a_preset(run, refused, recipe, tmp_path):
+    message = refused("train", recipe, "--preset", "huge")
+    assert message.endswith(f"--preset huge: {tmp_path / 'presets'} has paper")
+    code, out, err = run("train", recipe, "--preset", "paper", "--set", "model.encoder=7")
+    assert (code, out) == (0, f"best checkpoint: {tmp_path / 'runs' / 'tiny' / 'best'}\n")
+    assert err[0].startswith("step 3/3 ")
+    written = json.loads((tmp_path / "runs" / "tiny" / "recipe.json").read_text())
+    assert (written["steps"], written["batch"]) == (3, 8)
+    assert written["model"] == {"z": 5, "encoder": 7, "decoder": 8, "sub_decoder": 6}
+
+
+def test_train_over_a_grid(run, recipe, tmp_path):
+    """A run a combination, each in a folder of its own; asked again, they are there."""
+    grid = ("--grid", "learning_rate=0.001,0.02", "--grid", "labels=3")
+    code, out, _ = run("train", recipe, *grid)
+    names = [f"tiny-learning_rate={rate}-labels=3" for rate in ("0.001", "0.02")]
+    assert code == 0
+    assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == names
+    code, text, err = run("train", recipe, *grid, "--json")
+    assert (code, err) == (0, [])
+    rows = json.loads(text)
+    assert len(rows) == len(out.splitlines()) == 2
+    for row, line, name, rate in zip(rows, out.splitlines(), names, (0.001, 0.02), strict=True):
+        folder = tmp_path / "runs" / name
+        config = json.loads((folder / "best" / "config.json").read_text())
+        assert (config["recipe"]["learning_rate"], config["recipe"]["labels"]) == (rate, 3)
+        assert row == {"best": str(folder / "best"), "grid": [f"learning_rate={rate}", "labels=3"], **config["figures"]}
+        shown = ", ".join(f"{n} {config['figures'][n]:.4f}" for n in ("loss", "reconstruction", "accuracy", "note_f1"))
+        assert line == f"learning_rate={rate} labels=3: {shown} ({folder / 'best'})"
+    assert rows[0]["loss"] != rows[1]["loss"]
+    assert json.loads(run("train", recipe, "--json")[1]) == {"best": str(tmp_path / "runs" / "tiny" / "best")}
+
+
+def test_a_grid_is_refused_before_anything_is_trained(refused, recipe):
+    assert "expected key=value,value" in refused("train", recipe, "--grid", "steps")
+    assert "unknown recipe key 'tempo'" in refused("train", recipe, "--grid", "tempo=1,2")
+    assert "recipe key steps 0; must be above 0" in refused("train", recipe, "--grid", "steps=2,0")
+    assert "recipe key batch 1; must be above 1" in refused("train", recipe, "--set", "batch=1")
+
+
+def test_a_loss_that_is_no_number_is_one_line_with_the_name_of_its_term(run, recipe, tmp_path, monkeypatch):
+    from fadernets.models.music_fadernets import FaderNets
+
+    loss = FaderNets.loss
+
+    def spoil(self, batch, step, total):
+        terms = loss(self, batch, step, total)
+        if step == 1:
+            terms["note_kl"] = terms["note_kl"] * float("nan")
+            terms["loss"] = terms["loss"] + terms["note_kl"]
+        return terms
+
+    monkeypatch.setattr(FaderNets, "loss", spoil)
+    code, out, err = run("train", recipe, "--set", "validate=1", "--set", "steps=4")
+    assert (code, out) == (2, "")
+    assert err[0].startswith("step 1/4 ")
+    assert err[1:] == [
+        "fadernets train: error: step 1: the loss is not a number (first in note_kl); the last good checkpoint is "
+        f"{tmp_path / 'runs' / 'tiny' / 'last'}"
+    ]
+
+
+# Trained runs: evaluate and plot
+
+
+def test_evaluate_a_run_by_the_papers_protocol(run, toys, tmp_path):
+    folder = shutil.copytree(toys("fadernets"), tmp_path / "fadernets-gmvae")
+    code, out, err = run("evaluate", folder, "--protocol", "paper", "--runs", 2, "--seed", 3)
+    assert (code, err) == (0, [])
+    assert "| `paper` protocol: ours (published) | consistency, rhythm density |" in out
+    assert "| Music FaderNets, GM-VAE | " in out
+    assert "| arousal clusters |" in out
+    assert "`strict`" not in out
+    found = json.loads(run("evaluate", folder, "--protocol", "paper", "--runs", 2, "--seed", 3, "--json")[1])
+    assert found == json.loads((folder / "evaluation.json").read_text())
+    assert (found["runs"], found["seed"]) == (2, 3)
+    assert {"paper/rhythm_density", "paper/note_density", "clusters", "encoder", "reconstruction"} <= set(found)
+    assert not [key for key in found if key.startswith(("strict", "quality"))]
+
+
+def test_evaluate_finds_the_language_model_beside_a_run(run, toys, tmp_path):
+    """And refuses one that was named and is no run of this data set."""
+    for name in ("language-model", "pati"):
+        shutil.copytree(toys(name), tmp_path / name / "best")
+    options = ("--protocol", "strict", "--runs", 1, "--json")
+    found = json.loads(run("evaluate", tmp_path / "pati", *options)[1])
+    assert found["made_from"]["language_model"]
+    assert found["quality/real"]["nats_a_token"] > 0
+    found = json.loads(run("evaluate", tmp_path / "pati", *options, "--language-model", tmp_path / "none")[1])
+    assert found["made_from"]["language_model"] == ""
+    assert "nats_a_token" not in found["quality/real"]
+
+
+def test_what_is_for_runs_and_what_is_for_model_folders(refused, toys, tmp_path):
+    run = shutil.copytree(toys("fadernets"), tmp_path / "run")
+    message = "--protocol paper: is for trained runs; pop-lieder is a model folder or its name"
+    assert message in refused("evaluate", "pop-lieder", "--protocol", "paper", "--data", tmp_path)
+    assert "--protocol paper: is for trained runs" in refused("evaluate", tmp_path, "--protocol", "paper")
+    assert "--card: is for a model folder" in refused("evaluate", run, "--card")
+    assert "--runs 0: must be at least 1" in refused("evaluate", run, "--runs", "0")
+
+
+RUN_COMMANDS = [("evaluate",), ("plot", "latents"), ("plot", "transfer")]
+
+
+@pytest.mark.parametrize("command", RUN_COMMANDS, ids=" ".join)
+def test_a_run_that_cannot_be_used_is_one_line(refused, toys, songs, performances, tmp_path, command):
+    run = shutil.copytree(toys("fadernets"), tmp_path / "run")
+    missing = refused(*command, tmp_path / "none")
+    assert str(tmp_path / "none") in missing
+    assert ("is neither a bundled model nor a folder" if command == ("evaluate",) else "is no checkpoint") in missing
+    assert f"a model of tokens; {songs.folder} holds grid" in refused(*command, run, "--data", songs.folder)
+    message = refused(*command, run, "--data", performances.folder)
+    assert "was trained on data set" in message
+    assert f"{performances.folder} is {performances.hash[:12]}. Name the right one with --data" in message
+    assert "is not a prepared data set" in refused(*command, run, "--data", tmp_path)
+    (run / "model.safetensors").write_bytes(b"no")
+    assert "does not fit its config" in refused(*command, run)
+    (run / "config.json").write_text("{")
+    assert "config.json: cannot be read" in refused(*command, run)
+
+
+def test_plot_latents_prints_the_files_that_it_wrote(run, toys, tmp_path):
+    folder = shutil.copytree(toys("single"), tmp_path / "single")
+    names = [f"latents.{kind}" for kind in ("png", "svg", "json")]
+    code, out, _ = run("plot", "latents", folder)
+    assert code == 0
+    assert out.splitlines() == [str(folder / name) for name in names]
+    assert all((folder / name).stat().st_size > 100 for name in names)
+    made = json.loads(run("plot", "latents", folder, "--out", tmp_path / "other", "--json")[1])
+    assert made["files"] == [str(tmp_path / "other" / name) for name in names]
+    assert (tmp_path / "other" / "latents.png").read_bytes() == (folder / "latents.png").read_bytes()
+
+
+def test_plot_refuses_what_it_cannot_draw(refused, toys, tmp_path):
+    run, out = toys("vanilla"), ("--out", tmp_path / "out")
+    assert "has no arousal clusters; train with clusters 2" in refused("plot", "transfer", run, *out)
+    assert "both runs need arousal clusters" in refused("plot", "latents", run, *out, "--beside", toys("single"))
+    assert "is no checkpoint" in refused("plot", "latents", run, *out, "--beside", tmp_path / "none")
+    assert "--segments 99: at least 100" in refused("plot", "latents", run, *out, "--segments", "99")
+    assert "invalid choice: 'rolls'" in refused("plot", "rolls", run, *out)
+
+
+def test_errors_of_bench_are_one_line(refused, performances, tmp_path):
+    data, out = ("--data", performances.folder), ("--out", tmp_path / "runs")
+    assert "--only vae: allowed are fadernets-vae" in refused("bench", *data, *out, "--only", "vae")
+    assert "--runs 0: must be at least 1" in refused("bench", *data, *out, "--runs", "0")
+    assert "name the corpora to prepare it from" in refused("bench", "--data", tmp_path / "none", *out)
+    assert "holds tokens, not grid" in refused("bench", *data, *out, "--codec", "grid")
+    assert "expected NAME=PATH" in refused("bench", *data, *out, "--corpus", "maestro")
 
 
 def test_an_interrupt_is_quiet(run, piece, tmp_path, monkeypatch):

@@ -181,3 +181,62 @@ def test_a_loop_of_bases(write, tmp_path, loop):
     write("base: a.yaml\n", "b.yaml")
     with pytest.raises(FadernetsError, match="its bases form a loop"):
         recipes.load(tmp_path / "a.yaml")
+
+
+# Presets and grids
+
+
+def test_a_preset_is_a_file_beside_the_recipe(write):
+    """Over the recipe and its bases, under the overrides, group by group."""
+    write("steps: 100\nmodel:\n  z: 4\n  beta: 0.5\n", "base.yaml")
+    path = write("base: base.yaml\nbatch: 8\nseed: 1\n")
+    write("steps: 9\nseed: 2\nmodel:\n  z: 64\n", "presets/large.yaml")
+    assert recipes.load(path).steps == 100
+    recipe = recipes.load(path, ["seed=3"], "large")
+    assert (recipe.steps, recipe.batch, recipe.seed) == (9, 8, 3)
+    assert recipe.model == {"z": 64, "beta": 0.5}
+    assert recipe.out == "runs/some"
+
+
+def test_a_preset_that_is_not_there(write):
+    path = write("steps: 100\n")
+    with pytest.raises(FadernetsError, match=r"--preset huge: .*presets has none"):
+        recipes.load(path, preset="huge")
+    write("steps: 9\n", "presets/small.yaml")
+    write("steps: 99\n", "presets/large.yaml")
+    for name in ("huge", "", "small.yaml", "../some"):
+        with pytest.raises(FadernetsError, match=r"--preset .*: .*presets has large, small"):
+            recipes.load(path, preset=name)
+
+
+def test_a_preset_is_checked_as_a_recipe_is(write):
+    path = write("steps: 100\n")
+    write("volume: 11\n", "presets/loud.yaml")
+    with pytest.raises(FadernetsError, match="unknown recipe key 'volume'"):
+        recipes.load(path, preset="loud")
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_the_paper_s_sizes_fit_every_recipe(path):
+    recipe = recipes.load(path, preset="paper")
+    assert (recipe.steps, recipe.patience) == (60_000, 5)
+    assert (recipe.model["z"], recipe.model["encoder"], recipe.model["decoder"]) == (128, 512, 512)
+
+
+@pytest.mark.parametrize(
+    ("choices", "expected"),
+    [
+        ([], [[]]),
+        (["a=1,2"], [["a=1"], ["a=2"]]),
+        (["a=1,2", "model.b=3"], [["a=1", "model.b=3"], ["a=2", "model.b=3"]]),
+        (["a=1,2", "b= x , y"], [["a=1", "b=x"], ["a=1", "b=y"], ["a=2", "b=x"], ["a=2", "b=y"]]),
+    ],
+)
+def test_a_grid_is_every_combination(choices, expected):
+    assert recipes.grid(choices) == expected
+
+
+@pytest.mark.parametrize("text", ["a", "a=", "a=1,,2", "a=1,", ""])
+def test_a_grid_that_makes_no_sense(text):
+    with pytest.raises(FadernetsError, match=r"expected key=value,value, such as model\.beta"):
+        recipes.grid([text])

@@ -1,7 +1,7 @@
 """The models of Table 1 over both codecs: what each term is, which rows it sees and what it trains.
 
-Terms are worked out by hand, row by row and token by token, so that a wrong sign, axis or mask shows. B = 12 rows
-to rebuild, N = B + 6 labelled ones; T tokens or steps, V = 342, Z latent size, K = 2 components.
+Terms are worked out by hand, row by row, so that a wrong sign, axis or mask shows. A batch holds B rows to rebuild
+and six labelled ones behind them, N in all.
 """
 
 import os
@@ -171,7 +171,6 @@ def condition_of(model, batch):
 @every_model
 def test_terms_are_finite_numbers(row, batch, codec):
     model = make(row, codec).train()
-    assert type(model).__name__ == MODELS[ALL[row][0]].partition(":")[2]
     terms = model.loss(batch, 5, 10)
     assert set(terms) == TERMS[row] | {"reconstruction", "loss", "beta"}
     for name, term in terms.items():
@@ -213,13 +212,13 @@ def trained_by(row, term):
     name, kind = term.split("_", 1)
     code = name if row in TWO_CODES else "z"
     parts = {f"encoders.{code}"}
-    if kind == "symbols" or (row, kind) == ("glsr-vae", "regulariser"):
-        parts.add(f"sub_decoders.{code}")
     if kind == "guess":
         parts.add("adversary")
-    if row in MIXTURES:
+    elif kind == "symbols" or (row, kind) == ("glsr-vae", "regulariser"):
+        parts.add(f"sub_decoders.{code}")
+    elif kind != "regulariser" and row in MIXTURES:
         parts.add(f"means.{code}")
-    return parts - ({f"means.{code}"} if kind in ("symbols", "regulariser") else set())
+    return parts
 
 
 @every_model
@@ -303,14 +302,12 @@ def test_who_is_given_the_asked_values_and_the_key(row, batch, codec):
 # Each term by hand, from a posterior of free numbers
 
 
-def posterior(model, seed=1):
-    random = torch.Generator().manual_seed(seed)
-    found = {}
+def posterior(model):
+    """Numbers whose gradients can be asked for, each time the same."""
+    random, found = torch.Generator().manual_seed(1), {}
     for name, size in model.sizes.items():
         mean, log_variance, z = torch.randn((3, N, size), generator=random)
-        found[name] = Posterior(*(x.requires_grad_() for x in (mean, log_variance - 1, z * 0.4)))
-        for x in (found[name].mean, found[name].log_variance, found[name].z):
-            x.retain_grad()
+        found[name] = Posterior(*(x.requires_grad_() for x in (mean, log_variance - 1, 0.4 * z)))
     return found
 
 
@@ -629,8 +626,8 @@ def test_the_language_model_knows_what_came_before_and_no_more(batch, other, cod
     model = make("language-model", codec)
     assert dict(model.encoders) == model.encode(batch.inputs, batch.lengths, batch.values) == {}
     before = terms_of(model, batch)
-    else_ = replace(other, inputs=batch.inputs, targets=batch.targets, lengths=batch.lengths)
-    assert_moved(before, terms_of(model, else_), ())
+    alike = replace(other, inputs=batch.inputs, targets=batch.targets, lengths=batch.lengths)
+    assert_moved(before, terms_of(model, alike), ())
     condition = condition_of(model, batch)
     assert condition.shape == (B, 24)
     assert not condition.any()
@@ -676,25 +673,21 @@ def test_a_recipe_of_the_table_differs_from_the_others_in_what_it_says(name):
 
 
 def test_every_recipe_over_table1_is_compared():
-    assert {path.stem for path in FOLDER.glob("*.yaml") if "table1.yaml" in path.read_text()} <= {
-        "table1",
-        "fadernets-vae",
-        *DIFFERENCES,
-    }
-    assert set(DIFFERENCES) == set(ALL)
+    based = {path.stem for path in FOLDER.glob("*.yaml") if "base: table1.yaml" in path.read_text()}
+    assert based <= set(DIFFERENCES) == set(ALL)
 
 
 def test_the_recipes_of_the_table_have_the_same_capacity():
-    models = {name: build((r := recipes.load(FOLDER / f"{name}.yaml")).name, r.model, "tokens") for name in TABLE}
-    sizes = {name: sum(model.sizes.values()) for name, model in models.items()}
-    assert set(sizes.values()) == {128}
-    decoders = {name: sum(w.numel() for w in model.decoder.parameters()) for name, model in models.items()}
-    assert {decoders[name] for name in TABLE if name not in GIVEN} == {decoders["pati"]}
-    # The two densities enter the first state and the first layer's gates.
-    assert {decoders[name] for name in GIVEN} == {decoders["pati"] + 2 * (2 * 256 + 3 * 256)}
+    found = {row: recipes.load(FOLDER / f"{row}.yaml") for row in TABLE}
+    models = {row: build(recipe.name, recipe.model, "tokens") for row, recipe in found.items()}
     for row, (name, own) in TABLE.items():
-        assert isinstance(models[row], type(build(name, own | {"encoder": 2, "decoder": 2}))), row
-        assert {k: v for k, v in own.items() if getattr(models[row].options, k) != v} == {}
+        assert found[row].name == name
+        assert {option: getattr(models[row].options, option) for option in own} == own
+    assert {sum(model.sizes.values()) for model in models.values()} == {128}
+    weights = {row: sum(w.numel() for w in model.decoder.parameters()) for row, model in models.items()}
+    assert {weights[row] for row in TABLE if row not in GIVEN} == {weights["pati"]}
+    # The two densities enter the two first states and the first layer's three gates.
+    assert {weights[row] for row in GIVEN} == {weights["pati"] + 2 * (2 + 3) * 256}
 
 
 # What the models can learn
@@ -703,7 +696,7 @@ ARCHIVES = Path(os.environ.get("FADERNETS_DATA", "data"))
 REBUILT, LABELLED = 64, 16
 LEARNER = {"z": 32, "encoder": 64, "decoder": 160, "embedding": 128, "sub_decoder": 32, "plan": 96}
 LEARNER |= {"input_dropout": 0.0, "beta": 0.001}
-LEARNING = {"steps": 120, "peak": 0.01, "warmup": 0.05}  # stopped where the accuracy is reached
+LEARN_STEPS = 120  # at most
 
 
 @pytest.fixture(scope="module")
@@ -766,33 +759,28 @@ def best_guess(rows):
 )
 def test_a_small_model_learns_sixty_four_segments(row, codec, real):
     """To 99 % of the tokens; the language model, which nothing tells how a segment begins, to all it can know."""
+    rows, labelled = np.split(np.arange(REBUILT + LABELLED), [REBUILT])
     labels = LABELLED if row in MIXTURES else 0
-    sampler = Sampler(
-        real[codec], np.arange(REBUILT), np.arange(REBUILT, REBUILT + LABELLED),
-        batch=REBUILT, labels=labels, transpose=False,
-    )  # fmt: skip
+    sampler = Sampler(real[codec], rows, labelled, batch=REBUILT, labels=labels, transpose=False)
     name, own = ALL[row]
     torch.manual_seed(0)
     model = build(name, known(name, LEARNER | own), codec).train()
     optimizer = torch.optim.Adam(model.parameters(), betas=(0.9, 0.98))
-    wanted, reached = 0.99, 0.0
+    wanted, reached = 0.99, []
     if row == "language-model":
         wanted = best_guess(sampler.draw(0).targets) - 0.005
-    for step in range(LEARNING["steps"]):
+    for step in range(LEARN_STEPS):
         for group in optimizer.param_groups:
-            group["lr"] = schedules.learning_rate(
-                step, LEARNING["steps"], peak=LEARNING["peak"], warmup=LEARNING["warmup"]
-            )
+            group["lr"] = schedules.learning_rate(step, LEARN_STEPS, peak=0.01, warmup=0.05)
         batch = sampler.draw(step)
         with torch.autocast("cpu", torch.bfloat16, enabled=auto_precision("cpu") == "bf16-mixed"):
-            loss = model.loss(batch, step, LEARNING["steps"])["loss"]
+            loss = model.loss(batch, step, LEARN_STEPS)["loss"]
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         if step % 10 == 9:
-            reached = accuracy(model, batch)
-            if reached >= wanted:
+            reached.append(round(accuracy(model, batch), 4))
+            if reached[-1] >= wanted:
                 break
-    print(f"{row} {codec}: {reached:.4f} after {step + 1} steps, {wanted:.4f} wanted")
-    assert reached >= wanted
+    assert reached[-1] >= wanted, f"every ten steps: {reached}"

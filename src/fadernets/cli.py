@@ -175,7 +175,7 @@ def _parser() -> Parser:
         help="of a run: Section 4.2 to the letter, or asked values (default: both); model folders know strict alone",
     )
     evaluate.add_argument(
-        "--language-model", type=Path, default=Path("runs/language-model"), metavar="RUN", help="rates a run's outputs"
+        "--language-model", type=Path, metavar="RUN", help="rates a run's outputs (default: language-model beside it)"
     )
 
     bench = add("bench", _bench, "Table 1: prepare, train what is missing, evaluate all models, print the tables.")
@@ -512,7 +512,7 @@ def _evaluate_run(options: argparse.Namespace) -> None:
     figures = bench.evaluated(
         run,
         options.data or _data_of(run),
-        options.language_model,
+        options.language_model or run.parent / bench.JUDGE,
         runs=options.runs,
         seed=options.seed,
         protocols=[options.protocol] if options.protocol else None,
@@ -562,7 +562,9 @@ def _plot(options: argparse.Namespace) -> None:
     out = options.out or options.run_folder
     data = options.data or _data_of(options.run_folder)
     if options.figure == "latents":
-        made = figures.latents(options.run_folder, data, out, options.beside, options.segments, options.seed)
+        made = figures.latents(
+            options.run_folder, data, out, options.beside, options.segments, options.seed, _progress("maps")
+        )
     else:
         made = figures.transfer(options.run_folder, data, out, options.seed, _progress("parts"))
     print(json.dumps(made) if options.json else "\n".join(made["files"]))

@@ -21,54 +21,52 @@ from fadernets.dataset import Dataset
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
 from fadernets.plots import Panel
-from fadernets.protocols import clusters
+from fadernets.protocols import clusters, held_out_labels
 from fadernets.subjects import Subject
 
 ROLLS = 4  # before / after pictures, two a direction
 
 
-def latents(run: Path, data: Path, out: Path, beside: Path | None, segments: int, seed: int) -> dict[str, Any]:
+def latents(
+    run: Path,
+    data: Path,
+    out: Path,
+    beside: Path | None,
+    segments: int,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
     """Figure 3 (each code by t-SNE, coloured by density, z^d and inferred cluster) and, with another run beside,
     Figure 4 (the clusters with and without low-level features)."""
     dataset = Dataset.open(data)
     subject = Subject(run, dataset)
+    other = Subject(beside, dataset) if beside is not None else None
+    if not subject.model.CODES:
+        raise FadernetsError(f"{run}: {subject.config['recipe']['name']} has no codes to draw")
+    for one in (subject, other):
+        if one is not None and other is not None and not one.means:
+            raise FadernetsError(f"--beside: both runs need arousal clusters; {one.folder} has none")
+    first, second = _names(run, beside)
     out.mkdir(parents=True, exist_ok=True)
     rows = np.random.default_rng(seed).permutation(subject.corpus_rows("test"))[:segments]
-    maps = _maps(subject, rows, seed)
+    total, done = sum(len(one.model.CODES) for one in (subject, other) if one is not None), 0
+
+    def mapped() -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress(done, total)
+
+    maps = _maps(subject, rows, seed, mapped)
     values = np.asarray(dataset.attributes[rows], np.float64)
-    figure = []
-    faders = {code: (name, d) for name, (code, d) in subject.model.FADERS.items()}
-    for name, (code, points, high) in maps.items():
-        line = []
-        shown = (
-            [faders[name]]
-            if len(maps) > 1 and name in faders
-            else [(n, d) for n, (_, d) in subject.model.FADERS.items()]
-        )
-        for attribute, dimension in shown:
-            title = attribute.replace("_", " ")
-            i = list(ATTRIBUTES).index(attribute)
-            line.append(Panel(f"{name}: {title}", points, values[:, i], unit=ATTRIBUTES[attribute].unit))
-            line.append(Panel(f"{name}: z^d of {title}", points, code[:, dimension]))
-        if not shown:
-            for i, attribute in enumerate(ATTRIBUTES):
-                title = attribute.replace("_", " ")
-                line.append(Panel(f"{name}: {title}", points, values[:, i], unit=ATTRIBUTES[attribute].unit))
-        if high is not None:
-            line.append(Panel(f"{name}: inferred arousal", points, high, clusters=True))
-        figure.append(line)
     files = [out / f"latents.{kind}" for kind in ("png", "svg")]
-    plots.scatters(figure, files, f"{run.name}: codes of {len(rows)} held-out segments")
-    numbers: dict[str, Any] = {run.name: clusters(subject, subject.corpus_rows("test"), seed) if subject.means else {}}
-    if beside is not None:
-        other = Subject(beside, dataset)
-        if not (subject.means and other.means):
-            raise FadernetsError("--beside: both runs need arousal clusters")
-        numbers[beside.name] = clusters(other, other.corpus_rows("test"), seed)
-        more = _maps(other, rows, seed)
+    plots.scatters(_panels(subject, maps, values), files, f"{first}: codes of {len(rows)} held-out segments")
+    numbers = {first: _clusters(subject, seed)}
+    if other is not None:
+        numbers[second] = _clusters(other, seed)
         line = [
             Panel(f"{title}: {name}", points, high, clusters=True)
-            for title, some in ((run.name, maps), (beside.name, more))
+            for title, some in ((first, maps), (second, _maps(other, rows, seed, mapped)))
             for name, (_, points, high) in some.items()
             if high is not None
         ]
@@ -78,14 +76,48 @@ def latents(run: Path, data: Path, out: Path, beside: Path | None, segments: int
     return _finish(out / "latents.json", files, {"clusters": numbers})
 
 
-def _maps(
-    subject: Subject, rows: NDArray[np.int64], seed: int
-) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_] | None]]:
+def _names(run: Path, beside: Path | None) -> tuple[str, str]:
+    """What the two runs are called: by their folders, in full where these are called alike."""
+    if beside is None:
+        return run.name, ""
+    return (run.name, beside.name) if run.name != beside.name else (str(run), str(beside))
+
+
+def _clusters(subject: Subject, seed: int) -> dict[str, Any]:
+    """Figures of the clusters; none where a model has none, or held-out pieces have no labels of both kinds."""
+    if not subject.means or len(np.unique(held_out_labels(subject)[1])) < 2:
+        return {}
+    return clusters(subject, subject.corpus_rows("test"), seed)
+
+
+Maps = dict[str, tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_] | None]]
+
+
+def _panels(subject: Subject, maps: Maps, values: NDArray[np.float64]) -> list[list[Panel]]:
+    """A row a code: its own fader's attribute and z^d; every attribute where the code has no fader; the clusters."""
+    rows = []
+    for name, (code, points, high) in maps.items():
+        dimensions = {attribute: d for attribute, (of, d) in subject.model.FADERS.items() if of == name}
+        row = []
+        for i, (attribute, about) in enumerate(ATTRIBUTES.items()):
+            title = attribute.replace("_", " ")
+            if attribute in dimensions or not dimensions:
+                row.append(Panel(f"{name}: {title}", points, values[:, i], unit=about.unit))
+            if attribute in dimensions:
+                row.append(Panel(f"{name}: $z^d$ of {title}", points, code[:, dimensions[attribute]]))
+        if high is not None:
+            row.append(Panel(f"{name}: inferred arousal", points, high, clusters=True))
+        rows.append(row)
+    return rows
+
+
+def _maps(subject: Subject, rows: NDArray[np.int64], seed: int, report: Callable[[], None]) -> Maps:
     """Code -> its posterior means, their t-SNE map, and which segments lie in the high cluster."""
-    found = {}
+    found: Maps = {}
     for name, code in subject.encode(rows).items():
         high = cluster_probability(code, subject.means[name]) >= 0.5 if subject.means else None
         found[name] = (code, plots.tsne(code, seed), high)
+        report()
     return found
 
 
@@ -100,8 +132,8 @@ def transfer(
         raise FadernetsError(
             f"{run}: {subject.config['recipe']['name']} has no arousal clusters; train with clusters 2"
         )
-    out.mkdir(parents=True, exist_ok=True)
     regressor = arousal.Regressor.fit(dataset, subject.config["recipe"]["label_corpora"], seed)
+    out.mkdir(parents=True, exist_ok=True)
     numbers = arousal.evaluate(subject, regressor, seed=seed, progress=progress)
     sweep = numbers["sweep"]
     files = [out / f"transfer.{kind}" for kind in ("png", "svg")]
@@ -110,8 +142,15 @@ def transfer(
         "note F1 to the source": [row["note_f1"] for row in sweep],
         "agreement of the regressor": [row["agreement"] for row in sweep],
     }
-    title = "Arousal transfer: direction and identity"
-    plots.curves([row["strength"] for row in sweep], lines, files, title=title, label="strength")
+    bands = {"agreement of the regressor": ([row["low"] for row in sweep], [row["high"] for row in sweep])}
+    plots.curves(
+        [row["strength"] for row in sweep],
+        lines,
+        files,
+        title="Arousal transfer: direction and identity",
+        label="strength, in shift vectors",
+        bands=bands,
+    )
     files += _rolls(subject, numbers["drawn"], out)
     return _finish(out / "transfer.json", files, numbers)
 
@@ -126,10 +165,19 @@ def _rolls(subject: Subject, drawn: list[dict[str, Any]], out: Path) -> list[Pat
             looked = subject.look(np.array([row["row"]]))
             after = arousal.shift(subject, looked, np.array([1.0 if direction == "up" else -1.0])).raw[0, 0]
             before = np.asarray(subject.data.codes[row["row"]])
+            pair = [_within(tokens.decode(some), looked.seconds[0]) for some in (before, after)]
             path = out / f"arousal-{direction}-{number + 1}.png"
-            rolls.draw_pair(tokens.decode(before), tokens.decode(after), [], path, title=f"Arousal {direction}")
+            title = f"Arousal {direction}: held-out segment {row['row']}, {looked.seconds[0]:.1f} s"
+            rolls.draw_pair(pair[0], pair[1], [], path, title=title)
             files.append(path)
     return files
+
+
+def _within(notes: NDArray[Any], seconds: float) -> NDArray[Any]:
+    """Notes as a segment of that length is read: what begins behind its end is not of it, what is held is cut."""
+    notes = notes[notes["onset"] < seconds]
+    notes["end"] = np.minimum(notes["end"], seconds)
+    return notes
 
 
 def _finish(path: Path, files: list[Path], numbers: dict[str, Any]) -> dict[str, Any]:

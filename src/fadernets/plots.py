@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from fadernets.files import write_atomic
 
 LOW, HIGH = "#2166ac", "#b2182b"  # clusters of low and high arousal
+COLOURS = ("#0072B2", "#E69F00", "#D55E00", "#CC79A7")  # Okabe and Ito's
 DPI = 150
+BELOW: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "frameon": False, "fontsize": 9}
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,14 @@ def scatters(rows: Sequence[Sequence[Panel]], paths: Sequence[Path], title: str 
             ax.set_xticks([])
             ax.set_yticks([])
             x, y = panel.points.T
+            size = float(np.clip(12_000 / max(len(x), 1), 5, 40))
             if panel.clusters:
                 for value, colour, marker, name in ((0, LOW, "o", "low arousal"), (1, HIGH, "^", "high arousal")):
                     mask = panel.values == value
-                    ax.scatter(x[mask], y[mask], s=5, c=colour, marker=marker, linewidths=0, alpha=0.6, label=name)
-                ax.legend(loc="best", fontsize=8, markerscale=3, framealpha=0.8)
+                    ax.scatter(x[mask], y[mask], s=size, c=colour, marker=marker, linewidths=0, alpha=0.6, label=name)
+                ax.legend(**BELOW, markerscale=(40 / size) ** 0.5, ncols=2)
             else:
-                drawn = ax.scatter(x, y, s=5, c=panel.values, cmap="viridis", linewidths=0)
+                drawn = ax.scatter(x, y, s=size, c=panel.values, cmap="viridis", linewidths=0)
                 bar = figure.colorbar(drawn, ax=ax, fraction=0.045, pad=0.02)
                 bar.set_label(panel.unit, fontsize=8)
                 bar.ax.tick_params(labelsize=8)
@@ -63,33 +66,49 @@ def scatters(rows: Sequence[Sequence[Panel]], paths: Sequence[Path], title: str 
 
 
 def curves(
-    x: Sequence[float], lines: Mapping[str, Sequence[float]], paths: Sequence[Path], *, title: str, label: str
+    x: Sequence[float],
+    lines: Mapping[str, Sequence[float]],
+    paths: Sequence[Path],
+    *,
+    title: str,
+    label: str,
+    bands: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
 ) -> None:
-    """Lines over one axis, each with its own name and mark."""
-    figure, axes = _figure(1, 1, size=(6.5, 4.2))
+    """Shares, 0..1, over one axis, each line with its own name and mark; a band from low to high behind some."""
+    figure, axes = _figure(1, 1, size=(6.5, 4.8))
     ax = axes[0][0]
-    for (name, y), marker in zip(lines.items(), "os^Dvx", strict=False):
-        ax.plot(x, y, marker=marker, markersize=4, label=name)
+    for (name, y), marker, colour in zip(lines.items(), "os^D", COLOURS, strict=False):
+        ax.plot(x, y, marker=marker, markersize=5, color=colour, label=name, clip_on=False, zorder=3)
+        if bands and name in bands:
+            ax.fill_between(x, *bands[name], color=colour, alpha=0.15, linewidth=0, label=f"{name}, 95 % interval")
+    ax.set_ylim(0, 1)
+    ax.margins(x=0.02)
     ax.set_xlabel(label)
     ax.set_title(title, fontsize=11)
     ax.grid(alpha=0.3)
-    ax.legend(fontsize=9)
+    ax.legend(**{**BELOW, "bbox_to_anchor": (0.5, -0.13)}, ncols=2)
     _save(figure, paths)
 
 
 def _figure(rows: int, columns: int, size: tuple[float, float] | None = None) -> tuple[Any, Any]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(figsize=size or (4.4 * columns, 3.6 * rows), dpi=DPI, facecolor="white", layout="constrained")
+    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)  # inches
+    figure = Figure(figsize=size or (4.4 * columns, 3.6 * rows), dpi=DPI, facecolor="white", layout=layout)
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
 def _save(figure: Any, paths: Sequence[Path]) -> None:
+    """Nothing in the files tells when they were made: the same figure gives the same bytes."""
+    import matplotlib
+
     for path in paths:
         picture = io.BytesIO()
         kind = path.suffix.lstrip(".") or "png"
         metadata = {"Software": None} if kind == "png" else {"Date": None}
-        figure.savefig(picture, format=kind, metadata=metadata)
+        with matplotlib.rc_context({"svg.hashsalt": "fadernets"}):
+            figure.savefig(picture, format=kind, metadata=metadata)
         write_atomic(path, picture.getvalue())

@@ -46,8 +46,8 @@ def evaluate(
     """Every figure of a checkpoint on the test split of its data set.
 
     language_model: the independent one that rates outputs, over the same data set. Keys: reconstruction, encoder,
-    clusters where the model has them and held-out pieces have labels of both kinds, `paper/ATTRIBUTE`, `strict/ATTRIBUTE/LOOP`, `quality/ATTRIBUTE/LOOP`, and
-    `quality/real` for held-out segments themselves.
+    clusters where the model has them and held-out pieces have labels of both kinds, `paper/ATTRIBUTE`,
+    `strict/ATTRIBUTE/LOOP`, `quality/ATTRIBUTE/LOOP`, and `quality/real` for held-out segments themselves.
     """
     test = subject.corpus_rows("test")
     bench = Bench(subject, test, runs, seed, language_model)
@@ -55,7 +55,7 @@ def evaluate(
     if subject.model.CODES:
         jobs.append(("reconstruction", lambda: reconstruction(subject, test)))
         jobs.append(("encoder", lambda: encoder(subject, test)))
-    if subject.means:
+    if subject.means and len(np.unique(held_out_labels(subject)[1])) > 1:
         jobs.append(("clusters", lambda: clusters(subject, test, seed)))
     for name in subject.faders:
         jobs.append((name, lambda n=name: bench.fader(n, protocols)))  # type: ignore[misc]
@@ -262,15 +262,20 @@ def encoder(subject: Subject, rows: NDArray[np.int64]) -> Figures:
     )
 
 
+def held_out_labels(subject: Subject) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Test segments that are labelled low (0) or high (1), and these labels."""
+    rows = subject.labelled_rows("test")
+    label = label_of(np.asarray(subject.data.arousal[rows], np.float32))
+    return rows[label >= 0], label[label >= 0]
+
+
 def clusters(subject: Subject, rows: NDArray[np.int64], seed: int) -> dict[str, Any]:
     """Arousal clusters on labelled segments of held-out pieces: balanced accuracy of each code and of both together,
     silhouette by label; silhouette by inferred cluster and the clusters' mean attributes on the test segments."""
     from sklearn.metrics import silhouette_score
 
     means = subject.means
-    labelled = subject.labelled_rows("test")
-    label = label_of(np.asarray(subject.data.arousal[labelled], np.float32))
-    labelled, label = labelled[label >= 0], label[label >= 0]
+    labelled, label = held_out_labels(subject)
     pieces = np.asarray(subject.data.piece[labelled])
     codes = subject.encode(labelled)
     high = {name: cluster_probability(code, means[name]) for name, code in codes.items()}

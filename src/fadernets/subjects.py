@@ -7,6 +7,7 @@ Fader Networks), slid in the attribute's. S segments, T positions; decodes run i
 from __future__ import annotations
 
 import hashlib
+import io
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,7 @@ from fadernets.attributes import ATTRIBUTES
 from fadernets.batches import unpack
 from fadernets.dataset import Dataset
 from fadernets.errors import FadernetsError
+from fadernets.files import write_atomic
 from fadernets.models.base import Model
 from fadernets.models.codings import CODINGS, held_in
 from fadernets.training import Rows, auto_precision, choose_rows
@@ -98,7 +100,10 @@ class Subject:
         """The segments of a split that the model rebuilds."""
         recipe, names = self.config["recipe"], self.data.manifest["corpora"]
         corpora = [c for c in (recipe["corpora"] or names) if c not in recipe["label_corpora"]]
-        return np.sort(np.concatenate([self.data.select(split=split, corpus=c) for c in corpora]))
+        rows = np.sort(np.concatenate([self.data.select(split=split, corpus=c) for c in corpora]))
+        if not len(rows):
+            raise FadernetsError(f"{self.data.folder}: has no {split} segments; prepare it with more pieces")
+        return rows
 
     def labelled_rows(self, split: str) -> NDArray[np.int64]:
         recipe, names = self.config["recipe"], self.data.manifest["corpora"]
@@ -157,7 +162,9 @@ class Subject:
                 return values, {name: stored[name] for name in self.model.FADERS}
         codes = self.encode(rows, fast=True)
         zd = {name: codes[code][:, d].astype(np.float64) for name, (code, d) in self.model.FADERS.items()}
-        np.savez(store, allow_pickle=False, **zd)
+        packed = io.BytesIO()
+        np.savez(packed, allow_pickle=False, **zd)
+        write_atomic(store, packed.getvalue())
         return values, zd
 
     # --- decode
