@@ -155,7 +155,9 @@ def evaluated(
     from fadernets.subjects import Subject
 
     which = tuple(protocols or p.PROTOCOLS)
+    dataset = Dataset.open(data)
     made_from = {
+        "data": dataset.hash,
         "weights": weights_hash(folder),
         "language_model": weights_hash(judge),
         "runs": runs,
@@ -163,9 +165,9 @@ def evaluated(
         "protocols": list(which),
     }
     found = read(folder)
-    if found.get("made_from") == made_from:
+    before = found.get("made_from", {})
+    if {**before, "protocols": list(which)} == made_from and set(which) <= set(before["protocols"]):
         return found
-    dataset = Dataset.open(data)
     language_model = Subject(judge, dataset) if made_from["language_model"] else None
     subject = Subject(folder, dataset)
     found = p.evaluate(subject, which, runs=runs, seed=seed, language_model=language_model, progress=progress)
@@ -319,7 +321,7 @@ def cluster_table(rows: Sequence[Row], found: Mapping[str, Mapping[str, Any]]) -
         c = found[row.recipe]["clusters"]
         for code in (name for name, value in c.items() if isinstance(value, dict)):
             own = c[code]
-            density = [f"{own[f'{a}_high']:.3f} / {own[f'{a}_low']:.3f}" for a in ATTRIBUTES]
+            density = [f"{_cell(own.get(f'{a}_high'))} / {_cell(own.get(f'{a}_low'))}" for a in ATTRIBUTES]
             lines.append(
                 [row.title, str(c["labelled_training_segments"]), code, f"{own['balanced_accuracy']:.3f}",
                  f"{c['balanced_accuracy']:.3f} [{c['low']:.3f}, {c['high']:.3f}]",

@@ -300,6 +300,7 @@ def clusters(subject: Subject, rows: NDArray[np.int64], seed: int) -> dict[str, 
         }
         for i, attribute in enumerate(ATTRIBUTES):
             for side, mask in (("high", inferred), ("low", ~inferred)):
-                own[f"{attribute}_{side}"] = float(values[mask, i].mean()) if mask.any() else float("nan")
+                if mask.any():
+                    own[f"{attribute}_{side}"] = float(values[mask, i].mean())
         found[name] = own
     return found

@@ -60,13 +60,17 @@ def chroma_similarity(found: Cells, source: Cells) -> Floats:
 def strict(outputs: Cells, source: Cells, name: str, values: Floats, spread: Floats) -> Figures:
     """The strict figures of one run: outputs [M, T, 16, 88] asked for `values` [T], source [M, 16, 88].
 
-    An empty output counts as the attribute's worst value and as a failure.
+    An empty output counts as a failure and as the attribute's worst value: the end of its range that is farther from
+    what was asked.
     """
     measured = {n: row.measure(outputs) for n, row in ATTRIBUTES.items()}  # [M, T]
     empty = (outputs == grid.OFF).all((2, 3))
-    for n, row in ATTRIBUTES.items():
-        measured[n] = np.where(empty, row.high, measured[n])
     own, others = measured[name], [n for n in ATTRIBUTES if n != name]
+    for n in others:
+        measured[n] = np.where(empty, ATTRIBUTES[n].high, measured[n])
+    row = ATTRIBUTES[name]
+    farther = np.where(values - row.low > row.high - values, row.low, row.high)  # [T]
+    own = measured[name] = np.where(empty, farther, own)
     units = dict(zip(ATTRIBUTES, spread, strict=True))
     asked = np.broadcast_to(values, own.shape)
     slope = np.polyfit(asked.ravel(), own.ravel(), 1)[0]

@@ -69,7 +69,7 @@ class Model(nn.Module):
 
     def condition(self, codes: dict[str, Tensor], key: Tensor, asked: Tensor) -> Tensor:
         """[B, C] what the global decoder is given: codes [B, Z] each, key [B, 24], asked [B, 2]."""
-        return torch.cat([*codes.values(), key] + ([scale(asked)] if self.given else []), -1)
+        return torch.cat([*(codes[name] for name in self.CODES), key] + ([scale(asked)] if self.given else []), -1)
 
     @torch.no_grad()
     def decode(self, codes: dict[str, Tensor], key: Tensor, asked: Tensor, held: Tensor | None = None) -> Tensor:

@@ -55,6 +55,10 @@ class FaderNetworks(base.Model):
         }
         return {**super().terms(batch, q, step, total), **terms}
 
+    def weights(self, beta: float) -> dict[str, float]:
+        """The adversary's cross entropy counts in training alone: a checkpoint is not better for being easy to guess."""
+        return {**super().weights(beta), **{f"{name}_guess": float(self.training) for name in LEVELS}}
+
 
 def levels_of(values: Tensor) -> Tensor:
     """Attribute values [B, 2] -> classes [B, 2] that the adversary guesses."""
