@@ -270,6 +270,7 @@ def test_the_whole_table_in_one_call(whole, performances):
         assert (found["model"], found["run"]) == (MODELS[name][0], name)
         assert found["data"] == performances.hash
         assert found["made_from"] == {
+            "data": performances.hash,
             "weights": bench.weights_hash(out / name),
             "language_model": judge,
             "runs": 1,

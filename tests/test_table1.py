@@ -179,6 +179,13 @@ def test_terms_are_finite_numbers(row, batch, codec):
         assert term >= 0, name
 
 
+def test_the_adversary_counts_in_training_and_not_where_a_checkpoint_is_chosen():
+    model = build("fader-networks", {"z": 4})
+    for training, weight in ((True, 1), (False, 0)):
+        weights = model.train(training).weights(0.3)
+        assert weights == {"z_kl": 0.3, "rhythm_guess": weight, "note_guess": weight}
+
+
 @every_model
 @pytest.mark.parametrize("total", [100, 1000])
 def test_the_loss_is_the_weighted_sum_of_its_terms(row, batch, codec, total):
@@ -187,7 +194,7 @@ def test_the_loss_is_the_weighted_sum_of_its_terms(row, batch, codec, total):
     for share, beta in ((0, 0), (0.1, 0), (0.2, 0.075), (0.3, 0.15), (0.5, 0.3), (1, 0.3)):
         terms = terms_of(model, batch, round(share * total), total)
         assert terms.pop("beta") == pytest.approx(beta)
-        weight = {"reconstruction": 1, "symbols": 3, "regulariser": 7, "guess": 1}
+        weight = {"reconstruction": 1, "symbols": 3, "regulariser": 7, "guess": float(model.training)}
         weight |= {"kl": beta, "class_kl": beta, "labelled": 5 * beta}
         loss = terms.pop("loss")
         assert loss == pytest.approx(sum(weight[kind_of(name)] * term for name, term in terms.items()), rel=1e-5)

@@ -56,7 +56,7 @@ class FaderNetworks(base.Model):
         return {**super().terms(batch, q, step, total), **terms}
 
     def weights(self, beta: float) -> dict[str, float]:
-        """The adversary's cross entropy counts in training alone: a checkpoint is not better for being easy to guess."""
+        """The adversary's cross entropy counts in training alone: no checkpoint is better for being easy to guess."""
         return {**super().weights(beta), **{f"{name}_guess": float(self.training) for name in LEVELS}}
 
 
