@@ -225,7 +225,8 @@ def _markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def _best(values: Sequence[float], greatest: bool = True) -> int:
-    return values.index(max(values) if greatest else min(values)) if values else -1
+    """Which is to be bold; none of one alone."""
+    return values.index(max(values) if greatest else min(values)) if len(values) > 1 else -1
 
 
 def paper_table(rows: Sequence[Row], found: Mapping[str, Mapping[str, Any]]) -> str:

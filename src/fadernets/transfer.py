@@ -154,13 +154,15 @@ def _figures(
     agree = np.sign(moved) == sign
     before, after = measure(plain), measure(out)
     low, high = _interval(agree, np.asarray(subject.data.piece[looked.rows]), seed)
+    changed = (out != plain).any((1, 2))  # a segment whose codes all lie in the target's cluster does not move
     figures: dict[str, Any] = {
         "agreement": float(agree.mean()),
         "low": low,
         "high": high,
         "agreement_up": float(agree[sign > 0].mean()),
         "agreement_down": float(agree[sign < 0].mean()),
-        "changed": float((out != plain).any((1, 2)).mean()),
+        "changed": float(changed.mean()),
+        "agreement_of_changed": float(agree[changed].mean()) if changed.any() else 0.0,
         "chroma_similarity": float(scores.chroma_similarity(out, looked.cells).mean()),
         "note_f1": float(scores.note_f1(out, looked.cells).mean()),
     }
