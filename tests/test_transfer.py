@@ -14,7 +14,7 @@ from fadernets.errors import FadernetsError
 from fadernets.subjects import Outputs, Subject
 from fadernets.transfer import Regressor
 
-FIGURES = {"agreement", "low", "high", "changed", "chroma_similarity", "note_f1"}
+FIGURES = {"agreement_of_changed", "agreement", "low", "high", "changed", "chroma_similarity", "note_f1"}
 BOTH = {f"{name}_{side}" for name in ("agreement", "predicted", *ATTRIBUTES) for side in ("up", "down")}
 CENTRE = 40  # key that the made-up decode strikes
 
