@@ -447,8 +447,12 @@ def test_evaluation_of_a_checkpoint_that_is_no_run(performances, tmp_path, monke
     (run / "evaluation.json").write_bytes(kept)
     again = bench.evaluated(run, performances.folder, judge, runs=1, protocols=["paper"])
     assert again["reconstruction"] != found["reconstruction"]
+    both = bench.evaluated(run, performances.folder, judge, runs=1, protocols=["strict"])  # and keeps the other
+    assert both["made_from"]["protocols"] == ["paper", "strict"]
+    assert both["paper/note_density"] == again["paper/note_density"]
+    assert "strict/note_density/closed" in both
     monkeypatch.setattr(protocols, "evaluate", lambda *_, **__: pytest.fail("evaluates"))
-    assert bench.evaluated(run, performances.folder, judge, runs=1, protocols=["paper"]) == again
+    assert bench.evaluated(run, performances.folder, judge, runs=1, protocols=["paper"]) == both
 
 
 def test_a_language_model_by_itself(performances, tmp_path):

@@ -14,7 +14,7 @@ from toy_runs import BY_CODE, GIVEN, TOYS, toy
 from fadernets import disentanglement, grid, protocols, quality, scores
 from fadernets.attributes import ATTRIBUTES, measure
 from fadernets.protocols import LOOPS, Bench, choose, evaluate, likelihood
-from fadernets.subjects import Looked, Outputs
+from fadernets.subjects import Looked, Outputs, Subject
 
 FADERS = [*BY_CODE, "told", *GIVEN]
 every_attribute = pytest.mark.parametrize("attribute", ATTRIBUTES)
@@ -413,6 +413,7 @@ def test_clusters_by_hand():
         labelled_rows=lambda split: {"test": np.arange(8)}[split],
         encode=lambda rows: {name: code[rows] for name, code in codes.items()},
     )
+    subject.arousal = lambda codes: Subject.arousal(subject, codes)
     found = protocols.clusters(subject, np.arange(8, 12), 0)
     assert (found["labelled_training_segments"], found["segments"], found["pieces"]) == (5, 7, 4)
     assert found["balanced_accuracy"] == 1  # together: the other code is surer

@@ -277,6 +277,13 @@ def test_balanced_accuracy_weighs_both_classes_alike():
     assert scores._balanced(np.array([[9, 10, 1, 2]], float))[0] == pytest.approx((0.9 + 0.5) / 2)
 
 
+def test_balanced_accuracy_of_one_class():
+    """As scikit-learn has it; a resampling can miss the other class."""
+    assert scores._balanced(np.array([[9, 10, 0, 0], [0, 0, 1, 4], [0, 0, 0, 0]], float)).tolist() == [0.9, 0.25, 0]
+    label, pieces = np.array([0, 0, 1, 1]), np.array([0, 0, 1, 1])
+    assert scores.balanced_accuracy(label == 1, label, pieces) == {"balanced_accuracy": 1, "low": 1, "high": 1}
+
+
 def test_balanced_accuracy_and_its_interval():
     label = np.array([0] * 60 + [1] * 20)
     guess = label.astype(bool).copy()

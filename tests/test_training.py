@@ -113,6 +113,12 @@ def test_the_log_has_means_over_the_steps_between(run):
     assert all(row["validation/beta"] == pytest.approx(0.02) for row in log_of(run))
 
 
+def test_a_finished_run_is_left_as_it_is(run, songs):
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    assert train(make_recipe(songs, run)) == run / "best"
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+
+
 def test_tensorboard_has_what_the_log_has(run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

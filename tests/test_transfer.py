@@ -238,7 +238,8 @@ def test_whole_pieces(evaluated, rated, toys):
     subject, test = Subject(toys("fadernets"), rated), rated.select(split="test", corpus="maestro")
     assert transfer.whole_pieces(subject, Judge(onsets), test, most=2)["pieces"] == 2
     moved, right = [], []
-    for piece in np.unique(rated.piece[test])[:2]:  # by hand, down
+    drawn = np.random.default_rng(0).permutation(np.unique(rated.piece[test]))[:2]
+    for piece in drawn:  # by hand, down
         looked = subject.look(test[rated.piece[test] == piece])
         plain = subject.decode(looked, looked.codes, looked.values).cells[:, 0]
         out = transfer.shift(subject, looked, -np.ones(len(looked.rows))).cells[:, 0]
@@ -246,6 +247,8 @@ def test_whole_pieces(evaluated, rated, toys):
         right.append(onsets(out).mean() < onsets(plain).mean())
     two = transfer.whole_pieces(subject, Judge(onsets), test, most=2)
     assert two["note_density_down"] == pytest.approx(np.mean(moved))
+    others = [transfer.whole_pieces(subject, Judge(onsets), test, most=2, seed=seed) for seed in range(1, 5)]
+    assert len({other["note_density_down"] for other in others}) > 1  # other pieces
     assert two["agreement_down"] == np.mean(right)
 
 
@@ -299,10 +302,42 @@ def test_the_seed_draws_the_segments(made_up):
     assert rows[0] == rows[1] != rows[2]
 
 
+def test_low_goes_up_and_high_goes_down(rated, toys):
+    """In turn, and as many of one as of the other, by the mean probability of both codes."""
+    subject = Subject(toys("fadernets"), rated)
+    test = subject.corpus_rows("test")
+    rows, sign = transfer.draw(subject, test, 0)
+    assert sign.tolist() == [1, -1] * (len(rows) // 2)
+    assert len(set(rows)) == len(rows)
+    codes = subject.encode(test)
+    each = [controls.cluster_probability(codes[n], subject.means[n]) for n in codes]
+    np.testing.assert_array_equal(subject.arousal(codes), np.mean(each, axis=0))
+    high = dict(zip(test, np.mean(each, axis=0) >= 0.5, strict=True))
+    assert [high[row] for row in rows] == (sign < 0).tolist()
+    counts = [sum(high.values()), len(test) - sum(high.values())]
+    assert len(rows) == 2 * min(counts)
+
+
+def test_draws_are_no_more_than_needed(rated, toys, monkeypatch):
+    subject = Subject(toys("fadernets"), rated)
+    monkeypatch.setattr(transfer, "MANY", 10)
+    rows, _ = transfer.draw(subject, subject.corpus_rows("test"), 0)
+    assert len(rows) <= 10
+
+
+def test_one_cluster_alone(rated, toys, monkeypatch):
+    subject = Subject(toys("fadernets"), rated)
+    monkeypatch.setattr(subject, "arousal", lambda codes: np.ones(len(codes["rhythm"])))
+    with pytest.raises(FadernetsError, match="held-out segments lie in one arousal cluster; train it longer"):
+        transfer.draw(subject, subject.corpus_rows("test"), 0)
+
+
 def test_a_data_set_of_few_test_segments(performances, tmp_path):
-    """Twelve: all of them are drawn."""
-    found = transfer.evaluate(toy(tmp_path / "run", "mixture", performances), Judge(onsets))
-    assert [row["direction"] for row in found["drawn"]] == ["up", "down"] * 6
+    """Twelve, and the fewer of the two clusters decide how many are drawn."""
+    subject = toy(tmp_path / "run", "mixture", performances)
+    high = (subject.arousal(subject.encode(subject.corpus_rows("test"))) >= 0.5).sum()
+    found = transfer.evaluate(subject, Judge(onsets))
+    assert [row["direction"] for row in found["drawn"]] == ["up", "down"] * min(high, 12 - high)
     assert found["pieces"]["pieces"] == 1
 
 

@@ -154,20 +154,21 @@ def evaluated(
     from fadernets.dataset import Dataset
     from fadernets.subjects import Subject
 
-    which = tuple(protocols or p.PROTOCOLS)
     dataset = Dataset.open(data)
-    made_from = {
+    made_from: dict[str, Any] = {
         "data": dataset.hash,
         "weights": weights_hash(folder),
         "language_model": weights_hash(judge),
         "runs": runs,
         "seed": seed,
-        "protocols": list(which),
     }
     found = read(folder)
     before = found.get("made_from", {})
-    if {**before, "protocols": list(which)} == made_from and set(which) <= set(before["protocols"]):
+    have = before.get("protocols", []) if before == {**made_from, "protocols": before.get("protocols")} else []
+    which = tuple(name for name in p.PROTOCOLS if name in (protocols or p.PROTOCOLS) or name in have)
+    if list(which) == have:
         return found
+    made_from["protocols"] = list(which)
     language_model = Subject(judge, dataset) if made_from["language_model"] else None
     subject = Subject(folder, dataset)
     found = p.evaluate(subject, which, runs=runs, seed=seed, language_model=language_model, progress=progress)

@@ -579,14 +579,15 @@ def _warn(warnings: list[str]) -> None:
 
 
 def _progress(unit: str) -> Callable[[int, int], None]:
-    """A bar on standard error for whatever takes more than a second."""
+    """A bar on standard error for whatever takes more than a second; in a log it comes once a minute."""
     from tqdm import tqdm
 
     bar: list[Any] = []
+    pause = 0.1 if sys.stderr.isatty() else 60
 
     def report(done: int, total: int) -> None:
         if not bar:
-            bar.append(tqdm(total=total, unit=f" {unit}", delay=1, leave=False, file=sys.stderr))
+            bar.append(tqdm(total=total, unit=f" {unit}", delay=1, mininterval=pause, leave=False, file=sys.stderr))
         bar[0].total = total
         bar[0].update(done - bar[0].n)
         if done >= total:

@@ -203,12 +203,12 @@ def likelihood(judge: Subject, raw: NDArray[Any]) -> Figures:
     order = np.argsort(counts, kind="stable")
     for a in range(0, len(raw), 512):
         part = order[a : a + 512]
-        lengths = torch.from_numpy(counts[part])
-        rows = torch.from_numpy(raw[part].astype(np.int64 if tokens else np.float32))
+        lengths = torch.from_numpy(counts[part]).to(judge.device)
+        rows = torch.from_numpy(raw[part].astype(np.int64 if tokens else np.float32)).to(judge.device)
         if tokens:
             rows = rows[:, : int(lengths.max())]
-        key = torch.zeros(len(part), 24)
-        asked = torch.zeros(len(part), len(ATTRIBUTES))
+        key = torch.zeros(len(part), 24, device=judge.device)
+        asked = torch.zeros(len(part), len(ATTRIBUTES), device=judge.device)
         loss = judge.model.decoder.loss(judge.model.condition({}, key, asked), asked, rows, lengths)
         nats += float(loss) * len(part)
         length += int(lengths.sum())
@@ -227,11 +227,9 @@ def reconstruction(subject: Subject, rows: NDArray[np.int64]) -> Figures:
     for a in range(0, len(rows), 512):
         part = order[a : a + 512]
         inputs, lengths = subject.inputs(rows[part])
-        codes = {name: torch.from_numpy(code[part]) for name, code in looked.codes.items()}
-        key = torch.nn.functional.one_hot(torch.from_numpy(looked.key[part]), 24).float()
-        asked = torch.from_numpy(looked.values[part].astype(np.float32))
+        codes, key, asked = subject.tensors(looked, looked.codes, looked.values, part)
         condition = model.condition(codes, key, asked)
-        right += model.decoder.accuracy(condition, asked, inputs, lengths).sum(0).numpy()
+        right += model.decoder.accuracy(condition, asked, inputs, lengths).sum(0).cpu().numpy()
         nats += float(model.decoder.loss(condition, asked, inputs, lengths)) * len(part)
     out = subject.decode(looked, looked.codes, looked.values)
     hits = scores.note_hits(out.cells[:, 0], looked.cells)
@@ -279,12 +277,11 @@ def clusters(subject: Subject, rows: NDArray[np.int64], seed: int) -> dict[str, 
     pieces = np.asarray(subject.data.piece[labelled])
     codes = subject.encode(labelled)
     high = {name: cluster_probability(code, means[name]) for name, code in codes.items()}
-    together = np.mean(list(high.values()), axis=0)
     found: dict[str, Any] = {
         "labelled_training_segments": len(subject.rows.labelled),
         "segments": len(labelled),
         "pieces": len(np.unique(pieces)),
-        **scores.balanced_accuracy(together >= 0.5, label, pieces),
+        **scores.balanced_accuracy(subject.arousal(codes) >= 0.5, label, pieces),
     }
     rows = np.random.default_rng(seed).permutation(rows)[:SILHOUETTE_ROWS]
     unlabelled, values = subject.encode(rows), np.asarray(subject.data.attributes[rows], np.float64)

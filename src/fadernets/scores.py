@@ -155,7 +155,10 @@ def over_runs(each: Sequence[Figures]) -> dict[str, Figures]:
 
 
 def balanced_accuracy(guess: NDArray[np.bool_], label: NDArray[np.int64], pieces: NDArray[np.integer]) -> Figures:
-    """Of a guess [S] at labels of 0 and 1, with the 95 % interval of 2,000 resamplings of whole pieces."""
+    """Of a guess [S] at labels of 0 and 1, with the 95 % interval of 2,000 resamplings of whole pieces.
+
+    A resampling without one of the labels counts the other alone.
+    """
     names = np.unique(pieces)
     # [pieces, 4]: right and all of the low, right and all of the high
     masks = [m for c in (0, 1) for m in ((label == c) & (guess == c), label == c)]
@@ -167,5 +170,6 @@ def balanced_accuracy(guess: NDArray[np.bool_], label: NDArray[np.int64], pieces
 
 
 def _balanced(counts: Floats) -> Floats:
-    low, high = counts[:, 0] / np.maximum(counts[:, 1], 1), counts[:, 2] / np.maximum(counts[:, 3], 1)
-    return (low + high) / 2
+    right, all_of = counts[:, ::2], counts[:, 1::2]  # [N, 2] each
+    recalls = np.divide(right, all_of, out=np.zeros_like(right), where=all_of > 0)
+    return np.asarray(recalls.sum(1) / np.maximum((all_of > 0).sum(1), 1))

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from fadernets import checkpoints
 from fadernets.attributes import ATTRIBUTES
 from fadernets.batches import unpack
+from fadernets.controls import Calibration, cluster_probability
 from fadernets.dataset import Dataset
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
@@ -89,6 +90,10 @@ class Subject:
         """The mixture's means [K, Z] of each code; empty without clusters."""
         found = getattr(self.model, "means", {})
         return {name: found[name].detach().cpu().numpy() for name in self.model.CODES if name in found}
+
+    def arousal(self, codes: dict[str, NDArray[np.float32]]) -> Floats:
+        """[S] probability of the high cluster, mean of the codes."""
+        return np.asarray(np.mean([cluster_probability(code, self.means[n]) for n, code in codes.items()], axis=0))
 
     @cached_property
     def rows(self) -> Rows:
@@ -169,6 +174,14 @@ class Subject:
 
     # --- decode
 
+    def tensors(
+        self, looked: Looked, codes: dict[str, NDArray[np.float32]], asked: Floats, part: slice | NDArray[np.int64]
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
+        """Codes, key (one-hot) and asked values of some rows, as the decoder takes them."""
+        given = {n: torch.from_numpy(np.ascontiguousarray(c[part])).to(self.device) for n, c in codes.items()}
+        key = torch.nn.functional.one_hot(torch.from_numpy(looked.key[part]), 24).float().to(self.device)
+        return given, key, torch.from_numpy(asked[part].astype(np.float32)).to(self.device)
+
     @torch.no_grad()
     def decode(self, looked: Looked, codes: dict[str, NDArray[np.float32]], asked: Floats) -> Outputs:
         """One free decode a row of `looked` with these codes and asked values [S, A]: Outputs [S, 1, ...]."""
@@ -176,13 +189,10 @@ class Subject:
         cells: list[NDArray[np.uint8]] = []
         for a in range(0, len(looked.rows), DECODE):
             part = slice(a, a + DECODE)
-            given = {n: torch.from_numpy(np.ascontiguousarray(c[part])).to(self.device) for n, c in codes.items()}
-            key = torch.nn.functional.one_hot(torch.from_numpy(looked.key[part]), 24).float().to(self.device)
-            values = torch.from_numpy(asked[part].astype(np.float32)).to(self.device)
             held = None
             if self.data.codec == "grid":
                 held = held_in(self.inputs(looked.rows[part])[0])
-            out = self.model.decode(given, key, values, held)
+            out = self.model.decode(*self.tensors(looked, codes, asked, part), held)
             raw.append(out.cpu().numpy().astype(np.int16))
             cells.append(self.coding.cells(out, looked.seconds[part]))
         return Outputs(np.concatenate(raw)[:, None], np.concatenate(cells)[:, None])
@@ -204,9 +214,7 @@ class Subject:
         out = self.decode(spread, codes, asked)
         return Outputs(out.raw.reshape(s, t, *out.raw.shape[2:]), out.cells.reshape(s, t, *out.cells.shape[2:]))
 
-    def opened(self, attribute: str) -> Any:
+    def opened(self, attribute: str) -> Calibration:
         """The monotone curve between an attribute and its z^d on the training segments."""
-        from fadernets.controls import Calibration
-
         values, zd = self.training
         return Calibration.fit(values[:, list(ATTRIBUTES).index(attribute)], zd[attribute])

@@ -170,8 +170,15 @@ class _Run:
             )
         return checkpoints.load_state(last)
 
+    @property
+    def finished(self) -> bool:
+        recipe = self.recipe
+        return self.step >= recipe.steps or bool(recipe.patience and self.waited >= recipe.patience)
+
     def go(self, progress: Callable[[int, int], None] | None = None) -> Path:
         recipe, fabric = self.recipe, self.fabric
+        if self.finished:
+            return self.out / "best"
         self.out.mkdir(parents=True, exist_ok=True)
         writer = None
         if fabric.is_global_zero:
@@ -182,7 +189,7 @@ class _Run:
             self._trim_log()
         sums: dict[str, torch.Tensor] = {}
         counted, began = 0, time.time()
-        while self.step < recipe.steps and not (recipe.patience and self.waited >= recipe.patience):
+        while not self.finished:
             for group in self.optimizer.param_groups:
                 group["lr"] = schedules.learning_rate(
                     self.step, recipe.steps, peak=recipe.learning_rate, warmup=recipe.warmup

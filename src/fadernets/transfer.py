@@ -109,7 +109,7 @@ def evaluate(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Section 5.2 from outside. Half of the segments go up, half down, drawn at random from held-out pieces.
+    """Section 5.2 from outside: held-out segments of the low cluster go up, as many of the high one go down.
 
     Keys: regressor (its own accuracy), sweep (a row a strength: agreement of direction with its 95 % interval,
     mean changes, chroma similarity), drawn (the 20 segments), pieces (whole files). A segment agrees where the
@@ -117,10 +117,9 @@ def evaluate(
     moves it, too, and is not counted as transfer.
     """
     test = subject.corpus_rows("test")
-    rows = np.random.default_rng(seed).permutation(test)[:MANY]
+    rows, sign = draw(subject, test, seed)
     few = np.arange(min(SEGMENTS, len(rows)))
     looked = subject.look(rows)
-    sign = np.where(np.arange(len(rows)) % 2 == 0, 1.0, -1.0)
     plain = subject.decode(looked, looked.codes, looked.values).cells[:, 0]
     sweep = []
     for i, strength in enumerate(STRENGTHS):
@@ -133,12 +132,25 @@ def evaluate(
         "regressor": regressor.figures,
         "sweep": sweep,
         "drawn": drawn(subject, looked.take(few), sign[few], regressor),
-        "pieces": whole_pieces(subject, regressor, test),
+        "pieces": whole_pieces(subject, regressor, test, seed=seed),
         "agreement": first["agreement"],
     }
     if progress:
         progress(len(STRENGTHS) + 1, len(STRENGTHS) + 1)
     return found
+
+
+def draw(subject: Subject, rows: NDArray[np.int64], seed: int) -> tuple[NDArray[np.int64], Floats]:
+    """Up to MANY of the rows, by chance and in turn one of the low cluster, to go up (1), and one of the high cluster,
+    to go down (-1). Raises FadernetsError where one cluster has none."""
+    pool = np.random.default_rng(seed).permutation(rows)[: 4 * MANY]
+    high = subject.arousal(subject.encode(pool)) >= 0.5
+    n = min(MANY // 2, int(high.sum()), int((~high).sum()))
+    if not n:
+        raise FadernetsError(
+            f"{subject.folder}: all of {len(pool)} held-out segments lie in one arousal cluster; train it longer"
+        )
+    return np.stack([pool[~high][:n], pool[high][:n]], 1).reshape(-1), np.tile([1.0, -1.0], n)
 
 
 def _figures(
@@ -200,12 +212,14 @@ def drawn(subject: Subject, looked: Looked, sign: Floats, regressor: Regressor) 
     ]
 
 
-def whole_pieces(subject: Subject, regressor: Regressor, test: NDArray[np.int64], most: int = 20) -> Figures:
-    """All kept segments of held-out pieces moved as one, up and down: the share of pieces whose mean prediction went
-    the asked way, and the mean change of each attribute."""
+def whole_pieces(
+    subject: Subject, regressor: Regressor, test: NDArray[np.int64], most: int = 20, seed: int = 0
+) -> Figures:
+    """All kept segments of held-out pieces, drawn by chance, moved as one, up and down: the share of pieces whose mean
+    prediction went the asked way, and the mean change of each attribute."""
     pieces = np.asarray(subject.data.piece[test])
     figures: dict[str, list[float]] = {}
-    for piece in np.unique(pieces)[:most]:
+    for piece in np.random.default_rng(seed).permutation(np.unique(pieces))[:most]:
         looked = subject.look(test[pieces == piece])
         plain = subject.decode(looked, looked.codes, looked.values).cells[:, 0]
         before, predicted = measure(plain), regressor.predict(plain, looked.seconds).mean()
