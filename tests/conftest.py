@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from fadernets import attributes, grid, tokens
+from fadernets import attributes, cli, grid, tokens
 from fadernets.dataset import SPLITS, write_dataset
 
 settings.register_profile("fadernets", deadline=None)  # a busy machine is no failure
@@ -227,3 +227,18 @@ def toys(rated, tmp_path_factory):
         return root / toy
 
     return make
+
+
+@pytest.fixture
+def run_here(capsys):
+    """Run fadernets here -> (exit code, standard output, lines of standard error)."""
+
+    def run(*arguments):
+        try:
+            code = cli.main([str(a) for a in arguments])
+        except SystemExit as stop:  # from the argument parser
+            code = stop.code
+        out, err = capsys.readouterr()
+        return code, out, err.splitlines()
+
+    return run

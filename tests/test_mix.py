@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import mido
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from midi_files import BROKEN, ODDITIES, PIECES, TPQ, events, left, metre, notes, right, save, tempo, track
 
-from fadernets import attributes, cli, edit, grid, mix
+from fadernets import attributes, edit, grid, mix
 from fadernets.engine import Engine
 from fadernets.errors import FadernetsError
 from fadernets.midi import Document
@@ -430,18 +431,9 @@ def test_out_may_be_either_source(mixed, engine, tmp_path):
 
 
 @pytest.fixture
-def run(capsys):
-    """Run the command here -> (exit code, standard output, lines of standard error)."""
-
-    def run(*arguments):
-        try:
-            code = cli.main(["mix", *map(str, arguments)])
-        except SystemExit as stop:  # from the argument parser
-            code = stop.code
-        out, err = capsys.readouterr()
-        return code, out, err.splitlines()
-
-    return run
+def run(run_here):
+    """Run `fadernets mix` here -> (exit code, standard output, lines of standard error)."""
+    return partial(run_here, "mix")
 
 
 @pytest.fixture

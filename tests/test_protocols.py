@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.metrics import silhouette_score
 from torch.nn import functional as F
-from toy_runs import BY_CODE, GIVEN, TOYS, toy
+from toy_runs import BY_CODE, GIVEN, TOYS, made_once, toy
 
 from fadernets import disentanglement, grid, protocols, quality, scores
 from fadernets.attributes import ATTRIBUTES, measure
@@ -29,14 +29,7 @@ QUALITY = {"frechet", "n", "clash_share", "isolated_share", "length_mean", "empt
 @pytest.fixture(scope="module")
 def subjects(rated, tmp_path_factory):
     """A name of TOYS -> its subject over the rated performances, made once."""
-    root, found = tmp_path_factory.mktemp("runs"), {}
-
-    def make(name):
-        if name not in found:
-            found[name] = toy(root / name, name, rated)
-        return found[name]
-
-    return make
+    return made_once(tmp_path_factory.mktemp("runs"), rated)
 
 
 @pytest.fixture

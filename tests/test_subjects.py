@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from toy_runs import BY_CODE, GIVEN, TOYS, change_weights, toy, write_toy
+from toy_runs import BY_CODE, GIVEN, TOYS, change_weights, made_once, toy, write_toy
 
 from fadernets import checkpoints
 from fadernets.attributes import ATTRIBUTES
@@ -29,14 +29,7 @@ def data(request):
 @pytest.fixture(scope="module")
 def subjects(data, tmp_path_factory):
     """A name of TOYS -> its subject over the data set, made once."""
-    root, found = tmp_path_factory.mktemp("runs"), {}
-
-    def make(name):
-        if name not in found:
-            found[name] = toy(root / name, name, data)
-        return found[name]
-
-    return make
+    return made_once(tmp_path_factory.mktemp("runs"), data)
 
 
 def position_of(attribute):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from conftest import save_run
 
@@ -43,6 +45,11 @@ def write_toy(folder, name, data, seed=0, **recipe):
 
 def toy(folder, name, data, **changes):
     return Subject(write_toy(folder, name, data, **changes), data)
+
+
+def made_once(root, data):
+    """A name of TOYS -> its subject over the data set, made when first asked for."""
+    return cache(lambda name: toy(root / name, name, data))
 
 
 def change_weights(checkpoint):
