@@ -2,13 +2,13 @@
 
 import json
 import shutil
-import subprocess
 
 import pytest
+import torch
 from conftest import write_performances
 from toy_runs import SIZES, change_weights, write_toy
 
-from fadernets import __version__, bench, checkpoints, protocols, training
+from fadernets import bench, checkpoints, protocols, provenance, training
 from fadernets.attributes import ATTRIBUTES
 from fadernets.errors import FadernetsError
 
@@ -39,8 +39,8 @@ def figures(k, paper=True, strict=True, clusters=False):
         own = {"balanced_accuracy": 0.7, "silhouette": 0.3, "silhouette_by_label": 0.2}
         own |= {f"{a}_{side}": v for a in ATTRIBUTES for side, v in (("high", 0.6), ("low", 0.4))}
         found["clusters"] = {
-            "labelled_training_segments": 26, "segments": 5, "pieces": 2, "balanced_accuracy": 0.8, "low": 0.75,
-            "high": 0.85, "rhythm": own, "note": own,
+            "learned": True, "labelled_training_segments": 26, "segments": 5, "pieces": 2, "balanced_accuracy": 0.8,
+            "low": 0.75, "high": 0.85, "rhythm": own, "note": own,
         }  # fmt: skip
     return found
 
@@ -145,7 +145,7 @@ def test_reconstruction_and_clusters():
     assert heads[-1] == "modularity"
     heads, rows = found["arousal clusters"]
     row = ["0.700", "0.800 [0.750, 0.850]", "0.300", "0.200", "0.600 / 0.400", "0.600 / 0.400"]
-    assert rows == [("GM-VAE, single encoder", ["26", code, *row]) for code in ("rhythm", "note")]
+    assert rows == [("GM-VAE, single encoder", ["learned", "26", code, *row]) for code in ("rhythm", "note")]
     # Neither of the two protocols of GM-VAE, one of Pati's.
     assert [name for name, _ in found["`paper` protocol: ours (published)"][1]] == ["Pati et al."]
     assert set(found) == {"`paper` protocol: ours (published)", "reconstruction; codes", "arousal clusters"}
@@ -228,6 +228,13 @@ def call(data, recipes_folder, out, said=None, **changes):
     return bench.run(data=folder, recipes_folder=recipes_folder, out=out, **options | changes)
 
 
+def without_runs(text):
+    """The tables but the last, which says by which command each was made."""
+    *tables, last = text.split("\n\n")
+    assert last.startswith("| model | run |")
+    return tables
+
+
 def watch(monkeypatch):
     """Names of the runs that are trained a step and of those that are evaluated, as it happens."""
     trained, evaluated = [], []
@@ -275,6 +282,7 @@ def test_the_whole_table_in_one_call(whole, performances):
             "language_model": judge,
             "runs": 1,
             "seed": 0,
+            "code": provenance.code_hash(*bench.MEASURES),
             "protocols": ["paper", "strict"],
         }
         assert found["command"] == "fadernets bench --runs 1"
@@ -294,14 +302,14 @@ def test_a_second_call_trains_and_evaluates_nothing(copy, whole, performances, r
 def test_a_run_that_was_removed_comes_again(copy, whole, performances, recipes_folder, monkeypatch):
     shutil.rmtree(copy / "cvae")
     trained, evaluated = watch(monkeypatch)
-    assert call(performances, recipes_folder, copy) == whole[2]
+    assert without_runs(call(performances, recipes_folder, copy)) == without_runs(whole[2])
     assert (trained, evaluated) == (["cvae"], ["cvae"])
 
 
 def test_figures_that_were_removed_come_again(copy, whole, performances, recipes_folder, monkeypatch):
     (copy / "gm-vae" / "evaluation.json").unlink()
     trained, evaluated = watch(monkeypatch)
-    assert call(performances, recipes_folder, copy) == whole[2]
+    assert without_runs(call(performances, recipes_folder, copy)) == without_runs(whole[2])
     assert (trained, evaluated) == ([], ["gm-vae"])
 
 
@@ -363,12 +371,51 @@ def test_without_training_what_is_there_is_evaluated(copy, performances, recipes
     assert not (copy / "cvae").exists()
 
 
+def test_a_run_that_is_not_finished_is_left_out(copy, performances, recipes_folder, monkeypatch):
+    last = copy / "cvae" / "last"
+    config = json.loads((last / "config.json").read_text())
+    (last / "config.json").write_text(json.dumps({**config, "step": STEPS - 1}))
+    _, evaluated = watch(monkeypatch)
+    said = []
+    assert "CVAE" not in call(performances, recipes_folder, copy, said, train=False)
+    assert said[0] == f"cvae: trained for {STEPS - 1} of {STEPS} steps, left out"
+    assert evaluated == []
+    state = torch.load(last / "state.pt", weights_only=True)
+    torch.save({**state, "waited": 3}, last / "state.pt")
+    assert bench.unfinished(copy / "cvae")
+    config["recipe"]["patience"] = 3  # it stopped because nothing got better
+    (last / "config.json").write_text(json.dumps({**config, "step": STEPS - 1}))
+    assert not bench.unfinished(copy / "cvae")
+
+
+def test_rows_that_were_made_otherwise_are_left_out(copy, performances, recipes_folder):
+    """Of one model alone: the others' figures stand beside it where they are of the same draws and weights."""
+    change_weights(copy / "pati" / "best")
+    said = []
+    text = call(performances, recipes_folder, copy, said, only=["cvae"], train=False)
+    assert "pati: its figures are not of what is there now, left out" in said
+    assert "Pati" not in text
+    assert "GLSR" in text
+    alone = call(performances, recipes_folder, copy, only=["cvae"], train=False, runs=2)
+    assert [name for name, _ in parse(alone)["reconstruction; codes"][1]] == ["CVAE"]
+
+
+def test_the_runs_stand_below(whole):
+    heads, rows = parse(whole[2])["model"]
+    assert heads == ["run", "steps", "trained at", "measured at", "by"]
+    assert len(rows) == 7
+    for _, (_, steps, trained, measured, command) in rows:
+        assert steps == str(STEPS)
+        assert trained == measured == provenance.commit()
+        assert command == "`fadernets bench --runs 1`"
+
+
 def test_clusters_in_the_table(rated, recipes_folder, tmp_path):
     """Of performances that have held-out labels."""
     text = call(rated, recipes_folder, tmp_path, only=["gm-vae"])
     ((name, row),) = parse(text)["arousal clusters"][1]
-    assert (name, row[1]) == ("GM-VAE, single encoder", "z")
-    assert row[0] == str(checkpoints.read_config(tmp_path / "gm-vae" / "best")["segments"]["labelled"])
+    assert (name, row[0], row[2]) == ("GM-VAE, single encoder", "learned", "z")
+    assert row[1] == str(checkpoints.read_config(tmp_path / "gm-vae" / "best")["segments"]["labelled"])
 
 
 def test_the_data_set_is_prepared_where_it_is_not_there(recipes_folder, tmp_path, monkeypatch):
@@ -468,18 +515,3 @@ def test_figures_come_back_from_their_file_as_they_were_made(performances, tmp_p
     assert bench.read(run) == found
     assert bench.tables({"run": bench.read(run)}) == bench.tables({"run": found})
     assert bench.read(tmp_path / "none") == {}
-
-
-def test_provenance(monkeypatch):
-    monkeypatch.setattr("sys.argv", ["/usr/bin/fadernets", "bench", "--only", "pati"])
-    said = subprocess.CompletedProcess([], 0, "b69ff1b-dirty\n", "")
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: said)
-    assert bench.provenance() == {"command": "fadernets bench --only pati", "commit": "b69ff1b-dirty"}
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 128, "", "no repository"))
-    assert bench.provenance()["commit"] == __version__
-
-    def no_git(*_, **__):
-        raise FileNotFoundError("git")
-
-    monkeypatch.setattr(subprocess, "run", no_git)
-    assert bench.provenance()["commit"] == __version__

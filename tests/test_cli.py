@@ -527,6 +527,14 @@ def test_a_loss_that_is_no_number_is_one_line_with_the_name_of_its_term(run, rec
     ]
 
 
+def test_train_stops_before_the_first_checkpoint(run, recipe, tmp_path, monkeypatch):
+    from fadernets.models.music_fadernets import FaderNets
+
+    monkeypatch.setattr(FaderNets, "weights", lambda self, beta: {"note_kl": float("nan")})
+    _, _, err = run("train", recipe, "--set", "steps=4")
+    assert err[-1].endswith("step 0: the loss is not a number (first in gradient); there is no good checkpoint yet")
+
+
 # Trained runs: evaluate and plot
 
 

@@ -27,7 +27,13 @@ def beside(rated, toys, tmp_path_factory):
     """Figures 3 and 4 of toy runs: (folder, what is returned, calls of progress)."""
     out, calls = tmp_path_factory.mktemp("figures") / "new" / "folder", []
     made = figures.latents(
-        toys("fadernets"), rated.folder, out, toys("single"), 100, 0, lambda done, total: calls.append((done, total))
+        toys("fadernets"),
+        rated.folder,
+        out,
+        toys("single"),
+        100,
+        0,
+        progress=lambda done, total: calls.append((done, total)),
     )
     return out, made, calls
 
@@ -186,6 +192,39 @@ def test_the_curve_shows_the_sweep(rated, toys, tmp_path, monkeypatch, transferr
     assert lines["note F1 to the source"] == [row["note_f1"] for row in sweep]
     assert more["bands"] == {"agreement of the regressor": ([r["low"] for r in sweep], [r["high"] for r in sweep])}
     assert [p.name for p in paths] == ["transfer.png", "transfer.svg"]
+
+
+def test_labels(rated, tmp_path, monkeypatch):
+    """A point a run, by its number of labels; what is drawn is what is returned."""
+    given = []
+    monkeypatch.setattr(plots, "curves", lambda x, lines, paths, **more: given.append((x, lines, paths, more)))
+    runs = [write_toy(tmp_path / str(share), "mixture", rated, label_share=share) for share in (0.4, 0.1)]
+    told = []
+    made = figures.labels(runs, rated.folder, tmp_path / "out", 0, progress=lambda *now: told.append(now))
+    assert told == [(1, 2), (2, 2)]
+    first, second = made["runs"]
+    assert (first["run"], second["run"]) == ("0.1", "0.4")
+    assert 0 < first["labels"] < second["labels"]
+    assert first["share"] == pytest.approx(0.1, abs=0.005)
+    for row in made["runs"]:
+        each = [row["clusters"][name] for name in ("rhythm", "note")]
+        assert row["balanced_accuracy"] == row["clusters"]["balanced_accuracy"]
+        assert row["best_code"] == max(code["balanced_accuracy"] for code in each)
+        assert row["silhouette"] == pytest.approx(np.mean([code["silhouette"] for code in each]))
+    ((x, lines, paths, more),) = given
+    assert x == [first["labels"], second["labels"]]
+    assert lines["balanced accuracy, all codes"] == [first["balanced_accuracy"], second["balanced_accuracy"]]
+    assert more["log"] is True
+    assert [path.name for path in paths] == ["labels.png", "labels.svg"]
+    assert json.loads((tmp_path / "out" / "labels.json").read_text())["runs"] == made["runs"]
+
+
+def test_labels_need_clusters_and_unlike_numbers(rated, toys, tmp_path):
+    with pytest.raises(FadernetsError, match="vanilla: has no arousal clusters"):
+        figures.labels([toys("vanilla")], rated.folder, tmp_path / "out", 0)
+    with pytest.raises(FadernetsError, match="unlike numbers of labels, each above 0"):
+        figures.labels([toys("fadernets"), toys("single")], rated.folder, tmp_path / "out", 0)
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_cannot_be_drawn_is_refused(rated, toys, performances, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,17 +12,18 @@ from sklearn.metrics import silhouette_score
 from torch.nn import functional as F
 from toy_runs import BY_CODE, GIVEN, TOYS, made_once, toy
 
-from fadernets import disentanglement, grid, protocols, quality, scores
+from fadernets import disentanglement, grid, protocols, quality, scores, tokens
 from fadernets.attributes import ATTRIBUTES, measure
 from fadernets.protocols import LOOPS, Bench, choose, evaluate, likelihood
 from fadernets.subjects import Looked, Outputs, Subject
+from fadernets.training import choose_rows
 
 FADERS = [*BY_CODE, "told", *GIVEN]
 every_attribute = pytest.mark.parametrize("attribute", ATTRIBUTES)
-PAPER = {"consistency", "restrictiveness", "linearity", "pooled_r2", "constant_share"}
+PAPER = {"consistency", "restrictiveness", "linearity", "pooled_r2", "constant_share", "cut"}
 STRICT = {
     "consistency", "restrictiveness", "linearity", "pooled_r2", "spearman", "leakage", "error", "response_range",
-    "chroma_similarity", "groove_similarity", "note_f1", "failures",
+    "chroma_similarity", "groove_similarity", "note_f1", "failures", "cut",
 }  # fmt: skip
 QUALITY = {"frechet", "n", "clash_share", "isolated_share", "length_mean", "empty_share"}
 
@@ -256,10 +258,12 @@ def test_figures_are_those_of_the_slides(subjects, few, name, attribute):
     for run in range(2):
         looked = subject.look(bench.samples(run).rows)
         out = {way: subject.slide(looked, attribute, where) for way, where in levels.items()}
-        papers.append(scores.paper(out["paper"].cells, attribute, levels["paper"], bench.spread))
+        one = scores.paper(out["paper"].cells, attribute, levels["paper"], bench.spread)
+        papers.append(one | {"cut": protocols.cut_share(out["paper"].raw, "tokens")})
         out["closed"] = choose(Outputs.join(list(out.values())), looked, attribute, asked, bench.spread)
         for loop in LOOPS:
-            strict[loop].append(scores.strict(out[loop].cells, looked.cells, attribute, asked, bench.spread))
+            one = scores.strict(out[loop].cells, looked.cells, attribute, asked, bench.spread)
+            strict[loop].append(one | {"cut": protocols.cut_share(out[loop].raw, "tokens")})
             outputs[loop].append(out[loop].cells.reshape(-1, 16, 88))
     assert found.pop(f"paper/{attribute}") == scores.over_runs(papers)
     for loop in LOOPS:
@@ -406,7 +410,7 @@ def test_clusters_by_hand():
         labelled_rows=lambda split: {"test": np.arange(8)}[split],
         encode=lambda rows: {name: code[rows] for name, code in codes.items()},
     )
-    subject.arousal = lambda codes: Subject.arousal(subject, codes)
+    subject.arousal = lambda codes, means: Subject.arousal(subject, codes, means)
     found = protocols.clusters(subject, np.arange(8, 12), 0)
     assert (found["labelled_training_segments"], found["segments"], found["pieces"]) == (5, 7, 4)
     assert found["balanced_accuracy"] == 1  # together: the other code is surer
@@ -428,6 +432,39 @@ def test_clusters_by_hand():
     assert "note_density_high" not in own  # no segment is
 
 
+@pytest.mark.parametrize("share", [0.3, 0.0])
+def test_clusters_of_a_model_without_a_mixture(rated, tmp_path, monkeypatch, share):
+    """The mean codes of the labelled training segments, its own or the paper's share, take the place of the means."""
+    monkeypatch.setattr("fadernets.subjects.LABEL_SHARE", 0.5)
+    subject = toy(tmp_path / "run", "pati", rated, label_share=share)
+    assert not subject.means
+    rows = choose_rows(rated, replace(subject.recipe, label_share=share or 0.5)).labelled
+    label = (rated.arousal[rows] > 0).astype(int)
+    assert 0 < label.sum() < len(label)
+    code = subject.encode(rows)["z"]
+    expected = np.stack([code[label == 0].mean(0), code[label == 1].mean(0)])
+    np.testing.assert_allclose(subject.label_means["z"], expected, rtol=1e-6)
+    found = protocols.clusters(subject, subject.corpus_rows("test"), 0)
+    assert found["learned"] is False
+    labelled, held_out = protocols.held_out_labels(subject)
+    near = [((z - expected) ** 2).sum(1).argmin() for z in subject.encode(labelled)["z"]]
+    recalls = [np.mean(np.array(near)[held_out == c] == c) for c in (0, 1)]
+    assert found["balanced_accuracy"] == pytest.approx(np.mean(recalls))
+
+
+def test_too_few_labels_for_clusters(performances, tmp_path):
+    subject = toy(tmp_path / "run", "pati", performances, label_share=0.0, label_corpora=[])
+    assert protocols.means_of(subject) == {}
+
+
+def test_what_is_cut():
+    """A row of tokens without an end reached the most there may be."""
+    raw = np.full((2, 3, 100), 50)
+    raw[0, 0, 7] = raw[1, 2, 99] = tokens.EOS
+    assert protocols.cut_share(raw, "tokens") == pytest.approx(4 / 6)
+    assert protocols.cut_share(np.zeros((2, 3, 2, 16, 88)), "grid") == 0
+
+
 # The whole
 
 
@@ -441,16 +478,19 @@ def test_every_documented_figure_is_there_and_finite(subjects, rated, few, name)
     judge = subjects("language-model")
     found = evaluate(subject, runs=1, seed=3, language_model=judge, progress=lambda *now: told.append(now))
     assert np.isfinite(numbers(found)).all()
-    head = {key: found.pop(key) for key in ("model", "run", "step", "data", "runs", "seed", "spread")}
+    head = {key: found.pop(key) for key in ("model", "run", "step", "trained_at", "data", "runs", "seed", "spread")}
     spread = rated.attributes[rated.select(split="train", corpus="maestro")].astype(float).std(0)
     assert head.pop("spread") == pytest.approx(dict(zip(ATTRIBUTES, spread, strict=True)))
-    assert head == {"model": TOYS[name][0], "run": name, "step": 7, "data": rated.hash, "runs": 1, "seed": 3}
+    assert head == {"model": TOYS[name][0], "run": name, "step": 7, "trained_at": ""} | {
+        "data": rated.hash, "runs": 1, "seed": 3
+    }  # fmt: skip
     expected = set()
     if name != "language-model":
         expected |= {"reconstruction", "encoder"}
-    if name in ("mixture", "told", "gm-vae"):
+    if name != "language-model" and protocols.means_of(subject):  # a toy recipe gives hardly a label
         expected |= {"clusters"}
         assert set(subject.model.CODES) <= set(found["clusters"])
+        assert found["clusters"]["learned"] == (name in ("mixture", "told", "gm-vae"))
     if name in FADERS:
         expected |= {"quality/real"}
         assert set(found["quality/real"]) == QUALITY | {"nats", "nats_a_token"}

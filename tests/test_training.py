@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -556,12 +557,28 @@ def test_patience(songs, tmp_path, monkeypatch):
         assert checkpoints.read_config(out / "last")["step"] == 40
 
 
+def test_patience_waits_for_the_schedules(songs, tmp_path, monkeypatch):
+    """While beta rises a run is not judged: models that stop apart would differ in their weights."""
+    monkeypatch.setattr(training._Run, "validate", lambda self: {"loss": 1.0 + self.step})
+    recipe = make_recipe(songs, tmp_path / "run", steps=50, patience=2, validate=5, model={**TINY, "beta_ramp": 0.6})
+    train(recipe)
+    assert [row["step"] for row in log_of(tmp_path / "run")] == [5, 10, 15, 20, 25, 30, 35]
+
+
 def test_without_patience_a_run_goes_on(songs, tmp_path, monkeypatch):
     validate, values = training._Run.validate, iter([1.0, 2.0, 3.0, 4.0])
     monkeypatch.setattr(training._Run, "validate", lambda self: validate(self) | {"loss": next(values)})
     train(make_recipe(songs, tmp_path / "run", steps=8, validate=2))
     assert checkpoints.read_config(tmp_path / "run" / "best")["step"] == 2
     assert checkpoints.read_config(tmp_path / "run" / "last")["step"] == 8
+
+
+def test_a_run_may_lie_elsewhere(songs, tmp_path):
+    """Where data and run are does not make another recipe of it."""
+    recipe = make_recipe(songs, tmp_path / "run", steps=10)
+    train(recipe)
+    (tmp_path / "run").rename(tmp_path / "moved")
+    assert train(replace(recipe, out=str(tmp_path / "moved"))) == tmp_path / "moved" / "best"
 
 
 # Devices

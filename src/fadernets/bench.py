@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fadernets import __version__
 from fadernets.attributes import ATTRIBUTES
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
+from fadernets.provenance import code_hash, provenance
 
 EVALUATION = "evaluation.json"
 JUDGE = "language-model"
@@ -69,6 +67,7 @@ def run(
 ) -> str:
     """Do what is missing and return the tables as markdown; they are in `out`/table1-PRESET.md as well.
 
+    `seed` draws the segments of the evaluation; training has its own, a value of the recipe (`overrides`).
     A run of the small preset on tokens lies in `out`/RECIPE, others in `out`/PRESET-CODEC/RECIPE.
     """
     names = [row.recipe for row in TABLE] + [JUDGE]
@@ -83,16 +82,22 @@ def run(
             report(f"train {name}")
             bar = progress("steps") if progress else None
             trained(recipes_folder / f"{name}.yaml", preset, data, folder / name, overrides, device, bar)
-    missing = [name for name in chosen if name != JUDGE and not _checkpoint(folder / name).is_file()]
-    for name in missing:
-        report(f"{name}: not trained yet, left out")
+    lacking = {row.recipe: unfinished(folder / row.recipe) for row in TABLE}
     for name in chosen:
-        if name != JUDGE and name not in missing:
+        if lacking.get(name):
+            report(f"{name}: {lacking[name]}, left out")
+    for name in chosen:
+        if name != JUDGE and not lacking[name]:
             report(f"evaluate {name}")
             bar = progress("parts") if progress else None
-            evaluated(folder / name, data, folder / JUDGE, runs=runs, seed=seed, progress=bar)
-    found = {row.recipe: read(folder / row.recipe) for row in TABLE}
-    text = tables({name: figures for name, figures in found.items() if figures})
+            evaluated(folder / name, data, folder / JUDGE, runs=runs, seed=seed, device=device, progress=bar)
+    found = {}
+    for name in (name for name, lack in lacking.items() if not lack):
+        if up_to_date(folder / name, data, folder / JUDGE, runs, seed):
+            found[name] = read(folder / name)
+        elif (folder / name / EVALUATION).exists():
+            report(f"{name}: its figures are not of what is there now, left out")
+    text = tables(found)
     write_atomic(folder / f"table1-{preset}.md", (text + "\n").encode())
     return text
 
@@ -139,6 +144,45 @@ def weights_hash(folder: Path) -> str:
     return hashlib.sha256(_checkpoint(folder).read_bytes()).hexdigest()[:16] if _checkpoint(folder).exists() else ""
 
 
+def unfinished(folder: Path) -> str:
+    """What a run lacks to stand in the table: nothing where it was trained to its end, or is a checkpoint by itself."""
+    from fadernets import checkpoints
+
+    if not _checkpoint(folder).is_file():
+        return "not trained yet"
+    if not checkpoints.exists(folder / "last"):
+        return ""
+    config, state = checkpoints.read_config(folder / "last"), checkpoints.load_state(folder / "last") or {}
+    steps, patience = config["recipe"]["steps"], config["recipe"]["patience"]
+    if config["step"] >= steps or (patience and state.get("waited", 0) >= patience):
+        return ""
+    return f"trained for {config['step']} of {steps} steps"
+
+
+MEASURES = ("attributes", "controls", "disentanglement", "protocols", "quality", "scores", "subjects")
+
+
+def origin(folder: Path, data: Path, judge: Path, runs: int, seed: int) -> dict[str, Any]:
+    """What the figures of a run depend on, but for the protocols."""
+    from fadernets.dataset import Dataset
+
+    return {
+        "data": Dataset.open(data).hash,
+        "weights": weights_hash(folder),
+        "language_model": weights_hash(judge),
+        "runs": runs,
+        "seed": seed,
+        "code": code_hash(*MEASURES),
+    }
+
+
+def up_to_date(folder: Path, data: Path, judge: Path, runs: int, seed: int) -> list[str]:
+    """The protocols of a run's evaluation.json; none where it was made from anything else than there is now."""
+    before = dict(read(folder).get("made_from", {}))
+    protocols: list[str] = before.pop("protocols", [])
+    return protocols if before == origin(folder, data, judge, runs, seed) else []
+
+
 def evaluated(
     folder: Path,
     data: Path,
@@ -147,6 +191,7 @@ def evaluated(
     runs: int = 10,
     seed: int = 0,
     protocols: Sequence[str] | None = None,
+    device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """A run's figures, from its evaluation.json where that is up to date, else made now and written there."""
@@ -154,23 +199,14 @@ def evaluated(
     from fadernets.dataset import Dataset
     from fadernets.subjects import Subject
 
-    dataset = Dataset.open(data)
-    made_from: dict[str, Any] = {
-        "data": dataset.hash,
-        "weights": weights_hash(folder),
-        "language_model": weights_hash(judge),
-        "runs": runs,
-        "seed": seed,
-    }
-    found = read(folder)
-    before = found.get("made_from", {})
-    have = before.get("protocols", []) if before == {**made_from, "protocols": before.get("protocols")} else []
+    have = up_to_date(folder, data, judge, runs, seed)
     which = tuple(name for name in p.PROTOCOLS if name in (protocols or p.PROTOCOLS) or name in have)
     if list(which) == have:
-        return found
-    made_from["protocols"] = list(which)
-    language_model = Subject(judge, dataset) if made_from["language_model"] else None
-    subject = Subject(folder, dataset)
+        return read(folder)
+    made_from = {**origin(folder, data, judge, runs, seed), "protocols": list(which)}
+    dataset = Dataset.open(data)
+    language_model = Subject(judge, dataset, device) if made_from["language_model"] else None
+    subject = Subject(folder, dataset, device)
     found = p.evaluate(subject, which, runs=runs, seed=seed, language_model=language_model, progress=progress)
     found = {**found, "made_from": made_from, **provenance()}
     write_atomic(folder / EVALUATION, (json.dumps(found, indent=1) + "\n").encode())
@@ -188,20 +224,6 @@ def read(folder: Path) -> dict[str, Any]:
     return found
 
 
-def provenance() -> dict[str, str]:
-    """The command and the commit that figures are made with."""
-    command = " ".join(["fadernets", *sys.argv[1:]])
-    try:
-        here = Path(__file__).resolve().parent
-        asked = subprocess.run(
-            ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=10"], capture_output=True, text=True
-        )
-        commit = asked.stdout.strip() if asked.returncode == 0 else ""
-    except OSError:
-        commit = ""
-    return {"command": command, "commit": commit or __version__}
-
-
 # --- tables
 
 
@@ -217,6 +239,8 @@ def tables(found: Mapping[str, Mapping[str, Any]]) -> str:
         reconstruction_table([row for row in rows if "reconstruction" in found[row.recipe]], found),
         cluster_table([row for row in rows if "clusters" in found[row.recipe]], found),
     ]
+    if any(parts):
+        parts.append(run_table(rows, found))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -225,9 +249,22 @@ def _markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return "\n".join(text + ["| " + " | ".join(line) + " |" for line in lines])
 
 
-def _best(values: Sequence[float], greatest: bool = True) -> int:
-    """Which is to be bold; none of one alone."""
-    return values.index(max(values) if greatest else min(values)) if len(values) > 1 else -1
+def _best(values: Sequence[float], greatest: bool = True) -> list[int]:
+    """Which are to be bold; none of one alone, nor where all are equal."""
+    best = max(values) if greatest else min(values)
+    found = [i for i, value in enumerate(values) if value == best]
+    return found if len(found) < len(values) else []
+
+
+def run_table(rows: Sequence[Row], found: Mapping[str, Mapping[str, Any]]) -> str:
+    """Which runs, and which commits trained and measured them."""
+    lines = []
+    for row in rows:
+        one = found[row.recipe]
+        if "commit" in one:
+            trained = one.get("trained_at") or "-"
+            lines.append([row.title, one["run"], str(one["step"]), trained, one["commit"], f"`{one['command']}`"])
+    return _markdown(["model", "run", "steps", "trained at", "measured at", "by"], lines) if lines else ""
 
 
 def paper_table(rows: Sequence[Row], found: Mapping[str, Mapping[str, Any]]) -> str:
@@ -244,7 +281,7 @@ def paper_table(rows: Sequence[Row], found: Mapping[str, Mapping[str, Any]]) -> 
             for j, (row, c) in enumerate(zip(rows, cells, strict=True)):
                 text = f"{c['mean']:.3f} ± {c['std']:.3f}"
                 published = (row.published or {}).get(figure)
-                text = f"**{text}**" if j == best else text
+                text = f"**{text}**" if j in best else text
                 column.append(text + (f" ({published[i]:.3f})" if published else ""))
             columns.append(column)
     return _markdown(head, [[row.title, *cells] for row, cells in zip(rows, zip(*columns, strict=True), strict=True)])
@@ -263,6 +300,7 @@ STRICT = {  # figure -> whether more is better
     "groove_similarity": True,
     "note_f1": True,
     "failures": False,
+    "cut": False,
 }
 
 
@@ -279,7 +317,7 @@ def strict_table(rows: Sequence[Row], found: Mapping[str, Mapping[str, Any]], at
             best[figure] = _best(values, greatest)
         for j, row in enumerate(rows):
             cells = [f"{found[row.recipe][key][figure]['mean']:.3f}" for figure in STRICT]
-            cells = [f"**{c}**" if best[f] == j else c for f, c in zip(STRICT, cells, strict=True)]
+            cells = [f"**{c}**" if j in best[f] else c for f, c in zip(STRICT, cells, strict=True)]
             lines.append([row.title, key.rpartition("/")[2], *cells])
     head = [f"`strict`, {attribute.replace('_', ' ')}", "loop", *(f.replace("_", " ") for f in STRICT)]
     return _markdown(head, lines)
@@ -324,12 +362,22 @@ def cluster_table(rows: Sequence[Row], found: Mapping[str, Mapping[str, Any]]) -
         for code in (name for name, value in c.items() if isinstance(value, dict)):
             own = c[code]
             density = [f"{_cell(own.get(f'{a}_high'))} / {_cell(own.get(f'{a}_low'))}" for a in ATTRIBUTES]
+            means = "learned" if c["learned"] else "of labels"
             lines.append(
-                [row.title, str(c["labelled_training_segments"]), code, f"{own['balanced_accuracy']:.3f}",
+                [row.title, means, str(c["labelled_training_segments"]), code, f"{own['balanced_accuracy']:.3f}",
                  f"{c['balanced_accuracy']:.3f} [{c['low']:.3f}, {c['high']:.3f}]",
                  f"{own['silhouette']:.3f}", f"{own['silhouette_by_label']:.3f}", *density]
             )  # fmt: skip
-    head = ["arousal clusters", "labels", "code", "balanced accuracy", "all codes", "silhouette", "by label"]
+    head = [
+        "arousal clusters",
+        "means",
+        "labels in training",
+        "code",
+        "balanced accuracy",
+        "all codes",
+        "silhouette",
+        "by label",
+    ]
     head += [f"{a.replace('_', ' ')}, high / low" for a in ATTRIBUTES]
     return _markdown(head, lines) if lines else ""
 

@@ -20,6 +20,13 @@ CODECS = {  # codec -> where it lives, what its codes are
     "grid": ("on the sixteenth grid", "16 steps x 88 pitches of off, onset, hold"),
     "tokens": ("over performance tokens", "342 tokens of 10 ms, at most 100 a segment"),
 }
+FILTERS = {
+    "grid": "Pieces are split 80/10/10 as wholes; segments pass the paper's filter (a note, more than two pitches,\n"
+    "three quarters of the steps sounding, an onset on the first step).",
+    "tokens": "Whole pieces are split, by the corpus's own split where it has one, else 80/10/10. Segments pass the\n"
+    "paper's filter as it is heard: a note, more than two pitches, three quarters of the steps and the first one\n"
+    "sounding, notes held in from before counted; and at most 100 tokens.",
+}
 LIMITS = {
     "grid": "- Sixteenth notes in four-beat segments: triplets and ornaments are read at the nearest step, and keep\n"
     "  their own timing where they survive.",
@@ -64,9 +71,7 @@ def card(config: dict[str, Any], held_out: str = "") -> str:
         lines.append(f"| {name} | {row['licence']} | {row['pieces']} | {count} | {used} |")
     lines += [
         "",
-        "Pieces are split 80/10/10 as wholes; segments pass the paper's filter (a note, more than two pitches, three",
-        "quarters of the steps sounding, an onset on the first step)."
-        + (" Training transposes by -5 to +6 semitones." if recipe["transpose"] else ""),
+        FILTERS[codec] + (" Training transposes by -5 to +6 semitones." if recipe["transpose"] else ""),
         "",
         "## Figures",
         "",

@@ -177,6 +177,7 @@ def _parser() -> Parser:
     evaluate.add_argument(
         "--language-model", type=Path, metavar="RUN", help="rates a run's outputs (default: language-model beside it)"
     )
+    evaluate.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="of a run (cpu)")
 
     bench = add("bench", _bench, "Table 1: prepare, train what is missing, evaluate all models, print the tables.")
     bench.add_argument("--preset", default="small", metavar="NAME", help="small or paper: sizes and steps (small)")
@@ -191,10 +192,11 @@ def _parser() -> Parser:
     bench.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default cpu")
     bench.add_argument("--no-train", action="store_true", help="evaluate what is trained already")
 
-    plot = add("plot", _plot, "Draw figures of a trained run: latents (Figures 3 and 4), transfer (Figure 5).")
-    plot.add_argument("figure", choices=("latents", "transfer"))
-    plot.add_argument("run_folder", type=Path, metavar="RUN")
-    plot.add_argument("--out", type=Path, metavar="FOLDER", help="default: the run's folder")
+    plot = add("plot", _plot, "Draw figures of trained runs: latents (Figures 3 and 4), transfer (Figure 5), labels.")
+    plot.add_argument("figure", choices=("latents", "transfer", "labels"))
+    plot.add_argument("run_folders", type=Path, nargs="+", metavar="RUN", help="several for labels: one a label share")
+    plot.add_argument("--out", type=Path, metavar="FOLDER", help="default: the (first) run's folder")
+    plot.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default cpu")
     plot.add_argument("--data", type=Path, metavar="DATA", help="where the run's data set is now")
     plot.add_argument("--beside", type=Path, metavar="RUN", help="latents: another run for Figure 4's right side")
     plot.add_argument("--segments", type=int, default=3000, metavar="N", help="latents: held-out segments drawn (3000)")
@@ -516,6 +518,7 @@ def _evaluate_run(options: argparse.Namespace) -> None:
         runs=options.runs,
         seed=options.seed,
         protocols=[options.protocol] if options.protocol else None,
+        device=options.device,
         progress=_progress("parts"),
     )
     print(json.dumps(figures) if options.json else bench.tables({run.name: figures}))
@@ -559,14 +562,18 @@ def _plot(options: argparse.Namespace) -> None:
 
     if options.segments < 100:
         raise FadernetsError(f"--segments {options.segments}: at least 100")
-    out = options.out or options.run_folder
-    data = options.data or _data_of(options.run_folder)
+    run, *others = options.run_folders
+    if others and options.figure != "labels":
+        raise FadernetsError(f"plot {options.figure}: takes one run, not {len(options.run_folders)}; see --beside")
+    out, data, device = options.out or run, options.data or _data_of(run), options.device
     if options.figure == "latents":
         made = figures.latents(
-            options.run_folder, data, out, options.beside, options.segments, options.seed, _progress("maps")
+            run, data, out, options.beside, options.segments, options.seed, device, _progress("maps")
         )
+    elif options.figure == "labels":
+        made = figures.labels(options.run_folders, data, out, options.seed, device, _progress("runs"))
     else:
-        made = figures.transfer(options.run_folder, data, out, options.seed, _progress("parts"))
+        made = figures.transfer(run, data, out, options.seed, device, _progress("parts"))
     print(json.dumps(made) if options.json else "\n".join(made["files"]))
 
 

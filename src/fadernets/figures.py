@@ -6,7 +6,7 @@ Each writes PNG, SVG and JSON, and returns {"files": [...], ...}.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
 from fadernets.plots import Panel
 from fadernets.protocols import clusters, held_out_labels
+from fadernets.provenance import provenance
 from fadernets.subjects import Subject
 
 ROLLS = 4  # before / after pictures, two a direction
@@ -34,13 +35,14 @@ def latents(
     beside: Path | None,
     segments: int,
     seed: int,
+    device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Figure 3 (each code by t-SNE, coloured by density, z^d and inferred cluster) and, with another run beside,
     Figure 4 (the clusters with and without low-level features)."""
     dataset = Dataset.open(data)
-    subject = Subject(run, dataset)
-    other = Subject(beside, dataset) if beside is not None else None
+    subject = Subject(run, dataset, device)
+    other = Subject(beside, dataset, device) if beside is not None else None
     if not subject.model.CODES:
         raise FadernetsError(f"{run}: {subject.config['recipe']['name']} has no codes to draw")
     for one in (subject, other):
@@ -121,13 +123,75 @@ def _maps(subject: Subject, rows: NDArray[np.int64], seed: int, report: Callable
     return found
 
 
+def labels(
+    runs: Sequence[Path],
+    data: Path,
+    out: Path,
+    seed: int,
+    device: str = "cpu",
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Cluster separation over the number of labels in training: one point a run, each with clusters of its own."""
+    dataset = Dataset.open(data)
+    rows: list[dict[str, Any]] = []
+    for i, run in enumerate(runs):
+        subject = Subject(run, dataset, device)
+        found = _clusters(subject, seed) if subject.means else {}
+        if not found:
+            raise FadernetsError(f"{run}: has no arousal clusters, or {data} no held-out labels of both kinds")
+        count = found["labelled_training_segments"]
+        codes = [found[name] for name in subject.model.CODES]
+        best = max(codes, key=lambda code: code["balanced_accuracy"])
+        rows.append(
+            {
+                "run": run.name,
+                "labels": count,
+                "share": count / len(subject.rows.train),
+                "balanced_accuracy": found["balanced_accuracy"],
+                "low": found["low"],
+                "high": found["high"],
+                "best_code": best["balanced_accuracy"],
+                "silhouette": float(np.mean([code["silhouette"] for code in codes])),
+                "silhouette_by_label": float(np.mean([code["silhouette_by_label"] for code in codes])),
+                "clusters": found,
+            }
+        )
+        if progress:
+            progress(i + 1, len(runs))
+    rows.sort(key=lambda row: row["labels"])
+    if not rows[0]["labels"] or len({row["labels"] for row in rows}) < len(rows):
+        raise FadernetsError("plot labels: the runs need unlike numbers of labels, each above 0 (train --grid)")
+    out.mkdir(parents=True, exist_ok=True)
+    files = [out / f"labels.{kind}" for kind in ("png", "svg")]
+    plots.curves(
+        [row["labels"] for row in rows],
+        {
+            "balanced accuracy, all codes": [row["balanced_accuracy"] for row in rows],
+            "balanced accuracy, best code": [row["best_code"] for row in rows],
+            "silhouette by inferred cluster": [row["silhouette"] for row in rows],
+            "silhouette by label": [row["silhouette_by_label"] for row in rows],
+        },
+        files,
+        title="Arousal clusters on held-out pieces",
+        label="labelled segments in training",
+        bands={"balanced accuracy, all codes": ([row["low"] for row in rows], [row["high"] for row in rows])},
+        log=True,
+    )
+    return _finish(out / "labels.json", files, {"runs": rows})
+
+
 def transfer(
-    run: Path, data: Path, out: Path, seed: int, progress: Callable[[int, int], None] | None = None
+    run: Path,
+    data: Path,
+    out: Path,
+    seed: int,
+    device: str = "cpu",
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Section 5.2: agreement of an independent regressor by strength, the curve of identity lost, rolls before and
     after (Figure 5)."""
     dataset = Dataset.open(data)
-    subject = Subject(run, dataset)
+    subject = Subject(run, dataset, device)
     if not subject.means:
         raise FadernetsError(
             f"{run}: {subject.config['recipe']['name']} has no arousal clusters; train with clusters 2"
@@ -181,8 +245,6 @@ def _within(notes: NDArray[Any], seconds: float) -> NDArray[Any]:
 
 
 def _finish(path: Path, files: list[Path], numbers: dict[str, Any]) -> dict[str, Any]:
-    from fadernets.bench import provenance
-
     found = {"files": [str(f) for f in [*files, path]], **numbers, **provenance()}
     write_atomic(path, (json.dumps(found, indent=1) + "\n").encode())
     return found

@@ -73,15 +73,19 @@ def curves(
     title: str,
     label: str,
     bands: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
+    log: bool = False,
 ) -> None:
-    """Shares, 0..1, over one axis, each line with its own name and mark; a band from low to high behind some."""
+    """Shares, up to 1, over one axis (`log`: by factors), each line with its own name and mark; a band from low to
+    high behind some."""
     figure, axes = _figure(1, 1, size=(6.5, 4.8))
     ax = axes[0][0]
     for (name, y), marker, colour in zip(lines.items(), "os^D", COLOURS, strict=False):
         ax.plot(x, y, marker=marker, markersize=5, color=colour, label=name, clip_on=False, zorder=3)
         if bands and name in bands:
             ax.fill_between(x, *bands[name], color=colour, alpha=0.15, linewidth=0, label=f"{name}, 95 % interval")
-    ax.set_ylim(0, 1)
+    ax.set_ylim(min(0.0, *(min(y) for y in lines.values())), 1)
+    if log:
+        ax.set_xscale("log")
     ax.margins(x=0.02)
     ax.set_xlabel(label)
     ax.set_title(title, fontsize=11)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fadernets import disentanglement, quality, scores
+from fadernets import disentanglement, quality, scores, tokens
 from fadernets.attributes import ATTRIBUTES, measure
 from fadernets.controls import Calibration, cluster_probability
 from fadernets.dataset import attribute_statistics, label_of
@@ -55,7 +55,7 @@ def evaluate(
     if subject.model.CODES:
         jobs.append(("reconstruction", lambda: reconstruction(subject, test)))
         jobs.append(("encoder", lambda: encoder(subject, test)))
-    if subject.means and len(np.unique(held_out_labels(subject)[1])) > 1:
+    if subject.model.CODES and len(np.unique(held_out_labels(subject)[1])) > 1 and means_of(subject):
         jobs.append(("clusters", lambda: clusters(subject, test, seed)))
     for name in subject.faders:
         jobs.append((name, lambda n=name: bench.fader(n, protocols)))  # type: ignore[misc]
@@ -65,6 +65,7 @@ def evaluate(
         "model": subject.config["recipe"]["name"],
         "run": subject.folder.name,
         "step": subject.config["step"],
+        "trained_at": subject.config.get("commit", ""),
         "data": subject.data.hash,
         "runs": runs,
         "seed": seed,
@@ -114,11 +115,13 @@ class Bench:
             out = {way: self.subject.slide(looked, name, where) for way, where in levels.items()}
             if "paper" in protocols:
                 one = scores.paper(out["paper"].cells, name, levels["paper"], self.spread)
+                one["cut"] = cut_share(out["paper"].raw, self.subject.data.codec)
                 figures.setdefault(f"paper/{name}", []).append(one)
             if "strict" in protocols:
                 out["closed"] = choose(Outputs.join(list(out.values())), looked, name, asked, self.spread)
                 for loop in LOOPS:
                     one = scores.strict(out[loop].cells, looked.cells, name, asked, self.spread)
+                    one["cut"] = cut_share(out[loop].raw, self.subject.data.codec)
                     figures.setdefault(f"strict/{name}/{loop}", []).append(one)
                     kept.setdefault(loop, []).append(out[loop])
         found: dict[str, Any] = {key: scores.over_runs(each) for key, each in figures.items()}
@@ -175,11 +178,17 @@ class Bench:
 
     def floor(self) -> Figures:
         """The same figures of real held-out segments, one half against the other."""
-        n = len(self.real) // 2
+        n = min(len(self.real) // 2, self.runs * M * T)
         figures = {"frechet": quality.split_floor(self.real, n, self.seed, self.real_scale), "n": float(n)}
         codes = np.array(self.subject.data.codes[self.test])
         raw = codes if self.subject.data.codec == "tokens" else self.subject.inputs(self.test)[0].cpu().numpy()
         return figures | quality.counts(self.subject.data.cells(self.test)) | self.nats(raw)
+
+
+def cut_share(raw: NDArray[Any], codec: str) -> float:
+    """Share of the decodes [..., 100] of tokens that reach the most a segment may have without an end: they count as
+    they are. None of the grid's can."""
+    return float((raw != tokens.EOS).all(-1).mean()) if codec == "tokens" else 0.0
 
 
 def choose(options: Outputs, looked: Looked, name: str, asked: Floats, spread: Floats) -> Outputs:
@@ -198,14 +207,14 @@ def choose(options: Outputs, looked: Looked, name: str, asked: Floats, spread: F
 def likelihood(judge: Subject, raw: NDArray[Any]) -> Figures:
     """Mean nats of codes [N, ...] under a language model, a segment and a token (or step)."""
     nats, length = 0.0, 0
-    tokens = judge.data.codec == "tokens"
-    counts = np.maximum((raw != 0).sum(-1), 1) if tokens else np.full(len(raw), raw.shape[-2])
+    in_tokens = judge.data.codec == "tokens"
+    counts = np.maximum((raw != 0).sum(-1), 1) if in_tokens else np.full(len(raw), raw.shape[-2])
     order = np.argsort(counts, kind="stable")
     for a in range(0, len(raw), 512):
         part = order[a : a + 512]
         lengths = torch.from_numpy(counts[part]).to(judge.device)
-        rows = torch.from_numpy(raw[part].astype(np.int64 if tokens else np.float32)).to(judge.device)
-        if tokens:
+        rows = torch.from_numpy(raw[part].astype(np.int64 if in_tokens else np.float32)).to(judge.device)
+        if in_tokens:
             rows = rows[:, : int(lengths.max())]
         key = torch.zeros(len(part), 24, device=judge.device)
         asked = torch.zeros(len(part), len(ATTRIBUTES), device=judge.device)
@@ -267,21 +276,27 @@ def held_out_labels(subject: Subject) -> tuple[NDArray[np.int64], NDArray[np.int
     return rows[label >= 0], label[label >= 0]
 
 
+def means_of(subject: Subject) -> dict[str, NDArray[np.float32]]:
+    """The means of the clusters: the mixture's, or for a model without one those of its labelled training segments."""
+    return subject.means or subject.label_means
+
+
 def clusters(subject: Subject, rows: NDArray[np.int64], seed: int) -> dict[str, Any]:
-    """Arousal clusters on labelled segments of held-out pieces: balanced accuracy of each code and of both together,
-    silhouette by label; silhouette by inferred cluster and the clusters' mean attributes on the test segments."""
+    """Arousal clusters (`means_of`) on labelled segments of held-out pieces: balanced accuracy of each code and of both
+    together, silhouette by label; on the test segments `rows`: silhouette by inferred cluster, mean attributes."""
     from sklearn.metrics import silhouette_score
 
-    means = subject.means
+    means = means_of(subject)
     labelled, label = held_out_labels(subject)
     pieces = np.asarray(subject.data.piece[labelled])
     codes = subject.encode(labelled)
     high = {name: cluster_probability(code, means[name]) for name, code in codes.items()}
     found: dict[str, Any] = {
+        "learned": bool(subject.means),
         "labelled_training_segments": len(subject.rows.labelled),
         "segments": len(labelled),
         "pieces": len(np.unique(pieces)),
-        **scores.balanced_accuracy(subject.arousal(codes) >= 0.5, label, pieces),
+        **scores.balanced_accuracy(subject.arousal(codes, means) >= 0.5, label, pieces),
     }
     rows = np.random.default_rng(seed).permutation(rows)[:SILHOUETTE_ROWS]
     unlabelled, values = subject.encode(rows), np.asarray(subject.data.attributes[rows], np.float64)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fadernets import checkpoints
+from fadernets import checkpoints, recipes
 from fadernets.attributes import ATTRIBUTES
 from fadernets.batches import unpack
 from fadernets.controls import Calibration, cluster_probability
-from fadernets.dataset import Dataset
+from fadernets.dataset import Dataset, label_of
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
 from fadernets.models.base import Model
 from fadernets.models.codings import CODINGS, held_in
-from fadernets.training import Rows, auto_precision, choose_rows
+from fadernets.recipes import Recipe
+from fadernets.training import Rows, auto_precision, check_device, choose_rows
 
 Floats = NDArray[np.float64]
+LABEL_SHARE = 0.01  # of the training segments, as in the paper
 ENCODE, DECODE = 512, 1024  # rows at a time
 
 
@@ -65,6 +67,7 @@ class Subject:
     """A checkpoint over its data set."""
 
     def __init__(self, folder: Path, data: Dataset, device: str = "cpu") -> None:
+        check_device(device)
         checkpoint = folder / "best" if checkpoints.exists(folder / "best") else folder
         model, self.config = checkpoints.load(checkpoint, device)
         self.model: Model = model  # type: ignore[assignment]
@@ -91,15 +94,35 @@ class Subject:
         found = getattr(self.model, "means", {})
         return {name: found[name].detach().cpu().numpy() for name in self.model.CODES if name in found}
 
-    def arousal(self, codes: dict[str, NDArray[np.float32]]) -> Floats:
-        """[S] probability of the high cluster, mean of the codes."""
-        return np.asarray(np.mean([cluster_probability(code, self.means[n]) for n, code in codes.items()], axis=0))
+    @cached_property
+    def label_means(self) -> dict[str, NDArray[np.float32]]:
+        """The mean code [2, Z] of the training segments labelled low and high: clusters for a model that learns none.
+
+        The labels are the recipe's or, where it has none, those that 1 % would give it; empty where one kind lacks.
+        """
+        labelled = self.rows.labelled
+        if not len(labelled):
+            labelled = choose_rows(self.data, replace(self.recipe, label_share=LABEL_SHARE)).labelled
+        label = label_of(np.asarray(self.data.arousal[labelled], np.float32))
+        if len(np.unique(label)) < 2:
+            return {}
+        codes = self.encode(labelled)
+        return {name: np.stack([code[label == c].mean(0) for c in (0, 1)]) for name, code in codes.items()}
+
+    def arousal(
+        self, codes: dict[str, NDArray[np.float32]], means: dict[str, NDArray[np.float32]] | None = None
+    ) -> Floats:
+        """[S] probability of the high cluster, mean of the codes; `means` in place of the mixture's."""
+        means = means or self.means
+        return np.asarray(np.mean([cluster_probability(code, means[n]) for n, code in codes.items()], axis=0))
+
+    @property
+    def recipe(self) -> Recipe:
+        return recipes.check(dict(self.config["recipe"]))
 
     @cached_property
     def rows(self) -> Rows:
-        from fadernets import recipes
-
-        return choose_rows(self.data, recipes.check(self.config["recipe"]))
+        return choose_rows(self.data, self.recipe)
 
     def corpus_rows(self, split: str) -> NDArray[np.int64]:
         """The segments of a split that the model rebuilds."""

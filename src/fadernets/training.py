@@ -10,7 +10,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from fadernets.errors import FadernetsError
 from fadernets.grid import ONSET
 from fadernets.models import build
 from fadernets.models.codings import CODINGS, held_in
+from fadernets.provenance import commit
 
 VALIDATION_ROWS = 4096
 FREE_BATCHES = 8  # decoded freely
@@ -69,6 +70,12 @@ def choose_rows(data: Dataset, recipe: recipes.Recipe) -> Rows:
     return Rows(np.sort(train), np.sort(validation), labelled)
 
 
+def check_device(device: str) -> None:
+    """Raises TrainingError for one that is not here."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("--device cuda: no CUDA device here; use --device cpu")
+
+
 def auto_precision(device: str) -> str:
     """bf16 where the machine multiplies it in hardware, else 32 bit."""
     if device == "cuda":
@@ -96,8 +103,7 @@ def train(
     """
     from lightning.fabric import Fabric
 
-    if device == "cuda" and not torch.cuda.is_available():
-        raise TrainingError("--device cuda: no CUDA device here; use --device cpu")
+    check_device(device)
     data = Dataset.open(Path(recipe.data))
     precision = auto_precision(device) if recipe.precision == "auto" else recipe.precision
     strategy = "ddp" if devices > 1 else "auto"
@@ -157,7 +163,9 @@ class _Run:
         if not checkpoints.exists(last):
             return None
         config = checkpoints.read_config(last)
-        mine, theirs = recipes.as_dict(self.recipe), recipes.as_dict(recipes.check(dict(config["recipe"])))
+        recipe = recipes.check(dict(config["recipe"]))
+        recipe = replace(recipe, data=self.recipe.data, out=self.recipe.out)  # the same, wherever it lies now
+        mine, theirs = recipes.as_dict(self.recipe), recipes.as_dict(recipe)
         if config["data"]["hash"] != self.data.hash:
             raise TrainingError(
                 f"{last}: was trained on data set {config['data']['hash'][:12]}, {self.recipe.data} is "
@@ -237,14 +245,16 @@ class _Run:
         if math.isfinite(terms["loss"] + terms.get("gradient", 0.0)):
             return
         bad = [name for name, v in terms.items() if name != "loss" and not math.isfinite(v)]
+        last = self.out / "last"
+        kept = f"the last good checkpoint is {last}" if checkpoints.exists(last) else "there is no good checkpoint yet"
         raise TrainingError(
-            f"step {self.step}: the loss is not a number (first in {bad[0] if bad else 'loss'}); "
-            f"the last good checkpoint is {self.out / 'last'}"
+            f"step {self.step}: the loss is not a number (first in {bad[0] if bad else 'loss'}); {kept}"
         )
 
     def _record(self, figures: dict[str, float], writer: Any, checked: dict[str, float]) -> None:
         better = checked["loss"] < self.best
-        self.best, self.waited = (checked["loss"], 0) if better else (self.best, self.waited + 1)
+        waits = not better and self.raw.settled(self.step, self.recipe.steps)  # its weights are at their final values
+        self.best, self.waited = (checked["loss"] if better else self.best), self.waited + 1 if waits else 0
         if not self.fabric.is_global_zero:
             return
         for name, value in figures.items():
@@ -272,6 +282,7 @@ class _Run:
             "data": {"hash": self.data.hash, "corpora": sources},
             "segments": {"train": len(self.rows.train), "labelled": len(self.rows.labelled)},
             "step": self.step,
+            "commit": commit(),
             "figures": checked,
         }
 

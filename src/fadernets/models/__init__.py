@@ -37,7 +37,27 @@ def build(name: str, options: dict[str, Any], codec: str = "grid") -> Model:
         if option not in known:
             raise FadernetsError(f"unknown model option {option!r}; known: {', '.join(known)}")
     values = {option: typed(f"model option {option}", v, known[option]) for option, v in options.items()}
+    for option, value in values.items():
+        possible(option, value)
     return model(model.OPTIONS(**values), codec)
+
+
+SHARES = ("input_dropout", "beta_start", "beta_ramp", "adversary_ramp")
+POSITIVE = ("rhythm_slope", "note_slope", "delta")
+
+
+def possible(option: str, value: Any) -> None:
+    """Raises FadernetsError for a model option's value that cannot work."""
+    rules = [
+        (option != "clusters" or value in (0, 2), "must be 2 (low and high) or 0"),
+        (option not in SHARES or 0 <= value <= 1, "must lie in 0..1"),
+        (option not in POSITIVE or value > 0, "must be above 0"),
+        (type(value) is not float or value >= 0, "must not be negative"),
+        (type(value) is not int or option == "clusters" or value >= 1, "must be at least 1"),
+    ]
+    for holds, message in rules:
+        if not holds:
+            raise FadernetsError(f"model option {option} {value}; {message}")
 
 
 def typed(name: str, value: Any, default: Any) -> Any:

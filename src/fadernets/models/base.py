@@ -92,6 +92,10 @@ class Model(nn.Module):
         loss = torch.stack([weights.get(name, 1.0) * term for name, term in terms.items()]).sum()
         return {"loss": loss, **terms, "beta": loss.new_tensor(beta)}
 
+    def settled(self, step: int, total: int) -> bool:
+        """Whether every schedule of the loss has come to its end."""
+        return step >= (self.options.beta_start + self.options.beta_ramp) * total
+
     def decoder_codes(self, q: dict[str, Posterior], batch: Batch) -> dict[str, Tensor]:
         """The samples of the rows that are rebuilt: those behind them are labelled ones."""
         return {name: p.z[: batch.reconstructed] for name, p in q.items()}

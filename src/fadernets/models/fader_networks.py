@@ -43,6 +43,9 @@ class FaderNetworks(base.Model):
             nn.Linear(options.adversary, sum(LEVELS.values())),
         )
 
+    def settled(self, step: int, total: int) -> bool:
+        return super().settled(step, total) and step >= self.options.adversary_ramp * total
+
     def terms(self, batch: Batch, q: dict[str, Posterior], step: int, total: int) -> dict[str, Tensor]:
         """`*_guess` is the adversary's cross entropy: it minimises it, the encoder the contrary."""
         o, n = self.options, batch.reconstructed
