@@ -12,10 +12,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from fadernets import __version__
 from fadernets.errors import FadernetsError
+
+if TYPE_CHECKING:
+    from fadernets.dataset import Dataset
+    from fadernets.engine import Engine
 
 EXTRAS = {  # what a command may need beside the runtime
     "train": ("torch", "lightning", "yaml", "safetensors", "onnx", "tensorboard"),
@@ -168,6 +172,14 @@ def _parser() -> Parser:
     evaluate.add_argument("model", nargs="?", default="pop-lieder", metavar="NAME_OR_FOLDER")
     evaluate.add_argument("--data", type=Path, metavar="DATA", help="default: a run's own; data/pop-lieder for a model")
     evaluate.add_argument("--runs", type=int, default=10, metavar="N", help="draws of 100 segments (10)")
+    evaluate.add_argument(
+        "--quality",
+        action="store_true",
+        help="of a model: moved segments beside real ones of the level that was asked, instead of its faders",
+    )
+    evaluate.add_argument(
+        "--loop", choices=("open", "closed"), help="with --quality: one decode, or what an edit does (closed)"
+    )
     evaluate.add_argument("--card", action="store_true", help="put the figures into the model folder's card")
     evaluate.add_argument(
         "--protocol",
@@ -175,7 +187,7 @@ def _parser() -> Parser:
         help="of a run: Section 4.2 to the letter, or asked values (default: both); model folders know strict alone",
     )
     evaluate.add_argument(
-        "--language-model", type=Path, metavar="RUN", help="rates a run's outputs (default: language-model beside it)"
+        "--language-model", type=Path, metavar="RUN", help="rates outputs (default for a run: language-model beside it)"
     )
     evaluate.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="of a run (cpu)")
 
@@ -489,10 +501,17 @@ def _evaluate(options: argparse.Namespace) -> None:
         return
     if options.protocol == "paper":
         raise FadernetsError(f"--protocol paper: is for trained runs; {options.model} is a model folder or its name")
+    for option in ("loop", "language_model"):
+        if getattr(options, option) and not options.quality:
+            raise FadernetsError(f"--{option.replace('_', '-')}: is for --quality, or for a run")
     engine = Engine.open(options.model)
+    data = Dataset.open(options.data or Path("data/pop-lieder"))
+    if options.quality:
+        _evaluate_quality(engine, data, options)
+        return
     figures = evaluation.evaluate(
         engine,
-        Dataset.open(options.data or Path("data/pop-lieder")),
+        data,
         runs=options.runs,
         seed=options.seed,
         progress=_progress("parts"),
@@ -505,11 +524,26 @@ def _evaluate(options: argparse.Namespace) -> None:
     print(json.dumps(figures) if options.json else evaluation.table(figures))
 
 
+def _evaluate_quality(engine: Engine, data: Dataset, options: argparse.Namespace) -> None:
+    from fadernets import evaluation, musicality
+
+    nats = None
+    if options.language_model:
+        from fadernets.protocols import judge_of
+        from fadernets.subjects import Subject
+
+        nats = judge_of(Subject(options.language_model, data, options.device))
+    loop = options.loop or "closed"
+    figures = evaluation.quality(engine, data, loop=loop, seed=options.seed, nats=nats, progress=_progress("moves"))
+    print(json.dumps(figures) if options.json else musicality.table(figures))
+
+
 def _evaluate_run(options: argparse.Namespace) -> None:
     from fadernets import bench
 
-    if options.card:
-        raise FadernetsError("--card: is for a model folder; a run's card is in its checkpoint")
+    for option, why in (("card", "a run's card is in its checkpoint"), ("quality", "export the run first")):
+        if getattr(options, option):
+            raise FadernetsError(f"--{option}: is for a model folder; {why}")
     run = Path(options.model)
     figures = bench.evaluated(
         run,

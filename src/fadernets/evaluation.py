@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets import attributes, controls, decoding, scores
+from fadernets import attributes, controls, decoding, musicality, scores
 from fadernets.attributes import ATTRIBUTES
 from fadernets.dataset import Dataset, label_of
 from fadernets.decoding import Request, Segments
@@ -179,6 +179,36 @@ def preset(engine: Engine, data: Dataset, rows: NDArray[np.int64], seed: int) ->
         figures["chroma_similarity"] = float(np.concatenate(chroma).mean())
         out[f"{amount:+g}"] = figures
     return out
+
+
+# --- beside real music
+
+
+def quality(
+    engine: Engine,
+    data: Dataset,
+    *,
+    loop: str = "closed",
+    seed: int = 0,
+    nats: musicality.Nats | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """`musicality.evaluate` on test segments of every corpus of the data set, labelled ones too.
+
+    nats: how likely an independent model finds cells, in mean nats a segment (`protocols.judge_of`).
+    """
+
+    def moved(cells: Cells, name: str, asked: Floats) -> Cells:
+        out = np.empty_like(cells)
+        for a in range(0, len(cells), BATCH):
+            part = slice(a, a + BATCH)
+            out[part] = answer(engine, decoding.look(engine, cells[part]), {name: asked[part]}, loop)
+        return out
+
+    rows = data.select(split="test")
+    spread = decoding.spread_of(engine)
+    found = musicality.evaluate(moved, data, rows, spread, seed=seed, nats=nats, progress=progress)
+    return {"model": engine.name, "data": data.hash, "loop": loop, "seed": seed, **found}
 
 
 def table(figures: dict[str, Any]) -> str:

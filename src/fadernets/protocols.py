@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fadernets import disentanglement, quality, scores, tokens
+from fadernets import disentanglement, grid, quality, scores, tokens
 from fadernets.attributes import ATTRIBUTES, measure
 from fadernets.controls import Calibration, cluster_probability
 from fadernets.dataset import attribute_statistics, label_of
@@ -222,6 +222,16 @@ def likelihood(judge: Subject, raw: NDArray[Any]) -> Figures:
         nats += float(loss) * len(part)
         length += int(lengths.sum())
     return {"nats": nats / len(raw), "nats_a_token": nats / max(length, 1)}
+
+
+def judge_of(judge: Subject) -> Callable[[NDArray[np.uint8]], float]:
+    """Mean nats a segment that a language model of the grid finds in cells [N, 16, 88]."""
+
+    def nats(cells: NDArray[np.uint8]) -> float:
+        planes = np.stack([cells == grid.ONSET, cells == grid.HOLD], 1)
+        return likelihood(judge, planes)["nats"]
+
+    return nats
 
 
 # --- reconstruction, codes, clusters
