@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fadernets import attributes, decoding, grid
+from fadernets import attributes, decoding, grid, proposals
 from fadernets.decoding import Candidates, Request
 from fadernets.engine import Engine
+from fadernets.scores import chroma_similarity, note_f1
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +43,8 @@ def test_own_values_return_the_source_at_full_faithfulness(engine, cells):
 
 def test_free_decode_has_no_pull_to_the_source(engine, cells):
     source = decoding.look(engine, cells)
-    offset = decoding.rest_offset(engine, source, 0.0)
-    assert not offset.any()
-    assert np.abs(decoding.rest_offset(engine, source, 1.0)).max() > 0
+    assert not any(offset.any() for offset in decoding.rest_offset(engine, source, 0.0))
+    assert all(np.abs(offset).max() > 0 for offset in decoding.rest_offset(engine, source, 1.0))
 
 
 @pytest.mark.parametrize("asked", [0.25, 0.5, 0.8125, 1.0])
@@ -81,65 +81,83 @@ def test_targets_hold_the_other_fader_but_not_under_a_preset(engine, cells):
     assert np.isnan(free[:, 1]).all()
 
 
-def test_onset_steps_are_the_best_scored_ones():
-    scores = np.full((1, 16, 176), -0.5, np.float32)
-    scores[0, [3, 7, 9], [10, 20, 30]] = [0.4, 0.1, 0.3]
-    scores[0, 5, 88 + 10] = 0.9  # a hold is no onset
-    even, onsets = np.zeros((17, 2, 16)), np.zeros((1, 16), bool)
-    steps = decoding.onset_steps(scores, np.array([2 / 16]), np.zeros((1, 16), bool), even, onsets)
-    assert np.flatnonzero(steps[0] == 1).tolist() == [3, 9]
-    assert (steps[0][[0, 5, 7]] == -1).all()
-    pinned = np.zeros((1, 16), bool)
-    pinned[0, 12] = True
-    assert np.flatnonzero(decoding.onset_steps(scores, np.array([0.0]), pinned, even, onsets)[0] == 1).tolist() == [12]
-    assert not decoding.onset_steps(scores, np.array([np.nan]), pinned, even, onsets).any()
-
-
-def test_habits_settle_what_scores_leave_open_and_never_what_is_at_rest():
-    odds = np.zeros((17, 2, 16))
-    odds[:, :, 1::2], odds[:, :, ::2] = -3, 3  # habits as strong as they get
-    scores = np.full((1, 16, 176), -0.5, np.float32)
-    source = np.zeros((1, 16), bool)
-    source[0, [1, 3]] = True
-    scores[0, [1, 3], 40] = 0.5  # at rest: a source onset scores 1/2, any other step -1/2
-    rest = decoding.onset_steps(scores, np.array([2 / 16]), np.zeros((1, 16), bool), odds, source)
-    assert np.flatnonzero(rest[0] == 1).tolist() == [1, 3]
-    scores[0, [5, 6], 40] = [0.1, 0.0]
-    more = decoding.onset_steps(scores, np.array([3 / 16]), np.zeros((1, 16), bool), odds, source)
-    assert np.flatnonzero(more[0] == 1).tolist() == [1, 3, 6]
-
-
-def test_outer_voices_are_whole_notes_of_bass_and_melody():
-    notes = [(0, 16, 40), (0, 16, 52), (0, 4, 72), (4, 6, 60), (8, 12, 55), (-1, 2, 75)]
-    cells = grid.from_notes(np.array(notes))
-    found = decoding.outer_voices(cells[None])[0]
-    pitches = {40: True, 52: False, 72: True, 60: True, 55: True, 75: True}
-    for pitch, outer in pitches.items():
-        column = found[:, pitch - grid.LOW][cells[:, pitch - grid.LOW] != grid.OFF]
-        assert (column == outer).all(), pitch
-
-
-def test_biases_sound_about_the_asked_number_of_cells():
-    random = np.random.default_rng(0)
-    scores = random.uniform(-0.5, 0.5, (3, 16, 176)).astype(np.float32)
-    steps = np.zeros((3, 16), np.int64)
-    bias = decoding.biases(scores, steps, np.ones((3, 88), bool), np.array([2.0, 4.0, np.nan]))
-    assert bias.shape == (3, 1 + len(decoding.AIMS))
-    assert (bias[2] == 0).all()
-    assert (bias[:, 0] == 0).all()
-    best = np.maximum(scores[..., :88], scores[..., 88:])
-    for row, density in ((0, 2.0), (1, 4.0)):
-        exact = bias[row, 1 + decoding.AIMS.index(1.0)]
-        assert (best[row] + exact > 0).sum() == 16 * density
-
-
 def test_the_candidate_nearest_to_all_targets_wins():
     one, two = np.zeros((16, 88), np.uint8), np.zeros((16, 88), np.uint8)
     one[0, 10], two[[0, 8], 10] = grid.ONSET, grid.ONSET
-    found = Candidates(np.stack([one, two])[None], np.array([[2 / 16, 1 / 16]]))
-    assert decoding.choose(found, one[None], np.array([0.2, 1.0])).tolist() == [1]
-    tied = Candidates(np.stack([two, one])[None], np.array([[np.nan, np.nan]]))
-    assert decoding.choose(tied, one[None], np.array([0.2, 1.0])).tolist() == [1]
+    spread, even = np.array([0.2, 1.0]), np.zeros((1, 2))
+    found = found_of([one, two], [2 / 16, 1 / 16])
+    assert decoding.choose(found, one[None], spread, even).tolist() == [1]
+    assert decoding.choose(found, one[None], spread, np.array([[1.0, 0.0]])).tolist() == [1]  # a miss weighs more
+    tied = found_of([two, one], [np.nan, np.nan])
+    assert decoding.choose(tied, one[None], spread, even).tolist() == [1]
+
+
+def found_of(cells, targets):
+    return Candidates(np.stack(cells)[None], np.array([targets]), np.zeros((1, 16, 176), np.float32))
+
+
+def test_of_those_that_come_near_the_best_rated_wins():
+    far, near, nearest = (np.zeros((16, 88), np.uint8) for _ in range(3))
+    far[:8, 10], near[:5, 10], nearest[:4, 10] = grid.HOLD, grid.HOLD, grid.HOLD
+    found = found_of([far, near, nearest], [np.nan, 4 / 16])  # voices: off by 4, 1 and 0 sixteenths
+    spread, source = np.array([0.2, 1.0]), np.zeros((1, 16, 88), np.uint8)
+    assert decoding.choose(found, source, spread, np.array([[5.5, 5.0, 4.0]])).tolist() == [1]  # .25 off: too far
+    assert decoding.choose(found, source, spread, np.array([[1.0, 5.0, 4.0]])).tolist() == [1]
+    assert decoding.choose(found, source, spread, np.array([[1.0, 4.0, 5.0]])).tolist() == [2]
+
+
+def test_a_source_that_measures_what_is_asked_is_the_answer():
+    source, other = np.zeros((16, 88), np.uint8), np.zeros((16, 88), np.uint8)
+    source[0, 10], other[0, 12] = grid.ONSET, grid.ONSET
+    found = found_of([other, source], [1 / 16, 1 / 16])
+    assert decoding.choose(found, source[None], np.array([0.2, 1.0]), np.array([[50.0, 0.0]])).tolist() == [1]
+
+
+def test_rating_weighs_critic_harmony_and_notes(engine, cells):
+    source = decoding.look(engine, cells)
+    found = decoding.candidates(engine, source, Request({"rhythm_density": np.full(8, 0.75)}))
+    assert found.cells.shape[1] == 1 + len(proposals.AIMS) + decoding.FULL
+    rated = decoding.rate(engine, found, cells)
+    assert rated.shape == found.cells.shape[:2]
+    one = found.cells[:, 3]
+    expected = decoding.CHROMA * np.minimum(chroma_similarity(one, cells), decoding.CLOSE)
+    expected += decoding.NOTES * note_f1(one, cells) + engine.critic.rate(one)
+    np.testing.assert_allclose(rated[:, 3], expected)
+    np.testing.assert_array_equal(decoding.rate(engine, decoding.candidates(engine, source, Request()), cells), 0)
+
+
+def test_a_model_without_a_critic_is_rated_by_the_source_alone(engine, cells, monkeypatch):
+    monkeypatch.setattr(engine, "critic", None)
+    source = decoding.look(engine, cells)
+    found = decoding.candidates(engine, source, Request({"note_density": np.full(8, 3.0)}))
+    rated = decoding.rate(engine, found, cells)
+    expected = decoding.CHROMA * np.minimum(chroma_similarity(found.cells, cells[:, None]), decoding.CLOSE)
+    np.testing.assert_allclose(rated, expected + decoding.NOTES * note_f1(found.cells, cells[:, None]))
+
+
+@pytest.mark.parametrize("asked", [1.0, 2.5, 4.0, 5.03])
+def test_note_density_lands_on_the_nearest_sixteenth_of_a_note(engine, cells, asked):
+    out = decoding.edit(engine, cells, Request({"note_density": np.full(8, asked)}))
+    assert (np.abs(attributes.note_density(out) - asked) <= 1 / 32 + 1e-6).mean() >= 0.75
+    assert attributes.rhythm_density(out) == pytest.approx(attributes.rhythm_density(cells))
+
+
+def test_a_bar_that_comes_again_is_answered_again(engine, cells):
+    again = np.concatenate([cells, cells[::-1]])
+    out = decoding.edit(engine, again, Request({"rhythm_density": np.full(16, 0.875)}))
+    np.testing.assert_array_equal(out[:8], out[8:][::-1])
+
+
+def test_the_seed_draws_other_candidates(engine, cells):
+    source = decoding.look(engine, cells)
+    asked = {"rhythm_density": np.full(8, 0.75)}
+    one, again, other = (decoding.candidates(engine, source, Request(asked, seed=s)).cells for s in (0, 0, 1))
+    np.testing.assert_array_equal(one, again)
+    plain = 1 + len(proposals.AIMS)
+    np.testing.assert_array_equal(one[:, :plain], other[:, :plain])
+    assert (one[:, plain:] != other[:, plain:]).any()
+    assert decoding.candidates(engine, source, Request(asked, sampled=0)).cells.shape[1] == plain
+    assert decoding.candidates(engine, source, Request(asked, sampled=3)).cells.shape[1] == plain + 3
 
 
 # Another rhythm
@@ -202,7 +220,7 @@ def test_the_pull_of_known_onsets_grows_with_its_weight():
     known = none.copy()
     known[0, [3, 9]] = True
     for pull, expected in ((0.0, [1, 9]), (0.25, [1, 9]), (0.6, [3, 9]), (1.0, [3, 9])):
-        steps = decoding.onset_steps(scores, np.array([2 / 16]), none, even, known, pull)
+        steps = proposals.onset_steps(scores, np.array([2 / 16]), none, even, known, pull)
         assert np.flatnonzero(steps[0] == 1).tolist() == expected
-    one = decoding.onset_steps(scores, np.array([1 / 16]), none, even, known, 1.0)
+    one = proposals.onset_steps(scores, np.array([1 / 16]), none, even, known, 1.0)
     assert np.flatnonzero(one[0] == 1).tolist() == [9]  # of the known ones, the best scored

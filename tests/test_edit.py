@@ -416,7 +416,7 @@ def test_segments_are_independent_of_how_they_are_batched(apply, monkeypatch):
 
 def test_the_same_seed_file_and_model_give_the_same_bytes(apply):
     """In processes of their own, of which hashing is seeded differently."""
-    source, out, _ = apply("expressive", **DENSE)
+    source, out, _ = apply("expressive", **DENSE, seed=5)
     found = []
     for i in ("1", "2"):
         again = source.with_name(f"again-{i}.mid")
@@ -425,6 +425,16 @@ def test_the_same_seed_file_and_model_give_the_same_bytes(apply):
         subprocess.run(command, check=True, capture_output=True, env={**os.environ, "PYTHONHASHSEED": i})
         found.append(again.read_bytes())
     assert found == [out.read_bytes()] * 2
+
+
+def test_another_seed_may_answer_otherwise_and_lands_too(apply):
+    found = []
+    for seed in range(4):
+        _, out, report = apply("expressive", **DENSE, seed=seed)
+        found.append(out.read_bytes())
+        edited = [s for s in report.segments if s.asked["rhythm_density"] is not None]
+        assert all(s.measured == s.asked == {"rhythm_density": 0.75, "note_density": 4.0} for s in edited)
+    assert len(set(found)) > 1
 
 
 def test_progress_is_told(engine, tmp_path):

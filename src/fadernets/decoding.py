@@ -4,7 +4,9 @@ Two decoders run over the 16 steps: the resting code fed with the source, the mo
 own output. The score of a cell's class is p_moved + f * (source - p_rest) - 1/2 with f the
 faithfulness: where nothing moves, the source comes back by construction; f = 0 is the paper's free
 decode. Two small terms let structure go last: onsets fall where pairs of like bars have them (`habits`),
-and the source's lowest and highest voice score a little more than its inner ones. S segments, C candidates.
+and the source's lowest and highest voice score a little more than its inner ones. Of the answers that come
+near what is asked, the one is taken that a critic finds most like real music while it keeps the source's
+harmony and notes; its note ends then land on the asked number of sounding cells. S segments, C candidates.
 """
 
 from __future__ import annotations
@@ -14,24 +16,25 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets import attributes, controls, grid, habits
+from fadernets import attributes, controls, grid, proposals
 from fadernets.attributes import ATTRIBUTES
 from fadernets.engine import CODES, Codes, Engine, Planes, planes_of
 from fadernets.grid import PITCHES
+from fadernets.proposals import CERTAIN
+from fadernets.scores import chroma_similarity, note_f1
 from fadernets.segments import STEPS
 
 Cells = NDArray[np.uint8]
 Values = dict[str, NDArray[np.float64]]
 
 RHYTHM = 0  # which code, and which attribute, is the rhythm's
-CERTAIN = 10.0  # an offset that no probability outweighs
-HABIT = 0.15  # weight of a step's log odds: at most 0.45 either way, so that a step at rest (1/2) keeps its side
 OUTER = (
     0.55  # what a cell of an outer voice scores more, at full faithfulness: it goes when a target needs it, not before
 )
-# Candidates aim at these shares of the asked count of sounding cells, since a decoder that feeds on
-# its own output drifts from what the first pass promised.
-AIMS = (0.7, 0.85, 0.95, 1.0, 1.05, 1.15, 1.35)
+FULL, QUICK = 8, 0  # sampled candidates beside the plain ones: of an edit, and while a fader is dragged
+NEAR = 0.12  # standard deviations, summed over the targets, that the landing can still make up for
+MISS, CHROMA, NOTES = 10.0, 30.0, 4.0  # weights beside the critic's log odds: of a miss, of chroma, of the notes kept
+CLOSE = 0.985  # a chroma similarity beyond which more is no better
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class Request:
     arousal: float = 0.0  # shift vectors toward high (above 0) or low arousal
     faithfulness: float = 1.0
     rhythm: Rhythm | None = None  # another rhythm: faders move from there
+    sampled: int = FULL  # sampled candidates beside the plain ones; none with another rhythm
+    seed: int = 0
 
     @property
     def at_rest(self) -> bool:
@@ -94,6 +99,11 @@ class Candidates:
 
     cells: Cells  # [S, C, 16, 88]
     targets: NDArray[np.float64]  # [S, 2]
+    scores: Planes  # [S, 16, 176] of the first pass
+
+    def take(self, rows: slice) -> Candidates:
+        """The answers to some of the segments."""
+        return Candidates(self.cells[rows], self.targets[rows], self.scores[rows])
 
 
 def look(engine: Engine, cells: Cells) -> Segments:
@@ -143,26 +153,36 @@ def candidates(
     """
     cells, rows = source.cells, len(source.cells)
     if request.at_rest:
-        return Candidates(cells[:, None], source.values)
+        return Candidates(cells[:, None], source.values, planes_of(cells) - 0.5)
     codes, values = moved_codes(engine, source, request)
-    offset = rest_offset(engine, source, request.faithfulness)
+    rest, outer = rest_offset(engine, source, request.faithfulness)
     if pinned is not None:
-        offset = np.where(np.concatenate([pinned, pinned], axis=-1), CERTAIN * (2 * planes_of(cells) - 1), offset)
+        hard = np.concatenate([pinned, pinned], axis=-1)
+        rest = np.where(hard, CERTAIN * (2 * planes_of(cells) - 1), rest)
+        outer = np.where(hard, 0, outer)
+    offset = rest + OUTER * outer
     first = engine.decode(codes, source.key, values, source.held, offset=offset)
     targets = targets_of(source, request)
-    if np.isnan(targets).all():
-        return Candidates(first.cells[:, None], targets)
     scores = first.probabilities + offset - 0.5  # [S, 16, 176]
+    if np.isnan(targets).all():
+        return Candidates(first.cells[:, None], targets, scores)
     other, own = request.rhythm, (cells == grid.ONSET).any(-1)
-    steps = onset_steps(
+    struck = proposals.pinned_steps(cells, pinned)
+    steps = proposals.onset_steps(
         scores,
         targets[:, RHYTHM],
-        pinned_steps(cells, pinned),
+        struck,
         engine.habits,
         own if other is None else other.onsets,
         pull=0.0 if other is None else request.faithfulness,
     )
-    bias = biases(scores, steps, source.held, targets[:, 1])  # [S, C]
+    bias = proposals.biases(scores, steps, source.held, targets[:, 1])  # [S, C]
+    offsets = np.broadcast_to(offset[:, None], (rows, bias.shape[1], *offset.shape[1:]))
+    steps = np.broadcast_to(steps[:, None], (rows, bias.shape[1], STEPS))
+    if request.sampled and other is None:
+        more, where = _sampled(engine, source, request, first.probabilities, rest, outer, targets, struck)
+        offsets, steps = np.concatenate([offsets, more], 1), np.concatenate([steps, where], 1)
+        bias = np.concatenate([bias, np.zeros((rows, more.shape[1]))], 1)
     count = bias.shape[1]
     repeat = np.repeat(np.arange(rows), count)
     decoded = engine.decode(
@@ -170,95 +190,76 @@ def candidates(
         source.key[repeat],
         values[repeat],
         source.held[repeat],
-        offset=offset[repeat],
+        offset=offsets.reshape(-1, *offset.shape[1:]),
         bias=bias.reshape(-1),
-        onset_step=steps[repeat],
+        onset_step=steps.reshape(-1, STEPS),
     )
-    return Candidates(decoded.cells.reshape(rows, count, STEPS, PITCHES), targets)
+    return Candidates(decoded.cells.reshape(rows, count, STEPS, PITCHES), targets, scores)
 
 
-def rest_offset(engine: Engine, source: Segments, faithfulness: float) -> Planes:
-    """f * (source - p_rest), [S, 16, 176]: the resting code is decoded while it is fed the source."""
+def _sampled(
+    engine: Engine,
+    source: Segments,
+    request: Request,
+    p: Planes,
+    rest: Planes,
+    outer: Planes,
+    targets: NDArray[np.float64],
+    struck: NDArray[np.bool_],
+) -> tuple[Planes, NDArray[np.int64]]:
+    """Offsets [S, C, 16, 176] and onset steps [S, C, 16] of the sampled candidates. p is the first pass's."""
+    drawn = proposals.draws(request.sampled, request.seed)
+    rows, count = len(p), drawn.count
+    doubt = 2 * np.sqrt(np.clip(p * (1 - p), 0, None))
+    plain = p + rest - 0.5
+    offsets = (
+        rest[:, None] + drawn.outer[:, None, None] * outer[:, None] + proposals.NOISE * drawn.cells * doubt[:, None]
+    )
+    flat = (p[:, None] + offsets - 0.5).reshape(rows * count, *p.shape[1:])
+    repeat = np.repeat(np.arange(rows), count)
+    own = (source.cells == grid.ONSET).any(-1)
+    density = targets[repeat]
+    noise = np.tile(drawn.steps, (rows, 1))
+    steps = proposals.onset_steps(flat, density[:, RHYTHM], struck[repeat], engine.habits, own[repeat], noise=noise)
+    strikes = proposals.strikes_expected(plain[repeat], steps) * np.tile(drawn.strikes, rows)
+    bias = proposals.two_biases(flat, steps, source.held[repeat], density[:, 1], strikes, np.tile(drawn.aims, rows))
+    offsets = offsets + np.repeat(bias, PITCHES, axis=1).reshape(rows, count, 1, -1)
+    return np.asarray(offsets, np.float32), steps.reshape(rows, count, STEPS)
+
+
+def rest_offset(engine: Engine, source: Segments, faithfulness: float) -> tuple[Planes, Planes]:
+    """f * (source - p_rest), the resting code decoded while it is fed the source, and f in the cells of the source's
+    outer voices; [S, 16, 176] each."""
     planes = planes_of(source.cells)
     if faithfulness == 0:
-        return np.zeros_like(planes)
+        return np.zeros_like(planes), np.zeros_like(planes)
     forced = CERTAIN * (2 * planes - 1)
     rest = engine.decode(source.codes, source.key, source.values, source.held, offset=forced)
-    outer = np.concatenate([outer_voices(source.cells)] * 2, axis=-1) * planes
-    return np.asarray(faithfulness * (planes - rest.probabilities + OUTER * outer), np.float32)
+    outer = np.concatenate([proposals.outer_voices(source.cells)] * 2, axis=-1) * planes
+    return np.float32(faithfulness) * (planes - rest.probabilities), np.float32(faithfulness) * outer
 
 
-def outer_voices(cells: Cells) -> NDArray[np.bool_]:
-    """[S, 16, 88] cells of notes that are the lowest or highest sounding in at least half of their steps."""
-    sounds = cells != grid.OFF
-    ends = (np.cumsum(sounds, axis=-1) == 1) | (np.cumsum(sounds[..., ::-1], axis=-1)[..., ::-1] == 1)
-    ends &= sounds
-    begins = (cells == grid.ONSET) | (sounds & (np.arange(STEPS) == 0)[:, None])
-    note = np.cumsum(begins, axis=1)  # which note of its pitch a cell belongs to, 1..16
-    s, t, p = np.nonzero(sounds)
-    index = (s, p, note[s, t, p])
-    length, outer = np.zeros((2, len(cells), PITCHES, STEPS + 1))
-    np.add.at(length, index, 1)
-    np.add.at(outer, index, ends[s, t, p])
-    found = np.zeros(cells.shape, bool)
-    found[s, t, p] = 2 * outer[index] >= length[index]
-    return found
-
-
-def pinned_steps(cells: Cells, pinned: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
-    """[S, 16] steps that have a pinned onset."""
-    if pinned is None:
-        return np.zeros(cells.shape[:2], bool)
-    return np.asarray((pinned & (cells == grid.ONSET)).any(-1))
-
-
-def onset_steps(
-    scores: Planes,
-    density: NDArray[np.float64],
-    pinned: NDArray[np.bool_],
-    odds: NDArray[np.float64],
-    source: NDArray[np.bool_],
-    pull: float = 0.0,
-) -> NDArray[np.int64]:
-    """[S, 16] of -1 (no onset) and 1 (an onset): the round(16 r) steps whose best onset scores highest.
-
-    odds [17, 2, 16] is the table of `habits`, source [S, 16] the onset steps of where the rhythm comes from, `pull`
-    how much they weigh beside the scores: 1 takes them as they are. 0 everywhere (free) where density [S] is nan.
-    """
-    wanted = np.floor(STEPS * np.nan_to_num(density) + 0.5).astype(np.int64)
-    best = scores[..., :PITCHES].max(-1) + HABIT * habits.look_up(odds, source, wanted)  # [S, 16]
-    best = (1 - 0.99 * pull) * best + pull * (source - 0.5)  # what is left of the scores settles ties
-    best = np.where(pinned, CERTAIN, best)
-    rank = np.argsort(np.argsort(-best, axis=1, kind="stable"), axis=1)
-    chosen = np.where((rank < wanted[:, None]) | pinned, 1, -1)
-    return np.where(np.isnan(density)[:, None], 0, chosen)
-
-
-def biases(
-    scores: Planes, steps: NDArray[np.int64], held: NDArray[np.bool_], density: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """[S, C] biases on both scores, read off the first pass so as to sound about the asked number of cells.
-
-    0 alone where density [S] is nan.
-    """
-    onset = np.where(steps[..., None] < 0, -np.inf, scores[..., :PITCHES])
-    hold = scores[..., PITCHES:].copy()
-    hold[:, 0] = np.where(held, hold[:, 0], -np.inf)
-    ranked = -np.sort(-np.maximum(onset, hold).reshape(len(scores), -1), axis=1)  # [S, 16 * 88]
-    aims = np.floor(STEPS * np.nan_to_num(density)[:, None] * np.array(AIMS) + 0.5).astype(np.int64)
-    aims = np.clip(aims, 0, ranked.shape[1] - 2)
-    padded = np.concatenate([np.full((len(scores), 1), 2.0), ranked], axis=1)
-    above = np.take_along_axis(padded, aims, 1)  # the last cell that should sound
-    below = np.take_along_axis(padded, aims + 1, 1)
-    threshold = (above + np.where(np.isfinite(below), below, above - 1e-3)) / 2
-    found = np.where(np.isnan(density)[:, None], 0.0, np.clip(-threshold, -2.0, 2.0))
-    return np.concatenate([np.zeros((len(scores), 1)), found], axis=1)
+def rate(engine: Engine, found: Candidates, source: Cells) -> NDArray[np.float64]:
+    """[S, C] how good candidates are as music: the critic's log odds, harmony and notes of the source kept."""
+    rows, count = found.cells.shape[:2]
+    if count == 1:
+        return np.zeros((rows, 1))
+    rated = CHROMA * np.minimum(chroma_similarity(found.cells, source[:, None]), CLOSE)
+    rated += NOTES * note_f1(found.cells, source[:, None])
+    if engine.critic is not None:
+        rated += engine.critic.rate(found.cells.reshape(-1, STEPS, PITCHES)).reshape(rows, count)
+    return np.asarray(rated)
 
 
 def choose(
-    found: Candidates, source: Cells, spread: NDArray[np.float64], cells: Cells | None = None
+    found: Candidates,
+    source: Cells,
+    spread: NDArray[np.float64],
+    rated: NDArray[np.float64],
+    cells: Cells | None = None,
 ) -> NDArray[np.int64]:
-    """[S] which candidate measures nearest to the targets; of equals, the one nearest to the source.
+    """[S] which candidate is best: of those that measure near the targets the best `rated` [S, C], else the nearest.
+    A candidate that is the source and measures what is asked is always best.
 
     spread [2] is each attribute's standard deviation; `cells` replaces the candidates' own cells.
     """
@@ -266,7 +267,9 @@ def choose(
     values = np.stack([row.measure(cells) for row in ATTRIBUTES.values()], axis=-1)  # [S, C, 2]
     miss = np.nan_to_num(np.abs(values - found.targets[:, None]) / spread).sum(-1)
     changed = (cells != source[:, None]).mean((2, 3))
-    return np.asarray(np.argmin(miss + 1e-3 * changed, axis=1))
+    at_rest = (changed == 0) & (miss < 1e-6)
+    beyond = np.maximum(miss - NEAR, 0)
+    return np.asarray(np.argmax(rated - MISS * beyond - 1e-3 * (miss + changed) + 1e6 * at_rest, axis=1))
 
 
 def spread_of(engine: Engine) -> NDArray[np.float64]:
@@ -282,8 +285,9 @@ def edit(engine: Engine, cells: Cells, request: Request) -> Cells:
 def answer(engine: Engine, source: Segments, request: Request) -> Cells:
     """As `edit`, for segments that are encoded already."""
     found = candidates(engine, source, request)
-    best = choose(found, source.cells, spread_of(engine))
-    return found.cells[np.arange(len(best)), best]
+    best = choose(found, source.cells, spread_of(engine), rate(engine, found, source.cells))
+    chosen = found.cells[np.arange(len(best)), best]
+    return proposals.settle(chosen, found.scores, found.targets[:, 1])
 
 
 def free(engine: Engine, source: Segments, request: Request) -> Cells:

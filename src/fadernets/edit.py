@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets import attributes, decoding, grid, weave
+from fadernets import attributes, decoding, grid, proposals, weave
 from fadernets.attributes import ATTRIBUTES
 from fadernets.engine import Engine
 from fadernets.errors import FadernetsError
@@ -132,7 +132,7 @@ def apply(engine: Engine, source: Path, out: Path, faders: Faders, progress: Pro
         faders = replace(faders, arousal=float(np.clip(faders.arousal, -MOST_AROUSAL, MOST_AROUSAL)))
     edited = _editable(score, faders, warnings)
     asked = _asked(score, edited, faders, warnings)
-    request = decoding.Request(asked, faders.arousal, faders.faithfulness)
+    request = decoding.Request(asked, faders.arousal, faders.faithfulness, seed=faders.seed)
     data, after = answer(engine, document, score, edited, request, progress)
     segments = compare(score, after, edited, asked, holds=not faders.arousal)
     warn_of_misses(segments, warnings)
@@ -236,11 +236,14 @@ def _edit_roll(
         source = decoding.look(engine, score.cells(part))
         at = base[part][:, None] + np.arange(STEPS)
         found = decoding.candidates(engine, source, request.take(slice(a, a + BATCH)), fixed[at])
+        rated = decoding.rate(engine, found, source.cells)
         for i, window in enumerate(part.tolist()):
             options = _joined(found.cells[i], roll[base[window] - 1] if base[window] else None)
-            one = decoding.Candidates(found.cells[i : i + 1], found.targets[i : i + 1])
-            best = decoding.choose(one, source.cells[i : i + 1], spread, options[None])[0]
-            roll[at[i]] = options[best]
+            here = slice(i, i + 1)
+            best = decoding.choose(found.take(here), source.cells[here], spread, rated[here], options[None])
+            roll[at[i]] = proposals.settle(options[best], found.scores[here], found.targets[here, 1], fixed[at[here]])[
+                0
+            ]
         if progress:
             progress(min(a + BATCH, len(edited)), len(edited))
     return _without_orphans(roll)

@@ -1,6 +1,6 @@
 """Encode and decode with ONNX Runtime alone: what the command line and the studio run on.
 
-A model folder: model.json (mixture means, calibration curves, onset habits, statistics, hashes), encoder.onnx,
+A model folder: model.json (mixture means, calibration curves, onset habits, critic, statistics, hashes), encoder.onnx,
 decoder.onnx, README.md (the card). One thread; sessions open when first needed.
 """
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from fadernets import controls, grid
 from fadernets.attributes import ATTRIBUTES
+from fadernets.critic import Critic
 from fadernets.errors import FadernetsError
 from fadernets.grid import PITCHES
 from fadernets.segments import STEPS
@@ -63,6 +64,7 @@ class Engine:
         if self.habits.shape != (STEPS + 1, 2, STEPS):
             raise ValueError(f"habits of shape {self.habits.shape}")
         self.means = {n: np.asarray(info["means"][n], np.float32) for n in CODES} if info["means"] else {}
+        self.critic = Critic.of(info["critic"]) if info.get("critic") else None
         self.calibration = {
             name: controls.Calibration(np.asarray(c["values"], np.float64), np.asarray(c["zd"], np.float64))
             for name, c in info["calibration"].items()

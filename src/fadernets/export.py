@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets import checkpoints, habits, onnx_graphs
+from fadernets import checkpoints, fit_critic, habits, onnx_graphs
 from fadernets.attributes import ATTRIBUTES
 from fadernets.batches import find_pairs
 from fadernets.cards import card
@@ -79,7 +79,10 @@ def export(run: Path, folder: Path, *, name: str | None = None, data: Path | Non
         "sha256": hashes,
         "calibration": {a: {"values": [0.0, 1.0], "zd": [0.0, 1.0]} for a in ATTRIBUTES},
     }
-    info["calibration"] = calibrate(Engine(new, info), dataset)
+    engine = Engine(new, info)
+    info["calibration"] = calibrate(engine, dataset)
+    critic = fit_critic.fit(Engine(new, info), dataset, np.sort(_rows(dataset, recipe, "train")))
+    info["critic"] = critic and critic.as_dict()
     (new / "model.json").write_text(json.dumps(info) + "\n", encoding="utf-8")
     (new / "README.md").write_text(card(info), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)

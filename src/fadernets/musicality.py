@@ -44,7 +44,7 @@ def match(data: Dataset, rows: Rows, attribute: str, move: float, spread: Floats
     """Up to MOST of the rows, by chance, for which both real segments exist.
 
     move: how far each source is to go from its own value, in standard deviations `spread` [A]; the asked value is
-    rounded to the attribute's grain.
+    rounded to the attribute's grain, and inside its range.
     """
     rng = np.random.default_rng(seed)
     rows = rng.permutation(rows)
@@ -53,6 +53,7 @@ def match(data: Dataset, rows: Rows, attribute: str, move: float, spread: Floats
     a, row = list(ATTRIBUTES).index(attribute), ATTRIBUTES[attribute]
     asked = values[:, a] + move * spread[a]
     asked = np.round(asked / row.grain) * row.grain if row.grain else asked
+    inside = (asked >= row.low) & (asked <= row.high)
     reach = np.full(len(ATTRIBUTES), OTHERS)
     reach[a] = LEVEL
     wanted = values.copy()
@@ -62,7 +63,7 @@ def match(data: Dataset, rows: Rows, attribute: str, move: float, spread: Floats
     found: list[tuple[int, int, int]] = []  # source and both of its real segments
     for members in np.split(order, np.flatnonzero(np.diff(pieces[order])) + 1):
         near = np.abs(wanted[members][:, None] - values[members]) <= reach * spread + 1e-9  # n n A
-        fits = near.all(-1)
+        fits = near.all(-1) & inside[members, None]
         sides = [fits & half[members], fits & ~half[members]]
         for i in np.flatnonzero(sides[0].any(1) & sides[1].any(1)):
             first, second = (members[rng.choice(np.flatnonzero(side[i]))] for side in sides)
