@@ -114,6 +114,39 @@ def test_apply_prints_a_table_and_writes_the_file(run, piece, tmp_path):
     assert notes(tmp_path / "out.mid") != notes(piece)
 
 
+def test_apply_takes_ramps_and_values_by_bar(run, piece, tmp_path):
+    out = tmp_path / "out.mid"
+    found = json.loads(run("apply", piece, out, "--set", "rhythm-density=0.25..0.75", "--json")[1])
+    asked = [s["asked"]["rhythm_density"] for s in found["segments"]]
+    assert (asked[0], asked[-1]) == (0.25, 0.75)
+    assert asked == sorted(asked)
+    values = tmp_path / "values.csv"
+    values.write_text("bar,rhythm-density\n2,0.75\n")
+    found = json.loads(run("apply", piece, out, "--values", values, "--json")[1])
+    assert [s["bar"] for s in found["segments"] if s["asked"]["rhythm_density"] is not None] == [2]
+
+
+def test_apply_writes_variations(run, piece, tmp_path):
+    code, out, err = run("apply", piece, tmp_path / "out.mid", "--set", "rhythm-density=0.75", "--variations", 2)
+    assert (code, err) == (0, [])
+    assert {p.name for p in tmp_path.glob("out*")} == {"out-1.mid", "out-2.mid"}
+    assert out.splitlines()[1].endswith("out-1.mid")
+    options = ("--set", "rhythm-density=0.75", "--variations", 2, "--json")
+    found = json.loads(run("apply", piece, tmp_path / "out.mid", *options)[1])
+    assert [v["out"] for v in found["variations"]] == [str(tmp_path / f"out-{i}.mid") for i in (1, 2)]
+    assert len(found["difference"]) == 2
+
+
+def test_apply_refuses_what_contradicts(refused, piece, tmp_path):
+    out, values = tmp_path / "out.mid", tmp_path / "values.json"
+    values.write_text('{"rhythm-density": [0.5]}')
+    assert "--variations 0: must lie in 1..16" in refused("apply", piece, out, "--variations", 0)
+    assert "rhythm-density has 1 values; the piece has" in refused("apply", piece, out, "--values", values)
+    message = refused("apply", piece, out, "--values", values, "--set", "rhythm-density=0.5")
+    assert "--set and --values both name rhythm-density" in message
+    assert "is not a number" in refused("apply", piece, out, "--set", "rhythm-density=0.5..")
+
+
 def test_apply_prints_json_for_machines(run, piece, tmp_path):
     arguments = ["--move", "note-density=0.5", "--preset", "arousal=-0.5", "--bars", "2-3", "--seed", "7", "--json"]
     code, out, err = run("apply", piece, tmp_path / "out.mid", *arguments)

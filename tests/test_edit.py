@@ -13,6 +13,7 @@ import pytest
 from midi_files import ODDITIES, PIECES, TPQ, events, left, metre, notes, right, save, tempo, track
 
 from fadernets import edit, grid
+from fadernets.courses import PerBar, Ramp
 from fadernets.engine import Engine
 from fadernets.errors import FadernetsError
 from fadernets.midi import Document
@@ -425,6 +426,77 @@ def test_the_same_seed_file_and_model_give_the_same_bytes(apply):
         subprocess.run(command, check=True, capture_output=True, env={**os.environ, "PYTHONHASHSEED": i})
         found.append(again.read_bytes())
     assert found == [out.read_bytes()] * 2
+
+
+def test_a_ramp_runs_from_the_first_edited_segment_to_the_last(apply):
+    _, _, report = apply("two_hands", set={"rhythm_density": Ramp(0.25, 0.75)}, bars=[(2, 6)])
+    edited = [s for s in report.segments if s.asked["rhythm_density"] is not None]
+    assert [s.bar for s in edited] == [2, 3, 4, 5, 6]
+    assert [s.asked["rhythm_density"] for s in edited] == pytest.approx([0.25, 0.375, 0.5, 0.625, 0.75])
+    assert [s.measured["rhythm_density"] for s in edited] == pytest.approx([0.25, 0.375, 0.5, 0.625, 0.75])
+
+
+def test_a_ramp_of_moves_starts_from_each_segments_own(apply):
+    _, _, report = apply("two_hands", move={"note_density": Ramp(0.0, 1.0)})
+    for i, s in enumerate(report.segments):
+        assert s.asked["note_density"] == pytest.approx(s.before["note_density"] + i / (len(report.segments) - 1))
+
+
+def test_values_by_bar(apply):
+    """Bars without a value stay note for note; a fader without one is held."""
+    per_bar = PerBar(Path("values.csv"), {"rhythm_density": {2: 0.75, 5: 0.25}, "note_density": {5: 3.0}}, {})
+    _, _, report = apply("two_hands", per_bar=per_bar)
+    for s in report.segments:
+        if s.bar in (2, 5):
+            wanted = {2: (0.75, s.before["note_density"]), 5: (0.25, 3.0)}[s.bar]
+            assert (s.asked["rhythm_density"], s.asked["note_density"]) == pytest.approx(wanted)
+            assert s.measured["rhythm_density"] == pytest.approx(wanted[0])
+        else:
+            assert s.asked == {"rhythm_density": None, "note_density": None}
+            assert s.measured == s.before
+    with pytest.raises(FadernetsError, match=r"values\.csv: bar 99; the piece has bars 1 to 8"):
+        apply("two_hands", per_bar=PerBar(Path("values.csv"), {"note_density": {99: 3.0}}, {}))
+
+
+def test_variations_land_and_differ(engine, tmp_path):
+    source = PIECES["expressive"](tmp_path / "in.mid")
+    outs = [tmp_path / f"out-{i}.mid" for i in range(3)]
+    told = []
+    made = edit.vary(engine, source, outs, edit.Faders(**DENSE), lambda *at: told.append(at))
+    assert made.outs == outs
+    assert len({out.read_bytes() for out in outs}) == 3
+    assert made.log_odds == sorted(made.log_odds, reverse=True)
+    for report in made.reports:
+        edited = [s for s in report.segments if s.asked["rhythm_density"] is not None]
+        assert all(s.measured == s.asked for s in edited)
+    for i, row in enumerate(made.difference):
+        assert row[i] == 0
+        assert row == [other[i] for other in made.difference]
+        assert all(0.2 < d <= 1 for j, d in enumerate(row) if j != i)
+    assert told[-1] == (told[-1][1], told[-1][1])
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    again = edit.vary(engine, source, outs, edit.Faders(**DENSE))
+    assert again.as_dict() == made.as_dict()
+    text = edit.table_of(made)
+    assert [line.rsplit("  ", 1)[-1] for line in text.splitlines()[1:]] == [str(out) for out in outs]
+
+
+def test_one_variation_is_the_edit(apply, engine, tmp_path):
+    source, out, report = apply("two_hands", **DENSE)
+    made = edit.vary(engine, source, [tmp_path / "one.mid"], edit.Faders(**DENSE))
+    assert (tmp_path / "one.mid").read_bytes() == out.read_bytes()
+    assert made.reports == [report]
+
+
+def test_variations_without_a_critic_and_at_rest(engine, tmp_path, monkeypatch):
+    source = PIECES["two_hands"](tmp_path / "in.mid")
+    outs = [tmp_path / f"out-{i}.mid" for i in range(2)]
+    monkeypatch.setattr(engine, "critic", None)
+    made = edit.vary(engine, source, outs, edit.Faders(**DENSE))
+    assert made.log_odds == [None, None]
+    assert made.difference[0][1] > 0
+    assert edit.vary(engine, source, outs, edit.Faders()).difference == [[0, 0], [0, 0]]
+    assert [notes(out) for out in outs] == [notes(source)] * 2
 
 
 def test_another_seed_may_answer_otherwise_and_lands_too(apply):

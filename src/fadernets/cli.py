@@ -18,9 +18,11 @@ from fadernets import __version__
 from fadernets.errors import FadernetsError
 
 if TYPE_CHECKING:
+    from fadernets.courses import Course
     from fadernets.dataset import Dataset
     from fadernets.engine import Engine
 
+MOST_VARIATIONS = 16
 EXTRAS = {  # what a command may need beside the runtime
     "train": ("torch", "lightning", "yaml", "safetensors", "onnx", "tensorboard"),
     "study": ("sklearn", "openTSNE"),
@@ -83,13 +85,18 @@ def _parser() -> Parser:
     )
     apply.add_argument("source", type=Path, metavar="IN.mid")
     apply.add_argument("out", type=Path, metavar="OUT.mid")
-    apply.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="ask for a value")
+    apply.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="ask for a value, or for a ramp: 0.3..0.8"
+    )
     apply.add_argument(
         "--move",
         action="append",
         default=[],
         metavar="NAME=DELTA",
-        help="ask for a change from each segment's own",
+        help="ask for a change from each segment's own, or for a ramp of changes",
+    )
+    apply.add_argument(
+        "--values", type=Path, metavar="FILE", help="a value a bar: CSV (bar,rhythm-density,...) or JSON"
     )
     apply.add_argument(
         "--preset",
@@ -98,6 +105,9 @@ def _parser() -> Parser:
     )
     apply.add_argument("--bars", metavar="5-12", help="edit only segments that lie wholly in these bars")
     apply.add_argument("--faithfulness", type=float, default=1.0, metavar="F", help="pull to the source, 0..1 (1)")
+    apply.add_argument(
+        "--variations", type=int, metavar="N", help="N different edits, OUT-1.mid to OUT-N.mid, the likeliest first"
+    )
     _add_piece_options(apply)
 
     mix = add(
@@ -234,9 +244,10 @@ def _add_piece_options(command: Parser) -> None:
 # --- reading values
 
 
-def read_attribute(text: str, option: str) -> tuple[str, float]:
-    """`rhythm-density=0.5` -> ("rhythm_density", 0.5). Raises FadernetsError."""
+def read_attribute(text: str, option: str) -> tuple[str, Course]:
+    """`rhythm-density=0.5` -> ("rhythm_density", 0.5), `=0.3..0.8` -> (..., Ramp(0.3, 0.8)). Raises FadernetsError."""
     from fadernets.attributes import ATTRIBUTES
+    from fadernets.courses import Ramp
 
     name, equals, value = text.partition("=")
     name = name.strip().replace("-", "_")
@@ -245,7 +256,10 @@ def read_attribute(text: str, option: str) -> tuple[str, float]:
         raise FadernetsError(f"--{option} {text}: unknown fader {name.replace('_', '-')!r}; known: {known}")
     if not equals:
         raise FadernetsError(f"--{option} {text}: expected {ATTRIBUTES[name].option}=NUMBER")
-    return name, read_number(value, f"--{option} {text}")
+    first, dots, last = value.partition("..")
+    if not dots:
+        return name, read_number(value, f"--{option} {text}")
+    return name, Ramp(*(read_number(end, f"--{option} {text}") for end in (first, last)))
 
 
 def read_number(text: str, where: str) -> float:
@@ -327,27 +341,42 @@ def check_output(path: Path) -> None:
 
 
 def _apply(options: argparse.Namespace) -> None:
-    from fadernets import edit
+    from fadernets import courses, edit
     from fadernets.engine import Engine
 
     given = {name: [read_attribute(text, name) for text in getattr(options, name)] for name in ("set", "move")}
     both = {n for n, _ in given["set"]} & {n for n, _ in given["move"]}
     if both:
         raise FadernetsError(f"--set and --move both name {both.pop().replace('_', '-')}; give one of them")
+    per_bar = courses.read(options.values) if options.values else None
+    both = set(per_bar.values if per_bar else ()) & {n for n, _ in given["set"]}
+    if both:
+        raise FadernetsError(f"--set and --values both name {both.pop().replace('_', '-')}; give one of them")
     check_faithfulness(options.faithfulness)
     faders = edit.Faders(
         set=dict(given["set"]),
         move=dict(given["move"]),
+        per_bar=per_bar,
         arousal=read_preset(options.preset),
         faithfulness=options.faithfulness,
         bars=read_bars(options.bars),
         tracks=read_tracks(options.tracks),
         seed=options.seed,
     )
-    check_output(options.out)
-    report = edit.apply(Engine.open(options.model), options.source, options.out, faders, _progress("segments"))
-    _warn(report.warnings)
-    print(json.dumps(report.as_dict()) if options.json else edit.table(report))
+    if options.variations is not None and not 1 <= options.variations <= MOST_VARIATIONS:
+        raise FadernetsError(f"--variations {options.variations}: must lie in 1..{MOST_VARIATIONS}")
+    count = options.variations or 1
+    outs = [options.out.with_stem(f"{options.out.stem}-{i + 1}") for i in range(count)]
+    outs = outs if options.variations else [options.out]
+    for out in outs:
+        check_output(out)
+    made = edit.vary(Engine.open(options.model), options.source, outs, faders, _progress("segments"))
+    _warn(list(dict.fromkeys(warning for report in made.reports for warning in report.warnings)))
+    if options.variations:
+        print(json.dumps(made.as_dict()) if options.json else edit.table_of(made))
+    else:
+        report = made.reports[0]
+        print(json.dumps(report.as_dict()) if options.json else edit.table(report))
 
 
 def _mix(options: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ harmony and notes; its note ends then land on the asked number of sounding cells
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -34,6 +35,7 @@ OUTER = (
 FULL, QUICK = 8, 0  # sampled candidates beside the plain ones: of an edit, and while a fader is dragged
 NEAR = 0.12  # standard deviations, summed over the targets, that the landing can still make up for
 MISS, CHROMA, NOTES = 10.0, 30.0, 4.0  # weights beside the critic's log odds: of a miss, of chroma, of the notes kept
+OTHER = 12.0  # weight of the likeness to a variation that is there already
 CLOSE = 0.985  # a chroma similarity beyond which more is no better
 
 
@@ -239,8 +241,11 @@ def rest_offset(engine: Engine, source: Segments, faithfulness: float) -> tuple[
     return np.float32(faithfulness) * (planes - rest.probabilities), np.float32(faithfulness) * outer
 
 
-def rate(engine: Engine, found: Candidates, source: Cells) -> NDArray[np.float64]:
-    """[S, C] how good candidates are as music: the critic's log odds, harmony and notes of the source kept."""
+def rate(engine: Engine, found: Candidates, source: Cells, others: Sequence[Cells] = ()) -> NDArray[np.float64]:
+    """[S, C] how good candidates are as music: the critic's log odds, harmony and notes of the source kept.
+
+    others: answers [S, 16, 88] each that were given before; a candidate pays for being like the most similar one.
+    """
     rows, count = found.cells.shape[:2]
     if count == 1:
         return np.zeros((rows, 1))
@@ -248,6 +253,8 @@ def rate(engine: Engine, found: Candidates, source: Cells) -> NDArray[np.float64
     rated += NOTES * note_f1(found.cells, source[:, None])
     if engine.critic is not None:
         rated += engine.critic.rate(found.cells.reshape(-1, STEPS, PITCHES)).reshape(rows, count)
+    if others:
+        rated -= OTHER * np.max([note_f1(found.cells, cells[:, None]) for cells in others], axis=0)
     return np.asarray(rated)
 
 

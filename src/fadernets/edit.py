@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fadernets import attributes, decoding, grid, proposals, weave
 from fadernets.attributes import ATTRIBUTES
+from fadernets.courses import Course, PerBar, over
 from fadernets.engine import Engine
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
 from fadernets.keys import KEY_NAMES, estimate
 from fadernets.midi import Document
 from fadernets.notes import Piece
+from fadernets.scores import note_f1
 from fadernets.segments import STEPS, Windows, cut
 
 MOST_AROUSAL = 4.0  # shift vectors: beyond, codes are nothing that was ever decoded
@@ -31,8 +33,9 @@ Progress = Callable[[int, int], None]
 class Faders:
     """What the user asked for, in the attributes' own units."""
 
-    set: dict[str, float] = field(default_factory=dict)  # attribute -> absolute value
-    move: dict[str, float] = field(default_factory=dict)  # attribute -> change from each segment's own
+    set: dict[str, Course] = field(default_factory=dict)  # attribute -> absolute value, or a ramp of values
+    move: dict[str, Course] = field(default_factory=dict)  # attribute -> change from each segment's own
+    per_bar: PerBar | None = None  # values by bar: bars without any stay
     arousal: float = 0.0  # shift vectors, -4..4
     faithfulness: float = 1.0
     bars: list[tuple[int, int]] | None = None  # inclusive ranges of bar numbers; None: all
@@ -121,6 +124,33 @@ def apply(engine: Engine, source: Path, out: Path, faders: Faders, progress: Pro
 
     Raises FadernetsError for input that cannot be used; OUT is then left as it was.
     """
+    return vary(engine, source, [out], faders, progress).reports[0]
+
+
+@dataclass(frozen=True)
+class Variations:
+    """Different answers to one request, the likeliest first."""
+
+    outs: list[Path]
+    reports: list[Report]
+    log_odds: list[float | None]  # of being real music, mean of the edited segments; None without a critic
+    difference: list[list[float]]  # share of notes that two of them do not have in common, 0..1
+
+    def as_dict(self) -> dict[str, Any]:
+        each = [
+            {"out": str(out), "log_odds": odds, **report.as_dict()}
+            for out, odds, report in zip(self.outs, self.log_odds, self.reports, strict=True)
+        ]
+        return {"variations": each, "difference": self.difference}
+
+
+def vary(
+    engine: Engine, source: Path, outs: list[Path], faders: Faders, progress: Progress | None = None
+) -> Variations:
+    """Edit a MIDI file as many times as there are `outs`: each edit lands, and keeps away from those before it.
+
+    Raises FadernetsError for input that cannot be used; no file is then written.
+    """
     if faders.arousal and not engine.means:
         raise FadernetsError(f"model {engine.name} has no arousal clusters: its presets cannot be used")
     document = Document(source)
@@ -132,12 +162,39 @@ def apply(engine: Engine, source: Path, out: Path, faders: Faders, progress: Pro
         faders = replace(faders, arousal=float(np.clip(faders.arousal, -MOST_AROUSAL, MOST_AROUSAL)))
     edited = _editable(score, faders, warnings)
     asked = _asked(score, edited, faders, warnings)
-    request = decoding.Request(asked, faders.arousal, faders.faithfulness, seed=faders.seed)
-    data, after = answer(engine, document, score, edited, request, progress)
-    segments = compare(score, after, edited, asked, holds=not faders.arousal)
-    warn_of_misses(segments, warnings)
-    write_atomic(out, data)
-    return Report(engine.name, faders.seed, segments, warnings)
+    made: list[_Made] = []
+    for i in range(len(outs)):
+        request = decoding.Request(asked, faders.arousal, faders.faithfulness, seed=faders.seed + i)
+        others = [one.after.roll for one in made]
+        data, after = answer(engine, document, score, edited, request, _share(progress, i, len(outs)), others)
+        segments = compare(score, after, edited, asked, holds=not faders.arousal)
+        report = Report(engine.name, faders.seed, segments, list(warnings))
+        warn_of_misses(segments, report.warnings)
+        made.append(_Made(_log_odds(engine, after.cells(edited)), data, after, report))
+    made.sort(key=lambda one: -(one.log_odds or 0.0))
+    for out, one in zip(outs, made, strict=True):
+        write_atomic(out, one.data)
+    cells = [one.after.cells(edited) for one in made]
+    difference = [[number(1 - note_f1(a, b).mean()) if len(edited) else 0.0 for b in cells] for a in cells]
+    return Variations(outs, [one.report for one in made], [one.log_odds for one in made], difference)
+
+
+class _Made(NamedTuple):
+    """One variation."""
+
+    log_odds: float | None
+    data: bytes
+    after: Score
+    report: Report
+
+
+def _log_odds(engine: Engine, cells: Cells) -> float | None:
+    return number(engine.critic.rate(cells).mean()) if engine.critic is not None and len(cells) else None
+
+
+def _share(progress: Progress | None, done: int, runs: int) -> Progress | None:
+    """Progress of one of several runs."""
+    return progress and (lambda at, total: progress(done * total + at, runs * total))
 
 
 def answer(
@@ -147,12 +204,16 @@ def answer(
     edited: NDArray[np.int64],
     request: decoding.Request,
     progress: Progress | None = None,
+    others: Sequence[Cells] = (),
 ) -> tuple[bytes, Score]:
-    """The file with what is asked of its `edited` windows, and the score as it reads from there."""
+    """The file with what is asked of its `edited` windows, and the score as it reads from there.
+
+    others: rolls [T, 88] of variations to keep away from.
+    """
     free = np.zeros(score.windows.n_steps, bool)
     free[(score.windows.base[edited][:, None] + np.arange(STEPS)).ravel()] = True
     fixed = _fixed(score, document.piece, free)
-    roll = _edit_roll(engine, score, edited, fixed, request, progress)
+    roll = _edit_roll(engine, score, edited, fixed, request, progress, others)
     change = weave.weave(score.piece, score.windows, score.placed, score.roll, roll, free)
     data = document.edited(change.among(score.rows))
     written = Document(document.path, data).piece
@@ -188,6 +249,10 @@ def _editable(score: Score, faders: Faders, warnings: list[str]) -> NDArray[np.i
         inside = np.zeros(len(full), bool)
         for a, b in faders.bars:
             inside |= (w.bar[full] >= a) & (w.last_bar[full] <= b)
+    if faders.per_bar is not None:
+        faders.per_bar.check(int(w.last_bar.max()))
+        named = [faders.per_bar.at(name, w.bar[full].tolist()) for name in ATTRIBUTES]
+        inside &= ~np.isnan(named).all(0)
     sounding = (score.cells(full) != grid.OFF).any((1, 2)) if len(full) else np.zeros(0, bool)
     edited = full[inside & sounding]
     if not len(edited):
@@ -200,12 +265,18 @@ def _asked(
 ) -> dict[str, NDArray[np.float64]]:
     """Attribute -> the asked value of each edited segment, inside the attribute's range."""
     before = attributes.measure(score.cells(edited))
+    beats = score.windows.start_beat()[edited]
+    bars = score.windows.bar[edited].tolist()
     asked = {}
     for name, row in ATTRIBUTES.items():
-        if name not in faders.set and name not in faders.move:
+        per_bar = faders.per_bar is not None and name in faders.per_bar.values
+        if name not in faders.set and name not in faders.move and not per_bar:
             continue
-        values = np.full(len(edited), faders.set[name]) if name in faders.set else before[name].copy()
-        values = values + faders.move.get(name, 0.0)
+        values = over(faders.set[name], beats) if name in faders.set else before[name].copy()
+        if faders.per_bar is not None and per_bar:
+            named = faders.per_bar.at(name, bars)
+            values = np.where(np.isnan(named), values, named)
+        values = values + over(faders.move.get(name, 0.0), beats)
         asked[name] = np.clip(values, row.low, row.high)
         beyond = int((asked[name] != values).sum())
         if beyond:
@@ -223,6 +294,7 @@ def _edit_roll(
     fixed: NDArray[np.bool_],
     request: decoding.Request,
     progress: Progress | None,
+    others: Sequence[Cells],
 ) -> Cells:
     """The edited roll [T, 88]. Segments are decoded in batches and chosen in order, so that what a
     segment holds in is what the one before it left sounding."""
@@ -236,7 +308,7 @@ def _edit_roll(
         source = decoding.look(engine, score.cells(part))
         at = base[part][:, None] + np.arange(STEPS)
         found = decoding.candidates(engine, source, request.take(slice(a, a + BATCH)), fixed[at])
-        rated = decoding.rate(engine, found, source.cells)
+        rated = decoding.rate(engine, found, source.cells, [other[at] for other in others])
         for i, window in enumerate(part.tolist()):
             options = _joined(found.cells[i], roll[base[window] - 1] if base[window] else None)
             here = slice(i, i + 1)
@@ -353,6 +425,14 @@ def table(report: Report) -> str:
         cells = (f"  {cell(s.before[n]):>7} {cell(s.asked[n]):>7} {cell(s.measured[n]):>7}" for n in ATTRIBUTES)
         lines.append(f"{s.bar:>5}" + "".join(cells))
     return "\n".join(lines) if report.segments else "no segment of four beats"
+
+
+def table_of(made: Variations) -> str:
+    """Each variation's log odds and its difference to the others."""
+    lines = [f"{'log odds':>8}  {'difference to 1, 2, ...':<{6 * len(made.outs)}}  file"]
+    for out, odds, row in zip(made.outs, made.log_odds, made.difference, strict=True):
+        lines.append(f"{cell(odds):>8}  {' '.join(f'{d:.2f} ' for d in row):<23}  {out}")
+    return "\n".join(lines)
 
 
 def cell(value: float | None) -> str:
