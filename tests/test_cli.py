@@ -568,6 +568,26 @@ def test_train_stops_before_the_first_checkpoint(run, recipe, tmp_path, monkeypa
     assert err[-1].endswith("step 0: the loss is not a number (first in gradient); there is no good checkpoint yet")
 
 
+def test_evaluate_quality(run, songs, tmp_path, exported, monkeypatch):
+    """Of a model folder: a table of moves, and a picture of some."""
+    from fadernets import musicality
+
+    monkeypatch.setattr(musicality, "LEVEL", 2.0)
+    monkeypatch.setattr(musicality, "OTHERS", 9.0)
+    folder, sheet = exported[True][0], tmp_path / "sheet.png"
+    code, out, err = run("evaluate", folder, "--data", songs.folder, "--quality", "--loop", "open", "--rolls", sheet)
+    assert (code, err) == (0, [])
+    assert out.startswith("| moved by |")
+    assert sheet.stat().st_size > 0
+
+
+def test_evaluate_refuses_options_of_quality_without_it(refused, songs, exported, tmp_path):
+    folder = exported[True][0]
+    for option, value in (("--loop", "open"), ("--rolls", tmp_path / "a.png"), ("--language-model", tmp_path)):
+        message = refused("evaluate", folder, "--data", songs.folder, option, value)
+        assert f"{option}: is for --quality" in message
+
+
 # Trained runs: evaluate and plot
 
 

@@ -235,3 +235,21 @@ def test_quality_of_a_model(songs, exported, monkeypatch):
         asked = {"rhythm_density": np.full(len(rows), 0.5)}
         expected = evaluation.answer(engine, decoding.look(engine, found["cells"]), asked, loop)
         np.testing.assert_array_equal(found["out"], expected)
+
+
+def test_pairs_to_be_drawn(songs, exported, monkeypatch):
+    """Notes before and after, in beats; what is held in begins with the segment."""
+    engine = Engine.open(exported[True][0])
+    monkeypatch.setattr(musicality, "LEVEL", 2.0)
+    monkeypatch.setattr(musicality, "OTHERS", 9.0)
+    found = evaluation.pairs(engine, songs, each=2, seed=1)
+    assert found
+    titles = [title for title, _, _ in found]
+    assert set(titles) <= {f"{n.replace('_', ' ')} {m:+d} sd" for n in ATTRIBUTES for m in musicality.MOVES}
+    assert max(titles.count(title) for title in titles) <= 2
+    for _, before, after in found:
+        assert len(before) > 0
+        for notes in (before, after):
+            assert ((notes["onset"] >= 0) & (notes["onset"] < notes["end"]) & (notes["end"] <= 4)).all()
+    again = evaluation.pairs(engine, songs, each=2, seed=1)
+    assert all((a[2] == b[2]).all() for a, b in zip(found, again, strict=True))

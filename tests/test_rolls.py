@@ -163,3 +163,24 @@ def test_matplotlib_is_imported_late_and_pyplot_never(tmp_path):
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.png")], check=True)
+
+
+# Sheets
+
+
+@pytest.mark.parametrize(("count", "columns", "rows"), [(1, 6, 1), (7, 3, 3), (6, 6, 1)])
+def test_a_sheet_has_room_for_every_pair(tmp_path, count, columns, rows):
+    path = tmp_path / "sheet.png"
+    rolls.draw_sheet([(f"pair {i}", BEFORE, AFTER) for i in range(count)], path, columns=columns)
+    image = imread(path)
+    assert image.shape[:2] == (rows * rolls.PANEL[1] + rolls.SHEET_TOP, columns * rolls.PANEL[0])
+    one = tmp_path / "one.png"
+    rolls.draw_sheet([("pair", BEFORE, AFTER)], one, columns=1)
+    sample = 200  # pixels of a colour in the legend, at most
+    for colour in (rolls.KEPT, rolls.NEW):
+        assert pixels(path, colour) > count * (pixels(one, colour) - sample) * 0.8
+
+
+def test_a_sheet_of_empty_pairs(tmp_path):
+    rolls.draw_sheet([("nothing", BEFORE[:0], AFTER[:0]), ("came", BEFORE[:0], AFTER)], tmp_path / "sheet.png")
+    assert (tmp_path / "sheet.png").stat().st_size > 0

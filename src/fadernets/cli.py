@@ -190,6 +190,7 @@ def _parser() -> Parser:
     evaluate.add_argument(
         "--loop", choices=("open", "closed"), help="with --quality: one decode, or what an edit does (closed)"
     )
+    evaluate.add_argument("--rolls", type=Path, metavar="OUT.png", help="with --quality: 24 pairs, drawn by seed")
     evaluate.add_argument("--card", action="store_true", help="put the figures into the model folder's card")
     evaluate.add_argument(
         "--protocol",
@@ -530,7 +531,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         return
     if options.protocol == "paper":
         raise FadernetsError(f"--protocol paper: is for trained runs; {options.model} is a model folder or its name")
-    for option in ("loop", "language_model"):
+    for option in ("loop", "language_model", "rolls"):
         if getattr(options, option) and not options.quality:
             raise FadernetsError(f"--{option.replace('_', '-')}: is for --quality, or for a run")
     engine = Engine.open(options.model)
@@ -557,6 +558,11 @@ def _evaluate_quality(engine: Engine, data: Dataset, options: argparse.Namespace
     from fadernets import evaluation, musicality
 
     nats = None
+    if options.rolls:
+        from fadernets import rolls
+
+        check_output(options.rolls)
+        rolls.draw_sheet(evaluation.pairs(engine, data, seed=options.seed), options.rolls)
     if options.language_model:
         from fadernets.protocols import judge_of
         from fadernets.subjects import Subject

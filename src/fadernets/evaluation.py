@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets import attributes, controls, decoding, musicality, scores
+from fadernets import attributes, controls, decoding, grid, musicality, scores
 from fadernets.attributes import ATTRIBUTES
 from fadernets.dataset import Dataset, label_of
 from fadernets.decoding import Request, Segments
 from fadernets.engine import CODES, Engine
+from fadernets.segments import STEPS_PER_BEAT
 
 Cells = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -209,6 +210,34 @@ def quality(
     spread = decoding.spread_of(engine)
     found = musicality.evaluate(moved, data, rows, spread, seed=seed, nats=nats, progress=progress)
     return {"model": engine.name, "data": data.hash, "loop": loop, "seed": seed, **found}
+
+
+PAIR = np.dtype([("onset", np.float64), ("end", np.float64), ("pitch", np.int64), ("velocity", np.int64)])
+
+
+def pairs(
+    engine: Engine, data: Dataset, *, each: int = 3, seed: int = 0
+) -> list[tuple[str, NDArray[Any], NDArray[Any]]]:
+    """Test segments before and after every move of `musicality.MOVES`, `each` a move, chosen by seed: title and notes
+    (in beats) as `rolls.draw_sheet` takes them."""
+    spread = decoding.spread_of(engine)
+    found = []
+    for name in ATTRIBUTES:
+        for move in musicality.MOVES:
+            matched = musicality.match(data, data.select(split="test"), name, move, spread, seed)
+            cells, asked = data.cells(matched.source[:each]), matched.asked[:each]
+            out = answer(engine, decoding.look(engine, cells), {name: asked}, "closed")
+            title = f"{name.replace('_', ' ')} {move:+d} sd"
+            found += [(title, _in_beats(a), _in_beats(b)) for a, b in zip(cells, out, strict=True)]
+    return found
+
+
+def _in_beats(cells: NDArray[np.uint8]) -> NDArray[Any]:
+    rows = grid.decode(cells)
+    notes = np.zeros(len(rows), PAIR)
+    notes["onset"], notes["end"] = np.maximum(rows[:, 0], 0) / STEPS_PER_BEAT, rows[:, 1] / STEPS_PER_BEAT
+    notes["pitch"], notes["velocity"] = rows[:, 2], 80
+    return notes
 
 
 def table(figures: dict[str, Any]) -> str:

@@ -109,6 +109,41 @@ def draw_pair(
     write_atomic(Path(out), picture.getvalue())
 
 
+PANEL = (300, 300)  # pixels of a pair on a sheet
+SHEET_TOP = 44  # pixels over a sheet's first row
+
+
+def draw_sheet(pairs: Sequence[tuple[str, np.ndarray, np.ndarray]], out: Path, *, columns: int = 6) -> None:
+    """Many short pairs into one PNG file: each its title, the roll before and, below it, the roll after."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    width, height = columns * PANEL[0], -(-len(pairs) // columns) * PANEL[1] + SHEET_TOP
+    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    gap, title, inner = 12, 22, 8
+    tall = (PANEL[1] - title - inner - gap) / 2
+    samples = [_sample(style, label) for style, label in SAMPLES.items()]
+    figure.legend(handles=samples, loc="upper left", bbox_to_anchor=(0, 1), ncols=4, frameon=False, fontsize=11)
+    for i, (text, before, after) in enumerate(pairs):
+        left, top = i % columns * PANEL[0] + gap, height - SHEET_TOP - i // columns * PANEL[1]
+        figure.text(left / width, (top - 4) / height, text, va="top", size=11, weight="bold", color=INK)
+        time, keys = _Time.of(before, after, [], PANEL[0] - 2 * gap), _keys(before, after)
+        marks = compare(before, after)
+        below = {"plain": marks.kept, "hatched": marks.changed, "tall": marks.new}
+        for row, (notes, styles) in enumerate(((before, {"plain": np.ones(len(before), bool)}), (after, below))):
+            low = top - title - (row + 1) * tall - row * inner
+            box = (left / width, low / height, (PANEL[0] - 2 * gap) / width, tall / height)
+            axes = figure.add_axes(box)
+            _roll(axes, notes, styles, time, keys)
+            axes.set_yticks([])
+            axes.set_ylabel("")
+        _notes(axes, before[marks.removed], "empty", time)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
+    write_atomic(Path(out), picture.getvalue())
+
+
 # --- time, pitch and space
 
 
