@@ -406,7 +406,7 @@ def test_clusters_by_hand():
     subject = SimpleNamespace(
         means={"rhythm": mean, "note": mean},
         data=SimpleNamespace(arousal=arousal, piece=np.array([0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 4, 4]), attributes=values),
-        rows=SimpleNamespace(labelled=np.arange(5)),
+        labelled=np.arange(5),
         labelled_rows=lambda split: {"test": np.arange(8)}[split],
         encode=lambda rows: {name: code[rows] for name, code in codes.items()},
     )
@@ -446,6 +446,7 @@ def test_clusters_of_a_model_without_a_mixture(rated, tmp_path, monkeypatch, sha
     np.testing.assert_allclose(subject.label_means["z"], expected, rtol=1e-6)
     found = protocols.clusters(subject, subject.corpus_rows("test"), 0)
     assert found["learned"] is False
+    assert found["labelled_training_segments"] == len(rows)
     labelled, held_out = protocols.held_out_labels(subject)
     near = [((z - expected) ** 2).sum(1).argmin() for z in subject.encode(labelled)["z"]]
     recalls = [np.mean(np.array(near)[held_out == c] == c) for c in (0, 1)]

@@ -303,7 +303,7 @@ def clusters(subject: Subject, rows: NDArray[np.int64], seed: int) -> dict[str, 
     high = {name: cluster_probability(code, means[name]) for name, code in codes.items()}
     found: dict[str, Any] = {
         "learned": bool(subject.means),
-        "labelled_training_segments": len(subject.rows.labelled),
+        "labelled_training_segments": len(subject.labelled),
         "segments": len(labelled),
         "pieces": len(np.unique(pieces)),
         **scores.balanced_accuracy(subject.arousal(codes, means) >= 0.5, label, pieces),

@@ -95,14 +95,17 @@ class Subject:
         return {name: found[name].detach().cpu().numpy() for name in self.model.CODES if name in found}
 
     @cached_property
-    def label_means(self) -> dict[str, NDArray[np.float32]]:
-        """The mean code [2, Z] of the training segments labelled low and high: clusters for a model that learns none.
+    def labelled(self) -> NDArray[np.int64]:
+        """The labelled training segments: the recipe's or, where it has none, those that 1 % would give it."""
+        if len(self.rows.labelled):
+            return self.rows.labelled
+        return choose_rows(self.data, replace(self.recipe, label_share=LABEL_SHARE)).labelled
 
-        The labels are the recipe's or, where it has none, those that 1 % would give it; empty where one kind lacks.
-        """
-        labelled = self.rows.labelled
-        if not len(labelled):
-            labelled = choose_rows(self.data, replace(self.recipe, label_share=LABEL_SHARE)).labelled
+    @cached_property
+    def label_means(self) -> dict[str, NDArray[np.float32]]:
+        """The mean code [2, Z] of the `labelled` segments of either kind: clusters for a model that learns none. Empty
+        where one kind lacks."""
+        labelled = self.labelled
         label = label_of(np.asarray(self.data.arousal[labelled], np.float32))
         if len(np.unique(label)) < 2:
             return {}
