@@ -106,6 +106,24 @@ def test_of_those_that_come_near_the_best_rated_wins():
     assert decoding.choose(found, source, spread, np.array([[1.0, 4.0, 5.0]])).tolist() == [2]
 
 
+def test_a_preset_alone_has_sampled_answers_too(engine, cells):
+    source = decoding.look(engine, cells)
+    found = decoding.candidates(engine, source, Request(arousal=-1.0))
+    assert found.cells.shape[1] == 1 + decoding.FULL
+    plain = decoding.candidates(engine, source, Request(arousal=-1.0, sampled=0))
+    assert plain.cells.shape[1] == 1
+    np.testing.assert_array_equal(found.cells[:, 0], plain.cells[:, 0])
+    assert np.isnan(found.targets).all()
+
+
+def test_a_preset_may_leave_the_source_even_where_a_candidate_is_it():
+    source, other = np.zeros((16, 88), np.uint8), np.zeros((16, 88), np.uint8)
+    source[0, 10], other[0, 12] = grid.ONSET, grid.ONSET
+    spread, rated = np.array([0.2, 1.0]), np.array([[5.0, 0.0]])
+    for targets in ([np.nan, np.nan], [1 / 16, np.nan]):
+        assert decoding.choose(found_of([other, source], targets), source[None], spread, rated).tolist() == [0]
+
+
 def test_a_source_that_measures_what_is_asked_is_the_answer():
     source, other = np.zeros((16, 88), np.uint8), np.zeros((16, 88), np.uint8)
     source[0, 10], other[0, 12] = grid.ONSET, grid.ONSET
@@ -123,6 +141,8 @@ def test_rating_weighs_critic_harmony_and_notes(engine, cells):
     expected = decoding.CHROMA * np.minimum(chroma_similarity(one, cells), decoding.CLOSE)
     expected += decoding.NOTES * note_f1(one, cells) + engine.critic.rate(one)
     np.testing.assert_allclose(rated[:, 3], expected)
+    free = decoding.rate(engine, found, cells, faithfulness=0.0)
+    np.testing.assert_allclose(free[:, 3], engine.critic.rate(one))
     np.testing.assert_array_equal(decoding.rate(engine, decoding.candidates(engine, source, Request()), cells), 0)
 
 

@@ -166,7 +166,9 @@ def candidates(
     first = engine.decode(codes, source.key, values, source.held, offset=offset)
     targets = targets_of(source, request)
     scores = first.probabilities + offset - 0.5  # [S, 16, 176]
-    if np.isnan(targets).all():
+    free = bool(np.isnan(targets).all())  # a preset alone: nothing to land on
+    sampled = request.sampled and request.rhythm is None
+    if free and not sampled:
         return Candidates(first.cells[:, None], targets, scores)
     other, own = request.rhythm, (cells == grid.ONSET).any(-1)
     struck = proposals.pinned_steps(cells, pinned)
@@ -178,10 +180,10 @@ def candidates(
         own if other is None else other.onsets,
         pull=0.0 if other is None else request.faithfulness,
     )
-    bias = proposals.biases(scores, steps, source.held, targets[:, 1])  # [S, C]
+    bias = np.zeros((rows, 1)) if free else proposals.biases(scores, steps, source.held, targets[:, 1])  # [S, C]
     offsets = np.broadcast_to(offset[:, None], (rows, bias.shape[1], *offset.shape[1:]))
     steps = np.broadcast_to(steps[:, None], (rows, bias.shape[1], STEPS))
-    if request.sampled and other is None:
+    if sampled:
         more, where = _sampled(engine, source, request, first.probabilities, rest, outer, targets, struck)
         offsets, steps = np.concatenate([offsets, more], 1), np.concatenate([steps, where], 1)
         bias = np.concatenate([bias, np.zeros((rows, more.shape[1]))], 1)
@@ -241,8 +243,11 @@ def rest_offset(engine: Engine, source: Segments, faithfulness: float) -> tuple[
     return np.float32(faithfulness) * (planes - rest.probabilities), np.float32(faithfulness) * outer
 
 
-def rate(engine: Engine, found: Candidates, source: Cells, others: Sequence[Cells] = ()) -> NDArray[np.float64]:
-    """[S, C] how good candidates are as music: the critic's log odds, harmony and notes of the source kept.
+def rate(
+    engine: Engine, found: Candidates, source: Cells, faithfulness: float = 1.0, others: Sequence[Cells] = ()
+) -> NDArray[np.float64]:
+    """[S, C] how good candidates are as music: the critic's log odds, and harmony and notes of the source kept as much
+    as `faithfulness` asks for.
 
     others: answers [S, 16, 88] each that were given before; a candidate pays for being like the most similar one.
     """
@@ -250,7 +255,7 @@ def rate(engine: Engine, found: Candidates, source: Cells, others: Sequence[Cell
     if count == 1:
         return np.zeros((rows, 1))
     rated = CHROMA * np.minimum(chroma_similarity(found.cells, source[:, None]), CLOSE)
-    rated += NOTES * note_f1(found.cells, source[:, None])
+    rated = faithfulness * (rated + NOTES * note_f1(found.cells, source[:, None]))
     if engine.critic is not None:
         rated += engine.critic.rate(found.cells.reshape(-1, STEPS, PITCHES)).reshape(rows, count)
     if others:
@@ -274,7 +279,7 @@ def choose(
     values = np.stack([row.measure(cells) for row in ATTRIBUTES.values()], axis=-1)  # [S, C, 2]
     miss = np.nan_to_num(np.abs(values - found.targets[:, None]) / spread).sum(-1)
     changed = (cells != source[:, None]).mean((2, 3))
-    at_rest = (changed == 0) & (miss < 1e-6)
+    at_rest = (changed == 0) & (miss < 1e-6) & ~np.isnan(found.targets).any(-1, keepdims=True)
     beyond = np.maximum(miss - NEAR, 0)
     return np.asarray(np.argmax(rated - MISS * beyond - 1e-3 * (miss + changed) + 1e6 * at_rest, axis=1))
 
@@ -292,7 +297,7 @@ def edit(engine: Engine, cells: Cells, request: Request) -> Cells:
 def answer(engine: Engine, source: Segments, request: Request) -> Cells:
     """As `edit`, for segments that are encoded already."""
     found = candidates(engine, source, request)
-    best = choose(found, source.cells, spread_of(engine), rate(engine, found, source.cells))
+    best = choose(found, source.cells, spread_of(engine), rate(engine, found, source.cells, request.faithfulness))
     chosen = found.cells[np.arange(len(best)), best]
     return proposals.settle(chosen, found.scores, found.targets[:, 1])
 

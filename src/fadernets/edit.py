@@ -308,7 +308,7 @@ def _edit_roll(
         source = decoding.look(engine, score.cells(part))
         at = base[part][:, None] + np.arange(STEPS)
         found = decoding.candidates(engine, source, request.take(slice(a, a + BATCH)), fixed[at])
-        rated = decoding.rate(engine, found, source.cells, [other[at] for other in others])
+        rated = decoding.rate(engine, found, source.cells, request.faithfulness, [other[at] for other in others])
         for i, window in enumerate(part.tolist()):
             options = _joined(found.cells[i], roll[base[window] - 1] if base[window] else None)
             here = slice(i, i + 1)

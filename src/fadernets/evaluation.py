@@ -167,7 +167,7 @@ def preset(engine: Engine, data: Dataset, rows: NDArray[np.int64], seed: int) ->
         before, after, chroma, probability = [], [], [], []
         for a in range(0, len(rows), BATCH):
             source = decoding.look(engine, data.cells(rows[a : a + BATCH]))
-            cells = decoding.candidates(engine, source, Request(arousal=amount)).cells[:, 0]
+            cells = decoding.answer(engine, source, Request(arousal=amount))
             before.append(source.values)
             after.append(np.stack(list(attributes.measure(cells).values()), 1))
             chroma.append(scores.chroma_similarity(cells, source.cells))
