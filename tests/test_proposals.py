@@ -138,13 +138,22 @@ def test_too_much_sound_ends_the_weakest_hold_first():
     assert (cells == roll((0, 6, 40), (0, 6, 50))).all()  # a copy
 
 
-def test_notes_of_two_steps_are_cut_last():
+def test_then_a_short_note_of_a_chord_goes_and_notes_of_two_steps_are_cut_last():
     cells = roll((0, 2, 40), (0, 6, 50))
     scores = np.zeros((1, 16, 176), np.float32)
     scores[0, :, 88 + 50] = 0.4
-    np.testing.assert_array_equal(proposals.settle(cells, scores, np.array([4 / 16])), roll((0, 2, 40), (0, 2, 50)))
-    np.testing.assert_array_equal(proposals.settle(cells, scores, np.array([2 / 16])), roll((0, 1, 40), (0, 1, 50)))
-    np.testing.assert_array_equal(proposals.settle(cells, scores, np.array([0.0])), roll((0, 1, 40), (0, 1, 50)))
+    for count, expected in (
+        (4, [(0, 2, 40), (0, 2, 50)]),
+        (3, [(0, 1, 40), (0, 2, 50)]),  # the second step that scores least
+        (2, [(0, 2, 50)]),
+        (1, [(0, 1, 50)]),
+        (0, [(0, 1, 50)]),  # the onset step stays
+    ):
+        np.testing.assert_array_equal(proposals.settle(cells, scores, np.array([count / 16])), roll(*expected))
+    scores[0, 0, 40] = 0.5  # an outer voice's onset scores more
+    np.testing.assert_array_equal(
+        proposals.settle(roll((0, 1, 40), (0, 1, 50)), scores, np.array([1 / 16])), roll((0, 1, 40))
+    )
 
 
 def test_too_little_sound_holds_on_where_nothing_rubs():

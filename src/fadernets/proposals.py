@@ -31,7 +31,8 @@ STEP_NOISE = 0.3  # scale of the Gumbel noise on the steps of onsets
 STRIKES = (1.0, 0.85, 1.2, 1.4)  # factors on the number of struck notes that the first pass expects
 SAMPLED_AIMS = (1.0, 0.85, 1.2, 0.95, 1.05)
 OUTERS = (0.55, 0.25)  # what a cell of an outer voice scores more
-LAST, FIRST = 1.0, 0.2  # in landing: how much later a note of two steps is cut, how much sooner one of one is held
+# In landing: how much later a note of two steps is cut and one of one step goes, how much sooner one of one is held on.
+LAST, SMALL, FIRST = 1.5, 0.7, 0.2
 MOST = 256  # sounding cells that an answer can have: 16 voices
 
 
@@ -174,14 +175,15 @@ def _between(scores: Planes, wanted: Floats) -> Floats:
 def settle(cells: Cells, scores: Planes, density: Floats, pinned: Bools | None = None) -> Cells:
     """Cells [S, 16, 88] whose note ends are moved until the asked number of cells sounds, 16 x density [S] rounded.
 
-    Where too much sounds, the last held step of the note whose hold scores least goes, two-step notes last; where too
-    little, a note is held on into the free step that scores most, if no semitone beside it sounds there. Segments
-    whose density is nan, and pinned cells, stay. What no note's end can reach is not reached.
+    Where too much sounds, the last held step of the note whose hold scores least goes, then a note of one step that is
+    struck with others, last the second step of a note that has two; where too little, a note is held on into the free
+    step that scores most, if no semitone beside it sounds there. Onset steps stay, and so do pinned cells and segments
+    whose density is nan. What cannot be reached so is not reached.
     """
     out = cells.copy()
     wanted = np.floor(STEPS * np.nan_to_num(density) + 0.5).astype(np.int64)
     free = np.ones(cells.shape, bool) if pinned is None else ~pinned
-    hold = scores[..., PITCHES:]
+    onset, hold = scores[..., :PITCHES], scores[..., PITCHES:]
     rows = np.flatnonzero(~np.isnan(density))
     while len(rows):
         now = out[rows]
@@ -192,9 +194,12 @@ def settle(cells: Cells, scores: Planes, density: Floats, pinned: Bools | None =
         before = np.pad(sounds[:, :-1], ((0, 0), (1, 0), (0, 0)))
         beside = np.pad(sounds, ((0, 0), (0, 0), (1, 1)))
         opens = ~sounds & before & ~beside[..., 2:] & ~beside[..., :-2]
-        may = np.where((surplus > 0)[:, None, None], ends, opens) & free[rows]
+        struck = now == grid.ONSET
+        small = struck & (behind != grid.HOLD) & (struck.sum(-1, keepdims=True) > 1)
+        may = np.where((surplus > 0)[:, None, None], ends | small, opens) & free[rows]
         shortest = np.pad(now[:, :-1] == grid.ONSET, ((0, 0), (1, 0), (0, 0)))  # one step would be left of the note
-        rank = np.where((surplus > 0)[:, None, None], -hold[rows] - LAST * shortest, hold[rows] + FIRST * shortest)
+        less = np.where(small, -onset[rows] - SMALL, -hold[rows] - LAST * shortest)
+        rank = np.where((surplus > 0)[:, None, None], less, hold[rows] + FIRST * shortest)
         rank = np.where(may, rank, -np.inf)
         rank = rank.reshape(len(rows), -1)
         at = rank.argmax(1)
