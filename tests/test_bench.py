@@ -61,11 +61,13 @@ def test_encode_and_free_decode(benchmark, engine, count):
     benchmark(lambda: decoding.free(engine, decoding.look(engine, cells), Request()))
 
 
-@pytest.mark.parametrize("count", [1, 16], ids=["1-segment", "16-segments"])
-def test_whole_edit(benchmark, engine, count):
-    """Encode, search, measure. Targets: 1 segment 20 ms, 16 segments 120 ms."""
+@pytest.mark.parametrize("sampled", [decoding.QUICK, decoding.FULL], ids=["quick", "full"])
+@pytest.mark.parametrize("count", [1, 16, 32], ids=["1-segment", "16-segments", "32-segments"])
+def test_whole_edit(benchmark, engine, count, sampled):
+    """Encode, search, measure. Targets: 1 segment 20 ms, 16 segments 120 ms, 32 segments 160 ms; quick is for a fader
+    while it is dragged."""
     cells = segments(count)
-    request = Request({"rhythm_density": np.full(count, 0.75)})
+    request = Request({"rhythm_density": np.full(count, 0.75)}, sampled=sampled)
     benchmark(lambda: decoding.edit(engine, cells, request))
 
 

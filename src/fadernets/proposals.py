@@ -23,9 +23,9 @@ Bools = NDArray[np.bool_]
 
 CERTAIN = 10.0  # an offset that no probability outweighs
 HABIT = 0.15  # weight of a step's log odds: at most 0.45 either way, so that a step at rest (1/2) keeps its side
-# Candidates aim at these shares of the asked count of sounding cells, since a decoder that feeds on
-# its own output drifts from what the first pass promised.
-AIMS = (0.7, 0.85, 0.95, 1.0, 1.05, 1.15, 1.35)
+# Plain candidates aim at these shares of the asked count of sounding cells, since a decoder that feeds on
+# its own output drifts from what the first pass promised; landing does the rest.
+AIMS = (0.85, 1.0, 1.2)
 NOISE = 0.25  # of a cell, in units of the first pass's own uncertainty, 2 sqrt(p (1 - p))
 STEP_NOISE = 0.3  # scale of the Gumbel noise on the steps of onsets
 STRIKES = (1.0, 0.85, 1.2, 1.4)  # factors on the number of struck notes that the first pass expects
