@@ -682,7 +682,7 @@ def test_an_interrupt_is_quiet(run, piece, tmp_path, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(edit, "apply", interrupt)
+    monkeypatch.setattr(edit, "vary", interrupt)
     assert run("apply", piece, tmp_path / "out.mid") == (130, "", ["interrupted"])
 
 
