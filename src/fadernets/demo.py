@@ -16,6 +16,7 @@ from fadernets import audio, edit, rolls
 from fadernets.engine import DEFAULT_MODEL, Engine
 from fadernets.errors import FadernetsError
 from fadernets.midi import Document
+from fadernets.notes import ROLL_NOTE
 
 PIECE = "k545"
 TITLE = "Mozart, Sonata K. 545, first movement, bars 1-28"
@@ -24,7 +25,6 @@ EDITS = {
     "sparser": edit.Faders(move={"rhythm_density": -0.125, "note_density": -0.25}),
     "arousal-high": edit.Faders(arousal=1.0),
 }
-ROLL_NOTE = np.dtype([("onset", float), ("end", float), ("pitch", np.uint8), ("velocity", np.uint8)])
 
 
 @dataclass(frozen=True)

@@ -313,9 +313,8 @@ def _edit_roll(
             options = _joined(found.cells[i], roll[base[window] - 1] if base[window] else None)
             here = slice(i, i + 1)
             best = decoding.choose(found.take(here), source.cells[here], spread, rated[here], options[None])
-            roll[at[i]] = proposals.settle(options[best], found.scores[here], found.targets[here, 1], fixed[at[here]])[
-                0
-            ]
+            density, pinned = found.targets[here, 1], fixed[at[here]]
+            roll[at[i]] = proposals.settle(options[best], found.scores[here], density, pinned)[0]
         if progress:
             progress(min(a + BATCH, len(edited)), len(edited))
     return _without_orphans(roll)

@@ -19,6 +19,7 @@ from fadernets.attributes import ATTRIBUTES
 from fadernets.dataset import Dataset, label_of
 from fadernets.decoding import Request, Segments
 from fadernets.engine import CODES, Engine
+from fadernets.notes import ROLL_NOTE
 from fadernets.segments import STEPS_PER_BEAT
 
 Cells = NDArray[np.uint8]
@@ -212,19 +213,18 @@ def quality(
     return {"model": engine.name, "data": data.hash, "loop": loop, "seed": seed, **found}
 
 
-PAIR = np.dtype([("onset", np.float64), ("end", np.float64), ("pitch", np.int64), ("velocity", np.int64)])
-
-
 def pairs(
     engine: Engine, data: Dataset, *, each: int = 3, seed: int = 0
 ) -> list[tuple[str, NDArray[Any], NDArray[Any]]]:
     """Test segments before and after every move of `musicality.MOVES`, `each` a move, chosen by seed: title and notes
-    (in beats) as `rolls.draw_sheet` takes them."""
-    spread = decoding.spread_of(engine)
+    (in beats) as `rolls.draw_sheet` takes them. Of the corpora that the model rebuilds: those may be shown."""
+    recipe, spread = engine.info["recipe"], decoding.spread_of(engine)
+    names = [c for c in (recipe["corpora"] or data.manifest["corpora"]) if c not in recipe["label_corpora"]]
+    test = np.sort(np.concatenate([data.select(split="test", corpus=c) for c in names]))
     found = []
     for name in ATTRIBUTES:
         for move in musicality.MOVES:
-            matched = musicality.match(data, data.select(split="test"), name, move, spread, seed)
+            matched = musicality.match(data, test, name, move, spread, seed)
             cells, asked = data.cells(matched.source[:each]), matched.asked[:each]
             out = answer(engine, decoding.look(engine, cells), {name: asked}, "closed")
             title = f"{name.replace('_', ' ')} {move:+d} sd"
@@ -234,7 +234,7 @@ def pairs(
 
 def _in_beats(cells: NDArray[np.uint8]) -> NDArray[Any]:
     rows = grid.decode(cells)
-    notes = np.zeros(len(rows), PAIR)
+    notes = np.zeros(len(rows), ROLL_NOTE)
     notes["onset"], notes["end"] = np.maximum(rows[:, 0], 0) / STEPS_PER_BEAT, rows[:, 1] / STEPS_PER_BEAT
     notes["pitch"], notes["velocity"] = rows[:, 2], 80
     return notes

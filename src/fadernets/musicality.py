@@ -136,9 +136,7 @@ def counts(cells: Cells, source: Cells) -> dict[str, float]:
     """Plain counts beside the source; blip_share: of the struck notes, those that the source does not have, of one
     step, with nothing struck in the step before or behind."""
     new = (cells == ONSET) & (source != ONSET)
-    struck = np.pad(quality.onset_steps(cells), ((0, 0), (1, 1)))
-    alone = ~struck[:, :-2] & ~struck[:, 2:]  # N 16
-    blips = int((new & (quality.lengths(cells) == 1) & alone[..., None]).sum())
+    blips = int((new & quality.lone(cells)).sum())
     return {**quality.counts(cells, source), "blip_share": blips / max(int((cells == ONSET).sum()), 1)}
 
 

@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 NOTE = np.dtype(
     [("onset", np.int64), ("end", np.int64), ("pitch", np.uint8), ("velocity", np.uint8), ("track", np.int32)]
 )
+# The same as pictures take it: onset and end in quarter-beats.
+ROLL_NOTE = np.dtype([("onset", float), ("end", float), ("pitch", np.uint8), ("velocity", np.uint8)])
 SHORTEST_BEAT = 64  # the largest denominator of a time signature
 DEFAULT_TEMPO = 500_000  # microseconds a quarter: 120 bpm, what the paper assumes where a file has no tempo
 

@@ -78,11 +78,16 @@ def lengths(cells: Cells) -> NDArray[np.uint8]:
     return found
 
 
-def isolated(cells: Cells) -> Ints:
-    """[S] struck notes of one step with nothing struck in the step before or behind it."""
+def lone(cells: Cells) -> Bools:
+    """[S, 16, 88] the onsets of notes of one step with nothing struck in the step before or behind it."""
     struck = np.pad(onset_steps(cells), ((0, 0), (1, 1)))
     alone = ~struck[:, :-2] & ~struck[:, 2:]  # S 16
-    return (per_step(lengths(cells) == 1) * alone).sum(axis=1)
+    return (lengths(cells) == 1) & alone[..., None]
+
+
+def isolated(cells: Cells) -> Ints:
+    """[S] how many notes are `lone`."""
+    return total(lone(cells))
 
 
 def clashing(cells: Cells) -> Bools:
