@@ -75,7 +75,7 @@ def _manifest(codec, names, corpora, splits, bars):
     return {
         "codec": codec,
         "corpora": names,
-        "attributes": list(attributes.ATTRIBUTES),
+        "attributes": list(attributes.CODED),
         "pieces": pieces,
         "sources": sources,
     }

@@ -7,7 +7,7 @@ import pytest
 
 from fadernets import grid
 from fadernets.attributes import (
-    ATTRIBUTES,
+    CODED,
     key,
     measure,
     note_density,
@@ -63,13 +63,13 @@ def test_every_attribute_measures_any_number_of_segments_within_its_range(segmen
     cells = np.repeat(CELLS[None], segments, axis=0)
     for name, values in measure(cells).items():
         assert values.shape == (segments,)
-        assert ((values >= ATTRIBUTES[name].low) & (values <= ATTRIBUTES[name].high)).all()
+        assert ((values >= CODED[name].low) & (values <= CODED[name].high)).all()
     assert key(cells).shape == (segments,)
     assert grid.unpack(grid.pack(cells)).shape == cells.shape
 
 
 def test_the_option_of_an_attribute_is_its_name_with_dashes():
-    assert [row.option for row in ATTRIBUTES.values()] == ["rhythm-density", "note-density"]
+    assert [row.option for row in CODED.values()] == ["rhythm-density", "note-density"]
 
 
 def test_an_onset_in_a_held_chord_is_an_onset():
@@ -80,6 +80,6 @@ def test_an_onset_in_a_held_chord_is_an_onset():
 
 def test_leading_shapes_pass_through():
     many = np.stack([CELLS[None], grid.from_notes(np.array([(0, 8, 62)]))[None]])  # [2, 1, 16, 88]
-    for row in ATTRIBUTES.values():
+    for row in CODED.values():
         assert row.measure(many).shape == (2, 1)
     assert note_density(many)[:, 0].tolist() == [12 / 16, 8 / 16]

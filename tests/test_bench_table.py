@@ -9,7 +9,7 @@ from conftest import write_performances
 from toy_runs import SIZES, change_weights, write_toy
 
 from fadernets import bench, checkpoints, protocols, provenance, training
-from fadernets.attributes import ATTRIBUTES
+from fadernets.attributes import CODED
 from fadernets.errors import FadernetsError
 
 # Tables
@@ -25,7 +25,7 @@ def figures(k, paper=True, strict=True, clusters=False):
         "reconstruction": dict.fromkeys(bench.RECONSTRUCTION, 0.1 * k),
         "encoder": dict.fromkeys(bench.ENCODER[:-1], 0.01 * k),
     }
-    for i, attribute in enumerate(ATTRIBUTES):
+    for i, attribute in enumerate(CODED):
         if paper:
             names = ("consistency", "restrictiveness", "linearity", "pooled_r2")
             found[f"paper/{attribute}"] = {n: spread(0.1 * k + 0.01 * j + 0.001 * i) for j, n in enumerate(names)}
@@ -37,7 +37,7 @@ def figures(k, paper=True, strict=True, clusters=False):
         found["quality/real"] = dict.fromkeys(bench.QUALITY, 0.5)
     if clusters:
         own = {"balanced_accuracy": 0.7, "silhouette": 0.3, "silhouette_by_label": 0.2}
-        own |= {f"{a}_{side}": v for a in ATTRIBUTES for side, v in (("high", 0.6), ("low", 0.4))}
+        own |= {f"{a}_{side}": v for a in CODED for side, v in (("high", 0.6), ("low", 0.4))}
         found["clusters"] = {
             "learned": True, "labelled_training_segments": 26, "segments": 5, "pieces": 2, "balanced_accuracy": 0.8,
             "low": 0.75, "high": 0.85, "rhythm": own, "note": own,
@@ -68,7 +68,7 @@ def test_published_numbers_are_the_papers():
         "fader-networks": [0.2730, 0.4983, 0.6861, 0.7379, 0.5482, 0.4647],
         "glsr-vae": [0.1891, 0.1969, 0.6365, 0.7136, 0.2465, 0.1799],
     }
-    assert list(ATTRIBUTES) == ["rhythm_density", "note_density"]
+    assert list(CODED) == ["rhythm_density", "note_density"]
     for name, row in expected.items():
         three = [published[name][figure] for figure in ("consistency", "restrictiveness", "linearity")]
         assert [value for pair in three for value in pair] == row, name

@@ -203,7 +203,7 @@ def test_what_opens(folder, exported):
     engine = Engine.open(folder)
     assert engine.name == "toy"
     assert engine.folder == folder
-    assert set(engine.calibration) == set(attributes.ATTRIBUTES)
+    assert set(engine.calibration) == set(attributes.CODED)
     assert engine.load() is engine
     assert Engine.open(str(folder)).name == "toy"
 

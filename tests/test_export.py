@@ -132,14 +132,14 @@ def test_the_curves_are_those_of_the_validation_split(exported, songs):
 def test_the_statistics_are_those_of_the_training_split_without_the_labelled(exported, songs):
     engine = Engine.open(exported[True][0])
     rows = songs.select(split="train", corpus="songs")
-    names = list(attributes.ATTRIBUTES)
+    names = list(attributes.CODED)
     assert engine.info["statistics"] == attribute_statistics(songs.attributes[rows], names)
 
 
 @pytest.mark.parametrize("corpora", [["vgmidi"], ["songs"], ["songs", "vgmidi"], []])
 def test_the_statistics_are_of_the_corpora_that_the_recipe_names(songs, corpora):
     rows = [songs.select(split="train", corpus=c) for c in corpora or ["songs", "vgmidi"]]
-    expected = attribute_statistics(songs.attributes[np.concatenate(rows)], list(attributes.ATTRIBUTES))
+    expected = attribute_statistics(songs.attributes[np.concatenate(rows)], list(attributes.CODED))
     assert statistics(songs, {"corpora": corpora, "label_corpora": []}) == expected
 
 

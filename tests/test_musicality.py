@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fadernets import attributes, evaluation, grid, musicality, quality, scores
-from fadernets.attributes import ATTRIBUTES
+from fadernets.attributes import CODED
 from fadernets.engine import Engine
 from fadernets.musicality import LEVEL, OTHERS, compare, counts, match, position_distance, repeats_alike
 
@@ -45,7 +45,7 @@ def scattered():
 def test_real_segments_have_the_asked_level(scattered, name, move):
     rows = np.arange(1200)
     found = match(scattered, rows, name, move, SPREAD, 0)
-    a = list(ATTRIBUTES).index(name)
+    a = list(CODED).index(name)
     values, piece = scattered.attributes, scattered.piece
     assert len(found.source) > 20
     exact = values[found.source, a] + move * SPREAD[a]
@@ -192,7 +192,7 @@ def test_every_move_that_has_enough(songlike):
     found = musicality.evaluate(same, songlike, np.arange(800), UNITS, progress=lambda *now: told.append(now))
     assert found["features"] == list(quality.FEATURES)
     moves = [key for key in found if "/" in key]
-    assert set(moves) <= {f"{name}/{move:+d}" for name in ATTRIBUTES for move in musicality.MOVES}
+    assert set(moves) <= {f"{name}/{move:+d}" for name in CODED for move in musicality.MOVES}
     assert len(asked) == len(moves) >= 4
     assert all(n > len(quality.FEATURES) for _, n in asked)
     assert told == [(i, 8) for i in range(1, 9)]
@@ -245,7 +245,7 @@ def test_pairs_to_be_drawn(songs, exported, monkeypatch):
     found = evaluation.pairs(engine, songs, each=2, seed=1)
     assert found
     titles = [title for title, _, _ in found]
-    assert set(titles) <= {f"{n.replace('_', ' ')} {m:+d} sd" for n in ATTRIBUTES for m in musicality.MOVES}
+    assert set(titles) <= {f"{n.replace('_', ' ')} {m:+d} sd" for n in CODED for m in musicality.MOVES}
     assert max(titles.count(title) for title in titles) <= 2
     for _, before, after in found:
         assert len(before) > 0

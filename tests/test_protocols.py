@@ -13,13 +13,13 @@ from torch.nn import functional as F
 from toy_runs import BY_CODE, GIVEN, TOYS, made_once, toy
 
 from fadernets import disentanglement, grid, protocols, quality, scores, tokens
-from fadernets.attributes import ATTRIBUTES, measure
+from fadernets.attributes import CODED, measure
 from fadernets.protocols import LOOPS, Bench, choose, evaluate, likelihood
 from fadernets.subjects import Looked, Outputs, Subject
 from fadernets.training import choose_rows
 
 FADERS = [*BY_CODE, "told", *GIVEN]
-every_attribute = pytest.mark.parametrize("attribute", ATTRIBUTES)
+every_attribute = pytest.mark.parametrize("attribute", CODED)
 PAPER = {"consistency", "restrictiveness", "linearity", "pooled_r2", "constant_share", "cut"}
 STRICT = {
     "consistency", "restrictiveness", "linearity", "pooled_r2", "spearman", "leakage", "error", "response_range",
@@ -45,7 +45,7 @@ def bench_of(subject, runs=2, seed=0, judge=None):
 
 
 def position_of(attribute):
-    return list(ATTRIBUTES).index(attribute)
+    return list(CODED).index(attribute)
 
 
 def filled(count, attribute):
@@ -130,7 +130,7 @@ class Stub:
         self.data, self.table, self.kind = data, np.asarray(table), kind
         self.rows = SimpleNamespace(train=self.corpus_rows("train"))
         self.looked_at = []
-        self.faders = dict.fromkeys(ATTRIBUTES, kind)
+        self.faders = dict.fromkeys(CODED, kind)
 
     def corpus_rows(self, split):
         return self.data.select(split=split, corpus="maestro")
@@ -144,7 +144,7 @@ class Stub:
     def training(self):
         values = np.asarray(self.data.attributes[self.rows.train], np.float64)
         levels = 15 * (values - values.min(0)) / np.ptp(values, axis=0)  # 0..15
-        return values, dict(zip(ATTRIBUTES, levels.T, strict=True)) if self.kind == "zd" else {}
+        return values, dict(zip(CODED, levels.T, strict=True)) if self.kind == "zd" else {}
 
     def opened(self, attribute):
         values = np.asarray(self.data.attributes[self.rows.train, position_of(attribute)], np.float64)
@@ -385,8 +385,8 @@ def test_metrics_of_codes_know_which_column_is_a_fader(subjects, rated, name, co
     subject = subjects(name)
     rows = subject.corpus_rows("test")
     codes = np.concatenate(list(subject.encode(rows).values()), 1).astype(np.float64)
-    values = {n: rated.attributes[rows, i].astype(np.float64) for i, n in enumerate(ATTRIBUTES)}
-    faders = dict(zip(ATTRIBUTES, columns, strict=True)) if columns else None
+    values = {n: rated.attributes[rows, i].astype(np.float64) for i, n in enumerate(CODED)}
+    faders = dict(zip(CODED, columns, strict=True)) if columns else None
     found = protocols.encoder(subject, rows)
     assert found == disentanglement.metrics(codes, values, faders)
     assert ("regularised_r2" in found) == (columns is not None)
@@ -481,7 +481,7 @@ def test_every_documented_figure_is_there_and_finite(subjects, rated, few, name)
     assert np.isfinite(numbers(found)).all()
     head = {key: found.pop(key) for key in ("model", "run", "step", "trained_at", "data", "runs", "seed", "spread")}
     spread = rated.attributes[rated.select(split="train", corpus="maestro")].astype(float).std(0)
-    assert head.pop("spread") == pytest.approx(dict(zip(ATTRIBUTES, spread, strict=True)))
+    assert head.pop("spread") == pytest.approx(dict(zip(CODED, spread, strict=True)))
     assert head == {"model": TOYS[name][0], "run": name, "step": 7, "trained_at": ""} | {
         "data": rated.hash, "runs": 1, "seed": 3
     }  # fmt: skip
@@ -495,7 +495,7 @@ def test_every_documented_figure_is_there_and_finite(subjects, rated, few, name)
     if name in FADERS:
         expected |= {"quality/real"}
         assert set(found["quality/real"]) == QUALITY | {"nats", "nats_a_token"}
-        for attribute in ATTRIBUTES:
+        for attribute in CODED:
             expected.add(f"paper/{attribute}")
             assert set(found[f"paper/{attribute}"]) == PAPER
             for loop in LOOPS:
@@ -510,7 +510,7 @@ def test_a_protocol_by_itself(subjects, few):
     subject = subjects("pati")
     both = evaluate(subject, runs=1)
     one, other = (evaluate(subject, (protocol,), runs=1) for protocol in ("paper", "strict"))
-    assert {key for key in one if "/" in key} == {f"paper/{attribute}" for attribute in ATTRIBUTES}
+    assert {key for key in one if "/" in key} == {f"paper/{attribute}" for attribute in CODED}
     assert one == {key: both[key] for key in one}
     assert not [key for key in other if key.startswith("paper/")]
     assert set(one) | set(other) == set(both)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fadernets import grid, scores
-from fadernets.attributes import ATTRIBUTES
+from fadernets.attributes import CODED
 
 SPREAD = np.array([0.25, 2.0])  # of rhythm density and note density in the training data
 VALUES = np.array([2, 4, 8, 16]) / 16
@@ -254,12 +254,12 @@ def test_a_failure_counts_as_the_worst_value():
     assert paper(out, values)["consistency"] == pytest.approx(1 - np.mean([0, np.std([0, 0.5])]) / SPREAD[0])
 
 
-@pytest.mark.parametrize("name", ATTRIBUTES)
+@pytest.mark.parametrize("name", CODED)
 def test_nothing_but_failures(name):
     values = np.array([0.25, 0.5])
     found = strict(np.stack([[SILENCE, SILENCE]]), values, name)
     assert found["failures"] == 1
-    assert found["error"] == pytest.approx(ATTRIBUTES[name].high - values.mean())
+    assert found["error"] == pytest.approx(CODED[name].high - values.mean())
     assert (found["linearity"], found["spearman"]) == (0, 0)
 
 

@@ -8,7 +8,7 @@ import torch
 from toy_runs import BY_CODE, GIVEN, TOYS, change_weights, made_once, toy, write_toy
 
 from fadernets import checkpoints
-from fadernets.attributes import ATTRIBUTES
+from fadernets.attributes import CODED
 from fadernets.controls import Calibration
 from fadernets.errors import FadernetsError
 from fadernets.models import MODELS
@@ -17,7 +17,7 @@ from fadernets.subjects import Outputs, Subject
 
 every_model = pytest.mark.parametrize("name", TOYS)
 with_faders = pytest.mark.parametrize("name", [*BY_CODE, "told", *GIVEN])
-every_attribute = pytest.mark.parametrize("attribute", ATTRIBUTES)
+every_attribute = pytest.mark.parametrize("attribute", CODED)
 ROWS = np.array([3, 70, 21, 98, 14])
 
 
@@ -33,7 +33,7 @@ def subjects(data, tmp_path_factory):
 
 
 def position_of(attribute):
-    return list(ATTRIBUTES).index(attribute)
+    return list(CODED).index(attribute)
 
 
 def by_hand(subject, looked, codes, asked):
@@ -168,7 +168,7 @@ def test_rows_of_a_split(subjects, data, tmp_path):
 def test_faders_of_every_model(subjects):
     for name in TOYS:
         kind = "zd" if name in (*BY_CODE, "told") else "given"
-        expected = dict.fromkeys(ATTRIBUTES, kind) if name in (*BY_CODE, "told", *GIVEN) else {}
+        expected = dict.fromkeys(CODED, kind) if name in (*BY_CODE, "told", *GIVEN) else {}
         assert subjects(name).faders == expected, name
 
 
@@ -177,7 +177,7 @@ def test_faders_of_every_model(subjects):
 def test_a_fader_moves_its_own_dimension_or_value_and_nothing_else(subjects, name, attribute):
     subject = subjects(name)
     looked, a = subject.look(ROWS), position_of(attribute)
-    positions = np.array([0.1, 0.9]) * ATTRIBUTES[attribute].high if name in GIVEN else np.array([-2.5, 3.0])
+    positions = np.array([0.1, 0.9]) * CODED[attribute].high if name in GIVEN else np.array([-2.5, 3.0])
     found = subject.slide(looked, attribute, positions)
     assert found.cells.shape == (len(ROWS), 2, 16, 88)
     plain = by_hand(subject, looked, looked.codes, looked.values)

@@ -731,7 +731,7 @@ def real(tmp_path_factory):
         if codec == "grid":
             del arrays["seconds"]
         manifest = {"codec": codec, "corpora": ["maestro", "vgmidi"], "pieces": []}
-        manifest["attributes"] = list(attributes.ATTRIBUTES)
+        manifest["attributes"] = list(attributes.CODED)
         return write_dataset(tmp_path_factory.mktemp("real") / codec, manifest, arrays)
 
     return {codec: data(codec) for codec in CODECS}

@@ -9,13 +9,13 @@ from sklearn.metrics import r2_score
 from toy_runs import toy
 
 from fadernets import controls, grid, quality, tokens, transfer
-from fadernets.attributes import ATTRIBUTES, measure
+from fadernets.attributes import CODED, measure
 from fadernets.errors import FadernetsError
 from fadernets.subjects import Outputs, Subject
 from fadernets.transfer import Regressor
 
 FIGURES = {"agreement_of_changed", "agreement", "low", "high", "changed", "chroma_similarity", "note_f1"}
-BOTH = {f"{name}_{side}" for name in ("agreement", "predicted", *ATTRIBUTES) for side in ("up", "down")}
+BOTH = {f"{name}_{side}" for name in ("agreement", "predicted", *CODED) for side in ("up", "down")}
 CENTRE = 40  # key that the made-up decode strikes
 
 

@@ -73,15 +73,17 @@ class Attribute:
         return self.name.replace("_", "-")
 
 
-ATTRIBUTES = {
+# What models, data sets and protocols know, in the order of their codes and columns.
+CODED = {
     row.name: row
     for row in (
         Attribute("rhythm_density", rhythm_density, 0.0, 1.0, "onset steps / 16", near=1 / STEPS, grain=1 / STEPS),
         Attribute("note_density", note_density, 0.0, float(MAX_VOICES), "notes sounding a step", near=0.5),
     )
 }
+ATTRIBUTES = dict(CODED)
 
 
 def measure(cells: Cells) -> dict[str, NDArray[np.float64]]:
-    """Every attribute of cells [S, 16, 88]: name -> [S]."""
-    return {name: row.measure(cells) for name, row in ATTRIBUTES.items()}
+    """The coded attributes of cells [S, 16, 88]: name -> [S]."""
+    return {name: row.measure(cells) for name, row in CODED.items()}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fadernets.attributes import ATTRIBUTES
+from fadernets.attributes import CODED
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
 from fadernets.provenance import code_hash, provenance
@@ -233,9 +233,9 @@ def tables(found: Mapping[str, Mapping[str, Any]]) -> str:
     known = {row.recipe for row in TABLE}
     rows = [row for row in TABLE if row.recipe in found] + [Row(name, name) for name in found if name not in known]
     parts = [
-        paper_table([row for row in rows if f"paper/{next(iter(ATTRIBUTES))}" in found[row.recipe]], found),
-        *(strict_table(rows, found, name) for name in ATTRIBUTES),
-        *(quality_table(rows, found, name) for name in ATTRIBUTES),
+        paper_table([row for row in rows if f"paper/{next(iter(CODED))}" in found[row.recipe]], found),
+        *(strict_table(rows, found, name) for name in CODED),
+        *(quality_table(rows, found, name) for name in CODED),
         reconstruction_table([row for row in rows if "reconstruction" in found[row.recipe]], found),
         cluster_table([row for row in rows if "clusters" in found[row.recipe]], found),
     ]
@@ -273,7 +273,7 @@ def paper_table(rows: Sequence[Row], found: Mapping[str, Mapping[str, Any]]) -> 
         return ""
     head, columns = ["`paper` protocol: ours (published)"], []
     for figure in ("consistency", "restrictiveness", "linearity", "pooled_r2"):
-        for i, attribute in enumerate(ATTRIBUTES):
+        for i, attribute in enumerate(CODED):
             head.append(f"{figure.replace('_', ' ')}, {attribute.replace('_', ' ')}")
             cells = [found[row.recipe][f"paper/{attribute}"][figure] for row in rows]
             best = _best([c["mean"] for c in cells])
@@ -361,7 +361,7 @@ def cluster_table(rows: Sequence[Row], found: Mapping[str, Mapping[str, Any]]) -
         c = found[row.recipe]["clusters"]
         for code in (name for name, value in c.items() if isinstance(value, dict)):
             own = c[code]
-            density = [f"{_cell(own.get(f'{a}_high'))} / {_cell(own.get(f'{a}_low'))}" for a in ATTRIBUTES]
+            density = [f"{_cell(own.get(f'{a}_high'))} / {_cell(own.get(f'{a}_low'))}" for a in CODED]
             means = "learned" if c["learned"] else "of labels"
             lines.append(
                 [row.title, means, str(c["labelled_training_segments"]), code, f"{own['balanced_accuracy']:.3f}",
@@ -378,7 +378,7 @@ def cluster_table(rows: Sequence[Row], found: Mapping[str, Mapping[str, Any]]) -
         "silhouette",
         "by label",
     ]
-    head += [f"{a.replace('_', ' ')}, high / low" for a in ATTRIBUTES]
+    head += [f"{a.replace('_', ' ')}, high / low" for a in CODED]
     return _markdown(head, lines) if lines else ""
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadernets import attributes, controls, grid, proposals
-from fadernets.attributes import ATTRIBUTES
+from fadernets.attributes import CODED
 from fadernets.engine import CODES, Codes, Engine, Planes, planes_of
 from fadernets.grid import PITCHES
 from fadernets.proposals import CERTAIN
@@ -87,7 +87,7 @@ class Segments:
     @property
     def values(self) -> NDArray[np.float64]:
         """[S, 2] attribute values in the order of the table, as the decoder reads them."""
-        return np.stack([self.before[name] for name in ATTRIBUTES], axis=1)
+        return np.stack([self.before[name] for name in CODED], axis=1)
 
     @property
     def held(self) -> NDArray[np.bool_]:
@@ -117,7 +117,7 @@ def moved_codes(engine: Engine, source: Segments, request: Request) -> tuple[Cod
     """Codes after the preset and the faders, and the attribute values [S, 2] that they stand for."""
     values = request.levels(source)
     codes = []
-    for i, (code, name) in enumerate(zip(CODES, ATTRIBUTES, strict=True)):
+    for i, (code, name) in enumerate(zip(CODES, CODED, strict=True)):
         z = getattr(source.codes, code)
         if i == RHYTHM and request.rhythm is not None:
             z = z + request.rhythm.shift
@@ -126,7 +126,7 @@ def moved_codes(engine: Engine, source: Segments, request: Request) -> tuple[Cod
             shifted = controls.shift(z, engine.means[code], request.arousal)
             step = shifted[:, controls.REGULARISED] - z[:, controls.REGULARISED]
             implied = curve.to_value(curve.to_zd(values[:, i]) + step)
-            values[:, i] = np.clip(implied, ATTRIBUTES[name].low, ATTRIBUTES[name].high)
+            values[:, i] = np.clip(implied, CODED[name].low, CODED[name].high)
             z = shifted
         if name in request.asked:
             z = controls.move(z, curve, values[:, i], request.asked[name])
@@ -142,7 +142,7 @@ def targets_of(source: Segments, request: Request) -> NDArray[np.float64]:
     A preset alone holds none: nan.
     """
     rest = np.full_like(source.values, np.nan) if request.arousal else request.levels(source)
-    columns = [request.asked.get(name, rest[:, i]) for i, name in enumerate(ATTRIBUTES)]
+    columns = [request.asked.get(name, rest[:, i]) for i, name in enumerate(CODED)]
     return np.stack(columns, axis=1)
 
 
@@ -276,7 +276,7 @@ def choose(
     spread [2] is each attribute's standard deviation; `cells` replaces the candidates' own cells.
     """
     cells = found.cells if cells is None else cells
-    values = np.stack([row.measure(cells) for row in ATTRIBUTES.values()], axis=-1)  # [S, C, 2]
+    values = np.stack([row.measure(cells) for row in CODED.values()], axis=-1)  # [S, C, 2]
     miss = np.nan_to_num(np.abs(values - found.targets[:, None]) / spread).sum(-1)
     changed = (cells != source[:, None]).mean((2, 3))
     at_rest = (changed == 0) & (miss < 1e-6) & ~np.isnan(found.targets).any(-1, keepdims=True)
@@ -286,7 +286,7 @@ def choose(
 
 def spread_of(engine: Engine) -> NDArray[np.float64]:
     """[2] the attributes' standard deviations in the training data."""
-    return np.array([engine.info["statistics"][name]["std"] for name in ATTRIBUTES])
+    return np.array([engine.info["statistics"][name]["std"] for name in CODED])
 
 
 def edit(engine: Engine, cells: Cells, request: Request) -> Cells:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadernets import controls, grid
-from fadernets.attributes import ATTRIBUTES
+from fadernets.attributes import CODED
 from fadernets.critic import Critic
 from fadernets.errors import FadernetsError
 from fadernets.grid import PITCHES
@@ -69,7 +69,7 @@ class Engine:
             name: controls.Calibration(np.asarray(c["values"], np.float64), np.asarray(c["zd"], np.float64))
             for name, c in info["calibration"].items()
         }
-        _ = [float(info["statistics"][name]["std"]) for name in ATTRIBUTES], info["sha256"].keys()  # or raise here
+        _ = [float(info["statistics"][name]["std"]) for name in CODED], info["sha256"].keys()  # or raise here
 
     @classmethod
     def open(cls, model: str | Path = DEFAULT_MODEL) -> Engine:
@@ -82,7 +82,7 @@ class Engine:
             lacking = {"codec", "recipe", "data", "statistics", "habits", "sha256"} - set(info)
             if lacking:
                 raise ModelError(f"{folder}/model.json: lacks {', '.join(sorted(lacking))}; export it again")
-            missing = set(ATTRIBUTES) - set(info["calibration"])
+            missing = set(CODED) - set(info["calibration"])
             if missing:
                 raise ModelError(f"{folder}: has no curve for {', '.join(sorted(missing))}; export it again")
             return cls(folder, info)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadernets import attributes, controls, decoding, grid, musicality, scores
-from fadernets.attributes import ATTRIBUTES
+from fadernets.attributes import CODED
 from fadernets.dataset import Dataset, label_of
 from fadernets.decoding import Request, Segments
 from fadernets.engine import CODES, Engine
@@ -46,7 +46,7 @@ def evaluate(
         rows = data.select(split="test", corpus=corpus)
         jobs.append((f"reconstruction/{corpus}", lambda rows=rows: reconstruction(engine, data, rows)))  # type: ignore[misc]
     test = np.concatenate([data.select(split="test", corpus=c) for c in corpora])
-    for name in ATTRIBUTES:
+    for name in CODED:
         for loop in ("open", "closed"):
             jobs.append(
                 (f"{name}/{loop}", lambda n=name, p=loop: strict(engine, data, test, n, p, runs, seed))  # type: ignore[misc]
@@ -104,7 +104,7 @@ def asked_values(engine: Engine, name: str) -> Floats:
 def values_to_ask(name: str, statistics: dict[str, float]) -> Floats:
     """The same from an attribute's statistics."""
     values = np.linspace(statistics["p5"], statistics["p95"], T)
-    grain = ATTRIBUTES[name].grain
+    grain = CODED[name].grain
     return np.round(values / grain) * grain if grain else values
 
 
@@ -174,7 +174,7 @@ def preset(engine: Engine, data: Dataset, rows: NDArray[np.int64], seed: int) ->
             chroma.append(scores.chroma_similarity(cells, source.cells))
             probability.append(engine.arousal(engine.encode(cells)) - engine.arousal(source.codes))
         change = np.concatenate(after) - np.concatenate(before)
-        figures = {f"{name}_change": float(change[:, i].mean()) for i, name in enumerate(ATTRIBUTES)}
+        figures = {f"{name}_change": float(change[:, i].mean()) for i, name in enumerate(CODED)}
         moved = np.abs(change).max(1) > 1e-9
         figures["changed_share"] = float(moved.mean())
         figures["probability_change"] = float(np.concatenate(probability).mean())
@@ -222,7 +222,7 @@ def pairs(
     names = [c for c in (recipe["corpora"] or data.manifest["corpora"]) if c not in recipe["label_corpora"]]
     test = np.sort(np.concatenate([data.select(split="test", corpus=c) for c in names]))
     found = []
-    for name in ATTRIBUTES:
+    for name in CODED:
         for move in musicality.MOVES:
             matched = musicality.match(data, test, name, move, spread, seed)
             cells, asked = data.cells(matched.source[:each]), matched.asked[:each]
@@ -248,7 +248,7 @@ def table(figures: dict[str, Any]) -> str:
         if kind == "reconstruction":
             values = " | ".join(f"{row[name]:.4f}" for name in ("note_f1", "precision", "recall"))
             lines.append(f"| {corpus} | {row['segments']} | {values} |")
-    faders = [key for key in figures if key.partition("/")[0] in ATTRIBUTES]
+    faders = [key for key in figures if key.partition("/")[0] in CODED]
     heads = [key.replace("_", " ").replace("/", ", ") for key in faders]
     lines += ["", f"| fader, loop | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     for name in figures[faders[0]]:

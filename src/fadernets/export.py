@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadernets import checkpoints, fit_critic, habits, onnx_graphs
-from fadernets.attributes import ATTRIBUTES
+from fadernets.attributes import CODED
 from fadernets.batches import find_pairs
 from fadernets.cards import card
 from fadernets.controls import REGULARISED, Calibration
@@ -77,7 +77,7 @@ def export(run: Path, folder: Path, *, name: str | None = None, data: Path | Non
         "statistics": statistics(dataset, recipe),
         "habits": onset_habits(dataset, recipe),
         "sha256": hashes,
-        "calibration": {a: {"values": [0.0, 1.0], "zd": [0.0, 1.0]} for a in ATTRIBUTES},
+        "calibration": {a: {"values": [0.0, 1.0], "zd": [0.0, 1.0]} for a in CODED},
     }
     engine = Engine(new, info)
     info["calibration"] = calibrate(engine, dataset)
@@ -121,7 +121,7 @@ def calibrate(engine: Engine, data: Dataset) -> dict[str, dict[str, list[float]]
     cells = data.cells(rows)
     codes = engine.encode(cells)
     curves = {}
-    for code, (name, attribute) in zip(CODES, ATTRIBUTES.items(), strict=True):
+    for code, (name, attribute) in zip(CODES, CODED.items(), strict=True):
         curve = Calibration.fit(attribute.measure(cells), getattr(codes, code)[:, REGULARISED])
         curves[name] = {"values": curve.values.round(6).tolist(), "zd": curve.zd.round(6).tolist()}
     return curves

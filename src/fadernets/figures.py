@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fadernets import plots, rolls, tokens
 from fadernets import transfer as arousal
-from fadernets.attributes import ATTRIBUTES
+from fadernets.attributes import CODED
 from fadernets.controls import cluster_probability
 from fadernets.dataset import Dataset
 from fadernets.errors import FadernetsError
@@ -101,7 +101,7 @@ def _panels(subject: Subject, maps: Maps, values: NDArray[np.float64]) -> list[l
     for name, (code, points, high) in maps.items():
         dimensions = {attribute: d for attribute, (of, d) in subject.model.FADERS.items() if of == name}
         row = []
-        for i, (attribute, about) in enumerate(ATTRIBUTES.items()):
+        for i, (attribute, about) in enumerate(CODED.items()):
             title = attribute.replace("_", " ")
             if attribute in dimensions or not dimensions:
                 row.append(Panel(f"{name}: {title}", points, values[:, i], unit=about.unit))

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from fadernets import decoding, musicality, quality
-from fadernets.attributes import ATTRIBUTES
+from fadernets.attributes import CODED
 from fadernets.critic import Critic
 from fadernets.dataset import Dataset
 from fadernets.decoding import Request
@@ -30,7 +30,7 @@ def fit(engine: Engine, data: Dataset, rows: NDArray[np.int64], *, each: int = 4
     """A critic from up to `each` segments of `rows` a move of `musicality.MOVES`; None where none can be matched."""
     rng = np.random.default_rng(seed)
     spread = decoding.spread_of(engine)
-    moves = [(name, move) for name in ATTRIBUTES for move in musicality.MOVES]
+    moves = [(name, move) for name in CODED for move in musicality.MOVES]
     matched = [(name, musicality.match(data, rows, name, move, spread, seed)) for name, move in moves]
     matched = [(name, m) for name, m in matched if len(m.source)]
     if not matched:

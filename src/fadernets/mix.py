@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadernets import attributes, decoding, edit, grid
-from fadernets.attributes import ATTRIBUTES
+from fadernets.attributes import CODED
 from fadernets.edit import Cells, Progress, Score, cell, number
 from fadernets.engine import Engine
 from fadernets.errors import FadernetsError
@@ -216,7 +216,7 @@ def describe(cells: Cells) -> list[dict[str, Any]]:
 
 def table(report: Report) -> str:
     """What each segment of A and B had, and what OUT has."""
-    heads = [f"{name.replace('_', ' '):^23}" for name in ATTRIBUTES]
+    heads = [f"{name.replace('_', ' '):^23}" for name in CODED]
     columns = f"{'A':>7} {'B':>7} {'out':>7}"
     lines = [
         "  ".join([f"{'bar':>5} {'A bar':>6}", *heads]),
@@ -224,7 +224,7 @@ def table(report: Report) -> str:
     ]
     rows = [(f"{s.bar:>5} {s.a['bar']:>6}", vars(s)) for s in report.segments]
     for place, sides in [*rows, (f"{'mean':>5} {'':>6}", report.means)]:
-        values = (" ".join(f"{cell(sides[side][n]):>7}" for side in SIDES) for n in ATTRIBUTES)
+        values = (" ".join(f"{cell(sides[side][n]):>7}" for side in SIDES) for n in CODED)
         keys = ", ".join(sides[side]["key"] or "-" for side in ("b", "out"))
         lines.append("  ".join([place, *values, keys]))
     return "\n".join(lines)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadernets import quality, scores
-from fadernets.attributes import ATTRIBUTES
+from fadernets.attributes import CODED
 from fadernets.dataset import Dataset
 from fadernets.grid import ONSET
 
@@ -50,11 +50,11 @@ def match(data: Dataset, rows: Rows, attribute: str, move: float, spread: Floats
     rows = rng.permutation(rows)
     half = rng.random(len(rows)) < 0.5
     values = np.asarray(data.attributes[rows], np.float64)
-    a, row = list(ATTRIBUTES).index(attribute), ATTRIBUTES[attribute]
+    a, row = list(CODED).index(attribute), CODED[attribute]
     asked = values[:, a] + move * spread[a]
     asked = np.round(asked / row.grain) * row.grain if row.grain else asked
     inside = (asked >= row.low) & (asked <= row.high)
-    reach = np.full(len(ATTRIBUTES), OTHERS)
+    reach = np.full(len(CODED), OTHERS)
     reach[a] = LEVEL
     wanted = values.copy()
     wanted[:, a] = asked
@@ -85,7 +85,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """`ATTRIBUTE/MOVE` -> the figures of `compare`; moves for which fewer segments than features exist are left out."""
     scale = quality.scale_of(quality.features(data.cells(rows))[0])
-    jobs = [(name, move) for name in ATTRIBUTES for move in MOVES]
+    jobs = [(name, move) for name in CODED for move in MOVES]
     found: dict[str, Any] = {"features": list(quality.FEATURES)}
     for i, (name, move) in enumerate(jobs):
         matched = match(data, rows, name, move, spread, seed)
@@ -113,14 +113,14 @@ def compare(
         "n": float(len(source)),
         "frechet": (quality.frechet(found, first, scale) + quality.frechet(found, second, scale)) / 2,
         "frechet_real": quality.frechet(first, second, scale),
-        "error": float(np.abs(ATTRIBUTES[attribute].measure(out) - matched.asked).mean()),
+        "error": float(np.abs(CODED[attribute].measure(out) - matched.asked).mean()),
         "chroma_similarity": float(scores.chroma_similarity(out, source).mean()),
         "note_f1": float(scores.note_f1(out, source).mean()),
         "positions": (position_distance(out, real[0]) + position_distance(out, real[1])) / 2,
         "positions_real": position_distance(*real),
         "repeats_alike": repeats_alike(source, out, matched.asked, np.asarray(data.piece[matched.source])),
     }
-    for name, row in ATTRIBUTES.items():
+    for name, row in CODED.items():
         if name != attribute:
             figures[f"{name}_error"] = float(np.abs(row.measure(out) - row.measure(source)).mean())
     moved = counts(out, source)

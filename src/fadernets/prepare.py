@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadernets import __version__, grid, tokens
-from fadernets.attributes import ATTRIBUTES, key, measure
+from fadernets.attributes import CODED, key, measure
 from fadernets.corpora import CORPORA, Item, Source, find_root, split_of
 from fadernets.dataset import CODECS, FORMAT, OF_CODEC, PARTS, SPLITS, Dataset, check_target, write_dataset
 from fadernets.errors import FadernetsError
@@ -126,7 +126,7 @@ def segments(item: Item, codec: str = "grid", keep_all: bool = False) -> Segment
     values = measure(kept)
     return Segments(
         codes[keep] if codec == "tokens" else grid.pack(kept),
-        np.stack([values[name] for name in ATTRIBUTES], axis=1).astype(np.float32),
+        np.stack([values[name] for name in CODED], axis=1).astype(np.float32),
         key(kept),
         arousal[keep],
         valence[keep],
@@ -186,7 +186,7 @@ def _chunks(name: str, sources: list[Source], parts: Path, codec: str, keep_all:
     for start in range(0, len(sources), CHUNK):
         some = sources[start : start + CHUNK]
         digest = hashlib.blake2b(digest_size=12)
-        digest.update(repr((FORMAT, __version__, FILTER, list(ATTRIBUTES), name, codec, keep_all)).encode())
+        digest.update(repr((FORMAT, __version__, FILTER, list(CODED), name, codec, keep_all)).encode())
         for source in some:
             try:
                 stat = source.path.stat()
@@ -216,7 +216,7 @@ def _work(chunk: _Chunk, codec: str, keep_all: bool) -> tuple[int, int]:
         files.append({"segments": len(some.key), "dropped": dict(some.dropped)})
     columns_of: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {
         "codes": (dtype, (0, columns)),
-        "attributes": (np.dtype(np.float32), (0, len(ATTRIBUTES))),
+        "attributes": (np.dtype(np.float32), (0, len(CODED))),
         "key": (np.dtype(np.uint8), (0,)),
         "arousal": (np.dtype(np.float32), (0,)),
         "valence": (np.dtype(np.float32), (0,)),
@@ -375,7 +375,7 @@ def _assemble(chunks: list[_Chunk], names: list[str], out: Path, codec: str, see
         "seed": seed,
         "filter": FILTER,
         "keep_all": keep_all,
-        "attributes": list(ATTRIBUTES),
+        "attributes": list(CODED),
         "sources": {
             name: {
                 "licence": CORPORA[name].licence,

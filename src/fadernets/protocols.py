@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from fadernets import disentanglement, grid, quality, scores, tokens
-from fadernets.attributes import ATTRIBUTES, measure
+from fadernets.attributes import CODED, measure
 from fadernets.controls import Calibration, cluster_probability
 from fadernets.dataset import attribute_statistics, label_of
 from fadernets.evaluation import values_to_ask
@@ -69,11 +69,11 @@ def evaluate(
         "data": subject.data.hash,
         "runs": runs,
         "seed": seed,
-        "spread": dict(zip(ATTRIBUTES, bench.spread.tolist(), strict=True)),
+        "spread": dict(zip(CODED, bench.spread.tolist(), strict=True)),
     }
     for i, (name, job) in enumerate(jobs):
         figures = job()
-        found |= figures if name in ATTRIBUTES else {name: figures}
+        found |= figures if name in CODED else {name: figures}
         if progress:
             progress(i + 1, len(jobs))
     return found
@@ -88,7 +88,7 @@ class Bench:
         self.subject, self.test, self.runs, self.seed, self.judge = subject, test, runs, seed, language_model
         values = np.asarray(subject.data.attributes[subject.rows.train], np.float32)
         self.statistics = attribute_statistics(values, subject.data.manifest["attributes"])
-        self.spread = np.array([self.statistics[name]["std"] for name in ATTRIBUTES])
+        self.spread = np.array([self.statistics[name]["std"] for name in CODED])
         self.real = quality.features(subject.data.cells(test))[0]
         self.real_scale = quality.scale_of(self.real)
         self.draws: list[Looked] = []
@@ -137,7 +137,7 @@ class Bench:
 
     def range_of(self, name: str) -> tuple[float, float]:
         values, zd = self.subject.training
-        own = zd[name] if name in zd else values[:, list(ATTRIBUTES).index(name)]
+        own = zd[name] if name in zd else values[:, list(CODED).index(name)]
         return float(own.min()), float(own.max())
 
     def paper_levels(self, name: str) -> Floats:
@@ -156,7 +156,7 @@ class Bench:
         rows = np.random.default_rng(self.seed).permutation(self.subject.corpus_rows("validation"))
         looked = self.subject.look(rows[:CALIBRATION_ROWS])
         levels = np.linspace(low, high, CALIBRATION_LEVELS)
-        measured = ATTRIBUTES[name].measure(self.subject.slide(looked, name, levels).cells)  # [S, levels]
+        measured = CODED[name].measure(self.subject.slide(looked, name, levels).cells)  # [S, levels]
         curve = Calibration.fit(np.tile(levels, len(looked.rows)), measured.reshape(-1))
         return np.clip(curve.to_value(asked), low, high)
 
@@ -194,9 +194,9 @@ def cut_share(raw: NDArray[Any], codec: str) -> float:
 def choose(options: Outputs, looked: Looked, name: str, asked: Floats, spread: Floats) -> Outputs:
     """Closed loop: of each segment's candidates [M, C, ...] the one that measures nearest to each asked value [T];
     among equals, the one whose other attributes are nearest to the source's."""
-    measured = np.stack([row.measure(options.cells) for row in ATTRIBUTES.values()], -1)  # [M, C, A]
-    a = list(ATTRIBUTES).index(name)
-    others = (np.abs(measured - looked.values[:, None]) / spread)[..., [i for i in range(len(ATTRIBUTES)) if i != a]]
+    measured = np.stack([row.measure(options.cells) for row in CODED.values()], -1)  # [M, C, A]
+    a = list(CODED).index(name)
+    others = (np.abs(measured - looked.values[:, None]) / spread)[..., [i for i in range(len(CODED)) if i != a]]
     miss = np.abs(measured[:, None, :, a] - asked[None, :, None]) / spread[a]  # [M, T, C]
     best = (np.round(miss, 6) * 1e9 + others.sum(-1)[:, None]).argmin(-1)  # [M, T]
     rows = np.arange(len(best))[:, None]
@@ -217,7 +217,7 @@ def likelihood(judge: Subject, raw: NDArray[Any]) -> Figures:
         if in_tokens:
             rows = rows[:, : int(lengths.max())]
         key = torch.zeros(len(part), 24, device=judge.device)
-        asked = torch.zeros(len(part), len(ATTRIBUTES), device=judge.device)
+        asked = torch.zeros(len(part), len(CODED), device=judge.device)
         loss = judge.model.decoder.loss(judge.model.condition({}, key, asked), asked, rows, lengths)
         nats += float(loss) * len(part)
         length += int(lengths.sum())
@@ -253,7 +253,7 @@ def reconstruction(subject: Subject, rows: NDArray[np.int64]) -> Figures:
     out = subject.decode(looked, looked.codes, looked.values)
     hits = scores.note_hits(out.cells[:, 0], looked.cells)
     found = measure(out.cells[:, 0])
-    errors = {f"{n}_error": float(np.abs(found[n] - looked.values[:, i]).mean()) for i, n in enumerate(ATTRIBUTES)}
+    errors = {f"{n}_error": float(np.abs(found[n] - looked.values[:, i]).mean()) for i, n in enumerate(CODED)}
     return {
         "segments": float(len(rows)),
         "accuracy": float(right[0] / right[1]),
@@ -274,7 +274,7 @@ def encoder(subject: Subject, rows: NDArray[np.int64]) -> Figures:
     values = np.asarray(subject.data.attributes[rows], np.float64)
     return disentanglement.metrics(
         np.concatenate(list(codes.values()), 1).astype(np.float64),
-        {name: values[:, i] for i, name in enumerate(ATTRIBUTES)},
+        {name: values[:, i] for i, name in enumerate(CODED)},
         faders or None,
     )
 
@@ -320,7 +320,7 @@ def clusters(subject: Subject, rows: NDArray[np.int64], seed: int) -> dict[str, 
             else 0.0,
             "high_share": float(inferred.mean()),
         }
-        for i, attribute in enumerate(ATTRIBUTES):
+        for i, attribute in enumerate(CODED):
             for side, mask in (("high", inferred), ("low", ~inferred)):
                 if mask.any():
                     own[f"{attribute}_{side}"] = float(values[mask, i].mean())

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadernets import attributes, grid
-from fadernets.attributes import ATTRIBUTES
+from fadernets.attributes import CODED
 from fadernets.quality import groove_similarity
 
 Cells = NDArray[np.uint8]
@@ -63,15 +63,15 @@ def strict(outputs: Cells, source: Cells, name: str, values: Floats, spread: Flo
     An empty output counts as a failure and as the attribute's worst value: the end of its range that is farther from
     what was asked.
     """
-    measured = {n: row.measure(outputs) for n, row in ATTRIBUTES.items()}  # [M, T]
+    measured = {n: row.measure(outputs) for n, row in CODED.items()}  # [M, T]
     empty = (outputs == grid.OFF).all((2, 3))
-    own, others = measured[name], [n for n in ATTRIBUTES if n != name]
+    own, others = measured[name], [n for n in CODED if n != name]
     for n in others:
-        measured[n] = np.where(empty, ATTRIBUTES[n].high, measured[n])
-    row = ATTRIBUTES[name]
+        measured[n] = np.where(empty, CODED[n].high, measured[n])
+    row = CODED[name]
     farther = np.where(values - row.low > row.high - values, row.low, row.high)  # [T]
     own = measured[name] = np.where(empty, farther, own)
-    units = dict(zip(ATTRIBUTES, spread, strict=True))
+    units = dict(zip(CODED, spread, strict=True))
     asked = np.broadcast_to(values, own.shape)
     slope = np.polyfit(asked.ravel(), own.ravel(), 1)[0]
     return {
@@ -96,10 +96,10 @@ def paper(outputs: Cells, name: str, positions: Floats, spread: Floats) -> Figur
     Linearity is the mean of each sample's own R^2 as scikit-learn has it, so that a constant output scores 1;
     `pooled_r2` is Eq. 5 over all M x T points.
     """
-    measured = {n: row.measure(outputs) for n, row in ATTRIBUTES.items()}
-    units = dict(zip(ATTRIBUTES, spread, strict=True))
+    measured = {n: row.measure(outputs) for n, row in CODED.items()}
+    units = dict(zip(CODED, spread, strict=True))
     own = measured[name]
-    others = [n for n in ATTRIBUTES if n != name]
+    others = [n for n in CODED if n != name]
     constant = [np.ptp(row) < 1e-12 for row in own]
     each = [1.0 if flat else linearity(positions, row) for flat, row in zip(constant, own, strict=True)]
     return {

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from fadernets import checkpoints, recipes
-from fadernets.attributes import ATTRIBUTES
+from fadernets.attributes import CODED
 from fadernets.batches import unpack
 from fadernets.controls import Calibration, cluster_probability
 from fadernets.dataset import Dataset, label_of
@@ -85,7 +85,7 @@ class Subject:
     def faders(self) -> dict[str, str]:
         """Attribute -> `zd` where a regularised dimension moves it, `given` where the decoder is told it."""
         if self.model.GIVEN:
-            return dict.fromkeys(ATTRIBUTES, "given")
+            return dict.fromkeys(CODED, "given")
         return dict.fromkeys(self.model.FADERS, "zd")
 
     @cached_property
@@ -230,17 +230,17 @@ class Subject:
         spread = looked.take(np.repeat(np.arange(s), t))
         codes, asked = dict(spread.codes), spread.values.copy()
         if self.faders[attribute] == "given":
-            asked[:, list(ATTRIBUTES).index(attribute)] = where
+            asked[:, list(CODED).index(attribute)] = where
         else:
             name, dimension = self.model.FADERS[attribute]
             codes[name] = codes[name].copy()
             codes[name][:, dimension] = where
             if self.model.given:  # told the level that its dimension stands for, too
-                asked[:, list(ATTRIBUTES).index(attribute)] = self.opened(attribute).to_value(where)
+                asked[:, list(CODED).index(attribute)] = self.opened(attribute).to_value(where)
         out = self.decode(spread, codes, asked)
         return Outputs(out.raw.reshape(s, t, *out.raw.shape[2:]), out.cells.reshape(s, t, *out.cells.shape[2:]))
 
     def opened(self, attribute: str) -> Calibration:
         """The monotone curve between an attribute and its z^d on the training segments."""
         values, zd = self.training
-        return Calibration.fit(values[:, list(ATTRIBUTES).index(attribute)], zd[attribute])
+        return Calibration.fit(values[:, list(CODED).index(attribute)], zd[attribute])

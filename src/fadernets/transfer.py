@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadernets import controls, quality, scores
-from fadernets.attributes import ATTRIBUTES, measure
+from fadernets.attributes import CODED, measure
 from fadernets.dataset import Dataset, label_of
 from fadernets.errors import FadernetsError
 from fadernets.grid import ONSET
@@ -180,7 +180,7 @@ def _figures(
     }
     for side, mask in (("up", sign > 0), ("down", sign < 0)):
         figures[f"predicted_{side}"] = float(moved[mask].mean())
-        for name in ATTRIBUTES:
+        for name in CODED:
             figures[f"{name}_{side}"] = float((after[name] - before[name])[mask].mean())
     return figures
 
@@ -204,8 +204,8 @@ def drawn(subject: Subject, looked: Looked, sign: Floats, regressor: Regressor) 
         {
             "row": int(looked.rows[i]),
             "direction": "up" if sign[i] > 0 else "down",
-            "before": {name: float(before[name][i]) for name in ATTRIBUTES},
-            "after": {name: float(after[name][i]) for name in ATTRIBUTES},
+            "before": {name: float(before[name][i]) for name in CODED},
+            "after": {name: float(after[name][i]) for name in CODED},
             "predicted": [float(p[i]) for p in predicted],
         }
         for i in range(len(sign))

@@ -19,7 +19,7 @@ from fadernets.models import codings
 from fadernets.models.codings import scale
 
 KEYS = 24
-ATTRIBUTES = 2  # rhythm density and note density, in the order of the attribute table
+VALUES = 2  # rhythm density and note density, in the order of attributes.CODED
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class Model(nn.Module):
         super().__init__()
         self.options, self.codec = options, codec
         self.sizes = {name: n * options.z for name, n in self.CODES.items()}
-        extra = ATTRIBUTES if self.ENCODER_GIVEN else 0
+        extra = VALUES if self.ENCODER_GIVEN else 0
         coding = codings.CODINGS[codec]
         self.encoders = nn.ModuleDict({n: coding.encoder(options, size, extra) for n, size in self.sizes.items()})
-        self.decoder: Any = coding.decoder(options, sum(self.sizes.values()) + KEYS + ATTRIBUTES * self.given)
+        self.decoder: Any = coding.decoder(options, sum(self.sizes.values()) + KEYS + VALUES * self.given)
 
     @property
     def given(self) -> bool:
