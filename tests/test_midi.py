@@ -29,9 +29,12 @@ def rows(piece):
     return sorted((*(int(n[k]) for k in ROW), *where[n["track"]]) for n in piece.notes)
 
 
-def change(removed=(), moved=(), ends=(), added=()):
-    indices = [np.array(column, np.int64) for column in (removed, moved, ends)]
-    return Edit(*indices, make_notes(list(added)))
+def change(removed=(), moved=(), ends=(), added=(), of=None):
+    """An edit; `moved` notes of the document `of` get other `ends`."""
+    rows = np.array(moved, np.int64)
+    becomes = of.piece.notes[rows] if of else make_notes([])
+    becomes["end"] = ends
+    return Edit(np.array(removed, np.int64), rows, becomes, make_notes(list(added)))
 
 
 # Reading
@@ -265,7 +268,7 @@ def test_an_edit_that_changes_nothing_writes_every_event_anew(piece_file):
     """Every note's end is set to where it is, so that all tracks are built again from their events."""
     document = Document(piece_file)
     everything = np.arange(len(document.piece.notes))
-    data = document.edited(change(moved=everything, ends=document.piece.notes["end"]))
+    data = document.edited(change(moved=everything, ends=document.piece.notes["end"], of=document))
     assert notes(data) == notes(piece_file)
     assert events(data) == events(piece_file)
     ends = [[sum(m.time for m in t) for t in mido.MidiFile(f).tracks] for f in (piece_file, _written(piece_file, data))]
@@ -298,7 +301,7 @@ def test_an_edit_changes_what_it_names_and_nothing_else(tmp_path):
     removed, moved = left[[0, 5]], left[[2, 7]]
     ends = before["end"][moved] + [77, -33]
     added = [(1001, 1402, 33, 17, hand), (5000, 5003, 90, 127, hand)]
-    document.write(tmp_path / "out.mid", change(removed, moved, ends, added))
+    document.write(tmp_path / "out.mid", change(removed, moved, ends, added, of=document))
 
     expected = before.copy()
     expected["end"][moved] = ends
@@ -323,7 +326,7 @@ def _chunks(data):
 def test_on_one_tick_ends_come_before_onsets(tmp_path):
     """An added note may begin where another ends, and end where a kept one begins, on its own key."""
     path = save(tmp_path / "in.mid", track([(0, 1, 60, 80), (2, 1, 60, 70), (4, 1, 60, 60)]))
-    data = Document(path).edited(change(moved=[1], ends=[1920], added=[(480, 960, 60, 50, 0)]))
+    data = (d := Document(path)).edited(change(moved=[1], ends=[1920], added=[(480, 960, 60, 50, 0)], of=d))
     assert [row[:4] for row in notes(data)] == [
         (0, 480, 60, 80),
         (480, 960, 60, 50),
@@ -354,7 +357,7 @@ def test_a_stuck_note_is_left_alone_until_its_key_is_edited(tmp_path):
     added = Document(path).edited(change(added=[(1920, 2400, 60, 50, 0)]))
     assert _ends(added) == [1440, 2400]
     assert Document(path, added).piece.warnings == []
-    assert _ends(Document(path).edited(change(moved=[1], ends=[1300]))) == [1300]
+    assert _ends((d := Document(path)).edited(change(moved=[1], ends=[1300], of=d))) == [1300]
     assert _ends(Document(path).edited(change(removed=[1]))) == []
 
 
@@ -370,7 +373,7 @@ def test_an_idle_note_off_does_not_cut_a_new_note(tmp_path):
     data = Document(path).edited(change(added=[(600, 1500, 60, 50, 0)]))
     assert [row[:4] for row in notes(data)] == [(0, 480, 60, 80), (600, 1500, 60, 50)]
     assert len(_messages(data, "note_off")) == 3  # the one at the new note's own end stays
-    data = Document(path).edited(change(moved=[0], ends=[900]))
+    data = (d := Document(path)).edited(change(moved=[0], ends=[900], of=d))
     assert [row[:4] for row in notes(data)] == [(0, 900, 60, 80)]
 
 

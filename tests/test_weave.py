@@ -48,7 +48,7 @@ def woven(piece, free=None, **keys):
         after[:, int(key[1:]) - LOW] = cells_of(text)
     change = weave.weave(piece, windows, placed, before, after, free)
     notes = piece.notes.copy()
-    notes["end"][change.moved] = change.ends
+    notes[change.changed] = change.becomes
     notes = np.concatenate([np.delete(notes, change.removed), change.added])
     found = Piece(make_notes(notes.tolist()), TPQ, piece.tempo, piece.metre, TRACKS)
     roll = grid.roll(grid.place(found, windows), windows.n_steps)
@@ -259,7 +259,7 @@ def test_a_frozen_note_is_untouched_whatever_the_roll_says():
     after[16:, 60 - LOW] = OFF
     change = weave.weave(piece, windows, placed, before, after, SECOND)
     assert not len(change.removed)
-    assert not len(change.moved)
+    assert not len(change.changed)
 
 
 # Any piece, any roll

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -282,17 +282,18 @@ class Edit:
     """What to change in a document's notes. Indices point into `Document.piece.notes`."""
 
     removed: NDArray[np.int64]
-    moved: NDArray[np.int64]  # notes that get another end
-    ends: NDArray[np.int64]  # their new ends, in ticks
+    changed: NDArray[np.int64]
+    becomes: NDArray  # of NOTE: what they change to; a note stays in its track
     added: NDArray  # of NOTE
+    tempo: TempoMap | None = None  # in place of the document's own
 
     @classmethod
     def nothing(cls) -> Edit:
-        return cls(*(np.empty(0, np.int64),) * 3, np.empty(0, NOTE))
+        return cls(*(np.empty(0, np.int64),) * 2, *(np.empty(0, NOTE),) * 2)
 
     def among(self, rows: NDArray[np.int64]) -> Edit:
         """The same edit of a document of which the notes so far numbered are `rows`."""
-        return Edit(rows[self.removed], rows[self.moved], self.ends, self.added)
+        return replace(self, removed=rows[self.removed], changed=rows[self.changed])
 
 
 class Document:
@@ -459,13 +460,12 @@ class Document:
             chunk, on, off = self._pairs[i]
             dropped[chunk] |= {on, off}
             _ = written[chunk, *_key(self._events[chunk][on][1])]
-        for i, end in zip(edit.moved.tolist(), edit.ends.tolist(), strict=True):
-            chunk, on, off = self._pairs[i]
-            dropped[chunk].add(off)
+        for i, row in zip(edit.changed.tolist(), edit.becomes, strict=True):
+            self._change(self._pairs[i], row, dropped, new)
+            chunk, on, _ = self._pairs[i]
             channel, pitch = _key(self._events[chunk][on][1])
-            release = self._events[chunk][off][1] if off >= 0 else bytes((0x80 | channel, pitch, 0))
-            new[chunk].append((end, -1, release))
-            written[chunk, channel, pitch].append((int(self.piece.notes["onset"][i]), end))
+            written[chunk, channel, int(row["pitch"])].append((int(row["onset"]), int(row["end"])))
+            _ = written[chunk, channel, pitch]
         for row in edit.added:
             track = self.piece.tracks[int(row["track"])]
             onset, end, pitch, velocity = (int(row[n]) for n in ("onset", "end", "pitch", "velocity"))
@@ -478,14 +478,53 @@ class Document:
             for i in self._idle.get((chunk, channel, pitch), ()):
                 if any(onset < events[i][0] < end for onset, end in spans):
                     dropped[chunk].add(i)
-        gone = {*edit.removed.tolist(), *edit.moved.tolist()}
+        gone = {*edit.removed.tolist(), *edit.changed.tolist()}
         for i in self._stuck:
             # It would take the end of a new note, and how long it was read hangs on those before it.
             chunk, on, _ = self._pairs[i]
             channel, pitch = _key(self._events[chunk][on][1])
             if i not in gone and (chunk, channel, pitch) in written:
                 new[chunk].append((int(self.piece.notes["end"][i]), -1, bytes((0x80 | channel, pitch, 0))))
+        if edit.tempo is not None:
+            self._retime(edit.tempo, dropped, new)
         return dropped, new
+
+    def _change(
+        self,
+        pair: tuple[int, int, int],
+        row: np.void,
+        dropped: dict[int, set[int]],
+        new: dict[int, list[tuple[int, int, bytes]]],
+    ) -> None:
+        """Write a note anew. An event that keeps its tick keeps its place among the others there."""
+        chunk, on, off = pair
+        events = self._events[chunk]
+        onset, end, pitch, velocity = (int(row[n]) for n in ("onset", "end", "pitch", "velocity"))
+        tick, message = events[on]
+        struck = bytes((message[0], pitch, velocity))
+        if (tick, message) != (onset, struck):
+            dropped[chunk].add(on)
+            new[chunk].append((onset, on if onset == tick else len(events), struck))
+        last, release = events[off] if off >= 0 else (-1, _release(message))
+        released = bytes((release[0], pitch, release[2]))
+        if (last, release) != (end, released):
+            dropped[chunk].add(off)
+            new[chunk].append((end, off if end == last else -1, released))
+
+    def _retime(
+        self, tempo: TempoMap, dropped: dict[int, set[int]], new: dict[int, list[tuple[int, int, bytes]]]
+    ) -> None:
+        """Another tempo map. Events that say what it says stay as they are; the others go, new ones come first."""
+        wanted = dict(zip(tempo.ticks.tolist(), tempo.micros.tolist(), strict=True))
+        own = dict(zip(self.piece.tempo.ticks.tolist(), self.piece.tempo.micros.tolist(), strict=True))
+        same = {tick for tick in own if wanted.get(tick) == own[tick]}
+        for chunk, events in enumerate(self._events):
+            for i, (tick, message) in enumerate(events):
+                if message[:2] == bytes((0xFF, TEMPO)) and tick not in same:
+                    dropped[chunk].add(i)
+        for tick in sorted(set(wanted) - same):
+            message = bytes((0xFF, TEMPO, 3)) + wanted[tick].to_bytes(3, "big")
+            new[0].append((tick, -2, message))
 
 
 def _metres(tracks: list[list[Event]], warnings: list[str]) -> list[tuple[int, int, int]]:

@@ -79,13 +79,10 @@ def weave(
                 added["onset"][voice.index], added["end"][voice.index] = voice.start, voice.stop
             elif voice.is_loose:
                 moved[voice.index] = voice.stop
-    index = sorted(moved)
-    return Edit(
-        np.array(sorted(removed), np.int64),
-        np.array(index, np.int64),
-        np.array([moved[i] for i in index], np.int64),
-        added,
-    )
+    changed = np.array(sorted(moved), np.int64)
+    becomes = piece.notes[changed]
+    becomes["end"] = [moved[i] for i in changed.tolist()]
+    return Edit(np.array(sorted(removed), np.int64), changed, becomes, added)
 
 
 @dataclass(frozen=True)
