@@ -1,19 +1,21 @@
 """Musical attributes of a segment, one function each, and the table that everything reads.
 
-A function takes cells [..., 16, 88] and gives one number a segment, in the attribute's own unit.
-To add an attribute: write the function, add a row.
+A function takes cells [..., 16, 88] and gives one number a segment, in the attribute's own unit; those of what the grid
+does not hold take a Performance and give one a window. To add an attribute: write the function, add a row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets.grid import HOLD, LOW, OFF, ONSET, STEPS
-from fadernets.keys import estimate
+from fadernets import performance
+from fadernets.grid import HOLD, LOW, OFF, ONSET, PITCHES, STEPS
+from fadernets.keys import KEY_NAMES, estimate
 
 Cells = NDArray[np.uint8]
 MAX_VOICES = 15  # Section 4.1: polyphony classes 0..15
@@ -55,17 +57,45 @@ def key(cells: Cells) -> NDArray[np.uint8]:
     return estimate(pitch_classes(cells))
 
 
+# How strong each sixteenth of four quarter-beats is, after Longuet-Higgins and Lee, "The Rhythmic Interpretation of
+# Monophonic Music", Music Perception 1 (4), 1984: 0 for the bar, one less for each division.
+METRE = np.array([0, -4, -3, -4, -2, -4, -3, -4, -1, -4, -3, -4, -2, -4, -3, -4])
+
+
+def syncopation(cells: Cells) -> NDArray[np.float64]:
+    """How far onsets fall before stronger steps that have none (Longuet-Higgins and Lee, 1984).
+
+    Each onset adds how much stronger than its own step the strongest one is up to the next onset (or the end).
+    """
+    struck = (cells == ONSET).any(axis=-1)
+    strongest = np.full(struck.shape[:-1], -9)  # of the steps without an onset behind step t
+    total = np.zeros(struck.shape[:-1])
+    for t in range(STEPS - 1, -1, -1):
+        total += np.where(struck[..., t], np.maximum(strongest - METRE[t], 0), 0)
+        strongest = np.where(struck[..., t], -9, np.maximum(strongest, METRE[t]))
+    return total
+
+
+def mean_pitch(cells: Cells) -> NDArray[np.float64]:
+    """Mean MIDI number of the onsets; nan where there is none. What the pitch fader moves, as the grid has it."""
+    struck = cells == ONSET
+    count, total = struck.sum((-2, -1)), (struck.sum(-2) * np.arange(LOW, LOW + PITCHES)).sum(-1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
 @dataclass(frozen=True)
 class Attribute:
     """A row of the table: what a fader can ask for."""
 
     name: str
-    measure: Callable[[Cells], NDArray[np.float64]]
+    measure: Callable[[Any], NDArray[Any]]
     low: float
     high: float
     unit: str
     near: float  # how far from the asked value is still a hit
     grain: float = 0.0  # values that exist are multiples of this; 0: any
+    of: Literal["cells", "performance"] = "cells"  # what `measure` takes
+    names: tuple[str, ...] = ()  # of its values 0, 1, ..., where they are kinds
 
     @property
     def option(self) -> str:
@@ -81,7 +111,41 @@ CODED = {
         Attribute("note_density", note_density, 0.0, float(MAX_VOICES), "notes sounding a step", near=0.5),
     )
 }
-ATTRIBUTES = dict(CODED)
+# What faders can ask for: those of the model first.
+ATTRIBUTES = CODED | {
+    row.name: row
+    for row in (
+        Attribute("syncopation", syncopation, 0.0, 16.0, "Longuet-Higgins and Lee", near=1.0, grain=1.0),
+        Attribute("pitch", performance.pitch, 21.0, 108.0, "MIDI number, mean", near=0.5, of="performance"),
+        Attribute("key", key, 0.0, 23.0, "key", near=0.5, grain=1.0, names=KEY_NAMES),
+        Attribute("dynamics", performance.dynamics, 1.0, 127.0, "velocity, mean", near=1.0, of="performance"),
+        Attribute(
+            "articulation",
+            performance.articulation,
+            0.05,
+            1.0,
+            "share of the time to the next onset within a fifth",
+            near=0.05,
+            of="performance",
+        ),
+        Attribute("tempo", performance.tempo, 20.0, 300.0, "quarter-beats a minute", near=1.0, of="performance"),
+    )
+}
+
+
+def add(row: Attribute) -> None:
+    """Make a new attribute of cells a fader: closed-loop search drives it (`search`). Raises ValueError."""
+    if row.name in ATTRIBUTES and ATTRIBUTES[row.name] is not row and row.name not in OWN:
+        raise ValueError(f"attribute {row.name}: is one of {', '.join(ATTRIBUTES)}")
+    if not row.name.isidentifier() or row.name != row.name.lower() or row.of != "cells" or row.names:
+        raise ValueError(f"attribute {row.name!r}: needs a lower-case name and a function of cells that gives a number")
+    if not row.low < row.high:
+        raise ValueError(f"attribute {row.name}: its range {row.low:g}..{row.high:g} is empty")
+    ATTRIBUTES[row.name] = row
+    OWN.add(row.name)
+
+
+OWN: set[str] = set()  # names of attributes that a user added
 
 
 def measure(cells: Cells) -> dict[str, NDArray[np.float64]]:

@@ -81,7 +81,10 @@ def _parser() -> Parser:
         "apply",
         _apply,
         "Edit a MIDI file with faders and presets. What no fader moves comes back note for note.",
-        epilog="NAME is rhythm-density (onset steps / 16, 0..1) or note-density (mean notes sounding a step, 0..15).",
+        epilog="NAME is rhythm-density (onset steps / 16, 0..1), note-density (mean notes sounding a step, 0..15), "
+        "syncopation (0..16), pitch (mean MIDI number), key (a name such as a-minor; --move: semitones), dynamics (mean "
+        "velocity), articulation (share of the time to the next onset near by, 0.05..1) or tempo (quarter-beats a "
+        "minute).",
     )
     apply.add_argument("source", type=Path, metavar="IN.mid")
     apply.add_argument("out", type=Path, metavar="OUT.mid")
@@ -246,7 +249,10 @@ def _add_piece_options(command: Parser) -> None:
 
 
 def read_attribute(text: str, option: str) -> tuple[str, Course]:
-    """`rhythm-density=0.5` -> ("rhythm_density", 0.5), `=0.3..0.8` -> (..., Ramp(0.3, 0.8)). Raises FadernetsError."""
+    """`rhythm-density=0.5` -> ("rhythm_density", 0.5), `=0.3..0.8` -> (..., Ramp(0.3, 0.8)), `key=a-minor` -> its class.
+
+    Raises FadernetsError.
+    """
     from fadernets.attributes import ATTRIBUTES
     from fadernets.courses import Ramp
 
@@ -257,10 +263,27 @@ def read_attribute(text: str, option: str) -> tuple[str, Course]:
         raise FadernetsError(f"--{option} {text}: unknown fader {name.replace('_', '-')!r}; known: {known}")
     if not equals:
         raise FadernetsError(f"--{option} {text}: expected {ATTRIBUTES[name].option}=NUMBER")
+    if name == "key":
+        return name, read_key(value, option)
     first, dots, last = value.partition("..")
     if not dots:
         return name, read_number(value, f"--{option} {text}")
     return name, Ramp(*(read_number(end, f"--{option} {text}") for end in (first, last)))
+
+
+def read_key(text: str, option: str) -> float:
+    """The class of a key's name or, of a move, whole semitones. Raises FadernetsError."""
+    from fadernets import keys
+
+    if option == "move":
+        semitones = read_number(text, f"--move key={text}")
+        if semitones != round(semitones):
+            raise FadernetsError(f"--move key={text}: a key moves by whole semitones; --set key=a-minor names one")
+        return semitones
+    try:
+        return float(keys.parse(text))
+    except ValueError as error:
+        raise FadernetsError(f"--{option} key={text}: {error}") from None
 
 
 def read_number(text: str, where: str) -> float:
@@ -408,13 +431,13 @@ def _measure(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(found))
         return
-    print(f"{'bar':>5} {'beat':>7} {'rhythm density':>15} {'note density':>13} {'arousal':>8}  key")
+    names = [name for name in found["means"] if name not in ("key", "arousal")] + ["arousal"]
+    wide = {name: max(len(name), 7) for name in names}
+    print(" ".join([f"{'bar':>5} {'beat':>7}", *(f"{n.replace('_', ' '):>{wide[n]}}" for n in names)]) + "  key")
     for row in [*found["segments"], {"bar": "mean", "start_beat": None, **found["means"]}]:
         beat = "" if row["start_beat"] is None else f"{row['start_beat']:g}"
-        print(
-            f"{row['bar']:>5} {beat:>7} {edit.cell(row['rhythm_density']):>15} {edit.cell(row['note_density']):>13} "
-            f"{edit.cell(row['arousal']):>8}  {row['key'] or '-'}"
-        )
+        values = " ".join(f"{edit.cell(row[name]):>{wide[name]}}" for name in names)
+        print(f"{row['bar']:>5} {beat:>7} {values}  {row['key'] or '-'}")
 
 
 def _render(options: argparse.Namespace) -> None:

@@ -122,6 +122,8 @@ def _name(path: Path, key: str | None) -> str:
     if name not in ATTRIBUTES:
         known = ", ".join(row.option for row in ATTRIBUTES.values())
         raise FadernetsError(f"{path}: unknown fader {key!r}; known: {known}")
+    if ATTRIBUTES[name].names:
+        raise FadernetsError(f"{path}: {ATTRIBUTES[name].option} takes one value for the whole piece, with --set")
     return name
 
 

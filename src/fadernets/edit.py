@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,36 +12,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadernets import attributes, decoding, grid, proposals, weave
-from fadernets.attributes import ATTRIBUTES
+from fadernets.attributes import ATTRIBUTES, CODED, Attribute
 from fadernets.courses import Course, PerBar, over
 from fadernets.engine import Engine
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
-from fadernets.keys import KEY_NAMES, estimate
+from fadernets.keys import KEY_NAMES, estimate, transpose
 from fadernets.midi import Document
 from fadernets.notes import Piece
+from fadernets.parts import Score
+from fadernets.retouch import Wishes, retouch
 from fadernets.scores import note_f1
-from fadernets.segments import STEPS, Windows, cut
+from fadernets.segments import STEPS
 
 MOST_AROUSAL = 4.0  # shift vectors: beyond, codes are nothing that was ever decoded
 LONG = 3600  # seconds: a longer piece is edited, with a warning
 BATCH = 32  # segments decoded at once: bounds memory on long pieces, and lets progress show
 Cells = NDArray[np.uint8]
 Progress = Callable[[int, int], None]
+Value = float | str | None  # of an attribute, as reports have it
 
 
 @dataclass(frozen=True)
 class Faders:
     """What the user asked for, in the attributes' own units."""
 
-    set: dict[str, Course] = field(default_factory=dict)  # attribute -> absolute value, or a ramp of values
-    move: dict[str, Course] = field(default_factory=dict)  # attribute -> change from each segment's own
+    set: dict[str, Course] = field(default_factory=dict)  # attribute -> absolute value, or a ramp; key: its class
+    move: dict[str, Course] = field(default_factory=dict)  # attribute -> change from each segment's own; key: semitones
     per_bar: PerBar | None = None  # values by bar: bars without any stay
     arousal: float = 0.0  # shift vectors, -4..4
     faithfulness: float = 1.0
     bars: list[tuple[int, int]] | None = None  # inclusive ranges of bar numbers; None: all
     tracks: list[str] | None = None  # numbers (from 1) or names; None: keyboard tracks
     seed: int = 0
+
+    def touch(self, name: str) -> bool:
+        """Whether a fader was moved."""
+        return name in self.set or name in self.move or (self.per_bar is not None and name in self.per_bar.values)
 
 
 @dataclass(frozen=True)
@@ -50,9 +58,9 @@ class Segment:
     index: int
     bar: int
     start_beat: float
-    before: dict[str, float]
-    asked: dict[str, float | None]
-    measured: dict[str, float]
+    before: dict[str, Value]
+    asked: dict[str, Value]
+    measured: dict[str, Value]
 
 
 @dataclass(frozen=True)
@@ -62,39 +70,11 @@ class Report:
     model: str
     seed: int
     segments: list[Segment]
+    means: dict[str, dict[str, Value]]  # before, measured: of the edited segments, and their key
     warnings: list[str]
 
     def as_dict(self) -> dict[str, Any]:
-        segments = [vars(segment) for segment in self.segments]
-        return {"model": self.model, "seed": self.seed, "segments": segments, "warnings": self.warnings}
-
-
-@dataclass(frozen=True)
-class Score:
-    """A piece on the grid: the notes of the chosen tracks, their windows and their roll."""
-
-    piece: Piece  # the chosen tracks alone
-    rows: NDArray[np.int64]  # their positions among all notes of the file
-    windows: Windows
-    placed: grid.Placed
-    roll: Cells  # [T, 88]
-
-    @classmethod
-    def of(cls, piece: Piece, tracks: list[int], windows: Windows | None = None) -> Score:
-        rows = np.flatnonzero(np.isin(piece.notes["track"], tracks))
-        chosen = piece.only(tracks)
-        windows = windows or cut(piece)
-        placed = grid.place(chosen, windows)
-        return cls(chosen, rows, windows, placed, grid.roll(placed, windows.n_steps))
-
-    @property
-    def full(self) -> NDArray[np.int64]:
-        """Which windows have all their 16 steps."""
-        return np.flatnonzero(self.windows.full)
-
-    def cells(self, windows: NDArray[np.int64]) -> Cells:
-        """[S, 16, 88] of these windows."""
-        return self.roll[self.windows.base[windows][:, None] + np.arange(STEPS)]
+        return {**vars(self), "segments": [vars(segment) for segment in self.segments]}
 
 
 def choose_tracks(piece: Piece, wanted: list[str] | None = None, option: str = "--tracks") -> list[int]:
@@ -160,16 +140,24 @@ def vary(
     if abs(faders.arousal) > MOST_AROUSAL:
         warnings.append(f"preset arousal={faders.arousal:g}: outside -{MOST_AROUSAL:g}..{MOST_AROUSAL:g}; clamped")
         faders = replace(faders, arousal=float(np.clip(faders.arousal, -MOST_AROUSAL, MOST_AROUSAL)))
-    edited = _editable(score, faders, warnings)
-    asked = _asked(score, edited, faders, warnings)
+    inside = _inside(score, faders)
+    edited = _editable(score, inside)
+    plan = _plan(score, inside, edited, faders, warnings)
+    if not len(edited) and not plan.wishes.windows:
+        warnings.append("no segment of four beats with notes lies in the chosen bars: nothing was edited")
     made: list[_Made] = []
     for i in range(len(outs)):
-        request = decoding.Request(asked, faders.arousal, faders.faithfulness, seed=faders.seed + i)
+        request = decoding.Request(plan.coded, faders.arousal, faders.faithfulness, seed=faders.seed + i)
         others = [one.after.roll for one in made]
         data, after = answer(engine, document, score, edited, request, _share(progress, i, len(outs)), others)
-        segments = compare(score, after, edited, asked, holds=not faders.arousal)
-        report = Report(engine.name, faders.seed, segments, list(warnings))
+        if plan.wishes:
+            data, after = _retouched(engine, document, data, after, edited, plan, faders)
+        segments = compare(score, after, edited, plan.asked, holds=not faders.arousal)
+        means = {"before": describe(score, edited), "measured": describe(after, edited)}
+        report = Report(engine.name, faders.seed, segments, means, list(warnings))
         warn_of_misses(segments, report.warnings)
+        if plan.wishes.key is not None and means["measured"]["key"] not in (KEY_NAMES[plan.wishes.key], None):
+            report.warnings.append(f"key: asked {KEY_NAMES[plan.wishes.key]}, measured {means['measured']['key']}")
         made.append(_Made(_log_odds(engine, after.cells(edited)), data, after, report))
     made.sort(key=lambda one: -(one.log_odds or 0.0))
     for out, one in zip(outs, made, strict=True):
@@ -236,55 +224,126 @@ def warn_of_oddities(score: Score, warnings: list[str]) -> None:
         warnings.append(f"the piece lasts {seconds / 3600:.1f} hours, {len(score.full)} segments: this takes a while")
 
 
-def _editable(score: Score, faders: Faders, warnings: list[str]) -> NDArray[np.int64]:
-    """Full windows with a note in them that lie wholly inside the asked bars."""
-    full = score.full
+def _inside(score: Score, faders: Faders) -> NDArray[np.bool_]:
+    """[W] which windows lie wholly inside the asked bars."""
     w = score.windows
-    inside = np.ones(len(full), bool)
+    inside = np.ones(len(w.start), bool)
+    last = int(w.last_bar.max())
     if faders.bars is not None:
-        last = int(w.last_bar.max())
         for a, b in faders.bars:
             if a > last:
                 raise FadernetsError(f"--bars {a}-{b}: the piece has {last} bars")
-        inside = np.zeros(len(full), bool)
-        for a, b in faders.bars:
-            inside |= (w.bar[full] >= a) & (w.last_bar[full] <= b)
+        inside = np.any([(w.bar >= a) & (w.last_bar <= b) for a, b in faders.bars], axis=0)
     if faders.per_bar is not None:
-        faders.per_bar.check(int(w.last_bar.max()))
-        named = [faders.per_bar.at(name, w.bar[full].tolist()) for name in ATTRIBUTES]
+        faders.per_bar.check(last)
+        named = [faders.per_bar.at(name, w.bar.tolist()) for name in ATTRIBUTES]
         inside &= ~np.isnan(named).all(0)
+    return inside
+
+
+def _editable(score: Score, inside: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Full windows with a note in them, of those `inside` [W]."""
+    full = score.full
     sounding = (score.cells(full) != grid.OFF).any((1, 2)) if len(full) else np.zeros(0, bool)
-    edited = full[inside & sounding]
-    if not len(edited):
-        warnings.append("no segment of four beats with notes lies in the chosen bars: nothing was edited")
-    return edited
+    return full[inside[full] & sounding]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What every fader asks for. S edited segments."""
+
+    coded: dict[str, NDArray[np.float64]]  # the model's faders -> [S]
+    wishes: Wishes
+    asked: dict[str, NDArray[np.float64]]  # every fader that was touched -> [S], nan where it asks for nothing
+    home: int  # the key of what is edited
+
+
+def _plan(
+    score: Score, inside: NDArray[np.bool_], edited: NDArray[np.int64], faders: Faders, warnings: list[str]
+) -> _Plan:
+    """What is asked of each edited segment and window, inside each attribute's range."""
+    own, heard = score.measure(edited), score.performance
+    home = score.key(edited) if len(edited) else 0
+    coded: dict[str, NDArray[np.float64]] = {}
+    cells: dict[str, NDArray[np.float64]] = {}
+    windows: dict[str, NDArray[np.float64]] = {}
+    asked: dict[str, NDArray[np.float64]] = {}
+    for name, row in ATTRIBUTES.items():
+        if row.names or not faders.touch(name):
+            continue
+        if row.of == "performance":
+            values = np.where(inside, row.measure(heard), np.nan)
+            windows[name] = _asked(row, values, score, np.arange(len(values)), faders, warnings)
+            asked[name] = windows[name][edited]
+        else:
+            asked[name] = _asked(row, own[name], score, edited, faders, warnings)
+            (coded if name in CODED else cells)[name] = asked[name]
+    key = None
+    if faders.touch("key"):
+        course = faders.set.get("key", faders.move.get("key"))
+        if not isinstance(course, (int, float)):
+            raise FadernetsError("key: takes one value for all bars that are edited")
+        key = int(course) if "key" in faders.set else int(transpose(home, int(course)))
+        asked["key"] = _keys_asked(own["key"].astype(np.int64), home, key)
+    return _Plan(coded, Wishes(cells, windows, key), asked, home)
 
 
 def _asked(
-    score: Score, edited: NDArray[np.int64], faders: Faders, warnings: list[str]
-) -> dict[str, NDArray[np.float64]]:
-    """Attribute -> the asked value of each edited segment, inside the attribute's range."""
-    before = attributes.measure(score.cells(edited))
-    beats = score.windows.start_beat()[edited]
-    bars = score.windows.bar[edited].tolist()
-    asked = {}
-    for name, row in ATTRIBUTES.items():
-        per_bar = faders.per_bar is not None and name in faders.per_bar.values
-        if name not in faders.set and name not in faders.move and not per_bar:
-            continue
-        values = over(faders.set[name], beats) if name in faders.set else before[name].copy()
-        if faders.per_bar is not None and per_bar:
-            named = faders.per_bar.at(name, bars)
-            values = np.where(np.isnan(named), values, named)
-        values = values + over(faders.move.get(name, 0.0), beats)
-        asked[name] = np.clip(values, row.low, row.high)
-        beyond = int((asked[name] != values).sum())
-        if beyond:
-            warnings.append(
-                f"{row.option}: {beyond} of {len(edited)} segments were asked for values outside "
-                f"{row.low:g}..{row.high:g}; clamped"
-            )
+    row: Attribute,
+    own: NDArray[np.float64],
+    score: Score,
+    windows: NDArray[np.int64],
+    faders: Faders,
+    warnings: list[str],
+) -> NDArray[np.float64]:
+    """[K] the value asked of each of these windows, inside the attribute's range; nan where `own` [K] is."""
+    name, beats = row.name, score.windows.start_beat()[windows]
+    values = over(faders.set[name], beats) if name in faders.set else own.copy()
+    if faders.per_bar is not None and name in faders.per_bar.values:
+        named = faders.per_bar.at(name, score.windows.bar[windows].tolist())
+        values = np.where(np.isnan(named), values, named)
+    values = np.where(np.isnan(own), np.nan, values + over(faders.move.get(name, 0.0), beats))
+    asked = np.clip(values, row.low, row.high)
+    beyond = int((asked != values)[~np.isnan(values)].sum())
+    if beyond:
+        warnings.append(
+            f"{row.option}: {beyond} of {len(own)} segments were asked for values outside "
+            f"{row.low:g}..{row.high:g}; clamped"
+        )
     return asked
+
+
+def _keys_asked(own: NDArray[np.int64], home: int, key: int) -> NDArray[np.float64]:
+    """[S] the key of each segment after the piece went from `home` to `key`; nan where another mode's own segments
+    have no one answer."""
+    moved = transpose(own, key % 12 - home % 12).astype(np.float64)
+    if home // 12 != key // 12:
+        moved = np.where(own == home, float(key), np.nan)
+    return np.asarray(moved)
+
+
+def _retouched(
+    engine: Engine,
+    source: Document,
+    data: bytes,
+    after: Score,
+    edited: NDArray[np.int64],
+    plan: _Plan,
+    faders: Faders,
+) -> tuple[bytes, Score]:
+    """What the model made with the other faders moved, and the score as it reads from there.
+
+    A new key reaches all pitched tracks, unless tracks were named.
+    """
+    written = Document(source.path, data)
+    whole = None
+    if plan.wishes.key is not None and faders.tracks is None:
+        pitched = [i for i, track in enumerate(written.piece.tracks) if not track.is_drum]
+        whole = Score.of(written.piece, pitched, after.windows)
+    spread = {name: row["std"] for name, row in engine.info["statistics"].items()}
+    data = retouch(written, after, edited, plan.wishes, spread, whole, plan.home)
+    again = Document(source.path, data).piece
+    return data, Score.of(again, _same_tracks(after, written.piece, again), after.windows)
 
 
 def _edit_roll(
@@ -366,27 +425,37 @@ def compare(
     `holds`: faders that were not asked for stay at the source's own value, which is then asked as well.
     """
     full = before.full
-    first, last = attributes.measure(before.cells(full)), attributes.measure(after.cells(full))
+    first, last = before.measure(full), after.measure(full)
     place = {int(w): i for i, w in enumerate(edited)}
     segments = []
     for i, w in enumerate(full.tolist()):
         edit = place.get(w)
-        wanted: dict[str, float | None] = dict.fromkeys(ATTRIBUTES)
+        wanted: dict[str, Value] = dict.fromkeys(ATTRIBUTES)
         if edit is not None and asked:
             for name in ATTRIBUTES:
-                if name in asked or holds:
-                    wanted[name] = number(asked[name][edit] if name in asked else first[name][i])
+                if name in asked:
+                    wanted[name] = shown(name, asked[name][edit])
+                elif holds and name in CODED:
+                    wanted[name] = shown(name, first[name][i])
         segments.append(
             Segment(
                 index=w,
                 bar=int(before.windows.bar[w]),
                 start_beat=number(before.windows.start_beat()[w]),
-                before={name: number(v[i]) for name, v in first.items()},
+                before={name: shown(name, v[i]) for name, v in first.items()},
                 asked=wanted,
-                measured={name: number(v[i]) for name, v in last.items()},
+                measured={name: shown(name, v[i]) for name, v in last.items()},
             )
         )
     return segments
+
+
+def shown(name: str, value: Any) -> Value:
+    """An attribute's value as reports have it: rounded, by name where it is a kind, None where nothing was measured."""
+    if not np.isfinite(value):
+        return None
+    names = ATTRIBUTES[name].names
+    return names[int(value)] if names else number(value)
 
 
 def number(value: Any) -> float:
@@ -396,8 +465,10 @@ def number(value: Any) -> float:
 def warn_of_misses(segments: list[Segment], warnings: list[str]) -> None:
     """Asked is measured: say how many segments did not come near."""
     for name, row in ATTRIBUTES.items():
+        if row.names:
+            continue
         asked = [(s.bar, s.asked[name], s.measured[name]) for s in segments]
-        missed = [bar for bar, want, got in asked if want is not None and abs(want - got) > row.near + 1e-6]
+        missed = [bar for bar, want, got in asked if want is not None and _away(want, got) > row.near + 1e-6]
         if missed:
             bars = ", ".join(map(str, missed[:8])) + (", ..." if len(missed) > 8 else "")
             warnings.append(
@@ -406,23 +477,42 @@ def warn_of_misses(segments: list[Segment], warnings: list[str]) -> None:
             )
 
 
+def _away(asked: Value, measured: Value) -> float:
+    return math.inf if measured is None else abs(float(asked or 0) - float(measured))
+
+
+def describe(score: Score, windows: NDArray[np.int64]) -> dict[str, Value]:
+    """The mean of each attribute over these windows where there is something to measure, and the key of them all."""
+    found: dict[str, Value] = dict.fromkeys(ATTRIBUTES)
+    if len(windows):
+        for name, values in score.measure(windows).items():
+            known = values[np.isfinite(values)]
+            found[name] = number(known.mean()) if len(known) and not ATTRIBUTES[name].names else None
+        if (score.cells(windows) != grid.OFF).any():
+            found["key"] = KEY_NAMES[score.key(windows)]
+    return found
+
+
 def means_of(cells: Cells) -> dict[str, Any]:
     """Mean attributes of those of cells [S, 16, 88] that sound, and the key of them all; None where none does."""
     cells = cells[(cells != grid.OFF).any((1, 2))]
     if not len(cells):
-        return dict.fromkeys((*ATTRIBUTES, "key"))
+        return dict.fromkeys((*CODED, "key"))
     whole = attributes.pitch_classes(cells).sum(0, keepdims=True)
     means = {name: number(values.mean()) for name, values in attributes.measure(cells).items()}
     return {**means, "key": KEY_NAMES[estimate(whole)[0]]}
 
 
 def table(report: Report) -> str:
-    """What each segment had, was asked for, and measured in the written file."""
-    head = f"{'bar':>5}" + "".join(f"  {name.replace('_', ' '):^23}" for name in ATTRIBUTES)
-    lines = [head, f"{'':>5}" + f"  {'before':>7} {'asked':>7} {'now':>7}" * len(ATTRIBUTES)]
+    """What each segment had, was asked for, and measured in the written file: the model's faders and those touched."""
+    names = [n for n in ATTRIBUTES if n in CODED or any(s.asked[n] is not None for s in report.segments)]
+    wide = {n: 15 if ATTRIBUTES[n].names else 7 for n in names}
+    head = f"{'bar':>5}" + "".join(f"  {n.replace('_', ' '):^{3 * wide[n] + 2}}" for n in names)
+    units = "".join("  " + " ".join(f"{word:>{wide[n]}}" for word in ("before", "asked", "now")) for n in names)
+    lines = [head, f"{'':>5}{units}"]
     for s in report.segments:
-        cells = (f"  {cell(s.before[n]):>7} {cell(s.asked[n]):>7} {cell(s.measured[n]):>7}" for n in ATTRIBUTES)
-        lines.append(f"{s.bar:>5}" + "".join(cells))
+        each = ((n, (s.before[n], s.asked[n], s.measured[n])) for n in names)
+        lines.append(f"{s.bar:>5}" + "".join("  " + " ".join(f"{cell(v):>{wide[n]}}" for v in row) for n, row in each))
     return "\n".join(lines) if report.segments else "no segment of four beats"
 
 
@@ -434,9 +524,9 @@ def table_of(made: Variations) -> str:
     return "\n".join(lines)
 
 
-def cell(value: float | None) -> str:
+def cell(value: Value) -> str:
     """A value as the tables print it."""
-    return "-" if value is None else f"{value:.2f}"
+    return "-" if value is None else value if isinstance(value, str) else f"{value:.2f}"
 
 
 def measure(engine: Engine, source: Path, tracks: list[str] | None = None) -> dict[str, Any]:
@@ -449,8 +539,7 @@ def measure(engine: Engine, source: Path, tracks: list[str] | None = None) -> di
     score = Score.of(document.piece, chosen)
     full = score.full
     cells = score.cells(full)
-    values = attributes.measure(cells)
-    keys = attributes.key(cells)
+    values = score.measure(full)
     sounding = (cells != grid.OFF).any((1, 2))
     arousal = np.full(len(full), np.nan)
     for a in range(0, len(full), 512):
@@ -463,13 +552,13 @@ def measure(engine: Engine, source: Path, tracks: list[str] | None = None) -> di
                 "index": w,
                 "bar": int(score.windows.bar[w]),
                 "start_beat": number(score.windows.start_beat()[w]),
-                **{name: number(v[i]) for name, v in values.items()},
-                "key": KEY_NAMES[keys[i]] if sounding[i] else None,
+                **{name: shown(name, v[i]) for name, v in values.items() if name != "key"},
+                "key": shown("key", values["key"][i]) if sounding[i] else None,
                 "arousal": number(arousal[i]) if sounding[i] and np.isfinite(arousal[i]) else None,
             }
         )
     heard = sounding & np.isfinite(arousal)
-    means = means_of(cells)
+    means: dict[str, Any] = describe(score, full[sounding])
     means["arousal"] = number(arousal[heard].mean()) if heard.any() else None
     named = [
         {"track": i + 1, "name": t.name, "program": t.program, "edited": i in chosen}

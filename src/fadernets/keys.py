@@ -8,6 +8,8 @@ Classes: 0-11 are C major to B major, 12-23 C minor to B minor. A histogram has 
 unit of time: a correlation does not see the scale.
 """
 
+import re
+
 import numpy as np
 
 # Aarden-Essen weights of the twelve degrees above the tonic, as published with Humdrum's keycor.
@@ -30,6 +32,22 @@ KEY_NAMES = tuple(
 # equally well, and rounding must not choose between them.
 _TIE = 1e-9
 _RANK = np.array([2 * tonic + mode + 1 for mode in (0, 1) for tonic in range(12)], dtype=np.int16)
+
+_SEMITONES = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
+_SIGNS = {"": 0, "#": 1, "♯": 1, "-sharp": 1, "b": -1, "♭": -1, "-flat": -1}
+_MODES = {"": 0, "major": 0, "maj": 0, "minor": 12, "min": 12, "m": 12}
+_SPELLING = re.compile(r"([A-Ga-g])(#|♯|-?sharp|b|♭|-?flat)?[ _-]*(major|maj|minor|min|m)?", re.IGNORECASE)
+
+
+def parse(text: str) -> int:
+    """A key's class from its name: "E-flat minor", "Bb", "f#m", "a-minor". Raises ValueError."""
+    found = _SPELLING.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is not a key; write it like C, F#m, B-flat major or a-minor")
+    letter, sign, mode = ((part or "").lower() for part in found.groups())
+    if sign in ("sharp", "flat"):
+        sign = f"-{sign}"
+    return (_SEMITONES[letter] + _SIGNS[sign]) % 12 + _MODES[mode]
 
 
 def correlations(histograms: np.ndarray) -> np.ndarray:

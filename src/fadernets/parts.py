@@ -1,0 +1,61 @@
+"""A piece on the grid: the notes of the tracks that are edited, their windows and their roll."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadernets import attributes, grid, keys
+from fadernets.attributes import ATTRIBUTES
+from fadernets.notes import Piece
+from fadernets.performance import Performance
+from fadernets.segments import STEPS, Windows, cut
+
+Cells = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Score:
+    """T steps, W windows."""
+
+    piece: Piece  # the chosen tracks alone
+    rows: NDArray[np.int64]  # their positions among all notes of the file
+    windows: Windows
+    placed: grid.Placed
+    roll: Cells  # [T, 88]
+
+    @classmethod
+    def of(cls, piece: Piece, tracks: list[int], windows: Windows | None = None) -> Score:
+        rows = np.flatnonzero(np.isin(piece.notes["track"], tracks))
+        chosen = piece.only(tracks)
+        windows = windows or cut(piece)
+        placed = grid.place(chosen, windows)
+        return cls(chosen, rows, windows, placed, grid.roll(placed, windows.n_steps))
+
+    @property
+    def full(self) -> NDArray[np.int64]:
+        """Which windows have all their 16 steps."""
+        return np.flatnonzero(self.windows.full)
+
+    def cells(self, windows: NDArray[np.int64]) -> Cells:
+        """[S, 16, 88] of these windows."""
+        return self.roll[self.windows.base[windows][:, None] + np.arange(STEPS)]
+
+    @property
+    def performance(self) -> Performance:
+        """The chosen notes with what the grid does not hold."""
+        return Performance.of(self.piece.notes, self.windows, self.piece.tempo)
+
+    def measure(self, windows: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+        """Every attribute of these full windows: name -> [S], nan where there is nothing to measure."""
+        cells, heard = self.cells(windows), self.performance
+        return {
+            name: np.asarray(row.measure(cells) if row.of == "cells" else row.measure(heard)[windows], np.float64)
+            for name, row in ATTRIBUTES.items()
+        }
+
+    def key(self, windows: NDArray[np.int64]) -> int:
+        """The key of these windows together, 0..23."""
+        return int(keys.estimate(attributes.pitch_classes(self.cells(windows)).sum(0, keepdims=True))[0])

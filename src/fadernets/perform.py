@@ -1,0 +1,272 @@
+"""Faders that act on the notes themselves, without the model: pitch, key, dynamics, articulation, tempo.
+
+Each takes a Take and the value that is asked of each window, [W], nan where none is, and gives the Take that has it as
+nearly as notes can. A window that has already what is asked of it stays as it is. W windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadernets import performance
+from fadernets.grid import LOW, PITCHES
+from fadernets.keys import KEY_NAMES, estimate
+from fadernets.notes import TempoMap
+from fadernets.takes import Take
+
+Floats = NDArray[np.float64]
+CLOSE = 1e-6
+HIGH = LOW + PITCHES - 1
+FEW = 3  # pitch classes: a beat with fewer says too little of its harmony
+SHORTEST = 1 / 16  # of a quarter-beat: the shortest note that articulation leaves
+OCTAVE = 12
+
+
+# --- pitch
+
+
+def pitch(take: Take, asked: Floats) -> Take:
+    """Move the mean pitch of each window up or down along the harmony that its beats already have.
+
+    The rungs of a beat's ladder are all pitches of the classes that sound in it, so harmony and key stay, an octave is
+    an octave and repeated bars are moved alike. All notes of a window climb as many rungs as the asked mean is sure to
+    hold; then single notes climb one more, inner voices first, the melody next, the bass last (downward: the bass
+    before the melody), never onto a note that sounds, until the mean is as near as it gets.
+    """
+    notes, windows = take.notes, take.windows
+    heard = take.performance
+    own = performance.pitch(heard)
+    moves = np.flatnonzero(np.abs(asked - own) > CLOSE)
+    if not len(moves):
+        return take
+    heights = notes["pitch"].astype(np.int64)
+    ladders = _Ladders(take)
+    for w in moves.tolist():
+        inside = np.flatnonzero(heard.window == w)
+        near = np.flatnonzero((notes["onset"] < windows.end[w]) & (notes["end"] > windows.start[w]))
+        near = np.union1d(near, inside)
+        _climb(heights, inside, near, notes, ladders, round(float(asked[w]) * len(inside)))
+    return take.changed(pitch=heights)
+
+
+class _Ladders:
+    """The pitches that the beats of a take may use."""
+
+    def __init__(self, take: Take) -> None:
+        self.tpq, notes = take.windows.tpq, take.notes
+        beats = int(notes["end"].max(initial=0)) // self.tpq + 1
+        self.sounds = np.zeros((beats, 12), bool)
+        first, last = notes["onset"] // self.tpq, np.maximum(notes["end"] - 1, notes["onset"]) // self.tpq
+        for k in range(int((last - first).max(initial=0)) + 1):
+            at = np.minimum(first + k, last)
+            self.sounds[at, notes["pitch"] % 12] = True
+        self.seen: dict[bytes, NDArray[np.int64]] = {}
+
+    def at(self, tick: int) -> NDArray[np.int64]:
+        """The ladder of the beat of a tick: its own pitch classes or, where they are few, those around it."""
+        beat = tick // self.tpq
+        for reach in (0, 1, 2, 4, 8):
+            classes = np.asarray(self.sounds[max(beat - reach, 0) : beat + reach + 1].any(0))
+            if classes.sum() >= FEW:
+                break
+        name = classes.tobytes()
+        if name not in self.seen:
+            pitches = np.arange(LOW, HIGH + 1)
+            self.seen[name] = pitches[classes[pitches % 12]]
+        return self.seen[name]
+
+
+def _climb(
+    heights: NDArray[np.int64],
+    inside: NDArray[np.int64],
+    near: NDArray[np.int64],
+    notes: NDArray,
+    ladders: _Ladders,
+    total: int,
+) -> None:
+    """Move the notes `inside` a window along their ladders until their pitches sum to `total`; changes `heights`."""
+    way = 1 if total > heights[inside].sum() else -1
+    each = {i: ladders.at(int(notes["onset"][i])) for i in inside.tolist()}
+    lift = (total - heights[inside].sum()) / len(inside)
+    for i in inside.tolist():  # what is sure to be within the asked mean: whole rungs, rounded toward rest
+        rungs = int(abs(lift) * len(np.unique(each[i] % 12)) / OCTAVE + CLOSE)
+        heights[i] = _rung(each[i], heights[i], way * rungs)
+    onset, end = notes["onset"][near], notes["end"][near]
+    order = _by_voice(inside, notes, heights, way)
+    short = int(total - heights[inside].sum()) * way  # semitones still to go
+    moved = True
+    while moved and short > 0:
+        moved = False
+        for i in order:
+            higher = _rung(each[i], heights[i], way)
+            step = abs(int(higher) - int(heights[i]))
+            if not step or step > 2 * short:  # as near as it gets
+                continue
+            together = (onset < notes["end"][i]) & (end > notes["onset"][i])
+            if (heights[near][together] == higher).any():
+                continue
+            heights[i], short, moved = higher, short - step, True
+            if short <= 0:
+                break
+
+
+def _rung(ladder: NDArray[np.int64], height: int, rungs: int) -> int:
+    """The pitch so many rungs from `height`; the last whole octave within the keyboard where there is none."""
+    if not rungs or not LOW <= height <= HIGH:
+        return int(height)
+    at = int(np.searchsorted(ladder, height)) + rungs
+    octave = len(np.unique(ladder % OCTAVE))
+    while not 0 <= at < len(ladder):
+        at += octave if at < 0 else -octave
+    return int(ladder[at])
+
+
+def _by_voice(inside: NDArray[np.int64], notes: NDArray, heights: NDArray[np.int64], way: int) -> list[int]:
+    """Notes in the order in which they give way: inner voices, then melody and bass, each from its first note."""
+    onset, end = notes["onset"][inside], notes["end"][inside]
+    height = heights[inside]
+    over = np.array(
+        [((onset < e) & (end > a) & (height > h)).any() for a, e, h in zip(onset, end, height, strict=True)]
+    )
+    under = np.array(
+        [((onset < e) & (end > a) & (height < h)).any() for a, e, h in zip(onset, end, height, strict=True)]
+    )
+    melody, bass = ~over, ~under & over
+    rank = np.where(melody, 1 if way > 0 else 2, np.where(bass, 2 if way > 0 else 1, 0))
+    return inside[np.lexsort((onset, -way * height, rank))].tolist()
+
+
+# --- key
+
+
+def interval(home: int, target: int) -> int:
+    """Semitones from one tonic to another the nearest way, -5..6."""
+    return (target - home + 5) % 12 - 5
+
+
+# Degrees that tell the modes apart, by how readily a piece in the other mode gives them up: third, sixth, seventh.
+CHANGES = ({3}, {3, 6}, {3, 6, 7})
+TO_MINOR = {4: (3, 3), 9: (6, 8), 11: (7, 10)}  # semitones above the tonic -> degree, its place in the other mode
+TO_MAJOR = {3: (3, 4), 8: (6, 9), 10: (7, 11)}
+
+
+def key(take: Take, chosen: NDArray[np.bool_], home: int, target: int) -> Take:
+    """Put the `chosen` [N] notes, whose key is `home`, into the key `target` (classes 0..23): every voice by the
+    nearest way to the new tonic and, to the other mode, third, sixth and seventh as far as the new key needs them.
+
+    The version is taken whose estimated key is the target; of several the one with third and sixth changed, as minor
+    keeps its leading note. Notes that would leave the keyboard go an octave back.
+    """
+    if home == target:
+        return take
+    heights = take.notes["pitch"].astype(np.int64)
+    moved = heights + interval(home % 12, target % 12)
+    moved = np.where(moved > HIGH, moved - OCTAVE, np.where(moved < LOW, moved + OCTAVE, moved))
+    options = [np.where(chosen, moved, heights)]
+    if home // 12 != target // 12:
+        places = TO_MINOR if target >= 12 else TO_MAJOR
+        above = (moved - target % 12) % 12
+        options = []
+        for degrees in (CHANGES[1], CHANGES[2], CHANGES[0]):
+            bend = np.zeros(OCTAVE, np.int64)
+            for place, (degree, other) in places.items():
+                bend[place] = (other - place) * (degree in degrees)
+            options.append(np.where(chosen, moved + bend[above], heights))
+    length = performance.lengths(take.notes)[chosen]
+    histograms = [np.bincount(option[chosen] % 12, length, 12) for option in options]
+    hits = np.flatnonzero(estimate(np.array(histograms)) == target)
+    return take.changed(pitch=options[hits[0] if len(hits) else 0])
+
+
+def named(code: float) -> str:
+    """The name of a key's class."""
+    return KEY_NAMES[int(code)]
+
+
+# --- touch
+
+
+def dynamics(take: Take, asked: Floats) -> Take:
+    """Make the notes of each window louder or softer by as much each, so that phrasing stays, within 1..127."""
+    heard = take.performance
+    own = performance.dynamics(heard)
+    velocity = take.notes["velocity"].astype(np.int64)
+    for w in np.flatnonzero(np.abs(asked - own) > CLOSE).tolist():
+        inside = np.flatnonzero(heard.window == w)
+        velocity[inside] = _louder(velocity[inside], round(float(np.clip(asked[w], 1, 127)) * len(inside)))
+    return take.changed(velocity=velocity)
+
+
+def _louder(velocity: NDArray[np.int64], total: int) -> NDArray[np.int64]:
+    """Velocities moved alike until they sum to `total`; what does not divide goes to the loudest."""
+    low, high = -127, 127  # total of the shift `low` is at most what is asked, of `high` above it
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if np.clip(velocity + middle, 1, 127).sum() <= total else (low, middle)
+    out = np.clip(velocity + low, 1, 127)
+    may = np.flatnonzero(out < 127)
+    loudest = may[np.argsort(-velocity[may], kind="stable")]
+    out[loudest[: int(total - out.sum())]] += 1
+    return out
+
+
+def articulation(take: Take, asked: Floats) -> Take:
+    """Shorten the notes of each window by one factor, or fill what is left of the time to the next onset by one."""
+    heard = take.performance
+    own = performance.articulation(heard)
+    notes, tpq = take.notes, take.windows.tpq
+    gaps, sounded = performance.gaps(notes, tpq), performance.lengths(notes)
+    share = np.minimum(sounded / gaps, 1.0)
+    lengths = sounded.copy()
+    least = np.maximum(np.minimum(sounded, SHORTEST * tpq), 1)
+    for w in np.flatnonzero(np.abs(asked - own) > CLOSE).tolist():
+        inside = np.flatnonzero(heard.window == w)
+        wanted = float(np.clip(asked[w], 0, 1))
+        low, high = 0.0, 1.0
+        for _ in range(30):
+            middle = (low + high) / 2
+            if wanted < own[w]:
+                tried = np.maximum(sounded[inside] * middle, least[inside])
+            else:
+                tried = np.where(
+                    share[inside] < 1, (1 - (1 - share[inside]) * (1 - middle)) * gaps[inside], sounded[inside]
+                )
+            value = np.minimum(tried / gaps[inside], 1.0).mean()
+            low, high = (middle, high) if value < wanted else (low, middle)
+        lengths[inside] = np.maximum(np.round(tried), 1)
+    return take.changed(end=np.where(lengths != sounded, notes["onset"] + lengths.astype(np.int64), notes["end"]))
+
+
+# --- tempo
+
+
+def tempo(take: Take, asked: Floats) -> Take:
+    """Speed the tempo map up or down by one factor a window: what is slower or faster inside it stays so."""
+    own = performance.tempo(take.performance)
+    factor = np.where(np.isnan(asked), 1.0, asked / own)
+    factor = np.where(np.abs(factor - 1) < CLOSE, 1.0, factor)
+    if (factor == 1).all():
+        return take
+    old, windows = take.tempo, take.windows
+    turns = np.flatnonzero(np.diff(factor, prepend=1.0, append=1.0))  # windows where the factor changes
+    edges = np.append(windows.start, windows.end[-1])[turns]
+    ticks = np.union1d(old.ticks, edges)
+    at = np.searchsorted(old.ticks, ticks, side="right") - 1
+    window = np.searchsorted(windows.start, ticks, side="right") - 1
+    inside = (window >= 0) & (ticks < windows.end[-1])
+    speed = np.where(inside, factor[np.maximum(window, 0)], 1.0)
+    micros = np.clip(np.round(old.micros[at] / speed), 1, 2**24 - 1).astype(np.int64)
+    kept = np.append(True, np.diff(micros) != 0) | np.isin(ticks, old.ticks)
+    return replace(take, tempo=TempoMap(ticks[kept], micros[kept], old.tpq))
+
+
+BY_WINDOW: dict[str, Callable[[Take, Floats], Take]] = {
+    "pitch": pitch,
+    "dynamics": dynamics,
+    "articulation": articulation,
+    "tempo": tempo,
+}

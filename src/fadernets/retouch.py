@@ -1,0 +1,167 @@
+"""The faders beyond the model: attributes of cells by search, then what notes and tempo have beside the grid."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadernets import attributes, perform, search
+from fadernets.attributes import ATTRIBUTES, CODED, Attribute
+from fadernets.midi import Document
+from fadernets.parts import Score
+from fadernets.search import Aim
+from fadernets.segments import STEPS, STEPS_PER_BEAT
+from fadernets.takes import NEW, Take
+
+Floats = NDArray[np.float64]
+GRAIN = 20  # a range is so many units of a fader that nobody has measured
+SLACK = {"rhythm_density": 0.0, "note_density": 0.05, "syncopation": 0.0}
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What is asked beyond the model. S edited segments, W windows."""
+
+    cells: dict[str, Floats] = field(default_factory=dict)  # attribute of cells -> [S]
+    windows: dict[str, Floats] = field(default_factory=dict)  # attribute of a performance -> [W], nan where it stays
+    key: int | None = None  # 0..23, of the bars that are edited
+
+    def __bool__(self) -> bool:
+        return bool(self.cells or self.windows) or self.key is not None
+
+
+def retouch(
+    document: Document,
+    score: Score,
+    edited: NDArray[np.int64],
+    wishes: Wishes,
+    spread: Mapping[str, float],
+    rekeyed: Score | None = None,
+    home: int = 0,
+) -> bytes:
+    """The document with what is wished for. `spread` is the standard deviation of attributes where it is known;
+    `rekeyed` has the tracks that a new key reaches, whose key is `home`, all of the piece's unless given."""
+    if wishes.key is not None and wishes.key != home:
+        whole = rekeyed or score
+        take = _take(whole)
+        inside = np.isin(take.performance.window, edited) | (len(edited) == whole.windows.full.sum())
+        take = perform.key(take, inside, home, wishes.key)
+        data = document.edited(_edit(take, whole).among(whole.rows))
+        written = Document(document.path, data)
+        document, score = written, _again(score, written)
+    take = _take(score)
+    if wishes.cells:
+        take = _searched(take, score, edited, wishes.cells, spread)
+    for name, change in perform.BY_WINDOW.items():
+        if name in wishes.windows:
+            take = change(take, wishes.windows[name])
+    return document.edited(_edit(take, score).among(score.rows))
+
+
+def _take(score: Score) -> Take:
+    return Take.of(score.piece.notes, score.windows, score.piece.tempo)
+
+
+def _edit(take: Take, score: Score):  # type: ignore[no-untyped-def]
+    return take.edit(score.piece.notes, score.piece.tempo, score.piece.tracks)
+
+
+def _again(score: Score, written: Document) -> Score:
+    """The same tracks of a document that was written anew, none of whose tracks lost its notes."""
+    return Score.of(written.piece, sorted(set(score.piece.notes["track"].tolist())), score.windows)
+
+
+# --- search
+
+
+def _searched(
+    take: Take, score: Score, edited: NDArray[np.int64], asked: Mapping[str, Floats], spread: Mapping[str, float]
+) -> Take:
+    """The take with attributes of cells brought to what is asked of each edited segment."""
+    known: dict[bytes, search.Rows] = {}
+    notes, fresh, gone = take.notes.copy(), [], set()
+    cells = score.cells(edited)
+    for i, w in enumerate(edited.tolist()):
+        rows, twins = rows_of(score, w)
+        aims = _aims(cells[i : i + 1], {name: float(values[i]) for name, values in asked.items()}, spread)
+        relative = rows.copy()
+        relative[:, 3] = np.arange(len(rows))
+        name = relative.tobytes() + repr([aim.value for aim in aims]).encode()
+        if name not in known:  # a bar that comes again is answered again
+            known[name] = search.reach(relative, aims)
+        found = known[name].copy()
+        found[:, 3] = np.where(
+            found[:, 3] >= 0, rows[found[:, 3], 3], -1 - rows[np.minimum(-1 - found[:, 3], len(rows) - 1), 3]
+        )
+        gone |= {note for origin in set(rows[:, 3].tolist()) - set(found[:, 3].tolist()) for note in twins[origin]}
+        before = {int(row[3]): row for row in rows}
+        for onset, end, pitch, origin in found.tolist():
+            source = before[origin if origin >= 0 else -1 - origin]
+            moved = (onset - int(source[0]), end - int(source[1]), pitch - int(source[2]))
+            if origin >= 0:
+                for note in twins[origin] if any(moved) else ():
+                    _move(notes, note, moved, score.windows.tpq)
+            else:
+                fresh.append(_double(take.notes[-1 - origin], moved, end - onset, score.windows.tpq))
+    stay = np.array([i not in gone for i in range(len(notes))])
+    added = np.array(fresh, notes.dtype) if fresh else notes[:0]
+    origin = np.concatenate([take.origin[stay], np.full(len(added), NEW)])
+    return replace(take, notes=np.concatenate([notes[stay], added]), origin=origin)
+
+
+def rows_of(score: Score, window: int) -> tuple[search.Rows, dict[int, list[int]]]:
+    """The notes that sound in a window, as `search` takes them, and the notes of the piece that each row stands for:
+    one that two tracks strike together is one row."""
+    placed, base = score.placed, int(score.windows.base[window])
+    sounds = placed.on_grid & (placed.onset < base + STEPS) & (placed.end > base)
+    index = np.flatnonzero(sounds)
+    rows = np.stack([placed.onset[index] - base, placed.end[index] - base, placed.pitch[index], index], axis=1)
+    rows = rows[np.lexsort((-rows[:, 1], rows[:, 0], rows[:, 2]))]
+    twins: dict[int, list[int]] = defaultdict(list)
+    kept: list[list[int]] = []
+    for row in rows.tolist():
+        if kept and kept[-1][2] == row[2] and kept[-1][1] > row[0]:
+            if kept[-1][0] == row[0]:
+                twins[kept[-1][3]].append(row[3])
+                continue
+            kept[-1][1] = row[0]  # a later onset cuts what sounds on its key
+        kept.append(row)
+        twins[row[3]].append(row[3])
+    found = np.array(kept, np.int64).reshape(-1, 4)
+    found[:, 0] = np.maximum(found[:, 0], -1)
+    return found[found[:, 1] > np.maximum(found[:, 0], 0)], twins
+
+
+def _aims(cells: NDArray[np.uint8], asked: Mapping[str, float], spread: Mapping[str, float]) -> list[Aim]:
+    """What one segment [1, 16, 88] is to have, and what it is to keep."""
+
+    def scale(row: Attribute) -> float:
+        return spread.get(row.name, (row.high - row.low) / GRAIN)
+
+    found = [Aim(ATTRIBUTES[name].measure, value, scale(ATTRIBUTES[name])) for name, value in asked.items()]
+    for name in (*CODED, "syncopation"):
+        if name not in asked:
+            row = ATTRIBUTES[name]
+            value = float(row.measure(cells)[0])
+            found.append(Aim(row.measure, value, scale(row), search.HELD, SLACK[name]))
+    found.append(Aim(attributes.mean_pitch, float(attributes.mean_pitch(cells)[0]), 5.0, search.HELD, 0.25))
+    return found
+
+
+def _move(notes: NDArray, note: int, moved: tuple[int, int, int], tpq: int) -> None:
+    """Move a note's onset and end by steps and its pitch by semitones."""
+    onset, end, pitch = moved
+    notes["onset"][note] += round(onset * tpq / STEPS_PER_BEAT)
+    notes["end"][note] = max(notes["end"][note] + round(end * tpq / STEPS_PER_BEAT), notes["onset"][note] + 1)
+    notes["pitch"][note] += pitch
+
+
+def _double(note: np.void, moved: tuple[int, int, int], steps: int, tpq: int) -> tuple[int, int, int, int, int]:
+    """A new note like another one, moved, of so many steps."""
+    onset = int(note["onset"]) + round(moved[0] * tpq / STEPS_PER_BEAT)
+    end = onset + max(round(steps * tpq / STEPS_PER_BEAT), 1)
+    return onset, end, int(note["pitch"]) + moved[2], int(note["velocity"]), int(note["track"])
