@@ -124,7 +124,7 @@ ATTRIBUTES = CODED | {
             performance.articulation,
             0.05,
             1.0,
-            "share of the time to the next onset within a fifth",
+            "share of the time to the next onset within an octave",
             near=0.05,
             of="performance",
         ),

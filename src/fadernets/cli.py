@@ -82,9 +82,9 @@ def _parser() -> Parser:
         _apply,
         "Edit a MIDI file with faders and presets. What no fader moves comes back note for note.",
         epilog="NAME is rhythm-density (onset steps / 16, 0..1), note-density (mean notes sounding a step, 0..15), "
-        "syncopation (0..16), pitch (mean MIDI number), key (a name such as a-minor; --move: semitones), dynamics (mean "
-        "velocity), articulation (share of the time to the next onset near by, 0.05..1) or tempo (quarter-beats a "
-        "minute).",
+        "syncopation (0..16), pitch (mean MIDI number), key (a name such as a-minor; --move: semitones), dynamics "
+        "(mean velocity), articulation (share of the time to the next onset near by, 0.05..1) or tempo (quarter-beats "
+        "a minute).",
     )
     apply.add_argument("source", type=Path, metavar="IN.mid")
     apply.add_argument("out", type=Path, metavar="OUT.mid")
@@ -249,7 +249,7 @@ def _add_piece_options(command: Parser) -> None:
 
 
 def read_attribute(text: str, option: str) -> tuple[str, Course]:
-    """`rhythm-density=0.5` -> ("rhythm_density", 0.5), `=0.3..0.8` -> (..., Ramp(0.3, 0.8)), `key=a-minor` -> its class.
+    """`rhythm-density=0.5` -> ("rhythm_density", 0.5), `=0.3..0.8` -> (..., Ramp(0.3, 0.8)), `key=Am` -> its class.
 
     Raises FadernetsError.
     """

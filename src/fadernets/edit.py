@@ -422,7 +422,8 @@ def compare(
 ) -> list[Segment]:
     """Every full window before and after.
 
-    `holds`: faders that were not asked for stay at the source's own value, which is then asked as well.
+    `holds`: the model's faders that were not asked for stay at the source's own value, which is then asked as well; but
+    articulation moves the ends of notes, and with them note density.
     """
     full = before.full
     first, last = before.measure(full), after.measure(full)
@@ -435,7 +436,7 @@ def compare(
             for name in ATTRIBUTES:
                 if name in asked:
                     wanted[name] = shown(name, asked[name][edit])
-                elif holds and name in CODED:
+                elif holds and name in CODED and (name != "note_density" or "articulation" not in asked):
                     wanted[name] = shown(name, first[name][i])
         segments.append(
             Segment(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fadernets import performance
 from fadernets.grid import LOW, PITCHES
-from fadernets.keys import KEY_NAMES, estimate
+from fadernets.keys import KEY_NAMES, correlations
 from fadernets.notes import TempoMap
 from fadernets.takes import Take
 
@@ -148,38 +148,74 @@ def interval(home: int, target: int) -> int:
     return (target - home + 5) % 12 - 5
 
 
-# Degrees that tell the modes apart, by how readily a piece in the other mode gives them up: third, sixth, seventh.
-CHANGES = ({3}, {3, 6}, {3, 6, 7})
-TO_MINOR = {4: (3, 3), 9: (6, 8), 11: (7, 10)}  # semitones above the tonic -> degree, its place in the other mode
-TO_MAJOR = {3: (3, 4), 8: (6, 9), 10: (7, 11)}
+# Semitones above the tonic of third, sixth and seventh, and how far they go to the other mode.
+THIRD, SIXTH, SEVENTH = range(3)
+TO_MINOR = {THIRD: (4, -1), SIXTH: (9, -1), SEVENTH: (11, -1)}
+TO_MAJOR = {THIRD: (3, 1), SIXTH: (8, 1), SEVENTH: (10, 1)}
+# Which of them change, the first choice first: minor keeps its leading note where it can.
+CHANGES = ((THIRD, SIXTH), (THIRD, SIXTH, SEVENTH), (THIRD,), (THIRD, SEVENTH), (SIXTH,), (SEVENTH,), ())
+SCALES = (np.array([0, 2, 4, 5, 7, 9, 11]), np.array([0, 2, 3, 5, 7, 8, 10, 11]))  # major; minor with both sevenths
+MOST_BENDS = 4
 
 
 def key(take: Take, chosen: NDArray[np.bool_], home: int, target: int) -> Take:
     """Put the `chosen` [N] notes, whose key is `home`, into the key `target` (classes 0..23): every voice by the
     nearest way to the new tonic and, to the other mode, third, sixth and seventh as far as the new key needs them.
 
-    The version is taken whose estimated key is the target; of several the one with third and sixth changed, as minor
-    keeps its leading note. Notes that would leave the keyboard go an octave back.
+    The first version whose estimated key is the target is taken; where none is, single pitch classes of the nearest go
+    on to notes of the new scale a semitone or two away. Notes that would leave the keyboard go an octave back.
     """
-    if home == target:
+    if home == target or not chosen.any():
         return take
     heights = take.notes["pitch"].astype(np.int64)
-    moved = heights + interval(home % 12, target % 12)
+    way = interval(home % 12, target % 12)
+    degrees = (heights - home % 12) % OCTAVE
+    length = np.bincount(degrees[chosen], performance.lengths(take.notes)[chosen], OCTAVE)  # above the tonic
+    bends = _bends(np.asarray(length, np.float64), home, target)
+    moved = np.asarray(heights + way + bends[degrees], np.int64)
     moved = np.where(moved > HIGH, moved - OCTAVE, np.where(moved < LOW, moved + OCTAVE, moved))
-    options = [np.where(chosen, moved, heights)]
-    if home // 12 != target // 12:
-        places = TO_MINOR if target >= 12 else TO_MAJOR
-        above = (moved - target % 12) % 12
-        options = []
-        for degrees in (CHANGES[1], CHANGES[2], CHANGES[0]):
-            bend = np.zeros(OCTAVE, np.int64)
-            for place, (degree, other) in places.items():
-                bend[place] = (other - place) * (degree in degrees)
-            options.append(np.where(chosen, moved + bend[above], heights))
-    length = performance.lengths(take.notes)[chosen]
-    histograms = [np.bincount(option[chosen] % 12, length, 12) for option in options]
-    hits = np.flatnonzero(estimate(np.array(histograms)) == target)
-    return take.changed(pitch=options[hits[0] if len(hits) else 0])
+    return take.changed(pitch=np.where(chosen, moved, heights))
+
+
+def _bends(length: Floats, home: int, target: int) -> NDArray[np.int64]:
+    """[12] semitones that each degree above the tonic moves beside the new tonic, of a piece in which they last
+    `length` [12]."""
+    mode = 12 * (target // 12)  # the target on C
+    if home // 12 == target // 12:
+        return np.zeros(OCTAVE, np.int64)
+    options = []
+    for change in CHANGES:
+        bends = np.zeros(OCTAVE, np.int64)
+        for degree in change:
+            place, by = (TO_MINOR if mode else TO_MAJOR)[degree]
+            bends[place] = by
+        options.append(bends)
+    lead = np.array([_lead(length, bends, mode) for bends in options])
+    if (lead > 0).any():
+        return options[int(np.argmax(lead > 0))]
+    best, ahead = options[int(lead.argmax())], float(lead.max())
+    for _ in range(MOST_BENDS):
+        further = []
+        for degree in np.flatnonzero(length).tolist():
+            for by in (-2, -1, 1, 2):
+                if (degree + by) % OCTAVE in SCALES[mode // 12]:
+                    bends = best.copy()
+                    bends[degree] = by
+                    further.append((_lead(length, bends, mode), bends))
+        if not further or max(lead for lead, _ in further) <= ahead:
+            break
+        ahead, best = max(further, key=lambda pair: pair[0])
+        if ahead > 0:
+            break
+    return best
+
+
+def _lead(length: Floats, bends: NDArray[np.int64], target: int) -> float:
+    """By how much the target's correlation beats every other key's, above 0 where it is the estimate."""
+    bent = np.bincount((np.arange(OCTAVE) + bends) % OCTAVE, length, OCTAVE)
+    fit = correlations(bent[None])[0]
+    others = np.delete(fit, target)
+    return float(fit[target] - others.max())
 
 
 def named(code: float) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fadernets.notes import TempoMap
 from fadernets.segments import BEATS, Windows
 
-NEIGHBOUR = 7  # semitones: notes this near, a fifth, follow one another in a line
+NEIGHBOUR = 12  # semitones: notes this near, an octave, may follow one another in a hand's line
 LONGEST = BEATS  # quarter-beats: a note that nothing follows for longer counts as followed then
 Floats = NDArray[np.float64]
 
@@ -51,7 +51,7 @@ def dynamics(p: Performance) -> Floats:
 
 
 def articulation(p: Performance) -> Floats:
-    """Mean share of the time to the next onset near by (within a fifth) that a note sounds, at most 1."""
+    """Mean share of the time to the next onset near by (within an octave) that a note sounds, at most 1."""
     return p.mean(np.minimum(lengths(p.notes) / gaps(p.notes, p.windows.tpq), 1.0))
 
 
@@ -67,7 +67,7 @@ def lengths(notes: NDArray) -> Floats:
 
 
 def gaps(notes: NDArray, tpq: int) -> Floats:
-    """[N] ticks from each note's onset to the next onset within a fifth of its pitch in any track.
+    """[N] ticks from each note's onset to the next onset within an octave of its pitch in any track.
 
     Onsets within a thirty-second note are one chord. The gap is what a line has, whatever sounds elsewhere, and hangs
     on no note's end, so that touch can be changed without moving its own measure.

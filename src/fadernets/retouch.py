@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fadernets import attributes, perform, search
 from fadernets.attributes import ATTRIBUTES, CODED, Attribute
-from fadernets.midi import Document
+from fadernets.midi import Document, Edit
 from fadernets.parts import Score
 from fadernets.search import Aim
 from fadernets.segments import STEPS, STEPS_PER_BEAT
@@ -47,26 +47,33 @@ def retouch(
     `rekeyed` has the tracks that a new key reaches, whose key is `home`, all of the piece's unless given."""
     if wishes.key is not None and wishes.key != home:
         whole = rekeyed or score
-        take = _take(whole)
+        take = take_of(whole)
         inside = np.isin(take.performance.window, edited) | (len(edited) == whole.windows.full.sum())
         take = perform.key(take, inside, home, wishes.key)
-        data = document.edited(_edit(take, whole).among(whole.rows))
+        data = document.edited(change_of(take, whole).among(whole.rows))
         written = Document(document.path, data)
         document, score = written, _again(score, written)
-    take = _take(score)
+    return document.edited(change_of(granted(score, edited, wishes, spread), score).among(score.rows))
+
+
+def granted(score: Score, edited: NDArray[np.int64], wishes: Wishes, spread: Mapping[str, float]) -> Take:
+    """The score's notes with all that is wished for but a new key."""
+    take = take_of(score)
     if wishes.cells:
         take = _searched(take, score, edited, wishes.cells, spread)
     for name, change in perform.BY_WINDOW.items():
         if name in wishes.windows:
             take = change(take, wishes.windows[name])
-    return document.edited(_edit(take, score).among(score.rows))
+    return take
 
 
-def _take(score: Score) -> Take:
+def take_of(score: Score) -> Take:
+    """The score's notes, ready to be changed."""
     return Take.of(score.piece.notes, score.windows, score.piece.tempo)
 
 
-def _edit(take: Take, score: Score):  # type: ignore[no-untyped-def]
+def change_of(take: Take, score: Score) -> Edit:
+    """What turns the score into the take."""
     return take.edit(score.piece.notes, score.piece.tempo, score.piece.tracks)
 
 
@@ -157,7 +164,7 @@ def _move(notes: NDArray, note: int, moved: tuple[int, int, int], tpq: int) -> N
     onset, end, pitch = moved
     notes["onset"][note] += round(onset * tpq / STEPS_PER_BEAT)
     notes["end"][note] = max(notes["end"][note] + round(end * tpq / STEPS_PER_BEAT), notes["onset"][note] + 1)
-    notes["pitch"][note] += pitch
+    notes["pitch"][note] = int(notes["pitch"][note]) + pitch
 
 
 def _double(note: np.void, moved: tuple[int, int, int], steps: int, tpq: int) -> tuple[int, int, int, int, int]:

@@ -43,23 +43,23 @@ class Aim:
 
 def reach(rows: Rows, aims: list[Aim], near: float = 1e-6) -> Rows:
     """The rows after the changes that bring the aims nearest. Rows of the source keep their origin."""
-    best, spent = rows, 0.0
+    best = rows
     cells, _ = render([rows])
     short = float(_misses(cells, aims)[0])
     for tier in (_events, _notes):
         for _ in range(MOST):
             if short <= near:
                 return best
-            states, costs = zip(*tier(best), strict=True) if len(best) else ((), ())
-            cells, sound = render(list(states))
+            tried = list(tier(best))
+            cells, sound = render([state for state, _ in tried])
             if not sound.any():
                 break
-            found = np.where(sound, _misses(cells, aims) + np.array(costs), np.inf)
+            costs = np.array([cost for _, cost in tried])
+            found = np.where(sound, _misses(cells, aims) + costs, np.inf)
             i = int(found.argmin())
             if found[i] >= short - 1e-9:
                 break
-            best, spent = states[i], spent + costs[i]
-            short = float(found[i] - costs[i])
+            best, short = tried[i][0], float(found[i] - costs[i])
     return best
 
 
@@ -109,20 +109,20 @@ def _shifted(rows: Rows, which: NDArray[np.int64], by: int) -> Rows:
     return out
 
 
-def _events(rows: Rows) -> Iterator[tuple[Rows, float]]:
-    """Each struck chord a step or two earlier or later, where no other is struck."""
+def _events(rows: Rows, merge: bool = False) -> Iterator[tuple[Rows, float]]:
+    """Each struck chord a step or two earlier or later, where no other is struck; or, to `merge`, into the next one."""
     steps = np.unique(rows[(rows[:, 0] >= 0) & (rows[:, 0] < STEPS), 0])
     for step in steps.tolist():
         which = np.flatnonzero(rows[:, 0] == step)
         for by in SHIFTS:
-            free = np.isin(np.arange(min(by, 0), max(by, 0) + 1) + step, steps).sum() == 1
-            if 0 <= step + by < STEPS and free:
-                yield _shifted(rows, which, by), EVENT * abs(by) + FIRST * (step == 0)
+            passed = np.isin(np.arange(min(by, 0), max(by, 0) + 1) + step, steps).sum() - 1
+            if 0 <= step + by < STEPS and (passed == 0 or (merge and passed == 1 and step + by in steps)):
+                yield _shifted(rows, which, by), EVENT * (abs(by) + 2 * passed) + FIRST * (step == 0)
 
 
 def _notes(rows: Rows) -> Iterator[tuple[Rows, float]]:
     """Every small change of one note, and those of chords."""
-    yield from _events(rows)
+    yield from _events(rows, merge=True)
     classes = np.zeros(12, bool)
     classes[(rows[:, 2] + 9) % 12] = True  # pitch 0 is an A
     ladder = np.flatnonzero(classes[(np.arange(PITCHES) + 9) % 12])

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadernets.midi import Edit
-from fadernets.notes import TempoMap, Track
+from fadernets.notes import Piece, TempoMap, Track, note_order
 from fadernets.performance import Performance
 from fadernets.segments import Windows
 
@@ -41,6 +41,11 @@ class Take:
         for name, values in columns.items():
             notes[name] = values
         return replace(self, notes=notes)
+
+    def piece(self, source: Piece) -> Piece:
+        """The take as a piece, as a file would have it."""
+        notes = _apart(self.notes, self.origin, source.notes, np.array([track.channel for track in source.tracks]))
+        return replace(source, notes=notes[note_order(notes)], tempo=self.tempo)
 
     def edit(self, source: NDArray, tempo: TempoMap, tracks: list[Track]) -> Edit:
         """What turns the `source` notes, their `tempo` and tracks into this take."""
