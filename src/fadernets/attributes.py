@@ -7,7 +7,7 @@ does not hold take a Performance and give one a window. To add an attribute: wri
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -92,7 +92,7 @@ class Attribute:
     low: float
     high: float
     unit: str
-    near: float  # how far from the asked value is still a hit
+    near: float = 0.0  # how far from the asked value is still a hit; 0, where added: a fortieth of the range
     grain: float = 0.0  # values that exist are multiples of this; 0: any
     of: Literal["cells", "performance"] = "cells"  # what `measure` takes
     names: tuple[str, ...] = ()  # of its values 0, 1, ..., where they are kinds
@@ -133,19 +133,25 @@ ATTRIBUTES = CODED | {
 }
 
 
+OWN: set[str] = set()  # names of attributes that a user added
+
+
 def add(row: Attribute) -> None:
-    """Make a new attribute of cells a fader: closed-loop search drives it (`search`). Raises ValueError."""
-    if row.name in ATTRIBUTES and ATTRIBUTES[row.name] is not row and row.name not in OWN:
-        raise ValueError(f"attribute {row.name}: is one of {', '.join(ATTRIBUTES)}")
+    """Make a new attribute of cells a fader: closed-loop search drives it (`search`). Raises ValueError.
+
+    `row.measure` takes cells [K, 16, 88] of 0 off, 1 onset, 2 hold and gives K numbers.
+    """
+    if row.name in ATTRIBUTES and row.name not in OWN:
+        raise ValueError(f"attribute {row.name}: is there already, as one of {', '.join(ATTRIBUTES)}")
     if not row.name.isidentifier() or row.name != row.name.lower() or row.of != "cells" or row.names:
-        raise ValueError(f"attribute {row.name!r}: needs a lower-case name and a function of cells that gives a number")
+        raise ValueError(f"attribute {row.name!r}: needs a name in small letters and a function of cells")
     if not row.low < row.high:
         raise ValueError(f"attribute {row.name}: its range {row.low:g}..{row.high:g} is empty")
-    ATTRIBUTES[row.name] = row
+    shape = np.shape(row.measure(np.zeros((2, STEPS, PITCHES), np.uint8)))
+    if shape != (2,):
+        raise ValueError(f"attribute {row.name}: gives numbers of shape {shape} for two segments, not (2,)")
+    ATTRIBUTES[row.name] = replace(row, near=row.near or (row.high - row.low) / 40)
     OWN.add(row.name)
-
-
-OWN: set[str] = set()  # names of attributes that a user added
 
 
 def measure(cells: Cells) -> dict[str, NDArray[np.float64]]:

@@ -112,6 +112,7 @@ def _parser() -> Parser:
         "--variations", type=int, metavar="N", help="N different edits, OUT-1.mid to OUT-N.mid, the likeliest first"
     )
     _add_piece_options(apply)
+    _add_own_attributes(apply)
 
     mix = add(
         "mix",
@@ -137,6 +138,7 @@ def _parser() -> Parser:
     measure = add("measure", _measure, "Print every segment's densities, key and arousal, and the piece's means.")
     measure.add_argument("source", type=Path, metavar="IN.mid")
     _add_piece_options(measure)
+    _add_own_attributes(measure)
 
     render = add("render", _render, "Play a MIDI file on the bundled piano into a WAV file.")
     render.add_argument("source", type=Path, metavar="IN.mid")
@@ -245,6 +247,12 @@ def _add_piece_options(command: Parser) -> None:
     command.add_argument("--model", default="pop-lieder", metavar="NAME_OR_FOLDER", help="default pop-lieder")
 
 
+def _add_own_attributes(command: Parser) -> None:
+    command.add_argument(
+        "--attributes", type=Path, metavar="FILE.py", help="Python that adds attributes of your own (attributes.add)"
+    )
+
+
 # --- reading values
 
 
@@ -284,6 +292,20 @@ def read_key(text: str, option: str) -> float:
         return float(keys.parse(text))
     except ValueError as error:
         raise FadernetsError(f"--{option} key={text}: {error}") from None
+
+
+def read_own_attributes(path: Path | None) -> None:
+    """Run a user's Python file, which calls `attributes.add`. Raises FadernetsError."""
+    import runpy
+
+    if path is None:
+        return
+    if not path.is_file():
+        raise FadernetsError(f"--attributes {path}: no such file")
+    try:
+        runpy.run_path(str(path))
+    except Exception as error:
+        raise FadernetsError(f"--attributes {path}: {type(error).__name__}: {error}") from None
 
 
 def read_number(text: str, where: str) -> float:
@@ -368,6 +390,7 @@ def _apply(options: argparse.Namespace) -> None:
     from fadernets import courses, edit
     from fadernets.engine import Engine
 
+    read_own_attributes(options.attributes)
     given = {name: [read_attribute(text, name) for text in getattr(options, name)] for name in ("set", "move")}
     both = {n for n, _ in given["set"]} & {n for n, _ in given["move"]}
     if both:
@@ -426,6 +449,7 @@ def _measure(options: argparse.Namespace) -> None:
     from fadernets import edit
     from fadernets.engine import Engine
 
+    read_own_attributes(options.attributes)
     found = edit.measure(Engine.open(options.model), options.source, read_tracks(options.tracks))
     _warn(found["warnings"])
     if options.json:

@@ -142,7 +142,7 @@ def vary(
         faders = replace(faders, arousal=float(np.clip(faders.arousal, -MOST_AROUSAL, MOST_AROUSAL)))
     inside = _inside(score, faders)
     edited = _editable(score, inside)
-    plan = _plan(score, inside, edited, faders, warnings)
+    plan = _plan(engine, score, inside, edited, faders, warnings)
     if not len(edited) and not plan.wishes.windows:
         warnings.append("no segment of four beats with notes lies in the chosen bars: nothing was edited")
     made: list[_Made] = []
@@ -259,7 +259,12 @@ class _Plan:
 
 
 def _plan(
-    score: Score, inside: NDArray[np.bool_], edited: NDArray[np.int64], faders: Faders, warnings: list[str]
+    engine: Engine,
+    score: Score,
+    inside: NDArray[np.bool_],
+    edited: NDArray[np.int64],
+    faders: Faders,
+    warnings: list[str],
 ) -> _Plan:
     """What is asked of each edited segment and window, inside each attribute's range."""
     own, heard = score.measure(edited), score.performance
@@ -278,6 +283,9 @@ def _plan(
         else:
             asked[name] = _asked(row, own[name], score, edited, faders, warnings)
             (coded if name in CODED else cells)[name] = asked[name]
+    if not faders.arousal or len(coded) == len(CODED):
+        _agree(coded, own, engine, warnings)
+        asked |= coded
     key = None
     if faders.touch("key"):
         course = faders.set.get("key", faders.move.get("key"))
@@ -311,6 +319,35 @@ def _asked(
             f"{row.low:g}..{row.high:g}; clamped"
         )
     return asked
+
+
+def _agree(
+    coded: dict[str, NDArray[np.float64]], own: dict[str, NDArray[np.float64]], engine: Engine, warnings: list[str]
+) -> None:
+    """Densities that no segment can have together become the nearest that one can; changes `coded`.
+
+    A step with an onset has a note that sounds: note density is at least rhythm density. Where one of the two was
+    asked, the other follows; where both were, the nearest pair counts in standard deviations.
+    """
+    if not coded:
+        return
+    r, n = (coded.get(name, own[name]) for name in CODED)
+    apart = n < r - 1e-9
+    if not apart.any():
+        return
+    both = len(coded) == len(CODED)
+    if both:
+        weights = [float(engine.info["statistics"][name]["std"]) ** -2 for name in CODED]
+        together = np.floor((weights[0] * r + weights[1] * n) / sum(weights) * STEPS + 0.5) / STEPS
+    else:  # what was asked holds
+        together = r if "rhythm_density" in coded else n
+    for name, values in zip(CODED, (r, n), strict=True):
+        coded[name] = np.where(apart, together, values)
+    pair = f"rhythm-density {r[apart].mean():.2f} and note-density {n[apart].mean():.2f}"
+    warnings.append(
+        f"{pair} (means of {int(apart.sum())} segments) contradict each other, since a step with an onset sounds: "
+        f"{'both are' if both else 'the one not asked for is'} brought to {together[apart].mean():.2f} there"
+    )
 
 
 def _keys_asked(own: NDArray[np.int64], home: int, key: int) -> NDArray[np.float64]:

@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 CLOSE = 1e-6
 HIGH = LOW + PITCHES - 1
 FEW = 3  # pitch classes: a beat with fewer says too little of its harmony
+SCALAR, AROUND = 3, 2  # steps between pitch classes of a beat that make it a run; beats either side that it draws on
 SHORTEST = 1 / 16  # of a quarter-beat: the shortest note that articulation leaves
 OCTAVE = 12
 
@@ -67,12 +68,14 @@ class _Ladders:
         self.seen: dict[bytes, NDArray[np.int64]] = {}
 
     def at(self, tick: int) -> NDArray[np.int64]:
-        """The ladder of the beat of a tick: its own pitch classes or, where they are few, those around it."""
+        """The ladder of the beat of a tick: its own pitch classes; those around it where they are few, or a scale."""
         beat = tick // self.tpq
         for reach in (0, 1, 2, 4, 8):
             classes = np.asarray(self.sounds[max(beat - reach, 0) : beat + reach + 1].any(0))
             if classes.sum() >= FEW:
                 break
+        if (classes & (np.roll(classes, 1) | np.roll(classes, 2))).sum() >= SCALAR:
+            classes = np.asarray(self.sounds[max(beat - AROUND, 0) : beat + AROUND + 1].any(0)) | classes
         name = classes.tobytes()
         if name not in self.seen:
             pitches = np.arange(LOW, HIGH + 1)

@@ -18,7 +18,8 @@ from fadernets.segments import STEPS, STEPS_PER_BEAT
 from fadernets.takes import NEW, Take
 
 Floats = NDArray[np.float64]
-GRAIN = 20  # a range is so many units of a fader that nobody has measured
+GRAIN = 10  # a range is so many units of a fader that nobody has measured
+SPREAD = {"syncopation": 1.1}  # standard deviation in POP909 and Lieder
 SLACK = {"rhythm_density": 0.0, "note_density": 0.05, "syncopation": 0.0}
 
 
@@ -147,7 +148,7 @@ def _aims(cells: NDArray[np.uint8], asked: Mapping[str, float], spread: Mapping[
     """What one segment [1, 16, 88] is to have, and what it is to keep."""
 
     def scale(row: Attribute) -> float:
-        return spread.get(row.name, (row.high - row.low) / GRAIN)
+        return (SPREAD | dict(spread)).get(row.name, (row.high - row.low) / GRAIN)
 
     found = [Aim(ATTRIBUTES[name].measure, value, scale(ATTRIBUTES[name])) for name, value in asked.items()]
     for name in (*CODED, "syncopation"):

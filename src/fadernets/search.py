@@ -23,7 +23,7 @@ from fadernets.segments import STEPS
 
 Cells = NDArray[np.uint8]
 Rows = NDArray[np.int64]
-ASKED, HELD = 10.0, 5.0  # weights of a miss, in units of an attribute's scale
+ASKED, HELD = 10.0, 20.0  # weights of a miss, in units of an attribute's scale
 MOST = 48  # changes of one segment
 EVENT, SHIFT, PITCH, LENGTH, DROP, DOUBLE, FIRST = 0.05, 0.10, 0.10, 0.04, 0.25, 0.20, 0.5  # what changes cost
 SHIFTS = (-1, 1, -2, 2)
