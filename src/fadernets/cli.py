@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fadernets.engine import Engine
 
 MOST_VARIATIONS = 16
+PAPER_PRESET = "arousal-codes"
 EXTRAS = {  # what a command may need beside the runtime
     "train": ("torch", "lightning", "yaml", "safetensors", "onnx", "tensorboard"),
     "study": ("sklearn", "openTSNE"),
@@ -103,9 +104,11 @@ def _parser() -> Parser:
     )
     apply.add_argument(
         "--preset",
-        metavar="arousal=AMOUNT",
-        help="shift toward high (1) or low (-1) arousal; fractions allowed",
+        metavar="NAME=AMOUNT",
+        help="move every fader toward high (1) or low (-1) arousal, valence or tension, or as a file of `preset learn` "
+        "says; fractions allowed. arousal-codes: the paper's preset, a shift of the model's two codes",
     )
+    apply.add_argument("--hold", metavar="LIST", help="faders that the preset leaves alone, by comma")
     apply.add_argument("--bars", metavar="5-12", help="edit only segments that lie wholly in these bars")
     apply.add_argument("--faithfulness", type=float, default=1.0, metavar="F", help="pull to the source, 0..1 (1)")
     apply.add_argument(
@@ -139,6 +142,19 @@ def _parser() -> Parser:
     measure.add_argument("source", type=Path, metavar="IN.mid")
     _add_piece_options(measure)
     _add_own_attributes(measure)
+
+    preset = add(
+        "preset",
+        _preset,
+        "List presets, or learn one from labelled music.",
+        epilog="FOLDER has MIDI files in `high` and `low`, or labels.csv (file,label; labels around 0). A corpus "
+        "with labels: --corpus vgmidi=PATH --label arousal or valence; --label tension is measured on any corpus.",
+    )
+    preset.add_argument("action", choices=("list", "learn"))
+    preset.add_argument("out", type=Path, nargs="?", metavar="OUT.json", help="learn: where the preset goes")
+    preset.add_argument("folder", type=Path, nargs="?", metavar="FOLDER", help="learn: labelled files")
+    preset.add_argument("--corpus", action="append", default=[], metavar="NAME=PATH", help="learn: from a corpus")
+    preset.add_argument("--label", choices=("arousal", "valence", "tension"), default="arousal", help="default arousal")
 
     render = add("render", _render, "Play a MIDI file on the bundled piano into a WAV file.")
     render.add_argument("source", type=Path, metavar="IN.mid")
@@ -336,13 +352,26 @@ def read_bars(text: str | None) -> list[tuple[int, int]] | None:
     return ranges
 
 
-def read_preset(text: str | None) -> float:
+def read_preset(text: str | None) -> tuple[str, float]:
+    """`arousal=1` -> ("arousal", 1.0); ("", 0.0) for none. Raises FadernetsError."""
     if text is None:
-        return 0.0
-    name, equals, value = text.partition("=")
-    if name.strip() != "arousal" or not equals:
-        raise FadernetsError(f"--preset {text}: expected arousal=AMOUNT, such as arousal=1 or arousal=-0.5")
-    return read_number(value, f"--preset {text}")
+        return "", 0.0
+    name, equals, value = text.rpartition("=")
+    if not equals or not name.strip():
+        raise FadernetsError(f"--preset {text}: expected NAME=AMOUNT, such as arousal=1 or mine.json=-0.5")
+    return name.strip(), read_number(value, f"--preset {text}")
+
+
+def read_names(text: str | None, option: str) -> frozenset[str]:
+    """`tempo,note-density` -> attributes. Raises FadernetsError."""
+    from fadernets.attributes import ATTRIBUTES
+
+    names = [part.strip().replace("-", "_") for part in (text or "").split(",") if part.strip()]
+    for name in names:
+        if name not in ATTRIBUTES:
+            known = ", ".join(row.option for row in ATTRIBUTES.values())
+            raise FadernetsError(f"--{option} {text}: unknown fader {name.replace('_', '-')!r}; known: {known}")
+    return frozenset(names)
 
 
 def read_tracks(text: str | None, option: str = "--tracks") -> list[str] | None:
@@ -387,7 +416,7 @@ def check_output(path: Path) -> None:
 
 
 def _apply(options: argparse.Namespace) -> None:
-    from fadernets import courses, edit
+    from fadernets import courses, edit, presets
     from fadernets.engine import Engine
 
     read_own_attributes(options.attributes)
@@ -400,11 +429,15 @@ def _apply(options: argparse.Namespace) -> None:
     if both:
         raise FadernetsError(f"--set and --values both name {both.pop().replace('_', '-')}; give one of them")
     check_faithfulness(options.faithfulness)
+    name, amount = read_preset(options.preset)
     faders = edit.Faders(
         set=dict(given["set"]),
         move=dict(given["move"]),
         per_bar=per_bar,
-        arousal=read_preset(options.preset),
+        arousal=amount if name == PAPER_PRESET else 0.0,
+        preset=presets.load(name) if name and name != PAPER_PRESET else None,
+        amount=amount,
+        hold=read_names(options.hold, "hold"),
         faithfulness=options.faithfulness,
         bars=read_bars(options.bars),
         tracks=read_tracks(options.tracks),
@@ -421,9 +454,12 @@ def _apply(options: argparse.Namespace) -> None:
     _warn(list(dict.fromkeys(warning for report in made.reports for warning in report.warnings)))
     if options.variations:
         print(json.dumps(made.as_dict()) if options.json else edit.table_of(made))
+    elif options.json:
+        print(json.dumps(made.reports[0].as_dict()))
     else:
-        report = made.reports[0]
-        print(json.dumps(report.as_dict()) if options.json else edit.table(report))
+        if faders.preset is not None:
+            print(presets.table(faders.preset, faders.amount, sorted(faders.hold | set(faders.set))))
+        print(edit.table(made.reports[0]))
 
 
 def _mix(options: argparse.Namespace) -> None:
@@ -462,6 +498,35 @@ def _measure(options: argparse.Namespace) -> None:
         beat = "" if row["start_beat"] is None else f"{row['start_beat']:g}"
         values = " ".join(f"{edit.cell(row[name]):>{wide[name]}}" for name in names)
         print(f"{row['bar']:>5} {beat:>7} {values}  {row['key'] or '-'}")
+
+
+def _preset(options: argparse.Namespace) -> None:
+    from fadernets import presets
+
+    if options.action == "list":
+        found = [presets.load(name) for name in presets.bundled()]
+        if options.json:
+            print(json.dumps({"presets": [vars(preset) for preset in found]}))
+        else:
+            print(
+                "\n".join([*(presets.table(preset) for preset in found), f"preset {PAPER_PRESET}: the model's codes"])
+            )
+        return
+    from fadernets import labelled
+
+    if options.out is None or bool(options.folder) == bool(options.corpus):
+        raise FadernetsError("preset learn needs OUT.json and either FOLDER or --corpus NAME=PATH")
+    check_output(options.out)
+    roots = read_corpora(options.corpus)
+    rows = (
+        labelled.of_folder(options.folder, _progress("files"))
+        if options.folder
+        else labelled.of_corpora(roots, options.label, progress=_progress("files"))
+    )
+    where = str(options.folder.name) if options.folder else f"{options.label} in {', '.join(roots)}"
+    learned = presets.learn(options.out.stem, rows, where, options.seed)
+    learned.save(options.out)
+    print(json.dumps(vars(learned)) if options.json else presets.table(learned))
 
 
 def _render(options: argparse.Namespace) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets import attributes, decoding, grid, proposals, weave
+from fadernets import attributes, decoding, grid, presets, proposals, weave
 from fadernets.attributes import ATTRIBUTES, CODED, Attribute
 from fadernets.courses import Course, PerBar, over
 from fadernets.engine import Engine
@@ -21,6 +21,7 @@ from fadernets.keys import KEY_NAMES, estimate, transpose
 from fadernets.midi import Document
 from fadernets.notes import Piece
 from fadernets.parts import Score
+from fadernets.presets import Preset
 from fadernets.retouch import Wishes, retouch
 from fadernets.scores import note_f1
 from fadernets.segments import STEPS
@@ -40,15 +41,24 @@ class Faders:
     set: dict[str, Course] = field(default_factory=dict)  # attribute -> absolute value, or a ramp; key: its class
     move: dict[str, Course] = field(default_factory=dict)  # attribute -> change from each segment's own; key: semitones
     per_bar: PerBar | None = None  # values by bar: bars without any stay
-    arousal: float = 0.0  # shift vectors, -4..4
+    arousal: float = 0.0  # the paper's preset: shift vectors of the two codes, -4..4
+    preset: Preset | None = None  # of all faders
+    amount: float = 0.0  # how many times the preset, -4..4
+    hold: frozenset[str] = frozenset()  # attributes that the preset leaves alone
     faithfulness: float = 1.0
     bars: list[tuple[int, int]] | None = None  # inclusive ranges of bar numbers; None: all
     tracks: list[str] | None = None  # numbers (from 1) or names; None: keyboard tracks
     seed: int = 0
 
     def touch(self, name: str) -> bool:
-        """Whether a fader was moved."""
+        """Whether a fader was moved by itself."""
         return name in self.set or name in self.move or (self.per_bar is not None and name in self.per_bar.values)
+
+    def implied(self, name: str) -> bool:
+        """Whether the preset moves a fader that was not set."""
+        if self.preset is None or not self.amount or name in self.hold or name in self.set:
+            return False
+        return self.preset.moves.get(name, 0.0) != 0
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,7 @@ class Report:
 
     model: str
     seed: int
+    preset: dict[str, Any] | None  # its name, amount and moves
     segments: list[Segment]
     means: dict[str, dict[str, Value]]  # before, measured: of the edited segments, and their key
     warnings: list[str]
@@ -132,14 +143,20 @@ def vary(
     Raises FadernetsError for input that cannot be used; no file is then written.
     """
     if faders.arousal and not engine.means:
-        raise FadernetsError(f"model {engine.name} has no arousal clusters: its presets cannot be used")
+        raise FadernetsError(f"model {engine.name} has no arousal clusters: arousal-codes cannot be used")
     document = Document(source)
     score = Score.of(document.piece, choose_tracks(document.piece, faders.tracks))
     warnings = list(document.piece.warnings)
     warn_of_oddities(score, warnings)
     if abs(faders.arousal) > MOST_AROUSAL:
-        warnings.append(f"preset arousal={faders.arousal:g}: outside -{MOST_AROUSAL:g}..{MOST_AROUSAL:g}; clamped")
+        warnings.append(
+            f"preset arousal-codes={faders.arousal:g}: outside -{MOST_AROUSAL:g}..{MOST_AROUSAL:g}; clamped"
+        )
         faders = replace(faders, arousal=float(np.clip(faders.arousal, -MOST_AROUSAL, MOST_AROUSAL)))
+    if abs(faders.amount) > presets.MOST:
+        name = faders.preset.name if faders.preset else ""
+        warnings.append(f"preset {name}={faders.amount:g}: outside -{presets.MOST:g}..{presets.MOST:g}; clamped")
+        faders = replace(faders, amount=float(np.clip(faders.amount, -presets.MOST, presets.MOST)))
     inside = _inside(score, faders)
     edited = _editable(score, inside)
     plan = _plan(engine, score, inside, edited, faders, warnings)
@@ -154,7 +171,7 @@ def vary(
             data, after = _retouched(engine, document, data, after, edited, plan, faders)
         segments = compare(score, after, edited, plan.asked, holds=not faders.arousal)
         means = {"before": describe(score, edited), "measured": describe(after, edited)}
-        report = Report(engine.name, faders.seed, segments, means, list(warnings))
+        report = Report(engine.name, faders.seed, _preset_moves(faders), segments, means, list(warnings))
         warn_of_misses(segments, report.warnings)
         if plan.wishes.key is not None and means["measured"]["key"] not in (KEY_NAMES[plan.wishes.key], None):
             report.warnings.append(f"key: asked {KEY_NAMES[plan.wishes.key]}, measured {means['measured']['key']}")
@@ -165,6 +182,15 @@ def vary(
     cells = [one.after.cells(edited) for one in made]
     difference = [[number(1 - note_f1(a, b).mean()) if len(edited) else 0.0 for b in cells] for a in cells]
     return Variations(outs, [one.report for one in made], [one.log_odds for one in made], difference)
+
+
+def _preset_moves(faders: Faders) -> dict[str, Any] | None:
+    """What the preset did to each fader, and what the user held."""
+    if faders.preset is None:
+        return None
+    moves = {n: faders.preset.said(n, faders.amount) for n in faders.preset.moves if faders.implied(n)}
+    held = [n for n in ATTRIBUTES if n in faders.hold]
+    return {"name": faders.preset.name, "amount": faders.amount, "moves": moves, "held": held}
 
 
 class _Made(NamedTuple):
@@ -274,7 +300,7 @@ def _plan(
     windows: dict[str, NDArray[np.float64]] = {}
     asked: dict[str, NDArray[np.float64]] = {}
     for name, row in ATTRIBUTES.items():
-        if row.names or not faders.touch(name):
+        if row.names or not (faders.touch(name) or faders.implied(name)):
             continue
         if row.of == "performance":
             values = np.where(inside, row.measure(heard), np.nan)
@@ -292,6 +318,10 @@ def _plan(
         if not isinstance(course, (int, float)):
             raise FadernetsError("key: takes one value for all bars that are edited")
         key = int(course) if "key" in faders.set else int(transpose(home, int(course)))
+    elif faders.preset is not None and "key" not in faders.hold:
+        key = faders.preset.key(home, faders.amount)
+        key = None if key == home else key
+    if key is not None:
         asked["key"] = _keys_asked(own["key"].astype(np.int64), home, key)
     return _Plan(coded, Wishes(cells, windows, key), asked, home)
 
@@ -310,6 +340,8 @@ def _asked(
     if faders.per_bar is not None and name in faders.per_bar.values:
         named = faders.per_bar.at(name, score.windows.bar[windows].tolist())
         values = np.where(np.isnan(named), values, named)
+    if faders.preset is not None and faders.implied(name):
+        values = faders.preset.moved(name, values, faders.amount)
     values = np.where(np.isnan(own), np.nan, values + over(faders.move.get(name, 0.0), beats))
     asked = np.clip(values, row.low, row.high)
     beyond = int((asked != values)[~np.isnan(values)].sum())
