@@ -162,7 +162,7 @@ def _parser() -> Parser:
 
     add("models", _models, "List the models inside the package.")
 
-    demo = add("demo", _demo, "Edit the bundled piece three ways: MIDI, WAV and pictures.")
+    demo = add("demo", _demo, "Edit the bundled piece four ways: MIDI, WAV and pictures.")
     demo.add_argument("out", type=Path, nargs="?", default=Path("demo"), metavar="FOLDER")
 
     prepare = add("prepare", _prepare, "Make a data set from corpora.")

@@ -1,4 +1,4 @@
-"""The demonstration: the bundled piece and three edits of it, as MIDI, WAV and pictures."""
+"""The demonstration: the bundled piece and edits of it, as MIDI, WAV and pictures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets import audio, edit, rolls
+from fadernets import audio, edit, keys, presets, rolls
 from fadernets.engine import DEFAULT_MODEL, Engine
 from fadernets.errors import FadernetsError
 from fadernets.midi import Document
@@ -23,7 +23,8 @@ TITLE = "Mozart, Sonata K. 545, first movement, bars 1-28"
 EDITS = {
     "busier": edit.Faders(move={"rhythm_density": 0.1875, "note_density": 0.5}),
     "sparser": edit.Faders(move={"rhythm_density": -0.125, "note_density": -0.25}),
-    "arousal-high": edit.Faders(arousal=1.0),
+    "arousal-high": edit.Faders(preset=presets.load("arousal"), amount=1.0),
+    "a-minor": edit.Faders(set={"key": float(keys.parse("a minor"))}, move={"tempo": -30.0}),
 }
 
 

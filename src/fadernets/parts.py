@@ -14,6 +14,7 @@ from fadernets.performance import Performance
 from fadernets.segments import STEPS, Windows, cut
 
 Cells = NDArray[np.uint8]
+OPENING = 8  # windows
 
 
 @dataclass(frozen=True)
@@ -57,5 +58,9 @@ class Score:
         }
 
     def key(self, windows: NDArray[np.int64]) -> int:
-        """The key of these windows together, 0..23."""
-        return int(keys.estimate(attributes.pitch_classes(self.cells(windows)).sum(0, keepdims=True))[0])
+        """The key of these windows together, 0..23. A piece says at its opening where it is at home, and goes
+        elsewhere: the first windows weigh as much as all of them."""
+        classes = attributes.pitch_classes(self.cells(windows)).astype(np.float64)
+        whole, opening = classes.sum(0), classes[:OPENING].sum(0)
+        together = whole / max(whole.sum(), 1) + opening / max(opening.sum(), 1)
+        return int(keys.estimate(together[None])[0])

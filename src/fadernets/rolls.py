@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from fadernets.attributes import ATTRIBUTES, CODED
 from fadernets.files import write_atomic
 
 if TYPE_CHECKING:
@@ -29,7 +30,15 @@ TOLERANCE = 1 / 32  # beats: onsets and ends nearer than this are the same
 DPI = 100
 INK, MUTED, LINE, BLACK_KEYS, ASKED_BARS = "#1f2328", "#5f6670", "#d5d9de", "#f3f4f6", "#fff4d6"
 KEPT, CHANGED, NEW, ASKED = "#0072B2", "#E69F00", "#D55E00", "#CC79A7"
-UNITS = {"rhythm_density": "share of steps with an onset", "note_density": "notes sounding at once"}
+UNITS = {
+    "rhythm_density": "share of steps with an onset",
+    "note_density": "notes sounding at once",
+    "syncopation": "Longuet-Higgins and Lee",
+    "pitch": "MIDI number",
+    "dynamics": "velocity",
+    "articulation": "share of the time to the next onset",
+    "tempo": "quarter-beats a minute",
+}
 
 
 class Marks(NamedTuple):
@@ -80,7 +89,7 @@ def draw_pair(
     figure = Figure(figsize=(size[0] / DPI, size[1] / DPI), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     time = _Time.of(before, after, bars, size[0] - LEFT - RIGHT)
-    names = list(dict.fromkeys(name for bar in bars for name in bar["measured"]))
+    names = plotted(bars)
     first, second, *plots = _rows(figure, size, len(names))
     figure.text(LEFT / size[0], 1 - 16 / size[1], title, va="top", size=17, weight="bold", color=INK)
 
@@ -354,6 +363,22 @@ def _legend(axes: Axes, handles: list[Any]) -> None:
     )
 
 
+def plotted(bars: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The attributes to plot below the rolls: the model's two and, of others that were asked for, the two that moved
+    farthest in their range."""
+    names = list(dict.fromkeys(name for bar in bars for name in bar["measured"]))
+    first = [name for name in names if name not in ATTRIBUTES or name in CODED]
+    moved = {}
+    for name in names:
+        asked = any(bar["asked"].get(name) is not None for bar in bars)
+        if name not in first and asked and not ATTRIBUTES[name].names:
+            row = ATTRIBUTES[name]
+            change = [_value(bar["measured"][name]) - _value(bar["before"][name]) for bar in bars]
+            moved[name] = float(np.nan_to_num(np.abs(change)).mean()) / (row.high - row.low)
+    farthest = sorted(moved, key=lambda name: -moved[name])[:2]
+    return first + [name for name in names if name in farthest]
+
+
 def _sample(style: str, label: str) -> Any:
     from matplotlib.patches import Patch
 
@@ -383,8 +408,10 @@ def _series(axes: Axes, name: str, bars: Sequence[Mapping[str, Any]], time: _Tim
     middles = [(start + end) / 2 for start, end in time.spans]
     axes.plot(middles, rows["measured"], "o", ms=4.5, color=KEPT, mec="white", mew=0.8, zorder=5)
 
-    top = np.nanmax([0.0, *np.concatenate(list(rows.values()))])
-    axes.set_ylim(0, 1.15 * max(top, 1))
+    every = np.concatenate(list(rows.values()))
+    top, bottom = np.nanmax([0.0, *every]), np.nanmin([np.inf, *every])
+    room = 0.15 * (top - bottom) + 1
+    axes.set_ylim(*((bottom - room, top + room) if bottom > 0.4 * top > 4 else (0, 1.15 * max(top, 1))))
     axes.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
     axes.grid(axis="y", color=LINE, lw=0.6)
     axes.set_axisbelow(True)
