@@ -14,7 +14,7 @@ from midi_files import BROKEN, ODDITIES, PIECES, TPQ, metre, notes, right, save,
 from fadernets import cli, edit, engine
 
 COMMANDS = (
-    "apply", "mix", "measure", "render", "models", "demo", "prepare", "train", "export", "evaluate", "bench", "plot",
+    "apply", "mix", "measure", "preset", "render", "models", "demo", "prepare", "train", "export", "evaluate", "bench", "plot",
 )  # fmt: skip
 
 
@@ -148,7 +148,7 @@ def test_apply_refuses_what_contradicts(refused, piece, tmp_path):
 
 
 def test_apply_prints_json_for_machines(run, piece, tmp_path):
-    arguments = ["--move", "note-density=0.5", "--preset", "arousal=-0.5", "--bars", "2-3", "--seed", "7", "--json"]
+    arguments = ["--move", "note-density=0.5", "--preset", "arousal-codes=-0.5", "--bars", "2-3", "--seed", "7", "--json"]
     code, out, err = run("apply", piece, tmp_path / "out.mid", *arguments)
     found = json.loads(out)
     assert code == 0
@@ -242,8 +242,8 @@ def test_files_that_are_not_there(refused, tmp_path):
         ("--set rhythm-density=nan", "'nan' is not a finite number"),
         ("--move note-density=-inf", "'-inf' is not a finite number"),
         ("--set note-density=1 --move note_density=1", "both name note-density"),
-        ("--preset arousal", "expected arousal=AMOUNT"),
-        ("--preset joy=1", "expected arousal=AMOUNT"),
+        ("--preset arousal", "expected NAME=AMOUNT"),
+        ("--preset joy=1", "bundled: arousal, tension, valence, arousal-codes"),
         ("--preset arousal=inf", "'inf' is not a finite number"),
         ("--bars x", "expected bar numbers such as 5-12"),
         ("--bars 3-", "expected bar numbers"),
@@ -319,7 +319,7 @@ def test_a_model_file_with_nonsense_in_it(run, piece, tmp_path, key, value):
     folder = shutil.copytree(engine.bundled()["pop-lieder"], tmp_path / "model")
     info = json.loads((folder / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps(info | {key: value}))
-    code, _, err = run("apply", piece, tmp_path / "out.mid", "--preset", "arousal=1", "--model", folder)
+    code, _, err = run("apply", piece, tmp_path / "out.mid", "--preset", "arousal-codes=1", "--model", folder)
     if key == "name":
         assert code == 0
     else:

@@ -162,6 +162,8 @@ def vary(
     plan = _plan(engine, score, inside, edited, faders, warnings)
     if not len(edited) and not plan.wishes.windows:
         warnings.append("no segment of four beats with notes lies in the chosen bars: nothing was edited")
+    if len(outs) > 1 and not plan.coded and not faders.arousal:
+        warnings.append("variations differ in how the densities are reached; none is moved here, so they are alike")
     made: list[_Made] = []
     for i in range(len(outs)):
         request = decoding.Request(plan.coded, faders.arousal, faders.faithfulness, seed=faders.seed + i)

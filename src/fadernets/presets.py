@@ -168,7 +168,7 @@ def of_measure(values: Mapping[str, Floats], key: Floats, measured: Floats, piec
 
 def table(preset: Preset, amount: float = 1.0, held: Sequence[str] = ()) -> str:
     """What each fader does, in words."""
-    moves = [n for n, step in preset.moves.items() if step and n not in held]
+    moves = [n for n, step in preset.moves.items() if step * amount and n not in held]
     parts = [f"{ATTRIBUTES[n].option} {preset.said(n, amount)}" for n in moves]
     if abs(amount * preset.mode) >= MODE and "key" not in held:
         parts.append(f"key to {'major' if amount * preset.mode > 0 else 'minor'}")
