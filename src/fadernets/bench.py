@@ -15,6 +15,7 @@ from typing import Any
 
 from fadernets.attributes import CODED
 from fadernets.errors import FadernetsError
+from fadernets.evaluation import LOOPS
 from fadernets.files import write_atomic
 from fadernets.provenance import code_hash, provenance
 
@@ -304,9 +305,16 @@ STRICT = {  # figure -> whether more is better
 }
 
 
+def of_loop(figures: Mapping[str, Any], loop: str) -> dict[str, Any]:
+    """The figures of a run without those of the other loops."""
+    others = tuple(f"/{name}" for name in LOOPS if name != loop)
+    return {key: value for key, value in figures.items() if not key.endswith(others)}
+
+
 def strict_table(rows: Sequence[Row], found: Mapping[str, Mapping[str, Any]], attribute: str) -> str:
-    lines, keys = [], [f"strict/{attribute}/{loop}" for loop in ("open", "calibrated", "closed")]
-    rows = [row for row in rows if all(key in found[row.recipe] for key in keys)]
+    lines, keys = [], [f"strict/{attribute}/{loop}" for loop in LOOPS]
+    keys = [key for key in keys if any(key in found[row.recipe] for row in rows)]
+    rows = [row for row in rows if keys and all(key in found[row.recipe] for key in keys)]
     if not rows:
         return ""
     for key in keys:
@@ -329,7 +337,7 @@ QUALITY = ("frechet", "nats_a_token", "clash_share", "isolated_share", "length_m
 def quality_table(rows: Sequence[Row], found: Mapping[str, Mapping[str, Any]], attribute: str) -> str:
     lines: list[list[str]] = []
     for row in rows:
-        for loop in ("open", "calibrated", "closed"):
+        for loop in LOOPS:
             figures = found[row.recipe].get(f"quality/{attribute}/{loop}")
             if figures:
                 lines.append([row.title, loop, *(_cell(figures.get(name)) for name in QUALITY)])

@@ -209,7 +209,21 @@ def _parser() -> Parser:
         help="of a model: moved segments beside real ones of the level that was asked, instead of its faders",
     )
     evaluate.add_argument(
-        "--loop", choices=("open", "closed"), help="with --quality: one decode, or what an edit does (closed)"
+        "--ablation",
+        action="store_true",
+        help="of a model: a table of its loops, and of the closed one with parts left out, instead of its figures",
+    )
+    evaluate.add_argument(
+        "--loop",
+        choices=("open", "calibrated", "closed"),
+        help="one decode, one through a curve of validation decodes, or candidates chosen among as an edit does "
+        "(default: all three, apart; with --quality: closed)",
+    )
+    evaluate.add_argument(
+        "--untouched",
+        type=Path,
+        metavar="OUT.png",
+        help="of a model: draw the notes left alone over the size of a move",
     )
     evaluate.add_argument("--rolls", type=Path, metavar="OUT.png", help="with --quality: 24 pairs, drawn by seed")
     evaluate.add_argument("--card", action="store_true", help="put the figures into the model folder's card")
@@ -643,21 +657,46 @@ def _evaluate(options: argparse.Namespace) -> None:
         return
     if options.protocol == "paper":
         raise FadernetsError(f"--protocol paper: is for trained runs; {options.model} is a model folder or its name")
-    for option in ("loop", "language_model", "rolls"):
+    for option in ("language_model", "rolls"):
         if getattr(options, option) and not options.quality:
             raise FadernetsError(f"--{option.replace('_', '-')}: is for --quality, or for a run")
+    for option in ("quality", "loop", "untouched", "card"):
+        if options.ablation and getattr(options, option):
+            raise FadernetsError(f"--{option}: does not go with --ablation")
+    for option in ("untouched", "card"):
+        if options.quality and getattr(options, option):
+            raise FadernetsError(f"--{option}: does not go with --quality")
+    if options.untouched:
+        check_output(options.untouched)
     engine = Engine.open(options.model)
     data = Dataset.open(options.data or Path("data/pop-lieder"))
     if options.quality:
         _evaluate_quality(engine, data, options)
         return
+    if options.ablation:
+        from fadernets import ablation
+
+        figures = ablation.evaluate(engine, data, runs=options.runs, seed=options.seed, progress=_progress("parts"))
+        print(json.dumps(figures) if options.json else ablation.table(figures))
+        return
     figures = evaluation.evaluate(
         engine,
         data,
+        loops=[options.loop] if options.loop else evaluation.LOOPS,
         runs=options.runs,
         seed=options.seed,
         progress=_progress("parts"),
     )
+    if options.untouched:
+        from fadernets import plots
+
+        plots.curves(
+            evaluation.MOVES,
+            evaluation.untouched_lines(engine, data, options.seed),
+            [options.untouched],
+            title="Notes that an edit leaves alone",
+            label="move, in standard deviations of the moved attribute",
+        )
     if options.card:
         from fadernets.cards import card as make_card
 
@@ -688,7 +727,9 @@ def _evaluate_quality(engine: Engine, data: Dataset, options: argparse.Namespace
 def _evaluate_run(options: argparse.Namespace) -> None:
     from fadernets import bench
 
-    for option, why in (("card", "a run's card is in its checkpoint"), ("quality", "export the run first")):
+    export = "export the run first"
+    reasons = {"card": "a run's card is in its checkpoint", "quality": export, "ablation": export, "untouched": export}
+    for option, why in reasons.items():
         if getattr(options, option):
             raise FadernetsError(f"--{option}: is for a model folder; {why}")
     run = Path(options.model)
@@ -702,6 +743,8 @@ def _evaluate_run(options: argparse.Namespace) -> None:
         device=options.device,
         progress=_progress("parts"),
     )
+    if options.loop:
+        figures = bench.of_loop(figures, options.loop)
     print(json.dumps(figures) if options.json else bench.tables({run.name: figures}))
 
 

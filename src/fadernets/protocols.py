@@ -21,13 +21,12 @@ from fadernets import disentanglement, grid, quality, scores, tokens
 from fadernets.attributes import CODED, measure
 from fadernets.controls import Calibration, cluster_probability
 from fadernets.dataset import attribute_statistics, label_of
-from fadernets.evaluation import values_to_ask
+from fadernets.evaluation import LOOPS, values_to_ask
 from fadernets.scores import Figures
 from fadernets.subjects import Looked, Outputs, Subject
 
 Floats = NDArray[np.float64]
 PROTOCOLS = ("paper", "strict")
-LOOPS = ("open", "calibrated", "closed")
 M, T = 100, 8
 CALIBRATION_ROWS, CALIBRATION_LEVELS = 128, 16
 SILHOUETTE_ROWS = 2000

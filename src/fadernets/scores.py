@@ -46,6 +46,23 @@ def pooled_f1(hits: NDArray[np.integer]) -> Figures:
     }
 
 
+def notes_kept(found: Cells, source: Cells) -> NDArray[np.int64]:
+    """[..., 3] the source's onsets, those at the same step and pitch in what was found, those that also end there."""
+    begins = source == grid.ONSET
+    kept = begins & (found == grid.ONSET)
+    whole = kept & (_ends(found) == _ends(source))
+    return np.stack([np.broadcast_to(x.sum((-2, -1)), kept.shape[:-2]) for x in (begins, kept, whole)], -1)
+
+
+def _ends(cells: Cells) -> NDArray[np.int64]:
+    """[..., 16, 88] the step behind the last one of a note that begins at a cell."""
+    steps = cells.shape[-2]
+    ends = np.full(cells.shape, steps, np.int64)
+    for t in reversed(range(steps - 1)):
+        ends[..., t, :] = np.where(cells[..., t + 1, :] == grid.HOLD, ends[..., t + 1, :], t + 1)
+    return ends
+
+
 def chroma_similarity(found: Cells, source: Cells) -> Floats:
     """[...] cosine of the duration-weighted pitch classes; 1 where both are silent."""
     a, b = (attributes.pitch_classes(c).astype(np.float64) for c in (found, source))
