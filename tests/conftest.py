@@ -33,11 +33,12 @@ def make_song(rng, bars):
     return np.stack(cells)
 
 
-def write_songs(folder, seed=0, bars=16):
-    """Ten songs in the three splits, and four more with a label on every segment, all for training."""
+def write_songs(folder, seed=0, bars=16, labelled=(0,) * 4):
+    """Ten songs in the three splits, and more in the splits `labelled`, by default for training, with a label on every
+    segment."""
     rng = np.random.default_rng(seed)
-    splits = [0] * 8 + [1, 2] + [0] * 4
-    corpora = [0] * 10 + [1] * 4
+    splits = [0] * 8 + [1, 2, *labelled]
+    corpora = [0] * 10 + [1] * len(labelled)
     songs = [make_song(rng, bars) for _ in splits]
     cells = np.concatenate(songs)
     arousal = np.clip(2 * attributes.measure(cells)["rhythm_density"] - 0.6 + rng.normal(0, 0.05, len(cells)), -1, 1)

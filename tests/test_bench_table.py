@@ -125,6 +125,18 @@ def test_the_strict_table_marks_the_best_of_each_loop():
     assert (rows[0][1][slope], rows[1][1][slope]) == ("0.900", "**1.050**")
 
 
+def test_tables_of_one_loop():
+    """The other loops are left out; what has none stays."""
+    whole = figures(1)
+    found = {name: bench.of_loop(figures(i), "calibrated") for i, name in enumerate(("pati", "cvae"))}
+    assert set(whole) - set(found["pati"]) == {key for key in whole if key.endswith(("/open", "/closed"))}
+    tables = parse(bench.tables(found))
+    assert [row[0] for _, row in tables["`strict`, note density"][1]] == ["calibrated"] * 2
+    rows = tables["moved outputs, rhythm density"][1]
+    assert [row[0] for _, row in rows] == ["-", "calibrated", "calibrated"]
+    assert tables["`paper` protocol: ours (published)"]
+
+
 def test_quality_stands_beside_that_of_real_segments():
     some = figures(1)
     del some["quality/note_density/open"]["nats_a_token"]

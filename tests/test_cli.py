@@ -583,9 +583,57 @@ def test_evaluate_quality(run, songs, tmp_path, exported, monkeypatch):
 
 def test_evaluate_refuses_options_of_quality_without_it(refused, songs, exported, tmp_path):
     folder = exported[True][0]
-    for option, value in (("--loop", "open"), ("--rolls", tmp_path / "a.png"), ("--language-model", tmp_path)):
+    for option, value in (("--rolls", tmp_path / "a.png"), ("--language-model", tmp_path)):
         message = refused("evaluate", folder, "--data", songs.folder, option, value)
         assert f"{option}: is for --quality" in message
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Runs of three segments, and a handful for what a move leaves alone."""
+    from fadernets import evaluation
+
+    monkeypatch.setattr(evaluation, "M", 3)
+    monkeypatch.setattr(evaluation, "UNTOUCHED", 4)
+
+
+def test_evaluate_one_loop_of_a_model_folder_and_draw_what_moves_leave_alone(run, songs, exported, few, tmp_path):
+    folder, curve = exported[True][0], tmp_path / "curve.png"
+    options = ("evaluate", folder, "--data", songs.folder, "--runs", 1, "--loop", "calibrated")
+    code, out, err = run(*options, "--untouched", curve)
+    assert (code, err) == (0, [])
+    assert "| fader, loop | rhythm density, calibrated | note density, calibrated |" in out
+    assert "| notes left alone by a move of | -2 sd |" in out
+    assert curve.stat().st_size > 0
+    found = json.loads(run(*options, "--json")[1])
+    assert found["untouched"]["note_density"]["+0"]["notes"] == 1
+    assert {key for key in found if key.startswith("rhythm_density")} == {"rhythm_density/calibrated"}
+
+
+def test_evaluate_puts_all_loops_into_the_card(run, songs, exported, few, tmp_path):
+    folder = shutil.copytree(exported[True][0], tmp_path / "model")
+    _, out, _ = run("evaluate", folder, "--data", songs.folder, "--runs", 1, "--card")
+    head = "| fader, loop | rhythm density, open | rhythm density, calibrated | rhythm density, closed |"
+    assert head in out
+    assert head in (folder / "README.md").read_text()
+
+
+def test_evaluate_an_ablation(run, songs, exported, few):
+    options = ("evaluate", exported[True][0], "--data", songs.folder, "--runs", 1, "--ablation")
+    code, out, err = run(*options)
+    assert (code, err) == (0, [])
+    assert out.startswith("| rhythm density | consistency |")
+    assert "\n| closed, no critic | " in out
+    assert {"open", "calibrated", "closed"} < set(json.loads(run(*options, "--json")[1])["variants"])
+
+
+def test_what_evaluates_by_itself(refused, songs, exported, tmp_path):
+    options = ("evaluate", exported[True][0], "--data", songs.folder)
+    for other in (("--quality",), ("--loop", "open"), ("--untouched", tmp_path / "a.png"), ("--card",)):
+        assert f"{other[0]}: does not go with --ablation" in refused(*options, "--ablation", *other)
+    for other in (("--untouched", tmp_path / "a.png"), ("--card",)):
+        assert f"{other[0]}: does not go with --quality" in refused(*options, "--quality", *other)
+    assert "does not exist" in refused(*options, "--untouched", tmp_path / "none" / "a.png")
 
 
 # Trained runs: evaluate and plot
@@ -617,6 +665,9 @@ def test_evaluate_finds_the_language_model_beside_a_run(run, toys, tmp_path):
     found = json.loads(run("evaluate", tmp_path / "pati", *options, "--language-model", tmp_path / "none")[1])
     assert found["made_from"]["language_model"] == ""
     assert "nats_a_token" not in found["quality/real"]
+    found = json.loads(run("evaluate", tmp_path / "pati", *options, "--loop", "calibrated")[1])
+    assert "strict/note_density/calibrated" in found
+    assert not [key for key in found if key.endswith(("/open", "/closed"))]
 
 
 def test_what_is_for_runs_and_what_is_for_model_folders(refused, toys, tmp_path):
@@ -624,7 +675,8 @@ def test_what_is_for_runs_and_what_is_for_model_folders(refused, toys, tmp_path)
     message = "--protocol paper: is for trained runs; pop-lieder is a model folder or its name"
     assert message in refused("evaluate", "pop-lieder", "--protocol", "paper", "--data", tmp_path)
     assert "--protocol paper: is for trained runs" in refused("evaluate", tmp_path, "--protocol", "paper")
-    assert "--card: is for a model folder" in refused("evaluate", run, "--card")
+    for option in (("--card",), ("--quality",), ("--ablation",), ("--untouched", tmp_path / "a.png")):
+        assert f"{option[0]}: is for a model folder" in refused("evaluate", run, *option)
     assert "--runs 0: must be at least 1" in refused("evaluate", run, "--runs", "0")
 
 

@@ -56,6 +56,21 @@ def test_note_hits_broadcast_a_source_over_its_outputs():
     np.testing.assert_array_equal(scores.note_hits(source[:, None], found)[..., [1, 0, 2]], hits)
 
 
+def test_notes_kept_by_hand():
+    """A note that ends elsewhere is kept by its onset alone; what is held in from before is no note."""
+    rows = np.array([(0, 4, 60), (0, 16, 64), (4, 8, 60), (8, 9, 60), (15, 16, 70), (-1, 3, 40)])
+    source = grid.from_notes(rows)
+    assert scores.notes_kept(source, source).tolist() == [5, 5, 5]
+    assert scores.notes_kept(SILENCE, source).tolist() == [5, 0, 0]
+    assert scores.notes_kept(source, SILENCE).tolist() == [0, 0, 0]
+    other = grid.from_notes(np.array([(0, 3, 60), (0, 15, 64), (4, 8, 61), (8, 9, 60), (15, 16, 70)]))
+    assert scores.notes_kept(other, source).tolist() == [5, 4, 2]
+    longer = grid.from_notes(np.array([(8, 10, 60), (-1, 4, 60)]))  # a hold in place of the first onset
+    assert scores.notes_kept(longer, source).tolist() == [5, 1, 0]
+    found = np.stack([source, other, longer])
+    assert scores.notes_kept(found[:, None], np.stack([source] * 3)[:, None])[:, 0, 2].tolist() == [5, 2, 0]
+
+
 def test_note_f1_counts_onset_step_and_pitch():
     a, b = chord([0, 4], [60, 64]), chord([0, 5], [60, 64])
     assert scores.note_f1(a[None], a[None]).tolist() == [1.0]
