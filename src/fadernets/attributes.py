@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadernets import performance
+from fadernets.errors import FadernetsError
 from fadernets.grid import HOLD, LOW, OFF, ONSET, PITCHES, STEPS
 from fadernets.keys import KEY_NAMES, estimate
 
@@ -134,6 +135,7 @@ ATTRIBUTES = CODED | {
 
 
 OWN: set[str] = set()  # names of attributes that a user added
+TAKEN = ("index", "bar", "start_beat", "arousal")  # what else a report or a file of values has by name
 
 
 def add(row: Attribute) -> None:
@@ -143,15 +145,33 @@ def add(row: Attribute) -> None:
     """
     if row.name in ATTRIBUTES and row.name not in OWN:
         raise ValueError(f"attribute {row.name}: is there already, as one of {', '.join(ATTRIBUTES)}")
+    if row.name in TAKEN:
+        raise ValueError(f"attribute {row.name}: reports have another thing of that name, as of {', '.join(TAKEN)}")
     if not row.name.isidentifier() or row.name != row.name.lower() or row.of != "cells" or row.names:
         raise ValueError(f"attribute {row.name!r}: needs a name in small letters and a function of cells")
-    if not row.low < row.high:
-        raise ValueError(f"attribute {row.name}: its range {row.low:g}..{row.high:g} is empty")
+    if not (row.low < row.high and np.isfinite([row.low, row.high]).all()):
+        raise ValueError(f"attribute {row.name}: its range {row.low:g}..{row.high:g} is empty or without end")
     shape = np.shape(row.measure(np.zeros((2, STEPS, PITCHES), np.uint8)))
     if shape != (2,):
         raise ValueError(f"attribute {row.name}: gives numbers of shape {shape} for two segments, not (2,)")
-    ATTRIBUTES[row.name] = replace(row, near=row.near or (row.high - row.low) / 40)
+    ATTRIBUTES[row.name] = replace(row, measure=_guarded(row), near=row.near or (row.high - row.low) / 40)
     OWN.add(row.name)
+
+
+def _guarded(row: Attribute) -> Callable[[Cells], NDArray[np.float64]]:
+    """A user's function as one that gives a number a segment, nan where it has none, or raises FadernetsError."""
+
+    def measure(cells: Cells) -> NDArray[np.float64]:
+        try:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                values = np.asarray(row.measure(cells), np.float64)
+        except Exception as error:
+            raise FadernetsError(f"attribute {row.name}: {type(error).__name__}: {error}") from error
+        if values.shape != cells.shape[:-2]:
+            raise FadernetsError(f"attribute {row.name}: gave {values.shape} numbers for {cells.shape[:-2]} segments")
+        return np.where(np.isfinite(values), values, np.nan)
+
+    return measure
 
 
 def measure(cells: Cells) -> dict[str, NDArray[np.float64]]:

@@ -334,7 +334,7 @@ def read_own_attributes(path: Path | None) -> None:
         raise FadernetsError(f"--attributes {path}: no such file")
     try:
         runpy.run_path(str(path))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise FadernetsError(f"--attributes {path}: {type(error).__name__}: {error}") from None
 
 

@@ -35,12 +35,14 @@ class Ramp:
 Course = float | Ramp
 
 
-def over(course: Course, beats: Floats) -> Floats:
-    """[S] a course at segments that start at these beats, in order."""
+def over(course: Course, beats: Floats, span: Floats | None = None) -> Floats:
+    """[S] a course at segments that start at these beats, in order: from the first of `span` (they, unless given) to
+    the last, and level before and behind."""
     if not isinstance(course, Ramp):
         return np.full(len(beats), float(course))
-    span = beats[-1] - beats[0] if len(beats) else 0.0
-    share = (beats - beats[0]) / span if span else np.zeros(len(beats))
+    span = beats if span is None or not len(span) else span
+    length = span[-1] - span[0] if len(span) else 0.0
+    share = np.clip((beats - span[0]) / length, 0, 1) if length else np.zeros(len(beats))
     return np.asarray(course.first + (course.last - course.first) * share)
 
 

@@ -160,7 +160,7 @@ def vary(
     inside = _inside(score, faders)
     edited = _editable(score, inside)
     plan = _plan(engine, score, inside, edited, faders, warnings)
-    if not len(edited) and not plan.wishes.windows:
+    if not len(edited) and all(np.isnan(values).all() for values in plan.wishes.windows.values()):
         warnings.append("no segment of four beats with notes lies in the chosen bars: nothing was edited")
     if len(outs) > 1 and not plan.coded and not faders.arousal:
         warnings.append("variations differ in how the densities are reached; none is moved here, so they are alike")
@@ -232,21 +232,14 @@ def answer(
     roll = _edit_roll(engine, score, edited, fixed, request, progress, others)
     change = weave.weave(score.piece, score.windows, score.placed, score.roll, roll, free)
     data = document.edited(change.among(score.rows))
-    written = Document(document.path, data).piece
-    return data, Score.of(written, _same_tracks(score, document.piece, written), score.windows)
-
-
-def _same_tracks(score: Score, before: Piece, after: Piece) -> list[int]:
-    """The edited tracks in the written file, where one may have lost all its notes."""
-    chosen = {(before.tracks[i].chunk, before.tracks[i].channel) for i in set(score.piece.notes["track"].tolist())}
-    return [i for i, track in enumerate(after.tracks) if (track.chunk, track.channel) in chosen]
+    return data, score.again(Document(document.path, data).piece)
 
 
 def warn_of_oddities(score: Score, warnings: list[str]) -> None:
     pitch = score.piece.notes["pitch"]
     beyond = int(((pitch < grid.LOW) | (pitch >= grid.LOW + grid.PITCHES)).sum())
     if beyond:
-        warnings.append(f"notes outside the piano's 88 keys: {beyond}, kept as they are and not measured")
+        warnings.append(f"notes outside the piano's 88 keys: {beyond}, kept at their pitch and on no grid")
     seconds = score.piece.seconds()
     if seconds > LONG:
         warnings.append(f"the piece lasts {seconds / 3600:.1f} hours, {len(score.full)} segments: this takes a while")
@@ -284,6 +277,7 @@ class _Plan:
     wishes: Wishes
     asked: dict[str, NDArray[np.float64]]  # every fader that was touched -> [S], nan where it asks for nothing
     home: int  # the key of what is edited
+    inside: NDArray[np.bool_]  # [W] the windows of the asked bars
 
 
 def _plan(
@@ -306,10 +300,10 @@ def _plan(
             continue
         if row.of == "performance":
             values = np.where(inside, row.measure(heard), np.nan)
-            windows[name] = _asked(row, values, score, np.arange(len(values)), faders, warnings)
+            windows[name] = _asked(row, values, score, np.arange(len(values)), edited, faders, warnings)
             asked[name] = windows[name][edited]
         else:
-            asked[name] = _asked(row, own[name], score, edited, faders, warnings)
+            asked[name] = _asked(row, own[name], score, edited, edited, faders, warnings)
             (coded if name in CODED else cells)[name] = asked[name]
     if not faders.arousal or len(coded) == len(CODED):
         _agree(coded, own, engine, warnings)
@@ -319,13 +313,13 @@ def _plan(
         course = faders.set.get("key", faders.move.get("key"))
         if not isinstance(course, (int, float)):
             raise FadernetsError("key: takes one value for all bars that are edited")
-        key = int(course) if "key" in faders.set else int(transpose(home, int(course)))
+        key = int(course) if "key" in faders.set else int(transpose(home, int(course) % 12))
     elif faders.preset is not None and "key" not in faders.hold:
         key = faders.preset.key(home, faders.amount)
         key = None if key == home else key
     if key is not None:
         asked["key"] = _keys_asked(own["key"].astype(np.int64), home, key)
-    return _Plan(coded, Wishes(cells, windows, key), asked, home)
+    return _Plan(coded, Wishes(cells, windows, key if len(edited) else None), asked, home, inside)
 
 
 def _asked(
@@ -333,23 +327,27 @@ def _asked(
     own: NDArray[np.float64],
     score: Score,
     windows: NDArray[np.int64],
+    edited: NDArray[np.int64],
     faders: Faders,
     warnings: list[str],
 ) -> NDArray[np.float64]:
-    """[K] the value asked of each of these windows, inside the attribute's range; nan where `own` [K] is."""
-    name, beats = row.name, score.windows.start_beat()[windows]
-    values = over(faders.set[name], beats) if name in faders.set else own.copy()
+    """[K] the value asked of each of these windows, inside the attribute's range or where it is; nan where `own` [K]
+    is. A ramp runs over the `edited` windows."""
+    name, starts = row.name, score.windows.start_beat()
+    beats, span = starts[windows], starts[edited]
+    values = over(faders.set[name], beats, span) if name in faders.set else own.copy()
     if faders.per_bar is not None and name in faders.per_bar.values:
         named = faders.per_bar.at(name, score.windows.bar[windows].tolist())
         values = np.where(np.isnan(named), values, named)
     if faders.preset is not None and faders.implied(name):
         values = faders.preset.moved(name, values, faders.amount)
-    values = np.where(np.isnan(own), np.nan, values + over(faders.move.get(name, 0.0), beats))
-    asked = np.clip(values, row.low, row.high)
-    beyond = int((asked != values)[~np.isnan(values)].sum())
+    values = np.where(np.isnan(own), np.nan, values + over(faders.move.get(name, 0.0), beats, span))
+    asked = np.clip(values, np.fmin(row.low, own), np.fmax(row.high, own))
+    known = ~np.isnan(values)
+    beyond = int((asked != values)[known].sum())
     if beyond:
         warnings.append(
-            f"{row.option}: {beyond} of {len(own)} segments were asked for values outside "
+            f"{row.option}: {beyond} of {known.sum()} segments were asked for values outside "
             f"{row.low:g}..{row.high:g}; clamped"
         )
     return asked
@@ -412,9 +410,8 @@ def _retouched(
         pitched = [i for i, track in enumerate(written.piece.tracks) if not track.is_drum]
         whole = Score.of(written.piece, pitched, after.windows)
     spread = {name: row["std"] for name, row in engine.info["statistics"].items()}
-    data = retouch(written, after, edited, plan.wishes, spread, whole, plan.home)
-    again = Document(source.path, data).piece
-    return data, Score.of(again, _same_tracks(after, written.piece, again), after.windows)
+    data = retouch(written, after, edited, plan.wishes, spread, whole, plan.home, plan.inside)
+    return data, after.again(Document(source.path, data).piece)
 
 
 def _edit_roll(
@@ -625,7 +622,7 @@ def measure(engine: Engine, source: Path, tracks: list[str] | None = None) -> di
                 "bar": int(score.windows.bar[w]),
                 "start_beat": number(score.windows.start_beat()[w]),
                 **{name: shown(name, v[i]) for name, v in values.items() if name != "key"},
-                "key": shown("key", values["key"][i]) if sounding[i] else None,
+                "key": shown("key", values["key"][i]),
                 "arousal": number(arousal[i]) if sounding[i] and np.isfinite(arousal[i]) else None,
             }
         )

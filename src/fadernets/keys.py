@@ -34,9 +34,9 @@ _TIE = 1e-9
 _RANK = np.array([2 * tonic + mode + 1 for mode in (0, 1) for tonic in range(12)], dtype=np.int16)
 
 _SEMITONES = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
-_SIGNS = {"": 0, "#": 1, "♯": 1, "-sharp": 1, "b": -1, "♭": -1, "-flat": -1}
+_SIGNS = {"": 0, "#": 1, "♯": 1, "sharp": 1, "b": -1, "♭": -1, "flat": -1}
 _MODES = {"": 0, "major": 0, "maj": 0, "minor": 12, "min": 12, "m": 12}
-_SPELLING = re.compile(r"([A-Ga-g])(#|♯|-?sharp|b|♭|-?flat)?[ _-]*(major|maj|minor|min|m)?", re.IGNORECASE)
+_SPELLING = re.compile(r"([A-Ga-g])(#|♯|[ -]?sharp|b|♭|[ -]?flat)?[ _-]*(major|maj|minor|min|m)?", re.IGNORECASE)
 
 
 def parse(text: str) -> int:
@@ -45,9 +45,9 @@ def parse(text: str) -> int:
     if found is None:
         raise ValueError(f"{text!r} is not a key; write it like C, F#m, B-flat major or a-minor")
     letter, sign, mode = ((part or "").lower() for part in found.groups())
-    if sign in ("sharp", "flat"):
-        sign = f"-{sign}"
-    return (_SEMITONES[letter] + _SIGNS[sign]) % 12 + _MODES[mode]
+    if text.strip().endswith("M"):  # CM is C major, Cm C minor
+        mode = "major"
+    return (_SEMITONES[letter] + _SIGNS[sign.lstrip(" -")]) % 12 + _MODES[mode]
 
 
 def correlations(histograms: np.ndarray) -> np.ndarray:

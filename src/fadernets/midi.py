@@ -6,6 +6,7 @@ every event of the file as the bytes it came in, so that all but the edited note
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -234,6 +235,16 @@ def _text(content: bytes) -> str:
 def _key(message: bytes) -> tuple[int, int]:
     """Channel and pitch of a note-on or note-off; a data byte beyond its range is read as the highest."""
     return message[0] & 0xF, min(message[1], 127)
+
+
+def _freed(events: list[Event], at: int, key: tuple[int, int]) -> bool:
+    """Whether a key is released behind event `at` on its tick."""
+    for tick, message in itertools.islice(events, at + 1, None):
+        if tick > events[at][0]:
+            break
+        if message[0] >> 4 in (0x8, 0x9) and _key(message) == key:
+            return True
+    return False
 
 
 def _release(message: bytes) -> bytes:
@@ -496,7 +507,8 @@ class Document:
         dropped: dict[int, set[int]],
         new: dict[int, list[tuple[int, int, bytes]]],
     ) -> None:
-        """Write a note anew. An event that keeps its tick keeps its place among the others there."""
+        """Write a note anew. An event that keeps its tick keeps its place among the others there, unless its new key
+        sounds until then: a key is released before it is struck again."""
         chunk, on, off = pair
         events = self._events[chunk]
         onset, end, pitch, velocity = (int(row[n]) for n in ("onset", "end", "pitch", "velocity"))
@@ -504,12 +516,14 @@ class Document:
         struck = bytes((message[0], pitch, velocity))
         if (tick, message) != (onset, struck):
             dropped[chunk].add(on)
-            new[chunk].append((onset, on if onset == tick else len(events), struck))
+            stays = onset == tick and not (struck[1] != message[1] and _freed(events, on, _key(struck)))
+            new[chunk].append((onset, on if stays else len(events), struck))
         last, release = events[off] if off >= 0 else (-1, _release(message))
         released = bytes((release[0], pitch, release[2]))
         if (last, release) != (end, released):
             dropped[chunk].add(off)
-            new[chunk].append((end, off if end == last else -1, released))
+            stays = end == last and (released[1] == release[1] or end == onset)
+            new[chunk].append((end, off if stays else -1, released))
 
     def _retime(
         self, tempo: TempoMap, dropped: dict[int, set[int]], new: dict[int, list[tuple[int, int, bytes]]]
@@ -519,8 +533,8 @@ class Document:
         own = dict(zip(self.piece.tempo.ticks.tolist(), self.piece.tempo.micros.tolist(), strict=True))
         same = {tick for tick in own if wanted.get(tick) == own[tick]}
         for chunk, events in enumerate(self._events):
-            for i, (tick, message) in enumerate(events):
-                if message[:2] == bytes((0xFF, TEMPO)) and tick not in same:
+            for i, event in enumerate(events):
+                if event[0] not in same and any(micros for _, micros in _tempos([[event]])):
                     dropped[chunk].add(i)
         for tick in sorted(set(wanted) - same):
             message = bytes((0xFF, TEMPO, 3)) + wanted[tick].to_bytes(3, "big")

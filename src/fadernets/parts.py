@@ -35,6 +35,12 @@ class Score:
         placed = grid.place(chosen, windows)
         return cls(chosen, rows, windows, placed, grid.roll(placed, windows.n_steps))
 
+    def again(self, written: Piece) -> Score:
+        """The same tracks of the file as it was written, where one may have lost all its notes."""
+        chosen = {(self.piece.tracks[i].chunk, self.piece.tracks[i].channel) for i in set(self.piece.notes["track"])}
+        tracks = [i for i, track in enumerate(written.tracks) if (track.chunk, track.channel) in chosen]
+        return Score.of(written, tracks, self.windows)
+
     @property
     def full(self) -> NDArray[np.int64]:
         """Which windows have all their 16 steps."""
@@ -52,10 +58,11 @@ class Score:
     def measure(self, windows: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
         """Every attribute of these full windows: name -> [S], nan where there is nothing to measure."""
         cells, heard = self.cells(windows), self.performance
-        return {
+        found = {
             name: np.asarray(row.measure(cells) if row.of == "cells" else row.measure(heard)[windows], np.float64)
             for name, row in ATTRIBUTES.items()
         }
+        return found | {"key": np.where((cells != grid.OFF).any((1, 2)), found["key"], np.nan)}
 
     def key(self, windows: NDArray[np.int64]) -> int:
         """The key of these windows together, 0..23. A piece says at its opening where it is at home, and goes

@@ -48,7 +48,8 @@ def pitch(take: Take, asked: Floats) -> Take:
     ladders = _Ladders(take)
     for w in moves.tolist():
         inside = np.flatnonzero(heard.window == w)
-        near = np.flatnonzero((notes["onset"] < windows.end[w]) & (notes["end"] > windows.start[w]))
+        until = max(int(notes["end"][inside].max()), int(windows.end[w]))
+        near = np.flatnonzero((notes["onset"] < until) & (notes["end"] > windows.start[w]))
         near = np.union1d(near, inside)
         _climb(heights, inside, near, notes, ladders, round(float(asked[w]) * len(inside)))
     return take.changed(pitch=heights)
@@ -60,11 +61,11 @@ class _Ladders:
     def __init__(self, take: Take) -> None:
         self.tpq, notes = take.windows.tpq, take.notes
         beats = int(notes["end"].max(initial=0)) // self.tpq + 1
-        self.sounds = np.zeros((beats, 12), bool)
         first, last = notes["onset"] // self.tpq, np.maximum(notes["end"] - 1, notes["onset"]) // self.tpq
-        for k in range(int((last - first).max(initial=0)) + 1):
-            at = np.minimum(first + k, last)
-            self.sounds[at, notes["pitch"] % 12] = True
+        edges = np.zeros((beats + 1, OCTAVE), np.int64)
+        np.add.at(edges, (first, notes["pitch"] % OCTAVE), 1)
+        np.add.at(edges, (last + 1, notes["pitch"] % OCTAVE), -1)
+        self.sounds = np.cumsum(edges[:-1], axis=0) > 0
         self.seen: dict[bytes, NDArray[np.int64]] = {}
 
     def at(self, tick: int) -> NDArray[np.int64]:
@@ -98,7 +99,11 @@ def _climb(
     for i in inside.tolist():  # what is sure to be within the asked mean: whole rungs, rounded toward rest
         rungs = int(abs(lift) * len(np.unique(each[i] % 12)) / OCTAVE + CLOSE)
         heights[i] = _rung(each[i], heights[i], way * rungs)
-    onset, end = notes["onset"][near], notes["end"][near]
+    for i in inside.tolist():
+        for _ in range(OCTAVE):
+            if heights[i] == notes["pitch"][i] or not _taken(heights, i, int(heights[i]), near, notes):
+                break
+            heights[i] = _rung(each[i], heights[i], -way)
     order = _by_voice(inside, notes, heights, way)
     short = int(total - heights[inside].sum()) * way  # semitones still to go
     moved = True
@@ -109,12 +114,17 @@ def _climb(
             step = abs(int(higher) - int(heights[i]))
             if not step or step > 2 * short:  # as near as it gets
                 continue
-            together = (onset < notes["end"][i]) & (end > notes["onset"][i])
-            if (heights[near][together] == higher).any():
+            if _taken(heights, i, higher, near, notes):
                 continue
             heights[i], short, moved = higher, short - step, True
             if short <= 0:
                 break
+
+
+def _taken(heights: NDArray[np.int64], note: int, height: int, near: NDArray[np.int64], notes: NDArray) -> bool:
+    """Whether a note that had another pitch than this one sounds at this `height` while it does."""
+    same = near[(heights[near] == height) & (notes["pitch"][near] != notes["pitch"][note])]
+    return bool(((notes["onset"][same] < notes["end"][note]) & (notes["end"][same] > notes["onset"][note])).any())
 
 
 def _rung(ladder: NDArray[np.int64], height: int, rungs: int) -> int:
@@ -166,7 +176,8 @@ def key(take: Take, chosen: NDArray[np.bool_], home: int, target: int) -> Take:
     nearest way to the new tonic and, to the other mode, third, sixth and seventh as far as the new key needs them.
 
     The first version whose estimated key is the target is taken; where none is, single pitch classes of the nearest go
-    on to notes of the new scale a semitone or two away. Notes that would leave the keyboard go an octave back.
+    on to notes of the new scale a semitone or two away. Notes that would leave the keyboard go an octave back, those
+    that would strike what a note that is not chosen sounds, an octave away.
     """
     if home == target or not chosen.any():
         return take
@@ -177,7 +188,21 @@ def key(take: Take, chosen: NDArray[np.bool_], home: int, target: int) -> Take:
     bends = _bends(np.asarray(length, np.float64), home, target)
     moved = np.asarray(heights + way + bends[degrees], np.int64)
     moved = np.where(moved > HIGH, moved - OCTAVE, np.where(moved < LOW, moved + OCTAVE, moved))
-    return take.changed(pitch=np.where(chosen, moved, heights))
+    heights = np.where(chosen & (heights >= LOW) & (heights <= HIGH), moved, heights)
+    return take.changed(pitch=_aside(heights, take.notes, chosen))
+
+
+def _aside(heights: NDArray[np.int64], notes: NDArray, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Heights [N] of which the `chosen` that moved onto what another note already sounds go an octave away."""
+    out = heights.copy()
+    span = notes["onset"][chosen].min(), notes["onset"][chosen].max()
+    others = np.flatnonzero(~chosen & (notes["end"] > span[0]) & (notes["onset"] <= span[1]))
+    for i in np.flatnonzero(chosen & np.isin(heights, notes["pitch"][others]) & (heights != notes["pitch"])).tolist():
+        onset = notes["onset"][i]
+        sounding = notes["pitch"][others[(notes["onset"][others] <= onset) & (notes["end"][others] > onset)]]
+        free = [h for h in (out[i], out[i] + OCTAVE, out[i] - OCTAVE) if LOW <= h <= HIGH and h not in sounding]
+        out[i] = free[0] if free else out[i]
+    return out
 
 
 def _bends(length: Floats, home: int, target: int) -> NDArray[np.int64]:
@@ -284,20 +309,18 @@ def articulation(take: Take, asked: Floats) -> Take:
 
 
 def tempo(take: Take, asked: Floats) -> Take:
-    """Speed the tempo map up or down by one factor a window: what is slower or faster inside it stays so."""
+    """Speed the tempo map up or down by one factor a window: what is slower or faster inside it stays so. What lies
+    behind the last window, where other tracks may go on, goes with it."""
     own = performance.tempo(take.performance)
     factor = np.where(np.isnan(asked), 1.0, asked / own)
     factor = np.where(np.abs(factor - 1) < CLOSE, 1.0, factor)
     if (factor == 1).all():
         return take
     old, windows = take.tempo, take.windows
-    turns = np.flatnonzero(np.diff(factor, prepend=1.0, append=1.0))  # windows where the factor changes
-    edges = np.append(windows.start, windows.end[-1])[turns]
-    ticks = np.union1d(old.ticks, edges)
+    ticks = np.union1d(old.ticks, windows.start[np.diff(factor, prepend=1.0) != 0])  # where the factor changes
     at = np.searchsorted(old.ticks, ticks, side="right") - 1
     window = np.searchsorted(windows.start, ticks, side="right") - 1
-    inside = (window >= 0) & (ticks < windows.end[-1])
-    speed = np.where(inside, factor[np.maximum(window, 0)], 1.0)
+    speed = np.where(window >= 0, factor[np.maximum(window, 0)], 1.0)
     micros = np.clip(np.round(old.micros[at] / speed), 1, 2**24 - 1).astype(np.int64)
     kept = np.append(True, np.diff(micros) != 0) | np.isin(ticks, old.ticks)
     return replace(take, tempo=TempoMap(ticks[kept], micros[kept], old.tpq))

@@ -16,6 +16,7 @@ from fadernets.parts import Score
 from fadernets.search import Aim
 from fadernets.segments import STEPS, STEPS_PER_BEAT
 from fadernets.takes import NEW, Take
+from fadernets.weave import frozen
 
 Floats = NDArray[np.float64]
 GRAIN = 10  # a range is so many units of a fader that nobody has measured
@@ -43,17 +44,19 @@ def retouch(
     spread: Mapping[str, float],
     rekeyed: Score | None = None,
     home: int = 0,
+    inside: NDArray[np.bool_] | None = None,
 ) -> bytes:
     """The document with what is wished for. `spread` is the standard deviation of attributes where it is known;
-    `rekeyed` has the tracks that a new key reaches, whose key is `home`, all of the piece's unless given."""
+    `rekeyed` has the tracks that a new key reaches, whose key is `home`, and `inside` [W] the windows: the score's and
+    the edited ones, unless given."""
     if wishes.key is not None and wishes.key != home:
         whole = rekeyed or score
         take = take_of(whole)
-        inside = np.isin(take.performance.window, edited) | (len(edited) == whole.windows.full.sum())
-        take = perform.key(take, inside, home, wishes.key)
+        inside = np.isin(np.arange(len(whole.windows.start)), edited) if inside is None else inside
+        take = perform.key(take, inside[take.performance.window], home, wishes.key)
         data = document.edited(change_of(take, whole).among(whole.rows))
         written = Document(document.path, data)
-        document, score = written, _again(score, written)
+        document, score = written, score.again(written.piece)
     return document.edited(change_of(granted(score, edited, wishes, spread), score).among(score.rows))
 
 
@@ -78,11 +81,6 @@ def change_of(take: Take, score: Score) -> Edit:
     return take.edit(score.piece.notes, score.piece.tempo, score.piece.tracks)
 
 
-def _again(score: Score, written: Document) -> Score:
-    """The same tracks of a document that was written anew, none of whose tracks lost its notes."""
-    return Score.of(written.piece, sorted(set(score.piece.notes["track"].tolist())), score.windows)
-
-
 # --- search
 
 
@@ -92,10 +90,20 @@ def _searched(
     """The take with attributes of cells brought to what is asked of each edited segment."""
     known: dict[bytes, search.Rows] = {}
     notes, fresh, gone = take.notes.copy(), [], set()
-    cells = score.cells(edited)
+    cells, windows = score.cells(edited), score.windows
+    free = np.zeros(windows.n_steps, bool)
+    free[(windows.base[edited][:, None] + np.arange(STEPS)).ravel()] = True
+    still = frozen(score.piece, windows, score.placed, free)
+    there = [np.abs(values - ATTRIBUTES[name].measure(cells)) <= 1e-6 for name, values in asked.items()]
+    at_rest = np.logical_and.reduce(
+        [near | np.isnan(values) for near, values in zip(there, asked.values(), strict=True)]
+    )
     for i, w in enumerate(edited.tolist()):
-        rows, twins = rows_of(score, w)
-        aims = _aims(cells[i : i + 1], {name: float(values[i]) for name, values in asked.items()}, spread)
+        if at_rest[i]:
+            continue
+        wanted = {name: float(values[i]) for name, values in asked.items() if np.isfinite(values[i])}
+        rows, twins = rows_of(score, w, still)
+        aims = _aims(cells[i : i + 1], wanted, spread)
         relative = rows.copy()
         relative[:, 3] = np.arange(len(rows))
         name = relative.tobytes() + repr([aim.value for aim in aims]).encode()
@@ -107,27 +115,31 @@ def _searched(
         )
         gone |= {note for origin in set(rows[:, 3].tolist()) - set(found[:, 3].tolist()) for note in twins[origin]}
         before = {int(row[3]): row for row in rows}
-        for onset, end, pitch, origin in found.tolist():
+        bounds = int(windows.start[w]), int(windows.end[w])
+        for onset, end, pitch, origin, _ in found.tolist():
             source = before[origin if origin >= 0 else -1 - origin]
             moved = (onset - int(source[0]), end - int(source[1]), pitch - int(source[2]))
             if origin >= 0:
                 for note in twins[origin] if any(moved) else ():
-                    _move(notes, note, moved, score.windows.tpq)
+                    _move(notes, note, moved, bounds, windows.tpq)
             else:
-                fresh.append(_double(take.notes[-1 - origin], moved, end - onset, score.windows.tpq))
-    stay = np.array([i not in gone for i in range(len(notes))])
+                own = take.notes[-1 - origin]
+                fresh.append(_double(own, moved, end - onset, bounds, windows.tpq))
+    stay = ~np.isin(np.arange(len(notes)), sorted(gone))
     added = np.array(fresh, notes.dtype) if fresh else notes[:0]
     origin = np.concatenate([take.origin[stay], np.full(len(added), NEW)])
     return replace(take, notes=np.concatenate([notes[stay], added]), origin=origin)
 
 
-def rows_of(score: Score, window: int) -> tuple[search.Rows, dict[int, list[int]]]:
+def rows_of(score: Score, window: int, still: NDArray[np.bool_]) -> tuple[search.Rows, dict[int, list[int]]]:
     """The notes that sound in a window, as `search` takes them, and the notes of the piece that each row stands for:
-    one that two tracks strike together is one row."""
+    one that two tracks strike together is one row. `still` [N] notes are not to be touched."""
     placed, base = score.placed, int(score.windows.base[window])
     sounds = placed.on_grid & (placed.onset < base + STEPS) & (placed.end > base)
     index = np.flatnonzero(sounds)
-    rows = np.stack([placed.onset[index] - base, placed.end[index] - base, placed.pitch[index], index], axis=1)
+    rows = np.stack(
+        [placed.onset[index] - base, placed.end[index] - base, placed.pitch[index], index, still[index]], axis=1
+    )
     rows = rows[np.lexsort((-rows[:, 1], rows[:, 0], rows[:, 2]))]
     twins: dict[int, list[int]] = defaultdict(list)
     kept: list[list[int]] = []
@@ -135,11 +147,12 @@ def rows_of(score: Score, window: int) -> tuple[search.Rows, dict[int, list[int]
         if kept and kept[-1][2] == row[2] and kept[-1][1] > row[0]:
             if kept[-1][0] == row[0]:
                 twins[kept[-1][3]].append(row[3])
+                kept[-1][4] |= row[4]
                 continue
-            kept[-1][1] = row[0]  # a later onset cuts what sounds on its key
+            kept[-1][1], row[1] = row[0], max(kept[-1][1], row[1])  # a later onset takes over what sounds on its key
         kept.append(row)
         twins[row[3]].append(row[3])
-    found = np.array(kept, np.int64).reshape(-1, 4)
+    found = np.array(kept, np.int64).reshape(-1, 5)
     found[:, 0] = np.maximum(found[:, 0], -1)
     return found[found[:, 1] > np.maximum(found[:, 0], 0)], twins
 
@@ -157,19 +170,25 @@ def _aims(cells: NDArray[np.uint8], asked: Mapping[str, float], spread: Mapping[
             value = float(row.measure(cells)[0])
             found.append(Aim(row.measure, value, scale(row), search.HELD, SLACK[name]))
     found.append(Aim(attributes.mean_pitch, float(attributes.mean_pitch(cells)[0]), 5.0, search.HELD, 0.25))
-    return found
+    return [aim for aim in found if np.isfinite(aim.value)]
 
 
-def _move(notes: NDArray, note: int, moved: tuple[int, int, int], tpq: int) -> None:
-    """Move a note's onset and end by steps and its pitch by semitones."""
+def _move(notes: NDArray, note: int, moved: tuple[int, int, int], bounds: tuple[int, int], tpq: int) -> None:
+    """Move a note's onset, within the ticks of its window, and end by steps and its pitch by semitones."""
     onset, end, pitch = moved
-    notes["onset"][note] += round(onset * tpq / STEPS_PER_BEAT)
-    notes["end"][note] = max(notes["end"][note] + round(end * tpq / STEPS_PER_BEAT), notes["onset"][note] + 1)
+    start, stop = int(notes["onset"][note]), int(notes["end"][note])
+    shortest = max(min(stop - start, tpq // 16), 1)
+    if onset:
+        start = int(np.clip(start + round(onset * tpq / STEPS_PER_BEAT), bounds[0], bounds[1] - 1))
+    notes["onset"][note] = start
+    notes["end"][note] = max(stop + round(end * tpq / STEPS_PER_BEAT), start + shortest) if onset or end else stop
     notes["pitch"][note] = int(notes["pitch"][note]) + pitch
 
 
-def _double(note: np.void, moved: tuple[int, int, int], steps: int, tpq: int) -> tuple[int, int, int, int, int]:
-    """A new note like another one, moved, of so many steps."""
-    onset = int(note["onset"]) + round(moved[0] * tpq / STEPS_PER_BEAT)
-    end = onset + max(round(steps * tpq / STEPS_PER_BEAT), 1)
+def _double(
+    note: np.void, moved: tuple[int, int, int], steps: int, bounds: tuple[int, int], tpq: int
+) -> tuple[int, int, int, int, int]:
+    """A new note like another one, moved, of so many steps, within the ticks of its window."""
+    onset = int(np.clip(int(note["onset"]) + round(moved[0] * tpq / STEPS_PER_BEAT), bounds[0], bounds[1] - 1))
+    end = min(onset + max(round(steps * tpq / STEPS_PER_BEAT), 1), bounds[1])
     return onset, end, int(note["pitch"]) + moved[2], int(note["velocity"]), int(note["track"])

@@ -5,9 +5,10 @@ What drives the faders that the model does not know, a user's own among them. Fr
 taken that brings the asked attributes nearest at the least cost, while the held ones stay where they are. No note of a
 segment is heard before its change: a segment that measures what is asked comes back as it was.
 
-A segment's notes are rows (onset step, end step, pitch 0..87, origin). Steps count from the segment's first: a note
-that is held in has onset -1, one that sounds on has an end beyond 16; neither end is touched. The origin is the number
-of the note in the source; of a doubled note, -1 - that number. K changes at a time.
+A segment's notes are rows (onset step, end step, pitch 0..87, origin, still). Steps count from the segment's first: a
+note that is held in has onset -1, one that sounds on has an end beyond 16; neither end is touched, nor the pitch there.
+The origin is the number of the note in the source; of a doubled note, -1 - that number. A note that is `still` (1) is
+not touched at all. K changes at a time.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ ASKED, HELD = 10.0, 20.0  # weights of a miss, in units of an attribute's scale
 MOST = 48  # changes of one segment
 EVENT, SHIFT, PITCH, LENGTH, DROP, DOUBLE, FIRST = 0.05, 0.10, 0.10, 0.04, 0.25, 0.20, 0.5  # what changes cost
 SHIFTS = (-1, 1, -2, 2)
+STILL = 4  # the column
 SHORT = 2  # steps that a doubled note lasts
 
 
@@ -104,7 +106,7 @@ def _shifted(rows: Rows, which: NDArray[np.int64], by: int) -> Rows:
     step = rows[which[0], 0] + by
     out = _put(rows, which, {0: step, 1: np.maximum(rows[which, 1], step + 1)})
     before = np.setdiff1d(np.flatnonzero(rows[:, 1] == rows[which[0], 0]), which)
-    before = before[rows[before, 0] >= 0]
+    before = before[(rows[before, 0] >= 0) & (rows[before, STILL] == 0)]
     out[before, 1] = np.maximum(step, rows[before, 0] + 1)
     return out
 
@@ -114,6 +116,8 @@ def _events(rows: Rows, merge: bool = False) -> Iterator[tuple[Rows, float]]:
     steps = np.unique(rows[(rows[:, 0] >= 0) & (rows[:, 0] < STEPS), 0])
     for step in steps.tolist():
         which = np.flatnonzero(rows[:, 0] == step)
+        if rows[which, STILL].any():
+            continue
         for by in SHIFTS:
             passed = np.isin(np.arange(min(by, 0), max(by, 0) + 1) + step, steps).sum() - 1
             if 0 <= step + by < STEPS and (passed == 0 or (merge and passed == 1 and step + by in steps)):
@@ -126,26 +130,26 @@ def _notes(rows: Rows) -> Iterator[tuple[Rows, float]]:
     classes = np.zeros(12, bool)
     classes[(rows[:, 2] + 9) % 12] = True  # pitch 0 is an A
     ladder = np.flatnonzero(classes[(np.arange(PITCHES) + 9) % 12])
-    for i, (onset, end, pitch, origin) in enumerate(rows.tolist()):
+    for i, (onset, end, pitch, origin, still) in enumerate(rows.tolist()):
         if not 0 <= onset < STEPS:
             continue
         one = np.array([i])
         edge = FIRST * (onset == 0)
-        for by in SHIFTS:
-            if 0 <= onset + by < STEPS:
-                yield _shifted(rows, one, by), SHIFT + edge
         rung = int(np.searchsorted(ladder, pitch))
         near = [int(ladder[k]) for k in (rung - 1, rung + 1) if 0 <= k < len(ladder)]
-        for other in (*near, pitch - 12, pitch + 12):
-            if 0 <= other < PITCHES:
-                yield _put(rows, one, {2: other}), PITCH
-        if end <= STEPS:
+        for by in SHIFTS:
+            if not still and 0 <= onset + by < STEPS:
+                yield _shifted(rows, one, by), SHIFT + edge
+        if not still and end <= STEPS:
+            for other in (*near, pitch - 12, pitch + 12):
+                if 0 <= other < PITCHES:
+                    yield _put(rows, one, {2: other}), PITCH
             for by in (-4, -2, -1, 1, 2, 4):
                 if onset < end + by <= STEPS:
                     yield _put(rows, one, {1: end + by}), LENGTH
-        yield np.delete(rows, i, 0), DROP + edge
+            yield np.delete(rows, i, 0), DROP + edge
         for by in (*SHIFTS, 4, -4):
             if 0 <= onset + by < STEPS:
                 for other in (pitch, *near):
                     end_of = min(onset + by + SHORT, STEPS)
-                    yield np.vstack([rows, [onset + by, end_of, other, min(origin, -1 - origin)]]), DOUBLE
+                    yield np.vstack([rows, [onset + by, end_of, other, min(origin, -1 - origin), 0]]), DOUBLE

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fadernets.midi import Edit
 from fadernets.notes import Piece, TempoMap, Track, note_order
 from fadernets.performance import Performance
-from fadernets.segments import Windows
+from fadernets.segments import STEPS_PER_BEAT, Windows
 
 NEW = -1  # the origin of a note that the source does not have
 
@@ -44,12 +44,12 @@ class Take:
 
     def piece(self, source: Piece) -> Piece:
         """The take as a piece, as a file would have it."""
-        notes = _apart(self.notes, self.origin, source.notes, np.array([track.channel for track in source.tracks]))
+        notes = _apart(self.notes, self.origin, source.notes, _channels(source.tracks), self.windows.tpq)
         return replace(source, notes=notes[note_order(notes)], tempo=self.tempo)
 
     def edit(self, source: NDArray, tempo: TempoMap, tracks: list[Track]) -> Edit:
         """What turns the `source` notes, their `tempo` and tracks into this take."""
-        notes = _apart(self.notes, self.origin, source, np.array([track.channel for track in tracks]))
+        notes = _apart(self.notes, self.origin, source, _channels(tracks), self.windows.tpq)
         known = np.flatnonzero(self.origin != NEW)
         known = known[np.argsort(self.origin[known])]
         altered = known[notes[known] != source[self.origin[known]]]
@@ -64,18 +64,46 @@ class Take:
         )
 
 
-def _apart(notes: NDArray, origin: NDArray[np.int64], source: NDArray, channels: NDArray[np.int64]) -> NDArray:
-    """Notes without new overlaps on one key: the one that begins first ends where the next begins.
+def _channels(tracks: list[Track]) -> NDArray[np.int64]:
+    return np.array([track.channel for track in tracks], np.int64)
 
-    A file tells which end belongs to which onset by their order alone. Overlaps that the source has stay.
+
+def _apart(
+    notes: NDArray, origin: NDArray[np.int64], source: NDArray, channels: NDArray[np.int64], tpq: int
+) -> NDArray:
+    """Notes without new overlaps on one key: the one that begins first ends where the next begins, or, where it is as
+    the source has it, the next waits for it up to a step.
+
+    A file tells which end belongs to which onset by their order alone. Overlaps that the source has stay, and with them
+    the order of their ends.
     """
     out = notes.copy()
-    moved, known = np.ones(len(notes), bool), origin != NEW
+    known = np.flatnonzero(origin != NEW)
     own = source[origin[known]]
-    moved[known] = np.any([notes[name][known] != own[name] for name in ("onset", "end", "pitch")], axis=0)
+    still, struck = np.zeros((2, len(notes)), bool)  # as in the source; at least its onset is
+    struck[known] = notes["onset"][known] == own["onset"]
+    still[known] = struck[known] & (notes["pitch"][known] == own["pitch"]) & (notes["end"][known] == own["end"])
+    until, was = np.zeros((2, len(notes)), np.int64)  # end and pitch in the source
+    until[known], was[known] = own["end"], own["pitch"]
     key = channels[notes["track"]] * 128 + notes["pitch"].astype(np.int64)
     order = np.lexsort((notes["end"], notes["onset"], key))
-    for a, b in zip(order[:-1].tolist(), order[1:].tolist(), strict=True):
-        if key[a] == key[b] and (moved[a] or moved[b]) and notes["onset"][a] < notes["onset"][b] < out["end"][a]:
-            out["end"][a] = notes["onset"][b]
+    sounding: list[int] = []
+    for i, b in enumerate(order.tolist()):
+        if i and key[b] != key[order[i - 1]]:
+            sounding = []
+        sounding = [a for a in sounding if out["end"][a] > out["onset"][b]]
+        for a in sounding:
+            before = out["onset"][a] < out["onset"][b] < out["end"][a]
+            if not before or (still[a] and still[b]):
+                continue
+            wait = out["end"][a] - out["onset"][b]
+            if struck[a] and struck[b] and was[a] == was[b] and until[a] > out["onset"][b]:  # so does the source
+                if notes["track"][a] == notes["track"][b]:
+                    late = a if still[b] else b
+                    out["end"][late] = (min if late == a else max)(out["end"][a], out["end"][b])
+            elif still[a] and wait <= tpq // STEPS_PER_BEAT and out["end"][a] < out["end"][b]:
+                out["onset"][b] = out["end"][a]
+            else:
+                out["end"][a] = out["onset"][b]
+        sounding.append(b)
     return out
