@@ -14,7 +14,8 @@ from midi_files import BROKEN, ODDITIES, PIECES, TPQ, metre, notes, right, save,
 from fadernets import cli, edit, engine
 
 COMMANDS = (
-    "apply", "mix", "measure", "preset", "render", "models", "demo", "prepare", "train", "export", "evaluate", "bench", "plot",
+    "apply", "mix", "measure", "preset", "render", "models", "demo", "prepare", "train", "export", "evaluate", "bench",
+    "plot",
 )  # fmt: skip
 
 
@@ -148,7 +149,8 @@ def test_apply_refuses_what_contradicts(refused, piece, tmp_path):
 
 
 def test_apply_prints_json_for_machines(run, piece, tmp_path):
-    arguments = ["--move", "note-density=0.5", "--preset", "arousal-codes=-0.5", "--bars", "2-3", "--seed", "7", "--json"]
+    arguments = ["--move", "note-density=0.5", "--preset", "arousal-codes=-0.5"]
+    arguments += ["--bars", "2-3", "--seed", "7", "--json"]
     code, out, err = run("apply", piece, tmp_path / "out.mid", *arguments)
     found = json.loads(out)
     assert code == 0

@@ -193,3 +193,29 @@ def _keys(drawn: list[tuple[Score, NDArray[np.int64]]], rng: np.random.Generator
                 hits.append(after.key(np.array([w])) == target)
                 semitones.append(np.abs(take.notes["pitch"].astype(int) - alone["pitch"]).mean())
     return {"hit_rate": float(np.mean(hits)), "voices_move": float(np.mean(semitones))}
+
+
+COLUMNS = ("spearman", "linearity", "consistency", "error", "response_range", "leakage")
+
+
+def table(figures: dict[str, dict[str, Any]]) -> str:
+    """Markdown: a row a fader; how far each other attribute moves, in its standard deviations."""
+    others = (*CODED, *ADDED)
+    lines = [
+        f"| fader | {' | '.join(c.replace('_', ' ') for c in COLUMNS)} | {' | '.join(map(_short, others))} |",
+        f"|---|{'---|' * (len(COLUMNS) + len(others))}",
+    ]
+    for name, row in figures.items():
+        if name == "key":
+            continue
+        cells = [f"{row[c]:.3f}" for c in COLUMNS]
+        moves = [f"{row[f'moves_{n}']:.3f}" if f"moves_{n}" in row else "-" for n in others]
+        lines.append(f"| {name.replace('_', ' ')} | {' | '.join(cells + moves)} |")
+    if "key" in figures:
+        key = figures["key"]
+        lines += ["", f"key: hit rate {key['hit_rate']:.3f}; voices move by {key['voices_move']:.2f} semitones"]
+    return "\n".join(lines)
+
+
+def _short(name: str) -> str:
+    return f"{name.replace('_', ' ')} moves"

@@ -164,3 +164,15 @@ def _agreement(
                 went[name].append((judge(after, chosen) - first) * amount > 0)
     share = {name: float(np.concatenate(each).mean()) for name, each in went.items()}
     return {**share, "both": (share["up"] + share["down"]) / 2, "segments": float(SEGMENTS - left)}
+
+
+def table(report: dict[str, Any]) -> str:
+    """Markdown: a row a way of moving."""
+    head = [str(report["preset"])]
+    if "classifier_pieces" in report:
+        accuracy = report["classifier_balanced_accuracy"]
+        head.append(f"classifier of {report['classifier_pieces']} other pieces: balanced accuracy {accuracy:.3f}")
+    rows = [(name, row) for name, row in report.items() if isinstance(row, dict)]
+    lines = ["| moved | up | down | both | n |", "|---|---|---|---|---|"]
+    lines += [f"| {n} | {r['up']:.3f} | {r['down']:.3f} | {r['both']:.3f} | {r['segments']:.0f} |" for n, r in rows]
+    return "\n".join([*head, "", *lines])

@@ -235,6 +235,15 @@ def _parser() -> Parser:
     evaluate.add_argument(
         "--language-model", type=Path, metavar="RUN", help="rates outputs (default for a run: language-model beside it)"
     )
+    evaluate.add_argument(
+        "--added", action="store_true", help="the faders beyond the model, on the test pieces of --corpus"
+    )
+    evaluate.add_argument(
+        "--agreement",
+        choices=("arousal", "valence", "tension"),
+        help="does a classifier of other pieces agree with a preset? On the test pieces of --corpus vgmidi=PATH",
+    )
+    evaluate.add_argument("--corpus", action="append", default=[], metavar="NAME=PATH", help="for these two")
     evaluate.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="of a run (cpu)")
 
     bench = add("bench", _bench, "Table 1: prepare, train what is missing, evaluate all models, print the tables.")
@@ -652,6 +661,11 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     if options.runs < 1:
         raise FadernetsError(f"--runs {options.runs}: must be at least 1")
+    if bool(options.corpus) != bool(options.added or options.agreement):
+        raise FadernetsError("--corpus NAME=PATH goes with --added or --agreement, and they with it")
+    if options.corpus:
+        _evaluate_corpora(options)
+        return
     if any((Path(options.model) / name).exists() for name in ("config.json", "best/config.json")):
         _evaluate_run(options)
         return
@@ -703,6 +717,25 @@ def _evaluate(options: argparse.Namespace) -> None:
         card = make_card(engine.info, evaluation.table(figures))
         write_atomic(engine.folder / "README.md", card.encode())
     print(json.dumps(figures) if options.json else evaluation.table(figures))
+
+
+def _evaluate_corpora(options: argparse.Namespace) -> None:
+    roots = read_corpora(options.corpus)
+    if options.added:
+        from fadernets import added
+
+        figures = added.evaluate(roots, runs=options.runs, seed=options.seed, progress=_progress("runs"))
+        print(json.dumps(figures) if options.json else added.table(figures))
+        return
+    from fadernets import agreement
+    from fadernets.engine import Engine
+
+    if len(roots) != 1:
+        raise FadernetsError("--agreement takes one corpus with labels, such as --corpus vgmidi=PATH")
+    ((corpus, root),) = roots.items()
+    engine = Engine.open(options.model)
+    found = agreement.evaluate(engine, root, options.agreement, corpus, options.seed, _progress("ways"))
+    print(json.dumps(found) if options.json else agreement.table(found))
 
 
 def _evaluate_quality(engine: Engine, data: Dataset, options: argparse.Namespace) -> None:
