@@ -11,7 +11,7 @@ import time
 import pytest
 from midi_files import BROKEN, ODDITIES, PIECES, TPQ, metre, notes, right, save, three_hours, track
 
-from fadernets import cli, edit, engine
+from fadernets import attributes, cli, edit, engine
 
 COMMANDS = (
     "apply", "mix", "measure", "preset", "render", "models", "demo", "prepare", "train", "export", "evaluate", "bench",
@@ -163,7 +163,8 @@ def test_apply_prints_json_for_machines(run, piece, tmp_path):
 def test_faders_may_be_spelt_with_underscores_and_the_last_one_counts(run, piece, tmp_path):
     given = ["--set", "note_density=1", "--set", " rhythm-density = 0.5", "--set", "note-density=2"]
     _, out, _ = run("apply", piece, tmp_path / "out.mid", *given, "--json")
-    assert json.loads(out)["segments"][0]["asked"] == {"rhythm_density": 0.5, "note_density": 2.0}
+    asked = json.loads(out)["segments"][0]["asked"]
+    assert {k: v for k, v in asked.items() if v is not None} == {"rhythm_density": 0.5, "note_density": 2.0}
 
 
 def test_tracks_are_named_by_number_or_name(run, tmp_path):
@@ -236,7 +237,15 @@ def test_files_that_are_not_there(refused, tmp_path):
     ("options", "message"),
     [
         ("--set volume=1", "unknown fader 'volume'; known: rhythm-density, note-density"),
-        ("--move tempo=1", "unknown fader 'tempo'"),
+        ("--move swing=1", "unknown fader 'swing'"),
+        ("--set key=H", "--set key=H: 'H' is not a key; write it like C, F#m, B-flat major or a-minor"),
+        ("--set key=", "'' is not a key"),
+        ("--set key=3", "'3' is not a key"),
+        ("--set key=C..G", "'C..G' is not a key"),
+        ("--move key=0.5", "--move key=0.5: a key moves by whole semitones; --set key=a-minor names one"),
+        ("--move key=Am", "'Am' is not a number"),
+        ("--move key=1..2", "'1..2' is not a number"),
+        ("--attributes none.py", "--attributes none.py: no such file"),
         ("--set rhythm-density", "expected rhythm-density=NUMBER"),
         ("--set rhythm-density=", "'' is not a number"),
         ("--set rhythm-density=lots", "'lots' is not a number"),
@@ -362,9 +371,10 @@ def test_measure_prints_a_table(run, tmp_path):
     code, out, err = run("measure", PIECES["gaps"](tmp_path / "in.mid"))
     assert (code, err) == (0, [])
     lines = out.splitlines()
-    assert lines[0].split() == ["bar", "beat", "rhythm", "density", "note", "density", "arousal", "key"]
+    names = "bar beat rhythm density note density syncopation pitch dynamics articulation tempo arousal key"
+    assert lines[0].split() == names.split()
     assert len(lines) == 1 + 6 + 1
-    assert lines[2].split() == ["2", "4", "0.00", "0.00", "-", "-"]
+    assert lines[2].split() == ["2", "4", "0.00", "0.00", "0.00", "-", "-", "-", "100.00", "-", "-"]
     assert lines[-1].split()[0] == "mean"
 
 
@@ -385,8 +395,154 @@ def test_measure_prints_json(run, tmp_path):
 def test_measure_agrees_with_the_report_of_apply(run, piece, tmp_path):
     report = json.loads(run("apply", piece, tmp_path / "out.mid", "--set", "rhythm-density=0.375", "--json")[1])
     found = json.loads(run("measure", tmp_path / "out.mid", "--json")[1])
-    again = [{k: s[k] for k in ("rhythm_density", "note_density")} for s in found["segments"]]
+    again = [{k: s[k] for k in report["segments"][0]["measured"]} for s in found["segments"]]
     assert again == [s["measured"] for s in report["segments"]]
+
+
+# The faders beyond the model
+
+
+def edited(run, source, *options):
+    """The report of an edit of a file into out.mid beside it, and its lines of standard error."""
+    code, out, err = run("apply", source, source.with_name("out.mid"), *options, "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    assert err == [f"warning: {warning}" for warning in found["warnings"]]
+    return found, err
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "value"),
+    [
+        ("syncopation=3", "syncopation", 3.0),
+        ("pitch=66", "pitch", 66.0),
+        ("dynamics=96.5", "dynamics", 96.5),
+        ("articulation=0.4", "articulation", 0.4),
+        ("tempo=72", "tempo", 72.0),
+    ],
+)
+def test_every_fader_lands_and_json_shows_it(run, piece, tmp_path, given, name, value):
+    found, err = edited(run, piece, "--set", given)
+    assert err == []
+    near = {"syncopation": 0, "pitch": 0.3, "dynamics": 0.05, "articulation": 0.02, "tempo": 0.01}[name]
+    for s in found["segments"]:
+        assert s["asked"][name] == value
+        assert s["measured"][name] == pytest.approx(value, abs=near + 1e-6)
+    assert found["means"]["measured"][name] == pytest.approx(value, abs=near + 1e-6)
+    again = json.loads(run("measure", tmp_path / "out.mid", "--json")[1])
+    assert again["means"][name] == found["means"]["measured"][name]
+
+
+def test_the_table_shows_the_faders_that_were_moved(run, piece, tmp_path):
+    code, out, err = run("apply", piece, tmp_path / "out.mid", "--set", "key=a-minor", "--set", "tempo=80")
+    assert (code, err) == (0, [])
+    head, _, first, *_ = out.splitlines()
+    assert head.split() == ["bar", "rhythm", "density", "note", "density", "key", "tempo"]
+    assert first.split()[-3:] == ["100.00", "80.00", "80.00"]
+
+
+@pytest.mark.parametrize(("given", "name"), [("Am", "A minor"), ("f#", "F-sharp major"), ("B flat", "B-flat major")])
+def test_a_key_is_named_as_people_write_it(run, piece, given, name):
+    found, err = edited(run, piece, "--set", f"key={given}")
+    assert err == []
+    assert found["means"]["measured"]["key"] == name
+
+
+def test_a_key_moves_by_semitones(run, piece, tmp_path):
+    found, _ = edited(run, piece, "--move", "key=2")
+    assert (found["means"]["before"]["key"], found["means"]["measured"]["key"]) == ("C major", "D major")
+    assert [(n[0], n[1], n[2] + 2, *n[3:]) for n in notes(piece)] == notes(tmp_path / "out.mid")
+    for octaves in ("12", "-120", "1e300"):
+        edited(run, piece, "--move", f"key={octaves}")
+        assert octaves == "1e300" or (tmp_path / "out.mid").read_bytes() == piece.read_bytes()
+
+
+def test_values_by_bar_take_every_fader_but_the_key(run, refused, piece, tmp_path):
+    values = tmp_path / "values.csv"
+    values.write_text("bar,tempo,dynamics,pitch,articulation,syncopation\n2,80,,60,,2\n5,,100,,0.5,\n")
+    found, _ = edited(run, piece, "--values", values)
+    by_bar = {s["bar"]: s for s in found["segments"]}
+    for bar, asked in ((2, {"tempo": 80, "pitch": 60, "syncopation": 2}), (5, {"dynamics": 100, "articulation": 0.5})):
+        for name, value in asked.items():
+            assert by_bar[bar]["asked"][name] == value
+            assert by_bar[bar]["measured"][name] == pytest.approx(value, abs=0.3)
+    for bar in (1, 3, 4, 6, 7, 8):
+        assert by_bar[bar]["asked"]["tempo"] is None
+        assert {k: v for k, v in by_bar[bar]["measured"].items() if k != "articulation"} == {
+            k: v for k, v in by_bar[bar]["before"].items() if k != "articulation"
+        }
+    values.write_text("bar,key\n2,Am\n")
+    message = refused("apply", piece, tmp_path / "none.mid", "--values", values)
+    assert "key takes one value for the whole piece, with --set" in message
+
+
+# Attributes of a user's own
+
+OWN = """
+from fadernets.attributes import Attribute, add
+import numpy as np
+
+
+def offbeats(cells):
+    return (cells == 1).any(-1)[:, 2::4].sum(-1)
+
+
+add(Attribute("offbeats", offbeats, 0.0, 4.0, "eighths struck off the beat", grain=1.0))
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Write a file of own attributes; what it adds is gone behind the test."""
+    before = dict(attributes.ATTRIBUTES), set(attributes.OWN)
+
+    def write(text):
+        (tmp_path / "own.py").write_text(text)
+        return tmp_path / "own.py"
+
+    yield write
+    attributes.ATTRIBUTES.clear()
+    attributes.ATTRIBUTES.update(before[0])
+    attributes.OWN.intersection_update(before[1])
+
+
+def test_an_attribute_of_ones_own_is_a_fader(run, piece, own):
+    found, _ = edited(run, piece, "--attributes", own(OWN), "--set", "offbeats=1", "--bars", "2-4")
+    for s in found["segments"]:
+        inside = 2 <= s["bar"] <= 4
+        assert s["asked"]["offbeats"] == (1.0 if inside else None)
+        assert s["measured"]["offbeats"] == (1.0 if inside else s["before"]["offbeats"])
+        assert s["before"]["offbeats"] == 4.0
+    again = json.loads(run("measure", piece, "--attributes", own(OWN), "--json")[1])
+    assert again["means"]["offbeats"] == 4.0
+    assert run("apply", piece, piece, "--attributes", own(OWN), "--move", "offbeats=0")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import fadernets.nowhere", "ModuleNotFoundError: No module named 'fadernets.nowhere'"),
+        ("def (", "SyntaxError"),
+        ("raise SystemExit(0)", "SystemExit"),
+        ("raise ValueError('one\\ntwo')", "ValueError: one two"),
+        (OWN.replace('"offbeats", offbeats', '"tempo", offbeats'), "attribute tempo: is there already"),
+        (OWN.replace('"offbeats", offbeats', '"bar", offbeats'), "attribute bar: reports have another thing"),
+        (OWN.replace("4.0", "0.0"), "is empty or without end"),
+        (OWN.replace(".sum(-1)", ""), "gives numbers of shape (2, 4) for two segments"),
+        (OWN.replace("return", "return 1 if len(cells) == 2 else"), "attribute offbeats"),
+        (
+            OWN.replace("    return", "    if len(cells) != 2: raise KeyError('x')\n    return"),
+            "offbeats: KeyError: 'x'",
+        ),
+        (
+            OWN.replace("    return", "    if len(cells) != 2: return np.zeros(3)\n    return"),
+            "gave (3,) numbers for (8,)",
+        ),
+    ],
+)
+def test_own_attributes_that_cannot_be_used(refused, piece, tmp_path, own, text, message):
+    arguments = ("apply", piece, tmp_path / "out.mid", "--attributes", own(text), "--set", "tempo=80")
+    assert message in refused(*arguments)
 
 
 def test_models(run):

@@ -104,8 +104,7 @@ def _of_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> PerBar:
         bar = int(row["bar"])
         for key, cell in row.items():
             if key != "bar":
-                number = _number(path, cell)
-                own = values.setdefault(_name(path, key), {})
+                own, number = values.setdefault(_name(path, key), {}), _number(path, cell)
                 if bar in own:
                     raise FadernetsError(f"{path}: bar {bar} is there twice")
                 if number is not None:

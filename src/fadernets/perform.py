@@ -46,12 +46,15 @@ def pitch(take: Take, asked: Floats) -> Take:
         return take
     heights = notes["pitch"].astype(np.int64)
     ladders = _Ladders(take)
-    for w in moves.tolist():
-        inside = np.flatnonzero(heard.window == w)
+    at = [ladders.at(tick) for tick in notes["onset"].tolist()]
+    each = {w: np.flatnonzero(heard.window == w) for w in moves.tolist()}
+    totals = {w: round(float(asked[w]) * len(inside)) for w, inside in each.items()}
+    for w, inside in each.items():
+        _lift(heights, inside, at, totals[w])
+    for w, inside in each.items():
         until = max(int(notes["end"][inside].max()), int(windows.end[w]))
         near = np.flatnonzero((notes["onset"] < until) & (notes["end"] > windows.start[w]))
-        near = np.union1d(near, inside)
-        _climb(heights, inside, near, notes, ladders, round(float(asked[w]) * len(inside)))
+        _climb(heights, inside, np.union1d(near, inside), notes, at, totals[w], 1 if asked[w] > own[w] else -1)
     return take.changed(pitch=heights)
 
 
@@ -66,22 +69,30 @@ class _Ladders:
         np.add.at(edges, (first, notes["pitch"] % OCTAVE), 1)
         np.add.at(edges, (last + 1, notes["pitch"] % OCTAVE), -1)
         self.sounds = np.cumsum(edges[:-1], axis=0) > 0
-        self.seen: dict[bytes, NDArray[np.int64]] = {}
+        self.seen: dict[int, NDArray[np.int64]] = {}  # by beat
 
     def at(self, tick: int) -> NDArray[np.int64]:
         """The ladder of the beat of a tick: its own pitch classes; those around it where they are few, or a scale."""
         beat = tick // self.tpq
+        if beat in self.seen:
+            return self.seen[beat]
         for reach in (0, 1, 2, 4, 8):
             classes = np.asarray(self.sounds[max(beat - reach, 0) : beat + reach + 1].any(0))
             if classes.sum() >= FEW:
                 break
         if (classes & (np.roll(classes, 1) | np.roll(classes, 2))).sum() >= SCALAR:
             classes = np.asarray(self.sounds[max(beat - AROUND, 0) : beat + AROUND + 1].any(0)) | classes
-        name = classes.tobytes()
-        if name not in self.seen:
-            pitches = np.arange(LOW, HIGH + 1)
-            self.seen[name] = pitches[classes[pitches % 12]]
-        return self.seen[name]
+        pitches = np.arange(LOW, HIGH + 1)
+        self.seen[beat] = pitches[classes[pitches % OCTAVE]]
+        return self.seen[beat]
+
+
+def _lift(heights: NDArray[np.int64], inside: NDArray[np.int64], at: list[NDArray[np.int64]], total: int) -> None:
+    """Move the notes `inside` a window as many rungs of their ladders as are sure to lie within the asked `total`."""
+    lift = (total - heights[inside].sum()) / len(inside)
+    for i in inside.tolist():
+        rungs = int(abs(lift) * len(np.unique(at[i] % OCTAVE)) / OCTAVE + CLOSE)
+        heights[i] = _rung(at[i], heights[i], rungs if lift > 0 else -rungs)
 
 
 def _climb(
@@ -89,32 +100,31 @@ def _climb(
     inside: NDArray[np.int64],
     near: NDArray[np.int64],
     notes: NDArray,
-    ladders: _Ladders,
+    at: list[NDArray[np.int64]],
     total: int,
+    way: int,
 ) -> None:
-    """Move the notes `inside` a window along their ladders until their pitches sum to `total`; changes `heights`."""
-    way = 1 if total > heights[inside].sum() else -1
-    each = {i: ladders.at(int(notes["onset"][i])) for i in inside.tolist()}
-    lift = (total - heights[inside].sum()) / len(inside)
-    for i in inside.tolist():  # what is sure to be within the asked mean: whole rungs, rounded toward rest
-        rungs = int(abs(lift) * len(np.unique(each[i] % 12)) / OCTAVE + CLOSE)
-        heights[i] = _rung(each[i], heights[i], way * rungs)
+    """Move single notes `inside` a window along their ladders, back from keys that sound already, then on until their
+    pitches sum to `total`; changes `heights`."""
     for i in inside.tolist():
         for _ in range(OCTAVE):
             if heights[i] == notes["pitch"][i] or not _taken(heights, i, int(heights[i]), near, notes):
                 break
-            heights[i] = _rung(each[i], heights[i], -way)
+            heights[i] = _rung(at[i], heights[i], -way)
     order = _by_voice(inside, notes, heights, way)
     short = int(total - heights[inside].sum()) * way  # semitones still to go
     moved = True
     while moved and short > 0:
         moved = False
         for i in order:
-            higher = _rung(each[i], heights[i], way)
-            step = abs(int(higher) - int(heights[i]))
-            if not step or step > 2 * short:  # as near as it gets
+            for rungs in (way, 2 * way):  # over a key that sounds to the next
+                higher = _rung(at[i], heights[i], rungs)
+                if not _taken(heights, i, higher, near, notes):
+                    break
+            else:
                 continue
-            if _taken(heights, i, higher, near, notes):
+            step = (higher - int(heights[i])) * way
+            if not 0 < step <= 2 * short:  # as near as it gets
                 continue
             heights[i], short, moved = higher, short - step, True
             if short <= 0:
