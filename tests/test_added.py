@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from midi_files import left, metre, right, save, tempo, track
+from midi_files import left, metre, save, tempo, track
 
 from fadernets import added, midi
 from fadernets.attributes import ATTRIBUTES
@@ -18,7 +18,9 @@ def toy(tmp_path, monkeypatch):
     """Twelve pieces as a corpus; every fourth is for testing, one of the others cannot be read."""
     paths = []
     for i in range(12):
-        hands = track(right(16, i), tempo(80 + 5 * i), metre(4)), track(left(16, i), channel=1)
+        off = [(4 * bar + beat, 0.2, 81, 90) for bar in range(4) for beat in (0.25, 1.5, 2.75)[: (i + bar) % 4]]
+        lower = [row for row in left(16, i) if row[0] % 1 == 0]
+        hands = track(off, tempo(80 + 5 * i), metre(4)), track(lower, channel=1)
         paths.append(save(tmp_path / f"{i:02}.mid", *hands))
     (tmp_path / "01.mid").write_bytes(b"no music")
     corpus = SimpleNamespace(
@@ -41,8 +43,8 @@ def test_figures_of_faders_that_land(toy):
     assert told == [(i, 4) for i in range(1, 5)]
     for name in ("dynamics", "tempo"):
         figures = found[name]
-        assert figures["spearman"] > 0.99
-        assert figures["linearity"] > 0.99
+        assert figures["spearman"] > 0.95
+        assert figures["linearity"] > 0.95
         assert figures["response_range"] == pytest.approx(1, abs=0.02)
         assert figures["error"] < ATTRIBUTES[name].near
         assert figures["others_move"] == 0
@@ -56,7 +58,7 @@ def test_figures_of_faders_that_land(toy):
 
 def test_keys_are_hit(toy):
     figures = added.evaluate(toy, runs=1, names=("key",))["key"]
-    assert figures["hit_rate"] > 0.8
+    assert figures["hit_rate"] > 0.7
     assert 0 < figures["voices_move"] < 6
 
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fadernets import grid
+from fadernets import attributes, grid
 from fadernets.attributes import (
+    ATTRIBUTES,
     CODED,
+    Attribute,
     key,
+    mean_pitch,
     measure,
     note_density,
     note_symbols,
     pitch_classes,
     rhythm_density,
     rhythm_symbols,
+    syncopation,
 )
+from fadernets.errors import FadernetsError
 
 # Two notes on step 0 for 4 steps, one on step 8 for 2, and one held in over steps 0 and 1.
 CELLS = grid.from_notes(np.array([(0, 4, 60), (0, 4, 64), (8, 10, 67), (-1, 2, 48)]))
@@ -83,3 +88,109 @@ def test_leading_shapes_pass_through():
     for row in CODED.values():
         assert row.measure(many).shape == (2, 1)
     assert note_density(many)[:, 0].tolist() == [12 / 16, 8 / 16]
+
+
+# Syncopation, by hand after Longuet-Higgins and Lee (1984)
+
+
+@pytest.mark.parametrize(
+    ("struck", "expected"),
+    [
+        ([0, 4, 8, 12], 0),
+        ([], 0),
+        ([0], 0),
+        ([0, 2, 4, 6, 8, 10, 12, 14], 0),
+        ([4], 1),  # -2, held over the third quarter (-1)
+        ([2], 2),  # -3, over the third quarter
+        ([1], 3),  # -4, over the third quarter
+        ([0, 3, 8], 2),  # -4 at 3, over the second quarter (-2)
+        ([0, 6, 12], 2),  # -3 at 6, over the third quarter
+        ([0, 3, 6, 12], 4),  # the tresillo's two
+        ([0, 3, 6, 10, 12], 4),
+        ([2, 6, 10, 14], 1 + 2 + 1),  # offbeats: the last runs to the end, where nothing stronger is left
+        ([1, 3, 5, 7, 9, 11, 13, 15], 1 + 2 + 1 + 3 + 1 + 2 + 1),
+        ([7], 3),
+        ([15], 0),
+    ],
+)
+def test_syncopation_by_hand(struck, expected):
+    cells = np.zeros((1, 16, 88), np.uint8)
+    cells[0, struck, 40] = grid.ONSET
+    assert syncopation(cells).tolist() == [expected]
+
+
+def test_holds_and_chords_do_not_change_syncopation():
+    chord = grid.from_notes(np.array([(3, 16, 60), (3, 4, 64), (-1, 16, 40)]))
+    assert syncopation(chord[None]) == 3  # -4 at 3, over the third quarter (-1)
+
+
+def test_mean_pitch_is_of_onsets():
+    assert mean_pitch(CELLS) == pytest.approx((60 + 64 + 67) / 3)
+    assert np.isnan(mean_pitch(grid.from_notes(np.array([(-1, 3, 60)]))))
+
+
+# The table
+
+
+def test_rows_are_whole():
+    for name, row in ATTRIBUTES.items():
+        assert name == row.name
+        assert row.low < row.high
+        assert row.near > 0
+        assert row.of in ("cells", "performance")
+    assert list(ATTRIBUTES)[:2] == list(CODED) == ["rhythm_density", "note_density"]
+    assert ATTRIBUTES["key"].names[9] == "A major"
+
+
+@pytest.fixture
+def table(monkeypatch):
+    monkeypatch.setattr(attributes, "ATTRIBUTES", dict(ATTRIBUTES))
+    monkeypatch.setattr(attributes, "OWN", set())
+    return attributes
+
+
+def own(name="voices", measure=lambda cells: (cells != 0).any(-2).sum(-1), low=0.0, high=20.0, **more):
+    return Attribute(name, measure, low, high, "unit", **more)
+
+
+def test_a_user_adds_an_attribute_and_adds_it_anew(table):
+    table.add(own())
+    assert table.ATTRIBUTES["voices"].near == 0.5  # a fortieth of the range
+    assert table.ATTRIBUTES["voices"].measure(CELLS[None]).tolist() == [4]
+    table.add(own(near=2.0))
+    assert table.ATTRIBUTES["voices"].near == 2
+    assert {"voices"} == table.OWN
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (own("tempo"), "attribute tempo: is there already, as one of rhythm_density"),
+        (own("start_beat"), "attribute start_beat: reports have another thing of that name"),
+        (own("Voices"), "needs a name in small letters"),
+        (own("my voices"), "needs a name in small letters"),
+        (own(of="performance"), "a function of cells"),
+        (own(names=("few", "many")), "a function of cells"),
+        (own(low=3.0, high=3.0), "its range 3..3 is empty"),
+        (own(high=float("nan")), "is empty or without end"),
+        (own(high=float("inf")), "is empty or without end"),
+        (own(measure=lambda cells: cells.sum()), r"shape \(\) for two segments"),
+    ],
+)
+def test_attributes_that_cannot_be_added(table, row, message):
+    with pytest.raises(ValueError, match=message):
+        table.add(row)
+    assert list(table.ATTRIBUTES) == list(ATTRIBUTES)
+
+
+def test_a_users_function_gives_numbers_or_an_error_of_one_line(table):
+    table.add(own(measure=lambda cells: 1 / (cells != 0).sum((1, 2))))
+    found = table.ATTRIBUTES["voices"].measure(np.stack([CELLS, np.zeros_like(CELLS)]))
+    assert found[0] == 1 / 12
+    assert np.isnan(found[1])  # what has no value, and no warning
+    table.add(own(measure=lambda cells: np.zeros(2)))
+    with pytest.raises(FadernetsError, match=r"attribute voices: gave \(2,\) numbers for \(1,\) segments"):
+        table.ATTRIBUTES["voices"].measure(CELLS[None])
+    table.add(own(measure=lambda cells: {}[len(cells)] if len(cells) == 1 else np.zeros(2)))
+    with pytest.raises(FadernetsError, match="attribute voices: KeyError: 1"):
+        table.ATTRIBUTES["voices"].measure(CELLS[None])

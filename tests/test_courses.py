@@ -28,6 +28,13 @@ def test_one_value_and_a_ramp_over_beats():
     assert courses.over(Ramp(0.2, 1.0), beats[:0]).tolist() == []
 
 
+def test_a_ramp_over_other_beats_is_level_before_and_behind_them():
+    beats = np.array([0.0, 4.0, 8.0, 12.0, 16.0])
+    assert courses.over(Ramp(60, 120), beats, beats[1:4]).tolist() == [60, 60, 90, 120, 120]
+    assert courses.over(Ramp(60, 120), beats, beats[2:3]).tolist() == [60] * 5
+    assert courses.over(Ramp(60, 120), beats, beats[:0]).tolist() == [60, 75, 90, 105, 120]
+
+
 def test_a_list_for_every_bar(write):
     found = courses.read(write({"rhythm-density": [0.25, None, 0.75], "note_density": [1, 2, 3]}))
     found.check(3)

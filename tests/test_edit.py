@@ -577,6 +577,198 @@ def test_a_model_without_clusters_has_no_preset(apply, engine, monkeypatch):
         apply("two_hands", arousal=1.0)
 
 
+# The faders beyond the model
+
+ADDED = {
+    "syncopation": {"set": {"syncopation": 3.0}},
+    "pitch": {"move": {"pitch": 5.0}},
+    "dynamics": {"set": {"dynamics": 101.0}},
+    "articulation": {"set": {"articulation": 0.35}},
+    "tempo": {"set": {"tempo": 77.0}},
+    "key": {"move": {"key": 2.0}},
+}
+OWN = {"pitch": 2, "dynamics": 3, "articulation": 1, "key": 2}  # the place of what it changes in a row of `notes`
+
+
+def all_notes(path):
+    """Rows as `notes` gives them, with those that are never released, of files that mido cannot read too."""
+    piece = Document(path).piece
+    where = [(t.chunk, t.channel) for t in piece.tracks]
+    names = ("onset", "end", "pitch", "velocity")
+    return sorted((*(int(n[k]) for k in names), *where[n["track"]]) for n in piece.notes)
+
+
+def other_events(path, but=None):
+    """All events but notes and ends of tracks, and those of the type `but`, in quarter-beats."""
+    document = Document(path)
+    left_out = (b"\xff\x2f", but)
+    return [
+        [(tick / document.piece.tpq, m) for tick, m in track if m[0] >> 4 not in (8, 9) and m[:2] not in left_out]
+        for track in document._events
+    ]
+
+
+@pytest.mark.parametrize("fader", ADDED)
+@pytest.mark.parametrize("name", {**PIECES, **ODDITIES})
+def test_an_added_fader_at_rest_changes_no_byte(apply, name, fader):
+    source, out, report = apply(name, move={fader: 0.0})
+    assert out.read_bytes() == source.read_bytes()
+    assert not any("from the asked value" in warning for warning in report.warnings)
+    assert any(s.asked[fader] is not None for s in report.segments)
+
+
+@pytest.mark.parametrize("fader", ADDED)
+@pytest.mark.parametrize("name", {**PIECES, **ODDITIES})
+def test_an_added_fader_moves_its_own_in_the_asked_bars_alone(apply, engine, name, fader):
+    """And the report is what a measurement of OUT says."""
+    bars = (2, 3) if name != "odd_meta" else (1, 2)
+    source, out, report = apply(name, bars=[bars], **ADDED[fader])
+    piece = Document(source).piece
+    assert other_events(out, b"\xff\x51") == other_events(source, b"\xff\x51")
+    a, b = Counter(all_notes(source)), Counter(all_notes(out))
+    scale = 12 if name == "coarse" and out.read_bytes() != source.read_bytes() else 1
+    assert scale == 1 or Document(out).piece.tpq == piece.tpq
+    gone, new = list((a - b).elements()), list((b - a).elements())
+    windows = cut(piece.only(edit.choose_tracks(piece)))
+    inside = [w for w in range(len(windows.start)) if windows.bar[w] >= bars[0] and windows.last_bar[w] <= bars[1]]
+    for row in [*gone, *new]:
+        assert any(windows.start[w] <= row[0] < windows.end[w] for w in inside)
+    if fader in OWN and name != "unison":
+
+        def rest(rows):
+            return sorted(row[: OWN[fader]] + row[OWN[fader] + 1 :] for row in rows)
+
+        if fader != "key" or name not in ("stuck", "expressive"):  # there two come to share a key
+            assert rest(gone) == rest(new)
+    if fader == "tempo":
+        assert not gone
+        assert not new
+    else:
+        assert other_events(out) == other_events(source)
+    again = {s["index"]: s for s in edit.measure(engine, out)["segments"]}
+    for s in report.segments:
+        assert {k: again[s.index][k] for k in s.measured} == s.measured
+        heard = s.before["key"] is not None and s.before[fader] is not None
+        assert s.asked[fader] is None or (s.index in inside and heard)
+        assert s.asked[fader] is not None or not (s.index in inside and heard)
+
+
+@pytest.mark.parametrize("name", ["two_hands", "expressive", "waltz", "pick_up", "metre_change", "format_0"])
+@pytest.mark.parametrize("fader", [name for name in ADDED if name != "key"])
+def test_an_added_fader_lands(apply, name, fader):
+    _, _, report = apply(name, **ADDED[fader])
+    away = [
+        abs(s.asked[fader] - s.measured[fader])
+        for s in report.segments
+        if s.asked[fader] is not None and s.before["rhythm_density"]  # a ring alone has nothing to move
+    ]
+    assert away
+    assert max(away) <= ATTRIBUTES[fader].near + 1e-6
+
+
+@pytest.mark.parametrize("fader", ["tempo", "dynamics", "pitch", "rhythm_density"])
+def test_a_ramp_of_any_fader_runs_over_the_asked_bars(apply, fader):
+    low, high = {"tempo": (60, 120), "dynamics": (50, 90), "pitch": (58, 66), "rhythm_density": (0.25, 0.75)}[fader]
+    _, _, report = apply("two_hands", set={fader: Ramp(low, high)}, bars=[(2, 6)])
+    asked = [s.asked[fader] for s in report.segments]
+    assert asked[1:6] == pytest.approx(np.linspace(low, high, 5).tolist())
+    assert asked[0] is asked[6] is asked[7] is None
+    _, _, report = apply("pick_up", set={fader: Ramp(low, high)})  # the pick-up goes along, level
+    asked = [s.asked[fader] for s in report.segments]
+    assert asked == pytest.approx(np.linspace(low, high, 4).tolist())
+
+
+def test_faders_together_land_together(apply):
+    asked = {"rhythm_density": 0.5, "note_density": 3.0, "pitch": 62.0, "dynamics": 90.0, "tempo": 88.0, "key": 21}
+    _, _, report = apply("two_hands", set=asked)
+    for s in report.segments:
+        for name, value in asked.items():
+            if name != "key":
+                assert s.asked[name] == value
+                assert abs(s.measured[name] - value) <= ATTRIBUTES[name].near + 1e-6
+    assert report.means["measured"]["key"] == "A minor"
+
+
+def test_a_new_key_reaches_every_pitched_track_unless_tracks_are_named(apply):
+    source, out, report = apply("band", move={"key": 2.0})
+    assert report.means["before"]["key"] != report.means["measured"]["key"]
+    assert [(*row[:2], row[2] + 2 * (row[5] != 9), *row[3:]) for row in notes(source)] == sorted(
+        notes(out), key=lambda row: (row[0], row[1], row[2] - 2 * (row[5] != 9), *row[3:])
+    )
+    source, out, _ = apply("band", move={"key": 2.0}, tracks=["strings"])
+    gone, new = difference(source, out)
+    assert {row[5] for row in [*gone, *new]} == {2}
+
+
+def test_a_new_key_reaches_bars_in_which_the_keyboard_rests(apply, tmp_path):
+    strings = [(i, 1, 60 + (0, 4, 7, 5)[i % 4], 60) for i in range(12)]
+    source = save(
+        tmp_path / "in.mid",
+        track([], tempo(100), metre(4)),
+        track(right(4, start=4), name="piano", program=0),
+        track(strings, channel=1, name="strings", program=48),
+    )
+    _, out, _ = apply(source, move={"key": 1.0})
+    assert sorted(row[2] for row in notes(out)) == sorted(row[2] + 1 for row in notes(source))
+    _, out, _ = apply(source, move={"key": 1.0}, bars=[(1, 2)])
+    moved = [row for row in notes(out) if row not in notes(source)]
+    assert {row[0] // (4 * TPQ) for row in moved} == {0, 1}
+    assert {row[5] for row in moved if row[0] < 4 * TPQ} == {1}
+
+
+def test_tempo_goes_on_behind_the_last_edited_note(apply, tmp_path):
+    """Drums after the piano's end do not fall back."""
+    beat = [(i, 0.1, 36, 90) for i in range(16)]
+    source = save(tmp_path / "in.mid", track(right(8), tempo(100), metre(4), program=0), track(beat, channel=9))
+    _, out, _ = apply(source, set={"tempo": 50.0})
+    assert (60e6 / Document(out).piece.tempo.micros).tolist() == [50]
+    assert max(tick for tick, _ in Document(out)._events[0]) == max(tick for tick, _ in Document(source)._events[0])
+    _, out, _ = apply(source, set={"tempo": 50.0}, bars=[(1, 1)])
+    tempi = Document(out).piece.tempo
+    assert (tempi.ticks.tolist(), (60e6 / tempi.micros).tolist()) == ([0, 4 * TPQ], [50, 100])
+
+
+def test_what_lies_beyond_a_range_may_stay_there(apply, tmp_path):
+    source = save(tmp_path / "in.mid", track(right(8), tempo(350), metre(4)))
+    _, out, report = apply(source, set={"tempo": 349.999})
+    assert not report.warnings
+    assert Document(out).piece.seconds() == pytest.approx(Document(source).piece.seconds(), rel=1e-4)
+    _, _, report = apply(source, set={"tempo": 400.0}, bars=[(2, 2)])
+    assert report.warnings[0] == "tempo: 1 of 1 segments were asked for values outside 20..300; clamped"
+
+
+def test_faders_on_bars_without_a_segment_are_said_to_do_nothing(apply):
+    for fader in ADDED.values():
+        source, out, report = apply("march", bars=[(1, 1)], **fader)
+        assert out.read_bytes() == source.read_bytes()
+        assert "nothing was edited" in report.warnings[0]
+
+
+@pytest.mark.parametrize("fader", ADDED)
+@pytest.mark.parametrize(
+    "rows", [[(0, 1, 60, 80)], [(0, 1, p, 127) for p in (48, 60, 64)], [(1, 0, 60, 1), (2, 1, 60, 1)]]
+)
+def test_a_few_notes_are_enough(apply, tmp_path, rows, fader):
+    source = save(tmp_path / "in.mid", track(rows, metre(4)))
+    _, out, report = apply(source, **ADDED[fader])
+    assert len(Document(out).piece.notes) >= 1
+    s = report.segments[0]
+    assert s.asked[fader] is not None
+    missed = s.measured[fader] != s.asked[fader] if fader == "key" else abs(s.asked[fader] - s.measured[fader]) > 1
+    assert not missed or report.warnings
+
+
+@pytest.mark.parametrize("tpq", [24, 25, 97, 1024])
+def test_added_faders_count_any_ticks(apply, tmp_path, tpq):
+    hands = [track(rows, metre(4), channel=c, tpq=tpq) for c, rows in enumerate((right(16), left(16)))]
+    source = save(tmp_path / "in.mid", *hands, tpq=tpq)
+    asked = {"syncopation": 2.0, "pitch": 64.0, "dynamics": 90.0, "articulation": 0.5, "tempo": 90.0}
+    _, _, report = apply(source, set=asked)
+    for s in report.segments:
+        for name, value in asked.items():
+            assert abs(s.measured[name] - value) <= ATTRIBUTES[name].near + 1e-6
+
+
 # Measuring
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from music21 import converter, note, pitch, stream
 
-from fadernets.keys import KEY_NAMES, correlations, estimate, transpose
+from fadernets.keys import KEY_NAMES, correlations, estimate, parse, transpose
 
 MAJOR_SCALE, MINOR_SCALE = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 11)
 
@@ -227,3 +227,42 @@ def test_music21_on_whole_songs() -> None:
         )
     assert len(files) == 20
     assert agreed >= 19
+
+
+@pytest.mark.parametrize("number", range(24))
+def test_a_name_is_read_as_its_class(number):
+    name = KEY_NAMES[number]
+    for text in (name, name.upper(), f"  {name.replace(' ', '-')} ", name.replace("-flat", " flat"), name.lower()):
+        assert parse(text) == number
+    assert (
+        parse(name.replace("-sharp", "#").replace("-flat", "b").replace(" major", "").replace(" minor", "m")) == number
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Bb", "B-flat major"),
+        ("bb", "B-flat major"),
+        ("b", "B major"),
+        ("bm", "B minor"),
+        ("B♭m", "B-flat minor"),
+        ("F♯", "F-sharp major"),
+        ("a-minor", "A minor"),
+        ("CM", "C major"),
+        ("Cm", "C minor"),
+        ("C#min", "C-sharp minor"),
+        ("Dbmaj", "D-flat major"),
+        ("csharp_minor", "C-sharp minor"),
+        ("Cb", "B major"),
+        ("E#m", "F minor"),
+    ],
+)
+def test_a_key_is_written_in_many_ways(text, name):
+    assert KEY_NAMES[parse(text)] == name
+
+
+@pytest.mark.parametrize("text", ["", "H", "C##", "Cmajorx", "12", "minor", "C dorian", "A minor minor", "-", "C M m"])
+def test_what_is_no_key(text):
+    with pytest.raises(ValueError, match="is not a key; write it like C, F#m, B-flat major or a-minor"):
+        parse(text)

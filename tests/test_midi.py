@@ -560,3 +560,136 @@ def test_only_what_belongs_to_a_place_is_repeated(tmp_path):
     files = io.BytesIO(idle.read_bytes()), io.BytesIO(Document(idle).repeated(0, 16 * TPQ, 32 * TPQ))
     offs = [sum(m.type == "note_off" for m in mido.MidiFile(file=file).tracks[0]) for file in files]
     assert offs[0] > offs[1] - offs[0] == len(notes(idle))
+
+
+# Changed notes
+
+
+def becoming(document, which, **columns):
+    """An edit that changes columns of some notes."""
+    rows = np.array(which, np.int64)
+    becomes = document.piece.notes[rows]
+    for name, values in columns.items():
+        becomes[name] = values
+    return Edit(np.array([], np.int64), rows, becomes, make_notes([]))
+
+
+@pytest.mark.parametrize("name", {**PIECES, **ODDITIES})
+def test_any_column_of_any_note_may_change(tmp_path, name):
+    """Read back: the notes as they became, and every other event as it was."""
+    document = Document({**PIECES, **ODDITIES}[name](tmp_path / "in.mid"))
+    which = np.arange(0, len(document.piece.notes), 2)
+    rng = np.random.default_rng(1)
+    velocity = rng.integers(1, 128, len(which))
+    edit = becoming(document, which, velocity=velocity)
+    again = Document(document.path, document.edited(edit)).piece
+    expected = document.piece.notes.copy()
+    expected["velocity"][which] = velocity
+    if name != "unison":  # of two on one tick and key each may have the other's
+        assert again.notes[[*ROW, "track"]].tolist() == expected[midi.note_order(expected)][[*ROW, "track"]].tolist()
+    assert sorted(again.notes["velocity"]) == sorted(expected["velocity"])
+    kept = [_others(d._events, d._file.tpq) for d in (document, Document(document.path, document.edited(edit)))]
+    assert kept[0] == kept[1] or name == "coarse"
+
+
+def _others(tracks, tpq):
+    return [[(t / tpq, m) for t, m in events if m[0] >> 4 not in (8, 9) and m[:2] != b"\xff\x2f"] for events in tracks]
+
+
+@pytest.mark.parametrize("column", ["onset", "end", "pitch"])
+def test_a_changed_note_is_what_mido_finds(tmp_path, column):
+    path = PIECES["dressed"](tmp_path / "in.mid")
+    document = Document(path)
+    i = 7
+    value = {"onset": 333, "end": int(document.piece.notes["end"][i]) + 50, "pitch": 99}[column]
+    data = document.edited(becoming(document, [i], **{column: value}))
+    expected = rows(document.piece)
+    old = document.piece.notes[i]
+    track_of = document.piece.tracks[old["track"]]
+    row = [*(int(old[k]) for k in ROW), track_of.chunk, track_of.channel]
+    expected.remove(tuple(row))
+    row[ROW.index(column)] = value
+    assert notes(data) == sorted([*expected, tuple(row)])
+    assert events(data) == events(path)
+    assert [a == b for a, b in zip(_chunks(path.read_bytes()), _chunks(data), strict=True)].count(False) == 1
+
+
+def test_a_note_that_becomes_itself_changes_no_byte(piece_file):
+    document = Document(piece_file)
+    assert document.edited(becoming(document, range(len(document.piece.notes)))) == piece_file.read_bytes()
+
+
+def test_a_key_is_released_before_it_is_struck_again(tmp_path):
+    """On one tick the file strikes E and only then releases D: with both on D, that order would silence the second."""
+    on = mido.Message("note_on", note=64, velocity=70)
+    play = [(TPQ, on), (2 * TPQ, mido.Message("note_off", note=64))]
+    path = save(tmp_path / "in.mid", track([(0, 1, 62, 80)], *play))
+    messages = mido.MidiFile(path).tracks[0]
+    first = next(m for m in messages if m.type == "note_off")
+    messages.remove(first)  # behind the note-on of its tick
+    struck = next(i for i, m in enumerate(messages) if m.note == 64)
+    messages[struck].time, first.time = TPQ, 0
+    messages.insert(struck + 1, first)
+    save(path, messages)
+    document = Document(path)
+    data = document.edited(becoming(document, [1], pitch=62))
+    kinds = [(m.type, m.note) for m in mido.MidiFile(file=io.BytesIO(data)).tracks[0] if not m.is_meta]
+    assert kinds == [("note_on", 62), ("note_off", 62), ("note_on", 62), ("note_off", 62)]
+    assert [row[:3] for row in notes(data)] == [(0, TPQ, 62), (TPQ, 2 * TPQ, 62)]
+    data = document.edited(becoming(document, [0], pitch=64))
+    assert [row[:3] for row in notes(data)] == [(0, TPQ, 64), (TPQ, 2 * TPQ, 64)]
+
+
+# Tempo maps
+
+
+def played(data):
+    """(tick, microseconds a quarter) that mido finds, the last of a tick."""
+    found = {}
+    for messages in mido.MidiFile(file=io.BytesIO(data)).tracks:
+        now = 0
+        for message in messages:
+            now += message.time
+            if message.type == "set_tempo":
+                found[now] = message.tempo
+    return dict(sorted(found.items()))
+
+
+def retimed(document, *tempos):
+    nothing = Edit.nothing()
+    other = TempoMap.of(list(tempos), document.piece.tpq)
+    return document.edited(Edit(nothing.removed, nothing.changed, nothing.becomes, nothing.added, other))
+
+
+@pytest.mark.parametrize("name", ["two_hands", "tempi", "bare", "dressed", "format_0", "band"])
+def test_another_tempo_map_is_what_mido_plays(tmp_path, name):
+    path = PIECES[name](tmp_path / "in.mid")
+    document = Document(path)
+    wanted = {0: 400_000, 777: 650_000, 1920: 300_000}
+    data = retimed(document, *wanted.items())
+    assert played(data) == wanted
+    assert notes(data) == notes(path)
+
+    def others(source):
+        return [[event for event in rows if event[1].type != "set_tempo"] for rows in events(source)]
+
+    assert others(data) == others(path)
+    again = Document(path, data).piece.tempo
+    assert dict(zip(again.ticks.tolist(), again.micros.tolist(), strict=True)) == wanted
+
+
+def test_tempo_events_that_say_what_is_wanted_stay(tmp_path):
+    path = PIECES["tempi"](tmp_path / "in.mid")
+    document = Document(path)
+    own = list(zip(document.piece.tempo.ticks.tolist(), document.piece.tempo.micros.tolist(), strict=True))
+    assert retimed(document, *own) == path.read_bytes()
+    data = retimed(document, *[(t, 123_456 if t == 5760 else m) for t, m in own])
+    assert _chunks(data)[1] == _chunks(path.read_bytes())[1]  # the track that has none of it
+    assert played(data)[5760] == 123_456
+
+
+def test_events_that_are_no_tempo_stay_where_the_map_changes(tmp_path):
+    path = ODDITIES["tempo_0"](tmp_path / "in.mid")
+    data = retimed(Document(path), (0, 400_000), (480, 450_000))
+    assert played(data) == {0: 400_000, 480: 450_000, 960: 0}
+    assert Document(path, data).piece.tempo.micros.tolist() == [400_000, 450_000]

@@ -88,7 +88,7 @@ def know(pieces: Sequence[tuple[str, Source]], seed: int = 0) -> Known:
                 found[name].append(values[np.isfinite(values)])
     every = {name: np.concatenate(values) for name, values in found.items()}
     low_high = {name: (float(np.percentile(v, 5)), float(np.percentile(v, 95))) for name, v in every.items()}
-    return Known(low_high, {name: float(values.std()) for name, values in every.items()})
+    return Known(low_high, {name: float(values.std()) or 1.0 for name, values in every.items()})
 
 
 def evaluate(

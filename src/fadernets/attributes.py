@@ -151,7 +151,8 @@ def add(row: Attribute) -> None:
         raise ValueError(f"attribute {row.name!r}: needs a name in small letters and a function of cells")
     if not (row.low < row.high and np.isfinite([row.low, row.high]).all()):
         raise ValueError(f"attribute {row.name}: its range {row.low:g}..{row.high:g} is empty or without end")
-    shape = np.shape(row.measure(np.zeros((2, STEPS, PITCHES), np.uint8)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shape = np.shape(row.measure(np.zeros((2, STEPS, PITCHES), np.uint8)))
     if shape != (2,):
         raise ValueError(f"attribute {row.name}: gives numbers of shape {shape} for two segments, not (2,)")
     ATTRIBUTES[row.name] = replace(row, measure=_guarded(row), near=row.near or (row.high - row.low) / 40)
