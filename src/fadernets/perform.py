@@ -113,22 +113,16 @@ def _climb(
             heights[i] = _rung(at[i], heights[i], -way)
     order = _by_voice(inside, notes, heights, way)
     short = int(total - heights[inside].sum()) * way  # semitones still to go
-    moved = True
-    while moved and short > 0:
-        moved = False
-        for i in order:
-            for rungs in (way, 2 * way):  # over a key that sounds to the next
+    for rungs in (way, 2 * way):  # the next rung; where that sounds already, the one behind it
+        moved = True
+        while moved and short > 0:
+            moved = False
+            for i in order:
                 higher = _rung(at[i], heights[i], rungs)
-                if not _taken(heights, i, higher, near, notes):
-                    break
-            else:
-                continue
-            step = (higher - int(heights[i])) * way
-            if not 0 < step <= 2 * short:  # as near as it gets
-                continue
-            heights[i], short, moved = higher, short - step, True
-            if short <= 0:
-                break
+                step = (higher - int(heights[i])) * way
+                if short <= 0 or not 0 < step <= 2 * short or _taken(heights, i, higher, near, notes):
+                    continue  # as near as it gets
+                heights[i], short, moved = higher, short - step, True
 
 
 def _taken(heights: NDArray[np.int64], note: int, height: int, near: NDArray[np.int64], notes: NDArray) -> bool:
