@@ -42,7 +42,7 @@ def _centre(minor: bool) -> Floats:
 
 def tensions(cells: Cells) -> Floats:
     """[S, 3] cloud diameter, cloud momentum and tensile strain of cells [S, 16, 88], means over their beats."""
-    beats = cells.reshape(len(cells), BEATS, STEPS_PER_BEAT, -1)
+    beats = cells.reshape(len(cells), BEATS, STEPS_PER_BEAT, cells.shape[-1])
     weight = attributes.pitch_classes(beats).astype(np.float64)  # [S, 4, 12] steps that each class sounds
     key = attributes.key(cells).astype(np.int64)
     minor = key >= 12
