@@ -166,6 +166,16 @@ def save_run(folder, model, songs, **recipe):
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _short_fits():
+    """Exports of toy models learn their patterns in no time."""
+    from fadernets import fit_patterns
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit_patterns, "STEPS_OF_FIT", 20)
+        yield
+
+
 @pytest.fixture(scope="session")
 def exported(songs, tmp_path_factory):
     """attributes True or False -> (model folder, its PyTorch model with weights rounded to 16 bits)."""

@@ -4,9 +4,10 @@ Two decoders run over the 16 steps: the resting code fed with the source, the mo
 own output. The score of a cell's class is p_moved + f * (source - p_rest) - 1/2 with f the
 faithfulness: where nothing moves, the source comes back by construction; f = 0 is the paper's free
 decode. Two small terms let structure go last: onsets fall where pairs of like bars have them (`habits`),
-and the source's lowest and highest voice score a little more than its inner ones. Of the answers that come
-near what is asked, the one is taken that a critic finds most like real music while it keeps the source's
-harmony and notes; its note ends then land on the asked number of sounding cells. S segments, C candidates.
+and the source's lowest and highest voice score a little more than its inner ones. Where onsets are added,
+half of the sampled answers draw theirs jointly (`patterns`). Of the answers that come near what is asked,
+the one is taken that a critic finds most like real music while it keeps the source's harmony and notes;
+its note ends then land on the asked number of sounding cells. S segments, C candidates.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets import attributes, controls, grid, proposals
+from fadernets import attributes, controls, grid, patterns, proposals
 from fadernets.attributes import CODED
 from fadernets.engine import CODES, Codes, Engine, Planes, planes_of
 from fadernets.grid import PITCHES
+from fadernets.patterns import Patterns
 from fadernets.proposals import CERTAIN
 from fadernets.scores import chroma_similarity, note_f1
 from fadernets.segments import STEPS
@@ -225,10 +227,31 @@ def _sampled(
     density = targets[repeat]
     noise = np.tile(drawn.steps, (rows, 1))
     steps = proposals.onset_steps(flat, density[:, RHYTHM], struck[repeat], engine.habits, own[repeat], noise=noise)
+    if engine.patterns is not None:
+        whole, used = _whole(engine.patterns, source, targets, struck, drawn)
+        steps = np.where(used.reshape(-1, 1), whole.reshape(-1, STEPS), steps)
     strikes = proposals.strikes_expected(plain[repeat], steps) * np.tile(drawn.strikes, rows)
     bias = proposals.two_biases(flat, steps, source.held[repeat], density[:, 1], strikes, np.tile(drawn.aims, rows))
     offsets = offsets + np.repeat(bias, PITCHES, axis=1).reshape(rows, count, 1, -1)
     return np.asarray(offsets, np.float32), steps.reshape(rows, count, STEPS)
+
+
+def _whole(
+    net: Patterns, source: Segments, targets: NDArray[np.float64], struck: NDArray[np.bool_], drawn: proposals.Draws
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Onset steps [S, C, 16] drawn as whole patterns, and which of them [S, C] are to be used: where onsets are added.
+
+    Which ones to give up is what the decoder's own scores know better.
+    """
+    strikes = (source.cells == grid.ONSET).sum(-1)  # [S, 16]
+    asked = np.where(np.isnan(targets), source.values, targets)
+    wanted = np.floor(STEPS * asked[:, RHYTHM] + 0.5).astype(np.int64)
+    rows, count = len(wanted), drawn.count
+    repeat = np.repeat(np.arange(rows), count)
+    given = patterns.conditions(strikes, source.values, asked)
+    bits = net.draw(given[repeat], wanted[repeat], np.tile(drawn.bits, (rows, 1)), struck[repeat])
+    more = wanted > (strikes > 0).sum(1)
+    return np.where(bits, 1, -1).reshape(rows, count, STEPS), more[:, None] & drawn.whole
 
 
 def rest_offset(engine: Engine, source: Segments, faithfulness: float) -> tuple[Planes, Planes]:

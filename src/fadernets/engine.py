@@ -1,7 +1,7 @@
 """Encode and decode with ONNX Runtime alone: what the command line and the studio run on.
 
-A model folder: model.json (mixture means, calibration curves, onset habits, critic, statistics, hashes), encoder.onnx,
-decoder.onnx, README.md (the card). One thread; sessions open when first needed.
+A model folder: model.json (mixture means, calibration curves, onset habits and patterns, critic, statistics, hashes),
+encoder.onnx, decoder.onnx, README.md (the card). One thread; sessions open when first needed.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from fadernets.attributes import CODED
 from fadernets.critic import Critic
 from fadernets.errors import FadernetsError
 from fadernets.grid import PITCHES
+from fadernets.patterns import Patterns
 from fadernets.segments import STEPS
 
 FORMAT = 1
@@ -64,6 +65,7 @@ class Engine:
         if self.habits.shape != (STEPS + 1, 2, STEPS):
             raise ValueError(f"habits of shape {self.habits.shape}")
         self.means = {n: np.asarray(info["means"][n], np.float32) for n in CODES} if info["means"] else {}
+        self.patterns = Patterns.of(info["patterns"]) if info.get("patterns") else None
         self.critic = Critic.of(info["critic"]) if info.get("critic") else None
         self.calibration = {
             name: controls.Calibration(np.asarray(c["values"], np.float64), np.asarray(c["zd"], np.float64))

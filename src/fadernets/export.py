@@ -1,4 +1,4 @@
-"""A checkpoint folder to a model folder: two ONNX graphs, mixture means, calibration curves, card."""
+"""A checkpoint folder to a model folder: two ONNX graphs, mixture means, calibration curves, patterns, critic, card."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets import checkpoints, fit_critic, habits, onnx_graphs
+from fadernets import checkpoints, fit_critic, fit_patterns, habits, onnx_graphs
 from fadernets.attributes import CODED
 from fadernets.batches import find_pairs
 from fadernets.cards import card
@@ -81,7 +81,10 @@ def export(run: Path, folder: Path, *, name: str | None = None, data: Path | Non
     }
     engine = Engine(new, info)
     info["calibration"] = calibrate(engine, dataset)
-    critic = fit_critic.fit(Engine(new, info), dataset, np.sort(_rows(dataset, recipe, "train")))
+    rows = np.sort(_rows(dataset, recipe, "train"))
+    patterns = fit_patterns.fit(dataset, rows)
+    info["patterns"] = patterns and patterns.as_dict()
+    critic = fit_critic.fit(Engine(new, info), dataset, rows)  # on candidates with those patterns
     info["critic"] = critic and critic.as_dict()
     (new / "model.json").write_text(json.dumps(info) + "\n", encoding="utf-8")
     (new / "README.md").write_text(card(info), encoding="utf-8")

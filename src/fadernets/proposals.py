@@ -28,6 +28,7 @@ HABIT = 0.15  # weight of a step's log odds: at most 0.45 either way, so that a 
 AIMS = (0.85, 1.0, 1.2)
 NOISE = 0.25  # of a cell, in units of the first pass's own uncertainty, 2 sqrt(p (1 - p))
 STEP_NOISE = 0.3  # scale of the Gumbel noise on the steps of onsets
+TEMPERATURE = 1.0  # of whole patterns
 STRIKES = (1.0, 0.85, 1.2, 1.4)  # factors on the number of struck notes that the first pass expects
 SAMPLED_AIMS = (1.0, 0.85, 1.2, 0.95, 1.05)
 OUTERS = (0.55, 0.25)  # what a cell of an outer voice scores more
@@ -111,7 +112,9 @@ class Draws:
     """How C sampled candidates differ: alike for every segment, so that a bar that comes again is answered again."""
 
     cells: Planes  # [C, 16, 176] standard normal; a hold's is its pitch's
-    steps: Floats  # [C, 16]
+    steps: Floats  # [C, 16] Gumbel, for steps that are ranked
+    bits: Floats  # [C, 16] logistic, for whole patterns
+    whole: Bools  # [C] half of them: whose onsets are a whole pattern where more are asked for than there are
     outer: NDArray[np.float32]  # [C]
     strikes: Floats  # [C]
     aims: Floats  # [C]
@@ -130,6 +133,8 @@ def draws(count: int, seed: int) -> Draws:
     return Draws(
         np.concatenate([onset, hold], -1).astype(np.float32),
         rng.gumbel(0, STEP_NOISE, (count, STEPS)),
+        rng.logistic(0, TEMPERATURE, (count, STEPS)),
+        (turn + turn // len(STRIKES)) % 2 == 0,
         np.array(OUTERS, np.float32)[turn // len(STRIKES) % len(OUTERS)],
         np.array(STRIKES)[turn % len(STRIKES)],
         np.array(SAMPLED_AIMS)[turn % len(SAMPLED_AIMS)],
