@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets import attributes, controls, grid, patterns, proposals
+from fadernets import attributes, controls, grid, patterns, proposals, quality
 from fadernets.attributes import CODED
 from fadernets.engine import CODES, Codes, Engine, Planes, planes_of
 from fadernets.grid import PITCHES
@@ -37,6 +37,7 @@ OUTER = (
 FULL, QUICK = 8, 0  # sampled candidates beside the plain ones: of an edit, and while a fader is dragged
 NEAR = 0.12  # standard deviations, summed over the targets, that the landing can still make up for
 MISS, CHROMA, NOTES = 10.0, 30.0, 4.0  # weights beside the critic's log odds: of a miss, of chroma, of the notes kept
+LONE, CLASH = 0.3, 0.8  # of a lone short note, and of a cell with a semitone beside it, new to the source
 OTHER = 12.0  # weight of the likeness to a variation that is there already
 CLOSE = 0.985  # a chroma similarity beyond which more is no better
 
@@ -269,8 +270,8 @@ def rest_offset(engine: Engine, source: Segments, faithfulness: float) -> tuple[
 def rate(
     engine: Engine, found: Candidates, source: Cells, faithfulness: float = 1.0, others: Sequence[Cells] = ()
 ) -> NDArray[np.float64]:
-    """[S, C] how good candidates are as music: the critic's log odds, and harmony and notes of the source kept as much
-    as `faithfulness` asks for.
+    """[S, C] how good candidates are as music: the critic's log odds, new lone notes and clashes, and harmony and notes
+    of the source kept as much as `faithfulness` asks for.
 
     others: answers [S, 16, 88] each that were given before; a candidate pays for being like the most similar one.
     """
@@ -279,8 +280,11 @@ def rate(
         return np.zeros((rows, 1))
     rated = CHROMA * np.minimum(chroma_similarity(found.cells, source[:, None]), CLOSE)
     rated = faithfulness * (rated + NOTES * note_f1(found.cells, source[:, None]))
+    flat = found.cells.reshape(-1, STEPS, PITCHES)
     if engine.critic is not None:
-        rated += engine.critic.rate(found.cells.reshape(-1, STEPS, PITCHES)).reshape(rows, count)
+        rated += engine.critic.rate(flat).reshape(rows, count)
+    for weight, fault in ((LONE, quality.isolated), (CLASH, quality.clashes)):
+        rated -= weight * np.maximum(fault(flat).reshape(rows, count) - fault(source)[:, None], 0)
     if others:
         rated -= OTHER * np.max([note_f1(found.cells, cells[:, None]) for cells in others], axis=0)
     return np.asarray(rated)

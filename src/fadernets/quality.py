@@ -100,6 +100,11 @@ def clashing(cells: Cells) -> Bools:
     return found
 
 
+def clashes(cells: Cells) -> Ints:
+    """[S] how many cells are `clashing`."""
+    return total(clashing(cells))
+
+
 def bass(cells: Cells) -> Ints:
     """[S, 16] index of the lowest pitch that sounds; 0 in silence."""
     return np.asarray((cells != OFF).argmax(axis=-1))
