@@ -38,6 +38,7 @@ FULL, QUICK = 8, 0  # sampled candidates beside the plain ones: of an edit, and 
 NEAR = 0.12  # standard deviations, summed over the targets, that the landing can still make up for
 MISS, CHROMA, NOTES = 10.0, 30.0, 4.0  # weights beside the critic's log odds: of a miss, of chroma, of the notes kept
 LONE, CLASH = 0.3, 0.8  # of a lone short note, and of a cell with a semitone beside it, new to the source
+FIRST = 3.0  # of the source's first onset lost
 OTHER = 12.0  # weight of the likeness to a variation that is there already
 CLOSE = 0.985  # a chroma similarity beyond which more is no better
 
@@ -270,8 +271,8 @@ def rest_offset(engine: Engine, source: Segments, faithfulness: float) -> tuple[
 def rate(
     engine: Engine, found: Candidates, source: Cells, faithfulness: float = 1.0, others: Sequence[Cells] = ()
 ) -> NDArray[np.float64]:
-    """[S, C] how good candidates are as music: the critic's log odds, new lone notes and clashes, and harmony and notes
-    of the source kept as much as `faithfulness` asks for.
+    """[S, C] how good candidates are as music: the critic's log odds, new lone notes and clashes, and first onset, harmony
+    and notes of the source kept as much as `faithfulness` asks for.
 
     others: answers [S, 16, 88] each that were given before; a candidate pays for being like the most similar one.
     """
@@ -279,7 +280,8 @@ def rate(
     if count == 1:
         return np.zeros((rows, 1))
     rated = CHROMA * np.minimum(chroma_similarity(found.cells, source[:, None]), CLOSE)
-    rated = faithfulness * (rated + NOTES * note_f1(found.cells, source[:, None]))
+    now, before = ((cells[..., 0, :] == grid.ONSET).any(-1) for cells in (found.cells, source[:, None]))
+    rated = faithfulness * (rated + NOTES * note_f1(found.cells, source[:, None]) - FIRST * (before & ~now))
     flat = found.cells.reshape(-1, STEPS, PITCHES)
     if engine.critic is not None:
         rated += engine.critic.rate(flat).reshape(rows, count)
