@@ -15,6 +15,9 @@ import pytest
 from fadernets import decoding, grid
 from fadernets.decoding import Request
 from fadernets.engine import Engine
+from fadernets.midi import Document
+from fadernets.parts import Score
+from fadernets.retouch import Wishes, retouch
 
 pytestmark = pytest.mark.bench
 
@@ -69,6 +72,17 @@ def test_whole_edit(benchmark, engine, count, sampled):
     cells = segments(count)
     request = Request({"rhythm_density": np.full(count, 0.75)}, sampled=sampled)
     benchmark(lambda: decoding.edit(engine, cells, request))
+
+
+@pytest.mark.parametrize("name", ["syncopation", "pitch", "dynamics", "articulation", "tempo"])
+def test_a_fader_beyond_the_model(benchmark, tmp_path, name):
+    """One fader over 32 bars of a piece in memory, to the bytes of the file."""
+    document = Document(song(tmp_path / "song.mid", 32))
+    score = Score.of(document.piece, [0])
+    by = {"syncopation": 2.0, "pitch": 2.0, "dynamics": 10.0, "articulation": -0.2, "tempo": 10.0}[name]
+    values = score.measure(score.full)[name] + by
+    wishes = Wishes(cells={name: values}) if name == "syncopation" else Wishes(windows={name: values})
+    benchmark(lambda: retouch(document, score, score.full, wishes, {}))
 
 
 def test_cold_apply_of_32_bars(benchmark, tmp_path):

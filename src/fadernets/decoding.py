@@ -271,8 +271,8 @@ def rest_offset(engine: Engine, source: Segments, faithfulness: float) -> tuple[
 def rate(
     engine: Engine, found: Candidates, source: Cells, faithfulness: float = 1.0, others: Sequence[Cells] = ()
 ) -> NDArray[np.float64]:
-    """[S, C] how good candidates are as music: the critic's log odds, new lone notes and clashes, and first onset, harmony
-    and notes of the source kept as much as `faithfulness` asks for.
+    """[S, C] how good candidates are as music: the critic's log odds, new lone notes and clashes, and first onset,
+    harmony and notes of the source kept as much as `faithfulness` asks for.
 
     others: answers [S, 16, 88] each that were given before; a candidate pays for being like the most similar one.
     """
