@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fadernets import performance
 from fadernets.grid import LOW, PITCHES
-from fadernets.keys import KEY_NAMES, correlations
+from fadernets.keys import correlations
 from fadernets.notes import TempoMap
 from fadernets.takes import Take
 
@@ -248,11 +248,6 @@ def _lead(length: Floats, bends: NDArray[np.int64], target: int) -> float:
     fit = correlations(bent[None])[0]
     others = np.delete(fit, target)
     return float(fit[target] - others.max())
-
-
-def named(code: float) -> str:
-    """The name of a key's class."""
-    return KEY_NAMES[int(code)]
 
 
 # --- touch
