@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fadernets import attributes, decoding, grid, proposals
+from fadernets import attributes, decoding, grid, proposals, quality
 from fadernets.decoding import Candidates, Request
 from fadernets.engine import Engine
 from fadernets.scores import chroma_similarity, note_f1
@@ -131,18 +131,32 @@ def test_a_source_that_measures_what_is_asked_is_the_answer():
     assert decoding.choose(found, source[None], np.array([0.2, 1.0]), np.array([[50.0, 0.0]])).tolist() == [1]
 
 
-def test_rating_weighs_critic_harmony_and_notes(engine, cells):
+def faults(found, source):
+    """What new lone notes and clashes cost, and what lost first onsets do; each [S, C]."""
+    rows = [[found[i, c] for c in range(found.shape[1])] for i in range(len(found))]
+    own = [(quality.isolated(cells[None])[0], quality.clashing(cells[None]).sum()) for cells in source]
+    cost, lost = np.zeros((2, *found.shape[:2]))
+    for i, row in enumerate(rows):
+        for c, one in enumerate(row):
+            lone, clash = quality.isolated(one[None])[0], quality.clashing(one[None]).sum()
+            cost[i, c] = decoding.LONE * max(lone - own[i][0], 0) + decoding.CLASH * max(clash - own[i][1], 0)
+            lost[i, c] = decoding.FIRST * ((source[i][0] == grid.ONSET).any() and not (one[0] == grid.ONSET).any())
+    return cost, lost
+
+
+def test_rating_weighs_critic_harmony_notes_and_faults(engine, cells):
     source = decoding.look(engine, cells)
     found = decoding.candidates(engine, source, Request({"rhythm_density": np.full(8, 0.75)}))
     assert found.cells.shape[1] == 1 + len(proposals.AIMS) + decoding.FULL
     rated = decoding.rate(engine, found, cells)
     assert rated.shape == found.cells.shape[:2]
-    one = found.cells[:, 3]
+    one, (cost, lost) = found.cells[:, 3], faults(found.cells, cells)
+    assert cost.any()
     expected = decoding.CHROMA * np.minimum(chroma_similarity(one, cells), decoding.CLOSE)
-    expected += decoding.NOTES * note_f1(one, cells) + engine.critic.rate(one)
+    expected += decoding.NOTES * note_f1(one, cells) - lost[:, 3] + engine.critic.rate(one) - cost[:, 3]
     np.testing.assert_allclose(rated[:, 3], expected)
     free = decoding.rate(engine, found, cells, faithfulness=0.0)
-    np.testing.assert_allclose(free[:, 3], engine.critic.rate(one))
+    np.testing.assert_allclose(free[:, 3], engine.critic.rate(one) - cost[:, 3])
     np.testing.assert_array_equal(decoding.rate(engine, decoding.candidates(engine, source, Request()), cells), 0)
 
 
@@ -152,7 +166,18 @@ def test_a_model_without_a_critic_is_rated_by_the_source_alone(engine, cells, mo
     found = decoding.candidates(engine, source, Request({"note_density": np.full(8, 3.0)}))
     rated = decoding.rate(engine, found, cells)
     expected = decoding.CHROMA * np.minimum(chroma_similarity(found.cells, cells[:, None]), decoding.CLOSE)
-    np.testing.assert_allclose(rated, expected + decoding.NOTES * note_f1(found.cells, cells[:, None]))
+    expected += decoding.NOTES * note_f1(found.cells, cells[:, None])
+    np.testing.assert_allclose(rated, expected - sum(faults(found.cells, cells)))
+
+
+def test_a_lost_first_onset_counts(engine, cells):
+    source = decoding.look(engine, cells)
+    found = decoding.candidates(engine, source, Request({"note_density": np.full(8, 3.0)}))
+    kept = decoding.rate(engine, found, cells)
+    found.cells[0, 2, 0] = np.where(found.cells[0, 2, 0] == grid.ONSET, grid.OFF, found.cells[0, 2, 0])
+    found.cells[0, 2, 1] = np.where(found.cells[0, 2, 1] == grid.HOLD, grid.ONSET, found.cells[0, 2, 1])
+    assert (cells[0, 0] == grid.ONSET).any()
+    assert decoding.rate(engine, found, cells)[0, 2] < kept[0, 2] - decoding.FIRST / 2
 
 
 @pytest.mark.parametrize("asked", [1.0, 2.5, 4.0, 5.03])

@@ -218,5 +218,4 @@ def test_a_note_in_a_new_key_goes_an_octave_from_what_rings_on(tmp_path):
 
 
 def test_keys_have_names():
-    assert perform.named(21.0) == "A minor"
     assert attributes.ATTRIBUTES["key"].names[21] == "A minor"

@@ -67,6 +67,8 @@ def learn(
     given = torch.from_numpy(known.astype(np.float32))
     bits = torch.from_numpy((struck > 0).astype(np.float32))
     picked = torch.from_numpy(targets)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # sums of more than one thread differ from run to run
     torch.manual_seed(seed)
     net = Net()
     optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
@@ -78,4 +80,5 @@ def learn(
         loss.backward()
         optimizer.step()
         schedule.step()
+    torch.set_num_threads(threads)
     return Patterns(**{name: p.detach().numpy().astype(np.float64) for name, p in net.named_parameters()})
