@@ -154,6 +154,22 @@ def test_a_moved_note_strikes_no_key_that_sounds_already(tmp_path):
     assert after == [55, 55, 64, 64]
 
 
+@pytest.mark.parametrize("step", [-5.0, -2.5, 2.5, 5.0])
+def test_a_melody_over_chords_moves_as_a_whole_and_voices_keep_their_order(tmp_path, step):
+    """Four quarters C E G E over held C E G and a bass on C: inner voices take up what is left."""
+    held = [(0, 4, pitch, 60) for pitch in (36, 48, 52, 55)]
+    tune = [(i, 1, pitch, 90) for i, pitch in enumerate((72, 76, 79, 76))]
+    source = of(tmp_path, *held, *tune)
+    found = perform.pitch(source, performance.pitch(source.performance) + step)
+    up, moved = found.notes["pitch"].astype(int), found.notes["pitch"] - source.notes["pitch"].astype(int)
+    melody = source.notes["pitch"] >= 72
+    np.testing.assert_array_equal(np.sign(np.diff(up[melody])), [1, 1, -1])
+    assert np.ptp(moved[melody]) <= 2  # a rung of C E G each: thirds and a fourth
+    order = np.argsort(source.notes["pitch"][~melody])
+    assert (np.diff(up[~melody][order]) > 0).all()
+    assert abs(performance.pitch(found.performance)[0] - performance.pitch(source.performance)[0] - step) <= 0.5
+
+
 @pytest.mark.parametrize("value", [0.0, 21.0, 108.0, 127.0])
 def test_pitch_stays_on_the_keyboard_and_leaves_notes_beyond_it(tmp_path, value):
     source = take(tmp_path, "beyond")

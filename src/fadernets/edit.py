@@ -341,6 +341,7 @@ def _asked(
         values = np.where(np.isnan(named), values, named)
     if faders.preset is not None and faders.implied(name):
         values = faders.preset.moved(name, values, faders.amount)
+        values = np.round(values / row.grain) * row.grain if row.grain else values
     values = np.where(np.isnan(own), np.nan, values + over(faders.move.get(name, 0.0), beats, span))
     asked = np.clip(values, np.fmin(row.low, own), np.fmax(row.high, own))
     known = ~np.isnan(values)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,7 @@ HIGH = LOW + PITCHES - 1
 FEW = 3  # pitch classes: a beat with fewer says too little of its harmony
 SCALAR, AROUND = 3, 2  # steps between pitch classes of a beat that make it a run; beats either side that it draws on
 SHORTEST = 1 / 16  # of a quarter-beat: the shortest note that articulation leaves
+ROUGH = 0.5  # semitones of a window's mean pitch: within them its melody moves as a whole
 OCTAVE = 12
 
 
@@ -35,8 +38,8 @@ def pitch(take: Take, asked: Floats) -> Take:
 
     The rungs of a beat's ladder are all pitches of the classes that sound in it, so harmony and key stay, an octave is
     an octave and repeated bars are moved alike. All notes of a window climb as many rungs as the asked mean is sure to
-    hold; then single notes climb one more, inner voices first, the melody next, the bass last (downward: the bass
-    before the melody), never onto a note that sounds, until the mean is as near as it gets.
+    hold; then its melody climbs one more or does not, and inner voices and bass note by note, never onto a note that
+    sounds nor across one, until the mean is as near as it gets.
     """
     notes, windows = take.notes, take.windows
     heard = take.performance
@@ -104,25 +107,68 @@ def _climb(
     total: int,
     way: int,
 ) -> None:
-    """Move single notes `inside` a window along their ladders, back from keys that sound already, then on until their
-    pitches sum to `total`; changes `heights`."""
+    """Move notes `inside` a window along their ladders, back from keys that sound already, then on until their
+    pitches sum to `total`; changes `heights`.
+
+    The melody climbs a rung as a whole or stays as a whole, whichever lets inner voices and bass end nearer. Only
+    where they end more than ROUGH semitones of the mean away does it split, from its first note on.
+    """
     for i in inside.tolist():
         for _ in range(OCTAVE):
             if heights[i] == notes["pitch"][i] or not _taken(heights, i, int(heights[i]), near, notes):
                 break
             heights[i] = _rung(at[i], heights[i], -way)
-    order = _by_voice(inside, notes, heights, way)
-    short = int(total - heights[inside].sum()) * way  # semitones still to go
-    for rungs in (way, 2 * way):  # the next rung; where that sounds already, the one behind it
+    voices = _voices(inside, notes, heights)
+    climb = partial(_land, order=[*voices.inner, *voices.bass], inside=inside, near=near, notes=notes, at=at)
+    stays, climbs = heights.copy(), heights.copy()
+    for i in voices.melody:
+        for rungs in (way, 2 * way):
+            higher = _rung(at[i], climbs[i], rungs)
+            if (higher - climbs[i]) * way > 0 and not _taken(climbs, i, higher, near, notes):
+                climbs[i] = higher
+                break
+    climb(stays, total=total)
+    climb(climbs, total=total)
+    best = min((stays, climbs), key=lambda found: abs(int(found[inside].sum()) - total))
+    if abs(int(best[inside].sum()) - total) > ROUGH * len(inside):
+        best = stays
+        _land(best, voices.melody, inside, near, notes, at, total)
+        climb(best, total=total)
+    heights[:] = best
+
+
+def _land(
+    heights: NDArray[np.int64],
+    order: list[int],
+    inside: NDArray[np.int64],
+    near: NDArray[np.int64],
+    notes: NDArray,
+    at: list[NDArray[np.int64]],
+    total: int,
+) -> None:
+    """Move single notes in this `order` a rung at a time, none across another of its window, until the pitches of the
+    window sum as nearly to `total` as they get; changes `heights`."""
+    short = int(total - heights[inside].sum())
+    for rungs in (1, 2):  # the next rung; where that sounds already, the one behind it
         moved = True
-        while moved and short > 0:
+        while moved and short:
             moved = False
             for i in order:
-                higher = _rung(at[i], heights[i], rungs)
-                step = (higher - int(heights[i])) * way
-                if short <= 0 or not 0 < step <= 2 * short or _taken(heights, i, higher, near, notes):
+                way = 1 if short > 0 else -1
+                there = _rung(at[i], heights[i], way * rungs)
+                step = there - int(heights[i])
+                if not 0 < step * way <= 2 * abs(short) - 1 or _taken(heights, i, there, near, notes):
                     continue  # as near as it gets
-                heights[i], short, moved = higher, short - step, True
+                if _crosses(heights, i, there, inside, notes):
+                    continue
+                heights[i], short, moved = there, short - step, True
+
+
+def _crosses(heights: NDArray[np.int64], note: int, height: int, inside: NDArray[np.int64], notes: NDArray) -> bool:
+    """Whether a note at this `height` would change places with one that sounds with it."""
+    with_it = inside[(notes["onset"][inside] < notes["end"][note]) & (notes["end"][inside] > notes["onset"][note])]
+    before = np.sign(heights[with_it] - heights[note])
+    return bool((before * (heights[with_it] - height) < 0).any())
 
 
 def _taken(heights: NDArray[np.int64], note: int, height: int, near: NDArray[np.int64], notes: NDArray) -> bool:
@@ -142,19 +188,22 @@ def _rung(ladder: NDArray[np.int64], height: int, rungs: int) -> int:
     return int(ladder[at])
 
 
-def _by_voice(inside: NDArray[np.int64], notes: NDArray, heights: NDArray[np.int64], way: int) -> list[int]:
-    """Notes in the order in which they give way: inner voices, then melody and bass, each from its first note."""
-    onset, end = notes["onset"][inside], notes["end"][inside]
-    height = heights[inside]
-    over = np.array(
-        [((onset < e) & (end > a) & (height > h)).any() for a, e, h in zip(onset, end, height, strict=True)]
-    )
-    under = np.array(
-        [((onset < e) & (end > a) & (height < h)).any() for a, e, h in zip(onset, end, height, strict=True)]
-    )
-    melody, bass = ~over, ~under & over
-    rank = np.where(melody, 1 if way > 0 else 2, np.where(bass, 2 if way > 0 else 1, 0))
-    return inside[np.lexsort((onset, -way * height, rank))].tolist()
+class _Voices(NamedTuple):
+    """Notes of a window by voice, each from the first onset on."""
+
+    melody: list[int]  # nothing sounds above it
+    inner: list[int]
+    bass: list[int]
+
+
+def _voices(inside: NDArray[np.int64], notes: NDArray, heights: NDArray[np.int64]) -> _Voices:
+    """The voices of the notes `inside` a window."""
+    inside = inside[np.argsort(notes["onset"][inside], kind="stable")]
+    onset, end, height = notes["onset"][inside], notes["end"][inside], heights[inside]
+    together = (onset[:, None] < end) & (end[:, None] > onset)
+    melody = ~(together & (height > height[:, None])).any(1)
+    bass = ~(together & (height < height[:, None])).any(1) & ~melody
+    return _Voices(inside[melody].tolist(), inside[~melody & ~bass].tolist(), inside[bass].tolist())
 
 
 # --- key
