@@ -10,7 +10,7 @@ from conftest import TINY, make_model, save_run
 
 from fadernets import cards, checkpoints
 from fadernets.checkpoints import CheckpointError
-from fadernets.models import MODELS, build
+from fadernets.models import MODELS, OF_MELODIES, build
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +233,7 @@ def test_a_card_says_which_model_over_which_codec_and_what_may_be_done_with_it(f
     config = checkpoints.read_config(folder)
     free = {"licence": "CC0-1.0", "pieces": 3, "train": 9, "shippable": True}
     bound = free | {"licence": "CC-BY-NC-SA-4.0", "shippable": False}
-    for name in MODELS:
+    for name in set(MODELS) - set(OF_MELODIES):
         recipe = config["recipe"] | {"name": name, "model": {}, "corpora": [], "label_corpora": ["vgmidi"]}
         own = config | {"codec": "tokens", "recipe": recipe, "data": config["data"] | {"corpora": {"a": free}}}
         text = cards.card(own)

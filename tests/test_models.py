@@ -11,7 +11,7 @@ from fadernets import losses, schedules
 from fadernets.batches import Sampler
 from fadernets.blocks import GRUEncoder, Posterior, SequenceDecoder
 from fadernets.errors import FadernetsError
-from fadernets.models import MODELS, build, codings
+from fadernets.models import MODELS, OF_MELODIES, build, codings
 
 CODES = ("rhythm", "note")
 TERMS = {"reconstruction", "loss", "beta"} | {
@@ -60,7 +60,7 @@ def forced_logits(model, codes, key, asked, planes):
 
 @pytest.mark.parametrize("codec", ["grid", "tokens"])
 def test_every_model_of_the_table_builds(codec):
-    for name in MODELS:
+    for name in set(MODELS) - set(OF_MELODIES):
         model = build(name, {"z": TINY["z"]}, codec)
         assert (model.options.z, model.codec) == (TINY["z"], codec)
 

@@ -16,6 +16,7 @@ from fadernets.batches import Sampler
 from fadernets.dataset import label_of
 from fadernets.errors import FadernetsError
 from fadernets.models import build
+from fadernets.models.base import Model
 from fadernets.models.codings import GridDecoder, TokenDecoder, held_in
 from fadernets.models.music_fadernets import FaderNets
 from fadernets.training import TrainingError, auto_precision, choose_rows, train
@@ -199,11 +200,9 @@ def test_note_f1_of_validation(songs, tmp_path, monkeypatch, kind):
         keep = [row.numpy().astype(np.uint8).tobytes() in known for row in cells]
         return planes * torch.tensor(keep)[:, None, None, None]
 
-    seen, hits = [], training._Run._note_hits
+    seen, judge = [], Model.judge
     monkeypatch.setattr(
-        training._Run,
-        "_note_hits",
-        lambda self, batch, codes: seen.insert(0, batch.targets) or hits(self, batch, codes),
+        Model, "judge", lambda self, batch, free: seen.insert(0, batch.targets) or judge(self, batch, free)
     )
     monkeypatch.setattr(GridDecoder, "generate", generate)
     train(make_recipe(songs, tmp_path / "run", steps=1, validate=1))
@@ -335,11 +334,9 @@ def test_note_f1_of_a_validation_over_tokens(performances, tmp_path, monkeypatch
         keep = [kind == "the target" or known[bytes(row.numpy().astype(np.uint16))] for row in out]
         return out * torch.tensor(keep)[:, None]
 
-    seen, hits = [], training._Run._note_hits
+    seen, judge = [], Model.judge
     monkeypatch.setattr(
-        training._Run,
-        "_note_hits",
-        lambda self, batch, codes: seen.insert(0, batch.targets) or hits(self, batch, codes),
+        Model, "judge", lambda self, batch, free: seen.insert(0, batch.targets) or judge(self, batch, free)
     )
     monkeypatch.setattr(TokenDecoder, "generate", generate)
     train(make_recipe(performances, tmp_path / "run", pairs=0.0, steps=1, validate=1, batch=4))

@@ -13,12 +13,14 @@ KINDS = {  # model -> what it is
     "them out of the code",
     "glsr-vae": "GLSR-VAE (Hadjeres et al., 2017): Music FaderNets' architecture with the geodesic penalty",
     "gm-vae": "A GM-VAE with one code and no low-level features (Figure 4 of Music FaderNets)",
+    "music-vae": "MusicVAE with GRUs (Roberts et al., 2017, as in the NIME 2019 paper): one code of a two-bar melody",
     "language-model": "An autoregressive model of four-beat piano segments, conditioned on nothing",
 }
 MIXTURES = ("music-fadernets", "gm-vae")
 CODECS = {  # codec -> where it lives, what its codes are
     "grid": ("on the sixteenth grid", "16 steps x 88 pitches of off, onset, hold"),
     "tokens": ("over performance tokens", "342 tokens of 10 ms, at most 100 a segment"),
+    "melody": ("on the sixteenth grid", "32 steps of 130 states: onset of a pitch, hold, rest"),
 }
 FILTERS = {
     "grid": "Pieces are split 80/10/10 as wholes; segments pass the paper's filter (a note, more than two pitches,\n"
@@ -26,10 +28,12 @@ FILTERS = {
     "tokens": "Whole pieces are split, by the corpus's own split where it has one, else 80/10/10. Segments pass the\n"
     "paper's filter as it is heard: a note, more than two pitches, three quarters of the steps and the first one\n"
     "sounding, notes held in from before counted; and at most 100 tokens.",
+    "melody": "Pieces are split 80/10/10 as wholes; clips are two bars of 4/4 from every bar on: they overlap.",
 }
 LIMITS = {
     "grid": "- Sixteenth notes in four-beat segments: triplets and ornaments are read at the nearest step, and keep\n"
     "  their own timing where they survive.",
+    "melody": "- Melodies of one voice in 4/4 on sixteenths: triplets and ornaments are read at the nearest step.",
     "tokens": "- Segments of at most 100 tokens, notes held in from before left out: dense passages are not known.",
 }
 
@@ -98,7 +102,8 @@ def card(config: dict[str, Any], held_out: str = "") -> str:
         "## Limits",
         "",
         LIMITS[codec],
-        "- Western keyboard music of the kinds named above; other music is edited by the same habits.",
+        f"- Western {'melodies' if codec == 'melody' else 'keyboard music'} of the kinds named above; other music is "
+        "edited by the same habits.",
         *(
             [
                 "- Arousal was rated by listeners of video game music. Tempo and loudness, which carry most of it, are",

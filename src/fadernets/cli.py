@@ -174,7 +174,7 @@ def _parser() -> Parser:
         metavar="NAME=PATH",
         help="a corpus and its folder; repeatable",
     )
-    prepare.add_argument("--codec", choices=("grid", "tokens"), default="grid", help="default grid")
+    prepare.add_argument("--codec", choices=("grid", "tokens", "melody"), default="grid", help="default grid")
     prepare.add_argument("--workers", type=int, metavar="N", help="processes (default: one a core)")
     prepare.add_argument("--keep-all", action="store_true", help="keep segments that the paper's filter drops")
 

@@ -23,6 +23,7 @@ from fadernets.dataset import SPLITS
 from fadernets.errors import FadernetsError
 from fadernets.midi import read
 from fadernets.notes import MetreMap, Piece
+from fadernets.tunes import choose_track
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Corpus:
     read: Callable[[Source], Item]  # raises FadernetsError for a file that cannot serve
     licence: str
     shippable: bool  # a published model may be trained on it
+    melodies: Callable[[Source], Item] | None = None  # the same piece with the tracks alone that are melodies
 
 
 def split_of(source: Source, seed: int) -> int:
@@ -137,6 +139,11 @@ def beat_metre(beats: NDArray[np.float64], piece: Piece) -> MetreMap:
     return MetreMap(ticks, lengths[changes].astype(np.int64), np.full(len(changes), 4, np.int64), tpq)
 
 
+def _pop909_melodies(source: Source) -> Item:
+    item = _pop909_read(source)
+    return replace(item, piece=item.piece.only(_tracks(source, item.piece, lambda name, _: name == "melody", "MELODY")))
+
+
 def _pop909_cl_sources(root: Path) -> list[Source]:
     files = sorted((root / "POP909_processed").glob("*.mid"))
     names = [file.stem.strip() for file in files]  # one has a space before its suffix
@@ -155,12 +162,25 @@ def _lieder_sources(root: Path) -> list[Source]:
 
 
 def _lieder_read(source: Source) -> Item:
-    return _keep(source, lambda name, _: name.startswith(("pian", "klav")) or "piano" in name, "named piano")
+    return _keep(source, lambda name, _: _is_piano(name), "named piano")
+
+
+def _lieder_melodies(source: Source) -> Item:
+    return _keep(source, lambda name, drum: not (drum or _is_piano(name)), "beside the piano's")
+
+
+def _is_piano(name: str) -> bool:
+    return name.startswith(("pian", "klav")) or "piano" in name
 
 
 def _nottingham_sources(root: Path) -> list[Source]:
     files = sorted((root / "MIDI" / "melody").glob("*.mid"))
     return [Source(f"nottingham-{file.stem}", f"nottingham-{file.stem}", file) for file in files]
+
+
+def _nottingham_melodies(source: Source) -> Item:
+    piece = read(source.path)  # the tune, then its chords
+    return Item(source, piece.only([0]))
 
 
 def _tavern_sources(root: Path) -> list[Source]:
@@ -245,6 +265,11 @@ def _folder_read(source: Source) -> Item:
     return _keep(source, lambda _, drum: not drum, "that is not drums")
 
 
+def _folder_melodies(source: Source) -> Item:
+    piece = read(source.path)
+    return Item(source, piece.only([choose_track(piece)]))
+
+
 def _read(source: Source) -> Item:
     return Item(source, read(source.path))
 
@@ -252,11 +277,15 @@ def _read(source: Source) -> Item:
 def _keep(source: Source, wanted: Callable[[str, bool], bool], what: str) -> Item:
     """The notes of the tracks for which `wanted(name in small letters, is it drums)`."""
     piece = read(source.path)
+    return Item(source, piece.only(_tracks(source, piece, wanted, what)))
+
+
+def _tracks(source: Source, piece: Piece, wanted: Callable[[str, bool], bool], what: str) -> list[int]:
     names = [" ".join(track.name.split()) for track in piece.tracks]
     chosen = [i for i, t in enumerate(piece.tracks) if wanted(names[i].lower(), t.is_drum)]
     if not chosen:
         raise FadernetsError(f"{source.path.name}: no track {what}; its tracks: {', '.join(names) or 'none'}")
-    return Item(source, piece.only(chosen))
+    return chosen
 
 
 def _from_start(piece: Piece) -> Piece:
@@ -266,10 +295,18 @@ def _from_start(piece: Piece) -> Piece:
 CORPORA = {
     row.name: row
     for row in (
-        Corpus("pop909", "POP909/[0-9]*/beat_midi.txt", _pop909_sources, _pop909_read, "MIT", True),
+        Corpus("pop909", "POP909/[0-9]*/beat_midi.txt", _pop909_sources, _pop909_read, "MIT", True, _pop909_melodies),
         Corpus("pop909_cl", "POP909_processed/*.mid", _pop909_cl_sources, _pop909_cl_read, "MIT", True),
-        Corpus("lieder", "midi/lc*.mid", _lieder_sources, _lieder_read, "CC0-1.0", True),
-        Corpus("nottingham", "MIDI/melody/*.mid", _nottingham_sources, _read, "GPL-3.0", False),
+        Corpus("lieder", "midi/lc*.mid", _lieder_sources, _lieder_read, "CC0-1.0", True, _lieder_melodies),
+        Corpus(
+            "nottingham",
+            "MIDI/melody/*.mid",
+            _nottingham_sources,
+            _read,
+            "GPL-3.0",
+            False,
+            _nottingham_melodies,
+        ),
         Corpus("maestro", "maestro-v*.csv", _maestro_sources, _maestro_read, "CC-BY-NC-SA-4.0", False),
         Corpus(
             "vgmidi",
@@ -280,6 +317,6 @@ CORPORA = {
             False,
         ),
         Corpus("tavern_k265", "Mozart/K265/Krn/K265.mid", _tavern_sources, _read, "CC-BY-SA-4.0", False),
-        Corpus("folder", "**/*", _folder_sources, _folder_read, "the user's own", False),
+        Corpus("folder", "**/*", _folder_sources, _folder_read, "the user's own", False, _folder_melodies),
     )
 }

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets import grid, tokens
+from fadernets import grid, melody, tokens
+from fadernets.attributes import CODED
 from fadernets.errors import FadernetsError
 from fadernets.segments import STEPS
 from fadernets.tokens import MAX_TOKENS, PAD
@@ -30,10 +31,16 @@ SPLITS = ("train", "validation", "test")
 CODECS: dict[str, tuple[np.dtype[Any], int]] = {  # name -> type and columns of its codes
     "grid": (np.dtype(np.uint8), grid.PACKED),
     "tokens": (np.dtype(np.uint16), MAX_TOKENS),
+    "melody": (np.dtype(np.uint8), melody.STEPS),
+}
+MEASURED: dict[str, tuple[str, ...]] = {  # codec -> the attributes that its data sets hold
+    "grid": tuple(CODED),
+    "tokens": tuple(CODED),
+    "melody": ("pitch", "onsets"),  # mean MIDI number; notes that begin in a clip
 }
 
 ARRAYS: dict[str, np.dtype[Any]] = {
-    "codes": np.dtype(np.uint8),  # [S, 352] grid.pack, or uint16 [S, 100] tokens padded with PAD
+    "codes": np.dtype(np.uint8),  # [S, 352] grid.pack, [S, 32] states of a melody, or uint16 [S, 100] tokens
     "attributes": np.dtype(np.float32),  # [S, A]
     "key": np.dtype(np.uint8),  # [S] 0..23
     "arousal": np.dtype(np.float32),  # [S] -1..1, NaN where nobody labelled
@@ -47,6 +54,7 @@ ARRAYS: dict[str, np.dtype[Any]] = {
 OF_CODEC: dict[str, dict[str, np.dtype[Any]]] = {  # what a codec needs beside its codes
     "grid": {},
     "tokens": {"seconds": np.dtype(np.float32)},  # [S] how long the segment's sixteen steps last
+    "melody": {},
 }
 
 
@@ -102,14 +110,16 @@ class Dataset:
     def cells(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
         """[n, 16, 88] the grids of these segments; of tokens, what they say at the segment's own tempo."""
         rows = np.asarray(indices)
+        if self.codec == "melody":
+            raise FadernetsError(f"{self.folder}: holds melodies, which have no grid of 88 pitches")
         if self.seconds is None:
             return grid.unpack(self.codes[rows])
         return tokens.cells(self.codes[rows], self.seconds[rows])
 
     def lengths(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         """[n] how many steps these segments take: tokens up to EOS; 16 on the grid."""
-        if self.codec == "grid":
-            return np.full(len(indices), STEPS, np.int64)
+        if self.codec != "tokens":
+            return np.full(len(indices), STEPS if self.codec == "grid" else melody.STEPS, np.int64)
         return np.asarray((self.codes[np.asarray(indices)] != PAD).sum(axis=1), np.int64)
 
     def select(

@@ -25,11 +25,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets import __version__, grid, tokens
+from fadernets import __version__, grid, melody, tokens, tunes
 from fadernets.attributes import CODED, key, measure
 from fadernets.corpora import CORPORA, Item, Source, find_root, split_of
-from fadernets.dataset import CODECS, FORMAT, OF_CODEC, PARTS, SPLITS, Dataset, check_target, write_dataset
+from fadernets.dataset import CODECS, FORMAT, MEASURED, OF_CODEC, PARTS, SPLITS, Dataset, check_target, write_dataset
 from fadernets.errors import FadernetsError
+from fadernets.keys import estimate
 from fadernets.midi import MAX_BEATS
 from fadernets.notes import Piece
 from fadernets.segments import Windows, cut
@@ -45,6 +46,14 @@ FILTER = (
     "tokens a note (one held in is a note), one a step boundary at which something changes, and EOS. With tokens "
     "a note held into the first step counts as sounding there and as its onset."
 )
+
+MELODY_FILTER = "Two bars of 4/4 from every bar on, in which a note begins: clips overlap by a bar."
+
+
+def filter_of(codec: str) -> str:
+    """What a segment has to have."""
+    return MELODY_FILTER if codec == "melody" else FILTER
+
 
 Progress = Callable[[int, int, int], None]  # files done, files in all, segments kept so far
 
@@ -106,6 +115,8 @@ def segments(item: Item, codec: str = "grid", keep_all: bool = False) -> Segment
         raise FadernetsError(f"{piece.end // piece.tpq} beats long; at most {MAX_BEATS} are read")
     windows = cut(piece)
     index = np.flatnonzero(windows.full)
+    if codec == "melody":
+        return melody_clips(item)
     if codec == "tokens":
         codes, token_count, seconds = window_tokens(piece, windows)
         cells, heard = tokens.cells(codes, seconds), grid.encode(piece, windows)
@@ -132,6 +143,39 @@ def segments(item: Item, codec: str = "grid", keep_all: bool = False) -> Segment
         valence[keep],
         index[keep].astype(np.int32),
         seconds[keep],
+        dropped,
+    )
+
+
+def melody_clips(item: Item) -> Segments:
+    """Two bars from every bar of every track of a piece: the segments of a melody, which overlap by a bar.
+
+    Index counts the bars; the key is that of the whole line, since two bars of it say too little.
+    """
+    piece, dropped = item.piece, Counter[str]()
+    found, index, keys = [np.empty((0, melody.STEPS), np.uint8)], [np.empty(0, np.int64)], [np.empty(0, np.uint8)]
+    for track in np.unique(piece.notes["track"]).tolist():
+        tune = tunes.read(piece, track, regrid=True, windows=cut(piece))
+        at, bar = tunes.bar_steps(piece, tune.windows)
+        clips = tune.states[at]
+        clips = melody.tidy(clips, held=True)
+        keep = melody.onsets(clips) > 0
+        dropped["not two bars of 4/4"] += len(tune.windows.start) - len(clips)
+        dropped["no note"] += int((~keep).sum())
+        weights = np.bincount(tune.piece.notes["pitch"] % 12, tune.placed.end - tune.placed.onset, 12)
+        found.append(clips[keep])
+        index.append(bar[keep])
+        keys.append(np.full(keep.sum(), int(estimate(weights[None])[0]), np.uint8))
+    codes = np.concatenate(found)
+    nothing = np.full(len(codes), np.nan, np.float32)
+    return Segments(
+        codes,
+        np.column_stack([melody.mean_pitch(codes), melody.onsets(codes)]).astype(np.float32),
+        np.concatenate(keys),
+        nothing,
+        nothing,
+        np.concatenate(index).astype(np.int32),
+        np.zeros(len(codes), np.float32),
         dropped,
     )
 
@@ -186,7 +230,7 @@ def _chunks(name: str, sources: list[Source], parts: Path, codec: str, keep_all:
     for start in range(0, len(sources), CHUNK):
         some = sources[start : start + CHUNK]
         digest = hashlib.blake2b(digest_size=12)
-        digest.update(repr((FORMAT, __version__, FILTER, list(CODED), name, codec, keep_all)).encode())
+        digest.update(repr((FORMAT, __version__, filter_of(codec), MEASURED[codec], name, codec, keep_all)).encode())
         for source in some:
             try:
                 stat = source.path.stat()
@@ -198,6 +242,15 @@ def _chunks(name: str, sources: list[Source], parts: Path, codec: str, keep_all:
         yield _Chunk(name, some, parts / f"{name}-{start // CHUNK:05d}-{digest.hexdigest()}.npz")
 
 
+def _read(corpus: str, source: Source, codec: str) -> Item:
+    row = CORPORA[corpus]
+    if codec != "melody":
+        return row.read(source)
+    if row.melodies is None:
+        raise FadernetsError(f"corpus {corpus!r} has no track that is known to be a melody")
+    return row.melodies(source)
+
+
 def _work(chunk: _Chunk, codec: str, keep_all: bool) -> tuple[int, int]:
     """Read a chunk's files and write its part. Returns (files, segments)."""
     dtype, columns = CODECS[codec]
@@ -205,7 +258,7 @@ def _work(chunk: _Chunk, codec: str, keep_all: bool) -> tuple[int, int]:
     files: list[dict[str, Any]] = []  # one a file: how many segments, what was dropped, or why it was skipped
     for source in chunk.sources:
         try:
-            some = segments(CORPORA[chunk.corpus].read(source), codec, keep_all)
+            some = segments(_read(chunk.corpus, source, codec), codec, keep_all)
         except Exception as error:  # a damaged file must not end a run of hours
             reason = (str(error).strip().splitlines() or [""])[0]
             if not isinstance(error, FadernetsError):
@@ -216,7 +269,7 @@ def _work(chunk: _Chunk, codec: str, keep_all: bool) -> tuple[int, int]:
         files.append({"segments": len(some.key), "dropped": dict(some.dropped)})
     columns_of: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {
         "codes": (dtype, (0, columns)),
-        "attributes": (np.dtype(np.float32), (0, len(CODED))),
+        "attributes": (np.dtype(np.float32), (0, len(MEASURED[codec]))),
         "key": (np.dtype(np.uint8), (0,)),
         "arousal": (np.dtype(np.float32), (0,)),
         "valence": (np.dtype(np.float32), (0,)),
@@ -373,9 +426,9 @@ def _assemble(chunks: list[_Chunk], names: list[str], out: Path, codec: str, see
         "codec": codec,
         "corpora": names,
         "seed": seed,
-        "filter": FILTER,
+        "filter": filter_of(codec),
         "keep_all": keep_all,
-        "attributes": list(CODED),
+        "attributes": list(MEASURED[codec]),
         "sources": {
             name: {
                 "licence": CORPORA[name].licence,

@@ -19,17 +19,15 @@ import torch
 from numpy.typing import NDArray
 
 from fadernets import checkpoints, recipes, schedules
-from fadernets.batches import Batch, Sampler
+from fadernets.batches import Sampler
 from fadernets.dataset import Dataset, label_of
 from fadernets.errors import FadernetsError
-from fadernets.grid import ONSET
+from fadernets.melody_batches import MelodySampler
 from fadernets.models import build
-from fadernets.models.codings import CODINGS, held_in
 from fadernets.provenance import commit
 
 VALIDATION_ROWS = 4096
 FREE_BATCHES = 8  # decoded freely
-SECONDS = 2.0  # of a segment of tokens, whatever its own tempo: both sides are read alike
 
 
 class TrainingError(FadernetsError):
@@ -138,24 +136,35 @@ class _Run:
         self.raw = model
         self.model, self.optimizer = fabric.setup(model, optimizer)
         self.model.mark_forward_method("loss")
-        self.sampler = Sampler(
-            data,
-            self.rows.train,
-            self.rows.labelled,
-            batch=recipe.batch,
-            labels=recipe.labels,
-            pairs=recipe.pairs,
-            transpose=recipe.transpose,
-            seed=recipe.seed,
-            device=fabric.device,
-        )
-        self.check = Sampler(
-            data,
-            np.random.default_rng(0).permutation(self.rows.validation)[:VALIDATION_ROWS],
-            np.empty(0, np.int64),
-            batch=min(512, len(self.rows.validation)),
-            transpose=False,
-            device=fabric.device,
+        self.sampler = self._sampler(self.rows.train, self.rows.labelled, recipe.batch, recipe.transpose)
+        check = np.random.default_rng(0).permutation(self.rows.validation)[:VALIDATION_ROWS]
+        self.check = self._sampler(check, np.empty(0, np.int64), min(512, len(check)), training=False)
+
+    def _sampler(
+        self,
+        rows: NDArray[np.int64],
+        labelled: NDArray[np.int64],
+        batch: int,
+        transpose: bool = False,
+        training: bool = True,
+    ) -> Sampler | MelodySampler:
+        recipe, device = self.recipe, self.fabric.device
+        if self.data.codec == "melody":
+            axes = training and self.raw.options.axes > 0
+            seed = recipe.seed if training else 0
+            return MelodySampler(
+                self.data, rows, batch=batch, transpose=transpose, augment=axes, seed=seed, device=device
+            )
+        return Sampler(
+            self.data,
+            rows,
+            labelled,
+            batch=batch,
+            labels=recipe.labels if training else 0,
+            pairs=recipe.pairs if training else 0.0,
+            transpose=transpose,
+            seed=recipe.seed if training else 0,
+            device=device,
         )
 
     def _previous(self) -> dict[str, Any] | None:
@@ -292,30 +301,14 @@ class _Run:
         decodes from posterior means."""
         self.model.eval()
         sums: dict[str, float] = {}
-        hits, guessed = np.zeros(3), np.zeros(2)
+        counts: dict[str, NDArray[np.float64]] = {}
         for i in range(self.check.batches):
-            batch = self.check.draw(i)
+            batch: Any = self.check.draw(i)
             with self.fabric.autocast():
                 terms = self.model.loss(batch, self.recipe.steps, self.recipe.steps)
-                q = self.raw.encode(batch.inputs, batch.lengths, batch.values)
-                codes = {name: p.mean for name, p in q.items()}
-                condition = self.raw.condition(codes, batch.key, batch.target_values)
-                right = self.raw.decoder.accuracy(condition, batch.target_values, batch.targets, batch.target_lengths)
+                judged = self.raw.judge(batch, i < FREE_BATCHES)
             for name, value in terms.items():
                 sums[name] = sums.get(name, 0.0) + float(value) / self.check.batches
-            guessed += right.sum(0).cpu().numpy()
-            if i < FREE_BATCHES and codes:
-                hits += self._note_hits(batch, codes)
-        sums["accuracy"] = float(guessed[0] / max(guessed[1], 1))
-        found, expected, right_notes = hits
-        sums["note_f1"] = float(2 * right_notes / max(found + expected, 1))
-        return sums
-
-    def _note_hits(self, batch: Batch, codes: dict[str, torch.Tensor]) -> NDArray[np.float64]:
-        """Onsets generated, onsets expected, onsets at the right step and pitch."""
-        held = held_in(batch.targets) if self.data.codec == "grid" else None
-        with self.fabric.autocast():
-            out = self.raw.decode(codes, batch.key, batch.target_values, held)
-        cells = CODINGS[self.data.codec].cells
-        a, b = (cells(x, SECONDS) == ONSET for x in (out, batch.targets))
-        return np.array([a.sum(), b.sum(), (a & b).sum()], np.float64)
+            for name, pair in judged.items():
+                counts[name] = counts.get(name, np.zeros(2)) + pair
+        return sums | {name: float(right / max(of, 1)) for name, (right, of) in counts.items()}

@@ -8,12 +8,9 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import fields
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fadernets.errors import FadernetsError
-
-if TYPE_CHECKING:
-    from fadernets.models.base import Model
 
 MODELS = {
     "music-fadernets": "fadernets.models.music_fadernets:FaderNets",
@@ -22,16 +19,24 @@ MODELS = {
     "fader-networks": "fadernets.models.fader_networks:FaderNetworks",
     "glsr-vae": "fadernets.models.glsr_vae:GLSRVAE",
     "gm-vae": "fadernets.models.gm_vae:GMVAE",
+    "music-vae": "fadernets.models.music_vae:MusicVAE",
     "language-model": "fadernets.models.language_model:LanguageModel",
 }
 
+OF_MELODIES = ("music-vae",)
 
-def build(name: str, options: dict[str, Any], codec: str = "grid") -> Model:
-    """A model of that name over that codec. Raises FadernetsError for an unknown name or option."""
+
+def build(name: str, options: dict[str, Any], codec: str = "grid") -> Any:
+    """A model of that name over that codec: a `base.Model`, or a `MusicVAE` over melodies.
+
+    Raises FadernetsError for an unknown name or option, or a codec that the model does not take.
+    """
     if name not in MODELS:
         raise FadernetsError(f"unknown model {name!r}; known: {', '.join(MODELS)}")
+    if (codec == "melody") != (name in OF_MELODIES):
+        raise FadernetsError(f"model {name} over {codec}: music-vae takes data sets of melodies, the others do not")
     module, _, kind = MODELS[name].partition(":")
-    model: type[Model] = getattr(import_module(module), kind)
+    model = getattr(import_module(module), kind)
     known = {f.name: f.default for f in fields(model.OPTIONS)}
     for option in options:
         if option not in known:
@@ -42,7 +47,7 @@ def build(name: str, options: dict[str, Any], codec: str = "grid") -> Model:
     return model(model.OPTIONS(**values), codec)
 
 
-SHARES = ("input_dropout", "beta_start", "beta_ramp", "adversary_ramp")
+SHARES = ("input_dropout", "beta_start", "beta_ramp", "adversary_ramp", "sampled", "sampled_ramp")
 POSITIVE = ("rhythm_slope", "note_slope", "delta")
 
 

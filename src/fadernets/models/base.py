@@ -15,10 +15,12 @@ from torch import Tensor, nn
 from fadernets import losses, schedules
 from fadernets.batches import Batch
 from fadernets.blocks import Posterior
+from fadernets.grid import ONSET
 from fadernets.models import codings
 from fadernets.models.codings import scale
 
 KEYS = 24
+SECONDS = 2.0  # of a segment of tokens, whatever its own tempo: what is compared is read alike
 VALUES = 2  # rhythm density and note density, in the order of attributes.CODED
 
 
@@ -91,6 +93,21 @@ class Model(nn.Module):
         weights = self.weights(beta)
         loss = torch.stack([weights.get(name, 1.0) * term for name, term in terms.items()]).sum()
         return {"loss": loss, **terms, "beta": loss.new_tensor(beta)}
+
+    @torch.no_grad()
+    def judge(self, batch: Batch, free: bool) -> dict[str, tuple[float, float]]:
+        """Name -> (right, of), counts to add up over batches: teacher-forced accuracy; where `free`, note F1 of free
+        decodes from posterior means."""
+        codes = {name: p.mean for name, p in self.encode(batch.inputs, batch.lengths, batch.values).items()}
+        condition = self.condition(codes, batch.key, batch.target_values)
+        right = self.decoder.accuracy(condition, batch.target_values, batch.targets, batch.target_lengths).sum(0)
+        found = {"accuracy": (float(right[0]), float(right[1]))}
+        if free and codes:
+            held = codings.held_in(batch.targets) if self.codec == "grid" else None
+            out = self.decode(codes, batch.key, batch.target_values, held)
+            a, b = (codings.CODINGS[self.codec].cells(x, SECONDS) == ONSET for x in (out, batch.targets))
+            found["note_f1"] = (2 * float((a & b).sum()), float(a.sum() + b.sum()))
+        return found
 
     def settled(self, step: int, total: int) -> bool:
         """Whether every schedule of the loss has come to its end."""

@@ -1,0 +1,145 @@
+"""MusicVAE with GRUs for two-bar melodies (Section 2.2 of the NIME paper; Roberts et al. 2017).
+
+A bidirectional GRU reads 32 states, a GRU that is fed z at every step writes them, with scheduled sampling. Beyond the
+paper: with `axes` above 0 the first two dimensions are trained to be the knobs, pitch and rhythm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fadernets import losses, melody, schedules
+from fadernets.blocks import GRUEncoder, Posterior
+from fadernets.melody_batches import MelodyBatch
+
+PITCH, RHYTHM = 0, 1  # dimensions of the trained knobs
+UNITS = (1 / 6, 1.0)  # of a code, a semitone and a doubling of onsets
+
+
+@dataclass(frozen=True)
+class MelodyOptions:
+    """A recipe's `model` section. Weights are per clip, in nats summed over it."""
+
+    z: int = 128
+    encoder: int = 256  # hidden size of each direction
+    decoder: int = 512
+    embedding: int = 64  # of a state
+    input_dropout: float = 0.0  # probability that a fed-back state is blanked in training
+    sampled: float = 0.5  # share of fed-back states that are the decoder's own, once the ramp has ended
+    sampled_ramp: float = 0.5  # share of the run
+    beta: float = 0.1  # weight of the KL term (Section 3)
+    beta_start: float = 0.0
+    beta_ramp: float = 0.2
+    axes: float = 0.0  # weight of the knobs' terms; 0: the paper's model
+
+
+class MelodyDecoder(nn.Module):
+    """p(x|z): each step is given z and the state before it."""
+
+    def __init__(self, options: MelodyOptions) -> None:
+        super().__init__()
+        self.start = nn.Linear(options.z, options.decoder)
+        self.embed = nn.Embedding(melody.STATES + 1, options.embedding)  # the last: no state yet, or a blanked one
+        self.gru = nn.GRU(options.embedding + options.z, options.decoder, batch_first=True)
+        self.head = nn.Linear(options.decoder, melody.STATES)
+
+    def forward(self, z: Tensor, fed: Tensor) -> Tensor:
+        """z [B, Z], fed [B, 32] the state before each step -> logits [B, 32, 130]."""
+        steps = z[:, None].expand(-1, fed.shape[1], -1)
+        output, _ = self.gru(torch.cat([self.embed(fed), steps], -1), torch.tanh(self.start(z))[None])
+        return self.head(output)
+
+    def generate(self, z: Tensor) -> Tensor:
+        """[B, 32] the likeliest state of each step, fed with its own choice."""
+        state = torch.tanh(self.start(z))[None]
+        fed, found = z.new_full((len(z),), melody.STATES, dtype=torch.long), []
+        for _ in range(melody.STEPS):
+            output, state = self.gru(torch.cat([self.embed(fed), z], -1)[:, None], state)
+            fed = self.head(output[:, 0]).argmax(-1)
+            found.append(fed)
+        return torch.stack(found, 1)
+
+
+def before(states: Tensor) -> Tensor:
+    """[B, 32] the state before each step."""
+    return F.pad(states[:, :-1], (1, 0), value=melody.STATES)
+
+
+class MusicVAE(nn.Module):
+    """`loss` trains it; `encode` and `decoder.generate` use it."""
+
+    OPTIONS: ClassVar[type[MelodyOptions]] = MelodyOptions
+
+    def __init__(self, options: Any, codec: str = "melody") -> None:
+        super().__init__()
+        self.options = options
+        self.embed = nn.Embedding(melody.STATES, options.embedding)
+        self.encoder = GRUEncoder(options.embedding, options.encoder, options.z)
+        self.decoder = MelodyDecoder(options)
+
+    def encode(self, states: Tensor) -> Posterior:
+        """states [B, 32] -> q(z|X)."""
+        posterior: Posterior = self.encoder(self.embed(states))
+        return posterior
+
+    def loss(self, batch: MelodyBatch, step: int, total: int) -> dict[str, Tensor]:
+        """Every term by its name and their weighted sum as `loss`. Scalars, all minimised."""
+        o = self.options
+        q = self.encode(batch.inputs)
+        share = schedules.ramp(step, total, value=o.sampled, start=0.0, ramp=o.sampled_ramp) if self.training else 0.0
+        beta = schedules.ramp(step, total, value=o.beta, start=o.beta_start, ramp=o.beta_ramp)
+        terms = {
+            "reconstruction": self._rebuild(q.z, batch.inputs, share),
+            "kl": losses.standard_kl(q.mean, q.log_variance).mean(),
+        }
+        weights = {"kl": beta}
+        if len(batch.moved):
+            there = self.encode(batch.moved)
+            way = self.way(batch.amount)
+            terms["moved"] = self._rebuild(q.z + way, batch.moved, share)
+            terms["axes"] = (there.mean - q.mean - way).square().sum(-1).mean()
+            weights |= {"axes": o.axes}
+        loss = torch.stack([weights.get(name, 1.0) * term for name, term in terms.items()]).sum()
+        return {"loss": loss, **terms, "beta": loss.new_tensor(beta)}
+
+    def way(self, amount: Tensor) -> Tensor:
+        """[B, Z] where in the space of codes an amount [B, 2] of semitones and doublings leads."""
+        units = amount.new_tensor(UNITS)
+        return F.pad(amount * units, (0, self.options.z - len(UNITS)))
+
+    def _rebuild(self, z: Tensor, target: Tensor, share: float) -> Tensor:
+        """Cross entropy in nats, summed over the steps, mean over the batch. A `share` of what is fed back is what the
+        decoder would have said there itself (scheduled sampling in two passes: the first fed with the target)."""
+        fed = before(target)
+        if share > 0:
+            with torch.no_grad():
+                said = torch.distributions.Categorical(logits=self.decoder(z, fed).float()).sample()
+                own = torch.rand(said.shape, device=said.device) < share
+                fed = before(torch.where(own, said, target))
+        if self.training and self.options.input_dropout:
+            blank = torch.rand(fed.shape, device=fed.device) < self.options.input_dropout
+            fed = fed.masked_fill(blank, melody.STATES)
+        logits = self.decoder(z, fed).float()
+        return F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="sum") / len(target)
+
+    def settled(self, step: int, total: int) -> bool:
+        """Whether every schedule of the loss has come to its end."""
+        o = self.options
+        return step >= max(o.beta_start + o.beta_ramp, o.sampled_ramp) * total
+
+    @torch.no_grad()
+    def judge(self, batch: MelodyBatch, free: bool) -> dict[str, tuple[float, float]]:
+        """Name -> (right, of): states and whole clips of free decodes from posterior means."""
+        if not free:
+            return {}
+        found = self.decoder.generate(self.encode(batch.inputs).mean)
+        right = found == batch.inputs
+        return {
+            "states": (float(right.sum()), float(right.numel())),
+            "clips": (float(right.all(-1).sum()), float(len(right))),
+        }
