@@ -81,6 +81,8 @@ class Engine:
             info = json.loads((folder / "model.json").read_text(encoding="utf-8"))
             if info["format"] != FORMAT:
                 raise ModelError(f"{folder}: format {info['format']}; this version reads {FORMAT}")
+            if info.get("codec") == "melody":
+                raise ModelError(f"--model {model}: a model of melodies; it serves `fadernets melody` and `blend`")
             lacking = {"codec", "recipe", "data", "statistics", "habits", "sha256"} - set(info)
             if lacking:
                 raise ModelError(f"{folder}/model.json: lacks {', '.join(sorted(lacking))}; export it again")
@@ -95,28 +97,13 @@ class Engine:
                 raise
             raise ModelError(f"{folder}/model.json: is damaged ({error}); export the model again") from None
 
-    def _session(self, name: str) -> Any:
-        import onnxruntime
-
-        path = self.folder / f"{name}.onnx"
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
-        if hashlib.sha256(data).hexdigest() != self.info["sha256"].get(path.name):
-            raise ModelError(f"{path}: is damaged (its hash is not the one in model.json); export it again")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-
     @cached_property
     def _encoder(self) -> Any:
-        return self._session("encoder")
+        return open_session(self.folder, "encoder", self.info["sha256"])
 
     @cached_property
     def _decoder(self) -> Any:
-        return self._session("decoder")
+        return open_session(self.folder, "decoder", self.info["sha256"])
 
     def load(self) -> Engine:
         """Open both sessions now."""
@@ -172,6 +159,23 @@ class Engine:
         feeds = {name: np.ascontiguousarray(value, np.float32) for name, value in feeds.items()}
         chosen, probabilities = self._decoder.run(["cells", "probabilities"], feeds)
         return Decoded(cells_of(chosen), probabilities)
+
+
+def open_session(folder: Path, name: str, hashes: dict[str, str]) -> Any:
+    """A graph of a model folder, on one thread. Raises ModelError where it is not the one that model.json names."""
+    import onnxruntime
+
+    path = folder / f"{name}.onnx"
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
+    if hashlib.sha256(data).hexdigest() != hashes.get(path.name):
+        raise ModelError(f"{path}: is damaged (its hash is not the one in model.json); export it again")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
 def planes_of(cells: Cells) -> Planes:

@@ -1,4 +1,4 @@
-"""The two ONNX graphs of a grid model, built from its weights: encoder and decoder.
+"""The ONNX graphs of a grid model and of a melody model, built from their weights: encoder and decoder each.
 
 Weights are stored in 16 bits and widened when a session opens. The decoder's loop over the 16 steps
 is a Scan inside the graph, so that one call decodes a batch. B rows, Z latent size, H hidden size.
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
 
+from fadernets import melody
 from fadernets.grid import PITCHES
 from fadernets.segments import STEPS
 
@@ -76,18 +77,7 @@ def encoder(weights: Weights, z: int, hidden: int) -> ModelProto:
     x = g.op("Transpose", "cells", perm=[1, 0, 2])  # [T, B, 176]
     for code in ("rhythm", "note"):
         p = f"encoders.{code}."
-        parts: dict[str, list[NDArray[np.float32]]] = {"w": [], "r": [], "b": []}
-        for end in ("", "_reverse"):
-            parts["w"].append(_onnx_gates(weights[f"{p}gru.weight_ih_l0{end}"]))
-            parts["r"].append(_onnx_gates(weights[f"{p}gru.weight_hh_l0{end}"]))
-            bias = [_onnx_gates(weights[f"{p}gru.bias_{k}_l0{end}"]) for k in ("ih", "hh")]
-            parts["b"].append(np.concatenate(bias))
-        w, r, b = (g.weight(np.stack(parts[k])) for k in ("w", "r", "b"))
-        _, last = g.op(
-            "GRU", x, w, r, b, outputs=2, hidden_size=hidden, direction="bidirectional", linear_before_reset=1
-        )
-        last = g.op("Transpose", last, perm=[1, 0, 2])  # [B, 2, H]
-        flat = g.op("Reshape", last, g.constant([0, 2 * hidden], np.int64))
+        flat = _last_states(g, x, weights, p, hidden)
         head = g.weight(weights[f"{p}head.weight"][:z].T)
         mean = g.op("Add", g.op("MatMul", flat, head), g.weight(weights[f"{p}head.bias"][:z]))
         g.name(mean, f"z_{code}")
@@ -101,10 +91,28 @@ def encoder(weights: Weights, z: int, hidden: int) -> ModelProto:
     return _model(graph)
 
 
+def _last_states(g: _Graph, x: str, weights: Weights, prefix: str, hidden: int) -> str:
+    """The last states [B, 2H] of a bidirectional GRU over x [T, B, inputs]."""
+    parts: dict[str, list[NDArray[np.float32]]] = {"w": [], "r": [], "b": []}
+    for end in ("", "_reverse"):
+        parts["w"].append(_onnx_gates(weights[f"{prefix}gru.weight_ih_l0{end}"]))
+        parts["r"].append(_onnx_gates(weights[f"{prefix}gru.weight_hh_l0{end}"]))
+        bias = [_onnx_gates(weights[f"{prefix}gru.bias_{k}_l0{end}"]) for k in ("ih", "hh")]
+        parts["b"].append(np.concatenate(bias))
+    w, r, b = (g.weight(np.stack(parts[k])) for k in ("w", "r", "b"))
+    _, last = g.op("GRU", x, w, r, b, outputs=2, hidden_size=hidden, direction="bidirectional", linear_before_reset=1)
+    last = g.op("Transpose", last, perm=[1, 0, 2])  # [B, 2, H]
+    return str(g.op("Reshape", last, g.constant([0, 2 * hidden], np.int64)))
+
+
 def _gru_step(b: _Graph, x: str, h: str, gru: dict[str, str]) -> str:
     """One step of a PyTorch GRU cell."""
-    gi = b.op("Add", b.op("MatMul", x, gru["wi"]), gru["bi"])
-    gh = b.op("Add", b.op("MatMul", h, gru["wh"]), gru["bh"])
+    return _gru_gates(b, b.op("Add", b.op("MatMul", x, gru["wi"]), gru["bi"]), h, gru["wh"], gru["bh"])
+
+
+def _gru_gates(b: _Graph, gi: str, h: str, wh: str, bh: str) -> str:
+    """The same from what the input gives the gates, gi [B, 3H]."""
+    gh = b.op("Add", b.op("MatMul", h, wh), bh)
     i_r, i_z, i_n = b.op("Split", gi, outputs=3, axis=1, num_outputs=3)
     h_r, h_z, h_n = b.op("Split", gh, outputs=3, axis=1, num_outputs=3)
     reset = b.op("Sigmoid", b.op("Add", i_r, h_r))
@@ -245,3 +253,78 @@ def decoder(weights: Weights, z: int, hidden: int, plan: int, *, attributes: boo
         g.constants,
     )
     return _model(graph)
+
+
+# Melodies. The decoder is given z, `offset` [B, 32, 130], added to the log-probabilities before the likeliest state is
+# taken, and `forced` [B, 32]: the state of a step, or -1 where the decoder is free.
+
+
+def melody_encoder(weights: Weights, z: int, hidden: int) -> ModelProto:
+    """states [B, 32] -> the posterior mean z [B, Z]."""
+    g = _Graph()
+    x = g.op("Gather", g.weight(weights["embed.weight"]), "states", axis=0)  # [B, 32, E]
+    last = _last_states(g, g.op("Transpose", x, perm=[1, 0, 2]), weights, "encoder.", hidden)
+    head = g.weight(weights["encoder.head.weight"][:z].T)
+    g.name(g.op("Add", g.op("MatMul", last, head), g.weight(weights["encoder.head.bias"][:z])), "z")
+    states = helper.make_tensor_value_info("states", TensorProto.INT64, ["B", melody.STEPS])
+    return _model(helper.make_graph(g.nodes, "melody_encoder", [states], [_value("z", "B", z)], g.constants))
+
+
+def melody_decoder(weights: Weights, z: int, hidden: int) -> ModelProto:
+    """z and what sways it -> states [B, 32] and log-probabilities [B, 32, 130], offsets not counted."""
+    g = _Graph()
+    w_in, wide = weights["decoder.gru.weight_ih_l0"], weights["decoder.embed.weight"].shape[1]
+    # What the state before gives the gates is one of 131 rows, what z gives them is the same at every step.
+    table = g.op("MatMul", g.weight(weights["decoder.embed.weight"]), g.weight(w_in[:, :wide].T))
+    from_z = g.op("MatMul", "z", g.weight(w_in[:, wide:].T))
+    from_z = g.op("Add", from_z, g.weight(weights["decoder.gru.bias_ih_l0"]))
+    wh, bh = g.weight(weights["decoder.gru.weight_hh_l0"].T), g.weight(weights["decoder.gru.bias_hh_l0"])
+    head, head_bias = g.weight(weights["decoder.head.weight"].T), g.weight(weights["decoder.head.bias"])
+    start = g.op("Add", g.op("MatMul", "z", g.weight(weights["decoder.start.weight"].T)), "start_bias")
+    g.constants.append(numpy_helper.from_array(weights["decoder.start.bias"], "start_bias"))
+    rows = g.op("Shape", "z", end=1)
+    first = g.op("Expand", g.constant([melody.STATES], np.int64), rows)
+    zero = g.constant(0, np.int64)
+
+    b = _Graph("s_")
+    h = _gru_gates(b, b.op("Add", b.op("Gather", table, "fed", axis=0), from_z), "h", wh, bh)
+    logits = b.op("Add", b.op("MatMul", h, head), head_bias)
+    logp = b.op("LogSoftmax", logits, axis=1)
+    free = b.op("ArgMax", b.op("Add", logp, "offset_t"), axis=1, keepdims=0)
+    state = b.op("Where", b.op("Less", "forced_t", zero), free, "forced_t")
+    for source, target in ((state, "fed_o"), (h, "h_o"), (state, "state_t"), (logp, "logp_t")):
+        b.name(source, target)
+    body = helper.make_graph(
+        b.nodes,
+        "step",
+        [_ids("fed", "B"), _value("h", "B", hidden), _value("offset_t", "B", melody.STATES), _ids("forced_t", "B")],
+        [_ids("fed_o", "B"), _value("h_o", "B", hidden), _ids("state_t", "B"), _value("logp_t", "B", melody.STATES)],
+        b.constants,
+    )
+    _, _, states, logp = g.op(
+        "Scan",
+        first,
+        g.op("Tanh", start),
+        "offset",
+        "forced",
+        outputs=4,
+        body=body,
+        num_scan_inputs=2,
+        scan_input_axes=[1, 1],
+        scan_output_axes=[1, 1],
+    )
+    g.name(states, "states")
+    g.name(logp, "log_probabilities")
+    steps = melody.STEPS
+    graph = helper.make_graph(
+        g.nodes,
+        "melody_decoder",
+        [_value("z", "B", z), _value("offset", "B", steps, melody.STATES), _ids("forced", "B", steps)],
+        [_ids("states", "B", steps), _value("log_probabilities", "B", steps, melody.STATES)],
+        g.constants,
+    )
+    return _model(graph)
+
+
+def _ids(name: str, *shape: int | str) -> Any:
+    return helper.make_tensor_value_info(name, TensorProto.INT64, shape)

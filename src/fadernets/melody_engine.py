@@ -1,0 +1,91 @@
+"""Encode and decode melodies with ONNX Runtime alone. A model folder as in `engine`; B clips of 32 states."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadernets import melody
+from fadernets.engine import FORMAT, ModelError, find, open_session
+from fadernets.melody import States
+
+DEFAULT_MELODY_MODEL = "melody"
+Latents = NDArray[np.float32]  # [B, Z]
+
+
+@dataclass(frozen=True)
+class Sung:
+    """What the decoder wrote."""
+
+    states: States  # [B, 32]
+    log_probabilities: NDArray[np.float32]  # [B, 32, 130] of each step, given the steps that it fed back
+
+
+class MelodyEngine:
+    """A MusicVAE, ready to encode and decode on one core."""
+
+    def __init__(self, folder: Path, info: dict[str, Any]) -> None:
+        self.folder, self.info = folder, info
+        self.name, self.z = str(info["name"]), int(info["z"])
+        _ = info["sha256"].keys(), info["knobs"].keys()  # or raise here
+
+    @classmethod
+    def open(cls, model: str | Path = DEFAULT_MELODY_MODEL) -> MelodyEngine:
+        """A bundled model by name, or a folder that `fadernets export` wrote. Raises ModelError."""
+        folder = find(model)
+        try:
+            info = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+            if info["format"] != FORMAT:
+                raise ModelError(f"{folder}: format {info['format']}; this version reads {FORMAT}")
+            if info["codec"] != "melody":
+                raise ModelError(f"--model {model}: a model of {info['codec']}; melodies need one such as 'melody'")
+            return cls(folder, info)
+        except OSError as error:
+            raise ModelError(f"{folder}/model.json: cannot be read ({error.strerror})") from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if isinstance(error, ModelError):
+                raise
+            raise ModelError(f"{folder}/model.json: is damaged ({error}); export the model again") from None
+
+    @cached_property
+    def _encoder(self) -> Any:
+        return open_session(self.folder, "encoder", self.info["sha256"])
+
+    @cached_property
+    def _decoder(self) -> Any:
+        return open_session(self.folder, "decoder", self.info["sha256"])
+
+    def load(self) -> MelodyEngine:
+        """Open both sessions now."""
+        _ = self._encoder, self._decoder
+        return self
+
+    def encode(self, clips: States) -> Latents:
+        """[B, 32] -> posterior means."""
+        if not len(clips):  # the runtime aborts the process on an empty batch
+            return np.zeros((0, self.z), np.float32)
+        return np.asarray(self._encoder.run(["z"], {"states": np.asarray(clips, np.int64)})[0])
+
+    def decode(
+        self, z: Latents, *, offset: NDArray[np.floating] | None = None, forced: NDArray[np.integer] | None = None
+    ) -> Sung:
+        """Each step takes the likeliest state and is fed with it. offset [B, 32, 130] is added to the log-probabilities
+        first; forced [B, 32] is the state itself, -1 where the decoder is free."""
+        shape = (len(z), melody.STEPS)
+        if not len(z):
+            return Sung(np.zeros(shape, np.uint8), np.zeros((*shape, melody.STATES), np.float32))
+        feeds = {
+            "z": np.ascontiguousarray(z, np.float32),
+            "offset": np.zeros((*shape, melody.STATES), np.float32)
+            if offset is None
+            else np.ascontiguousarray(offset, np.float32),
+            "forced": np.full(shape, -1, np.int64) if forced is None else np.ascontiguousarray(forced, np.int64),
+        }
+        states, logp = self._decoder.run(["states", "log_probabilities"], feeds)
+        return Sung(states.astype(np.uint8), logp)
