@@ -24,8 +24,8 @@ class MelodyBatch:
     """Clips to rebuild and the same clips under an augmentation."""
 
     inputs: Tensor  # [B, 32] states
-    moved: Tensor  # [B, 32] what an augmentation makes of them; empty where none is drawn
-    amount: Tensor  # [B, 2] by how much: semitones, doublings
+    moved: Tensor  # [M, 32] what an augmentation makes of the first M of them: half, or none
+    amount: Tensor  # [M, 2] by how much: semitones, doublings
 
     @property
     def reconstructed(self) -> int:
@@ -64,9 +64,7 @@ class MelodySampler:
         random = np.random.default_rng([self.seed, step, 1])
         if self.transpose:
             clips = shifted(clips, random.integers(-5, 7, len(clips)))
-        moved, amount = clips[:0], np.zeros((len(clips), 2), np.float32)
-        if self.augment:
-            moved, amount = augmented(clips, random)
+        moved, amount = augmented(clips[: len(clips) // 2 if self.augment else 0], random)
         states, others = (torch.from_numpy(each.astype(np.int64)).to(self.device) for each in (clips, moved))
         return MelodyBatch(states, others, torch.from_numpy(amount).to(self.device))
 

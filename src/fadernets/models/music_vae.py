@@ -101,8 +101,9 @@ class MusicVAE(nn.Module):
         if len(batch.moved):
             there = self.encode(batch.moved)
             way = self.way(batch.amount)
-            terms["moved"] = self._rebuild(q.z + way, batch.moved, share)
-            terms["axes"] = (there.mean - q.mean - way).square().sum(-1).mean()
+            first = len(batch.moved)
+            terms["moved"] = self._rebuild(q.z[:first] + way, batch.moved, share)
+            terms["axes"] = (there.mean - q.mean[:first] - way).square().sum(-1).mean()
             weights |= {"axes": o.axes}
         loss = torch.stack([weights.get(name, 1.0) * term for name, term in terms.items()]).sum()
         return {"loss": loss, **terms, "beta": loss.new_tensor(beta)}

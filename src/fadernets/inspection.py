@@ -1,0 +1,262 @@
+"""Disentanglement by augmentation (Sections 3.2 to 3.5 of the NIME paper), of any codes and any change of the music.
+
+An augmentation F changes clips by an amount; delta z = encode(F(x)) - encode(x). N clips, A amounts, Z latent size.
+Amounts are measured on a scale on which z is expected to go straight: semitones, doublings of onsets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadernets import grid, melody
+from fadernets.errors import FadernetsError
+from fadernets.grid import LOW, PITCHES
+
+Floats = NDArray[np.float64]
+Encode = Callable[[NDArray[np.uint8]], NDArray[np.floating]]  # clips [N, ...] -> codes [N, Z]
+BATCH = 2048
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """A change of clips by an amount, and where the amounts lie on a straight line."""
+
+    name: str
+    change: Callable[[NDArray[np.uint8], float], NDArray[np.uint8]]  # clips and amount -> as many clips
+    amounts: tuple[float, ...]
+    unit: str
+    scale: Callable[[float], float] = float
+
+
+@dataclass(frozen=True)
+class Group:
+    """What an augmentation does to the codes, and the dimensions in which it shows."""
+
+    name: str
+    unit: str
+    amounts: tuple[float, ...]
+    scale: Floats  # [A] the amounts on their line
+    mean: Floats  # [A, Z] mean delta z of each amount, in the basis (Eq. 5)
+    threshold: float
+    dimensions: NDArray[np.int64]  # of the basis, |mean delta z| >= threshold for the amount where it is largest
+    by_amount: list[NDArray[np.int64]]  # the same for each amount alone
+    linearity: float  # R^2 of the mean delta z against the amount, over the group's dimensions
+    direction: Floats  # [Z] the regression of delta z on the amount, in the standard basis: change of z a unit
+    energy: float  # share of the mean delta z's squared length that lies in the dimensions
+    explained: dict[str, float]  # share of held-out delta z that each explains: dimensions, direction
+    clips: int
+
+    def as_dict(self) -> dict[str, Any]:
+        named = ("name", "unit", "threshold", "linearity", "energy", "explained", "clips")
+        found = {name: getattr(self, name) for name in named}
+        found["amounts"] = list(self.amounts)
+        found["dimensions"] = self.dimensions.tolist()
+        found["by_amount"] = [dimensions.tolist() for dimensions in self.by_amount]
+        found["largest"] = self.mean[:, self.dimensions].round(4).tolist()
+        return found
+
+
+def deltas(encode: Encode, clips: NDArray[np.uint8], augmentation: Augmentation) -> Floats:
+    """[A, N, Z] delta z of each clip under each amount. Raises FadernetsError for a function that does not fit."""
+    codes = _encoded(encode, clips)
+    return np.stack([_encoded(encode, changed(clips, augmentation, a)) - codes for a in augmentation.amounts])
+
+
+def changed(clips: NDArray[np.uint8], augmentation: Augmentation, amount: float) -> NDArray[np.uint8]:
+    """The clips under one amount. Raises FadernetsError where a user's function fails."""
+    try:
+        found = np.asarray(augmentation.change(clips, amount))
+    except Exception as error:
+        raise FadernetsError(f"augmentation {augmentation.name}: {type(error).__name__}: {error}") from error
+    if found.shape != clips.shape or found.min(initial=0) < 0 or found.max(initial=0) > np.iinfo(clips.dtype).max:
+        raise FadernetsError(
+            f"augmentation {augmentation.name}: gave {found.shape} of {found.dtype}, not {clips.shape}"
+        )
+    return found.astype(clips.dtype)
+
+
+def _encoded(encode: Encode, clips: NDArray[np.uint8]) -> Floats:
+    parts = [encode(clips[a : a + BATCH]) for a in range(0, len(clips), BATCH)]
+    return np.concatenate(parts).astype(np.float64)
+
+
+def inspect(
+    encode: Encode,
+    clips: NDArray[np.uint8],
+    augmentation: Augmentation,
+    *,
+    basis: Floats | None = None,
+    threshold: float | None = None,
+    top: int | None = None,
+) -> Group:
+    """The group of dimensions that an augmentation moves.
+
+    basis [Z, Z]: orthonormal rows, the standard basis unless given. threshold: the one of Eq. 4; unless given, the one
+    of `split_threshold`; or as many dimensions as `top`. The direction is fitted on the first half of the clips and
+    both are tried on the second. Raises FadernetsError for a threshold that nothing reaches.
+    """
+    if len(clips) < 2:
+        raise FadernetsError(f"{len(clips)} clips to inspect; at least 2")
+    moved = deltas(encode, clips, augmentation)
+    scale = np.array([augmentation.scale(a) for a in augmentation.amounts])
+    basis = np.eye(moved.shape[-1]) if basis is None else basis
+    mean = moved.mean(1) @ basis.T
+    strength = np.abs(mean).max(0)
+    if top is not None:
+        threshold = float(np.sort(strength)[::-1][min(top, len(strength)) - 1])
+    elif threshold is None:
+        threshold = split_threshold(strength)
+    chosen = np.argsort(-strength, kind="stable")
+    chosen = chosen[strength[chosen] >= threshold]
+    if not len(chosen):
+        raise FadernetsError(
+            f"threshold {threshold:g}: keeps no dimension for {augmentation.name}; the largest mean change is "
+            f"{strength.max():.3g}"
+        )
+    half = len(clips) // 2
+    direction = regress(moved[:, :half], scale)
+    restricted = (direction @ basis.T)[chosen] @ basis[chosen]
+    explained = {
+        name: _explained(moved[:, half:], scale, way)
+        for name, way in (("dimensions", restricted), ("direction", direction))
+    }
+    of_all = float((mean**2).sum())
+    return Group(
+        augmentation.name,
+        augmentation.unit,
+        augmentation.amounts,
+        scale,
+        mean,
+        float(threshold),
+        chosen,
+        [chosen[np.abs(row[chosen]) >= threshold] for row in mean],
+        _linearity(mean[:, chosen], scale),
+        regress(moved, scale),
+        float((mean[:, chosen] ** 2).sum() / of_all) if of_all else 0.0,
+        explained,
+        len(clips),
+    )
+
+
+def split_threshold(strength: Floats) -> float:
+    """Otsu's threshold: the smallest strength [Z] above the cut that leaves least variance within its two sides."""
+    ordered = np.sort(strength)[::-1]
+    if len(ordered) < 2:
+        return float(ordered[0])
+    sides = [ordered[:k].var() * k + ordered[k:].var() * (len(ordered) - k) for k in range(1, len(ordered))]
+    return float(ordered[int(np.argmin(sides))])
+
+
+def regress(moved: Floats, scale: Floats) -> Floats:
+    """[Z] the d of delta z = amount x d that leaves the least squares, of deltas [A, N, Z] at scales [A]."""
+    return np.asarray(np.einsum("a,anz->z", scale, moved) / (np.square(scale).sum() * moved.shape[1]))
+
+
+def _explained(moved: Floats, scale: Floats, way: Floats) -> float:
+    """Share of the deltas' squared length that amount x way accounts for."""
+    left = np.square(moved - scale[:, None, None] * way).sum()
+    total = np.square(moved).sum()
+    return float(1 - left / total) if total else 0.0
+
+
+def _linearity(mean: Floats, scale: Floats) -> float:
+    """R^2 of a line through the origin for each column of mean [A, K], weighted by its length."""
+    slope = scale @ mean / np.square(scale).sum()
+    total = np.square(mean - mean.mean(0)).sum()
+    return float(1 - np.square(mean - scale[:, None] * slope).sum() / total) if total else 0.0
+
+
+def overlap(a: Group, b: Group) -> list[int]:
+    """The dimensions that two groups share, in order."""
+    return sorted(set(a.dimensions.tolist()) & set(b.dimensions.tolist()))
+
+
+def principal(codes: NDArray[np.floating]) -> tuple[Floats, Floats]:
+    """[Z, Z] the principal components of codes [N, Z] as orthonormal rows, and [Z] their variances, largest first."""
+    centred = np.asarray(codes, np.float64) - np.mean(codes, axis=0, dtype=np.float64)
+    values, vectors = np.linalg.eigh(centred.T @ centred / max(len(codes) - 1, 1))
+    return vectors[:, ::-1].T, np.maximum(values[::-1], 0.0)
+
+
+def components_for(variances: Floats, share: float = 0.99) -> int:
+    """How many components hold this share of the variance."""
+    return int(np.searchsorted(np.cumsum(variances) / variances.sum(), share - 1e-12) + 1)
+
+
+# --- clips and augmentations
+
+
+def whole_notes(low: int, high: int) -> melody.States:
+    """[N, 32] two whole notes in every pair of pitches of low..high (Section 3.4)."""
+    pairs = np.stack(np.meshgrid(np.arange(low, high + 1), np.arange(low, high + 1), indexing="ij"), -1).reshape(-1, 2)
+    clips = np.full((len(pairs), melody.STEPS), melody.HOLD, np.uint8)
+    clips[:, 0], clips[:, melody.STEPS // 2] = pairs[:, 0], pairs[:, 1]
+    return clips
+
+
+def transpose_cells(cells: NDArray[np.uint8], semitones: float) -> NDArray[np.uint8]:
+    """[N, 16, 88] every note up by so many semitones; one that would leave the keyboard goes an octave back."""
+    out = np.zeros_like(cells)
+    for pitch in range(PITCHES):
+        there = pitch + int(semitones)
+        there -= 12 * max(-(-(there - PITCHES + 1) // 12), 0)
+        there += 12 * max(-(there // 12), 0) if there < 0 else 0
+        out[..., there] = np.maximum(out[..., there], cells[..., pitch])
+    return out
+
+
+def split_cells(cells: NDArray[np.uint8], parts: float) -> NDArray[np.uint8]:
+    """[N, 16, 88] every note as so many of its pitch, each key as a line of its own."""
+    lines = np.moveaxis(cells, -1, -2)  # [N, 88, 16]
+    pitches = np.arange(PITCHES, dtype=np.uint8)[:, None] + LOW
+    states = np.where(lines == grid.ONSET, pitches, np.where(lines == grid.HOLD, melody.HOLD, melody.REST))
+    found = melody.split(states.astype(np.uint8), int(parts))
+    back = np.where(found < melody.ONSETS, grid.ONSET, np.where(found == melody.HOLD, grid.HOLD, grid.OFF))
+    return np.moveaxis(back, -1, -2).astype(np.uint8)
+
+
+def _log2(amount: float) -> float:
+    return float(np.log2(amount))
+
+
+SEMITONES = tuple(float(p) for p in range(1, 13))
+PARTS = (2.0, 4.0, 8.0, 16.0)
+AUGMENTATIONS: dict[str, dict[str, Augmentation]] = {  # codec -> name -> row
+    "melody": {
+        "pitch": Augmentation("pitch", lambda x, p: melody.transpose(x, int(p)), SEMITONES, "semitones"),
+        "rhythm": Augmentation("rhythm", lambda x, n: melody.split(x, int(n)), PARTS, "notes for one", _log2),
+    },
+    "grid": {
+        "pitch": Augmentation("pitch", transpose_cells, SEMITONES, "semitones"),
+        "rhythm": Augmentation("rhythm", split_cells, PARTS[:3], "notes for one", _log2),
+    },
+}
+
+
+def own_augmentation(path: Any) -> Augmentation:
+    """The `augment(clips, amount)` of a Python file, with its AMOUNTS (1 unless given) and NAME.
+
+    Raises FadernetsError.
+    """
+    import runpy
+
+    try:
+        found = runpy.run_path(str(path))
+    except OSError as error:
+        raise FadernetsError(f"{path}: cannot be read ({error.strerror})") from None
+    except Exception as error:
+        raise FadernetsError(f"{path}: {type(error).__name__}: {error}") from error
+    if not callable(found.get("augment")):
+        raise FadernetsError(f"{path}: has no function augment(clips, amount)")
+    try:
+        amounts: Sequence[float] = tuple(float(a) for a in found.get("AMOUNTS", (1.0,)))
+    except (TypeError, ValueError):
+        amounts = ()
+    if not amounts or not all(np.isfinite(a) and a for a in amounts):
+        raise FadernetsError(f"{path}: AMOUNTS are numbers other than 0, such as (1, 2, 4)")
+    return Augmentation(str(found.get("NAME", path.stem)), found["augment"], tuple(amounts), "amount")
