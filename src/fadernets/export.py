@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets import checkpoints, fit_critic, fit_patterns, habits, onnx_graphs
+from fadernets import checkpoints, fit_critic, fit_patterns, habits, melody_export, onnx_graphs
 from fadernets.attributes import CODED
 from fadernets.batches import find_pairs
 from fadernets.cards import card
@@ -33,10 +33,10 @@ def export(run: Path, folder: Path, *, name: str | None = None, data: Path | Non
     checkpoint = run / "best" if (run / "best" / "config.json").exists() else run
     model, config = checkpoints.load(checkpoint)
     recipe = config["recipe"]
-    if (recipe["name"], config["codec"]) != ("music-fadernets", "grid"):
+    if (recipe["name"], config["codec"]) not in (("music-fadernets", "grid"), ("music-vae", "melody")):
         raise FadernetsError(
             f"{checkpoint}: {recipe['name']} over {config['codec']}; model folders are made of music-fadernets "
-            "over the grid. `fadernets evaluate` takes the run itself"
+            "over the grid and of music-vae. `fadernets evaluate` takes the run itself"
         )
     dataset = Dataset.open(data or Path(recipe["data"]))
     if dataset.hash != config["data"]["hash"]:
@@ -50,7 +50,20 @@ def export(run: Path, folder: Path, *, name: str | None = None, data: Path | Non
     new = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir()
-    options: Any = model.options
+    if config["codec"] == "melody":
+        info = melody_export.fill(new, model, config, dataset, name or folder.name)
+    else:
+        info = _fill(new, model, config, dataset, name or folder.name)
+    (new / "model.json").write_text(json.dumps(info) + "\n", encoding="utf-8")
+    (new / "README.md").write_text(card(info), encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    new.rename(folder)
+    return folder
+
+
+def _fill(new: Path, model: Any, config: dict[str, Any], dataset: Dataset, name: str) -> dict[str, Any]:
+    """Write the graphs of a model of segments and return what model.json is to say."""
+    recipe, options = config["recipe"], model.options
     weights = {k: v.detach().numpy().astype(np.float32) for k, v in model.state_dict().items()}
     graphs = {
         "encoder": onnx_graphs.encoder(weights, options.z, options.encoder),
@@ -66,7 +79,7 @@ def export(run: Path, folder: Path, *, name: str | None = None, data: Path | Non
     means = {n: weights[f"means.{n}"].tolist() for n in CODES} if options.clusters else {}
     info = {
         "format": FORMAT,
-        "name": name or folder.name,
+        "name": name,
         "codec": config["codec"],
         "recipe": recipe,
         "data": config["data"],
@@ -86,11 +99,7 @@ def export(run: Path, folder: Path, *, name: str | None = None, data: Path | Non
     info["patterns"] = patterns and patterns.as_dict()
     critic = fit_critic.fit(Engine(new, info), dataset, rows)  # on candidates with those patterns
     info["critic"] = critic and critic.as_dict()
-    (new / "model.json").write_text(json.dumps(info) + "\n", encoding="utf-8")
-    (new / "README.md").write_text(card(info), encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    new.rename(folder)
-    return folder
+    return info
 
 
 def _rows(data: Dataset, recipe: dict[str, Any], split: str) -> NDArray[np.int64]:

@@ -1,7 +1,7 @@
 """Disentanglement by augmentation (Sections 3.2 to 3.5 of the NIME paper), of any codes and any change of the music.
 
 An augmentation F changes clips by an amount; delta z = encode(F(x)) - encode(x). N clips, A amounts, Z latent size.
-Amounts are measured on a scale on which z is expected to go straight: semitones, doublings of onsets.
+How far a clip went is measured on a line along which z is expected to go straight: semitones, doublings of onsets.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ BATCH = 2048
 
 @dataclass(frozen=True)
 class Augmentation:
-    """A change of clips by an amount, and where the amounts lie on a straight line."""
+    """A change of clips by an amount, and how far it took each clip on a straight line."""
 
     name: str
     change: Callable[[NDArray[np.uint8], float], NDArray[np.uint8]]  # clips and amount -> as many clips
     amounts: tuple[float, ...]
     unit: str
-    scale: Callable[[float], float] = float
+    far: Callable[[NDArray[np.uint8], NDArray[np.uint8]], Floats] | None = None  # [N] of clips and changed ones; or the
+    # amount itself
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Group:
     name: str
     unit: str
     amounts: tuple[float, ...]
-    scale: Floats  # [A] the amounts on their line
+    scale: Floats  # [A] the amounts on their line, means over the clips
     mean: Floats  # [A, Z] mean delta z of each amount, in the basis (Eq. 5)
     threshold: float
     dimensions: NDArray[np.int64]  # of the basis, |mean delta z| >= threshold for the amount where it is largest
@@ -61,10 +62,19 @@ class Group:
         return found
 
 
-def deltas(encode: Encode, clips: NDArray[np.uint8], augmentation: Augmentation) -> Floats:
-    """[A, N, Z] delta z of each clip under each amount. Raises FadernetsError for a function that does not fit."""
+def deltas(encode: Encode, clips: NDArray[np.uint8], augmentation: Augmentation) -> tuple[Floats, Floats]:
+    """[A, N, Z] delta z of each clip under each amount, and [A, N] how far each went.
+
+    Raises FadernetsError for a function that does not fit.
+    """
     codes = _encoded(encode, clips)
-    return np.stack([_encoded(encode, changed(clips, augmentation, a)) - codes for a in augmentation.amounts])
+    moved, scale = [], []
+    for amount in augmentation.amounts:
+        after = changed(clips, augmentation, amount)
+        moved.append(_encoded(encode, after) - codes)
+        far = np.full(len(clips), amount) if augmentation.far is None else augmentation.far(clips, after)
+        scale.append(np.nan_to_num(far))
+    return np.stack(moved), np.stack(scale)
 
 
 def changed(clips: NDArray[np.uint8], augmentation: Augmentation, amount: float) -> NDArray[np.uint8]:
@@ -102,8 +112,7 @@ def inspect(
     """
     if len(clips) < 2:
         raise FadernetsError(f"{len(clips)} clips to inspect; at least 2")
-    moved = deltas(encode, clips, augmentation)
-    scale = np.array([augmentation.scale(a) for a in augmentation.amounts])
+    moved, scale = deltas(encode, clips, augmentation)
     basis = np.eye(moved.shape[-1]) if basis is None else basis
     mean = moved.mean(1) @ basis.T
     strength = np.abs(mean).max(0)
@@ -119,10 +128,10 @@ def inspect(
             f"{strength.max():.3g}"
         )
     half = len(clips) // 2
-    direction = regress(moved[:, :half], scale)
+    direction = regress(moved[:, :half], scale[:, :half])
     restricted = (direction @ basis.T)[chosen] @ basis[chosen]
     explained = {
-        name: _explained(moved[:, half:], scale, way)
+        name: _explained(moved[:, half:], scale[:, half:], way)
         for name, way in (("dimensions", restricted), ("direction", direction))
     }
     of_all = float((mean**2).sum())
@@ -130,12 +139,12 @@ def inspect(
         augmentation.name,
         augmentation.unit,
         augmentation.amounts,
-        scale,
+        scale.mean(1),
         mean,
         float(threshold),
         chosen,
         [chosen[np.abs(row[chosen]) >= threshold] for row in mean],
-        _linearity(mean[:, chosen], scale),
+        _linearity(mean[:, chosen], scale.mean(1)),
         regress(moved, scale),
         float((mean[:, chosen] ** 2).sum() / of_all) if of_all else 0.0,
         explained,
@@ -153,13 +162,13 @@ def split_threshold(strength: Floats) -> float:
 
 
 def regress(moved: Floats, scale: Floats) -> Floats:
-    """[Z] the d of delta z = amount x d that leaves the least squares, of deltas [A, N, Z] at scales [A]."""
-    return np.asarray(np.einsum("a,anz->z", scale, moved) / (np.square(scale).sum() * moved.shape[1]))
+    """[Z] the d of delta z = how far x d that leaves the least squares, of deltas [A, N, Z] that went [A, N] far."""
+    return np.asarray(np.einsum("an,anz->z", scale, moved) / max(np.square(scale).sum(), 1e-12))
 
 
 def _explained(moved: Floats, scale: Floats, way: Floats) -> float:
     """Share of the deltas' squared length that amount x way accounts for."""
-    left = np.square(moved - scale[:, None, None] * way).sum()
+    left = np.square(moved - scale[..., None] * way).sum()
     total = np.square(moved).sum()
     return float(1 - left / total) if total else 0.0
 
@@ -220,20 +229,42 @@ def split_cells(cells: NDArray[np.uint8], parts: float) -> NDArray[np.uint8]:
     return np.moveaxis(back, -1, -2).astype(np.uint8)
 
 
-def _log2(amount: float) -> float:
-    return float(np.log2(amount))
+def _semitones(before: melody.States, after: melody.States) -> Floats:
+    return melody.mean_pitch(after) - melody.mean_pitch(before)
+
+
+def _doublings(before: melody.States, after: melody.States) -> Floats:
+    return np.asarray(np.log2(np.maximum(melody.onsets(after), 1) / np.maximum(melody.onsets(before), 1)))
+
+
+def _cell_semitones(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Floats:
+    means = []
+    for cells in (before, after):
+        onset = (cells == grid.ONSET).sum(-2)  # [N, 88]
+        means.append(onset @ np.arange(PITCHES) / np.maximum(onset.sum(-1), 1))
+    return np.asarray(means[1] - means[0])
+
+
+def _cell_doublings(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Floats:
+    counts = [np.maximum((cells == grid.ONSET).sum((-1, -2)), 1) for cells in (before, after)]
+    return np.asarray(np.log2(counts[1] / counts[0]))
+
+
+def _share_of_notes(clips: melody.States, parts: float) -> melody.States:
+    """Split, or with fewer than one part merged."""
+    return melody.split(clips, int(parts)) if parts >= 1 else melody.merge(clips, parts)
 
 
 SEMITONES = tuple(float(p) for p in range(1, 13))
 PARTS = (2.0, 4.0, 8.0, 16.0)
 AUGMENTATIONS: dict[str, dict[str, Augmentation]] = {  # codec -> name -> row
     "melody": {
-        "pitch": Augmentation("pitch", lambda x, p: melody.transpose(x, int(p)), SEMITONES, "semitones"),
-        "rhythm": Augmentation("rhythm", lambda x, n: melody.split(x, int(n)), PARTS, "notes for one", _log2),
+        "pitch": Augmentation("pitch", lambda x, p: melody.transpose(x, int(p)), SEMITONES, "semitones", _semitones),
+        "rhythm": Augmentation("rhythm", _share_of_notes, PARTS, "notes for one", _doublings),
     },
     "grid": {
-        "pitch": Augmentation("pitch", transpose_cells, SEMITONES, "semitones"),
-        "rhythm": Augmentation("rhythm", split_cells, PARTS[:3], "notes for one", _log2),
+        "pitch": Augmentation("pitch", transpose_cells, SEMITONES, "semitones", _cell_semitones),
+        "rhythm": Augmentation("rhythm", split_cells, PARTS[:3], "notes for one", _cell_doublings),
     },
 }
 

@@ -1,7 +1,8 @@
 """MusicVAE with GRUs for two-bar melodies (Section 2.2 of the NIME paper; Roberts et al. 2017).
 
 A bidirectional GRU reads 32 states, a GRU that is fed z at every step writes them, with scheduled sampling. Beyond the
-paper: with `axes` above 0 the first two dimensions are trained to be the knobs, pitch and rhythm.
+paper: with `axes` above 0 the first half of z is for pitches and the second, from which onsets, holds and rests are read
+alone, for rhythm; the first dimension of each is trained to be its knob.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fadernets import losses, melody, schedules
-from fadernets.blocks import GRUEncoder, Posterior
+from fadernets.blocks import GRUEncoder, Posterior, SequenceDecoder
 from fadernets.melody_batches import MelodyBatch
 
-PITCH, RHYTHM = 0, 1  # dimensions of the trained knobs
 UNITS = (1 / 6, 1.0)  # of a code, a semitone and a doubling of onsets
+KINDS = 3  # onset, hold, rest
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class MelodyOptions:
     beta: float = 0.1  # weight of the KL term (Section 3)
     beta_start: float = 0.0
     beta_ramp: float = 0.2
-    axes: float = 0.0  # weight of the knobs' terms; 0: the paper's model
+    axes: float = 0.0  # weight of a change of z that is not the knob's own; 0: the paper's model
+    rhythm: int = 128  # hidden size of what reads the rhythm; with axes alone
 
 
 class MelodyDecoder(nn.Module):
@@ -65,6 +67,11 @@ class MelodyDecoder(nn.Module):
         return torch.stack(found, 1)
 
 
+def kinds(states: Tensor) -> Tensor:
+    """[B, 32] 0 onset, 1 hold, 2 rest."""
+    return (states - (melody.ONSETS - 1)).clamp(min=0)
+
+
 def before(states: Tensor) -> Tensor:
     """[B, 32] the state before each step."""
     return F.pad(states[:, :-1], (1, 0), value=melody.STATES)
@@ -81,6 +88,8 @@ class MusicVAE(nn.Module):
         self.embed = nn.Embedding(melody.STATES, options.embedding)
         self.encoder = GRUEncoder(options.embedding, options.encoder, options.z)
         self.decoder = MelodyDecoder(options)
+        self.half = options.z // 2
+        self.rhythm = SequenceDecoder(KINDS, options.rhythm, options.z - self.half) if options.axes else None
 
     def encode(self, states: Tensor) -> Posterior:
         """states [B, 32] -> q(z|X)."""
@@ -98,6 +107,8 @@ class MusicVAE(nn.Module):
             "kl": losses.standard_kl(q.mean, q.log_variance).mean(),
         }
         weights = {"kl": beta}
+        if self.rhythm is not None:
+            terms["rhythm"] = self.rhythm.loss(q.z[:, self.half :], kinds(batch.inputs))
         if len(batch.moved):
             there = self.encode(batch.moved)
             way = self.way(batch.amount)
@@ -110,8 +121,9 @@ class MusicVAE(nn.Module):
 
     def way(self, amount: Tensor) -> Tensor:
         """[B, Z] where in the space of codes an amount [B, 2] of semitones and doublings leads."""
-        units = amount.new_tensor(UNITS)
-        return F.pad(amount * units, (0, self.options.z - len(UNITS)))
+        pitch, rhythm = (amount * amount.new_tensor(UNITS)).split(1, -1)
+        z = self.options.z
+        return torch.cat([F.pad(pitch, (0, self.half - 1)), F.pad(rhythm, (0, z - self.half - 1))], -1)
 
     def _rebuild(self, z: Tensor, target: Tensor, share: float) -> Tensor:
         """Cross entropy in nats, summed over the steps, mean over the batch. A `share` of what is fed back is what the

@@ -1,0 +1,231 @@
+"""Pitch and rhythm knobs of a melody (Section 4 of the NIME paper): its own way, and a way that lands.
+
+The paper adds an amount to the few dimensions of a knob and decodes. `knob`, the default, moves along the direction
+that the augmentations take, searches the amount until the clip measures what was asked, and keeps what nobody touched: with
+the rhythm knob at rest every onset stays where it is, with the pitch knob at rest notes keep to the source's pitches.
+C clips of 32 states, Z latent size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadernets import melody
+from fadernets.errors import FadernetsError
+from fadernets.keys import estimate
+from fadernets.melody import HOLD, ONSETS, REST, STATES, STEPS, States
+from fadernets.melody_engine import Latents, MelodyEngine
+
+Floats = NDArray[np.float64]
+CONTROLS = ("knob", "paper")
+MOST_REST = 4.0  # standard deviations
+NEVER = -1e4
+MARGIN = 1.0  # nats that the source's own state is ahead by, at faithfulness 1
+NEAR = 0.6  # nats a semitone, away from the source's pitch, with the pitch knob at rest
+AMOUNTS = (0.6, 1.0, 1.5)  # times what is asked: the first round of the search
+BIASES = (-2.5, 0.0, 2.5)  # nats, on onsets: the first round where the rhythm is asked for
+ROUNDS = 3
+PITCH_NEAR, ONSETS_NEAR = 0.1, 0.01  # semitones, doublings: landed
+SCALES = (np.array([0, 2, 4, 5, 7, 9, 11]), np.array([0, 2, 3, 5, 7, 8, 10, 11]))  # major; minor with both sevenths
+
+
+@dataclass(frozen=True)
+class Turn:
+    """How far each knob goes, in units of its mean effect."""
+
+    pitch: float = 0.0  # semitones of mean pitch
+    rhythm: float = 0.0  # doublings of the number of onsets
+    rest: float = 0.0  # standard deviations of the codes, along a direction drawn by seed
+    control: str = "knob"  # or "paper"
+    faithfulness: float = 1.0
+    chromatic: bool = False  # knob: leave the pitch classes of the melody's key
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.control not in CONTROLS:
+            raise FadernetsError(f"control {self.control!r}; allowed: {', '.join(CONTROLS)}")
+
+    @property
+    def at_rest(self) -> bool:
+        return not (self.pitch or self.rhythm or self.rest)
+
+
+def turn(engine: MelodyEngine, clips: States, knobs: Turn, classes: NDArray[np.bool_] | None = None) -> States:
+    """[C, 32] the clips with knobs turned; those without an onset, and all at rest, come back as they are.
+
+    classes [12]: which pitch classes are in key (any, unless given).
+    """
+    out = clips.copy()
+    rows = np.flatnonzero(melody.onsets(clips) > 0)
+    if knobs.at_rest or not len(rows):
+        return out
+    codes = engine.encode(clips[rows])
+    if knobs.control == "paper":
+        z = codes + way(engine, knobs)
+        out[rows] = melody.tidy(engine.decode(z).states, held=True)
+        return out
+    out[rows] = _landed(engine, clips[rows], codes, knobs, classes)
+    return out
+
+
+def way(
+    engine: MelodyEngine, knobs: Turn, pitch: Floats | float | None = None, rhythm: Floats | float | None = None
+) -> Latents:
+    """[..., Z] where the knobs lead; pitch and rhythm: amounts [...] in place of the asked ones."""
+    amounts = {
+        "pitch": np.asarray(knobs.pitch if pitch is None else pitch, np.float64),
+        "rhythm": np.asarray(knobs.rhythm if rhythm is None else rhythm, np.float64),
+    }
+    total = np.zeros((*np.broadcast(*amounts.values()).shape, engine.z))
+    for name, amount in amounts.items():
+        total = total + amount[..., None] * unit(engine, name, knobs.control)
+    if knobs.rest:
+        total = total + knobs.rest * aside(engine, knobs.control, knobs.seed)
+    return total.astype(np.float32)
+
+
+def unit(engine: MelodyEngine, knob: str, control: str) -> Floats:
+    """[Z] the change of z by a semitone or a doubling."""
+    row = engine.info["knobs"][knob]
+    if control == "knob":
+        return np.asarray(row["direction"], np.float64)
+    found = np.zeros(engine.z)
+    found[row["dimensions"]] = row["change"]
+    return found
+
+
+def aside(engine: MelodyEngine, control: str, seed: int) -> Floats:
+    """[Z] one standard deviation of the codes along a random direction that turns neither knob (Section 4.3)."""
+    spread = np.asarray(engine.info["spread"], np.float64)
+    found = np.random.default_rng([seed, 7]).standard_normal(engine.z) * spread
+    if control == "paper":
+        for row in engine.info["knobs"].values():
+            found[row["dimensions"]] = 0.0
+        return found
+    basis = np.linalg.qr(np.stack([unit(engine, name, control) for name in engine.info["knobs"]]).T)[0]
+    return np.asarray(found - basis @ (basis.T @ found))
+
+
+def classes_of(states: States) -> NDArray[np.bool_]:
+    """[12] the pitch classes of a melody's key, and those that it has itself."""
+    heard = melody.sounding(states)
+    weights = np.bincount(heard[heard >= 0] % 12, minlength=12).astype(np.float64)
+    key = int(estimate(weights[None])[0])
+    allowed = weights > 0
+    allowed[(SCALES[key // 12] + key) % 12] = True
+    return np.asarray(allowed)
+
+
+# --- landing
+
+
+@dataclass(frozen=True)
+class _Try:
+    """Candidates of each clip. K a clip."""
+
+    pitch: Floats  # [C, K] amounts
+    rhythm: Floats
+    bias: Floats  # [C, K] nats, on onsets
+
+
+def _landed(
+    engine: MelodyEngine, clips: States, codes: Latents, knobs: Turn, classes: NDArray[np.bool_] | None
+) -> States:
+    sway = _sway(engine, clips, codes, knobs, classes)
+    count = melody.onsets(clips).astype(np.float64)
+    asked_pitch = melody.mean_pitch(clips) + knobs.pitch
+    asked_onsets = np.clip(np.round(count * 2.0**knobs.rhythm), 1, STEPS)
+    best, cost = clips.copy(), np.full(len(clips), np.inf)
+    at = np.zeros((3, len(clips)))  # amounts and bias of the best
+    trial = _first(len(clips), knobs)
+    for _ in range(ROUNDS):
+        size = trial.pitch.shape[1]
+        z = codes[:, None] + way(engine, knobs, trial.pitch, trial.rhythm)
+        offset = np.repeat(sway[:, None], size, axis=1)
+        offset[..., :ONSETS] += trial.bias[..., None, None]
+        found = engine.decode(z.reshape(-1, engine.z), offset=offset.reshape(-1, STEPS, STATES)).states
+        found = melody.tidy(found, held=True).reshape(len(clips), size, STEPS)
+        costs = _cost(found, clips, asked_pitch, asked_onsets, knobs)
+        pick = costs.argmin(1)
+        each = np.arange(len(clips))
+        better = costs[each, pick] < cost
+        best = np.where(better[:, None], found[each, pick], best).astype(np.uint8)
+        at = np.where(better, np.stack([v[each, pick] for v in (trial.pitch, trial.rhythm, trial.bias)]), at)
+        cost = np.where(better, costs[each, pick], cost)
+        away_pitch = asked_pitch - melody.mean_pitch(best)
+        away_onsets = np.log2(asked_onsets / np.maximum(melody.onsets(best), 1))
+        if not ((np.abs(np.nan_to_num(away_pitch)) > PITCH_NEAR) | (np.abs(away_onsets) > ONSETS_NEAR)).any():
+            break
+        trial = _next(at, np.nan_to_num(away_pitch), away_onsets, knobs)
+    return best
+
+
+def _first(clips: int, knobs: Turn) -> _Try:
+    scale = np.tile(AMOUNTS, (clips, 1))
+    bias = np.zeros_like(scale)
+    if knobs.rhythm:
+        scale, bias = np.repeat(scale, len(BIASES), axis=1), np.tile(BIASES, (clips, len(AMOUNTS)))
+    return _Try(scale * knobs.pitch, scale * knobs.rhythm, bias)
+
+
+def _next(at: Floats, away_pitch: Floats, away_onsets: Floats, knobs: Turn) -> _Try:
+    """Steps from the best, about as far as it is away: half, once and twice."""
+    steps = np.array([0.5, 1.0, 2.0])
+    pitch, rhythm, bias = (np.repeat(v[:, None], len(steps), axis=1) for v in at)
+    if knobs.pitch:
+        pitch = pitch + away_pitch[:, None] * steps
+    if knobs.rhythm:
+        bias = bias + 3.0 * away_onsets[:, None] * steps
+    return _Try(pitch, rhythm, bias)
+
+
+def _cost(found: States, clips: States, asked_pitch: Floats, asked_onsets: Floats, knobs: Turn) -> Floats:
+    """[C, K] how far candidates [C, K, 32] are from what is asked and, by little, from the source's line."""
+    pitch = np.abs(melody.mean_pitch(found) - asked_pitch[:, None])
+    rhythm = np.abs(np.log2(np.maximum(melody.onsets(found), 0.5) / asked_onsets[:, None]))
+    if knobs.rest:  # the rest may take both along
+        pitch, rhythm = pitch * bool(knobs.pitch), rhythm * bool(knobs.rhythm)
+    lost = ((clips < ONSETS)[:, None] & (found >= ONSETS)).mean(-1)
+    return np.asarray(np.nan_to_num(pitch, nan=12.0) + 6.0 * rhythm + 0.5 * lost)
+
+
+def _sway(
+    engine: MelodyEngine, clips: States, codes: Latents, knobs: Turn, classes: NDArray[np.bool_] | None
+) -> NDArray[np.float32]:
+    """[C, 32, 130] nats that keep a decode to its source: at rest they make it the source, state for state."""
+    logp = engine.decode(codes, forced=clips).log_probabilities
+    own = np.take_along_axis(logp, clips[..., None].astype(np.int64), -1)
+    ahead = (logp.max(-1, keepdims=True) - own) + MARGIN
+    sway = np.zeros_like(logp)
+    np.put_along_axis(sway, clips[..., None].astype(np.int64), knobs.faithfulness * ahead, -1)
+    onset = clips < ONSETS
+    if not knobs.rhythm and not knobs.rest:  # every onset, hold and rest stays where it is
+        sway[..., :ONSETS] = np.where(onset[..., None], sway[..., :ONSETS], NEVER)
+        sway[..., HOLD] = np.where(clips == HOLD, 0.0, NEVER)
+        sway[..., REST] = np.where(clips == REST, 0.0, NEVER)
+    elif not knobs.pitch and not knobs.rest:
+        heard = melody.sounding(clips).astype(np.float32)
+        away = np.abs(np.arange(ONSETS, dtype=np.float32) - heard[..., None])
+        sway[..., :ONSETS] -= np.where(heard[..., None] >= 0, NEAR * knobs.faithfulness * away, 0.0)
+    if classes is not None and not knobs.chromatic:
+        own_pitches = np.zeros((len(clips), ONSETS), bool)
+        rows, steps = np.nonzero(onset)
+        own_pitches[rows, clips[rows, steps]] = True
+        outside = ~classes[np.arange(ONSETS) % 12] & ~own_pitches
+        sway[..., :ONSETS] += np.where(outside, NEVER, 0.0)[:, None]
+    return sway
+
+
+def random_dimensions(engine: MelodyEngine, knob: str, seed: int) -> Latents:
+    """[Z] the paper's control of its control (Figures 6b and 7b): the same change as a unit of the knob, in as many
+    dimensions drawn from those that belong to neither."""
+    row = engine.info["knobs"][knob]
+    taken = {d for other in engine.info["knobs"].values() for d in other["dimensions"]}
+    free = np.array([d for d in range(engine.z) if d not in taken])
+    found = np.zeros(engine.z, np.float32)
+    chosen = np.random.default_rng([seed, 11]).choice(free, len(row["dimensions"]), replace=False)
+    found[chosen] = row["change"]
+    return found
