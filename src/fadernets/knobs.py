@@ -1,8 +1,9 @@
 """Pitch and rhythm knobs of a melody (Section 4 of the NIME paper): its own way, and a way that lands.
 
 The paper adds an amount to the few dimensions of a knob and decodes. `knob`, the default, moves along the direction
-that the augmentations take, searches the amount until the clip measures what was asked, and keeps what nobody touched: with
-the rhythm knob at rest every onset stays where it is, with the pitch knob at rest notes keep to the source's pitches.
+that the augmentations take, searches the amount until the clip measures what was asked, and keeps what nobody
+touched: with the rhythm knob at rest every onset stays where it is, with the pitch knob at rest notes keep to the
+source's pitches.
 C clips of 32 states, Z latent size.
 """
 

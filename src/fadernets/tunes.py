@@ -31,7 +31,7 @@ class Tune:
     placed: grid.Placed
     states: States  # [T]
     at: NDArray[np.int64]  # [C, 32] the step of each step of a clip, -1 where the clip goes on behind it
-    hidden: int  # notes of the track under its skyline
+    hidden: NDArray[np.int64]  # positions of the track's other notes: under its skyline, or on no grid
     snapped: int  # notes whose onset lies off the grid
 
     @property
@@ -52,13 +52,18 @@ class Tune:
         return melody.decode(self.states)
 
 
-def read(piece: Piece, track: int, *, regrid: bool = False, windows: Windows | None = None) -> Tune:
+def read(
+    piece: Piece, track: int, *, regrid: bool = False, windows: Windows | None = None, without: NDArray | None = None
+) -> Tune:
     """The melody of a track: its skyline, snapped to sixteenths.
 
     Raises FadernetsError for a track without notes and for a metre that does not fit two bars of 4/4 into a clip
-    unless `regrid` cuts by quarter-beats; windows: those of an earlier reading of the same piece.
+    unless `regrid` cuts by quarter-beats. windows: those of an earlier reading of the same piece; without: notes that
+    were no melody there.
     """
     mine = np.flatnonzero(piece.notes["track"] == track)
+    if without is not None:
+        mine = mine[~np.isin(_plain(piece.notes[mine]), _plain(without))]
     if not len(mine):
         raise FadernetsError("the melody's track has no notes")
     if regrid:
@@ -69,7 +74,8 @@ def read(piece: Piece, track: int, *, regrid: bool = False, windows: Windows | N
     whole = replace(piece, notes=piece.notes[mine])
     placed = grid.place(whole, windows)
     rows = np.column_stack([placed.onset, placed.end, whole.notes["pitch"].astype(np.int64)])
-    line = melody.skyline(rows) & (placed.onset < windows.n_steps)
+    line = np.zeros(len(rows), bool)
+    line[placed.on_grid] = melody.skyline(rows[placed.on_grid])
     chosen = replace(piece, notes=whole.notes[line])
     states = melody.encode(rows[line], windows.n_steps)
     away = np.abs(windows.step_ticks(placed.onset[line]) - chosen.notes["onset"])
@@ -81,9 +87,14 @@ def read(piece: Piece, track: int, *, regrid: bool = False, windows: Windows | N
         grid.place(chosen, windows),
         states,
         clip_steps(windows),
-        int((~line).sum()),
+        mine[~line],
         snapped,
     )
+
+
+def _plain(notes: NDArray) -> NDArray:
+    """Notes as they are told apart, whatever their track's number has become."""
+    return notes[["onset", "end", "pitch", "velocity"]]
 
 
 def clip_steps(windows: Windows) -> NDArray[np.int64]:

@@ -1,8 +1,8 @@
 """MusicVAE with GRUs for two-bar melodies (Section 2.2 of the NIME paper; Roberts et al. 2017).
 
 A bidirectional GRU reads 32 states, a GRU that is fed z at every step writes them, with scheduled sampling. Beyond the
-paper: with `axes` above 0 the first half of z is for pitches and the second, from which onsets, holds and rests are read
-alone, for rhythm; the first dimension of each is trained to be its knob.
+paper: with `axes` above 0 the first half of z is for pitches and the second, from which onsets, holds and rests are
+read alone, for rhythm; the first dimension of each is trained to be its knob.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ class MusicVAE(nn.Module):
         self.embed = nn.Embedding(melody.STATES, options.embedding)
         self.encoder = GRUEncoder(options.embedding, options.encoder, options.z)
         self.decoder = MelodyDecoder(options)
-        self.half = options.z // 2
-        self.rhythm = SequenceDecoder(KINDS, options.rhythm, options.z - self.half) if options.axes else None
+        self.middle = options.z // 2
+        self.rhythm = SequenceDecoder(KINDS, options.rhythm, options.z - self.middle) if options.axes else None
 
     def encode(self, states: Tensor) -> Posterior:
         """states [B, 32] -> q(z|X)."""
@@ -108,7 +108,7 @@ class MusicVAE(nn.Module):
         }
         weights = {"kl": beta}
         if self.rhythm is not None:
-            terms["rhythm"] = self.rhythm.loss(q.z[:, self.half :], kinds(batch.inputs))
+            terms["rhythm"] = self.rhythm.loss(q.z[:, self.middle :], kinds(batch.inputs))
         if len(batch.moved):
             there = self.encode(batch.moved)
             way = self.way(batch.amount)
@@ -123,7 +123,7 @@ class MusicVAE(nn.Module):
         """[B, Z] where in the space of codes an amount [B, 2] of semitones and doublings leads."""
         pitch, rhythm = (amount * amount.new_tensor(UNITS)).split(1, -1)
         z = self.options.z
-        return torch.cat([F.pad(pitch, (0, self.half - 1)), F.pad(rhythm, (0, z - self.half - 1))], -1)
+        return torch.cat([F.pad(pitch, (0, self.middle - 1)), F.pad(rhythm, (0, z - self.middle - 1))], -1)
 
     def _rebuild(self, z: Tensor, target: Tensor, share: float) -> Tensor:
         """Cross entropy in nats, summed over the steps, mean over the batch. A `share` of what is fed back is what the

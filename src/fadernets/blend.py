@@ -1,0 +1,265 @@
+"""Two melodies and what lies between them: the two-way interpolation of Section 4.4 of the NIME paper.
+
+From the top row to the bottom the pitch group of the codes goes from A to B, from the left column to the right the
+rhythm group, and what belongs to neither by the Manhattan distance: each group once, by SLERP with the true angle
+between the two codes' groups. Top left is A itself, bottom right B. R rows, K columns, C clips, Z latent size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadernets import melody, rolls, tunes
+from fadernets.errors import FadernetsError
+from fadernets.files import write_atomic
+from fadernets.knobs import CONTROLS
+from fadernets.melody import STEPS, States
+from fadernets.melody_edit import number, oddities
+from fadernets.melody_engine import Latents, MelodyEngine
+from fadernets.midi import Document
+from fadernets.notes import ROLL_NOTE, make_notes
+from fadernets.tunes import Tune
+
+MOST = 16  # rows or columns
+TPQ = 480
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two melodies, as clips."""
+
+    name: str
+    tune: Tune
+    clips: States  # [C, 32], repeated to the length of the longer one
+    velocity: NDArray[np.float64]  # [C * 32] how loud the note nearest to each step is
+    tempo: float  # microseconds a quarter-beat
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Every cell of the grid, and what was said of the sources."""
+
+    a: Side
+    b: Side
+    cells: States  # [R, K, C, 32]
+    warnings: list[str]
+
+
+def groups(engine: MelodyEngine, control: str) -> dict[str, NDArray[np.int64]]:
+    """The dimensions of the pitch group and of the rhythm group: those that the model was trained to keep them in, or
+    with the paper's control (and a model without such) those that augmentation found."""
+    trained = engine.info.get("groups")
+    if control != "paper" and trained:
+        return {name: np.arange(*span) for name, span in trained.items()}
+    found = {name: np.array(row["dimensions"], np.int64) for name, row in engine.info["knobs"].items()}
+    found["rhythm"] = np.setdiff1d(found["rhythm"], found["pitch"])  # each dimension once
+    return found
+
+
+def slerp(a: NDArray[np.floating], b: NDArray[np.floating], t: float) -> NDArray[np.float64]:
+    """[..., D] from a at t = 0 to b at t = 1 along the arc between them; along the line where they lie on one."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    lengths = np.linalg.norm(a, axis=-1, keepdims=True) * np.linalg.norm(b, axis=-1, keepdims=True)
+    cosine = np.clip((a * b).sum(-1, keepdims=True) / np.maximum(lengths, 1e-12), -1, 1)
+    angle = np.arccos(cosine)
+    sine = np.sin(angle)
+    straight = (sine < 1e-6) | (lengths < 1e-12)
+    safe = np.where(straight, 1.0, sine)
+    first = np.where(straight, 1 - t, np.sin((1 - t) * angle) / safe)
+    second = np.where(straight, t, np.sin(t * angle) / safe)
+    return np.asarray(first * a + second * b)
+
+
+def between(a: Latents, b: Latents, of: dict[str, NDArray[np.int64]], rows: int, columns: int) -> NDArray[np.float32]:
+    """[R, K, C, Z] the codes of every cell, of codes [C, Z]."""
+    rest = np.setdiff1d(np.arange(a.shape[-1]), np.concatenate([of["pitch"], of["rhythm"]]))
+    out = np.empty((rows, columns, *a.shape), np.float32)
+    for i in range(rows):
+        for j in range(columns):
+            down, right = i / max(rows - 1, 1), j / max(columns - 1, 1)
+            both = (i + j) / max(rows + columns - 2, 1)  # Manhattan distance to A over that between A and B
+            for dimensions, t in ((of["pitch"], down), (of["rhythm"], right), (rest, both)):
+                out[i, j][..., dimensions] = slerp(a[..., dimensions], b[..., dimensions], t)
+    return out
+
+
+def interpolate(engine: MelodyEngine, a: States, b: States, rows: int, columns: int, control: str = "knob") -> States:
+    """[R, K, C, 32] every cell of the grid between clips a and b [C, 32]; the corners are a and b themselves."""
+    codes = engine.encode(np.concatenate([a, b]))
+    z = between(codes[: len(a)], codes[len(a) :], groups(engine, control), rows, columns)
+    found = engine.decode(z.reshape(-1, engine.z)).states.reshape(rows, columns, len(a), STEPS)
+    found = melody.tidy(found, held=True)
+    found[0, 0], found[-1, -1] = a, b
+    return found
+
+
+def blend(
+    engine: MelodyEngine,
+    sources: tuple[Path, Path],
+    size: tuple[int, int],
+    *,
+    tracks: tuple[str | None, str | None] = (None, None),
+    regrid: bool = False,
+    control: str = "knob",
+) -> Blend:
+    """The grid between the melodies of two files. The shorter one is repeated from its start. Raises FadernetsError."""
+    rows, columns = size
+    if not (1 < rows <= MOST and 1 < columns <= MOST):
+        raise FadernetsError(f"--grid {rows}x{columns}: needs 2..{MOST} rows and columns")
+    if control not in CONTROLS:
+        raise FadernetsError(f"control {control!r}; allowed: {', '.join(CONTROLS)}")
+    warnings: list[str] = []
+    read = [
+        _read(path, track, option, regrid, warnings)
+        for path, track, option in zip(sources, tracks, ("--track-a", "--track-b"), strict=True)
+    ]
+    longest = max(len(side.clips) for side in read)
+    for side in read:
+        if len(side.clips) < longest:
+            bars = melody.BARS
+            warnings.append(f"{side.name}: {bars * len(side.clips)} bars, repeated from the start to {bars * longest}")
+    a, b = (_repeated(side, longest) for side in read)
+    return Blend(a, b, interpolate(engine, a.clips, b.clips, rows, columns, control), warnings)
+
+
+def _read(path: Path, track: str | None, option: str, regrid: bool, warnings: list[str]) -> Side:
+    document = Document(path)
+    piece = document.piece
+    try:
+        tune = tunes.read(piece, tunes.choose_track(piece, track, option), regrid=regrid)
+        warnings += [f"{path.name}: {text}" for text in [*piece.warnings, *oddities(tune)]]
+    except FadernetsError as error:
+        raise FadernetsError(f"{path.name}: {error}") from None
+    sounding = melody.onsets(tune.clips) > 0
+    if not sounding.any():
+        raise FadernetsError(f"{path.name}: no two bars of its melody lie whole on the grid")
+    first, last = np.flatnonzero(sounding)[[0, -1]]
+    used = tune.at[first : last + 1]
+    if first or last + 1 < len(tune.at):
+        warnings.append(f"{path.name}: empty bars before and behind the melody are left out")
+    tune = replace(tune, at=used)
+    steps = np.where(used >= 0, used, -(10**6)).ravel()
+    onset = np.maximum(tune.placed.onset, 0)
+    nearest = np.abs(steps[:, None] - onset).argmin(1)
+    ticks = piece.notes["onset"][tune.rows]
+    at = np.searchsorted(piece.tempo.ticks, ticks[0], side="right") - 1
+    return Side(
+        path.name, tune, tune.clips, tune.piece.notes["velocity"][nearest].astype(float), float(piece.tempo.micros[at])
+    )
+
+
+def _repeated(side: Side, clips: int) -> Side:
+    again = np.arange(clips) % len(side.clips)
+    velocity = side.velocity.reshape(-1, STEPS)[again].ravel()
+    return replace(side, clips=side.clips[again], velocity=velocity)
+
+
+# --- files
+
+
+def notes_of(blended: Blend, row: int, column: int) -> NDArray:
+    """[N] of NOTE, TPQ ticks a quarter-beat, from the first clip on. Two corners keep A's and B's timing and touch."""
+    rows, columns = blended.cells.shape[:2]
+    if (row, column) == (0, 0):
+        return _own(blended.a)
+    if (row, column) == (rows - 1, columns - 1):
+        return _own(blended.b)
+    share = (row + column) / (rows + columns - 2)
+    loud = blended.a.velocity * (1 - share) + blended.b.velocity * share
+    step = TPQ // melody.STEPS_PER_BEAT
+    states = melody.tidy(blended.cells[row, column].reshape(-1))
+    found = [
+        (onset * step, end * step - 1, pitch, int(np.clip(round(loud[onset]), 1, 127)), 0)
+        for onset, end, pitch in melody.decode(states).tolist()
+    ]
+    return make_notes(found)
+
+
+def _own(side: Side) -> NDArray:
+    """The melody's own notes that begin in its clips, as often as it is repeated."""
+    tune, tpq = side.tune, side.tune.piece.tpq
+    starts = tune.windows.step_ticks(tune.at[:, 0])
+    found = []
+    for clip, which in enumerate(np.arange(len(side.clips)) % len(tune.at)):
+        inside = np.isin(tune.placed.onset, tune.at[which][tune.at[which] >= 0])
+        for note in tune.piece.notes[inside]:
+            shift = clip * STEPS * tpq // melody.STEPS_PER_BEAT - int(starts[which])
+            ticks = [round((int(note[name]) + shift) * TPQ / tpq) for name in ("onset", "end")]
+            found.append((max(ticks[0], 0), max(ticks[1], ticks[0] + 1), int(note["pitch"]), int(note["velocity"]), 0))
+    return make_notes(found)
+
+
+def write(blended: Blend, out: Path) -> dict[str, Any]:
+    """A MIDI file a cell, one with all in order, and a contact sheet. Returns the report.
+
+    Raises FadernetsError where the folder cannot be written.
+    """
+    import symusic
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FadernetsError(f"{out}: cannot be made ({error.strerror})") from None
+    rows, columns, clips = blended.cells.shape[:3]
+    length = clips * STEPS * TPQ // melody.STEPS_PER_BEAT
+    files: list[str] = []
+    sheet: list[tuple[str, NDArray]] = []
+    together: list[NDArray] = []
+    tempos: list[tuple[int, int]] = []
+    for i in range(rows):
+        for j in range(columns):
+            notes = notes_of(blended, i, j)
+            share = (i + j) / (rows + columns - 2)
+            micros = round(blended.a.tempo * (1 - share) + blended.b.tempo * share)
+            path = out / f"cell-{i + 1}-{j + 1}.mid"
+            write_atomic(path, _midi(symusic, notes, [(0, micros)], length))
+            files.append(path.name)
+            sheet.append((_title(blended, i, j), _beats(notes)))
+            at = len(together) * length
+            later = notes.copy()
+            later["onset"] += at
+            later["end"] += at
+            together.append(later)
+            tempos.append((at, micros))
+    write_atomic(out / "all.mid", _midi(symusic, np.concatenate(together), tempos, length * len(together)))
+    rolls.draw_grid(sheet, out / "grid.png", columns=columns)
+    return {
+        "rows": rows,
+        "columns": columns,
+        "clips": clips,
+        "files": [*files, "all.mid", "grid.png"],
+        "pitch": [[number(melody.mean_pitch(cell.reshape(-1))) for cell in row] for row in blended.cells],
+        "onsets": [[int(melody.onsets(cell.reshape(-1))) for cell in row] for row in blended.cells],
+        "warnings": blended.warnings,
+    }
+
+
+def _title(blended: Blend, row: int, column: int) -> str:
+    rows, columns = blended.cells.shape[:2]
+    name = {(0, 0): f"  A: {blended.a.name}", (rows - 1, columns - 1): f"  B: {blended.b.name}"}
+    return f"{row + 1}, {column + 1}{name.get((row, column), '')}"
+
+
+def _midi(symusic: Any, notes: NDArray, tempos: list[tuple[int, int]], end: int) -> bytes:
+    """A file of one track."""
+    score = symusic.Score(TPQ)
+    score.tempos.extend([symusic.Tempo(tick, mspq=micros) for tick, micros in tempos])
+    score.time_signatures.append(symusic.TimeSignature(0, 4, 4))
+    track = symusic.Track("Melody", 0, False)
+    for note in notes:
+        onset, stop = int(note["onset"]), min(int(note["end"]), end)
+        track.notes.append(symusic.Note(onset, max(stop - onset, 1), int(note["pitch"]), int(note["velocity"])))
+    score.tracks.append(track)
+    return bytes(score.dumps_midi())
+
+
+def _beats(notes: NDArray) -> NDArray:
+    found = np.empty(len(notes), ROLL_NOTE)
+    found["onset"], found["end"] = notes["onset"] / TPQ, notes["end"] / TPQ
+    found["pitch"], found["velocity"] = notes["pitch"], notes["velocity"]
+    return found

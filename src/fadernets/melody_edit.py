@@ -1,0 +1,211 @@
+"""A MIDI file in, knobs of its melody turned, a MIDI file out: the five steps of Section 4.1 of the NIME paper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadernets import grid, melody, tunes, weave
+from fadernets.errors import FadernetsError
+from fadernets.files import write_atomic
+from fadernets.knobs import MOST_REST, Turn, classes_of, turn
+from fadernets.melody import States
+from fadernets.melody_engine import MelodyEngine
+from fadernets.midi import Document, Edit
+from fadernets.notes import Piece, Track
+from fadernets.tunes import Tune
+
+MOST_PITCH, MOST_DOUBLINGS = 48.0, 5.0
+Value = float | None
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Two bars, before and after."""
+
+    index: int
+    bar: int
+    before: dict[str, Value]  # pitch: mean MIDI number; onsets
+    asked: dict[str, Value]  # None where nothing was
+    measured: dict[str, Value]
+
+
+@dataclass(frozen=True)
+class MelodyReport:
+    """What an edit of a melody did; `as_dict` is the command line's --json."""
+
+    model: str
+    track: str
+    knobs: dict[str, Any]
+    clips: list[Clip]
+    means: dict[str, dict[str, Value]]  # before, asked, measured: of the whole melody
+    warnings: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**vars(self), "clips": [vars(clip) for clip in self.clips]}
+
+
+def sing(
+    engine: MelodyEngine, source: Path, out: Path, knobs: Turn, track: str | None = None, *, regrid: bool = False
+) -> MelodyReport:
+    """Turn the knobs of a file's melody. `measured` is taken from the notes that were written.
+
+    Raises FadernetsError for input that cannot be used; OUT is then left as it was.
+    """
+    document = Document(source)
+    number = tunes.choose_track(document.piece, track)
+    tune = tunes.read(document.piece, number, regrid=regrid)
+    warnings = [*document.piece.warnings, *oddities(tune)]
+    knobs = _within(knobs, warnings)
+    clips = turn(engine, tune.clips, knobs, classes_of(tune.states))
+    change = rewritten(document.piece, tune, tune.joined(clips))
+    data = document.edited(change)
+    written = Document(source, data).piece
+    name = document.piece.tracks[number]
+    after = _again(written, name, tune, document.piece.notes[tune.hidden])
+    report = _report(engine, knobs, tune, after, name.name or f"track {number + 1}", warnings)
+    write_atomic(out, data)
+    return report
+
+
+def oddities(tune: Tune) -> list[str]:
+    """What a listener should know of how a melody was read. Raises FadernetsError for one without a note."""
+    found = []
+    if not len(tune.piece.notes):
+        raise FadernetsError("the melody's track has no note on the piano's 88 keys")
+    if len(tune.hidden):
+        found.append(f"the melody's track is polyphonic: its skyline is the melody, {len(tune.hidden)} notes stay")
+    if tune.snapped:
+        found.append(
+            f"notes off the sixteenth grid: {tune.snapped} of {len(tune.piece.notes)}, read at the nearest step"
+        )
+    if not (melody.onsets(tune.clips) > 0).any():
+        found.append("no two bars of the melody lie whole on the grid: nothing can be edited")
+    return found
+
+
+def _within(knobs: Turn, warnings: list[str]) -> Turn:
+    for name, most in (("pitch", MOST_PITCH), ("rhythm", MOST_DOUBLINGS), ("rest", MOST_REST)):
+        value = getattr(knobs, name)
+        if abs(value) > most:
+            warnings.append(f"{name} {value:g}: outside -{most:g}..{most:g}; clamped")
+            changed: dict[str, Any] = {name: float(np.clip(value, -most, most))}
+            knobs = replace(knobs, **changed)
+    return knobs
+
+
+def rewritten(piece: Piece, tune: Tune, states: States) -> Edit:
+    """The change of a piece's notes that gives the tune these states [T]; what sounds the same stays as it is."""
+    before, after = roll_of(tune.states), roll_of(folded(states, tune.states))
+    free = np.zeros(tune.windows.n_steps, bool)
+    free[tune.at[tune.at >= 0]] = True
+    change = weave.weave(tune.piece, tune.windows, tune.placed, before, after, free).among(tune.rows)
+    return _give_way(piece, tune, change)
+
+
+def folded(states: States, source: States) -> States:
+    """States with each new pitch beyond the piano's keys an octave or more back."""
+    pitch = states.astype(np.int64)
+    top, low = grid.LOW + grid.PITCHES - 1, grid.LOW
+    pitch = np.where(pitch > top, pitch - 12 * -(-(pitch - top) // 12), pitch)
+    pitch = np.where(pitch < low, pitch + 12 * -(-(low - pitch) // 12), pitch)
+    return np.where((states < melody.ONSETS) & (states != source), pitch, states).astype(np.uint8)
+
+
+def roll_of(states: States) -> NDArray[np.uint8]:
+    """[T, 88] the grid's cells of a melody."""
+    cells = np.zeros((len(states), grid.PITCHES), np.uint8)
+    for onset, end, pitch in melody.decode(states).tolist():
+        if 0 <= pitch - grid.LOW < grid.PITCHES:
+            cells[onset:end, pitch - grid.LOW] = grid.HOLD
+            cells[onset, pitch - grid.LOW] = grid.ONSET
+    return cells
+
+
+def _give_way(piece: Piece, tune: Tune, change: Edit) -> Edit:
+    """Notes of the same channel that sound what the melody now strikes end there, or go where they begin under it."""
+    channel = np.array([track.channel for track in piece.tracks])
+    others = np.setdiff1d(np.arange(len(piece.notes)), tune.rows)
+    removed, changed, becomes = list(change.removed), list(change.changed), [change.becomes]
+    notes = piece.notes[others]
+    for new in change.added:
+        same = (channel[notes["track"]] == channel[new["track"]]) & (notes["pitch"] == new["pitch"])
+        for i in np.flatnonzero(same & (notes["onset"] < new["end"]) & (notes["end"] > new["onset"])).tolist():
+            if others[i] in removed or others[i] in changed:
+                continue
+            if notes["onset"][i] >= new["onset"]:
+                removed.append(others[i])
+                continue
+            shorter = notes[i : i + 1].copy()
+            shorter["end"] = new["onset"]
+            changed.append(others[i])
+            becomes.append(shorter)
+    order = np.argsort(np.array(changed, np.int64), kind="stable")
+    return Edit(
+        np.array(sorted(removed), np.int64),
+        np.array(changed, np.int64)[order],
+        np.concatenate(becomes)[order],
+        change.added,
+        change.tempo,
+    )
+
+
+def _again(written: Piece, name: Track, tune: Tune, hidden: NDArray) -> Tune | None:
+    """The melody as it reads from the file that was written; None where it has no note any more."""
+    tracks = [i for i, t in enumerate(written.tracks) if (t.chunk, t.channel) == (name.chunk, name.channel)]
+    if not tracks:
+        return None
+    left = hidden[["onset", "end", "pitch", "velocity"]].tolist()
+    mine = written.notes["track"] == tracks[0]
+    if mine.sum() <= len(left):
+        return None
+    return tunes.read(written, tracks[0], windows=tune.windows, without=hidden)
+
+
+def _report(
+    engine: MelodyEngine, knobs: Turn, tune: Tune, after: Tune | None, track: str, warnings: list[str]
+) -> MelodyReport:
+    own = _measures(tune.clips)
+    now = _measures(after.clips if after is not None else np.full_like(tune.clips, melody.REST))
+    asked: dict[str, NDArray[np.float64]] = {}
+    if knobs.pitch:
+        asked["pitch"] = own["pitch"] + knobs.pitch
+    if knobs.rhythm:
+        asked["onsets"] = np.where(own["onsets"] > 0, np.clip(own["onsets"] * 2**knobs.rhythm, 1, melody.STEPS), 0)
+    bars = tune.windows.bar[np.searchsorted(tune.windows.base, tune.at[:, 0], side="right") - 1]
+    clips = [
+        Clip(
+            i,
+            int(bar),
+            {name: number(values[i]) for name, values in own.items()},
+            {name: number(asked[name][i]) if name in asked else None for name in own},
+            {name: number(values[i]) for name, values in now.items()},
+        )
+        for i, bar in enumerate(bars.tolist())
+    ]
+    whole = {"before": _whole(tune.clips), "measured": _whole(after.clips) if after is not None else {}}
+    whole["asked"] = {
+        "pitch": number(float(whole["before"]["pitch"] or 0) + knobs.pitch) if knobs.pitch else None,
+        "onsets": number(np.sum(asked["onsets"])) if "onsets" in asked else None,
+    }
+    said = {name: getattr(knobs, name) for name in ("pitch", "rhythm", "rest", "control", "seed")}
+    return MelodyReport(engine.name, track, said, clips, whole, warnings)
+
+
+def _measures(clips: States) -> dict[str, NDArray[np.float64]]:
+    """Pitch and onsets of clips [C, 32]: name -> [C]."""
+    return {"pitch": melody.mean_pitch(clips), "onsets": melody.onsets(clips).astype(np.float64)}
+
+
+def _whole(clips: States) -> dict[str, Value]:
+    together = clips.reshape(-1)
+    return {"pitch": number(melody.mean_pitch(together)), "onsets": number(melody.onsets(together))}
+
+
+def number(value: Any) -> Value:
+    """Five decimals, None for what is not there."""
+    return None if np.isnan(value) else round(float(value), 5)
