@@ -239,6 +239,15 @@ def write(blended: Blend, out: Path) -> dict[str, Any]:
     }
 
 
+def table(report: dict[str, Any], out: Path) -> str:
+    """Mean pitch and onsets of every cell."""
+    lines = [f"{report['rows']} x {report['columns']} cells of {melody.BARS * report['clips']} bars in {out}"]
+    for name in ("pitch", "onsets"):
+        lines.append(f"{name}: rows from A to B by pitch, columns by rhythm")
+        lines += [" ".join(f"{'-' if v is None else f'{v:g}':>8}" for v in row) for row in report[name]]
+    return "\n".join(lines)
+
+
 def _title(blended: Blend, row: int, column: int) -> str:
     rows, columns = blended.cells.shape[:2]
     name = {(0, 0): f"  A: {blended.a.name}", (rows - 1, columns - 1): f"  B: {blended.b.name}"}

@@ -12,9 +12,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from fadernets import __version__
+from fadernets import __version__, cli_melody
+from fadernets.console import Parser, check_faithfulness, check_output, progress, warn
 from fadernets.errors import FadernetsError
 
 if TYPE_CHECKING:
@@ -28,13 +29,6 @@ EXTRAS = {  # what a command may need beside the runtime
     "train": ("torch", "lightning", "yaml", "safetensors", "onnx", "tensorboard"),
     "study": ("sklearn", "openTSNE"),
 }
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -162,6 +156,8 @@ def _parser() -> Parser:
 
     add("models", _models, "List the models inside the package.")
 
+    cli_melody.register(add)
+
     demo = add("demo", _demo, "Edit the bundled piece four ways: MIDI, WAV and pictures.")
     demo.add_argument("out", type=Path, nargs="?", default=Path("demo"), metavar="FOLDER")
 
@@ -259,8 +255,12 @@ def _parser() -> Parser:
     bench.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default cpu")
     bench.add_argument("--no-train", action="store_true", help="evaluate what is trained already")
 
-    plot = add("plot", _plot, "Draw figures of trained runs: latents (Figures 3 and 4), transfer (Figure 5), labels.")
-    plot.add_argument("figure", choices=("latents", "transfer", "labels"))
+    plot = add(
+        "plot",
+        _plot,
+        "Draw figures of trained runs: latents (Figures 3 and 4), transfer (Figure 5), labels; pca of a melody model.",
+    )
+    plot.add_argument("figure", choices=("latents", "transfer", "labels", "pca"))
     plot.add_argument("run_folders", type=Path, nargs="+", metavar="RUN", help="several for labels: one a label share")
     plot.add_argument("--out", type=Path, metavar="FOLDER", help="default: the (first) run's folder")
     plot.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default cpu")
@@ -407,11 +407,6 @@ def read_tracks(text: str | None, option: str = "--tracks") -> list[str] | None:
     return parts
 
 
-def check_faithfulness(value: float) -> None:
-    if not 0 <= value <= 1:
-        raise FadernetsError(f"--faithfulness {value:g}: must lie in 0..1")
-
-
 def read_corpora(texts: list[str]) -> dict[str, Path]:
     """`pop909=~/music/pop909` -> name and folder. Raises FadernetsError."""
     roots: dict[str, Path] = {}
@@ -421,18 +416,6 @@ def read_corpora(texts: list[str]) -> dict[str, Path]:
             raise FadernetsError(f"--corpus {text}: expected NAME=PATH, such as pop909=~/music/pop909")
         roots[name] = Path(path).expanduser()
     return roots
-
-
-def check_output(path: Path) -> None:
-    """Refuse, before any work, a file that could not be written."""
-    if path.is_dir():
-        raise FadernetsError(f"{path}: is a folder; name a file")
-    if path.exists() and not path.is_file():
-        raise FadernetsError(f"{path}: is not a regular file")
-    if not path.parent.is_dir():
-        raise FadernetsError(f"{path}: its folder {path.parent} does not exist")
-    if not os.access(path.parent, os.W_OK):
-        raise FadernetsError(f"{path}: its folder {path.parent} cannot be written to")
 
 
 # --- commands
@@ -473,8 +456,8 @@ def _apply(options: argparse.Namespace) -> None:
     outs = outs if options.variations else [options.out]
     for out in outs:
         check_output(out)
-    made = edit.vary(Engine.open(options.model), options.source, outs, faders, _progress("segments"))
-    _warn(list(dict.fromkeys(warning for report in made.reports for warning in report.warnings)))
+    made = edit.vary(Engine.open(options.model), options.source, outs, faders, progress("segments"))
+    warn(list(dict.fromkeys(warning for report in made.reports for warning in report.warnings)))
     if options.variations:
         print(json.dumps(made.as_dict()) if options.json else edit.table_of(made))
     elif options.json:
@@ -499,8 +482,8 @@ def _mix(options: argparse.Namespace) -> None:
     )
     check_output(options.out)
     engine = Engine.open(options.model)
-    report = mix.mix(engine, options.a, options.b, options.out, choices, _progress("segments"))
-    _warn(report.warnings)
+    report = mix.mix(engine, options.a, options.b, options.out, choices, progress("segments"))
+    warn(report.warnings)
     print(json.dumps(report.as_dict()) if options.json else mix.table(report))
 
 
@@ -510,7 +493,7 @@ def _measure(options: argparse.Namespace) -> None:
 
     read_own_attributes(options.attributes)
     found = edit.measure(Engine.open(options.model), options.source, read_tracks(options.tracks))
-    _warn(found["warnings"])
+    warn(found["warnings"])
     if options.json:
         print(json.dumps(found))
         return
@@ -542,9 +525,9 @@ def _preset(options: argparse.Namespace) -> None:
     check_output(options.out)
     roots = read_corpora(options.corpus)
     rows = (
-        labelled.of_folder(options.folder, _progress("files"))
+        labelled.of_folder(options.folder, progress("files"))
         if options.folder
-        else labelled.of_corpora(roots, options.label, progress=_progress("files"))
+        else labelled.of_corpora(roots, options.label, progress=progress("files"))
     )
     where = str(options.folder.name) if options.folder else f"{options.label} in {', '.join(roots)}"
     learned = presets.learn(options.out.stem, rows, where, options.seed)
@@ -581,7 +564,7 @@ def _models(options: argparse.Namespace) -> None:
 def _demo(options: argparse.Namespace) -> None:
     from fadernets import demo
 
-    made = demo.make(options.out, _progress("files"))
+    made = demo.make(options.out, progress("files"))
     print(json.dumps(made.as_dict()) if options.json else made.table())
 
 
@@ -589,7 +572,7 @@ def _prepare(options: argparse.Namespace) -> None:
     from fadernets import prepare
 
     roots = read_corpora(options.corpus)
-    report = _progress("files")
+    report = progress("files")
     data = prepare.prepare(
         roots,
         options.out,
@@ -600,7 +583,7 @@ def _prepare(options: argparse.Namespace) -> None:
         progress=lambda done, total, _: report(done, total),
     )
     skipped = data.manifest["skipped"]
-    _warn([f"{row['id']}: {row['reason']}" for row in skipped])
+    warn([f"{row['id']}: {row['reason']}" for row in skipped])
     summary = {k: data.manifest[k] for k in ("segments", "splits", "sources", "statistics", "hash")}
     if options.json:
         print(json.dumps({**summary, "skipped": skipped}))
@@ -631,7 +614,7 @@ def _train(options: argparse.Namespace) -> None:
             device=options.device,
             devices=options.devices,
             resume=not options.fresh,
-            progress=_progress("steps"),
+            progress=progress("steps"),
         )
         rows.append({"best": str(best), **({"grid": choice, **training.figures_of(best)} if choice else {})})
     if os.environ.get("LOCAL_RANK", "0") != "0":  # the other processes of a distributed run keep quiet
@@ -690,7 +673,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     if options.ablation:
         from fadernets import ablation
 
-        figures = ablation.evaluate(engine, data, runs=options.runs, seed=options.seed, progress=_progress("parts"))
+        figures = ablation.evaluate(engine, data, runs=options.runs, seed=options.seed, progress=progress("parts"))
         print(json.dumps(figures) if options.json else ablation.table(figures))
         return
     figures = evaluation.evaluate(
@@ -699,7 +682,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         loops=[options.loop] if options.loop else evaluation.LOOPS,
         runs=options.runs,
         seed=options.seed,
-        progress=_progress("parts"),
+        progress=progress("parts"),
     )
     if options.untouched:
         from fadernets import plots
@@ -724,7 +707,7 @@ def _evaluate_corpora(options: argparse.Namespace) -> None:
     if options.added:
         from fadernets import added
 
-        figures = added.evaluate(roots, runs=options.runs, seed=options.seed, progress=_progress("runs"))
+        figures = added.evaluate(roots, runs=options.runs, seed=options.seed, progress=progress("runs"))
         print(json.dumps(figures) if options.json else added.table(figures))
         return
     from fadernets import agreement
@@ -734,7 +717,7 @@ def _evaluate_corpora(options: argparse.Namespace) -> None:
         raise FadernetsError("--agreement takes one corpus with labels, such as --corpus vgmidi=PATH")
     ((corpus, root),) = roots.items()
     engine = Engine.open(options.model)
-    found = agreement.evaluate(engine, root, options.agreement, corpus, options.seed, _progress("ways"))
+    found = agreement.evaluate(engine, root, options.agreement, corpus, options.seed, progress("ways"))
     print(json.dumps(found) if options.json else agreement.table(found))
 
 
@@ -753,7 +736,7 @@ def _evaluate_quality(engine: Engine, data: Dataset, options: argparse.Namespace
 
         nats = judge_of(Subject(options.language_model, data, options.device))
     loop = options.loop or "closed"
-    figures = evaluation.quality(engine, data, loop=loop, seed=options.seed, nats=nats, progress=_progress("moves"))
+    figures = evaluation.quality(engine, data, loop=loop, seed=options.seed, nats=nats, progress=progress("moves"))
     print(json.dumps(figures) if options.json else musicality.table(figures))
 
 
@@ -774,7 +757,7 @@ def _evaluate_run(options: argparse.Namespace) -> None:
         seed=options.seed,
         protocols=[options.protocol] if options.protocol else None,
         device=options.device,
-        progress=_progress("parts"),
+        progress=progress("parts"),
     )
     if options.loop:
         figures = bench.of_loop(figures, options.loop)
@@ -809,7 +792,7 @@ def _bench(options: argparse.Namespace) -> None:
         device=options.device,
         train=not options.no_train,
         report=lambda line: print(line, file=sys.stderr),
-        progress=_progress,
+        progress=progress,
     )
     print(json.dumps({"tables": text}) if options.json else text)
 
@@ -822,42 +805,23 @@ def _plot(options: argparse.Namespace) -> None:
     run, *others = options.run_folders
     if others and options.figure != "labels":
         raise FadernetsError(f"plot {options.figure}: takes one run, not {len(options.run_folders)}; see --beside")
+    if options.figure == "pca":
+        from fadernets import melody_study
+
+        made = melody_study.pca(run, options.data, options.out or run, options.seed)
+        print(json.dumps(made) if options.json else "\n".join(made["files"]))
+        return
     out, data, device = options.out or run, options.data or _data_of(run), options.device
     if options.figure == "latents":
-        made = figures.latents(
-            run, data, out, options.beside, options.segments, options.seed, device, _progress("maps")
-        )
+        made = figures.latents(run, data, out, options.beside, options.segments, options.seed, device, progress("maps"))
     elif options.figure == "labels":
-        made = figures.labels(options.run_folders, data, out, options.seed, device, _progress("runs"))
+        made = figures.labels(options.run_folders, data, out, options.seed, device, progress("runs"))
     else:
-        made = figures.transfer(run, data, out, options.seed, device, _progress("parts"))
+        made = figures.transfer(run, data, out, options.seed, device, progress("parts"))
     print(json.dumps(made) if options.json else "\n".join(made["files"]))
 
 
 # --- printing
-
-
-def _warn(warnings: list[str]) -> None:
-    for warning in warnings:
-        print(f"warning: {warning}", file=sys.stderr)
-
-
-def _progress(unit: str) -> Callable[[int, int], None]:
-    """A bar on standard error for whatever takes more than a second; in a log it comes once a minute."""
-    from tqdm import tqdm
-
-    bar: list[Any] = []
-    pause = 0.1 if sys.stderr.isatty() else 60
-
-    def report(done: int, total: int) -> None:
-        if not bar:
-            bar.append(tqdm(total=total, unit=f" {unit}", delay=1, mininterval=pause, leave=False, file=sys.stderr))
-        bar[0].total = total
-        bar[0].update(done - bar[0].n)
-        if done >= total:
-            bar[0].close()
-
-    return report
 
 
 if __name__ == "__main__":

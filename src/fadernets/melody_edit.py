@@ -206,6 +206,17 @@ def _whole(clips: States) -> dict[str, Value]:
     return {"pitch": number(melody.mean_pitch(together)), "onsets": number(melody.onsets(together))}
 
 
+def table(report: MelodyReport) -> str:
+    """Asked against measured, a line a clip, and the whole."""
+    lines = [f"{'bar':>5} {'pitch':>8} {'asked':>8} {'measured':>8} {'onsets':>8} {'asked':>8} {'measured':>8}"]
+    rows = [(str(clip.bar), clip.before, clip.asked, clip.measured) for clip in report.clips]
+    rows.append(("all", report.means["before"], report.means["asked"], report.means["measured"]))
+    for name, *each in rows:
+        cells = [values.get(which) for which in ("pitch", "onsets") for values in each]
+        lines.append(" ".join([f"{name:>5}", *(f"{'-' if value is None else f'{value:g}':>8}" for value in cells)]))
+    return "\n".join(lines)
+
+
 def number(value: Any) -> Value:
     """Five decimals, None for what is not there."""
     return None if np.isnan(value) else round(float(value), 5)

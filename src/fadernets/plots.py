@@ -94,6 +94,50 @@ def curves(
     _save(figure, paths)
 
 
+def dimensions(
+    names: Sequence[int],
+    lines: Mapping[str, Sequence[float]],
+    paths: Sequence[Path],
+    *,
+    title: str,
+    legend: str,
+    threshold: float,
+) -> None:
+    """Figures 3 and 4 of the NIME paper: how much each dimension changes, a line an amount, darker with it."""
+    from matplotlib import colormaps
+
+    figure, axes = _figure(1, 1, size=(6.5, 4.2))
+    ax, shades = axes[0][0], colormaps["viridis"]
+    for i, (name, y) in enumerate(lines.items()):
+        shade = shades(0.9 * (1 - i / max(len(lines) - 1, 1)))
+        ax.plot(range(len(names)), y, marker="o", markersize=4, color=shade, label=name)
+    ax.axhline(threshold, color="#666666", linewidth=1, linestyle="--", label="threshold")
+    ax.set_xticks(range(len(names)), [str(name) for name in names])
+    ax.set_ylim(bottom=0)
+    ax.set_xlabel("latent dimension")
+    ax.set_ylabel("|mean delta z|")
+    ax.set_title(title, fontsize=11)
+    ax.grid(alpha=0.3)
+    ax.legend(title=legend, fontsize=8, ncols=2, frameon=False)
+    _save(figure, paths)
+
+
+def variances(values: Sequence[float], count: int, paths: Sequence[Path], *, title: str) -> None:
+    """Figure 2 of the NIME paper: sorted variances, and the component up to which 99 % lie."""
+    figure, axes = _figure(1, 1, size=(6.5, 3.8))
+    ax = axes[0][0]
+    ax.plot(range(1, len(values) + 1), values, color=COLOURS[0])
+    ax.axvline(count, color="#666666", linewidth=1, linestyle="--", label=f"99 % in {count}")
+    ax.set_xlim(1, len(values))
+    ax.set_ylim(bottom=0)
+    ax.set_xlabel("component")
+    ax.set_ylabel("variance")
+    ax.set_title(title, fontsize=11)
+    ax.grid(alpha=0.3)
+    ax.legend(frameon=False)
+    _save(figure, paths)
+
+
 def _figure(rows: int, columns: int, size: tuple[float, float] | None = None) -> tuple[Any, Any]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -1,0 +1,162 @@
+"""The commands of melodies: `melody`, `blend`, `inspect`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fadernets.console import Parser, check_faithfulness, check_output, progress, warn
+from fadernets.errors import FadernetsError
+
+CONTROLS = ("knob", "paper")
+
+
+def register(add: Callable[..., Parser]) -> None:
+    """Add the commands to the parser."""
+    melody = add(
+        "melody",
+        _melody,
+        "Turn the pitch, rhythm and rest knobs of a MIDI file's melody.",
+        epilog="The melody is the track named by --track, else the first whose name says so (melody, voice, ...), else "
+        "the first pitched one; a polyphonic track gives its skyline. Clips are two bars of 4/4 (four of 2/4).",
+    )
+    melody.add_argument("source", type=Path, metavar="IN.mid")
+    melody.add_argument("out", type=Path, metavar="OUT.mid")
+    melody.add_argument("--pitch", type=float, default=0.0, metavar="S", help="semitones of mean pitch; fractions too")
+    melody.add_argument("--rhythm", type=float, default=0.0, metavar="D", help="doublings of the number of onsets")
+    melody.add_argument(
+        "--rest", type=float, default=0.0, metavar="SD", help="all else, along a seeded direction, standard deviations"
+    )
+    melody.add_argument("--faithfulness", type=float, default=1.0, metavar="F", help="pull to the source, 0..1 (1)")
+    melody.add_argument("--chromatic", action="store_true", help="new notes may leave the melody's key")
+    melody.add_argument("--track", metavar="NAME", help="number or name of the melody's track")
+    _add_common(melody)
+
+    blend = add(
+        "blend",
+        _blend,
+        "Write a grid of melodies between A and B: pitch from top to bottom, rhythm from left to right.",
+        epilog="Top left is A itself, bottom right B. The shorter melody is repeated from its start. FOLDER gets a "
+        "MIDI file a cell, all.mid with all in order, and a contact sheet, grid.png.",
+    )
+    blend.add_argument("a", type=Path, metavar="A.mid")
+    blend.add_argument("b", type=Path, metavar="B.mid")
+    blend.add_argument("out", type=Path, metavar="FOLDER")
+    blend.add_argument("--grid", default="5x5", metavar="5x5", help="rows x columns (5x5)")
+    blend.add_argument("--track-a", metavar="NAME", help="number or name of A's melody track")
+    blend.add_argument("--track-b", metavar="NAME", help="the same of B")
+    _add_common(blend)
+
+    inspect = add(
+        "inspect",
+        _inspect,
+        "Find the latent dimensions that a change of the music moves (disentanglement by augmentation).",
+        epilog="MODEL is a bundled model, a model folder or a run of music-vae. FILE.py has a function "
+        "augment(clips, amount) that gives as many clips (melodies [N, 32] of 0..127 onset, 128 hold, 129 rest; "
+        "segments [N, 16, 88] of 0 off, 1 onset, 2 hold) and may have AMOUNTS and NAME.",
+    )
+    inspect.add_argument("model", nargs="?", default="melody", metavar="MODEL")
+    inspect.add_argument("--data", type=Path, metavar="DATA", help="data set that real clips come from")
+    inspect.add_argument(
+        "--clips", choices=("whole-notes", "real"), default="whole-notes", help="two whole notes, the paper's, or music"
+    )
+    inspect.add_argument("--basis", choices=("standard", "pca"), default="standard", help="default standard")
+    inspect.add_argument("--threshold", type=float, metavar="T", help="|mean delta z| that counts; default: Otsu's")
+    inspect.add_argument("--top", type=int, metavar="N", help="that many dimensions in place of a threshold")
+    inspect.add_argument("--augmentation", type=Path, metavar="FILE.py", help="a change of your own")
+    inspect.add_argument("--out", type=Path, metavar="FOLDER", help="write figures and numbers there")
+
+
+def _add_common(command: Parser) -> None:
+    command.add_argument("--model", default="melody", metavar="M", help="bundled model or folder (melody)")
+    command.add_argument(
+        "--control", choices=CONTROLS, default="knob", help="knob: lands on what is asked; paper: Section 4 as it is"
+    )
+    command.add_argument("--regrid", action="store_true", help="cut by quarter-beats, whatever the metre")
+
+
+def _melody(options: argparse.Namespace) -> None:
+    from fadernets import melody_edit
+    from fadernets.knobs import Turn
+    from fadernets.melody_engine import MelodyEngine
+
+    check_faithfulness(options.faithfulness)
+    for name in ("pitch", "rhythm", "rest"):
+        _check_number(name, getattr(options, name))
+    check_output(options.out)
+    knobs = Turn(
+        options.pitch,
+        options.rhythm,
+        options.rest,
+        options.control,
+        options.faithfulness,
+        options.chromatic,
+        options.seed,
+    )
+    engine = MelodyEngine.open(options.model)
+    report = melody_edit.sing(engine, options.source, options.out, knobs, options.track, regrid=options.regrid)
+    warn(report.warnings)
+    print(json.dumps(report.as_dict()) if options.json else melody_edit.table(report))
+
+
+def _blend(options: argparse.Namespace) -> None:
+    from fadernets import blend
+    from fadernets.melody_engine import MelodyEngine
+
+    if options.out.exists() and not options.out.is_dir():
+        raise FadernetsError(f"{options.out}: is a file; name a folder")
+    found = blend.blend(
+        MelodyEngine.open(options.model),
+        (options.a, options.b),
+        read_size(options.grid),
+        tracks=(options.track_a, options.track_b),
+        regrid=options.regrid,
+        control=options.control,
+    )
+    warn(found.warnings)
+    report = blend.write(found, options.out)
+    print(json.dumps(report) if options.json else blend.table(report, options.out))
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    from fadernets import inspection, melody_study
+
+    own = inspection.own_augmentation(options.augmentation) if options.augmentation else None
+    if options.threshold is not None:
+        _check_number("threshold", options.threshold)
+    if options.top is not None and options.top < 1:
+        raise FadernetsError(f"--top {options.top}: must be at least 1")
+    if options.top is not None and options.threshold is not None:
+        raise FadernetsError("--threshold and --top both say which dimensions count; give one of them")
+    found = melody_study.inspect(
+        options.model,
+        data=options.data,
+        clips=options.clips,
+        basis=options.basis,
+        threshold=options.threshold,
+        top=options.top,
+        own=own,
+        out=options.out,
+        seed=options.seed,
+        progress=progress("augmentations"),
+    )
+    print(json.dumps(found.as_dict()) if options.json else found.table())
+
+
+def read_size(text: str) -> tuple[int, int]:
+    """`5x5` -> (5, 5). Raises FadernetsError."""
+    match = re.fullmatch(r"(\d{1,3})x(\d{1,3})", text.strip().lower())
+    if match is None:
+        raise FadernetsError(f"--grid {text}: expected rows x columns, such as 5x5")
+    return int(match[1]), int(match[2])
+
+
+def _check_number(name: str, value: Any) -> None:
+    import math
+
+    if not math.isfinite(value):
+        raise FadernetsError(f"--{name} {value:g}: is no number")

@@ -1,0 +1,59 @@
+"""What every command shares: a parser with errors of one line, checks before any work, warnings, progress."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from fadernets.errors import FadernetsError
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def check_faithfulness(value: float) -> None:
+    if not 0 <= value <= 1:
+        raise FadernetsError(f"--faithfulness {value:g}: must lie in 0..1")
+
+
+def check_output(path: Path) -> None:
+    """Refuse, before any work, a file that could not be written."""
+    if path.is_dir():
+        raise FadernetsError(f"{path}: is a folder; name a file")
+    if path.exists() and not path.is_file():
+        raise FadernetsError(f"{path}: is not a regular file")
+    if not path.parent.is_dir():
+        raise FadernetsError(f"{path}: its folder {path.parent} does not exist")
+    if not os.access(path.parent, os.W_OK):
+        raise FadernetsError(f"{path}: its folder {path.parent} cannot be written to")
+
+
+def warn(warnings: list[str]) -> None:
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+
+
+def progress(unit: str) -> Callable[[int, int], None]:
+    """A bar on standard error for whatever takes more than a second; in a log it comes once a minute."""
+    from tqdm import tqdm
+
+    bar: list[Any] = []
+    pause = 0.1 if sys.stderr.isatty() else 60
+
+    def report(done: int, total: int) -> None:
+        if not bar:
+            bar.append(tqdm(total=total, unit=f" {unit}", delay=1, mininterval=pause, leave=False, file=sys.stderr))
+        bar[0].total = total
+        bar[0].update(done - bar[0].n)
+        if done >= total:
+            bar[0].close()
+
+    return report

@@ -1,0 +1,219 @@
+"""The study of the NIME paper as numbers and figures: principal components (Section 3.1, Figure 2), the groups that
+augmentation finds (3.2 to 3.5, Figures 3 and 4), of a model folder or a run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadernets import inspection, plots
+from fadernets.dataset import Dataset
+from fadernets.errors import FadernetsError
+from fadernets.files import write_atomic
+from fadernets.inspection import AUGMENTATIONS, Augmentation, Encode, Group
+from fadernets.provenance import provenance
+
+CLIPS = 16_384  # drawn of a data set
+SHARE = 0.99  # of the variance (Section 3.1)
+DRAWN = {"pitch": 5, "rhythm": 10}  # dimensions in Figures 3 and 4
+
+
+@dataclass(frozen=True)
+class Space:
+    """Something with codes to look into."""
+
+    name: str
+    codec: str
+    encode: Encode  # clips -> [N, Z]
+    data: str  # the data set that it learned from
+
+
+def space(model: str | Path, device: str = "cpu") -> Space:
+    """The codes of a bundled model, of a model folder, or of a run (its best checkpoint). Raises FadernetsError."""
+    from fadernets.engine import bundled
+
+    folder = Path(model)
+    if str(model) in bundled() or (folder / "model.json").exists():
+        return _exported(model)
+    if (folder / "best" / "config.json").exists() or (folder / "config.json").exists():
+        return _trained(folder, device)
+    raise FadernetsError(f"{model}: neither a bundled model, a model folder nor a run; bundled: {', '.join(bundled())}")
+
+
+def _exported(model: str | Path) -> Space:
+    from fadernets.engine import Engine, find
+    from fadernets.melody_engine import MelodyEngine
+
+    try:
+        info = json.loads((find(model) / "model.json").read_text(encoding="utf-8"))
+        codec, data = str(info["codec"]), str(info["recipe"]["data"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise FadernetsError(f"{model}: its model.json cannot be read") from None
+    if codec == "melody":
+        return Space(str(model), codec, MelodyEngine.open(model).encode, data)
+    engine = Engine.open(model)
+
+    def encode(cells: NDArray[np.uint8]) -> NDArray[np.floating]:
+        codes = engine.encode(cells)
+        return np.concatenate([codes.rhythm, codes.note], axis=-1)
+
+    return Space(str(model), codec, encode, data)
+
+
+def _trained(folder: Path, device: str) -> Space:
+    import torch
+
+    from fadernets import checkpoints
+
+    model: Any
+    model, config = checkpoints.load(folder / "best" if (folder / "best" / "config.json").exists() else folder, device)
+    if config["codec"] != "melody":
+        raise FadernetsError(f"{folder}: a run over {config['codec']}; export it, or give a run of music-vae")
+
+    @torch.no_grad()
+    def encode(states: NDArray[np.uint8]) -> NDArray[np.floating]:
+        means = model.encode(torch.from_numpy(states.astype(np.int64)).to(device)).mean
+        return np.asarray(means.cpu().numpy())
+
+    return Space(folder.name, "melody", encode, str(config["recipe"]["data"]))
+
+
+def clips_of(data: Path, codec: str, split: str = "test", count: int = CLIPS, seed: int = 0) -> NDArray[np.uint8]:
+    """[N, ...] clips of a data set: of `split`, then of the others where it has too few. Raises FadernetsError."""
+    dataset = Dataset.open(data)
+    if dataset.codec != codec:
+        raise FadernetsError(f"{data}: holds {dataset.codec}; this model reads {codec}")
+    random = np.random.default_rng(seed)
+    rows = random.permutation(dataset.select(split=split))
+    if len(rows) < count:
+        rest = np.concatenate([dataset.select(split=s) for s in ("test", "validation", "train") if s != split])
+        rows = np.concatenate([rows, rest[: count - len(rows)]])
+    rows = np.sort(rows[:count])
+    return np.asarray(dataset.codes[rows]) if codec == "melody" else dataset.cells(rows)
+
+
+def whole_notes(augmentation: str) -> NDArray[np.uint8]:
+    """All pairs of two whole notes; where they are transposed, those that stay within 0..127."""
+    highest = inspection.melody.ONSETS - 1
+    return inspection.whole_notes(0, highest - (12 if augmentation == "pitch" else 0))
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The groups that were found, and what they share."""
+
+    model: str
+    clips: str
+    groups: dict[str, Group]
+
+    @property
+    def shared(self) -> list[int]:
+        names = list(self.groups)
+        return inspection.overlap(*(self.groups[name] for name in names[:2])) if len(names) > 1 else []
+
+    def as_dict(self) -> dict[str, Any]:
+        groups = {name: group.as_dict() for name, group in self.groups.items()}
+        return {"model": self.model, "clips": self.clips, "groups": groups, "shared": self.shared}
+
+    def table(self) -> str:
+        head = (
+            f"{'group':<10} {'clips':>6} {'threshold':>9} {'dimensions':>10} {'of delta z':>10} {'linearity':>9} "
+            f"{'explained by them':>17} {'by the direction':>16}  which"
+        )
+        rows = [head]
+        for group in self.groups.values():
+            shown = ", ".join(map(str, group.dimensions[:8].tolist())) + (", ..." if len(group.dimensions) > 8 else "")
+            rows.append(
+                f"{group.name:<10} {group.clips:>6} {group.threshold:>9.3f} {len(group.dimensions):>10} "
+                f"{group.energy:>10.3f} {group.linearity:>9.3f} {group.explained['dimensions']:>17.3f} "
+                f"{group.explained['direction']:>16.3f}  {shown}"
+            )
+        if len(self.groups) > 1:
+            rows.append(f"shared: {', '.join(map(str, self.shared)) or 'none'}")
+        return "\n".join(rows)
+
+
+def inspect(
+    model: str | Path,
+    *,
+    data: Path | None = None,
+    clips: str = "whole-notes",
+    basis: str = "standard",
+    threshold: float | None = None,
+    top: int | None = None,
+    own: Augmentation | None = None,
+    out: Path | None = None,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Inspection:
+    """Disentanglement by augmentation of a model's codes; with `out` the figures and the numbers as files.
+
+    Raises FadernetsError.
+    """
+    where = space(model)
+    if clips == "whole-notes" and where.codec != "melody":
+        clips = "real"
+    table = {own.name: own} if own is not None else AUGMENTATIONS[where.codec]
+    real = clips_of(data or Path(where.data), where.codec, seed=seed) if clips == "real" or basis == "pca" else None
+    axes = None
+    if basis == "pca" and real is not None:
+        axes = inspection.principal(np.asarray(where.encode(real)))[0]
+    groups = {}
+    for done, (name, row) in enumerate(table.items()):
+        seen = real if clips == "real" and real is not None else whole_notes(name)
+        groups[name] = inspection.inspect(where.encode, seen, row, basis=axes, threshold=threshold, top=top)
+        if progress:
+            progress(done + 1, len(table))
+    found = Inspection(where.name, clips, groups)
+    if out is not None:
+        draw(found, out)
+    return found
+
+
+def draw(found: Inspection, out: Path) -> list[str]:
+    """Figures 3 and 4 and their numbers."""
+    out.mkdir(parents=True, exist_ok=True)
+    files = []
+    for name, group in found.groups.items():
+        order = np.argsort(-np.abs(group.mean).max(0), kind="stable")[: DRAWN.get(name, 10)]
+        paths = [out / f"inspect-{name}.{kind}" for kind in ("png", "svg")]
+        plots.dimensions(
+            order.tolist(),
+            {f"{amount:g}": np.abs(group.mean[i, order]).tolist() for i, amount in enumerate(group.amounts)},
+            paths,
+            title=f"{name}: mean change of the {len(order)} dimensions that change most",
+            legend=group.unit,
+            threshold=group.threshold,
+        )
+        files += paths
+    report = out / "inspect.json"
+    write_atomic(report, (json.dumps({**found.as_dict(), **provenance()}, indent=1) + "\n").encode())
+    return [str(path) for path in [*files, report]]
+
+
+def pca(model: str | Path, data: Path | None, out: Path, seed: int = 0) -> dict[str, Any]:
+    """Figure 2: the sorted variances of the codes' principal components, and how many hold 99 % of it."""
+    where = space(model)
+    clips = clips_of(data or Path(where.data), where.codec, split="train", seed=seed)
+    _, variances = inspection.principal(np.asarray(where.encode(clips)))
+    count = inspection.components_for(variances, SHARE)
+    out.mkdir(parents=True, exist_ok=True)
+    paths = [out / f"pca.{kind}" for kind in ("png", "svg")]
+    plots.variances(variances.tolist(), count, paths, title=f"{where.name}: variance of {len(variances)} components")
+    numbers = {
+        "model": where.name,
+        "clips": len(clips),
+        "components": len(variances),
+        "for_99_percent": count,
+        "variances": variances.round(6).tolist(),
+        **provenance(),
+    }
+    write_atomic(out / "pca.json", (json.dumps(numbers, indent=1) + "\n").encode())
+    return {"files": [str(path) for path in [*paths, out / "pca.json"]], "for_99_percent": count}
