@@ -77,9 +77,7 @@ def track(name: str, hand: int) -> mido.MidiTrack:
     now = 0
     for tick, on, key, velocity in sorted(events):
         out.append(
-            mido.Message(
-                "note_on" if on else "note_off", channel=hand, note=key, velocity=velocity, time=tick - now
-            )
+            mido.Message("note_on" if on else "note_off", channel=hand, note=key, velocity=velocity, time=tick - now)
         )
         now = tick
     out.append(mido.MetaMessage("end_of_track", time=len(BARS) * BAR - now))

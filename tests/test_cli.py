@@ -783,11 +783,12 @@ def test_evaluate_an_ablation(run, songs, exported, few):
     assert out.startswith("| rhythm density | consistency |")
     assert "\n| closed, no critic | " in out
     assert {"open", "calibrated", "closed"} < set(json.loads(run(*options, "--json")[1])["variants"])
+    assert list(json.loads(run(*options, "--loop", "open", "--json")[1])["variants"]) == ["open"]
 
 
 def test_what_evaluates_by_itself(refused, songs, exported, tmp_path):
     options = ("evaluate", exported[True][0], "--data", songs.folder)
-    for other in (("--quality",), ("--loop", "open"), ("--untouched", tmp_path / "a.png"), ("--card",)):
+    for other in (("--quality",), ("--untouched", tmp_path / "a.png"), ("--card",)):
         assert f"{other[0]}: does not go with --ablation" in refused(*options, "--ablation", *other)
     for other in (("--untouched", tmp_path / "a.png"), ("--card",)):
         assert f"{other[0]}: does not go with --quality" in refused(*options, "--quality", *other)

@@ -41,11 +41,13 @@ def evaluate(
     *,
     runs: int = 10,
     seed: int = 0,
+    only: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """`variants`: name -> `ATTRIBUTE`, its strict figures over runs, and `distance`, `ATTRIBUTE/MOVE` -> ratio, of the
-    moves for which enough real segments exist; on the test split of every corpus."""
+    moves for which enough real segments exist; on the test split of every corpus. `only`: one variant alone."""
     rows, each = data.select(split="test"), variants(engine, data, seed)
+    each = {only: each[only]} if only else each
     jobs = [(title, name) for title in each for name in (*CODED, "distance")]
     found: dict[str, dict[str, Any]] = {title: {} for title in each}
     for i, (title, name) in enumerate(jobs):

@@ -213,7 +213,7 @@ def _parser() -> Parser:
         "--loop",
         choices=("open", "calibrated", "closed"),
         help="one decode, one through a curve of validation decodes, or candidates chosen among as an edit does "
-        "(default: all three, apart; with --quality: closed)",
+        "(default: all three, apart; with --quality: closed; with --ablation: that row alone)",
     )
     evaluate.add_argument(
         "--untouched",
@@ -657,7 +657,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     for option in ("language_model", "rolls"):
         if getattr(options, option) and not options.quality:
             raise FadernetsError(f"--{option.replace('_', '-')}: is for --quality, or for a run")
-    for option in ("quality", "loop", "untouched", "card"):
+    for option in ("quality", "untouched", "card"):
         if options.ablation and getattr(options, option):
             raise FadernetsError(f"--{option}: does not go with --ablation")
     for option in ("untouched", "card"):
@@ -673,7 +673,9 @@ def _evaluate(options: argparse.Namespace) -> None:
     if options.ablation:
         from fadernets import ablation
 
-        figures = ablation.evaluate(engine, data, runs=options.runs, seed=options.seed, progress=progress("parts"))
+        figures = ablation.evaluate(
+            engine, data, runs=options.runs, seed=options.seed, only=options.loop, progress=progress("parts")
+        )
         print(json.dumps(figures) if options.json else ablation.table(figures))
         return
     figures = evaluation.evaluate(

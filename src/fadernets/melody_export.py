@@ -15,9 +15,9 @@ from fadernets.engine import FORMAT
 from fadernets.inspection import AUGMENTATIONS
 from fadernets.melody_engine import MelodyEngine
 
-REAL_CLIPS = 16_384
+REAL_CLIPS = 4096
 BOTH_WAYS = {  # amounts that the regression sees of real clips: a knob turns both ways
-    "pitch": tuple(float(p) for p in range(-12, 13) if p),
+    "pitch": (-12.0, -7.0, -4.0, -1.0, 1.0, 4.0, 7.0, 12.0),
     "rhythm": (0.25, 0.5, 2.0, 4.0),
 }
 
