@@ -639,7 +639,7 @@ def _export(options: argparse.Namespace) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     from fadernets import evaluation
     from fadernets.dataset import Dataset
-    from fadernets.engine import Engine
+    from fadernets.engine import Engine, codec_of
     from fadernets.files import write_atomic
 
     if options.runs < 1:
@@ -651,6 +651,9 @@ def _evaluate(options: argparse.Namespace) -> None:
         return
     if any((Path(options.model) / name).exists() for name in ("config.json", "best/config.json")):
         _evaluate_run(options)
+        return
+    if codec_of(options.model) == "melody":
+        cli_melody.evaluate(options)
         return
     if options.protocol == "paper":
         raise FadernetsError(f"--protocol paper: is for trained runs; {options.model} is a model folder or its name")

@@ -147,6 +147,23 @@ def _inspect(options: argparse.Namespace) -> None:
     print(json.dumps(found.as_dict()) if options.json else found.table())
 
 
+def evaluate(options: argparse.Namespace) -> None:
+    """`fadernets evaluate` of a melody model: its knobs on held-out clips."""
+    from fadernets import melody_evaluation
+    from fadernets.dataset import Dataset
+    from fadernets.melody_engine import MelodyEngine
+
+    for option in ("quality", "ablation", "loop", "untouched", "card", "language_model", "rolls"):
+        if getattr(options, option):
+            raise FadernetsError(
+                f"--{option.replace('_', '-')}: is for models of segments; {options.model} is of melodies"
+            )
+    data = Dataset.open(options.data or Path("data/melodies"))
+    engine = MelodyEngine.open(options.model)
+    figures = melody_evaluation.evaluate(engine, data, seed=options.seed, progress=progress("parts"))
+    print(json.dumps(melody_evaluation.as_dict(figures)) if options.json else melody_evaluation.table(figures))
+
+
 def read_size(text: str) -> tuple[int, int]:
     """`5x5` -> (5, 5). Raises FadernetsError."""
     match = re.fullmatch(r"(\d{1,3})x(\d{1,3})", text.strip().lower())

@@ -195,6 +195,15 @@ def bundled() -> dict[str, Path]:
     return {f.name: f for f in sorted(root.glob("*")) if (f / "model.json").exists()}
 
 
+def codec_of(model: str | Path) -> str:
+    """What the codes of a model folder are of. Raises ModelError."""
+    folder = find(model)
+    try:
+        return str(json.loads((folder / "model.json").read_text(encoding="utf-8"))["codec"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ModelError(f"{folder}/model.json: is damaged; export the model again") from None
+
+
 def find(model: str | Path) -> Path:
     """The folder of a bundled model's name or of a path. Raises ModelError."""
     known = bundled()

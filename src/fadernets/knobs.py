@@ -57,13 +57,15 @@ class Turn:
 def turn(engine: MelodyEngine, clips: States, knobs: Turn, classes: NDArray[np.bool_] | None = None) -> States:
     """[C, 32] the clips with knobs turned; those without an onset, and all at rest, come back as they are.
 
-    classes [12]: which pitch classes are in key (any, unless given).
+    classes [12], or [C, 12] of each clip: which pitch classes are in key (any, unless given).
     """
     out = clips.copy()
     rows = np.flatnonzero(melody.onsets(clips) > 0)
     if knobs.at_rest or not len(rows):
         return out
     codes = engine.encode(clips[rows])
+    if classes is not None and classes.ndim == 2:
+        classes = classes[rows]
     if knobs.control == "paper":
         z = codes + way(engine, knobs)
         out[rows] = melody.tidy(engine.decode(z).states, held=True)
@@ -215,7 +217,7 @@ def _sway(
         own_pitches = np.zeros((len(clips), ONSETS), bool)
         rows, steps = np.nonzero(onset)
         own_pitches[rows, clips[rows, steps]] = True
-        outside = ~classes[np.arange(ONSETS) % 12] & ~own_pitches
+        outside = ~classes[..., np.arange(ONSETS) % 12] & ~own_pitches
         sway[..., :ONSETS] += np.where(outside, NEVER, 0.0)[:, None]
     return sway
 

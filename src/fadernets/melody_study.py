@@ -48,23 +48,20 @@ def space(model: str | Path, device: str = "cpu") -> Space:
 
 
 def _exported(model: str | Path) -> Space:
-    from fadernets.engine import Engine, find
+    from fadernets.engine import Engine, codec_of
     from fadernets.melody_engine import MelodyEngine
 
-    try:
-        info = json.loads((find(model) / "model.json").read_text(encoding="utf-8"))
-        codec, data = str(info["codec"]), str(info["recipe"]["data"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise FadernetsError(f"{model}: its model.json cannot be read") from None
+    codec = codec_of(model)
     if codec == "melody":
-        return Space(str(model), codec, MelodyEngine.open(model).encode, data)
+        singer = MelodyEngine.open(model)
+        return Space(singer.name, codec, singer.encode, str(singer.info["recipe"]["data"]))
     engine = Engine.open(model)
 
     def encode(cells: NDArray[np.uint8]) -> NDArray[np.floating]:
         codes = engine.encode(cells)
         return np.concatenate([codes.rhythm, codes.note], axis=-1)
 
-    return Space(str(model), codec, encode, data)
+    return Space(engine.name, codec, encode, str(engine.info["recipe"]["data"]))
 
 
 def _trained(folder: Path, device: str) -> Space:
