@@ -240,7 +240,7 @@ def table(figures: dict[str, Any]) -> str:
     """Markdown tables: reconstruction, the knobs, the random dimensions, the grid."""
     rebuilt = figures["reconstruction"]
     lines = [
-        f"Reconstruction of {figures['clips']} held-out clips: steps {rebuilt['steps']}, whole clips {rebuilt['clips']}.",
+        f"{figures['clips']} held-out clips rebuilt: steps {rebuilt['steps']}, whole clips {rebuilt['clips']}.",
         "",
         "| knob, control | Spearman | error | onset F1 or pitch moved | contour |",
         "|---|---|---|---|---|",
