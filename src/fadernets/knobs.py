@@ -29,6 +29,7 @@ NEAR = 0.6  # nats a semitone, away from the source's pitch, with the pitch knob
 AMOUNTS = (0.6, 1.0, 1.5)  # times what is asked: the first round of the search
 BIASES = (-2.5, 0.0, 2.5)  # nats, on onsets: the first round where the rhythm is asked for
 ROUNDS = 3
+FURTHEST = 2  # semitones that a note moves to land
 PITCH_NEAR, ONSETS_NEAR = 0.1, 0.01  # semitones, doublings: landed
 SCALES = (np.array([0, 2, 4, 5, 7, 9, 11]), np.array([0, 2, 3, 5, 7, 8, 10, 11]))  # major; minor with both sevenths
 
@@ -141,7 +142,7 @@ def _landed(
     count = melody.onsets(clips).astype(np.float64)
     asked_pitch = melody.mean_pitch(clips) + knobs.pitch
     asked_onsets = np.clip(np.round(count * 2.0**knobs.rhythm), 1, STEPS)
-    best, cost = clips.copy(), np.full(len(clips), np.inf)
+    best, cost, scores = clips.copy(), np.full(len(clips), np.inf), sway
     at = np.zeros((3, len(clips)))  # amounts and bias of the best
     trial = _first(len(clips), knobs)
     for _ in range(ROUNDS):
@@ -149,13 +150,15 @@ def _landed(
         z = codes[:, None] + way(engine, knobs, trial.pitch, trial.rhythm)
         offset = np.repeat(sway[:, None], size, axis=1)
         offset[..., :ONSETS] += trial.bias[..., None, None]
-        found = engine.decode(z.reshape(-1, engine.z), offset=offset.reshape(-1, STEPS, STATES)).states
-        found = melody.tidy(found, held=True).reshape(len(clips), size, STEPS)
+        sung = engine.decode(z.reshape(-1, engine.z), offset=offset.reshape(-1, STEPS, STATES))
+        found = melody.tidy(sung.states, held=True).reshape(len(clips), size, STEPS)
         costs = _cost(found, clips, asked_pitch, asked_onsets, knobs)
         pick = costs.argmin(1)
         each = np.arange(len(clips))
         better = costs[each, pick] < cost
         best = np.where(better[:, None], found[each, pick], best).astype(np.uint8)
+        logp = sung.log_probabilities.reshape(len(clips), size, STEPS, STATES)[each, pick] + offset[each, pick]
+        scores = np.where(better[:, None, None], logp, scores)
         at = np.where(better, np.stack([v[each, pick] for v in (trial.pitch, trial.rhythm, trial.bias)]), at)
         cost = np.where(better, costs[each, pick], cost)
         away_pitch = asked_pitch - melody.mean_pitch(best)
@@ -163,7 +166,49 @@ def _landed(
         if not ((np.abs(np.nan_to_num(away_pitch)) > PITCH_NEAR) | (np.abs(away_onsets) > ONSETS_NEAR)).any():
             break
         trial = _next(at, np.nan_to_num(away_pitch), away_onsets, knobs)
+    for i in range(len(best)):
+        if knobs.rhythm:
+            _land_onsets(best[i], scores[i], int(asked_onsets[i]))
+        if knobs.pitch:
+            _land_pitch(best[i], scores[i], asked_pitch[i])
     return best
+
+
+def _land_onsets(states: States, scores: NDArray[np.float32], asked: int) -> None:
+    """Split or join the notes of a clip [32] where that costs least score [32, 130] until as many begin as asked."""
+    while (count := int(melody.onsets(states))) != asked:
+        heard = melody.sounding(states)
+        if count < asked:
+            steps = np.flatnonzero((states == HOLD) & (heard >= 0))
+            becomes = heard[steps]
+        else:
+            follows = np.append(False, states[:-1] != REST)
+            steps = np.flatnonzero((states < ONSETS) & follows)
+            becomes = np.full(len(steps), HOLD)
+        if not len(steps):
+            return
+        i = int(np.argmax(scores[steps, becomes] - scores[steps, states[steps]]))
+        states[steps[i]] = becomes[i]
+
+
+def _land_pitch(states: States, scores: NDArray[np.float32], asked: float) -> None:
+    """Move single notes of a clip [32] by up to FURTHEST semitones, each once, where it costs least score, until their
+    mean is as near as notes can come."""
+    free = set(np.flatnonzero(states < ONSETS).tolist())
+    short = round(float(asked) * len(free)) - int(states[states < ONSETS].sum(dtype=np.int64))
+    while short and free:
+        options = [
+            (scores[t, p] - scores[t, states[t]], t, p)
+            for t in free
+            for p in range(max(int(states[t]) - FURTHEST, 0), min(int(states[t]) + FURTHEST, ONSETS - 1) + 1)
+            if abs(short - (p - int(states[t]))) < abs(short) and scores[t, p] > NEVER / 2
+        ]
+        if not options:
+            return
+        _, t, p = max(options)
+        short -= p - int(states[t])
+        states[t] = p
+        free.remove(t)
 
 
 def _first(clips: int, knobs: Turn) -> _Try:
