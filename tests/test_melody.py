@@ -172,7 +172,7 @@ def test_measures_by_hand():
 # Augmentation functions
 
 
-@pytest.mark.parametrize("semitones", [-12, -1, 0, 5, 12])
+@pytest.mark.parametrize("semitones", [-40, -24, -13, -12, -1, 0, 5, 12, 13, 24, 30])
 def test_transposed_notes_stay_in_range_and_keep_their_pitch_class(semitones):
     some = random_states(5)
     moved = melody.transpose(some, semitones)

@@ -109,9 +109,9 @@ def onsets(states: States) -> NDArray[np.int64]:
 
 
 def transpose(states: States, semitones: int) -> States:
-    """F_pitch: every note up by so many semitones; one that would leave 0..127 goes an octave back."""
+    """F_pitch: every note up by so many semitones; one that would leave 0..127 goes back by octaves."""
     moved = states.astype(np.int64) + semitones
-    moved = np.where(moved > ONSETS - 1, moved - 12, np.where(moved < 0, moved + 12, moved))
+    moved += 12 * (np.minimum((ONSETS - 1 - moved) // 12, 0) - np.minimum(moved // 12, 0))
     return np.where(states < ONSETS, moved, states).astype(np.uint8)
 
 
