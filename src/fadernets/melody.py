@@ -75,15 +75,18 @@ def join(clips: States, steps: int) -> States:
 
 def skyline(rows: Rows) -> NDArray[np.bool_]:
     """[N] which notes, [N, 3] as above but any number at a time, are heard as the melody: the highest of those that
-    begin together, unless a higher one sounds on through half of it or more."""
+    begin together, unless the one heard before is higher and sounds on through half of it or more."""
     order = np.lexsort((-rows[:, 2], rows[:, 0]))
     heard = np.zeros(len(rows), bool)
-    last = None
+    last = begun = None
     for i in order.tolist():
         onset, end, pitch = rows[i].tolist()
+        if onset == begun:  # under the highest, heard or not
+            continue
+        begun = onset
         if last is not None:
-            first, stop, above = rows[last].tolist()
-            if onset == first or (above > pitch and 2 * (min(stop, end) - onset) >= end - onset):
+            _, stop, above = rows[last].tolist()
+            if above > pitch and 2 * (min(stop, end) - onset) >= end - onset:
                 continue
         heard[i], last = True, i
     return heard
