@@ -144,6 +144,26 @@ def test_a_piece_whose_first_bar_line_comes_later():
     assert (tune.notes[:, 2] - 50).tolist() == list(range(11))  # the pick-up is in the line, and in no clip
 
 
+@pytest.mark.parametrize(("beats", "signature"), [(1, (1, 4)), (0.5, (1, 8)), (3, (3, 4)), (1, (3, 4))])
+def test_a_pick_up_in_a_signature_of_its_own(beats, signature):
+    """One bar, or the end of one, before the first of 4/4."""
+    upbeat = [(0, beats, 80)]
+    piece = make_piece([*upbeat, *scale(8, beats)], metre=[(0, *signature), (beats, 4, 4)])
+    tune = tunes.read(piece, 0)
+    assert beats_of(tune) == [[0, 7]]
+    assert tune.notes[0].tolist() == [0, 4 * beats, 80]
+
+
+def test_the_files_of_the_other_tests(tmp_path):
+    """A march, a pick-up and a piece without a metre are read, by symusic and for an edit."""
+    for name, clips in (("march", 2), ("pick_up", 2), ("bare", 1), ("two_hands", 4)):
+        path = midi_files.PIECES[name](tmp_path / f"{name}.mid")
+        tune = tunes.read(midi.read(path), 0)
+        assert len(tune.clips) == clips
+        again = midi.Document(path).piece
+        np.testing.assert_array_equal(tunes.read(again, tunes.choose_track(again)).states, tune.states)
+
+
 # Metres that do not fit
 
 
@@ -156,6 +176,7 @@ def test_a_piece_whose_first_bar_line_comes_later():
         ([(0, 4, 4), (4, 5, 4)], "5/4 from bar 2 on"),
         ([(0, 3, 4), (6, 4, 4)], "3/4 from bar 1 on"),  # two bars are no pick-up
         ([(0, 5, 4), (5, 4, 4)], "5/4 from bar 1 on"),
+        ([(0, 1, 4), (1, 3, 4)], "3/4 from bar 2 on"),  # a pick-up to what does not fit
     ],
 )
 def test_other_metres_are_refused_in_one_line_unless_it_is_cut_by_beats(metre, said):

@@ -120,11 +120,13 @@ def bar_steps(piece: Piece, windows: Windows) -> tuple[NDArray[np.int64], NDArra
 
 
 def check_metre(piece: Piece) -> None:
-    """Raises FadernetsError where a bar has neither two nor four quarter-beats."""
+    """Raises FadernetsError where a bar has neither two nor four quarter-beats. A pick-up, the first bar, has fewer."""
     metre = piece.metre
     sounding = metre.ticks < piece.end
     lengths = metre.bar_lengths() / piece.tpq
     wrong = np.flatnonzero(sounding & ~np.isin(lengths, (BEATS / 2, BEATS)))
+    if 0 in wrong and len(lengths) > 1 and np.diff(metre.ticks)[0] <= min(lengths[0], BEATS) * piece.tpq:
+        wrong = wrong[1:]
     if len(wrong):
         first = int(wrong[0])
         bar = len(metre.bar_starts(int(metre.ticks[first]) + 1))
