@@ -367,6 +367,15 @@ def test_every_track_gives_its_own_clips_and_its_own_key():
     assert found.dropped["not two bars of 4/4"] == 2
 
 
+@pytest.mark.parametrize("metre", [[(0, 2, 4)], [(0, 1, 4)], [(0, 3, 4)], [(0, 4, 4), (8 * TPQ, 2, 4)], [(0, 6, 8)]])
+def test_no_metre_drops_less_than_nothing(metre):
+    """Bars kept and bars dropped are all bars."""
+    item = make_item(steps(5), metre=metre)
+    found = segments(item, "melody")
+    assert all(count >= 0 for count in found.dropped.values())
+    assert len(found.codes) + found.dropped.total() == len(item.piece.metre.bar_starts(item.piece.end))
+
+
 @pytest.mark.parametrize("notes", [[], [(0, 1, 60)]])
 def test_a_melody_without_clips(notes):
     found = segments(make_item(notes), "melody")
