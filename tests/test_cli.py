@@ -964,6 +964,21 @@ def test_recipes_and_data_sets_that_do_not_go_together(refused, melodies, songs,
     assert message == f"fadernets train: error: model music-vae over grid: {said}"
 
 
+def test_train_over_a_grid_prints_what_a_model_counts(run, melodies, songs, tmp_path):
+    path = tmp_path / "a.yaml"
+    small = "model: {encoder: 4, decoder: 4}"
+    path.write_text(f"batch: 8\nsteps: 1\nprecision: 32-true\nout: {tmp_path / 'run'}\n{small}\n")
+    for name, data, last in (("music-vae", melodies, "clips"), ("language-model", songs, "accuracy")):
+        given = ("--set", f"name={name}", "--set", f"data={data.folder}", "--grid", f"seed=1{len(name)}")
+        code, out, _ = run("train", path, *given)
+        assert code == 0
+        best = tmp_path / f"run-seed=1{len(name)}" / "best"
+        figures = json.loads((best / "config.json").read_text())["figures"]
+        shown = out.split(": ", 1)[1].split(" (")[0].split(", ")
+        assert shown == [f"{n} {figures[n]:.4f}" for n in (part.split()[0] for part in shown)]
+        assert [shown[0].split()[0], shown[-1].split()[0]] == ["loss", last]
+
+
 def test_prepare_melodies(run, tmp_path):
     (tmp_path / "music").mkdir()
     for i in range(3):
