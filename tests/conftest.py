@@ -1,14 +1,14 @@
 """Made-up songs as cells, as a prepared data set, and as a model folder exported from random weights.
 
-Made-up performances as a data set of tokens.
+Made-up performances as a data set of tokens, made-up melodies as one of states.
 """
 
 import numpy as np
 import pytest
 from hypothesis import settings
 
-from fadernets import attributes, cli, grid, tokens
-from fadernets.dataset import SPLITS, write_dataset
+from fadernets import attributes, cli, grid, melody, tokens
+from fadernets.dataset import MEASURED, SPLITS, write_dataset
 
 settings.register_profile("fadernets", deadline=None)  # a busy machine is no failure
 settings.load_profile("fadernets")
@@ -76,7 +76,7 @@ def _manifest(codec, names, corpora, splits, bars):
     return {
         "codec": codec,
         "corpora": names,
-        "attributes": list(attributes.CODED),
+        "attributes": list(MEASURED[codec]),
         "pieces": pieces,
         "sources": sources,
     }
@@ -111,6 +111,43 @@ def write_performances(folder, seed=0, bars=12, splits=(0,) * 8 + (1, 2) + (0,) 
     arousal[::7] = 0.05  # neither high nor low
     arrays = {"codes": codes, "seconds": seconds} | _measured(cells, arousal, corpora, splits)
     return write_dataset(folder, _manifest("tokens", ["maestro", "vgmidi"], corpora, splits, bars), arrays)
+
+
+def make_clip(rng):
+    """[32] states: notes and rests of 1 to 8 steps in one key, now and then a note held in."""
+    tonic, states, at = int(rng.integers(55, 67)), np.full(melody.STEPS, melody.HOLD, np.uint8), 0
+    held = rng.random() < 0.3
+    while at < melody.STEPS:
+        if not (held and at == 0):
+            states[at] = melody.REST if rng.random() < 0.1 else tonic + int(rng.choice([0, 2, 4, 5, 7, 9, 11, 12]))
+        at += int(rng.choice([1, 2, 2, 4, 8]))
+    states[16] = tonic  # at least one note begins
+    return melody.tidy(states, held=True)
+
+
+def write_melodies(folder, seed=0, clips=12):
+    """Ten melodies in the three splits."""
+    rng, splits = np.random.default_rng(seed), [0] * 8 + [1, 2]
+    codes = np.stack([make_clip(rng) for _ in range(clips * len(splits))])
+    nothing = np.full(len(codes), np.nan, np.float32)
+    arrays = {
+        "codes": codes,
+        "attributes": np.column_stack([melody.mean_pitch(codes), melody.onsets(codes)]).astype(np.float32),
+        "key": np.zeros(len(codes), np.uint8),
+        "arousal": nothing,
+        "valence": nothing,
+        "piece": np.repeat(np.arange(len(splits)), clips).astype(np.int32),
+        "index": np.tile(np.arange(clips) + 1, len(splits)).astype(np.int32),
+        "split": np.repeat(splits, clips).astype(np.uint8),
+        "corpus": np.zeros(len(codes), np.uint8),
+    }
+    return write_dataset(folder, _manifest("melody", ["tunes"], [0] * len(splits), splits, clips), arrays)
+
+
+@pytest.fixture(scope="session")
+def melodies(tmp_path_factory):
+    """The data set of made-up melodies: 96, 12 and 12 clips."""
+    return write_melodies(tmp_path_factory.mktemp("data") / "melodies")
 
 
 @pytest.fixture(scope="session")

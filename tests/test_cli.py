@@ -911,3 +911,80 @@ def test_three_hours_are_edited_with_a_warning(tmp_path):
     assert len(report["segments"]) == 5400
     assert "the piece lasts 3.0 hours" in report["warnings"][0]
     assert notes(tmp_path / "out.mid")[-1][0] // TPQ < 21_600
+
+
+# Melodies where something else is expected
+
+
+@pytest.fixture
+def melody_run(melodies, tmp_path):
+    from conftest import save_run
+
+    from fadernets.models import build
+
+    model = build("music-vae", {"z": 4, "encoder": 6, "decoder": 8, "embedding": 5}, "melody")
+    return save_run(tmp_path / "runs" / "tune", model, melodies, name="music-vae", label_share=0.0)
+
+
+def test_a_run_over_melodies_is_not_evaluated_exported_or_drawn(refused, melody_run, songs, performances, tmp_path):
+    from toy_runs import write_toy
+
+    known = f"{melody_run}: a model over melody; this measures models over grid and tokens"
+    write_toy(melody_run.with_name("language-model"), "language-model", performances)  # found beside it, and no matter
+    assert refused("evaluate", melody_run).endswith(known)
+    for figure in ("latents", "transfer", "labels"):
+        assert refused("plot", figure, melody_run).endswith(known)
+    message = refused("export", melody_run, tmp_path / "model")
+    assert message.endswith("music-vae over melody; model folders are made of music-fadernets over the grid")
+    assert "a model of melody; " in refused("evaluate", melody_run, "--data", songs.folder)
+    grid_run = write_toy(tmp_path / "runs" / "vanilla", "vanilla", songs)
+    assert "a model of melody; " in refused("evaluate", grid_run, "--language-model", melody_run)
+    assert "a model of melody; " in refused("plot", "latents", grid_run, "--beside", melody_run)
+
+
+def test_a_data_set_of_melodies_does_not_take_another_s_place(refused, exported, melodies, songs, tmp_path):
+    from toy_runs import write_toy
+
+    grid_run, data = write_toy(tmp_path / "vanilla", "vanilla", songs), ("--data", melodies.folder)
+    assert f"a model of grid; {melodies.folder} holds melody" in refused("evaluate", grid_run, *data)
+    assert f"a model of grid; {melodies.folder} holds melody" in refused("plot", "latents", grid_run, *data)
+    assert "was trained on" in refused("export", grid_run, tmp_path / "model", *data)
+    assert "holds melody, not tokens" in refused("bench", *data, "--out", tmp_path, "--no-train")
+    for option in ((), ("--quality",), ("--ablation",)):
+        assert "holds melodies, which have no grid of 88 pitches" in refused("evaluate", *data, *option)
+
+
+def test_recipes_and_data_sets_that_do_not_go_together(refused, melodies, songs, tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text(f"batch: 8\nprecision: 32-true\nout: {tmp_path / 'run'}\n")
+    said = "music-vae takes data sets of melodies, the others do not"
+    message = refused("train", path, "--set", f"data={melodies.folder}")
+    assert message == f"fadernets train: error: model music-fadernets over melody: {said}"
+    message = refused("train", path, "--set", f"data={songs.folder}", "--set", "name=music-vae")
+    assert message == f"fadernets train: error: model music-vae over grid: {said}"
+
+
+def test_train_over_a_grid_prints_what_a_model_counts(run, melodies, songs, tmp_path):
+    path = tmp_path / "a.yaml"
+    small = "model: {encoder: 4, decoder: 4}"
+    path.write_text(f"batch: 8\nsteps: 1\nprecision: 32-true\nout: {tmp_path / 'run'}\n{small}\n")
+    for name, data, last in (("music-vae", melodies, "clips"), ("language-model", songs, "accuracy")):
+        given = ("--set", f"name={name}", "--set", f"data={data.folder}", "--grid", f"seed=1{len(name)}")
+        code, out, _ = run("train", path, *given)
+        assert code == 0
+        best = tmp_path / f"run-seed=1{len(name)}" / "best"
+        figures = json.loads((best / "config.json").read_text())["figures"]
+        shown = out.split(": ", 1)[1].split(" (")[0].split(", ")
+        assert shown == [f"{n} {figures[n]:.4f}" for n in (part.split()[0] for part in shown)]
+        assert [shown[0].split()[0], shown[-1].split()[0]] == ["loss", last]
+
+
+def test_prepare_melodies(run, tmp_path):
+    (tmp_path / "music").mkdir()
+    for i in range(3):
+        PIECES["two_hands"](tmp_path / "music" / f"{i}.mid")
+    code, out, err = run(
+        "prepare", tmp_path / "out", "--corpus", f"folder={tmp_path / 'music'}", "--codec", "melody", "--workers", 1
+    )
+    assert (code, err) == (0, [])
+    assert out.splitlines()[0].startswith(f"{tmp_path / 'out'}: 21 segments, 0 files skipped, hash ")

@@ -265,6 +265,61 @@ def test_step_means_of_one_row_is_that_row():
     assert step_means([[0.5, -0.5]]).tolist() == [0.5, -0.5]
 
 
+# Melodies
+
+
+def melody_of(name, root):
+    """The only piece of a corpus with its melodies alone."""
+    (source,) = CORPORA[name].sources(find_root(name, root))
+    return CORPORA[name].melodies(source)
+
+
+def test_corpora_with_melodies():
+    assert {row.name for row in CORPORA.values() if row.melodies} == {"pop909", "lieder", "nottingham", "folder"}
+
+
+def test_the_melody_of_pop909_has_bar_lines_from_the_beats(tmp_path):
+    pop909_song(tmp_path, in_four(3, 20))
+    item = melody_of("pop909", tmp_path)
+    assert (pitches(item), item.source.piece_id) == ([60] * 20, "pop909-001")
+    assert item.piece.metre.ticks.tolist() == [3 * TPQ]
+
+
+def test_pop909_without_a_melody_names_its_tracks(tmp_path):
+    folder = pop909_song(tmp_path, in_four(0, 20))
+    write_midi(folder / "001.mid", [("BRIDGE", [(0, 1, 64)], 0), ("PIANO", [(0, 1, 48)], 0)])
+    with pytest.raises(FadernetsError, match=r"001\.mid: no track MELODY; its tracks: BRIDGE, PIANO"):
+        melody_of("pop909", tmp_path)
+
+
+def test_the_melodies_of_lieder_are_all_voices_beside_the_piano(tmp_path):
+    voices = [("Soprano", [(0, 1, 72)], 0), ("Grand\nPiano", [(0, 4, 48)], 1), ("", [(0, 1, 60)], 2)]
+    write_midi(tmp_path / "midi" / "lc1.mid", [*voices, ("kit", [(0, 1, 36)], 9)])
+    item = melody_of("lieder", tmp_path)
+    assert pitches(item) == [60, 72]
+    assert len(set(item.piece.notes["track"].tolist())) == 2
+
+
+def test_a_lied_for_the_piano_alone_has_no_melody(tmp_path):
+    write_midi(tmp_path / "midi" / "lc1.mid", [("Piano", [(0, 4, 48)], 1)])
+    with pytest.raises(FadernetsError, match=r"lc1\.mid: no track beside the piano's; its tracks: Piano"):
+        melody_of("lieder", tmp_path)
+
+
+def test_the_melody_of_nottingham_is_the_first_track(tmp_path):
+    tracks = [("", [(0, 1, 72), (1, 2, 74)], 0), ("", [(0, 2, 48)], 0)]
+    write_midi(tmp_path / "MIDI" / "melody" / "jigs1.mid", tracks, tpq=1024)
+    assert pitches(melody_of("nottingham", tmp_path)) == [72, 74]
+
+
+def test_the_melody_of_a_file_of_the_user_s_is_one_pitched_track(tmp_path):
+    write_midi(tmp_path / "a.mid", [("kit", [(0, 1, 36)], 9), ("bass", [(0, 1, 40)], 0), ("Lead", [(0, 1, 80)], 1)])
+    assert pitches(melody_of("folder", tmp_path)) == [80]
+    write_midi(tmp_path / "a.mid", [("kit", [(0, 1, 36)], 9)])
+    with pytest.raises(FadernetsError, match="only drums"):
+        melody_of("folder", tmp_path)
+
+
 # A folder, roots, splits
 
 

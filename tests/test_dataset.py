@@ -9,8 +9,8 @@ import sys
 import numpy as np
 import pytest
 
-from fadernets import dataset, grid, tokens
-from fadernets.dataset import ARRAYS, Dataset, array_hash, array_types, attribute_statistics, write_dataset
+from fadernets import dataset, grid, melody, tokens
+from fadernets.dataset import ARRAYS, MEASURED, Dataset, array_hash, array_types, attribute_statistics, write_dataset
 from fadernets.errors import FadernetsError
 
 RNG = np.random.default_rng(0)
@@ -25,6 +25,8 @@ def contents(segments=6, codec="grid"):
         codes = np.full((segments, 100), tokens.PAD, np.uint16)
         codes[:, : len(PHRASE)] = PHRASE
         own = {"codes": codes, "seconds": np.array([2, 1, 4, 2, 0.75, 3], np.float32)[:segments]}
+    if codec == "melody":
+        own = {"codes": RNG.integers(0, melody.STATES, (segments, 32)).astype(np.uint8)}
     arrays = {
         **own,
         "attributes": np.stack([np.arange(segments) / 8, np.arange(segments) * 2], axis=1).astype(np.float32),
@@ -42,7 +44,7 @@ def contents(segments=6, codec="grid"):
     manifest = {
         "codec": codec,
         "corpora": ["folder", "lieder"],
-        "attributes": ["rhythm_density", "note_density"],
+        "attributes": list(MEASURED[codec]),
         "pieces": pieces,
     }
     return manifest, arrays
@@ -58,6 +60,12 @@ def folder(tmp_path):
 def token_folder(tmp_path):
     write_dataset(tmp_path / "tokens", *contents(codec="tokens"))
     return tmp_path / "tokens"
+
+
+@pytest.fixture
+def melody_folder(tmp_path):
+    write_dataset(tmp_path / "melodies", *contents(codec="melody"))
+    return tmp_path / "melodies"
 
 
 def change(folder, **values):
@@ -134,6 +142,21 @@ def test_a_tokens_data_set_opens_as_it_was_written(token_folder):
     assert data.seconds.dtype == np.float32
     assert data.hash == array_hash(arrays)
     data.verify()
+
+
+def test_a_melody_data_set(melody_folder):
+    """States as they were written; no grid to be had of them; 32 steps each."""
+    data = Dataset.open(melody_folder)
+    assert (data.codec, data.codes.shape, data.codes.dtype, data.seconds) == ("melody", (6, 32), np.uint8, None)
+    assert data.manifest["attributes"] == ["pitch", "onsets"]
+    assert data.statistics("onsets")["mean"] == 2
+    assert data.lengths(np.array([3, 0])).tolist() == [32, 32]
+    data.verify()
+    with pytest.raises(FadernetsError, match="melodies: holds melodies, which have no grid of 88 pitches"):
+        data.cells(np.array([0]))
+    change(melody_folder, codec="grid")
+    with pytest.raises(FadernetsError, match=r"codes\.npy: uint8 \[6, 32\]; the manifest says uint8 \[6, 352\]"):
+        Dataset.open(melody_folder)
 
 
 def test_the_cells_of_tokens_are_at_each_segment_s_own_tempo(token_folder):

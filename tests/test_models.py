@@ -1,6 +1,7 @@
 """Music FaderNets on the grid: what each part may see, where each loss goes, and that it can learn."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from fadernets import losses, schedules
 from fadernets.batches import Sampler
 from fadernets.blocks import GRUEncoder, Posterior, SequenceDecoder
 from fadernets.errors import FadernetsError
-from fadernets.models import MODELS, OF_MELODIES, build, codings
+from fadernets.models import MODELS, build, codings
 
 CODES = ("rhythm", "note")
 TERMS = {"reconstruction", "loss", "beta"} | {
@@ -58,11 +59,17 @@ def forced_logits(model, codes, key, asked, planes):
 # The table
 
 
-@pytest.mark.parametrize("codec", ["grid", "tokens"])
-def test_every_model_of_the_table_builds(codec):
-    for name in set(MODELS) - set(OF_MELODIES):
+@pytest.mark.parametrize("codec", ["grid", "tokens", "melody"])
+@pytest.mark.parametrize("name", MODELS)
+def test_music_vae_takes_melodies_and_no_other_model_does(name, codec):
+    if (name == "music-vae") == (codec == "melody"):
         model = build(name, {"z": TINY["z"]}, codec)
-        assert (model.options.z, model.codec) == (TINY["z"], codec)
+        assert (model.options.z, getattr(model, "codec", "melody")) == (TINY["z"], codec)
+        return
+    with pytest.raises(FadernetsError) as caught:
+        build(name, {}, codec)
+    said = f"model {name} over {codec}: music-vae takes data sets of melodies, the others do not"
+    assert str(caught.value) == said
 
 
 @pytest.mark.parametrize(
@@ -85,6 +92,20 @@ def test_every_model_of_the_table_builds(codec):
 def test_what_cannot_be_built_is_refused(name, options, message):
     with pytest.raises(FadernetsError, match=message):
         build(name, options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"plan": 8}, "unknown model option 'plan'; known: z, encoder, decoder, embedding, input_dropout, sampled"),
+        ({"axes": -1}, r"model option axes -1\.0; must not be negative"),
+        ({"sampled": 1.5}, r"model option sampled 1\.5; must lie in 0\.\.1"),
+        ({"sampled_ramp": 2}, r"model option sampled_ramp 2\.0; must lie in 0\.\.1"),
+    ],
+)
+def test_what_music_vae_cannot_be_is_refused(options, message):
+    with pytest.raises(FadernetsError, match=message):
+        build("music-vae", options, "melody")
 
 
 def test_numbers_become_floats():
@@ -115,6 +136,28 @@ def test_the_encoder_reads_every_step_and_starts_near_the_prior():
     q.mean.sum().backward()
     assert (x.grad.abs().sum(-1) > 0).all()
     assert q.log_variance.mean().item() == pytest.approx(-2, abs=0.5)
+
+
+# What the loop asks
+
+
+def test_judge_counts_cells_and_where_it_is_asked_to_onsets_of_free_decodes(batch):
+    model = make_model()
+    batch = replace(batch, inputs=batch.inputs[:12])
+    codes = {name: q.mean for name, q in model.encode(batch.inputs).items()}
+    condition = model.condition(codes, batch.key, batch.target_values)
+    right, of = model.decoder.accuracy(condition, batch.target_values, batch.targets).sum(0).tolist()
+    assert model.judge(batch, False) == {"accuracy": (right, of)}
+    out = model.decode(codes, batch.key, batch.target_values, codings.held_in(batch.targets))
+    found, expected = out[:, 0] > 0, batch.targets[:, 0] > 0
+    both = (2 * float((found & expected).sum()), float(found.sum() + expected.sum()))
+    assert both[0] > 0
+    assert model.judge(batch, True) == {"accuracy": (right, of), "note_f1": both}
+
+
+def test_a_model_without_codes_decodes_nothing_freely(batch):
+    model = build("language-model", {"encoder": 8, "decoder": 12, "plan": 4}).eval()
+    assert set(model.judge(batch, True)) == {"accuracy"}
 
 
 # Sub-decoders

@@ -5,11 +5,12 @@ import os
 from collections import Counter
 from pathlib import Path
 
+import midi_files
 import mido
 import numpy as np
 import pytest
 
-from fadernets import grid, tokens
+from fadernets import grid, keys, melody, tokens
 from fadernets import prepare as prepare_module
 from fadernets.attributes import key, measure
 from fadernets.corpora import Item, Labels, Source
@@ -321,6 +322,68 @@ def test_a_piece_without_segments(codec):
     assert len(found.codes) == len(found.key) == 0
 
 
+# The melody codec
+
+
+def steps(n_bars, start=0):
+    """A note a beat, upward from the bass."""
+    return [(start + i, start + i + 1, 36 + i) for i in range(4 * n_bars)]
+
+
+def test_the_clips_of_a_melody_overlap_by_a_bar():
+    found = segments(make_item(steps(4)), "melody")
+    assert found.codes.shape == (3, 32)
+    assert found.codes.dtype == np.uint8
+    quarters = np.full((3, 8, 4), melody.HOLD)
+    quarters[:, :, 0] = 36 + 4 * np.arange(3)[:, None] + np.arange(8)
+    np.testing.assert_array_equal(found.codes, quarters.reshape(3, 32))
+    assert found.index.tolist() == [1, 2, 3]
+    np.testing.assert_allclose(found.attributes, [[39.5, 8], [43.5, 8], [47.5, 8]])
+    assert np.isnan(found.arousal).all()
+    assert np.isnan(found.valence).all()
+    assert +found.dropped == Counter({"not two bars of 4/4": 1})  # from the last bar on
+
+
+def test_a_clip_without_an_onset_is_dropped_and_a_note_held_in_is_held():
+    notes = [(0, 10, 60), (10, 16, 64), (24, 32, 62)]
+    found = segments(make_item(notes), "melody")
+    assert found.index.tolist() == [1, 2, 3, 6, 7]
+    assert +found.dropped == Counter({"no note": 2, "not two bars of 4/4": 1})
+    held = found.codes[1].tolist()  # the second bar and the third: the first note goes on for six beats of them
+    assert held == [*[melody.HOLD] * 24, 64, *[melody.HOLD] * 7]
+
+
+def test_every_track_gives_its_own_clips_and_its_own_key():
+    """C major above, F sharp major below, both with the whole line's key on every clip."""
+    scale = (0, 4, 7, 5, 2, 11, 7, 12)
+    lines = [[(i, i + 1, tonic + scale[i % 8]) for i in range(16)] for tonic in (72, 42)]
+    rows = [(round(o * TPQ), round(e * TPQ), p, 80, track) for track in (0, 1) for o, e, p in lines[track]]
+    piece = Piece(make_notes(rows), TPQ, TempoMap.of([], TPQ), MetreMap.of([], TPQ), [])
+    found = segments(Item(Source("p", "p", Path("p.mid")), piece), "melody")
+    assert found.index.tolist() == [1, 2, 3] * 2
+    assert (found.attributes[:3, 0] > 70).all()
+    assert (found.attributes[3:, 0] < 60).all()
+    assert found.key.tolist() == [keys.parse("C")] * 3 + [keys.parse("F#")] * 3
+    assert found.dropped["not two bars of 4/4"] == 2
+
+
+@pytest.mark.parametrize("metre", [[(0, 2, 4)], [(0, 1, 4)], [(0, 3, 4)], [(0, 4, 4), (8 * TPQ, 2, 4)], [(0, 6, 8)]])
+def test_no_metre_drops_less_than_nothing(metre):
+    """Bars kept and bars dropped are all bars."""
+    item = make_item(steps(5), metre=metre)
+    found = segments(item, "melody")
+    assert all(count >= 0 for count in found.dropped.values())
+    assert len(found.codes) + found.dropped.total() == len(item.piece.metre.bar_starts(item.piece.end))
+
+
+@pytest.mark.parametrize("notes", [[], [(0, 1, 60)]])
+def test_a_melody_without_clips(notes):
+    found = segments(make_item(notes), "melody")
+    assert found.codes.shape == (0, 32)
+    assert found.attributes.shape == (0, 2)
+    assert len(found.key) == len(found.index) == 0
+
+
 # Folders
 
 
@@ -364,6 +427,50 @@ def test_tokens_are_prepared(songs, tmp_path):
     np.testing.assert_array_equal(on_grid.cells(every), said)  # no note of these songs is held over
     assert on_grid.seconds is None
     on_grid.verify()
+
+
+def test_melodies_are_prepared(songs, tmp_path):
+    """The highest note of each bar's chord, which is the same in every bar of a song."""
+    (songs / "z drums.mid").write_bytes(b"")
+    midi_files.only_drums(songs / "z drums.mid")
+    data = prepare({"folder": songs}, tmp_path / "out", "melody", workers=1)
+    assert (data.codec, data.codes.shape, data.codes.dtype) == ("melody", (120, 32), np.uint8)
+    data.verify()
+    top = 67 + np.repeat(np.arange(40) % 12, 3)
+    expected = np.full((120, 2, 16), melody.HOLD)
+    expected[:, :, 0] = top[:, None]
+    np.testing.assert_array_equal(data.codes, expected.reshape(120, 32))
+    manifest = data.manifest
+    assert manifest["attributes"] == ["pitch", "onsets"]
+    np.testing.assert_allclose(data.attributes, np.column_stack([top, np.full(120, 2)]))
+    assert data.statistics("pitch")["mean"] == pytest.approx(top[data.split == 0].mean())
+    assert data.statistics("onsets") == {"mean": 2, "std": 0, "p5": 2, "p95": 2, "min": 2, "max": 2}
+    assert np.isnan(data.arousal).all()
+    assert data.index.tolist() == [1, 2, 3] * 40
+    assert manifest["skipped"] == [{"id": "z drums.mid", "corpus": "folder", "reason": "the file has only drums"}]
+    row = manifest["sources"]["folder"]
+    assert (row["windows"], row["segments"], row["dropped"]) == (160, 120, {"not two bars of 4/4": 40, "no note": 0})
+    assert manifest["filter"] == prepare_module.MELODY_FILTER != prepare_module.FILTER
+    again = prepare({"folder": songs}, tmp_path / "two", "melody", workers=2)
+    assert (again.hash, again.manifest) == (data.hash, manifest)
+    with pytest.raises(FadernetsError, match="holds melodies"):
+        data.cells(np.arange(2))
+
+
+def test_a_corpus_whose_melodies_nobody_knows(songs, tmp_path):
+    midi_files.two_hands(songs / "K265.mid")
+    file = tmp_path / "tavern" / "Mozart" / "K265" / "Krn" / "K265.mid"
+    file.parent.mkdir(parents=True)
+    (songs / "K265.mid").rename(file)
+    roots = {"folder": songs, "tavern_k265": tmp_path / "tavern"}
+    reason = "corpus 'tavern_k265' has no track that is known to be a melody"
+    data = prepare(roots, tmp_path / "out", "melody", workers=1)
+    assert data.manifest["skipped"] == [{"id": "tavern_k265", "corpus": "tavern_k265", "reason": reason}]
+    assert data.manifest["sources"]["tavern_k265"]["segments"] == 0
+    with pytest.raises(FadernetsError) as caught:
+        prepare({"tavern_k265": tmp_path / "tavern"}, tmp_path / "none", "melody", workers=1)
+    assert str(caught.value) == f"no segment was kept ({reason}); nothing was written"
+    assert not (tmp_path / "none" / "manifest.json").exists()
 
 
 def test_a_piece_lies_in_one_split_and_the_seed_turns_the_splits(songs, tmp_path):

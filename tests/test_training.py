@@ -19,6 +19,7 @@ from fadernets.models import build
 from fadernets.models.base import Model
 from fadernets.models.codings import GridDecoder, TokenDecoder, held_in
 from fadernets.models.music_fadernets import FaderNets
+from fadernets.models.music_vae import MusicVAE
 from fadernets.training import TrainingError, auto_precision, choose_rows, train
 
 TERMS = {"reconstruction", "loss", "beta"} | {
@@ -238,29 +239,26 @@ def test_accuracy_of_validation(songs, recipe):
 
 
 def test_validation_takes_every_segment_and_decodes_the_first_batches(songs, tmp_path, monkeypatch):
-    """A few batches are decoded freely; the loss and the accuracy are over all of them."""
-    decoded, forced = [], []
-    hits = training._Run._note_hits
+    """A few batches are decoded freely; the loss and the counts are over all of them."""
+    judged, rows = [], []
 
-    def counted_hits(self, batch, codes):
-        decoded.append(batch.reconstructed)
-        return hits(self, batch, codes)
-
-    def counted_accuracy(self, condition, *rest):
-        forced.append(len(condition))
-        return torch.tensor([[len(forced), 6.0], [0.0, 4.0]])  # 1, 2, 3 and 4 of 10
+    def judge(self, batch, free):
+        judged.append(free)
+        rows.append(batch.reconstructed)
+        counts = {"accuracy": (float(len(judged)), 10.0)}  # 1, 2, 3 and 4 of 10
+        return counts | ({"note_f1": (3.0, 4.0 * len(judged))} if free else {})  # 6 of 4 + 8
 
     def small(data, rows, labelled, **settings):
         return Sampler(data, rows, labelled, **settings | ({"batch": 4} if not settings.get("labels") else {}))
 
     monkeypatch.setattr(training, "FREE_BATCHES", 2)
     monkeypatch.setattr(training, "Sampler", small)
-    monkeypatch.setattr(training._Run, "_note_hits", counted_hits)
-    monkeypatch.setattr(GridDecoder, "accuracy", counted_accuracy)
+    monkeypatch.setattr(Model, "judge", judge)
     train(make_recipe(songs, tmp_path / "run", steps=1, validate=1))
-    assert forced == [4, 4, 4, 4]
-    assert log_of(tmp_path / "run")[0]["validation/accuracy"] == pytest.approx(0.25)
-    assert decoded == [4, 4]
+    assert (judged, rows) == ([True, True, False, False], [4, 4, 4, 4])
+    row = log_of(tmp_path / "run")[0]
+    assert row["validation/accuracy"] == pytest.approx(0.25)
+    assert row["validation/note_f1"] == pytest.approx(0.5)
 
 
 # Tokens
@@ -359,6 +357,102 @@ def test_a_run_over_tokens_that_was_killed_resumes_to_the_same_numbers(token_run
 def test_pairs_over_tokens_cannot_start(performances, tmp_path):
     with pytest.raises(FadernetsError, match="pairs of like bars need the grid"):
         train(make_recipe(performances, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+# Melodies
+
+KNOBS = {"z": 4, "encoder": 8, "decoder": 12, "embedding": 6, "axes": 1.0}
+
+
+def make_melody_recipe(melodies, out, **changes):
+    values = {"name": "music-vae", "model": KNOBS, "labels": 0, "label_share": 0.0, "pairs": 0.0, "steps": 12}
+    return make_recipe(melodies, out, **values | {"validate": 4} | changes)
+
+
+@pytest.fixture(scope="module")
+def melody_run(melodies, tmp_path_factory):
+    """The folder of a run of twelve steps over melodies."""
+    out = tmp_path_factory.mktemp("runs") / "melodies"
+    assert train(make_melody_recipe(melodies, out)) == out / "best"
+    return out
+
+
+def test_a_run_over_melodies(melody_run, melodies):
+    rows = log_of(melody_run)
+    assert [row["step"] for row in rows] == [4, 8, 12]
+    shared = {"loss", "reconstruction", "kl", "beta"}
+    expected = {"step", *(f"train/{term}" for term in shared | {"moved", "axes", "gradient"})}
+    expected |= {f"validation/{term}" for term in shared | {"states", "clips"}}
+    for row in rows:
+        assert set(row) == expected
+        assert all(math.isfinite(value) for value in row.values())
+    assert rows[-1]["train/reconstruction"] < rows[0]["train/reconstruction"]
+    assert rows[-1]["validation/loss"] < rows[0]["validation/loss"]
+    assert rows[0]["validation/beta"] == pytest.approx(0.1)
+    model, config = checkpoints.load(melody_run / "last")
+    assert (config["codec"], config["step"]) == ("melody", 12)
+    assert config["data"]["hash"] == melodies.hash
+    assert config["segments"] == {"train": 96, "labelled": 0}
+    torch.manual_seed(3)
+    start = build("music-vae", KNOBS, "melody").state_dict()
+    for name, weight in model.state_dict().items():
+        assert not torch.equal(start[name], weight), name
+    card = (melody_run / "last" / "README.md").read_text()
+    assert "codec: melody (32 steps of 130 states" in card
+    assert f"- states: {config['figures']['states']:.4f}" in card
+    assert "Western melodies" in card
+
+
+def test_validation_over_melodies_by_hand(melody_run, melodies):
+    """The clips of the validation split, as they are."""
+    model, config = checkpoints.load(melody_run / "last")
+    clips = torch.from_numpy(melodies.codes[melodies.select(split="validation")].astype(np.int64))
+    with torch.no_grad():
+        q = model.encode(clips)
+        found = model.decoder.generate(q.mean)
+    assert config["figures"]["states"] == pytest.approx((found == clips).float().mean().item())
+    assert config["figures"]["clips"] == pytest.approx((found == clips).all(1).float().mean().item())
+    kl = losses.standard_kl(q.mean, q.log_variance).mean().item()
+    assert config["figures"]["kl"] == pytest.approx(kl, rel=1e-4)
+
+
+def test_a_run_over_melodies_that_was_killed_resumes_to_the_same_numbers(melody_run, melodies, tmp_path, monkeypatch):
+    loss = MusicVAE.loss
+
+    def killed(self, batch, step, total):
+        if self.training and step == 7:
+            raise Killed
+        return loss(self, batch, step, total)
+
+    recipe = make_melody_recipe(melodies, tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setattr(MusicVAE, "loss", killed)
+        with pytest.raises(Killed):
+            train(recipe)
+    assert checkpoints.read_config(tmp_path / "run" / "last")["step"] == 4
+    train(recipe)
+    assert_same_run(melody_run, tmp_path / "run")
+
+
+def test_the_paper_s_model_draws_no_augmentations_and_takes_the_other_precision(melodies, tmp_path):
+    out = tmp_path / "run"
+    train(make_melody_recipe(melodies, out, model=KNOBS | {"axes": 0.0}, steps=2, validate=2, precision="bf16-mixed"))
+    (row,) = log_of(out)
+    assert not {"train/moved", "train/axes"} & set(row)
+    assert {weight.dtype for weight in weights_of(out / "last").values()} == {torch.float32}
+
+
+@pytest.mark.parametrize("name", ["music-fadernets", "pati"])
+def test_other_models_over_melodies_cannot_start(melodies, tmp_path, name):
+    with pytest.raises(FadernetsError, match=f"model {name} over melody: music-vae takes data sets of melodies"):
+        train(make_melody_recipe(melodies, tmp_path / "run", name=name, model={}))
+    assert not (tmp_path / "run").exists()
+
+
+def test_music_vae_over_anything_else_cannot_start(songs, tmp_path):
+    with pytest.raises(FadernetsError, match="model music-vae over grid: music-vae takes data sets of melodies"):
+        train(make_melody_recipe(songs, tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 

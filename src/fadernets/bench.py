@@ -206,8 +206,8 @@ def evaluated(
         return read(folder)
     made_from = {**origin(folder, data, judge, runs, seed), "protocols": list(which)}
     dataset = Dataset.open(data)
-    language_model = Subject(judge, dataset, device) if made_from["language_model"] else None
     subject = Subject(folder, dataset, device)
+    language_model = Subject(judge, dataset, device) if made_from["language_model"] else None
     found = p.evaluate(subject, which, runs=runs, seed=seed, language_model=language_model, progress=progress)
     found = {**found, "made_from": made_from, **provenance()}
     write_atomic(folder / EVALUATION, (json.dumps(found, indent=1) + "\n").encode())

@@ -28,7 +28,8 @@ FILTERS = {
     "tokens": "Whole pieces are split, by the corpus's own split where it has one, else 80/10/10. Segments pass the\n"
     "paper's filter as it is heard: a note, more than two pitches, three quarters of the steps and the first one\n"
     "sounding, notes held in from before counted; and at most 100 tokens.",
-    "melody": "Pieces are split 80/10/10 as wholes; clips are two bars of 4/4 from every bar on: they overlap.",
+    "melody": "Pieces are split 80/10/10 as wholes; clips are two bars of 4/4, or four of 2/4, from every bar on:\n"
+    "they overlap.",
 }
 LIMITS = {
     "grid": "- Sixteenth notes in four-beat segments: triplets and ornaments are read at the nearest step, and keep\n"

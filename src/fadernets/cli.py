@@ -625,7 +625,8 @@ def _train(options: argparse.Namespace) -> None:
         print(f"best checkpoint: {rows[0]['best']}")
     else:
         for row in rows:
-            shown = ", ".join(f"{name} {row[name]:.4f}" for name in ("loss", "reconstruction", "accuracy", "note_f1"))
+            names = ("loss", "reconstruction", "accuracy", "note_f1", "states", "clips")  # what a model has of these
+            shown = ", ".join(f"{name} {row[name]:.4f}" for name in names if name in row)
             print(f"{' '.join(row['grid'])}: {shown} ({row['best']})")
 
 

@@ -75,15 +75,18 @@ def join(clips: States, steps: int) -> States:
 
 def skyline(rows: Rows) -> NDArray[np.bool_]:
     """[N] which notes, [N, 3] as above but any number at a time, are heard as the melody: the highest of those that
-    begin together, unless a higher one sounds on through half of it or more."""
+    begin together, unless the one heard before is higher and sounds on through half of it or more."""
     order = np.lexsort((-rows[:, 2], rows[:, 0]))
     heard = np.zeros(len(rows), bool)
-    last = None
+    last = begun = None
     for i in order.tolist():
         onset, end, pitch = rows[i].tolist()
+        if onset == begun:  # under the highest, heard or not
+            continue
+        begun = onset
         if last is not None:
-            first, stop, above = rows[last].tolist()
-            if onset == first or (above > pitch and 2 * (min(stop, end) - onset) >= end - onset):
+            _, stop, above = rows[last].tolist()
+            if above > pitch and 2 * (min(stop, end) - onset) >= end - onset:
                 continue
         heard[i], last = True, i
     return heard
@@ -109,9 +112,9 @@ def onsets(states: States) -> NDArray[np.int64]:
 
 
 def transpose(states: States, semitones: int) -> States:
-    """F_pitch: every note up by so many semitones; one that would leave 0..127 goes an octave back."""
+    """F_pitch: every note up by so many semitones; one that would leave 0..127 goes back by octaves."""
     moved = states.astype(np.int64) + semitones
-    moved = np.where(moved > ONSETS - 1, moved - 12, np.where(moved < 0, moved + 12, moved))
+    moved += 12 * (np.minimum((ONSETS - 1 - moved) // 12, 0) - np.minimum(moved // 12, 0))
     return np.where(states < ONSETS, moved, states).astype(np.uint8)
 
 

@@ -47,7 +47,7 @@ FILTER = (
     "a note held into the first step counts as sounding there and as its onset."
 )
 
-MELODY_FILTER = "Two bars of 4/4 from every bar on, in which a note begins: clips overlap by a bar."
+MELODY_FILTER = "Two bars of 4/4, or four of 2/4, from every bar on, in which a note begins: clips overlap."
 
 
 def filter_of(codec: str) -> str:
@@ -148,11 +148,12 @@ def segments(item: Item, codec: str = "grid", keep_all: bool = False) -> Segment
 
 
 def melody_clips(item: Item) -> Segments:
-    """Two bars from every bar of every track of a piece: the segments of a melody, which overlap by a bar.
+    """Two bars from every bar of every track of a piece: the segments of a melody, which overlap.
 
     Index counts the bars; the key is that of the whole line, since two bars of it say too little.
     """
     piece, dropped = item.piece, Counter[str]()
+    bars = len(piece.metre.bar_starts(max(piece.end, 1)))
     found, index, keys = [np.empty((0, melody.STEPS), np.uint8)], [np.empty(0, np.int64)], [np.empty(0, np.uint8)]
     for track in np.unique(piece.notes["track"]).tolist():
         tune = tunes.read(piece, track, regrid=True, windows=cut(piece))
@@ -160,7 +161,7 @@ def melody_clips(item: Item) -> Segments:
         clips = tune.states[at]
         clips = melody.tidy(clips, held=True)
         keep = melody.onsets(clips) > 0
-        dropped["not two bars of 4/4"] += len(tune.windows.start) - len(clips)
+        dropped["not two bars of 4/4"] += bars - len(clips)
         dropped["no note"] += int((~keep).sum())
         weights = np.bincount(tune.piece.notes["pitch"] % 12, tune.placed.end - tune.placed.onset, 12)
         found.append(clips[keep])

@@ -79,6 +79,9 @@ class Subject:
                 f"{checkpoint}: was trained on data set {self.config['data']['hash'][:12]}; {data.folder} is "
                 f"{data.hash[:12]}. Name the right one with --data"
             )
+        if data.codec not in CODINGS:
+            known = " and ".join(CODINGS)
+            raise FadernetsError(f"{checkpoint}: a model over {data.codec}; this measures models over {known}")
         self.coding = CODINGS[data.codec]
 
     @property

@@ -109,22 +109,23 @@ def clip_steps(windows: Windows) -> NDArray[np.int64]:
 
 
 def bar_steps(piece: Piece, windows: Windows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """[C, 32] the steps of the two bars from every bar on, and [C] that bar's number, where both are of 4/4."""
+    """[C, 32] the steps of eight beats from every bar on, and [C] that bar's number, where a bar line stands in their
+    middle and at their end: two bars of 4/4, or four of 2/4. windows: `cut(piece)`."""
     bars = piece.metre.bar_starts(max(piece.end, 1))
     size = BEATS * piece.tpq
-    whole = np.isin(bars + size, np.append(bars[1:], bars[-1:] + size))  # the next one begins four beats on
-    first = np.flatnonzero(whole[:-1] & whole[1:])
-    step = windows.nearest_step(bars[first])
-    inside = step + STEPS <= windows.n_steps
-    return step[inside, None] + np.arange(STEPS), first[inside] + 1
+    lines = np.append(bars, windows.end[-1:])
+    first = np.flatnonzero(np.isin(bars + size, lines) & np.isin(bars + 2 * size, lines))
+    return windows.nearest_step(bars[first])[:, None] + np.arange(STEPS), first + 1
 
 
 def check_metre(piece: Piece) -> None:
-    """Raises FadernetsError where a bar has neither two nor four quarter-beats."""
+    """Raises FadernetsError where a bar has neither two nor four quarter-beats. A pick-up, the first bar, has fewer."""
     metre = piece.metre
     sounding = metre.ticks < piece.end
     lengths = metre.bar_lengths() / piece.tpq
     wrong = np.flatnonzero(sounding & ~np.isin(lengths, (BEATS / 2, BEATS)))
+    if 0 in wrong and len(lengths) > 1 and np.diff(metre.ticks)[0] <= min(lengths[0], BEATS) * piece.tpq:
+        wrong = wrong[1:]
     if len(wrong):
         first = int(wrong[0])
         bar = len(metre.bar_starts(int(metre.ticks[first]) + 1))
