@@ -2,7 +2,8 @@
 
 A bidirectional GRU reads 32 states, a GRU that is fed z at every step writes them, with scheduled sampling. Beyond the
 paper: with `axes` above 0 the first half of z is for pitches and the second, from which onsets, holds and rests are
-read alone, for rhythm; the first dimension of each is trained to be its knob.
+read alone, for rhythm; the first dimension of each is trained to be its knob. With `plan` above 0 each step is given a plan
+of its own as well, computed from z at once.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class MelodyOptions:
     beta_ramp: float = 0.2
     axes: float = 0.0  # weight of a change of z that is not the knob's own; 0: the paper's model
     rhythm: int = 128  # hidden size of what reads the rhythm; with axes alone
+    plan: int = 0  # size of each step's plan
 
 
 class MelodyDecoder(nn.Module):
@@ -47,22 +49,33 @@ class MelodyDecoder(nn.Module):
         super().__init__()
         self.start = nn.Linear(options.z, options.decoder)
         self.embed = nn.Embedding(melody.STATES + 1, options.embedding)  # the last: no state yet, or a blanked one
-        self.gru = nn.GRU(options.embedding + options.z, options.decoder, batch_first=True)
-        self.head = nn.Linear(options.decoder, melody.STATES)
+        self.gru = nn.GRU(options.embedding + options.z + options.plan, options.decoder, batch_first=True)
+        self.head = nn.Linear(options.decoder + options.plan, melody.STATES)
+        self.plan = None
+        if options.plan:
+            wide = melody.STEPS * options.plan
+            self.plan = nn.Sequential(
+                nn.Linear(options.z, options.decoder), nn.ReLU(), nn.Linear(options.decoder, wide)
+            )
+
+    def steps(self, z: Tensor) -> Tensor:
+        """[B, 32, Z + plan] what each step is given beside the state before it."""
+        each = z[:, None].expand(-1, melody.STEPS, -1)
+        return each if self.plan is None else torch.cat([each, self.plan(z).unflatten(-1, (melody.STEPS, -1))], -1)
 
     def forward(self, z: Tensor, fed: Tensor) -> Tensor:
         """z [B, Z], fed [B, 32] the state before each step -> logits [B, 32, 130]."""
-        steps = z[:, None].expand(-1, fed.shape[1], -1)
+        steps = self.steps(z)
         output, _ = self.gru(torch.cat([self.embed(fed), steps], -1), torch.tanh(self.start(z))[None])
-        return self.head(output)
+        return self.head(torch.cat([output, steps[..., z.shape[-1] :]], -1))
 
     def generate(self, z: Tensor) -> Tensor:
         """[B, 32] the likeliest state of each step, fed with its own choice."""
-        state = torch.tanh(self.start(z))[None]
+        state, steps = torch.tanh(self.start(z))[None], self.steps(z)
         fed, found = z.new_full((len(z),), melody.STATES, dtype=torch.long), []
-        for _ in range(melody.STEPS):
-            output, state = self.gru(torch.cat([self.embed(fed), z], -1)[:, None], state)
-            fed = self.head(output[:, 0]).argmax(-1)
+        for step in steps.unbind(1):
+            output, state = self.gru(torch.cat([self.embed(fed), step], -1)[:, None], state)
+            fed = self.head(torch.cat([output[:, 0], step[:, z.shape[-1] :]], -1)).argmax(-1)
             found.append(fed)
         return torch.stack(found, 1)
 
