@@ -2,8 +2,8 @@
 
 A bidirectional GRU reads 32 states, a GRU that is fed z at every step writes them, with scheduled sampling. Beyond the
 paper: with `axes` above 0 the first half of z is for pitches and the second, from which onsets, holds and rests are
-read alone, for rhythm; the first dimension of each is trained to be its knob. With `plan` above 0 each step is given a plan
-of its own as well, computed from z at once.
+read alone, for rhythm; the first dimension of each is trained to be its knob. With `step_plan` above 0 each step is
+given a plan of its own as well, computed from z at once.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class MelodyOptions:
     beta_ramp: float = 0.2
     axes: float = 0.0  # weight of a change of z that is not the knob's own; 0: the paper's model
     rhythm: int = 128  # hidden size of what reads the rhythm; with axes alone
-    plan: int = 0  # size of each step's plan
+    step_plan: int = 0  # size of each step's plan
 
 
 class MelodyDecoder(nn.Module):
@@ -49,11 +49,11 @@ class MelodyDecoder(nn.Module):
         super().__init__()
         self.start = nn.Linear(options.z, options.decoder)
         self.embed = nn.Embedding(melody.STATES + 1, options.embedding)  # the last: no state yet, or a blanked one
-        self.gru = nn.GRU(options.embedding + options.z + options.plan, options.decoder, batch_first=True)
-        self.head = nn.Linear(options.decoder + options.plan, melody.STATES)
+        self.gru = nn.GRU(options.embedding + options.z + options.step_plan, options.decoder, batch_first=True)
+        self.head = nn.Linear(options.decoder + options.step_plan, melody.STATES)
         self.plan = None
-        if options.plan:
-            wide = melody.STEPS * options.plan
+        if options.step_plan:
+            wide = melody.STEPS * options.step_plan
             self.plan = nn.Sequential(
                 nn.Linear(options.z, options.decoder), nn.ReLU(), nn.Linear(options.decoder, wide)
             )
