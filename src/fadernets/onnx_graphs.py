@@ -276,19 +276,32 @@ def melody_decoder(weights: Weights, z: int, hidden: int) -> ModelProto:
     w_in, wide = weights["decoder.gru.weight_ih_l0"], weights["decoder.embed.weight"].shape[1]
     # What the state before gives the gates is one of 131 rows, what z gives them is the same at every step.
     table = g.op("MatMul", g.weight(weights["decoder.embed.weight"]), g.weight(w_in[:, :wide].T))
-    from_z = g.op("MatMul", "z", g.weight(w_in[:, wide:].T))
+    from_z = g.op("MatMul", "z", g.weight(w_in[:, wide : wide + z].T))
     from_z = g.op("Add", from_z, g.weight(weights["decoder.gru.bias_ih_l0"]))
+    from_z = g.op("Unsqueeze", from_z, g.constant([1], np.int64))  # [B, 1, 3H]
+    head, head_bias = weights["decoder.head.weight"].T, g.weight(weights["decoder.head.bias"])
+    gates, plain = from_z, g.op("Expand", head_bias, g.constant([1, melody.STEPS, melody.STATES], np.int64))
+    if "decoder.plan.0.weight" in weights:
+        inner = g.op("MatMul", "z", g.weight(weights["decoder.plan.0.weight"].T))
+        inner = g.op("Relu", g.op("Add", inner, g.weight(weights["decoder.plan.0.bias"])))
+        plans = g.op("MatMul", inner, g.weight(weights["decoder.plan.2.weight"].T))
+        plans = g.op("Add", plans, g.weight(weights["decoder.plan.2.bias"]))
+        plans = g.op("Reshape", plans, g.constant([0, melody.STEPS, -1], np.int64))
+        gates = g.op("Add", from_z, g.op("MatMul", plans, g.weight(w_in[:, wide + z :].T)))
+        plain = g.op("Add", plain, g.op("MatMul", plans, g.weight(head[hidden:])))
     wh, bh = g.weight(weights["decoder.gru.weight_hh_l0"].T), g.weight(weights["decoder.gru.bias_hh_l0"])
-    head, head_bias = g.weight(weights["decoder.head.weight"].T), g.weight(weights["decoder.head.bias"])
     start = g.op("Add", g.op("MatMul", "z", g.weight(weights["decoder.start.weight"].T)), "start_bias")
     g.constants.append(numpy_helper.from_array(weights["decoder.start.bias"], "start_bias"))
     rows = g.op("Shape", "z", end=1)
     first = g.op("Expand", g.constant([melody.STATES], np.int64), rows)
-    zero = g.constant(0, np.int64)
+    zero, from_state = g.constant(0, np.int64), g.weight(head[:hidden])
+    steps, rows = melody.STEPS, g.op("Concat", rows, g.constant([melody.STEPS, 1], np.int64), axis=0)
+    if gates == from_z:
+        gates, plain = (g.op("Expand", x, rows) for x in (gates, plain))
 
     b = _Graph("s_")
-    h = _gru_gates(b, b.op("Add", b.op("Gather", table, "fed", axis=0), from_z), "h", wh, bh)
-    logits = b.op("Add", b.op("MatMul", h, head), head_bias)
+    h = _gru_gates(b, b.op("Add", b.op("Gather", table, "fed", axis=0), "gates_t"), "h", wh, bh)
+    logits = b.op("Add", b.op("MatMul", h, from_state), "plain_t")
     logp = b.op("LogSoftmax", logits, axis=1)
     free = b.op("ArgMax", b.op("Add", logp, "offset_t"), axis=1, keepdims=0)
     state = b.op("Where", b.op("Less", "forced_t", zero), free, "forced_t")
@@ -297,7 +310,14 @@ def melody_decoder(weights: Weights, z: int, hidden: int) -> ModelProto:
     body = helper.make_graph(
         b.nodes,
         "step",
-        [_ids("fed", "B"), _value("h", "B", hidden), _value("offset_t", "B", melody.STATES), _ids("forced_t", "B")],
+        [
+            _ids("fed", "B"),
+            _value("h", "B", hidden),
+            _value("gates_t", "B", 3 * hidden),
+            _value("plain_t", "B", melody.STATES),
+            _value("offset_t", "B", melody.STATES),
+            _ids("forced_t", "B"),
+        ],
         [_ids("fed_o", "B"), _value("h_o", "B", hidden), _ids("state_t", "B"), _value("logp_t", "B", melody.STATES)],
         b.constants,
     )
@@ -305,17 +325,18 @@ def melody_decoder(weights: Weights, z: int, hidden: int) -> ModelProto:
         "Scan",
         first,
         g.op("Tanh", start),
+        gates,
+        plain,
         "offset",
         "forced",
         outputs=4,
         body=body,
-        num_scan_inputs=2,
-        scan_input_axes=[1, 1],
+        num_scan_inputs=4,
+        scan_input_axes=[1, 1, 1, 1],
         scan_output_axes=[1, 1],
     )
     g.name(states, "states")
     g.name(logp, "log_probabilities")
-    steps = melody.STEPS
     graph = helper.make_graph(
         g.nodes,
         "melody_decoder",
