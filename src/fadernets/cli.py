@@ -258,9 +258,10 @@ def _parser() -> Parser:
     plot = add(
         "plot",
         _plot,
-        "Draw figures of trained runs: latents (Figures 3 and 4), transfer (Figure 5), labels; pca of a melody model.",
+        "Draw figures of trained runs: latents (Figures 3 and 4), transfer (Figure 5), labels; of a melody model pca "
+        "(Figure 2) and theme (Figures 5 to 9).",
     )
-    plot.add_argument("figure", choices=("latents", "transfer", "labels", "pca"))
+    plot.add_argument("figure", choices=("latents", "transfer", "labels", "pca", "theme"))
     plot.add_argument("run_folders", type=Path, nargs="+", metavar="RUN", help="several for labels: one a label share")
     plot.add_argument("--out", type=Path, metavar="FOLDER", help="default: the (first) run's folder")
     plot.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default cpu")
@@ -811,10 +812,8 @@ def _plot(options: argparse.Namespace) -> None:
     run, *others = options.run_folders
     if others and options.figure != "labels":
         raise FadernetsError(f"plot {options.figure}: takes one run, not {len(options.run_folders)}; see --beside")
-    if options.figure == "pca":
-        from fadernets import melody_study
-
-        made = melody_study.pca(run, options.data, options.out or run, options.seed)
+    if options.figure in ("pca", "theme"):
+        made = cli_melody.plot(options.figure, str(run), options.data, options.out, options.seed)
         print(json.dumps(made) if options.json else "\n".join(made["files"]))
         return
     out, data, device = options.out or run, options.data or _data_of(run), options.device

@@ -164,6 +164,20 @@ def evaluate(options: argparse.Namespace) -> None:
     print(json.dumps(melody_evaluation.as_dict(figures)) if options.json else melody_evaluation.table(figures))
 
 
+def plot(figure: str, model: str, data: Path | None, out: Path | None, seed: int) -> dict[str, Any]:
+    """`fadernets plot pca` and `fadernets plot theme`: the files that were written."""
+    from fadernets.melody_engine import MelodyEngine
+
+    folder = out or (Path(model) if Path(model).is_dir() else Path())
+    if figure == "theme":
+        from fadernets import melody_figures
+
+        return {"files": melody_figures.draw(MelodyEngine.open(model), folder)}
+    from fadernets import melody_study
+
+    return melody_study.pca(model, data, folder, seed)
+
+
 def read_size(text: str) -> tuple[int, int]:
     """`5x5` -> (5, 5). Raises FadernetsError."""
     match = re.fullmatch(r"(\d{1,3})x(\d{1,3})", text.strip().lower())

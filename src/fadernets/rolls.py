@@ -156,23 +156,28 @@ def draw_sheet(pairs: Sequence[tuple[str, np.ndarray, np.ndarray]], out: Path, *
 CELL = (250, 150)  # pixels of a cell of a grid
 
 
-def draw_grid(cells: Sequence[tuple[str, np.ndarray]], out: Path, *, columns: int) -> None:
-    """A grid of rolls into one PNG file, all over the same time and pitches: each cell its title and its notes."""
+def draw_grid(
+    cells: Sequence[tuple[str, np.ndarray]], out: Path, *, columns: int, cell: tuple[int, int] = CELL
+) -> None:
+    """A grid of rolls into one PNG file, all over the same time and pitches: each cell its title and its notes.
+
+    cell: its size in pixels.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     gap, title = 10, 20
     rows = -(-len(cells) // columns)
-    width, height = columns * CELL[0] + gap, rows * CELL[1] + gap
+    width, height = columns * cell[0] + gap, rows * cell[1] + gap
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     every = np.concatenate([notes for _, notes in cells])
-    time, keys = _Time.of(every, every, [], CELL[0] - gap), _keys(every, every)
+    time, keys = _Time.of(every, every, [], cell[0] - gap), _keys(every, every)
     for i, (text, notes) in enumerate(cells):
-        left, top = i % columns * CELL[0] + gap, height - gap - i // columns * CELL[1]
+        left, top = i % columns * cell[0] + gap, height - gap - i // columns * cell[1]
         figure.text(left / width, top / height, text, va="top", size=9, color=INK)
-        low = top - CELL[1] + gap
-        box = (left / width, low / height, (CELL[0] - gap) / width, (CELL[1] - gap - title) / height)
+        low = top - cell[1] + gap
+        box = (left / width, low / height, (cell[0] - gap) / width, (cell[1] - gap - title) / height)
         axes = figure.add_axes(box)
         _roll(axes, notes, {"plain": np.ones(len(notes), bool)}, time, keys)
         axes.set_xticks([])
