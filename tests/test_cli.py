@@ -15,7 +15,7 @@ from fadernets import attributes, cli, edit, engine
 
 COMMANDS = (
     "apply", "mix", "measure", "preset", "render", "models", "demo", "prepare", "train", "export", "evaluate", "bench",
-    "plot",
+    "plot", "melody", "blend", "inspect",
 )  # fmt: skip
 
 
