@@ -383,7 +383,7 @@ def test_a_run_over_melodies(melody_run, melodies):
     assert [row["step"] for row in rows] == [4, 8, 12]
     shared = {"loss", "reconstruction", "kl", "rhythm", "beta"}
     expected = {"step", *(f"train/{term}" for term in shared | {"moved", "axes", "gradient"})}
-    expected |= {f"validation/{term}" for term in shared | {"states", "clips"}}
+    expected |= {f"validation/{term}" for term in shared | {"moved", "axes", "states", "clips"}}
     for row in rows:
         assert set(row) == expected
         assert all(math.isfinite(value) for value in row.values())
