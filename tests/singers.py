@@ -64,6 +64,7 @@ class Singer:
     def decode(self, z, *, offset=None, forced=None):
         self.decoded.append(np.array(z))
         logits = self.logits(z)
+        logits -= logits.max(-1, keepdims=True)
         logp = (logits - np.log(np.exp(logits).sum(-1, keepdims=True))).astype(np.float32)
         states = (logp if offset is None else logp + offset).argmax(-1)
         if forced is not None:
