@@ -27,6 +27,7 @@ from fadernets.tunes import Tune
 
 MOST = 16  # rows or columns
 TPQ = 480
+BLOCK = 1024  # clips decoded at a time
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,9 @@ def interpolate(engine: MelodyEngine, a: States, b: States, rows: int, columns: 
     """[R, K, C, 32] every cell of the grid between clips a and b [C, 32]; the corners are a and b themselves."""
     codes = engine.encode(np.concatenate([a, b]))
     z = between(codes[: len(a)], codes[len(a) :], groups(engine, control), rows, columns)
-    found = engine.decode(z.reshape(-1, engine.z)).states.reshape(rows, columns, len(a), STEPS)
-    found = melody.tidy(found, held=True)
+    flat = z.reshape(-1, engine.z)
+    parts = [engine.decode(flat[at : at + BLOCK]).states for at in range(0, max(len(flat), 1), BLOCK)]
+    found = melody.tidy(np.concatenate(parts).reshape(rows, columns, len(a), STEPS), held=True)
     found[0, 0], found[-1, -1] = a, b
     return found
 
@@ -143,9 +145,10 @@ def _read(path: Path, track: str | None, option: str, regrid: bool, warnings: li
     if first or last + 1 < len(tune.at):
         warnings.append(f"{path.name}: empty bars before and behind the melody are left out")
     tune = replace(tune, at=used)
-    steps = np.where(used >= 0, used, -(10**6)).ravel()
-    onset = np.maximum(tune.placed.onset, 0)
-    nearest = np.abs(steps[:, None] - onset).argmin(1)
+    steps, onset = used.ravel(), tune.placed.onset
+    later = np.minimum(np.searchsorted(onset, steps), len(onset) - 1)
+    earlier = np.maximum(later - 1, 0)
+    nearest = np.where(steps - onset[earlier] <= np.abs(onset[later] - steps), earlier, later)
     ticks = piece.notes["onset"][tune.rows]
     at = np.searchsorted(piece.tempo.ticks, ticks[0], side="right") - 1
     return Side(
@@ -191,7 +194,12 @@ def _own(side: Side) -> NDArray:
             shift = clip * STEPS * tpq // melody.STEPS_PER_BEAT - int(starts[which])
             ticks = [round((int(note[name]) + shift) * TPQ / tpq) for name in ("onset", "end")]
             found.append((max(ticks[0], 0), max(ticks[1], ticks[0] + 1), int(note["pitch"]), int(note["velocity"]), 0))
-    return make_notes(found)
+    notes = make_notes(found)
+    notes["end"] = np.minimum(notes["end"], len(side.clips) * STEPS * TPQ // melody.STEPS_PER_BEAT)
+    for pitch in np.unique(notes["pitch"]):  # what rings on into another clip than the one behind it in its piece
+        same = np.flatnonzero(notes["pitch"] == pitch)
+        notes["end"][same[:-1]] = np.minimum(notes["end"][same[:-1]], notes["onset"][same[1:]])
+    return notes[notes["end"] > notes["onset"]]
 
 
 def write(blended: Blend, out: Path) -> dict[str, Any]:
