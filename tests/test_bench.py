@@ -12,9 +12,11 @@ import mido
 import numpy as np
 import pytest
 
-from fadernets import decoding, grid
+from fadernets import blend, decoding, grid, melody_edit, melody_figures, tunes
 from fadernets.decoding import Request
 from fadernets.engine import Engine
+from fadernets.knobs import Turn
+from fadernets.melody_engine import MelodyEngine
 from fadernets.midi import Document
 from fadernets.parts import Score
 from fadernets.retouch import Wishes, retouch
@@ -83,6 +85,27 @@ def test_a_fader_beyond_the_model(benchmark, tmp_path, name):
     values = score.measure(score.full)[name] + by
     wishes = Wishes(cells={name: values}) if name == "syncopation" else Wishes(windows={name: values})
     benchmark(lambda: retouch(document, score, score.full, wishes, {}))
+
+
+@pytest.fixture(scope="module")
+def singer() -> MelodyEngine:
+    return MelodyEngine.open().load()
+
+
+@pytest.mark.parametrize("knob", ["pitch", "rhythm"])
+def test_an_edit_of_the_theme(benchmark, singer, tmp_path, knob):
+    """K. 265's theme, 24 bars of 2/4, from file to file. Target: 30 ms."""
+    knobs = Turn(pitch=3.0) if knob == "pitch" else Turn(rhythm=1.0)
+    benchmark(lambda: melody_edit.sing(singer, melody_figures.asset("k265.mid"), tmp_path / "out.mid", knobs))
+
+
+def test_a_grid_of_the_theme(benchmark, singer):
+    """5 x 5 cells between the theme and the melody of K. 545, all of the theme's clips. Target: 300 ms."""
+    sides = []
+    for name in ("k265.mid", "k545.mid"):
+        piece = Document(melody_figures.asset(name)).piece
+        sides.append(tunes.read(piece, tunes.choose_track(piece)).clips[:6])
+    benchmark(lambda: blend.interpolate(singer, sides[0], sides[1], 5, 5))
 
 
 def test_cold_apply_of_32_bars(benchmark, tmp_path):

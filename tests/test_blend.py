@@ -13,6 +13,7 @@ from test_melody_edit import paired
 from fadernets import blend, melody
 from fadernets.blend import slerp
 from fadernets.errors import FadernetsError
+from fadernets.knobs import CONTROLS
 from fadernets.melody import ONSETS, REST
 from fadernets.notes import TempoMap
 from fadernets.midi import Document
@@ -53,10 +54,11 @@ def test_no_corner_s_note_sounds_over_the_next_of_its_key(tmp_path, singer):
 
 
 def test_a_long_melody_is_decoded_in_parts(tmp_path, singer, monkeypatch):
-    monkeypatch.setattr(blend, "BLOCK", 7)
     rng = np.random.default_rng(0)
     a, b = (np.stack([make_clip(rng) for _ in range(5)]) for _ in range(2))
-    found = blend.interpolate(singer, a, b, 2, 3)
-    assert max(len(z) for z in singer.decoded) == 7
-    monkeypatch.setattr(blend, "BLOCK", 10**6)
-    assert np.array_equal(blend.interpolate(singer, a, b, 2, 3), found)
+    whole = [blend.interpolate(singer, a, b, 2, 3, control) for control in CONTROLS]
+    for block, most in ((13, 12), (1, 6)):
+        monkeypatch.setattr(blend, "BLOCK", block)
+        singer.decoded.clear()
+        assert np.array_equal([blend.interpolate(singer, a, b, 2, 3, control) for control in CONTROLS], whole)
+        assert max(len(z) for z in singer.decoded) == most

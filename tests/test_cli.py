@@ -15,7 +15,7 @@ from fadernets import attributes, cli, edit, engine
 
 COMMANDS = (
     "apply", "mix", "measure", "preset", "render", "models", "demo", "prepare", "train", "export", "evaluate", "bench",
-    "plot",
+    "plot", "melody", "blend", "inspect",
 )  # fmt: skip
 
 
@@ -926,16 +926,14 @@ def melody_run(melodies, tmp_path):
     return save_run(tmp_path / "runs" / "tune", model, melodies, name="music-vae", label_share=0.0)
 
 
-def test_a_run_over_melodies_is_not_evaluated_exported_or_drawn(refused, melody_run, songs, performances, tmp_path):
+def test_a_run_over_melodies_is_not_measured_as_one_of_segments(refused, melody_run, songs, performances, tmp_path):
     from toy_runs import write_toy
 
-    known = f"{melody_run}: a model over melody; this measures models over grid and tokens"
+    known = f"{melody_run}: a model over melody; this measures models over grid and tokens. Export it to measure it"
     write_toy(melody_run.with_name("language-model"), "language-model", performances)  # found beside it, and no matter
     assert refused("evaluate", melody_run).endswith(known)
     for figure in ("latents", "transfer", "labels"):
         assert refused("plot", figure, melody_run).endswith(known)
-    message = refused("export", melody_run, tmp_path / "model")
-    assert message.endswith("music-vae over melody; model folders are made of music-fadernets over the grid")
     assert "a model of melody; " in refused("evaluate", melody_run, "--data", songs.folder)
     grid_run = write_toy(tmp_path / "runs" / "vanilla", "vanilla", songs)
     assert "a model of melody; " in refused("evaluate", grid_run, "--language-model", melody_run)

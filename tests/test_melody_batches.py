@@ -27,7 +27,7 @@ def test_a_batch(melodies, rows):
     batch = make_sampler(melodies, rows).draw(0)
     assert (batch.inputs.shape, batch.inputs.dtype) == ((16, 32), torch.int64)
     assert batch.moved.shape == (0, 32)
-    assert batch.amount.tolist() == [[0, 0]] * 16
+    assert batch.amount.shape == (0, 2)
     assert batch.reconstructed == 16
 
 
@@ -120,7 +120,7 @@ def test_what_could_not_be_moved_has_no_amount():
 def test_an_augmented_batch_has_the_same_clips_to_rebuild(melodies, rows):
     plain, more = (make_sampler(melodies, rows, augment=augment).draw(3) for augment in (False, True))
     assert torch.equal(plain.inputs, more.inputs)
-    assert more.moved.shape == (16, 32)
-    changed = (more.moved != more.inputs).any(1)
+    assert more.moved.shape == (8, 32)  # of the first half
+    changed = (more.moved != more.inputs[:8]).any(1)
     assert torch.equal(changed, (more.amount != 0).any(1))
     assert (more.amount.dtype, more.moved.dtype) == (torch.float32, torch.int64)

@@ -10,9 +10,10 @@ from fadernets import losses, melody
 from fadernets.blocks import Posterior
 from fadernets.melody_batches import MelodyBatch, augmented
 from fadernets.models import build
-from fadernets.models.music_vae import before
+from fadernets.models.music_vae import before, kinds
 
-SIZES = {"z": 4, "encoder": 10, "decoder": 12, "embedding": 6}
+SIZES = {"z": 5, "encoder": 10, "decoder": 12, "embedding": 6, "rhythm": 8}
+PITCH, RHYTHM = 0, 2  # dimensions of the knobs: the first of each half
 
 
 def make_model(seed=0, **options):
@@ -34,13 +35,14 @@ def clips():
 
 @pytest.fixture
 def batch(clips):
-    moved, amount = augmented(clips, np.random.default_rng(1))
+    """Sixteen clips, and ten of them moved."""
+    moved, amount = augmented(clips[:10], np.random.default_rng(1))
     return MelodyBatch(*(torch.from_numpy(x.astype(np.int64)) for x in (clips, moved)), torch.from_numpy(amount))
 
 
 def alone(batch):
     """The same without an augmentation."""
-    return MelodyBatch(batch.inputs, batch.inputs[:0], batch.amount * 0)
+    return MelodyBatch(batch.inputs, batch.inputs[:0], batch.amount[:0])
 
 
 def nats(logits, target):
@@ -70,9 +72,10 @@ def test_the_state_before_each_step():
     assert before(torch.tensor([[5, 6, 7], [128, 129, 0]])).tolist() == [[130, 5, 6], [130, 128, 129]]
 
 
+@pytest.mark.parametrize("step_plan", [0, 3])
 @pytest.mark.parametrize("t", [0, 1, 15, 31])
-def test_the_decoder_sees_what_is_before_a_step_and_not_the_step(batch, t):
-    model, z = make_model(), torch.randn(16, 4)
+def test_the_decoder_sees_what_is_before_a_step_and_not_the_step(batch, t, step_plan):
+    model, z = make_model(step_plan=step_plan), torch.randn(16, 5)
     changed = batch.inputs.clone()
     changed[:, t:] = (changed[:, t:] + 1) % 130
     a, b = (model.decoder(z, before(x)) for x in (batch.inputs, changed))
@@ -84,7 +87,7 @@ def test_the_decoder_sees_what_is_before_a_step_and_not_the_step(batch, t):
 
 def test_the_decoder_is_given_its_code_at_every_step(batch):
     """Beside the first state, which is the code's too."""
-    model, z = make_model(), torch.randn(16, 4)
+    model, z = make_model(), torch.randn(16, 5)
     first = model.decoder(z, before(batch.inputs)) - model.decoder(z + 1, before(batch.inputs))
     assert (first.abs().amax(2) > 1e-4).all()
     nn.init.zeros_(model.decoder.start.weight)
@@ -93,15 +96,36 @@ def test_the_decoder_is_given_its_code_at_every_step(batch):
     assert (z.grad != 0).all()
 
 
-def test_generate_is_the_chain_of_likeliest_states():
-    model, z = make_model(), torch.randn(16, 4)
+def test_each_step_has_a_plan_of_its_own():
+    """Computed from the code alone, given beside it to the step and to what reads the step."""
+    model, z = make_model(step_plan=3), torch.randn(16, 5)
+    steps = model.decoder.steps(z)
+    assert steps.shape == (16, 32, 8)
+    assert torch.equal(steps[..., :5], z[:, None].expand(-1, 32, -1))
+    assert len(steps[..., 5:].flatten(0, 1).unique(dim=0)) == 16 * 32
+    fed = torch.full((16, 32), 60)
+    plain = model.decoder(z, fed)
+    with torch.no_grad():
+        model.decoder.plan[-1].bias[3 * 20 : 3 * 21] += 1.0  # of step 20
+    changed = ((model.decoder(z, fed) - plain).abs().amax((0, 2)) > 1e-4).tolist()
+    assert changed == [False] * 20 + [True] * 12
+    assert make_model().decoder.steps(z).shape == (16, 32, 5)
+
+
+@pytest.mark.parametrize("step_plan", [0, 3])
+def test_generate_is_the_chain_of_likeliest_states(step_plan):
+    model, z = make_model(step_plan=step_plan), torch.randn(16, 5)
     found = model.decoder.generate(z)
     assert (found.shape, found.dtype) == ((16, 32), torch.int64)
     assert len(found.unique()) > 10
     chain = torch.full((16, 33), melody.STATES)
     for t in range(32):
-        chain[:, t + 1] = model.decoder(z, chain[:, : t + 1])[:, t].argmax(-1)
+        chain[:, t + 1] = model.decoder(z, chain[:, :32])[:, t].argmax(-1)
     assert torch.equal(found, chain[:, 1:])
+
+
+def test_the_kinds_of_states():
+    assert kinds(torch.tensor([[0, 60, 127, 128, 129]])).tolist() == [[0, 0, 0, 1, 2]]
 
 
 def test_the_encoder_reads_every_step(batch):
@@ -120,23 +144,43 @@ def test_each_term_by_hand(batch):
     model = make_model(axes=0.7, beta=0.3, beta_ramp=0.5)
     with torch.no_grad():
         q, there = model.encode(batch.inputs), model.encode(batch.moved)
-    way = torch.zeros(16, 4)
-    way[:, 0], way[:, 1] = batch.amount[:, 0] / 6, batch.amount[:, 1]
+    way = torch.zeros(10, 5)
+    way[:, PITCH], way[:, RHYTHM] = batch.amount[:, 0] / 6, batch.amount[:, 1]
+    symbols = (batch.inputs == melody.HOLD) + 2 * (batch.inputs == melody.REST)
     found = model.loss(batch, 25, 100)  # the mean is the sample, no state is the decoder's own
     expected = {
         "reconstruction": nats(model.decoder(q.mean, before(batch.inputs)), batch.inputs),
-        "moved": nats(model.decoder(q.mean + way, before(batch.moved)), batch.moved),
+        "rhythm": nats(model.rhythm(q.mean[:, 2:], symbols), symbols),
+        "moved": nats(model.decoder(q.mean[:10] + way, before(batch.moved)), batch.moved),
         "kl": losses.standard_kl(q.mean, q.log_variance).mean().item(),
-        "axes": sum(float(x) ** 2 for x in (there.mean - q.mean - way).flatten()) / 16,
+        "axes": sum(float(x) ** 2 for x in (there.mean - q.mean[:10] - way).flatten()) / 10,
         "beta": 0.15,
     }
-    expected["loss"] = expected["reconstruction"] + expected["moved"] + 0.15 * expected["kl"] + 0.7 * expected["axes"]
+    expected["loss"] = sum(expected[name] for name in ("reconstruction", "rhythm", "moved"))
+    expected["loss"] += 0.15 * expected["kl"] + 0.7 * expected["axes"]
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         assert found[name].item() == pytest.approx(value, rel=1e-4), name
 
 
+def test_the_rhythm_is_read_from_the_second_half_alone(batch):
+    """What it costs goes to the second half of the codes and to its own weights."""
+    model = make_model(axes=1.0)
+    z = torch.randn(16, 5, requires_grad=True)
+    given = Posterior(z, z * 0, z)
+    model.encode = lambda states: given
+    model.loss(alone(batch), 0, 100)["rhythm"].backward()
+    assert (z.grad[:, :2] == 0).all()
+    assert (z.grad[:, 2:] != 0).all()
+    assert all(weight.grad is None for weight in model.decoder.parameters())
+
+
+def test_validation_has_the_rhythm_and_nothing_moved(batch):
+    assert set(make_model(axes=1.0).loss(alone(batch), 0, 100)) == {"loss", "reconstruction", "kl", "rhythm", "beta"}
+
+
 def test_the_paper_s_model_has_no_terms_of_knobs(batch):
+    assert make_model().rhythm is None
     found = make_model().loss(alone(batch), 100, 100)
     assert set(found) == {"loss", "reconstruction", "kl", "beta"}
     assert found["loss"].item() == pytest.approx((found["reconstruction"] + 0.1 * found["kl"]).item(), rel=1e-5)
@@ -145,29 +189,30 @@ def test_the_paper_s_model_has_no_terms_of_knobs(batch):
 def test_the_way_of_six_semitones_and_of_a_doubling():
     model = make_model()
     found = model.way(torch.tensor([[6.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -0.5]]))
-    assert found.tolist() == [[1, 0, 0, 0], [-0.5, 0, 0, 0], [0, 1, 0, 0], [0, -0.5, 0, 0]]
+    assert found.tolist() == [[1, 0, 0, 0, 0], [-0.5, 0, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, -0.5, 0, 0]]
 
 
 @pytest.mark.parametrize("amount", [(12.0, 0.0), (-12.0, 0.0), (0.0, 2.0), (0.0, -1.0)])
 def test_the_axes_pull_a_moved_clip_along_its_knob_and_nowhere_else(batch, monkeypatch, amount):
     """The way that a descent goes: there along the amount, here against it; at rest where they are that far apart."""
     model = make_model(axes=1.0)
-    dimension, sign = (0, np.sign(amount[0])) if amount[0] else (1, np.sign(amount[1]))
-    batch.amount = torch.tensor([amount] * 16)
+    dimension, sign = (PITCH, np.sign(amount[0])) if amount[0] else (RHYTHM, np.sign(amount[1]))
+    batch.amount = torch.tensor([amount] * 10)
     for apart, still in ((0.0, False), (1.0, True)):
-        means = [torch.zeros(16, 4) + apart * model.way(batch.amount) * i for i in (0, 1)]
+        means = [torch.zeros(16, 5), apart * model.way(batch.amount)]
         means = [mean.requires_grad_() for mean in means]
         given = iter(means)
         monkeypatch.setattr(model, "encode", lambda states, given=given: Posterior(m := next(given), m * 0, m))
         model.loss(batch, 100, 100)["axes"].backward()
         here, there = (-mean.grad for mean in means)
-        torch.testing.assert_close(here, -there)
-        others = [d for d in range(4) if d != dimension]
+        torch.testing.assert_close(here[:10], -there)
+        assert (here[10:] == 0).all()  # these have not been moved
+        others = [d for d in range(5) if d != dimension]
         assert (there[:, others] == 0).all()
         assert (there[:, dimension] == 0).all() if still else (there[:, dimension] * sign > 0).all()
 
 
-def test_the_first_two_dimensions_become_the_knobs(clips):
+def test_the_first_dimension_of_each_half_becomes_its_knob(clips):
     """The encoder alone, on the term alone: unseen clips move along them by what was done to them."""
     torch.manual_seed(0)
     model = build("music-vae", SIZES | {"axes": 1.0, "encoder": 24}, "melody")
@@ -186,16 +231,16 @@ def test_the_first_two_dimensions_become_the_knobs(clips):
         higher, denser = (
             codes(model, x) - codes(model, clips) for x in (melody.transpose(clips, 12), melody.split(clips, 4))
         )
-    assert 0.8 < higher[:, 0].mean() < 3  # 2 is right
-    assert denser[:, 1].mean() > 0.5
-    assert higher[:, 1].abs().mean() < 0.5 * higher[:, 0].mean()
+    assert 0.8 < higher[:, PITCH].mean() < 3  # 2 is right
+    assert denser[:, RHYTHM].mean() > 0.5
+    assert higher[:, RHYTHM].abs().mean() < 0.5 * higher[:, PITCH].mean()
 
 
 # Scheduled sampling
 
 
 def test_without_sampling_it_is_teacher_forcing(batch):
-    model, z = make_model().train(), torch.randn(16, 4)
+    model, z = make_model().train(), torch.randn(16, 5)
     found = model._rebuild(z, batch.inputs, 0.0)
     assert found.item() == pytest.approx(nats(model.decoder(z, before(batch.inputs)), batch.inputs), rel=1e-5)
 
@@ -203,7 +248,7 @@ def test_without_sampling_it_is_teacher_forcing(batch):
 @pytest.mark.parametrize("share", [0.3, 1.0])
 def test_a_share_of_what_is_fed_back_is_the_decoder_s_own(batch, monkeypatch, share):
     """A decoder that would always say 7 is fed with 7 there."""
-    model, z = make_model().train(), torch.randn(16, 4)
+    model, z = make_model().train(), torch.randn(16, 5)
     with torch.no_grad():
         model.decoder.head.bias[7] = 1000.0
     seen = fed_to(model, monkeypatch)
@@ -220,7 +265,7 @@ def test_a_share_of_what_is_fed_back_is_the_decoder_s_own(batch, monkeypatch, sh
 
 def test_what_the_decoder_says_is_sampled(batch, monkeypatch):
     """Two likely states come up about equally often; no gradient goes through the choice."""
-    model, z = make_model().train(), torch.randn(16, 4, requires_grad=True)
+    model, z = make_model().train(), torch.randn(16, 5, requires_grad=True)
     with torch.no_grad():
         model.decoder.head.weight.zero_()
         model.decoder.head.bias[[3, 4]] = 1000.0
@@ -243,7 +288,7 @@ def test_the_share_rises_in_training_and_is_nothing_in_evaluation(batch, monkeyp
 
 
 def test_dropout_blanks_what_is_fed_back_in_training_alone(batch, monkeypatch):
-    model, z = make_model(input_dropout=0.4), torch.randn(16, 4)
+    model, z = make_model(input_dropout=0.4), torch.randn(16, 5)
     seen = fed_to(model, monkeypatch)
     model._rebuild(z, batch.inputs, 0.0)
     torch.manual_seed(0)
@@ -283,7 +328,9 @@ def test_settled_where_every_schedule_has_ended():
 
 def test_a_small_model_learns_four_clips_with_all_its_weights(clips):
     torch.manual_seed(0)
-    model = build("music-vae", {"z": 8, "encoder": 16, "decoder": 48, "embedding": 12, "sampled": 0.2}, "melody")
+    model = build(
+        "music-vae", {"z": 8, "encoder": 16, "decoder": 48, "embedding": 12, "sampled": 0.2, "step_plan": 4}, "melody"
+    )
     inputs = torch.from_numpy(clips[:4].astype(np.int64))
     batch = MelodyBatch(inputs, inputs[:0], torch.zeros(4, 2))
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)

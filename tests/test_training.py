@@ -362,7 +362,7 @@ def test_pairs_over_tokens_cannot_start(performances, tmp_path):
 
 # Melodies
 
-KNOBS = {"z": 4, "encoder": 8, "decoder": 12, "embedding": 6, "axes": 1.0}
+KNOBS = {"z": 4, "encoder": 8, "decoder": 12, "embedding": 6, "rhythm": 6, "axes": 1.0}
 
 
 def make_melody_recipe(melodies, out, **changes):
@@ -381,9 +381,9 @@ def melody_run(melodies, tmp_path_factory):
 def test_a_run_over_melodies(melody_run, melodies):
     rows = log_of(melody_run)
     assert [row["step"] for row in rows] == [4, 8, 12]
-    shared = {"loss", "reconstruction", "kl", "beta"}
+    shared = {"loss", "reconstruction", "kl", "rhythm", "beta"}
     expected = {"step", *(f"train/{term}" for term in shared | {"moved", "axes", "gradient"})}
-    expected |= {f"validation/{term}" for term in shared | {"states", "clips"}}
+    expected |= {f"validation/{term}" for term in shared | {"moved", "axes", "states", "clips"}}
     for row in rows:
         assert set(row) == expected
         assert all(math.isfinite(value) for value in row.values())
@@ -439,7 +439,7 @@ def test_the_paper_s_model_draws_no_augmentations_and_takes_the_other_precision(
     out = tmp_path / "run"
     train(make_melody_recipe(melodies, out, model=KNOBS | {"axes": 0.0}, steps=2, validate=2, precision="bf16-mixed"))
     (row,) = log_of(out)
-    assert not {"train/moved", "train/axes"} & set(row)
+    assert not {"train/moved", "train/axes", "train/rhythm"} & set(row)
     assert {weight.dtype for weight in weights_of(out / "last").values()} == {torch.float32}
 
 

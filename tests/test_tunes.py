@@ -43,7 +43,7 @@ def test_a_melody_by_hand():
     assert tune.states.tolist() == expected
     assert tune.clips.tolist() == [expected]
     assert tune.notes.tolist() == [[0, 4, 60], [4, 6, 62], [8, 32, 64]]
-    assert (tune.hidden, tune.snapped) == (0, 0)
+    assert (tune.hidden.tolist(), tune.snapped) == ([], 0)
     assert tune.placed.onset.tolist() == [0, 4, 8]
 
 
@@ -51,15 +51,39 @@ def test_rows_are_positions_among_all_notes_of_the_piece():
     piece = make_piece([(0, 4, 40), (4, 8, 41)], [(0, 1, 72), (0, 1, 60), (5, 6, 74)])
     tune = tunes.read(piece, 1)
     assert piece.notes["pitch"][tune.rows].tolist() == tune.piece.notes["pitch"].tolist() == [72, 74]
-    assert tune.hidden == 1
+    assert tune.hidden.tolist() == [1]
     assert tune.piece.notes["track"].tolist() == [1, 1]
 
 
 def test_notes_under_the_skyline_are_hidden_and_not_counted_as_snapped():
     chords = [(4 * i, 4 * i + 4, pitch) for i in range(2) for pitch in (72, 67, 60)]
     tune = tunes.read(make_piece([*chords, (1.05, 2, 55)]), 0)
-    assert (tune.hidden, tune.snapped) == (5, 0)
+    assert (len(tune.hidden), tune.snapped) == (5, 0)
     assert tune.notes[:, 2].tolist() == [72, 72]
+
+
+def test_keys_that_no_piano_has_are_hidden_and_hide_nothing():
+    tune = tunes.read(make_piece([(0, 8, 120), (0, 4, 60), (4, 8, 62), (4, 8, 10)]), 0)
+    assert tune.notes.tolist() == [[0, 16, 60], [16, 32, 62]]
+    assert tune.piece.notes["pitch"].tolist() == [60, 62]
+    assert len(tune.hidden) == 2
+
+
+def test_what_was_no_melody_before_is_none_now():
+    """An edit moves the line below a note that was under it."""
+    piece = make_piece([(0, 4, 72), (0, 4, 60), (4, 8, 74), (4, 8, 62)], [(0, 8, 90)])
+    first = tunes.read(piece, 0)
+    hidden = piece.notes[first.hidden].copy()
+    assert hidden["pitch"].tolist() == [60, 62]
+    moved = replace(piece, notes=piece.notes.copy())
+    moved.notes["pitch"][first.rows] -= 24
+    moved = replace(moved, notes=np.sort(moved.notes, order=("onset", "pitch")))
+    assert tunes.read(moved, 0).notes[:, 2].tolist() == [60, 62]
+    again = tunes.read(moved, 0, without=hidden)
+    assert again.notes[:, 2].tolist() == [48, 50]
+    assert moved.notes["pitch"][again.rows].tolist() == [48, 50]
+    with pytest.raises(FadernetsError, match="the melody's track has no notes"):
+        tunes.read(piece, 0, without=piece.notes)
 
 
 @pytest.mark.parametrize("tpq", [96, 480, 1000])

@@ -27,6 +27,7 @@ from fadernets.tunes import Tune
 
 MOST = 16  # rows or columns
 TPQ = 480
+RHYTHM_PULL, CLASS_PULL, PITCH_PULL = 6.0, 3.0, 0.3  # nats: a step's kind; the commonest pitch class; a semitone away
 BLOCK = 1024  # clips decoded at a time
 
 
@@ -90,14 +91,43 @@ def between(a: Latents, b: Latents, of: dict[str, NDArray[np.int64]], rows: int,
 
 
 def interpolate(engine: MelodyEngine, a: States, b: States, rows: int, columns: int, control: str = "knob") -> States:
-    """[R, K, C, 32] every cell of the grid between clips a and b [C, 32]; the corners are a and b themselves."""
+    """[R, K, C, 32] every cell of the grid between clips a and b [C, 32]; the corners are a and b themselves.
+
+    The paper decodes the codes as they are. `knob` adds what A and B themselves have: onsets, holds and rests weigh by
+    column, pitch classes and pitches by row, so that each step to the right or down is one toward B.
+    """
     codes = engine.encode(np.concatenate([a, b]))
     z = between(codes[: len(a)], codes[len(a) :], groups(engine, control), rows, columns)
-    flat = z.reshape(-1, engine.z)
-    parts = [engine.decode(flat[at : at + BLOCK]).states for at in range(0, max(len(flat), 1), BLOCK)]
-    found = melody.tidy(np.concatenate(parts).reshape(rows, columns, len(a), STEPS), held=True)
+    size = max(BLOCK // (rows * columns), 1)
+    found = np.empty((rows, columns, len(a), STEPS), np.uint8)
+    for some in (slice(at, at + size) for at in range(0, len(a), size)):
+        pull = None if control == "paper" else _pull(a[some], b[some], rows, columns)
+        offset = None if pull is None else pull.reshape(-1, STEPS, melody.STATES)
+        sung = engine.decode(z[:, :, some].reshape(-1, engine.z), offset=offset)
+        found[:, :, some] = melody.tidy(sung.states.reshape(rows, columns, -1, STEPS), held=True)
     found[0, 0], found[-1, -1] = a, b
     return found
+
+
+def _pull(a: States, b: States, rows: int, columns: int) -> NDArray[np.float32]:
+    """[R, K, C, 32, 130] nats toward A's and B's rhythm, weighed by column, and pitches, weighed by row."""
+    down, right = np.linspace(0, 1, rows), np.linspace(0, 1, columns)
+    rhythm, pitch = [], []
+    for clips in (a, b):
+        kind = np.stack([clips < melody.ONSETS, clips == melody.HOLD, clips == melody.REST], -1)  # [C, 32, 3]
+        rhythm.append(RHYTHM_PULL * kind.astype(np.float32))
+        heard = melody.sounding(clips)
+        share = np.stack([((heard >= 0) & (heard % 12 == c)).sum(-1) for c in range(12)], -1) + 0.0
+        share /= np.maximum(share.max(-1, keepdims=True), 1)
+        classes = CLASS_PULL * np.tile(share, (1, 11))[:, None, : melody.ONSETS]  # [C, 1, 128]
+        away = np.abs(np.arange(melody.ONSETS) - heard[..., None])
+        pitch.append((classes - PITCH_PULL * np.where(heard[..., None] >= 0, away, 0)).astype(np.float32))
+    by_column = rhythm[0] + right[:, None, None, None] * (rhythm[1] - rhythm[0])  # [K, C, 32, 3]
+    by_row = pitch[0] + down[:, None, None, None] * (pitch[1] - pitch[0])  # [R, C, 32, 128]
+    out = np.empty((rows, columns, len(a), STEPS, melody.STATES), np.float32)
+    out[..., : melody.ONSETS] = by_row[:, None] + by_column[None, ..., :1]
+    out[..., melody.HOLD :] = by_column[None, ..., 1:]
+    return out
 
 
 def blend(

@@ -22,10 +22,10 @@ class Posterior:
 
 
 class PosteriorHead(nn.Linear):
-    """The last states of an encoder [B, 2H] -> q(z|X); the sample is the mean in evaluation mode."""
+    """What an encoder found [B, inputs] -> q(z|X); the sample is the mean in evaluation mode."""
 
-    def __init__(self, hidden: int, z: int) -> None:
-        super().__init__(2 * hidden, 2 * z)
+    def __init__(self, inputs: int, z: int) -> None:
+        super().__init__(inputs, 2 * z)
         nn.init.constant_(self.bias[z:], -2.0)  # start at the prior's log variance
 
     def posterior(self, last: Tensor) -> Posterior:
@@ -43,7 +43,7 @@ class GRUEncoder(nn.Module):
     def __init__(self, inputs: int, hidden: int, z: int) -> None:
         super().__init__()
         self.gru = nn.GRU(inputs, hidden, batch_first=True, bidirectional=True)
-        self.head = PosteriorHead(hidden, z)
+        self.head = PosteriorHead(2 * hidden, z)
 
     def forward(self, x: Tensor) -> Posterior:
         """x [B, T, inputs], all rows of one length."""
@@ -58,7 +58,7 @@ class RaggedEncoder(nn.Module):
         super().__init__()
         self.ahead = nn.GRU(inputs, hidden, batch_first=True)
         self.back = nn.GRU(inputs, hidden, batch_first=True)
-        self.head = PosteriorHead(hidden, z)
+        self.head = PosteriorHead(2 * hidden, z)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Posterior:
         """x [B, T, inputs], lengths [B] of 1..T."""

@@ -654,11 +654,11 @@ def _evaluate(options: argparse.Namespace) -> None:
     if any((Path(options.model) / name).exists() for name in ("config.json", "best/config.json")):
         _evaluate_run(options)
         return
+    if options.protocol == "paper":
+        raise FadernetsError(f"--protocol paper: is for trained runs; {options.model} is a model folder or its name")
     if codec_of(options.model) == "melody":
         cli_melody.evaluate(options)
         return
-    if options.protocol == "paper":
-        raise FadernetsError(f"--protocol paper: is for trained runs; {options.model} is a model folder or its name")
     for option in ("language_model", "rolls"):
         if getattr(options, option) and not options.quality:
             raise FadernetsError(f"--{option.replace('_', '-')}: is for --quality, or for a run")

@@ -59,7 +59,7 @@ def register(add: Callable[..., Parser]) -> None:
         "augment(clips, amount) that gives as many clips (melodies [N, 32] of 0..127 onset, 128 hold, 129 rest; "
         "segments [N, 16, 88] of 0 off, 1 onset, 2 hold) and may have AMOUNTS and NAME.",
     )
-    inspect.add_argument("model", nargs="?", default="melody", metavar="MODEL")
+    inspect.add_argument("models", nargs="*", default=["melody"], metavar="MODEL", help="several: what they agree on")
     inspect.add_argument("--data", type=Path, metavar="DATA", help="data set that real clips come from")
     inspect.add_argument(
         "--clips", choices=("whole-notes", "real"), default="whole-notes", help="two whole notes, the paper's, or music"
@@ -132,19 +132,29 @@ def _inspect(options: argparse.Namespace) -> None:
         raise FadernetsError(f"--top {options.top}: must be at least 1")
     if options.top is not None and options.threshold is not None:
         raise FadernetsError("--threshold and --top both say which dimensions count; give one of them")
-    found = melody_study.inspect(
-        options.model,
-        data=options.data,
-        clips=options.clips,
-        basis=options.basis,
-        threshold=options.threshold,
-        top=options.top,
-        own=own,
-        out=options.out,
-        seed=options.seed,
-        progress=progress("augmentations"),
-    )
-    print(json.dumps(found.as_dict()) if options.json else found.table())
+    found = [
+        melody_study.inspect(
+            model,
+            data=options.data,
+            clips=options.clips,
+            basis=options.basis,
+            threshold=options.threshold,
+            top=options.top,
+            own=own,
+            out=options.out if len(options.models) == 1 else options.out and options.out / Path(model).name,
+            seed=options.seed,
+            progress=progress("augmentations"),
+        )
+        for model in options.models
+    ]
+    together = melody_study.stability(found) if len(found) > 1 else None
+    if options.json:
+        one = found[0].as_dict()
+        print(json.dumps(one if together is None else {"models": [f.as_dict() for f in found], "together": together}))
+        return
+    print("\n\n".join([*(f"{f.model}\n{f.table()}" if together else f.table() for f in found)]))
+    if together is not None:
+        print(f"\n{melody_study.stability_table(together)}")
 
 
 def evaluate(options: argparse.Namespace) -> None:

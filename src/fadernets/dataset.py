@@ -46,7 +46,7 @@ ARRAYS: dict[str, np.dtype[Any]] = {
     "arousal": np.dtype(np.float32),  # [S] -1..1, NaN where nobody labelled
     "valence": np.dtype(np.float32),  # [S]
     "piece": np.dtype(np.int32),  # [S] index in manifest["pieces"]
-    "index": np.dtype(np.int32),  # [S] number of the window in its piece, from 0
+    "index": np.dtype(np.int32),  # [S] number of the window in its piece, from 0; of a melody its first bar, from 1
     "split": np.dtype(np.uint8),  # [S] index in SPLITS
     "corpus": np.dtype(np.uint8),  # [S] index in manifest["corpora"]
 }

@@ -148,7 +148,5 @@ def merge(states: States, share: float = 0.5) -> States:
     rank = np.where(onset, STRENGTH * STEPS - np.arange(STEPS), -1)
     place = np.argsort(np.argsort(-rank, axis=-1, kind="stable"), axis=-1)
     kept = onset & (place < keep)
-    before = np.concatenate([np.full((*states.shape[:-1], 1), REST, np.uint8), states[..., :-1]], -1)
-    freed = onset & ~kept
-    # a dropped note that began after a rest leaves the rest; else it is held from the one before
-    return tidy(np.where(freed, np.where(before == REST, REST, HOLD), states).astype(np.uint8), held=True)
+    # A dropped note is held from the one before; one that began after a rest leaves the rest.
+    return tidy(np.where(onset & ~kept, HOLD, states).astype(np.uint8), held=True)

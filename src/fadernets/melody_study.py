@@ -5,7 +5,7 @@ augmentation finds (3.2 to 3.5, Figures 3 and 4), of a model folder or a run.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -172,6 +172,36 @@ def inspect(
     if out is not None:
         draw(found, out)
     return found
+
+
+def stability(found: Sequence[Inspection]) -> dict[str, dict[str, tuple[float, float]]]:
+    """Group -> figure -> mean and standard deviation over models. A dimension's number means nothing between two of
+    them, so how many there are is compared, not which."""
+    figures: dict[str, Callable[[Group], float]] = {
+        "dimensions": lambda group: float(len(group.dimensions)),
+        "of delta z": lambda group: group.energy,
+        "linearity": lambda group: group.linearity,
+        "explained by them": lambda group: group.explained["dimensions"],
+        "explained by the direction": lambda group: group.explained["direction"],
+    }
+    together: dict[str, dict[str, tuple[float, float]]] = {}
+    for name in found[0].groups:
+        groups = [one.groups[name] for one in found if name in one.groups]
+        together[name] = {title: _spread([of(group) for group in groups]) for title, of in figures.items()}
+    together["both"] = {"shared": _spread([float(len(one.shared)) for one in found])}
+    return together
+
+
+def _spread(values: Sequence[float]) -> tuple[float, float]:
+    return float(np.mean(values)), float(np.std(values))
+
+
+def stability_table(together: dict[str, dict[str, tuple[float, float]]]) -> str:
+    """A line a group: mean and standard deviation of each figure over the models."""
+    return "\n".join(
+        f"{name}: " + ", ".join(f"{title} {mean:.3f} (sd {sd:.3f})" for title, (mean, sd) in figures.items())
+        for name, figures in together.items()
+    )
 
 
 def draw(found: Inspection, out: Path) -> list[str]:

@@ -264,6 +264,11 @@ def melody_encoder(weights: Weights, z: int, hidden: int) -> ModelProto:
     g = _Graph()
     x = g.op("Gather", g.weight(weights["embed.weight"]), "states", axis=0)  # [B, 32, E]
     last = _last_states(g, g.op("Transpose", x, perm=[1, 0, 2]), weights, "encoder.", hidden)
+    if "encoder.look.weight" in weights:
+        every = g.op("Flatten", x, axis=1)
+        every = g.op("MatMul", every, g.weight(weights["encoder.look.weight"].T))
+        every = g.op("Relu", g.op("Add", every, g.weight(weights["encoder.look.bias"])))
+        last = g.op("Concat", last, every, axis=1)
     head = g.weight(weights["encoder.head.weight"][:z].T)
     g.name(g.op("Add", g.op("MatMul", last, head), g.weight(weights["encoder.head.bias"][:z])), "z")
     states = helper.make_tensor_value_info("states", TensorProto.INT64, ["B", melody.STEPS])

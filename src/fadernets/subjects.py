@@ -81,7 +81,9 @@ class Subject:
             )
         if data.codec not in CODINGS:
             known = " and ".join(CODINGS)
-            raise FadernetsError(f"{checkpoint}: a model over {data.codec}; this measures models over {known}")
+            raise FadernetsError(
+                f"{checkpoint}: a model over {data.codec}; this measures models over {known}. Export it to measure it"
+            )
         self.coding = CODINGS[data.codec]
 
     @property

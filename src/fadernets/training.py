@@ -150,7 +150,7 @@ class _Run:
     ) -> Sampler | MelodySampler:
         recipe, device = self.recipe, self.fabric.device
         if self.data.codec == "melody":
-            axes = training and self.raw.options.axes > 0
+            axes = self.raw.options.axes > 0
             seed = recipe.seed if training else 0
             return MelodySampler(
                 self.data, rows, batch=batch, transpose=transpose, augment=axes, seed=seed, device=device

@@ -58,7 +58,7 @@ def possible(option: str, value: Any) -> None:
         (option not in SHARES or 0 <= value <= 1, "must lie in 0..1"),
         (option not in POSITIVE or value > 0, "must be above 0"),
         (type(value) is not float or value >= 0, "must not be negative"),
-        (type(value) is not int or option in ("clusters", "step_plan") or value >= 1, "must be at least 1"),
+        (type(value) is not int or option in ("clusters", "step_plan", "look") or value >= 1, "must be at least 1"),
     ]
     for holds, message in rules:
         if not holds:

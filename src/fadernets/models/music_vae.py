@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fadernets import losses, melody, schedules
-from fadernets.blocks import GRUEncoder, Posterior, SequenceDecoder
+from fadernets.blocks import Posterior, PosteriorHead, SequenceDecoder
 from fadernets.melody_batches import MelodyBatch
 
 UNITS = (1 / 6, 1.0)  # of a code, a semitone and a doubling of onsets
@@ -40,6 +40,25 @@ class MelodyOptions:
     axes: float = 0.0  # weight of a change of z that is not the knob's own; 0: the paper's model
     rhythm: int = 128  # hidden size of what reads the rhythm; with axes alone
     step_plan: int = 0  # size of each step's plan
+    look: int = 0  # size of what the encoder sees of all steps at once, beside its GRU
+
+
+class MelodyEncoder(nn.Module):
+    """q(z|X): a bidirectional GRU, and with `look` a layer that sees all steps at once."""
+
+    def __init__(self, options: MelodyOptions) -> None:
+        super().__init__()
+        self.gru = nn.GRU(options.embedding, options.encoder, batch_first=True, bidirectional=True)
+        self.look = nn.Linear(melody.STEPS * options.embedding, options.look) if options.look else None
+        self.head = PosteriorHead(2 * options.encoder + options.look, options.z)
+
+    def forward(self, x: Tensor) -> Posterior:
+        """x [B, 32, E]."""
+        _, last = self.gru(x)  # [2, B, H]
+        seen = [last[0], last[1]]
+        if self.look is not None:
+            seen.append(torch.relu(self.look(x.flatten(1))))
+        return self.head.posterior(torch.cat(seen, -1))
 
 
 class MelodyDecoder(nn.Module):
@@ -99,7 +118,7 @@ class MusicVAE(nn.Module):
         super().__init__()
         self.options = options
         self.embed = nn.Embedding(melody.STATES, options.embedding)
-        self.encoder = GRUEncoder(options.embedding, options.encoder, options.z)
+        self.encoder = MelodyEncoder(options)
         self.decoder = MelodyDecoder(options)
         self.middle = options.z // 2
         self.rhythm = SequenceDecoder(KINDS, options.rhythm, options.z - self.middle) if options.axes else None
