@@ -1,9 +1,8 @@
 """A melody's knobs from file to file: what changes, what must not, and what the report says of it."""
 
-import mido
 import numpy as np
 import pytest
-from midi_files import BROKEN, ODDITIES, PIECES, TPQ, events, metre, notes, save, tempo, track
+from midi_files import BROKEN, ODDITIES, PIECES, TPQ, events, metre, notes, paired, save, tempo, track
 from singers import Singer, clip
 
 from fadernets import melody, melody_edit, tunes
@@ -32,22 +31,6 @@ def written(tmp_path, monkeypatch, singer):
         return notes(source), notes(tmp_path / "out.mid"), report
 
     return written
-
-
-def paired(path):
-    """Whether with mido every note-on finds its note-off and no other note-off is left."""
-    for messages in mido.MidiFile(path).tracks:
-        sounding = {}
-        for message in messages:
-            if message.type in ("note_on", "note_off"):
-                key = message.channel, message.note
-                begins = message.type == "note_on" and message.velocity > 0
-                sounding[key] = sounding.get(key, 0) + (1 if begins else -1)
-                if sounding[key] < 0:
-                    return False
-        if any(sounding.values()):
-            return False
-    return True
 
 
 # Notes of one key that meet
