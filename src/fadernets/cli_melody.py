@@ -64,6 +64,9 @@ def register(add: Callable[..., Parser]) -> None:
     inspect.add_argument(
         "--clips", choices=("whole-notes", "real"), default="whole-notes", help="two whole notes, the paper's, or music"
     )
+    inspect.add_argument(
+        "--pitches", metavar="0-127", help="of whole notes (default: those of the data that the model learned from)"
+    )
     inspect.add_argument("--basis", choices=("standard", "pca"), default="standard", help="default standard")
     inspect.add_argument("--threshold", type=float, metavar="T", help="|mean delta z| that counts; default: Otsu's")
     inspect.add_argument("--top", type=int, metavar="N", help="that many dimensions in place of a threshold")
@@ -140,6 +143,7 @@ def _inspect(options: argparse.Namespace) -> None:
             basis=options.basis,
             threshold=options.threshold,
             top=options.top,
+            pitches=read_pitches(options.pitches),
             own=own,
             out=options.out if len(options.models) == 1 else options.out and options.out / Path(model).name,
             seed=options.seed,
@@ -194,6 +198,17 @@ def read_size(text: str) -> tuple[int, int]:
     if match is None:
         raise FadernetsError(f"--grid {text}: expected rows x columns, such as 5x5")
     return int(match[1]), int(match[2])
+
+
+def read_pitches(text: str | None) -> tuple[int, int] | None:
+    """`48-84` -> (48, 84). Raises FadernetsError."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d{1,3})-(\d{1,3})", text.strip())
+    low, high = (int(match[1]), int(match[2])) if match else (0, 0)
+    if high > 127 or high - low < 13:
+        raise FadernetsError(f"--pitches {text}: expected two MIDI numbers more than an octave apart, such as 48-84")
+    return low, high
 
 
 def _check_number(name: str, value: Any) -> None:

@@ -216,6 +216,12 @@ def whole_notes(low: int, high: int) -> melody.States:
     return clips
 
 
+def whole_notes_for(augmentation: str, pitches: tuple[int, int]) -> melody.States:
+    """All pairs of two whole notes of these pitches; those that are transposed stay among them."""
+    low, high = pitches
+    return whole_notes(low, high - (int(max(SEMITONES)) if augmentation == "pitch" else 0))
+
+
 def transpose_cells(cells: NDArray[np.uint8], semitones: float) -> NDArray[np.uint8]:
     """[N, 16, 88] every note up by so many semitones; one that would leave the keyboard goes an octave back."""
     out = np.zeros_like(cells)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -46,6 +47,12 @@ class MelodyEngine:
         self.folder, self.info = folder, info
         self.name, self.z = str(info["name"]), int(info["z"])
         _ = info["sha256"].keys(), info["knobs"].keys()  # or raise here
+
+    @property
+    def pitches(self) -> tuple[int, int]:
+        """The lowest and the highest mean pitch of a clip that the model learned from, in whole semitones."""
+        row = self.info["statistics"]["pitch"]
+        return math.ceil(row["min"]), math.floor(row["max"])
 
     @classmethod
     def open(cls, model: str | Path = DEFAULT_MELODY_MODEL) -> MelodyEngine:

@@ -56,11 +56,13 @@ def fill(folder: Path, model: Any, config: dict[str, Any], data: Dataset, name: 
 
 
 def knob_of(engine: MelodyEngine, clips: inspection.melody.States, knob: str) -> dict[str, Any]:
-    """Both ways to turn a knob: the paper's, its few dimensions and the mean change of each by unit, as whole notes
-    show them (Sections 3.3 and 3.4); and the direction that delta z of real `clips` goes, by regression."""
+    """Both ways to turn a knob.
+
+    The paper's: its few dimensions and the mean change of each by unit, as whole notes in the range of the data show
+    them (Sections 3.3 and 3.4). And the direction that delta z of real `clips` goes, by regression.
+    """
     row = AUGMENTATIONS["melody"][knob]
-    highest = inspection.melody.ONSETS - 1 - (12 if knob == "pitch" else 0)
-    few = inspection.inspect(engine.encode, inspection.whole_notes(0, highest), row)
+    few = inspection.inspect(engine.encode, inspection.whole_notes_for(knob, engine.pitches), row)
     slope = few.scale @ few.mean[:, few.dimensions] / np.square(few.scale).sum()
     real = inspection.inspect(engine.encode, clips, replace(row, amounts=BOTH_WAYS[knob]))
     return {

@@ -33,6 +33,7 @@ class Space:
     codec: str
     encode: Encode  # clips -> [N, Z]
     data: str  # the data set that it learned from
+    pitches: tuple[int, int] = (0, inspection.melody.ONSETS - 1)  # that a melody model knows
 
 
 def space(model: str | Path, device: str = "cpu") -> Space:
@@ -54,7 +55,7 @@ def _exported(model: str | Path) -> Space:
     codec = codec_of(model)
     if codec == "melody":
         singer = MelodyEngine.open(model)
-        return Space(singer.name, codec, singer.encode, str(singer.info["recipe"]["data"]))
+        return Space(singer.name, codec, singer.encode, str(singer.info["recipe"]["data"]), singer.pitches)
     engine = Engine.open(model)
 
     def encode(cells: NDArray[np.uint8]) -> NDArray[np.floating]:
@@ -79,7 +80,9 @@ def _trained(folder: Path, device: str) -> Space:
         means = model.encode(torch.from_numpy(states.astype(np.int64)).to(device)).mean
         return np.asarray(means.cpu().numpy())
 
-    return Space(folder.name, "melody", encode, str(config["recipe"]["data"]))
+    known = Dataset.open(config["recipe"]["data"]).statistics("pitch")
+    pitches = int(np.ceil(known["min"])), int(np.floor(known["max"]))
+    return Space(folder.name, "melody", encode, str(config["recipe"]["data"]), pitches)
 
 
 def clips_of(data: Path, codec: str, split: str = "test", count: int = CLIPS, seed: int = 0) -> NDArray[np.uint8]:
@@ -94,12 +97,6 @@ def clips_of(data: Path, codec: str, split: str = "test", count: int = CLIPS, se
         rows = np.concatenate([rows, rest[: count - len(rows)]])
     rows = np.sort(rows[:count])
     return np.asarray(dataset.codes[rows]) if codec == "melody" else dataset.cells(rows)
-
-
-def whole_notes(augmentation: str) -> NDArray[np.uint8]:
-    """All pairs of two whole notes; where they are transposed, those that stay within 0..127."""
-    highest = inspection.melody.ONSETS - 1
-    return inspection.whole_notes(0, highest - (12 if augmentation == "pitch" else 0))
 
 
 @dataclass(frozen=True)
@@ -145,12 +142,15 @@ def inspect(
     basis: str = "standard",
     threshold: float | None = None,
     top: int | None = None,
+    pitches: tuple[int, int] | None = None,
     own: Augmentation | None = None,
     out: Path | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Inspection:
     """Disentanglement by augmentation of a model's codes; with `out` the figures and the numbers as files.
+
+    pitches: of whole notes; those of the data that the model learned from, unless given.
 
     Raises FadernetsError.
     """
@@ -164,9 +164,9 @@ def inspect(
     axes = None
     if basis == "pca" and real is not None:
         axes = inspection.principal(np.asarray(where.encode(real)))[0]
-    groups = {}
+    groups, span = {}, pitches or where.pitches
     for done, (name, row) in enumerate(table.items()):
-        seen = real if clips == "real" and real is not None else whole_notes(name)
+        seen = real if clips == "real" and real is not None else inspection.whole_notes_for(name, span)
         groups[name] = inspection.inspect(where.encode, seen, row, basis=axes, threshold=threshold, top=top)
         if progress:
             progress(done + 1, len(table))
