@@ -66,8 +66,8 @@ def read(
     mine = np.flatnonzero(piece.notes["track"] == track)
     if without is not None:
         gone = Counter(_plain(without).tolist())
-        rows = zip(mine.tolist(), _plain(piece.notes[mine]).tolist(), strict=True)
-        mine = np.array([i for i, note in rows if not _taken(gone, note)], np.int64)
+        each = zip(mine.tolist(), _plain(piece.notes[mine]).tolist(), strict=True)
+        mine = np.array([i for i, note in each if not _taken(gone, note)], np.int64)
     if not len(mine):
         raise FadernetsError("the melody's track has no notes")
     if regrid:
