@@ -228,6 +228,38 @@ def exported(songs, tmp_path_factory):
     return found
 
 
+SONGBIRDS = {  # toy models of melodies: the paper's, and one with halves, plans and a look at all steps
+    "plain": {"z": 8, "encoder": 12, "decoder": 16, "embedding": 6},
+    "whole": {"z": 8, "encoder": 12, "decoder": 16, "embedding": 6, "axes": 1.0, "step_plan": 5, "look": 7},
+}
+
+
+@pytest.fixture(scope="session")
+def songbirds(melodies, tmp_path_factory):
+    """A name of SONGBIRDS -> (model folder, run folder, its PyTorch model of the same 16-bit weights)."""
+    import torch
+
+    from fadernets import inspection
+    from fadernets.export import export
+    from fadernets.models import build
+
+    root, found, whole_notes = tmp_path_factory.mktemp("songbirds"), {}, inspection.whole_notes
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inspection, "whole_notes", lambda low, high: whole_notes(55, 66))  # of 13,456 pairs
+        for name, options in SONGBIRDS.items():
+            torch.manual_seed(2)
+            model = build("music-vae", options, "melody")
+            with torch.no_grad():
+                for weight in model.parameters():
+                    weight.mul_(3 if weight.ndim > 1 else 1)
+                pitches = -(((torch.arange(melody.ONSETS) - 66) / 5) ** 2)
+                model.decoder.head.bias.copy_(torch.cat([pitches, torch.tensor([1.5, 0.0])]))
+            model.load_state_dict({key: w.half().float() for key, w in model.state_dict().items()})
+            run = save_run(root / f"run-{name}", model, melodies, name="music-vae", label_share=0.0)
+            found[name] = export(run, root / name, name=name), run, model.eval()
+    return found
+
+
 @pytest.fixture(scope="session")
 def rated(tmp_path_factory):
     """Made-up performances with labels to learn from and to test on: 40 segments to rebuild are for testing, and

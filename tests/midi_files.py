@@ -450,3 +450,19 @@ def notes(source):
                 onset, velocity = open_[message.channel, message.note].pop(0)
                 found.append((onset, now, message.note, velocity, chunk, message.channel))
     return sorted(found)
+
+
+def paired(path):
+    """Whether every note-on of a file finds its note-off, and no note-off is left."""
+    for messages in mido.MidiFile(path).tracks:
+        sounding = {}
+        for message in messages:
+            if message.type in ("note_on", "note_off"):
+                key = message.channel, message.note
+                begins = message.type == "note_on" and message.velocity > 0
+                sounding[key] = sounding.get(key, 0) + (1 if begins else -1)
+                if sounding[key] < 0:
+                    return False
+        if any(sounding.values()):
+            return False
+    return True

@@ -28,6 +28,7 @@ from fadernets.tunes import Tune
 MOST = 16  # rows or columns
 TPQ = 480
 RHYTHM_PULL, CLASS_PULL, PITCH_PULL = 6.0, 3.0, 0.3  # nats: a step's kind; the commonest pitch class; a semitone away
+BLOCK = 1024  # clips decoded at a time
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,13 @@ def interpolate(engine: MelodyEngine, a: States, b: States, rows: int, columns: 
     """
     codes = engine.encode(np.concatenate([a, b]))
     z = between(codes[: len(a)], codes[len(a) :], groups(engine, control), rows, columns)
-    offset = None if control == "paper" else _pull(a, b, rows, columns).reshape(-1, STEPS, melody.STATES)
-    found = engine.decode(z.reshape(-1, engine.z), offset=offset).states.reshape(rows, columns, len(a), STEPS)
-    found = melody.tidy(found, held=True)
+    size = max(BLOCK // (rows * columns), 1)
+    found = np.empty((rows, columns, len(a), STEPS), np.uint8)
+    for some in (slice(at, at + size) for at in range(0, len(a), size)):
+        pull = None if control == "paper" else _pull(a[some], b[some], rows, columns)
+        offset = None if pull is None else pull.reshape(-1, STEPS, melody.STATES)
+        sung = engine.decode(z[:, :, some].reshape(-1, engine.z), offset=offset)
+        found[:, :, some] = melody.tidy(sung.states.reshape(rows, columns, -1, STEPS), held=True)
     found[0, 0], found[-1, -1] = a, b
     return found
 
@@ -170,9 +175,10 @@ def _read(path: Path, track: str | None, option: str, regrid: bool, warnings: li
     if first or last + 1 < len(tune.at):
         warnings.append(f"{path.name}: empty bars before and behind the melody are left out")
     tune = replace(tune, at=used)
-    steps = np.where(used >= 0, used, -(10**6)).ravel()
-    onset = np.maximum(tune.placed.onset, 0)
-    nearest = np.abs(steps[:, None] - onset).argmin(1)
+    steps, onset = used.ravel(), tune.placed.onset
+    later = np.minimum(np.searchsorted(onset, steps), len(onset) - 1)
+    earlier = np.maximum(later - 1, 0)
+    nearest = np.where(steps - onset[earlier] <= np.abs(onset[later] - steps), earlier, later)
     ticks = piece.notes["onset"][tune.rows]
     at = np.searchsorted(piece.tempo.ticks, ticks[0], side="right") - 1
     return Side(
@@ -218,7 +224,12 @@ def _own(side: Side) -> NDArray:
             shift = clip * STEPS * tpq // melody.STEPS_PER_BEAT - int(starts[which])
             ticks = [round((int(note[name]) + shift) * TPQ / tpq) for name in ("onset", "end")]
             found.append((max(ticks[0], 0), max(ticks[1], ticks[0] + 1), int(note["pitch"]), int(note["velocity"]), 0))
-    return make_notes(found)
+    notes = make_notes(found)
+    notes["end"] = np.minimum(notes["end"], len(side.clips) * STEPS * TPQ // melody.STEPS_PER_BEAT)
+    for pitch in np.unique(notes["pitch"]):  # what rings on into another clip than the one behind it in its piece
+        same = np.flatnonzero(notes["pitch"] == pitch)
+        notes["end"][same[:-1]] = np.minimum(notes["end"][same[:-1]], notes["onset"][same[1:]])
+    return notes[notes["end"] > notes["onset"]]
 
 
 def write(blended: Blend, out: Path) -> dict[str, Any]:

@@ -32,6 +32,7 @@ class Augmentation:
     unit: str
     far: Callable[[NDArray[np.uint8], NDArray[np.uint8]], Floats] | None = None  # [N] of clips and changed ones; or the
     # amount itself
+    highest: int = 255  # what a clip may hold
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,17 @@ def deltas(encode: Encode, clips: NDArray[np.uint8], augmentation: Augmentation)
 def changed(clips: NDArray[np.uint8], augmentation: Augmentation, amount: float) -> NDArray[np.uint8]:
     """The clips under one amount. Raises FadernetsError where a user's function fails."""
     try:
-        found = np.asarray(augmentation.change(clips, amount))
+        found = np.asarray(augmentation.change(clips.copy(), amount))  # a copy: it may change what it is given
     except Exception as error:
         raise FadernetsError(f"augmentation {augmentation.name}: {type(error).__name__}: {error}") from error
-    if found.shape != clips.shape or found.min(initial=0) < 0 or found.max(initial=0) > np.iinfo(clips.dtype).max:
+    if found.shape != clips.shape or found.dtype.kind not in "buif":
         raise FadernetsError(
-            f"augmentation {augmentation.name}: gave {found.shape} of {found.dtype}, not {clips.shape}"
+            f"augmentation {augmentation.name}: gave {found.shape} of {found.dtype}; numbers {clips.shape} are needed"
+        )
+    if not ((found >= 0) & (found <= augmentation.highest)).all():
+        raise FadernetsError(
+            f"augmentation {augmentation.name}: gave {found.min():g}..{found.max():g}; 0..{augmentation.highest} are "
+            "what a clip can hold"
         )
     return found.astype(clips.dtype)
 
@@ -116,6 +122,8 @@ def inspect(
     basis = np.eye(moved.shape[-1]) if basis is None else basis
     mean = moved.mean(1) @ basis.T
     strength = np.abs(mean).max(0)
+    if not moved.any():
+        raise FadernetsError(f"augmentation {augmentation.name}: changes no clip's code; there is nothing to inspect")
     if top is not None:
         threshold = float(np.sort(strength)[::-1][min(top, len(strength)) - 1])
     elif threshold is None:
@@ -257,6 +265,7 @@ def _share_of_notes(clips: melody.States, parts: float) -> melody.States:
 
 SEMITONES = tuple(float(p) for p in range(1, 13))
 PARTS = (2.0, 4.0, 8.0, 16.0)
+HIGHEST = {"melody": melody.REST, "grid": grid.HOLD}  # codec -> what a clip holds at most
 AUGMENTATIONS: dict[str, dict[str, Augmentation]] = {  # codec -> name -> row
     "melody": {
         "pitch": Augmentation("pitch", lambda x, p: melody.transpose(x, int(p)), SEMITONES, "semitones", _semitones),
@@ -280,7 +289,7 @@ def own_augmentation(path: Any) -> Augmentation:
         found = runpy.run_path(str(path))
     except OSError as error:
         raise FadernetsError(f"{path}: cannot be read ({error.strerror})") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise FadernetsError(f"{path}: {type(error).__name__}: {error}") from error
     if not callable(found.get("augment")):
         raise FadernetsError(f"{path}: has no function augment(clips, amount)")

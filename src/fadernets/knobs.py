@@ -29,6 +29,7 @@ NEAR = 0.6  # nats a semitone, away from the source's pitch, with the pitch knob
 AMOUNTS = (0.6, 1.0, 1.5)  # times what is asked: the first round of the search
 BIASES = (-2.5, 0.0, 2.5)  # nats, on onsets: the first round where the rhythm is asked for
 ROUNDS = 3
+BLOCK = 128  # clips at a time: a search holds a dozen arrays of [C, 9, 32, 130]
 FURTHEST = 2  # semitones that a note moves to land
 PITCH_NEAR, ONSETS_NEAR = 0.1, 0.01  # semitones, doublings: landed
 SCALES = (np.array([0, 2, 4, 5, 7, 9, 11]), np.array([0, 2, 3, 5, 7, 8, 10, 11]))  # major; minor with both sevenths
@@ -55,10 +56,17 @@ class Turn:
         return not (self.pitch or self.rhythm or self.rest)
 
 
-def turn(engine: MelodyEngine, clips: States, knobs: Turn, classes: NDArray[np.bool_] | None = None) -> States:
+def turn(
+    engine: MelodyEngine,
+    clips: States,
+    knobs: Turn,
+    classes: NDArray[np.bool_] | None = None,
+    behind: NDArray[np.bool_] | None = None,
+) -> States:
     """[C, 32] the clips with knobs turned; those without an onset, and all at rest, come back as they are.
 
-    classes [12], or [C, 12] of each clip: which pitch classes are in key (any, unless given).
+    classes [12], or [C, 12] of each clip: which pitch classes are in key (any, unless given). behind [C, 32]: steps
+    behind the end of a clip's music, where no note can be (none, unless given).
     """
     out = clips.copy()
     rows = np.flatnonzero(melody.onsets(clips) > 0)
@@ -71,7 +79,11 @@ def turn(engine: MelodyEngine, clips: States, knobs: Turn, classes: NDArray[np.b
         z = codes + way(engine, knobs)
         out[rows] = melody.tidy(engine.decode(z).states, held=True)
         return out
-    out[rows] = _landed(engine, clips[rows], codes, knobs, classes)
+    behind = np.zeros(clips.shape, bool) if behind is None else behind
+    for a in range(0, len(rows), BLOCK):
+        some = slice(a, a + BLOCK)
+        own = classes[some] if classes is not None and classes.ndim == 2 else classes
+        out[rows[some]] = _landed(engine, clips[rows[some]], codes[some], knobs, own, behind[rows[some]])
     return out
 
 
@@ -136,12 +148,19 @@ class _Try:
 
 
 def _landed(
-    engine: MelodyEngine, clips: States, codes: Latents, knobs: Turn, classes: NDArray[np.bool_] | None
+    engine: MelodyEngine,
+    clips: States,
+    codes: Latents,
+    knobs: Turn,
+    classes: NDArray[np.bool_] | None,
+    behind: NDArray[np.bool_],
 ) -> States:
-    sway = _sway(engine, clips, codes, knobs, classes)
+    """Each clip's answer is its own, whichever clips it is turned with."""
+    sway = _sway(engine, clips, codes, knobs, classes, behind)
     count = melody.onsets(clips).astype(np.float64)
     asked_pitch = melody.mean_pitch(clips) + knobs.pitch
-    asked_onsets = np.clip(np.round(count * 2.0**knobs.rhythm), 1, STEPS)
+    asked_onsets = np.clip(np.round(count * 2.0**knobs.rhythm), 1, (~behind).sum(-1))
+    away = np.ones(len(clips), bool)
     best, cost, scores = clips.copy(), np.full(len(clips), np.inf), sway
     at = np.zeros((3, len(clips)))  # amounts and bias of the best
     trial = _first(len(clips), knobs)
@@ -155,7 +174,7 @@ def _landed(
         costs = _cost(found, clips, asked_pitch, asked_onsets, knobs)
         pick = costs.argmin(1)
         each = np.arange(len(clips))
-        better = costs[each, pick] < cost
+        better = away & (costs[each, pick] < cost)
         best = np.where(better[:, None], found[each, pick], best).astype(np.uint8)
         logp = sung.log_probabilities.reshape(len(clips), size, STEPS, STATES)[each, pick] + offset[each, pick]
         scores = np.where(better[:, None, None], logp, scores)
@@ -163,7 +182,8 @@ def _landed(
         cost = np.where(better, costs[each, pick], cost)
         away_pitch = asked_pitch - melody.mean_pitch(best)
         away_onsets = np.log2(asked_onsets / np.maximum(melody.onsets(best), 1))
-        if not ((np.abs(np.nan_to_num(away_pitch)) > PITCH_NEAR) | (np.abs(away_onsets) > ONSETS_NEAR)).any():
+        away = (np.abs(np.nan_to_num(away_pitch)) > PITCH_NEAR) | (np.abs(away_onsets) > ONSETS_NEAR)
+        if not away.any():
             break
         trial = _next(at, np.nan_to_num(away_pitch), away_onsets, knobs)
     for i in range(len(best)):
@@ -175,20 +195,27 @@ def _landed(
 
 
 def _land_onsets(states: States, scores: NDArray[np.float32], asked: int) -> None:
-    """Split or join the notes of a clip [32] where that costs least score [32, 130] until as many begin as asked."""
+    """Split or join the notes of a clip [32] where that costs least score [32, 130] until as many begin as asked; where
+    no note is left to split rests become notes, where all stand apart from the one before notes become rests."""
     while (count := int(melody.onsets(states))) != asked:
-        heard = melody.sounding(states)
+        heard, onset = melody.sounding(states), states < ONSETS
         if count < asked:
             steps = np.flatnonzero((states == HOLD) & (heard >= 0))
-            becomes = heard[steps]
+            becomes = heard[steps].astype(np.int64)
+            if not len(steps):
+                steps = np.flatnonzero(~onset & (scores[:, :ONSETS].max(1) > NEVER / 2))
+                becomes = scores[steps, :ONSETS].argmax(1)
         else:
-            follows = np.append(False, states[:-1] != REST)
-            steps = np.flatnonzero((states < ONSETS) & follows)
+            steps = np.flatnonzero(onset & np.append(False, states[:-1] != REST))
             becomes = np.full(len(steps), HOLD)
+            if not len(steps):
+                steps = np.flatnonzero(onset)
+                becomes = np.full(len(steps), REST)
         if not len(steps):
             return
         i = int(np.argmax(scores[steps, becomes] - scores[steps, states[steps]]))
         states[steps[i]] = becomes[i]
+        states[:] = melody.tidy(states, held=True)
 
 
 def _land_pitch(states: States, scores: NDArray[np.float32], asked: float) -> None:
@@ -241,7 +268,12 @@ def _cost(found: States, clips: States, asked_pitch: Floats, asked_onsets: Float
 
 
 def _sway(
-    engine: MelodyEngine, clips: States, codes: Latents, knobs: Turn, classes: NDArray[np.bool_] | None
+    engine: MelodyEngine,
+    clips: States,
+    codes: Latents,
+    knobs: Turn,
+    classes: NDArray[np.bool_] | None,
+    behind: NDArray[np.bool_],
 ) -> NDArray[np.float32]:
     """[C, 32, 130] nats that keep a decode to its source: at rest they make it the source, state for state."""
     logp = engine.decode(codes, forced=clips).log_probabilities
@@ -264,15 +296,22 @@ def _sway(
         own_pitches[rows, clips[rows, steps]] = True
         outside = ~classes[..., np.arange(ONSETS) % 12] & ~own_pitches
         sway[..., :ONSETS] += np.where(outside, NEVER, 0.0)[:, None]
+    sway[behind] = NEVER
+    sway[behind, REST] = 0.0
     return sway
 
 
 def random_dimensions(engine: MelodyEngine, knob: str, seed: int) -> Latents:
     """[Z] the paper's control of its control (Figures 6b and 7b): the same change as a unit of the knob, in as many
-    dimensions drawn from those that belong to neither."""
+    dimensions drawn from those that belong to neither. Raises FadernetsError where there are fewer of these."""
     row = engine.info["knobs"][knob]
     taken = {d for other in engine.info["knobs"].values() for d in other["dimensions"]}
     free = np.array([d for d in range(engine.z) if d not in taken])
+    if len(free) < len(row["dimensions"]):
+        raise FadernetsError(
+            f"{engine.name}: {len(free)} dimensions belong to no knob, {knob} has {len(row['dimensions'])}: "
+            "random ones cannot be compared with them"
+        )
     found = np.zeros(engine.z, np.float32)
     chosen = np.random.default_rng([seed, 11]).choice(free, len(row["dimensions"]), replace=False)
     found[chosen] = row["change"]

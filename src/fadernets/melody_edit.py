@@ -61,12 +61,12 @@ def sing(
     tune = tunes.read(document.piece, number, regrid=regrid)
     warnings = [*document.piece.warnings, *oddities(tune)]
     knobs = _within(knobs, warnings)
-    clips = turn(engine, tune.clips, knobs, classes_of(tune.states))
+    clips = turn(engine, tune.clips, knobs, classes_of(tune.states), tune.at < 0)
     change = rewritten(document.piece, tune, tune.joined(clips))
     data = document.edited(change)
     written = Document(source, data).piece
     name = document.piece.tracks[number]
-    after = _again(written, name, tune, document.piece.notes[tune.hidden])
+    after = _again(written, name, tune, _left(document.piece, tune.hidden, change))
     report = _report(engine, knobs, tune, after, name.name or f"track {number + 1}", warnings)
     write_atomic(out, data)
     return report
@@ -127,18 +127,24 @@ def roll_of(states: States) -> NDArray[np.uint8]:
 
 
 def _give_way(piece: Piece, tune: Tune, change: Edit) -> Edit:
-    """Notes of the same channel that sound what the melody now strikes end there, or go where they begin under it."""
+    """Notes of the same channel that sound what the melody now strikes end there, or go where they begin under it, or
+    under what it now holds on: a file tells which end belongs to which onset by their order alone."""
     channel = np.array([track.channel for track in piece.tracks])
     others = np.setdiff1d(np.arange(len(piece.notes)), tune.rows)
     removed, changed, becomes = list(change.removed), list(change.changed), [change.becomes]
     notes = piece.notes[others]
-    for new in change.added:
+    longer = change.becomes.copy()
+    longer["onset"] = piece.notes["end"][change.changed]
+    struck = [(new, True) for new in change.added]
+    for new, begins in struck + [(held, False) for held in longer[longer["onset"] < longer["end"]]]:
         same = (channel[notes["track"]] == channel[new["track"]]) & (notes["pitch"] == new["pitch"])
         for i in np.flatnonzero(same & (notes["onset"] < new["end"]) & (notes["end"] > new["onset"])).tolist():
             if others[i] in removed or others[i] in changed:
                 continue
             if notes["onset"][i] >= new["onset"]:
                 removed.append(others[i])
+                continue
+            if not begins:
                 continue
             shorter = notes[i : i + 1].copy()
             shorter["end"] = new["onset"]
@@ -152,6 +158,13 @@ def _give_way(piece: Piece, tune: Tune, change: Edit) -> Edit:
         change.added,
         change.tempo,
     )
+
+
+def _left(piece: Piece, rows: NDArray[np.int64], change: Edit) -> NDArray:
+    """These notes of a piece as a change leaves them."""
+    notes = piece.notes.copy()
+    notes[change.changed] = change.becomes
+    return notes[np.setdiff1d(rows, change.removed)]
 
 
 def _again(written: Piece, name: Track, tune: Tune, hidden: NDArray) -> Tune | None:
@@ -170,12 +183,14 @@ def _report(
     engine: MelodyEngine, knobs: Turn, tune: Tune, after: Tune | None, track: str, warnings: list[str]
 ) -> MelodyReport:
     own = _measures(tune.clips)
-    now = _measures(after.clips if after is not None else np.full_like(tune.clips, melody.REST))
+    now_clips = after.clips if after is not None else np.full_like(tune.clips, melody.REST)
+    now = _measures(now_clips)
     asked: dict[str, NDArray[np.float64]] = {}
     if knobs.pitch:
         asked["pitch"] = own["pitch"] + knobs.pitch
     if knobs.rhythm:
-        asked["onsets"] = np.where(own["onsets"] > 0, np.clip(own["onsets"] * 2**knobs.rhythm, 1, melody.STEPS), 0)
+        most = (tune.at >= 0).sum(1)
+        asked["onsets"] = np.where(own["onsets"] > 0, np.clip(own["onsets"] * 2**knobs.rhythm, 1, most), 0)
     bars = tune.windows.bar[np.searchsorted(tune.windows.base, tune.at[:, 0], side="right") - 1]
     clips = [
         Clip(
@@ -187,9 +202,10 @@ def _report(
         )
         for i, bar in enumerate(bars.tolist())
     ]
-    whole = {"before": _whole(tune.clips), "measured": _whole(after.clips) if after is not None else {}}
+    whole = {"before": _whole(tune.clips), "measured": _whole(now_clips)}
+    pitch = whole["before"]["pitch"]
     whole["asked"] = {
-        "pitch": number(float(whole["before"]["pitch"] or 0) + knobs.pitch) if knobs.pitch else None,
+        "pitch": number(pitch + knobs.pitch) if knobs.pitch and pitch is not None else None,
         "onsets": number(np.sum(asked["onsets"])) if "onsets" in asked else None,
     }
     said = {name: getattr(knobs, name) for name in ("pitch", "rhythm", "rest", "control", "seed")}

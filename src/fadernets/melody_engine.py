@@ -19,6 +19,18 @@ DEFAULT_MELODY_MODEL = "melody"
 Latents = NDArray[np.float32]  # [B, Z]
 
 
+def _check(info: dict[str, Any]) -> None:
+    """Raises ValueError or KeyError for knobs that do not fit the codes."""
+    z = int(info["z"])
+    for name in ("pitch", "rhythm"):
+        row = info["knobs"][name]
+        fits = len(row["direction"]) == z and len(row["change"]) == len(row["dimensions"])
+        if not fits or not all(0 <= d < z for d in row["dimensions"]):
+            raise ValueError(f"the {name} knob is not one of {z} dimensions")
+    if len(info["spread"]) != z:
+        raise ValueError(f"the spread of {len(info['spread'])} dimensions, not {z}")
+
+
 @dataclass(frozen=True)
 class Sung:
     """What the decoder wrote."""
@@ -45,6 +57,7 @@ class MelodyEngine:
                 raise ModelError(f"{folder}: format {info['format']}; this version reads {FORMAT}")
             if info["codec"] != "melody":
                 raise ModelError(f"--model {model}: a model of {info['codec']}; melodies need one such as 'melody'")
+            _check(info)
             return cls(folder, info)
         except OSError as error:
             raise ModelError(f"{folder}/model.json: cannot be read ({error.strerror})") from None

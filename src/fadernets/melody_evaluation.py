@@ -100,7 +100,10 @@ def clips_of(data: Dataset, count: int, seed: int) -> States:
     rows = np.random.default_rng(seed).permutation(data.select(split="test"))
     clips = melody.tidy(np.asarray(data.codes[np.sort(rows)]), held=True)
     clips = clips[np.random.default_rng(seed).permutation(len(clips))]
-    return clips[melody.onsets(clips) > 1][:count]
+    clips = clips[melody.onsets(clips) > 1][:count]
+    if len(clips) < 2:
+        raise FadernetsError(f"{data.folder}: {len(clips)} clips of two notes or more in its test split; at least 2")
+    return clips
 
 
 def evaluate(
@@ -144,7 +147,7 @@ def pitch_knob(engine: MelodyEngine, clips: States, control: str) -> dict[str, F
     turned = [_turned(engine, clips, Turn(pitch=p, control=control)) for p in PITCHES]
     moved = np.stack([np.nan_to_num(melody.mean_pitch(t) - own) for t in turned], 1)
     return {
-        "spearman": Figure.of(spearman(np.tile(PITCHES, (len(clips), 1)), moved)),
+        "spearman": Figure.of(_known(spearman(np.tile(PITCHES, (len(clips), 1)), moved))),
         "error": Figure.of(np.abs(moved - PITCHES).mean(1)),
         "onset_f1": Figure.of(np.mean([onset_f1(t, clips) for t in turned], 0)),
         "contour": Figure.of(np.nanmean([_known(contour(t, clips)) for t in turned], 0)),
@@ -158,7 +161,7 @@ def rhythm_knob(engine: MelodyEngine, clips: States, control: str) -> dict[str, 
     turned = [_turned(engine, clips, Turn(rhythm=r, control=control)) for r in RHYTHMS]
     got = np.stack([melody.onsets(t).astype(float) for t in turned], 1)
     return {
-        "spearman": Figure.of(spearman(asked, got)),
+        "spearman": Figure.of(_known(spearman(asked, got))),
         "error": Figure.of(np.abs(np.log2(np.maximum(got, 0.5) / asked)).mean(1)),
         "pitch_moved": Figure.of(np.mean([np.abs(np.nan_to_num(melody.mean_pitch(t) - own)) for t in turned], 0)),
         "contour": Figure.of(np.nanmean([_known(contour(t, clips)) for t in turned], 0)),
@@ -166,7 +169,7 @@ def rhythm_knob(engine: MelodyEngine, clips: States, control: str) -> dict[str, 
 
 
 def _known(values: Floats) -> Floats:
-    """Figures with 0 in place of what has none, so that a clip that went flat counts against the knob."""
+    """Figures with 0 in place of what has none, so that a clip that went flat, or stayed, counts against the knob."""
     return np.nan_to_num(values)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +157,8 @@ def inspect(
     where = space(model)
     if clips == "whole-notes" and where.codec != "melody":
         clips = "real"
+    if own is not None:
+        own = replace(own, highest=inspection.HIGHEST[where.codec])
     table = {own.name: own} if own is not None else AUGMENTATIONS[where.codec]
     real = clips_of(data or Path(where.data), where.codec, seed=seed) if clips == "real" or basis == "pca" else None
     axes = None

@@ -13,6 +13,7 @@ tell apart.
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -175,7 +176,7 @@ def draw_grid(
     time, keys = _Time.of(every, every, [], cell[0] - gap), _keys(every, every)
     for i, (text, notes) in enumerate(cells):
         left, top = i % columns * cell[0] + gap, height - gap - i // columns * cell[1]
-        figure.text(left / width, top / height, text, va="top", size=9, color=INK)
+        figure.text(left / width, top / height, text, va="top", size=9, color=INK, parse_math=False)
         low = top - cell[1] + gap
         box = (left / width, low / height, (cell[0] - gap) / width, (cell[1] - gap - title) / height)
         axes = figure.add_axes(box)
@@ -185,7 +186,9 @@ def draw_grid(
         axes.set_yticks([])
         axes.set_ylabel("")
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
+    with warnings.catch_warnings():  # a title has a file's name, in whatever script
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
+        figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
     write_atomic(Path(out), picture.getvalue())
 
 

@@ -5,7 +5,9 @@ Bars of two quarter-beats are read as half-bars. T steps of the whole piece, C c
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +65,9 @@ def read(
     """
     mine = np.flatnonzero(piece.notes["track"] == track)
     if without is not None:
-        mine = mine[~np.isin(_plain(piece.notes[mine]), _plain(without))]
+        gone = Counter(_plain(without).tolist())
+        rows = zip(mine.tolist(), _plain(piece.notes[mine]).tolist(), strict=True)
+        mine = np.array([i for i, note in rows if not _taken(gone, note)], np.int64)
     if not len(mine):
         raise FadernetsError("the melody's track has no notes")
     if regrid:
@@ -95,6 +99,12 @@ def read(
 def _plain(notes: NDArray) -> NDArray:
     """Notes as they are told apart, whatever their track's number has become."""
     return notes[["onset", "end", "pitch", "velocity"]]
+
+
+def _taken(left: Counter[Any], note: Any) -> bool:
+    """Whether a note is one of those left, which has then one less: of two alike only one may be meant."""
+    left[note] -= 1
+    return bool(left[note] >= 0)
 
 
 def clip_steps(windows: Windows) -> NDArray[np.int64]:
