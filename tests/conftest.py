@@ -322,3 +322,20 @@ def run_here(capsys):
         return code, out, err.splitlines()
 
     return run
+
+
+@pytest.fixture
+def refused(run_here, tmp_path):
+    """Run a command that must fail: exit code 2, one line, nothing left behind. Returns the line."""
+
+    def refused(*arguments):
+        before = {p: p.read_bytes() if p.is_file() else None for p in tmp_path.rglob("*")}
+        code, out, err = run_here(*arguments)
+        assert code == 2
+        assert out == ""
+        assert len(err) == 1, err
+        assert err[0].startswith(f"fadernets {arguments[0]}: error: ")
+        assert {p: p.read_bytes() if p.is_file() else None for p in tmp_path.rglob("*")} == before
+        return err[0]
+
+    return refused

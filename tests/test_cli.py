@@ -29,23 +29,6 @@ def piece(tmp_path):
     return PIECES["two_hands"](tmp_path / "in.mid")
 
 
-@pytest.fixture
-def refused(run, tmp_path):
-    """Run a command that must fail: exit code 2, one line, nothing left behind. Returns the line."""
-
-    def refused(*arguments):
-        before = {p: p.read_bytes() if p.is_file() else None for p in tmp_path.rglob("*")}
-        code, out, err = run(*arguments)
-        assert code == 2
-        assert out == ""
-        assert len(err) == 1, err
-        assert err[0].startswith(f"fadernets {arguments[0]}: error: ")
-        assert {p: p.read_bytes() if p.is_file() else None for p in tmp_path.rglob("*")} == before
-        return err[0]
-
-    return refused
-
-
 def started(*arguments, **more):
     """Run a command in a process of its own."""
     command = [sys.executable, "-m", "fadernets.cli", *map(str, arguments)]

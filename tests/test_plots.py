@@ -180,3 +180,33 @@ def test_the_same_figure_is_the_same_file(blobs, points, tmp_path):
 def test_a_folder_that_is_not_there_is_one_error(tmp_path):
     with pytest.raises(FadernetsError, match=r"c\.png: cannot be written"):
         plots.curves([0, 1], {"a": [0, 1]}, [tmp_path / "none" / "c.png"], title="", label="")
+
+
+# Figures 2 to 4 of the NIME paper
+
+
+def test_the_changes_of_dimensions(tmp_path):
+    paths = [tmp_path / f"a.{kind}" for kind in ("png", "svg")]
+    lines = {"1": [0.5, 0.2, 0.1], "12": [3.0, 1.0, 0.5]}
+    look = {"title": "pitch: mean change", "legend": "semitones", "threshold": 0.9}
+    plots.dimensions([41, 7, 100], lines, paths, **look)
+    assert size_of(paths[0]) == (975, 630)
+    said = words(paths[1])
+    assert {"41", "7", "100", "1", "12", "semitones", "threshold", "pitch: mean change", "latent dimension"} <= said
+    plots.dimensions([41, 7, 100], lines, [tmp_path / "b.svg"], **look)
+    assert (tmp_path / "b.svg").read_bytes() == paths[1].read_bytes()
+    plots.dimensions([41, 7, 100], lines, [tmp_path / "c.svg"], **{**look, "threshold": 2.0})
+    assert (tmp_path / "c.svg").read_bytes() != paths[1].read_bytes()
+    plots.dimensions([0], {"1": [0.0]}, [tmp_path / "one.png"], **look)  # one amount of one dimension
+
+
+def test_the_variances_of_components(tmp_path):
+    paths = [tmp_path / f"a.{kind}" for kind in ("png", "svg")]
+    values = [9.0, 4.0, 1.0, 0.1]
+    plots.variances(values, 3, paths, title="melody: variance of 4 components")
+    assert size_of(paths[0]) == (975, 570)
+    assert {"99 % in 3", "melody: variance of 4 components", "component", "variance"} <= words(paths[1])
+    plots.variances(values, 2, [tmp_path / "b.png"], title="melody: variance of 4 components")
+    first, second = (imread(path)[..., :3] for path in (paths[0], tmp_path / "b.png"))
+    columns = np.nonzero((first != second).any(-1))[1]
+    assert np.ptp(columns) > 100  # the line stands elsewhere

@@ -184,3 +184,36 @@ def test_a_sheet_has_room_for_every_pair(tmp_path, count, columns, rows):
 def test_a_sheet_of_empty_pairs(tmp_path):
     rolls.draw_sheet([("nothing", BEFORE[:0], AFTER[:0]), ("came", BEFORE[:0], AFTER)], tmp_path / "sheet.png")
     assert (tmp_path / "sheet.png").stat().st_size > 0
+
+
+# A grid of rolls
+
+
+def test_a_grid_has_a_cell_each_over_the_same_time_and_pitches(tmp_path):
+    low, high = notes((0, 4, 60)), notes((4, 8, 70))
+    rolls.draw_grid([("a", low), ("b", high), ("c", notes())], tmp_path / "grid.png", columns=2, cell=(200, 100))
+    image = imread(tmp_path / "grid.png")[..., :3]
+    assert image.shape[:2] == (2 * 100 + 10, 2 * 200 + 10)
+    blue = (np.abs(image - np.array(to_rgb(rolls.KEPT))) < 0.02).all(-1)
+
+    def middle(mask):
+        rows, columns = np.nonzero(mask)
+        return rows.mean() / 100, columns.mean() / 200
+
+    first, second = blue[:105, :205], blue[:105, 205:]
+    assert blue.sum() == first.sum() + second.sum()  # nothing in the third cell, none in the fourth
+    assert middle(first)[0] > 0.5 > middle(second)[0]  # low and high
+    assert middle(first)[1] < 0.5 < middle(second)[1]  # early and late
+    rolls.draw_grid([("a", low)], tmp_path / "one.png", columns=1)
+    assert imread(tmp_path / "one.png").shape[:2] == (160, 260)
+    again = tmp_path / "again.png"
+    rolls.draw_grid([("a", low)], again, columns=1)
+    assert again.read_bytes() == (tmp_path / "one.png").read_bytes()
+
+
+def test_a_grid_s_titles_are_drawn(tmp_path):
+    for name, title in (("without", ""), ("with", "5: the theme")):
+        rolls.draw_grid([(title, notes((0, 4, 60)))], tmp_path / f"{name}.png", columns=1)
+    without, titled = (imread(tmp_path / f"{name}.png")[..., :3] for name in ("without", "with"))
+    different = np.nonzero((without != titled).any(-1))
+    assert different[0].max() < 35  # the line over the roll
