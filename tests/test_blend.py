@@ -256,7 +256,7 @@ def test_what_cannot_be_blended(tmp_path, singer, pair):
 def test_a_folder_that_cannot_be_made(tmp_path, singer, pair):
     made = blend.blend(singer, pair, (2, 2))
     (tmp_path / "file").write_text("")
-    with pytest.raises(FadernetsError, match="file/out: cannot be made"):
+    with pytest.raises(FadernetsError, match="file/out: cannot be written"):
         blend.write(made, tmp_path / "file" / "out")
 
 

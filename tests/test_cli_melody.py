@@ -154,7 +154,7 @@ def test_places_that_cannot_be_written(refused, bird, piece, tmp_path):
     for out, message in (("folder", "is a folder; name a file"), ("none/out.mid", "does not exist")):
         assert message in refused("melody", piece, tmp_path / out, "--pitch", 1, "--model", bird)
     assert refused("blend", piece, piece, tmp_path / "file", "--model", bird).endswith("file: is a file; name a folder")
-    assert "cannot be made" in refused("blend", piece, piece, tmp_path / "file" / "out", "--model", bird)
+    assert "cannot be written" in refused("blend", piece, piece, tmp_path / "file" / "out", "--model", bird)
     assert "cannot be read (No such file" in refused("melody", tmp_path / "no.mid", tmp_path / "o.mid", "--model", bird)
     assert "cannot be read (No such file" in refused(
         "blend", piece, tmp_path / "no.mid", tmp_path / "o", "--model", bird
@@ -269,7 +269,7 @@ def test_inspect(run_here, songbirds, bird, tmp_path, monkeypatch):
     code, out, _ = run_here("inspect", bird, songbirds["plain"][1], "--out", tmp_path / "two", "--json")
     said = json.loads(out)
     assert [one["model"] for one in said["models"]] == ["whole", "run-plain"]
-    assert drawn == [tmp_path / "two" / "whole", tmp_path / "two" / "run-plain"]
+    assert drawn == [tmp_path / "two" / "1-whole", tmp_path / "two" / "2-run-plain"]
     code, out, _ = run_here("inspect", bird, songbirds["plain"][1])
     assert out.splitlines()[-1].startswith("both: shared ")
 
@@ -300,7 +300,7 @@ def test_inspections_that_cannot_be(refused, bird, songs, tmp_path):
         (tmp_path / "mine.py").write_text(text)
         assert message in said("--augmentation", tmp_path / "mine.py")
     (tmp_path / "out").write_text("a file")
-    assert said().endswith("out: File exists")
+    assert said().endswith("out: is a file; name a folder")
 
 
 def test_plot_of_a_melody_model(run_here, refused, bird, tmp_path, monkeypatch):

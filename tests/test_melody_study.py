@@ -74,8 +74,9 @@ def test_clips_come_from_a_split_and_then_from_the_others(melodies, songs):
 def test_all_pairs_that_stay_when_transposed(monkeypatch):
     asked = []
     monkeypatch.setattr(inspection, "whole_notes", lambda low, high: asked.append((low, high)))
-    melody_study.whole_notes("pitch"), melody_study.whole_notes("rhythm"), melody_study.whole_notes("own")
-    assert asked == [(0, 115), (0, 127), (0, 127)]
+    for name in ("pitch", "rhythm", "own"):
+        inspection.whole_notes_for(name, (40, 96))
+    assert asked == [(40, 84), (40, 96), (40, 96)]
 
 
 # Inspecting

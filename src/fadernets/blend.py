@@ -233,19 +233,15 @@ def _own(side: Side) -> NDArray:
 
 
 def write(blended: Blend, out: Path) -> dict[str, Any]:
-    """A MIDI file a cell, one with all in order, and a contact sheet. Returns the report.
+    """A MIDI file a cell, one with all in order, and a contact sheet; cells of an earlier grid go. Returns the report.
 
     Raises FadernetsError where the folder cannot be written.
     """
     import symusic
 
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FadernetsError(f"{out}: cannot be made ({error.strerror})") from None
     rows, columns, clips = blended.cells.shape[:3]
     length = clips * STEPS * TPQ // melody.STEPS_PER_BEAT
-    files: list[str] = []
+    files: dict[str, bytes] = {}
     sheet: list[tuple[str, NDArray]] = []
     together: list[NDArray] = []
     tempos: list[tuple[int, int]] = []
@@ -254,9 +250,7 @@ def write(blended: Blend, out: Path) -> dict[str, Any]:
             notes = notes_of(blended, i, j)
             share = (i + j) / (rows + columns - 2)
             micros = round(blended.a.tempo * (1 - share) + blended.b.tempo * share)
-            path = out / f"cell-{i + 1}-{j + 1}.mid"
-            write_atomic(path, _midi(symusic, notes, [(0, micros)], length))
-            files.append(path.name)
+            files[f"cell-{i + 1}-{j + 1}.mid"] = _midi(symusic, notes, [(0, micros)], length)
             sheet.append((_title(blended, i, j), _beats(notes)))
             at = len(together) * length
             later = notes.copy()
@@ -264,13 +258,22 @@ def write(blended: Blend, out: Path) -> dict[str, Any]:
             later["end"] += at
             together.append(later)
             tempos.append((at, micros))
-    write_atomic(out / "all.mid", _midi(symusic, np.concatenate(together), tempos, length * len(together)))
-    rolls.draw_grid(sheet, out / "grid.png", columns=columns)
+    files["all.mid"] = _midi(symusic, np.concatenate(together), tempos, length * len(together))
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        rolls.draw_grid(sheet, out / "grid.png", columns=columns)
+        for name, data in files.items():
+            write_atomic(out / name, data)
+        for old in out.glob("cell-*-*.mid"):
+            if old.name not in files:
+                old.unlink()
+    except OSError as error:
+        raise FadernetsError(f"{out}: cannot be written ({error.strerror})") from None
     return {
         "rows": rows,
         "columns": columns,
         "clips": clips,
-        "files": [*files, "all.mid", "grid.png"],
+        "files": [*files, "grid.png"],
         "pitch": [[number(melody.mean_pitch(cell.reshape(-1))) for cell in row] for row in blended.cells],
         "onsets": [[int(melody.onsets(cell.reshape(-1))) for cell in row] for row in blended.cells],
         "warnings": blended.warnings,

@@ -128,6 +128,8 @@ def _blend(options: argparse.Namespace) -> None:
 def _inspect(options: argparse.Namespace) -> None:
     from fadernets import inspection, melody_study
 
+    if options.out is not None and options.out.exists() and not options.out.is_dir():
+        raise FadernetsError(f"{options.out}: is a file; name a folder")
     own = inspection.own_augmentation(options.augmentation) if options.augmentation else None
     if options.threshold is not None:
         _check_number("threshold", options.threshold)
@@ -145,11 +147,13 @@ def _inspect(options: argparse.Namespace) -> None:
             top=options.top,
             pitches=read_pitches(options.pitches),
             own=own,
-            out=options.out if len(options.models) == 1 else options.out and options.out / Path(model).name,
+            out=options.out
+            if len(options.models) == 1
+            else options.out and options.out / f"{i + 1}-{Path(model).name}",
             seed=options.seed,
             progress=progress("augmentations"),
         )
-        for model in options.models
+        for i, model in enumerate(options.models)
     ]
     together = melody_study.stability(found) if len(found) > 1 else None
     if options.json:

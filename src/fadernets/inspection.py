@@ -19,7 +19,7 @@ from fadernets.grid import LOW, PITCHES
 
 Floats = NDArray[np.float64]
 Encode = Callable[[NDArray[np.uint8]], NDArray[np.floating]]  # clips [N, ...] -> codes [N, Z]
-BATCH = 2048
+BATCH = 64  # clips at once: the encoder is fastest with few
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ def inspect(
     """The group of dimensions that an augmentation moves.
 
     basis [Z, Z]: orthonormal rows, the standard basis unless given. threshold: the one of Eq. 4; unless given, the one
-    of `split_threshold`; or as many dimensions as `top`. The direction is fitted on the first half of the clips and
-    both are tried on the second. Raises FadernetsError for a threshold that nothing reaches.
+    of `split_threshold`; or as many dimensions as `top`. The direction is fitted on one half of the clips and
+    both are tried on the other. Raises FadernetsError for a threshold that nothing reaches.
     """
     if len(clips) < 2:
         raise FadernetsError(f"{len(clips)} clips to inspect; at least 2")
@@ -135,11 +135,12 @@ def inspect(
             f"threshold {threshold:g}: keeps no dimension for {augmentation.name}; the largest mean change is "
             f"{strength.max():.3g}"
         )
-    half = len(clips) // 2
-    direction = regress(moved[:, :half], scale[:, :half])
+    mixed = np.random.default_rng(0).permutation(len(clips))
+    first, second = mixed[: len(clips) // 2], mixed[len(clips) // 2 :]
+    direction = regress(moved[:, first], scale[:, first])
     restricted = (direction @ basis.T)[chosen] @ basis[chosen]
     explained = {
-        name: _explained(moved[:, half:], scale[:, half:], way)
+        name: _explained(moved[:, second], scale[:, second], way)
         for name, way in (("dimensions", restricted), ("direction", direction))
     }
     of_all = float((mean**2).sum())

@@ -27,11 +27,11 @@ NEVER = -1e4
 MARGIN = 1.0  # nats that the source's own state is ahead by, at faithfulness 1
 NEAR = 0.6  # nats a semitone, away from the source's pitch, with the pitch knob at rest
 AMOUNTS = (0.6, 1.0, 1.5)  # times what is asked: the first round of the search
-BIASES = (-2.5, 0.0, 2.5)  # nats, on onsets: the first round where the rhythm is asked for
+BIASES = (-2.5, 2.5)  # nats, on onsets: the first round where the rhythm is asked for
 ROUNDS = 3
 BLOCK = 128  # clips at a time: a search holds a dozen arrays of [C, 9, 32, 130]
 FURTHEST = 2  # semitones that a note moves to land
-PITCH_NEAR, ONSETS_NEAR = 0.1, 0.01  # semitones, doublings: landed
+PITCH_NEAR, ONSETS_NEAR = 0.3, 0.12  # semitones, doublings: near enough for single notes to land
 SCALES = (np.array([0, 2, 4, 5, 7, 9, 11]), np.array([0, 2, 3, 5, 7, 8, 10, 11]))  # major; minor with both sevenths
 
 
@@ -160,32 +160,31 @@ def _landed(
     count = melody.onsets(clips).astype(np.float64)
     asked_pitch = melody.mean_pitch(clips) + knobs.pitch
     asked_onsets = np.clip(np.round(count * 2.0**knobs.rhythm), 1, (~behind).sum(-1))
-    away = np.ones(len(clips), bool)
-    best, cost, scores = clips.copy(), np.full(len(clips), np.inf), sway
+    best, cost, scores = clips.copy(), np.full(len(clips), np.inf), sway.copy()
     at = np.zeros((3, len(clips)))  # amounts and bias of the best
+    todo = np.arange(len(clips))  # clips that have not landed
     trial = _first(len(clips), knobs)
     for _ in range(ROUNDS):
-        size = trial.pitch.shape[1]
-        z = codes[:, None] + way(engine, knobs, trial.pitch, trial.rhythm)
-        offset = np.repeat(sway[:, None], size, axis=1)
+        size, some = trial.pitch.shape[1], np.arange(len(todo))
+        z = codes[todo, None] + way(engine, knobs, trial.pitch, trial.rhythm)
+        offset = np.repeat(sway[todo, None], size, axis=1)
         offset[..., :ONSETS] += trial.bias[..., None, None]
         sung = engine.decode(z.reshape(-1, engine.z), offset=offset.reshape(-1, STEPS, STATES))
-        found = melody.tidy(sung.states, held=True).reshape(len(clips), size, STEPS)
-        costs = _cost(found, clips, asked_pitch, asked_onsets, knobs)
+        found = melody.tidy(sung.states, held=True).reshape(len(todo), size, STEPS)
+        costs = _cost(found, clips[todo], asked_pitch[todo], asked_onsets[todo], knobs)
         pick = costs.argmin(1)
-        each = np.arange(len(clips))
-        better = away & (costs[each, pick] < cost)
-        best = np.where(better[:, None], found[each, pick], best).astype(np.uint8)
-        logp = sung.log_probabilities.reshape(len(clips), size, STEPS, STATES)[each, pick] + offset[each, pick]
-        scores = np.where(better[:, None, None], logp, scores)
-        at = np.where(better, np.stack([v[each, pick] for v in (trial.pitch, trial.rhythm, trial.bias)]), at)
-        cost = np.where(better, costs[each, pick], cost)
-        away_pitch = asked_pitch - melody.mean_pitch(best)
+        better = costs[some, pick] < cost[todo]
+        rows, picked = todo[better], (some[better], pick[better])
+        best[rows], cost[rows] = found[picked], costs[picked]
+        logp = sung.log_probabilities.reshape(len(todo), size, STEPS, STATES)
+        scores[rows] = logp[picked] + offset[picked]
+        at[:, rows] = [each[picked] for each in (trial.pitch, trial.rhythm, trial.bias)]
+        away_pitch = np.nan_to_num(asked_pitch - melody.mean_pitch(best))
         away_onsets = np.log2(asked_onsets / np.maximum(melody.onsets(best), 1))
-        away = (np.abs(np.nan_to_num(away_pitch)) > PITCH_NEAR) | (np.abs(away_onsets) > ONSETS_NEAR)
-        if not away.any():
+        todo = todo[((np.abs(away_pitch) > PITCH_NEAR) | (np.abs(away_onsets) > ONSETS_NEAR))[todo]]
+        if not len(todo):
             break
-        trial = _next(at, np.nan_to_num(away_pitch), away_onsets, knobs)
+        trial = _next(at[:, todo], away_pitch[todo], away_onsets[todo], knobs)
     for i in range(len(best)):
         if knobs.rhythm:
             _land_onsets(best[i], scores[i], int(asked_onsets[i]))
@@ -239,10 +238,11 @@ def _land_pitch(states: States, scores: NDArray[np.float32], asked: float) -> No
 
 
 def _first(clips: int, knobs: Turn) -> _Try:
-    scale = np.tile(AMOUNTS, (clips, 1))
-    bias = np.zeros_like(scale)
+    """Amounts around the asked one; where the rhythm is asked for, biases around none beside them."""
+    scale, bias = np.array(AMOUNTS), np.zeros(len(AMOUNTS))
     if knobs.rhythm:
-        scale, bias = np.repeat(scale, len(BIASES), axis=1), np.tile(BIASES, (clips, len(AMOUNTS)))
+        scale, bias = np.append(scale, np.ones(len(BIASES))), np.append(bias, BIASES)
+    scale, bias = np.tile(scale, (clips, 1)), np.tile(bias, (clips, 1))
     return _Try(scale * knobs.pitch, scale * knobs.rhythm, bias)
 
 
