@@ -6,7 +6,7 @@ import pytest
 
 from fadernets import recipes
 from fadernets.errors import FadernetsError
-from fadernets.models import build
+from fadernets.models import OF_MELODIES, build
 from fadernets.recipes import Recipe
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.yaml"))
@@ -33,7 +33,7 @@ def test_there_are_recipes():
 def test_every_recipe_loads_and_its_model_builds(path):
     recipe = recipes.load(path)
     assert recipe.out == f"runs/{path.stem}"
-    build(recipe.name, recipe.model)
+    build(recipe.name, recipe.model, "melody" if recipe.name in OF_MELODIES else "grid")
 
 
 def test_the_shipped_recipes_say_what_they_are():
