@@ -2,8 +2,7 @@
 
 The paper adds an amount to the few dimensions of a knob and decodes. `knob`, the default, moves along the direction
 that the augmentations take, searches the amount until the clip measures what was asked, and keeps what nobody
-touched: with the rhythm knob at rest every onset stays where it is, with the pitch knob at rest notes keep to the
-source's pitches.
+touched: the shape of the line; with the rhythm knob at rest every onset; with the pitch knob at rest the pitches.
 C clips of 32 states, Z latent size.
 """
 
@@ -25,11 +24,13 @@ CONTROLS = ("knob", "paper")
 MOST_REST = 4.0  # standard deviations
 NEVER = -1e4
 MARGIN = 1.0  # nats that the source's own state is ahead by, at faithfulness 1
-NEAR = 0.6  # nats a semitone, away from the source's pitch, with the pitch knob at rest
+NEAR = 0.6  # nats a semitone, away from the source's line
+AHEAD = 0.2  # semitones that the line leads by, so that of two pitches as near all its notes take the same
 AMOUNTS = (0.6, 1.0, 1.5)  # times what is asked: the first round of the search
 BIASES = (-2.5, 2.5)  # nats, on onsets: the first round where the rhythm is asked for
 ROUNDS = 3
 BLOCK = 128  # clips at a time: a search holds a dozen arrays of [C, 9, 32, 130]
+ROUGH = 0.25  # semitones of mean pitch: nearer than this repeated notes stay together
 FURTHEST = 2  # semitones that a note moves to land
 PITCH_NEAR, ONSETS_NEAR = 0.3, 0.12  # semitones, doublings: near enough for single notes to land
 SCALES = (np.array([0, 2, 4, 5, 7, 9, 11]), np.array([0, 2, 3, 5, 7, 8, 10, 11]))  # major; minor with both sevenths
@@ -189,6 +190,8 @@ def _landed(
         if knobs.rhythm:
             _land_onsets(best[i], scores[i], int(asked_onsets[i]))
         if knobs.pitch:
+            if not knobs.rhythm and not knobs.rest and knobs.faithfulness:
+                _repeat(best[i], clips[i], scores[i])
             _land_pitch(best[i], scores[i], asked_pitch[i])
     return best
 
@@ -218,23 +221,50 @@ def _land_onsets(states: States, scores: NDArray[np.float32], asked: int) -> Non
 
 
 def _land_pitch(states: States, scores: NDArray[np.float32], asked: float) -> None:
-    """Move single notes of a clip [32] by up to FURTHEST semitones, each once, where it costs least score, until their
-    mean is as near as notes can come."""
-    free = set(np.flatnonzero(states < ONSETS).tolist())
-    short = round(float(asked) * len(free)) - int(states[states < ONSETS].sum(dtype=np.int64))
+    """Move notes of a clip [32] by up to FURTHEST semitones, each once, where it costs least score, until their mean is
+    as near as they can come: repeated ones together, and apart only where that leaves more than ROUGH semitones."""
+    together = runs(states)
+    count = sum(map(len, together))
+    short = round(float(asked) * count) - int(states[states < ONSETS].sum(dtype=np.int64))
+    origin = states.copy()
+    short = _moved(states, origin, scores, short, together)
+    if abs(short) > ROUGH * count:
+        _moved(states, origin, scores, short, [step for run in runs(states) for step in np.split(run, len(run))])
+
+
+def _moved(
+    states: States, origin: States, scores: NDArray[np.float32], short: int, free: list[NDArray[np.int64]]
+) -> int:
+    """Move groups of notes until their sum is `short` no more; what it still is."""
     while short and free:
-        options = [
-            (scores[t, p] - scores[t, states[t]], t, p)
-            for t in free
-            for p in range(max(int(states[t]) - FURTHEST, 0), min(int(states[t]) + FURTHEST, ONSETS - 1) + 1)
-            if abs(short - (p - int(states[t]))) < abs(short) and scores[t, p] > NEVER / 2
-        ]
+        options = []
+        for k, run in enumerate(free):
+            own, first = int(states[run[0]]), int(origin[run[0]])
+            for p in range(max(first - FURTHEST, 0), min(first + FURTHEST, ONSETS - 1) + 1):
+                nearer = abs(short - (p - own) * len(run)) < abs(short)
+                if nearer and scores[run, p].min() > NEVER / 2:
+                    options.append((float((scores[run, p] - scores[run, own]).sum()), k, p))
         if not options:
-            return
-        _, t, p = max(options)
-        short -= p - int(states[t])
-        states[t] = p
-        free.remove(t)
+            break
+        _, k, p = max(options)
+        run = free.pop(k)
+        short -= (p - int(states[run[0]])) * len(run)
+        states[run] = p
+    return short
+
+
+def runs(states: States) -> list[NDArray[np.int64]]:
+    """The steps of the onsets of a clip [32], those together that repeat a pitch."""
+    steps = np.flatnonzero(states < ONSETS)
+    return [run for run in np.split(steps, np.flatnonzero(np.diff(states[steps].astype(np.int64))) + 1) if len(run)]
+
+
+def _repeat(states: States, source: States, scores: NDArray[np.float32]) -> None:
+    """Give notes of a clip [32] that repeat a pitch in its source one pitch: of theirs the one that scores best."""
+    for run in runs(source):
+        if (states[run] < ONSETS).all():
+            pitches = np.unique(states[run])
+            states[run] = pitches[scores[run][:, pitches].sum(0).argmax()]
 
 
 def _first(clips: int, knobs: Turn) -> _Try:
@@ -286,9 +316,10 @@ def _sway(
         sway[..., :ONSETS] = np.where(onset[..., None], sway[..., :ONSETS], NEVER)
         sway[..., HOLD] = np.where(clips == HOLD, 0.0, NEVER)
         sway[..., REST] = np.where(clips == REST, 0.0, NEVER)
-    elif not knobs.pitch and not knobs.rest:
+    if not knobs.rest:  # the source's line, as far up or down as it is asked to be
         heard = melody.sounding(clips).astype(np.float32)
-        away = np.abs(np.arange(ONSETS, dtype=np.float32) - heard[..., None])
+        line = heard + knobs.pitch * (1 + AHEAD / max(abs(knobs.pitch), 1.0))
+        away = np.abs(np.arange(ONSETS, dtype=np.float32) - line[..., None])
         sway[..., :ONSETS] -= np.where(heard[..., None] >= 0, NEAR * knobs.faithfulness * away, 0.0)
     if classes is not None and not knobs.chromatic:
         own_pitches = np.zeros((len(clips), ONSETS), bool)

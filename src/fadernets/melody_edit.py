@@ -100,9 +100,13 @@ def _within(knobs: Turn, warnings: list[str]) -> Turn:
 
 def rewritten(piece: Piece, tune: Tune, states: States) -> Edit:
     """The change of a piece's notes that gives the tune these states [T]; what sounds the same stays as it is."""
-    before, after = roll_of(tune.states), roll_of(folded(states, tune.states))
     free = np.zeros(tune.windows.n_steps, bool)
     free[tune.at[tune.at >= 0]] = True
+    states = folded(states, tune.states)
+    still = weave.frozen(tune.piece, tune.windows, tune.placed, free)  # notes that reach out of the clips
+    for onset, end in np.column_stack([tune.placed.onset, tune.placed.end])[still].tolist():
+        states[onset:end] = tune.states[onset:end]
+    before, after = roll_of(tune.states), roll_of(melody.tidy(states))
     change = weave.weave(tune.piece, tune.windows, tune.placed, before, after, free).among(tune.rows)
     return _give_way(piece, tune, change)
 
