@@ -27,7 +27,7 @@ from fadernets.tunes import Tune
 
 MOST = 16  # rows or columns
 TPQ = 480
-RHYTHM_PULL, CLASS_PULL, PITCH_PULL = 6.0, 3.0, 0.3  # nats: a step's kind; the commonest pitch class; a semitone away
+RHYTHM_PULL, CLASS_PULL, PITCH_PULL = 6.0, 10.0, 0.8  # nats: a step's kind; the commonest pitch class; a semitone away
 BLOCK = 1024  # clips decoded at a time
 
 
