@@ -124,6 +124,7 @@ def _pull(a: States, b: States, rows: int, columns: int) -> NDArray[np.float32]:
         pitch.append((classes - PITCH_PULL * np.where(heard[..., None] >= 0, away, 0)).astype(np.float32))
     by_column = rhythm[0] + right[:, None, None, None] * (rhythm[1] - rhythm[0])  # [K, C, 32, 3]
     by_row = pitch[0] + down[:, None, None, None] * (pitch[1] - pitch[0])  # [R, C, 32, 128]
+    by_row -= by_row.max(-1, keepdims=True)  # which pitch, not whether one begins
     out = np.empty((rows, columns, len(a), STEPS, melody.STATES), np.float32)
     out[..., : melody.ONSETS] = by_row[:, None] + by_column[None, ..., :1]
     out[..., melody.HOLD :] = by_column[None, ..., 1:]
