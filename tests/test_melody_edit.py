@@ -224,7 +224,9 @@ def test_the_report_of_a_file(tmp_path, singer):
     report = sing(singer, source, tmp_path / "out.mid", Turn(pitch=1.5, rhythm=1, seed=4))
     said = report.as_dict()
     assert (said["model"], said["track"], said["warnings"]) == ("by hand", "Gesang", [])
-    assert said["knobs"] == {"pitch": 1.5, "rhythm": 1, "rest": 0.0, "control": "knob", "seed": 4}
+    assert said["knobs"] == {
+        "pitch": 1.5, "rhythm": 1, "rest": 0.0, "control": "knob", "faithfulness": 1.0, "chromatic": False, "seed": 4
+    }  # fmt: skip
     assert [clip["bar"] for clip in said["clips"]] == [1, 3]
     assert said["clips"][1] == {
         "index": 1,

@@ -212,7 +212,7 @@ def _report(
         "pitch": number(pitch + knobs.pitch) if knobs.pitch and pitch is not None else None,
         "onsets": number(np.sum(asked["onsets"])) if "onsets" in asked else None,
     }
-    said = {name: getattr(knobs, name) for name in ("pitch", "rhythm", "rest", "control", "seed")}
+    said = vars(knobs)
     return MelodyReport(engine.name, track, said, clips, whole, warnings)
 
 
