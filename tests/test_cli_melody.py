@@ -50,7 +50,8 @@ def test_melody_as_json(run_here, bird, piece, tmp_path):
     code, out, err = run_here("melody", piece, tmp_path / "out.mid", *given)
     assert (code, err) == (0, [])
     said = json.loads(out)
-    assert said["knobs"] == {"pitch": -2.5, "rhythm": 0.0, "rest": 0.5, "control": "paper", "seed": 7}
+    knobs = {"pitch": -2.5, "rhythm": 0.0, "rest": 0.5, "control": "paper", "seed": 7}
+    assert said["knobs"] == knobs | {"faithfulness": 1.0, "chromatic": False}
     assert said["means"]["asked"]["pitch"] == said["means"]["before"]["pitch"] - 2.5
     lines = tunes.read(Document(tmp_path / "out.mid").piece, 0).clips
     assert [clip["measured"]["onsets"] for clip in said["clips"]] == melody.onsets(lines).tolist()
