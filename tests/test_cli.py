@@ -253,7 +253,7 @@ def test_files_that_are_not_there(refused, tmp_path):
         ("--faithfulness 2", "must lie in 0..1"),
         ("--faithfulness nan", "must lie in 0..1"),
         ("--faithfulness x", "invalid float value"),
-        ("--model none", "is neither a bundled model nor a folder; bundled: pop-lieder"),
+        ("--model none", "is neither a bundled model nor a folder; bundled: melody, pop-lieder"),
         ("--model .", "has no model.json"),
         ("--seed x", "expected a whole number"),
     ],
