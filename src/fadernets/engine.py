@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -76,11 +78,7 @@ class Engine:
     @classmethod
     def open(cls, model: str | Path = DEFAULT_MODEL) -> Engine:
         """A bundled model by name, or a folder that `fadernets export` wrote. Raises ModelError."""
-        folder = find(model)
-        try:
-            info = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-            if info["format"] != FORMAT:
-                raise ModelError(f"{folder}: format {info['format']}; this version reads {FORMAT}")
+        with described(model) as (folder, info):
             if info.get("codec") == "melody":
                 raise ModelError(f"--model {model}: a model of melodies; it serves `fadernets melody` and `blend`")
             lacking = {"codec", "recipe", "data", "statistics", "habits", "sha256"} - set(info)
@@ -90,12 +88,6 @@ class Engine:
             if missing:
                 raise ModelError(f"{folder}: has no curve for {', '.join(sorted(missing))}; export it again")
             return cls(folder, info)
-        except OSError as error:
-            raise ModelError(f"{folder}/model.json: cannot be read ({error.strerror})") from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            if isinstance(error, ModelError):
-                raise
-            raise ModelError(f"{folder}/model.json: is damaged ({error}); export the model again") from None
 
     @cached_property
     def _encoder(self) -> Any:
@@ -195,13 +187,27 @@ def bundled() -> dict[str, Path]:
     return {f.name: f for f in sorted(root.glob("*")) if (f / "model.json").exists()}
 
 
-def codec_of(model: str | Path) -> str:
-    """What the codes of a model folder are of. Raises ModelError."""
+@contextmanager
+def described(model: str | Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """A model's folder and what its model.json says; what goes wrong while it is read is a ModelError of one line."""
     folder = find(model)
     try:
-        return str(json.loads((folder / "model.json").read_text(encoding="utf-8"))["codec"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise ModelError(f"{folder}/model.json: is damaged; export the model again") from None
+        info = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        if info["format"] != FORMAT:
+            raise ModelError(f"{folder}: format {info['format']}; this version reads {FORMAT}")
+        yield folder, info
+    except OSError as error:
+        raise ModelError(f"{folder}/model.json: cannot be read ({error.strerror})") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(f"{folder}/model.json: is damaged ({error}); export the model again") from None
+
+
+def codec_of(model: str | Path) -> str:
+    """What the codes of a model folder are of. Raises ModelError."""
+    with described(model) as (_, info):
+        return str(info["codec"])
 
 
 def find(model: str | Path) -> Path:

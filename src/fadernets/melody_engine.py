@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadernets import melody
-from fadernets.engine import FORMAT, ModelError, find, open_session
+from fadernets.engine import ModelError, described, open_session
 from fadernets.melody import States
 
 DEFAULT_MELODY_MODEL = "melody"
@@ -57,21 +56,11 @@ class MelodyEngine:
     @classmethod
     def open(cls, model: str | Path = DEFAULT_MELODY_MODEL) -> MelodyEngine:
         """A bundled model by name, or a folder that `fadernets export` wrote. Raises ModelError."""
-        folder = find(model)
-        try:
-            info = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-            if info["format"] != FORMAT:
-                raise ModelError(f"{folder}: format {info['format']}; this version reads {FORMAT}")
+        with described(model) as (folder, info):
             if info["codec"] != "melody":
                 raise ModelError(f"--model {model}: a model of {info['codec']}; melodies need one such as 'melody'")
             _check(info)
             return cls(folder, info)
-        except OSError as error:
-            raise ModelError(f"{folder}/model.json: cannot be read ({error.strerror})") from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            if isinstance(error, ModelError):
-                raise
-            raise ModelError(f"{folder}/model.json: is damaged ({error}); export the model again") from None
 
     @cached_property
     def _encoder(self) -> Any:
