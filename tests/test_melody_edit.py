@@ -201,17 +201,20 @@ def test_what_is_measured_is_what_the_file_says(tmp_path, singer, name):
     source, out = PIECES[name](tmp_path / "in.mid"), tmp_path / "out.mid"
     piece = Document(source).piece
     tune = tunes.read(piece, tunes.choose_track(piece))
+    skipped = 0
     for asked in (*TURNS, Turn(pitch=30)):
         report = sing(singer, source, out, asked)
         now = Document(out).piece
         again = tunes.read(now, tunes.choose_track(now), windows=tune.windows, without=piece.notes[tune.hidden])
         if len(again.hidden):  # an under-voice that gave way is no longer the one it was
+            skipped += 1
             continue
         lines = again.clips
         assert [clip.measured["onsets"] for clip in report.clips] == melody.onsets(lines).tolist()
         pitches = [None if np.isnan(p) else round(float(p), 5) for p in melody.mean_pitch(lines)]
         assert [clip.measured["pitch"] for clip in report.clips] == pitches
         assert report.means["measured"]["onsets"] == melody.onsets(lines).sum()
+    assert skipped <= (name in ("gaps", "tied"))
 
 
 def test_the_report_of_a_file(tmp_path, singer):
