@@ -177,6 +177,21 @@ def test_cells_go_from_a_s_tempo_and_loudness_to_b_s(tmp_path, singer, pair):
     assert {round(100 * 0.5 + 40 * 0.5), round(107 * 0.5 + 40 * 0.5)} & {row[3] for row in middle}
 
 
+def test_corners_keep_their_own_tempo_changes(tmp_path, singer):
+    line = [(i, 1, 60 + i % 5, 80) for i in range(16)]
+    a = save(tmp_path / "a.mid", track(line, metre(4), tempo(60), tempo(120, 4 * TPQ)))
+    b = save(tmp_path / "b.mid", track(line, metre(4), tempo(120), tempo(60, 12 * TPQ)))
+    blend.write(blend.blend(singer, (a, b), (2, 2)), tmp_path / "out")
+
+    def of(name):
+        found = Document(tmp_path / "out" / name).piece.tempo
+        return list(zip(found.ticks.tolist(), found.micros.tolist(), strict=True))
+
+    assert of("cell-1-1.mid") == [(0, 1_000_000), (4 * TPQ, 500_000)]
+    assert of("cell-1-2.mid") == of("cell-2-1.mid") == [(0, 750_000), (4 * TPQ, 500_000), (12 * TPQ, 750_000)]
+    assert of("cell-2-2.mid") == [(0, 500_000), (12 * TPQ, 1_000_000)]
+
+
 def test_a_grid_of_two_rows_and_three_columns(tmp_path, singer, pair):
     made = blend.blend(singer, pair, (2, 3), control="paper")
     assert made.cells.shape == (2, 3, 2, 32)

@@ -253,3 +253,8 @@ def test_merge_keeps_the_metrically_strongest(share):
         np.testing.assert_array_equal(melody.merge(line, share), found)
     if share == 1:
         np.testing.assert_array_equal(merged, some)
+
+
+def test_the_line_goes_on_through_rests():
+    assert melody.line(states(R, H, 60, H, R, R, 64, R)).tolist() == [60, 60, 60, 60, 60, 60, 64, 64]
+    assert melody.line(states(R, R, H)).tolist() == [-1] * 3

@@ -8,6 +8,7 @@ from torch import nn
 
 from fadernets import losses, melody
 from fadernets.blocks import Posterior
+from fadernets.errors import FadernetsError
 from fadernets.melody_batches import MelodyBatch, augmented
 from fadernets.models import build
 from fadernets.models.music_vae import before, kinds
@@ -184,6 +185,11 @@ def test_the_paper_s_model_has_no_terms_of_knobs(batch):
     found = make_model().loss(alone(batch), 100, 100)
     assert set(found) == {"loss", "reconstruction", "kl", "beta"}
     assert found["loss"].item() == pytest.approx((found["reconstruction"] + 0.1 * found["kl"]).item(), rel=1e-5)
+
+
+def test_knobs_need_two_halves():
+    with pytest.raises(FadernetsError, match="needs a half of z for each knob; z is 1"):
+        make_model(z=1, axes=1.0)
 
 
 def test_the_way_of_six_semitones_and_of_a_doubling():

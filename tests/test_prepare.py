@@ -463,14 +463,12 @@ def test_a_corpus_whose_melodies_nobody_knows(songs, tmp_path):
     file.parent.mkdir(parents=True)
     (songs / "K265.mid").rename(file)
     roots = {"folder": songs, "tavern_k265": tmp_path / "tavern"}
-    reason = "corpus 'tavern_k265' has no track that is known to be a melody"
-    data = prepare(roots, tmp_path / "out", "melody", workers=1)
-    assert data.manifest["skipped"] == [{"id": "tavern_k265", "corpus": "tavern_k265", "reason": reason}]
-    assert data.manifest["sources"]["tavern_k265"]["segments"] == 0
     with pytest.raises(FadernetsError) as caught:
-        prepare({"tavern_k265": tmp_path / "tavern"}, tmp_path / "none", "melody", workers=1)
-    assert str(caught.value) == f"no segment was kept ({reason}); nothing was written"
-    assert not (tmp_path / "none" / "manifest.json").exists()
+        prepare(roots, tmp_path / "out", "melody", workers=1)
+    assert str(caught.value) == "corpus tavern_k265: has no track that is known to be a melody"
+    with pytest.raises(FadernetsError, match="keep-all: is for segments"):
+        prepare({"folder": songs}, tmp_path / "out", "melody", workers=1, keep_all=True)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_piece_lies_in_one_split_and_the_seed_turns_the_splits(songs, tmp_path):

@@ -39,7 +39,7 @@ class Side:
     tune: Tune
     clips: States  # [C, 32], repeated to the length of the longer one
     velocity: NDArray[np.float64]  # [C * 32] how loud the note nearest to each step is
-    tempo: float  # microseconds a quarter-beat
+    tempo: NDArray[np.float64]  # [C * 32] microseconds a quarter-beat at each step
 
 
 @dataclass(frozen=True)
@@ -180,17 +180,16 @@ def _read(path: Path, track: str | None, option: str, regrid: bool, warnings: li
     later = np.minimum(np.searchsorted(onset, steps), len(onset) - 1)
     earlier = np.maximum(later - 1, 0)
     nearest = np.where(steps - onset[earlier] <= np.abs(onset[later] - steps), earlier, later)
-    ticks = piece.notes["onset"][tune.rows]
-    at = np.searchsorted(piece.tempo.ticks, ticks[0], side="right") - 1
-    return Side(
-        path.name, tune, tune.clips, tune.piece.notes["velocity"][nearest].astype(float), float(piece.tempo.micros[at])
-    )
+    ticks = tune.windows.step_ticks(np.maximum.accumulate(steps))  # behind the end: as at the end
+    at = np.searchsorted(piece.tempo.ticks, ticks, side="right") - 1
+    loud = tune.piece.notes["velocity"][nearest].astype(float)
+    return Side(path.name, tune, tune.clips, loud, piece.tempo.micros[at].astype(float))
 
 
 def _repeated(side: Side, clips: int) -> Side:
     again = np.arange(clips) % len(side.clips)
-    velocity = side.velocity.reshape(-1, STEPS)[again].ravel()
-    return replace(side, clips=side.clips[again], velocity=velocity)
+    velocity, tempo = (each.reshape(-1, STEPS)[again].ravel() for each in (side.velocity, side.tempo))
+    return replace(side, clips=side.clips[again], velocity=velocity, tempo=tempo)
 
 
 # --- files
@@ -250,15 +249,17 @@ def write(blended: Blend, out: Path) -> dict[str, Any]:
         for j in range(columns):
             notes = notes_of(blended, i, j)
             share = (i + j) / (rows + columns - 2)
-            micros = round(blended.a.tempo * (1 - share) + blended.b.tempo * share)
-            files[f"cell-{i + 1}-{j + 1}.mid"] = _midi(symusic, notes, [(0, micros)], length)
+            micros = np.round(blended.a.tempo * (1 - share) + blended.b.tempo * share).astype(int)
+            new = np.flatnonzero(np.diff(micros, prepend=0))
+            own = list(zip((new * (TPQ // melody.STEPS_PER_BEAT)).tolist(), micros[new].tolist(), strict=True))
+            files[f"cell-{i + 1}-{j + 1}.mid"] = _midi(symusic, notes, own, length)
             sheet.append((_title(blended, i, j), _beats(notes)))
             at = len(together) * length
             later = notes.copy()
             later["onset"] += at
             later["end"] += at
             together.append(later)
-            tempos.append((at, micros))
+            tempos += [(at + tick, each) for tick, each in own]
     files["all.mid"] = _midi(symusic, np.concatenate(together), tempos, length * len(together))
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -30,8 +30,10 @@ AMOUNTS = (0.6, 1.0, 1.5)  # times what is asked: the first round of the search
 BIASES = (-2.5, 2.5)  # nats, on onsets: the first round where the rhythm is asked for
 ROUNDS = 3
 BLOCK = 128  # clips at a time: a search holds a dozen arrays of [C, 9, 32, 130]
-ROUGH = 0.25  # semitones of mean pitch: nearer than this repeated notes stay together
-FURTHEST = 2  # semitones that a note moves to land
+ROUGH = 0.25  # semitones of mean pitch, and share of what is asked: nearer than this the line keeps its shape
+FURTHEST = 3  # semitones that a note moves to land
+ORDER = 10.0  # nats that it costs, at faithfulness 1, when two notes no longer rise, fall or repeat as they did
+MISSED, FAR = 3.0, 15.0  # nats for each time that it is missed by so much, and more beyond the first
 PITCH_NEAR, ONSETS_NEAR = 0.3, 0.12  # semitones, doublings: near enough for single notes to land
 SCALES = (np.array([0, 2, 4, 5, 7, 9, 11]), np.array([0, 2, 3, 5, 7, 8, 10, 11]))  # major; minor with both sevenths
 
@@ -190,9 +192,9 @@ def _landed(
         if knobs.rhythm:
             _land_onsets(best[i], scores[i], int(asked_onsets[i]))
         if knobs.pitch:
-            if not knobs.rhythm and not knobs.rest and knobs.faithfulness:
-                _repeat(best[i], clips[i], scores[i])
-            _land_pitch(best[i], scores[i], asked_pitch[i])
+            line = melody.line(best[i] if knobs.rest else clips[i])
+            rough = ROUGH * min(1.0, abs(knobs.pitch))
+            _land_pitch(best[i], scores[i], asked_pitch[i], rough, line, ORDER * knobs.faithfulness)
     return best
 
 
@@ -220,51 +222,41 @@ def _land_onsets(states: States, scores: NDArray[np.float32], asked: int) -> Non
         states[:] = melody.tidy(states, held=True)
 
 
-def _land_pitch(states: States, scores: NDArray[np.float32], asked: float) -> None:
-    """Move notes of a clip [32] by up to FURTHEST semitones, each once, where it costs least score, until their mean is
-    as near as they can come: repeated ones together, and apart only where that leaves more than ROUGH semitones."""
-    together = runs(states)
-    count = sum(map(len, together))
-    short = round(float(asked) * count) - int(states[states < ONSETS].sum(dtype=np.int64))
-    origin = states.copy()
-    short = _moved(states, origin, scores, short, together)
-    if abs(short) > ROUGH * count:
-        _moved(states, origin, scores, short, [step for run in runs(states) for step in np.split(run, len(run))])
-
-
-def _moved(
-    states: States, origin: States, scores: NDArray[np.float32], short: int, free: list[NDArray[np.int64]]
-) -> int:
-    """Move groups of notes until their sum is `short` no more; what it still is."""
-    while short and free:
-        options = []
-        for k, run in enumerate(free):
-            own, first = int(states[run[0]]), int(origin[run[0]])
-            for p in range(max(first - FURTHEST, 0), min(first + FURTHEST, ONSETS - 1) + 1):
-                nearer = abs(short - (p - own) * len(run)) < abs(short)
-                if nearer and scores[run, p].min() > NEVER / 2:
-                    options.append((float((scores[run, p] - scores[run, own]).sum()), k, p))
-        if not options:
-            break
-        _, k, p = max(options)
-        run = free.pop(k)
-        short -= (p - int(states[run[0]])) * len(run)
-        states[run] = p
-    return short
-
-
-def runs(states: States) -> list[NDArray[np.int64]]:
-    """The steps of the onsets of a clip [32], those together that repeat a pitch."""
+def _land_pitch(
+    states: States,
+    scores: NDArray[np.float32],
+    asked: float,
+    rough: float,
+    line: NDArray[np.integer],
+    order: float,
+) -> None:
+    """Move the notes of a clip [32] by up to FURTHEST semitones, all decided together: least score [32, 130] lost, at
+    a cost of `order` wherever two neighbours no longer rise, fall or repeat as `line` [32] does between them, and
+    their mean within about `rough` semitones of what is asked."""
     steps = np.flatnonzero(states < ONSETS)
-    return [run for run in np.split(steps, np.flatnonzero(np.diff(states[steps].astype(np.int64))) + 1) if len(run)]
-
-
-def _repeat(states: States, source: States, scores: NDArray[np.float32]) -> None:
-    """Give notes of a clip [32] that repeat a pitch in its source one pitch: of theirs the one that scores best."""
-    for run in runs(source):
-        if (states[run] < ONSETS).all():
-            pitches = np.unique(states[run])
-            states[run] = pitches[scores[run][:, pitches].sum(0).argmax()]
+    own, trend = states[steps].astype(np.int64), np.sign(np.diff(line[steps].astype(np.int64)))
+    reach = np.arange(-FURTHEST, FURTHEST + 1)
+    pitches = own[:, None] + reach  # [N, K]
+    inside = (pitches >= 0) & (pitches < ONSETS)
+    pitches = np.clip(pitches, 0, ONSETS - 1)
+    score = scores[steps[:, None], pitches]
+    gain = np.where(inside & ((score > NEVER / 2) | (reach == 0)), score - scores[steps, own][:, None], -np.inf)
+    total = np.full((len(reach), (len(reach) - 1) * len(steps) + 1), -np.inf)  # best score of each sum of moves so far
+    total[np.arange(len(reach)), np.arange(len(reach))] = gain[0]
+    back = np.zeros((len(steps), *total.shape), np.int8)
+    for n in range(1, len(steps)):
+        broken = np.sign(pitches[n][None] - pitches[n - 1][:, None]) != trend[n - 1]  # [K before, K]
+        each = total[:, None] - order * broken[..., None]
+        back[n], best = each.argmax(0), each.max(0)
+        total = np.full_like(total, -np.inf)
+        for k in range(len(reach)):
+            total[k, k:] = best[k, : total.shape[1] - k] + gain[n, k]
+    means = own.mean() + np.arange(total.shape[1]) / len(steps) - FURTHEST
+    away = np.abs(means - asked) / rough
+    k, moved = np.unravel_index(np.argmax(total - MISSED * away - FAR * np.maximum(away - 1, 0)), total.shape)
+    for n in range(len(steps) - 1, -1, -1):
+        states[steps[n]] = pitches[n, k]
+        k, moved = back[n, k, moved - k], moved - k
 
 
 def _first(clips: int, knobs: Turn) -> _Try:

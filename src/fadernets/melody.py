@@ -48,6 +48,15 @@ def sounding(states: States, held: int = -1) -> NDArray[np.int16]:
     return np.asarray(np.where(last >= 0, taken, np.int16(held)))
 
 
+def line(states: States) -> NDArray[np.int16]:
+    """[T] the pitch that sounds at each step; in a rest that of the note before, before the first note its own."""
+    heard = sounding(states)
+    steps = np.flatnonzero(heard >= 0)
+    if not len(steps):
+        return heard
+    return np.asarray(heard[steps[np.maximum(np.searchsorted(steps, np.arange(len(heard)), side="right") - 1, 0)]])
+
+
 def tidy(states: States, held: bool = False) -> States:
     """[..., T] with every hold that continues nothing as the rest that it sounds like. held: a note sounds before
     the first step."""

@@ -63,11 +63,16 @@ def sing(
     knobs = _within(knobs, warnings)
     clips = turn(engine, tune.clips, knobs, classes_of(tune.states), tune.at < 0)
     change = rewritten(document.piece, tune, tune.joined(clips))
+    others = np.setdiff1d(np.union1d(change.removed, change.changed), tune.rows)
+    if len(others):
+        warnings.append(f"notes of other voices on the melody's channel that gave way to it: {len(others)}")
     data = document.edited(change)
     written = Document(source, data).piece
     name = document.piece.tracks[number]
     after = _again(written, name, tune, _left(document.piece, tune.hidden, change))
-    report = _report(engine, knobs, tune, after, name.name or f"track {number + 1}", warnings)
+    lines = document.piece.metre.bar_starts(max(document.piece.end, 1))
+    bars = np.searchsorted(lines, tune.windows.step_ticks(tune.at[:, 0]), side="right")
+    report = _report(engine, knobs, tune, after, bars, name.name or f"track {number + 1}", warnings)
     write_atomic(out, data)
     return report
 
@@ -184,7 +189,13 @@ def _again(written: Piece, name: Track, tune: Tune, hidden: NDArray) -> Tune | N
 
 
 def _report(
-    engine: MelodyEngine, knobs: Turn, tune: Tune, after: Tune | None, track: str, warnings: list[str]
+    engine: MelodyEngine,
+    knobs: Turn,
+    tune: Tune,
+    after: Tune | None,
+    bars: NDArray[np.int64],
+    track: str,
+    warnings: list[str],
 ) -> MelodyReport:
     own = _measures(tune.clips)
     now_clips = after.clips if after is not None else np.full_like(tune.clips, melody.REST)
@@ -195,7 +206,6 @@ def _report(
     if knobs.rhythm:
         most = (tune.at >= 0).sum(1)
         asked["onsets"] = np.where(own["onsets"] > 0, np.clip(own["onsets"] * 2**knobs.rhythm, 1, most), 0)
-    bars = tune.windows.bar[np.searchsorted(tune.windows.base, tune.at[:, 0], side="right") - 1]
     clips = [
         Clip(
             i,

@@ -343,6 +343,11 @@ def prepare(
         raise FadernetsError(f"codec {codec!r} is not known; allowed: {', '.join(CODECS)}")
     if not roots:
         raise FadernetsError(f"no corpus is named; allowed: {', '.join(CORPORA)}")
+    if codec == "melody":
+        if keep_all:
+            raise FadernetsError("keep-all: is for segments; of melodies every clip with an onset is kept")
+        if none := [name for name in roots if CORPORA[name].melodies is None]:
+            raise FadernetsError(f"corpus {', '.join(none)}: has no track that is known to be a melody")
     if workers is not None and workers < 1:
         raise FadernetsError(f"{workers} workers; at least 1")
     check_target(out)

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from fadernets import losses, melody, schedules
 from fadernets.blocks import Posterior, PosteriorHead, SequenceDecoder
+from fadernets.errors import FadernetsError
 from fadernets.melody_batches import MelodyBatch
 
 UNITS = (1 / 6, 1.0)  # of a code, a semitone and a doubling of onsets
@@ -116,6 +117,8 @@ class MusicVAE(nn.Module):
 
     def __init__(self, options: Any, codec: str = "melody") -> None:
         super().__init__()
+        if options.axes and options.z < 2:
+            raise FadernetsError(f"axes {options.axes:g}: needs a half of z for each knob; z is {options.z}")
         self.options = options
         self.embed = nn.Embedding(melody.STATES, options.embedding)
         self.encoder = MelodyEncoder(options)
