@@ -253,10 +253,11 @@ def _land_pitch(
             total[k, k:] = best[k, : total.shape[1] - k] + gain[n, k]
     means = own.mean() + np.arange(total.shape[1]) / len(steps) - FURTHEST
     away = np.abs(means - asked) / rough
-    k, moved = np.unravel_index(np.argmax(total - MISSED * away - FAR * np.maximum(away - 1, 0)), total.shape)
+    cost = MISSED * away + FAR * np.maximum(away - 1, 0)
+    k, moved = divmod(int(np.argmax(total - cost)), len(means))
     for n in range(len(steps) - 1, -1, -1):
         states[steps[n]] = pitches[n, k]
-        k, moved = back[n, k, moved - k], moved - k
+        k, moved = int(back[n, k, moved - k]), moved - k
 
 
 def _first(clips: int, knobs: Turn) -> _Try:
