@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,9 +142,37 @@ def vary(
 
     Raises FadernetsError for input that cannot be used; no file is then written.
     """
+    made = answers(engine, Document(source), faders, len(outs), progress=progress)
+    for out, one in zip(outs, made, strict=True):
+        write_atomic(out, one.data)
+    alike = [[note_f1(a.cells, b.cells).mean() if len(a.cells) else 1.0 for b in made] for a in made]
+    difference = [[number(1 - share) for share in row] for row in alike]
+    return Variations(outs, [one.report for one in made], [one.log_odds for one in made], difference)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An edited piece: the bytes of its file, and what is measured in them."""
+
+    data: bytes
+    report: Report
+    log_odds: float | None  # of being real music, mean of the edited segments; None without a critic
+    cells: Cells  # [S, 16, 88] of the edited segments
+
+
+def answers(
+    engine: Engine,
+    document: Document,
+    faders: Faders,
+    count: int = 1,
+    *,
+    sampled: int = decoding.FULL,
+    progress: Progress | None = None,
+) -> list[Answer]:
+    """As many different edits of a piece, the likeliest first. sampled: candidates a segment beside the plain ones,
+    fewer while a fader is dragged. Raises FadernetsError for input that cannot be used."""
     if faders.arousal and not engine.means:
         raise FadernetsError(f"model {engine.name} has no arousal clusters: arousal-codes cannot be used")
-    document = Document(source)
     score = Score.of(document.piece, choose_tracks(document.piece, faders.tracks))
     warnings = list(document.piece.warnings)
     warn_of_oddities(score, warnings)
@@ -162,13 +190,15 @@ def vary(
     plan = _plan(engine, score, inside, edited, faders, warnings)
     if not len(edited) and all(np.isnan(values).all() for values in plan.wishes.windows.values()):
         warnings.append("no segment of four beats with notes lies in the chosen bars: nothing was edited")
-    if len(outs) > 1 and not plan.coded and not faders.arousal:
+    if count > 1 and not plan.coded and not faders.arousal:
         warnings.append("variations differ in how the densities are reached; none is moved here, so they are alike")
-    made: list[_Made] = []
-    for i in range(len(outs)):
-        request = decoding.Request(plan.coded, faders.arousal, faders.faithfulness, seed=faders.seed + i)
-        others = [one.after.roll for one in made]
-        data, after = answer(engine, document, score, edited, request, _share(progress, i, len(outs)), others)
+    made: list[Answer] = []
+    rolls: list[Cells] = []
+    for i in range(count):
+        request = decoding.Request(
+            plan.coded, faders.arousal, faders.faithfulness, sampled=sampled, seed=faders.seed + i
+        )
+        data, after = answer(engine, document, score, edited, request, _share(progress, i, count), rolls)
         if plan.wishes:
             data, after = _retouched(engine, document, data, after, edited, plan, faders)
         segments = compare(score, after, edited, plan.asked, holds=not faders.arousal)
@@ -177,13 +207,10 @@ def vary(
         warn_of_misses(segments, report.warnings)
         if plan.wishes.key is not None and means["measured"]["key"] not in (KEY_NAMES[plan.wishes.key], None):
             report.warnings.append(f"key: asked {KEY_NAMES[plan.wishes.key]}, measured {means['measured']['key']}")
-        made.append(_Made(_log_odds(engine, after.cells(edited)), data, after, report))
-    made.sort(key=lambda one: -(one.log_odds or 0.0))
-    for out, one in zip(outs, made, strict=True):
-        write_atomic(out, one.data)
-    cells = [one.after.cells(edited) for one in made]
-    difference = [[number(1 - note_f1(a, b).mean()) if len(edited) else 0.0 for b in cells] for a in cells]
-    return Variations(outs, [one.report for one in made], [one.log_odds for one in made], difference)
+        rolls.append(after.roll)
+        cells = after.cells(edited)
+        made.append(Answer(data, report, _log_odds(engine, cells), cells))
+    return sorted(made, key=lambda one: -(one.log_odds or 0.0))
 
 
 def _preset_moves(faders: Faders) -> dict[str, Any] | None:
@@ -193,15 +220,6 @@ def _preset_moves(faders: Faders) -> dict[str, Any] | None:
     moves = {n: faders.preset.said(n, faders.amount) for n in faders.preset.moves if faders.implied(n)}
     held = [n for n in ATTRIBUTES if n in faders.hold]
     return {"name": faders.preset.name, "amount": faders.amount, "moves": moves, "held": held}
-
-
-class _Made(NamedTuple):
-    """One variation."""
-
-    log_odds: float | None
-    data: bytes
-    after: Score
-    report: Report
 
 
 def _log_odds(engine: Engine, cells: Cells) -> float | None:
