@@ -27,6 +27,7 @@ from fadernets.tunes import Tune
 
 MOST = 16  # rows or columns
 TPQ = 480
+VELOCITY = 80  # of a melody that has none
 RHYTHM_PULL, CLASS_PULL, PITCH_PULL = 6.0, 10.0, 0.8  # nats: a step's kind; the commonest pitch class; a semitone away
 BLOCK = 1024  # clips decoded at a time
 
@@ -295,6 +296,15 @@ def _title(blended: Blend, row: int, column: int) -> str:
     rows, columns = blended.cells.shape[:2]
     name = {(0, 0): f"  A: {blended.a.name}", (rows - 1, columns - 1): f"  B: {blended.b.name}"}
     return f"{row + 1}, {column + 1}{name.get((row, column), '')}"
+
+
+def midi_of(states: States, micros: int) -> bytes:
+    """A melody [T] as a file of one track, at a tempo in microseconds a quarter-beat."""
+    import symusic
+
+    step = TPQ // melody.STEPS_PER_BEAT
+    rows = [(a * step, b * step - 1, pitch, VELOCITY, 0) for a, b, pitch in melody.decode(states).tolist()]
+    return _midi(symusic, make_notes(rows), [(0, micros)], len(states) * step)
 
 
 def _midi(symusic: Any, notes: NDArray, tempos: list[tuple[int, int]], end: int) -> bytes:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fadernets import __version__, cli_melody
+from fadernets import __version__, cli_melody, cli_studio
 from fadernets.console import Parser, check_faithfulness, check_output, progress, warn
 from fadernets.errors import FadernetsError
 
@@ -157,6 +157,7 @@ def _parser() -> Parser:
     add("models", _models, "List the models inside the package.")
 
     cli_melody.register(add)
+    cli_studio.register(add)
 
     demo = add("demo", _demo, "Edit the bundled piece four ways: MIDI, WAV and pictures.")
     demo.add_argument("out", type=Path, nargs="?", default=Path("demo"), metavar="FOLDER")

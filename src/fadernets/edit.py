@@ -622,9 +622,17 @@ def measure(engine: Engine, source: Path, tracks: list[str] | None = None) -> di
 
     Arousal is the probability of the high cluster, mean of the two codes; empty segments have none.
     """
-    document = Document(source)
-    chosen = choose_tracks(document.piece, tracks)
-    score = Score.of(document.piece, chosen)
+    piece = Document(source).piece
+    chosen = choose_tracks(piece, tracks)
+    named = [
+        {"track": i + 1, "name": t.name, "program": t.program, "edited": i in chosen}
+        for i, t in enumerate(piece.tracks)
+    ]
+    return {"tracks": named, **measured(engine, Score.of(piece, chosen)), "warnings": piece.warnings}
+
+
+def measured(engine: Engine, score: Score) -> dict[str, Any]:
+    """What `measure` says of the segments and their means."""
     full = score.full
     cells = score.cells(full)
     values = score.measure(full)
@@ -648,14 +656,4 @@ def measure(engine: Engine, source: Path, tracks: list[str] | None = None) -> di
     heard = sounding & np.isfinite(arousal)
     means: dict[str, Any] = describe(score, full[sounding])
     means["arousal"] = number(arousal[heard].mean()) if heard.any() else None
-    named = [
-        {"track": i + 1, "name": t.name, "program": t.program, "edited": i in chosen}
-        for i, t in enumerate(document.piece.tracks)
-    ]
-    return {
-        "model": engine.name,
-        "tracks": named,
-        "segments": segments,
-        "means": means,
-        "warnings": document.piece.warnings,
-    }
+    return {"model": engine.name, "segments": segments, "means": means}

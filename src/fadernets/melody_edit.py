@@ -56,8 +56,22 @@ def sing(
 
     Raises FadernetsError for input that cannot be used; OUT is then left as it was.
     """
-    document = Document(source)
-    number = tunes.choose_track(document.piece, track)
+    data, report = sung(engine, Document(source), knobs, track, regrid=regrid)
+    write_atomic(out, data)
+    return report
+
+
+def sung(
+    engine: MelodyEngine,
+    document: Document,
+    knobs: Turn,
+    track: str | None = None,
+    *,
+    regrid: bool = False,
+    option: str = "--track",
+) -> tuple[bytes, MelodyReport]:
+    """As `sing`, in memory: the bytes of the file with its melody's knobs turned. option: what names `track`."""
+    number = tunes.choose_track(document.piece, track, option)
     tune = tunes.read(document.piece, number, regrid=regrid)
     warnings = [*document.piece.warnings, *oddities(tune)]
     knobs = _within(knobs, warnings)
@@ -67,14 +81,12 @@ def sing(
     if len(others):
         warnings.append(f"notes of other voices on the melody's channel that gave way to it: {len(others)}")
     data = document.edited(change)
-    written = Document(source, data).piece
+    written = Document(document.path, data).piece
     name = document.piece.tracks[number]
     after = _again(written, name, tune, _left(document.piece, tune.hidden, change))
     lines = document.piece.metre.bar_starts(max(document.piece.end, 1))
     bars = np.searchsorted(lines, tune.windows.step_ticks(tune.at[:, 0]), side="right")
-    report = _report(engine, knobs, tune, after, bars, name.name or f"track {number + 1}", warnings)
-    write_atomic(out, data)
-    return report
+    return data, _report(engine, knobs, tune, after, bars, name.name or f"track {number + 1}", warnings)
 
 
 def oddities(tune: Tune) -> list[str]:

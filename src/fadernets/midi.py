@@ -45,6 +45,11 @@ def file_bytes(path: Path) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         raise MidiError(f"{path}: cannot be read ({error.strerror or error})") from None
+    return checked(path, data)
+
+
+def checked(path: Path, data: bytes) -> bytes:
+    """A file's bytes, without what a RIFF file wraps around them. Raises MidiError as `file_bytes` does."""
     if not data:
         raise MidiError(f"{path}: is empty")
     if data[:4] == b"RIFF" and data[8:12] == b"RMID":
@@ -383,6 +388,16 @@ class Document:
         metres = _metres(self._events, warnings)
         return Piece(notes, tpq, TempoMap.of(tempos, tpq), MetreMap.of(metres, tpq), tracks, warnings)
 
+    def pedal(self) -> list[tuple[int, int, int]]:
+        """The sustain pedal: (tick, channel, value 0..127) in order."""
+        found = [
+            (tick, message[0] & 0x0F, message[2])
+            for track in self._events
+            for tick, message in track
+            if message[0] & 0xF0 == 0xB0 and message[1] == 64
+        ]
+        return sorted(found)
+
     def write(self, path: Path, edit: Edit | None = None) -> None:
         """Write the file with the edit's notes changed: whole or not at all."""
         write_atomic(path, self.edited(edit or Edit.nothing()))
@@ -561,3 +576,12 @@ def _sorted(events: list[tuple[int, int, bytes]]) -> list[Event]:
     body = sorted((e for e in events if e[2][:2] != bytes((0xFF, END_OF_TRACK))), key=lambda e: e[:2])
     last = max((e[0] for e in events), default=0)
     return [*((tick, message) for tick, _, message in body), *((last, e[2]) for e in ends[-1:])]
+
+
+def stamped(data: bytes, text: str) -> bytes:
+    """A MIDI file's bytes with a text event at the start of its first track: where it comes from."""
+    at = data.index(b"MTrk")
+    content = text.encode("utf-8")
+    event = b"\x00\xff\x01" + _number(len(content)) + content
+    length = int.from_bytes(data[at + 4 : at + 8], "big") + len(event)
+    return data[: at + 4] + length.to_bytes(4, "big") + event + data[at + 8 :]

@@ -1,0 +1,91 @@
+"""The command `studio`: a local page for composers."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from fadernets.console import Parser
+from fadernets.errors import FadernetsError
+
+PORT = 8765
+
+
+def register(add: Callable[..., Parser]) -> None:
+    """Add the command to the parser."""
+    studio = add(
+        "studio",
+        _studio,
+        "Open the studio: a page with faders, presets, roll and sound.",
+        epilog="The page is served to this machine alone. With --host, others reach it with the address that is "
+        "printed: it holds a token. No request leaves the machine.",
+    )
+    studio.add_argument("--host", metavar="ADDRESS", help="serve there too, to those who have the token")
+    studio.add_argument("--port", type=int, default=PORT, metavar="N", help=f"({PORT}; 0: any that is free)")
+    studio.add_argument(
+        "--model", type=Path, action="append", default=[], metavar="FOLDER", help="offer a model of yours; repeatable"
+    )
+    studio.add_argument("--no-browser", action="store_true", help="do not open the page")
+
+
+def _studio(options: argparse.Namespace) -> None:
+    import uvicorn
+
+    from fadernets import server
+    from fadernets.engine import described
+    from fadernets.studio import Studio
+
+    models = {}
+    for folder in options.model:
+        with described(folder) as (found, _):
+            models[found.name] = found
+    host = options.host or "127.0.0.1"
+    open_to_all = not server.is_loopback(host)
+    token = secrets.token_urlsafe(16) if open_to_all else None
+    listener = _listen(host, options.port)
+    port = listener.getsockname()[1]
+    names = (*server.LOOPBACK, host) if not open_to_all else (*server.LOOPBACK, host, *_names())
+    shown = _names()[0] if host in ("0.0.0.0", "::") else host
+    shown = f"[{shown}]" if ":" in shown else shown
+    address = f"http://{shown}:{port}/" + (f"?token={token}" if token else "")
+    app = server.create(Studio(models), hosts=names, token=token)
+    print(f"fadernets studio: {address}  (Ctrl-C ends it)", flush=True)
+    if not options.no_browser:
+        import webbrowser
+
+        webbrowser.open(address)
+    config = uvicorn.Config(app, log_level="warning", access_log=False, ws_max_size=2**20, timeout_graceful_shutdown=2)
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there. Raises FadernetsError."""
+    if not 0 <= port <= 65535:
+        raise FadernetsError(f"--port {port}: must lie in 0..65535")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        more = "; --port 0 takes any that is free" if port else ""
+        raise FadernetsError(f"--host {host} --port {port}: cannot listen there ({error.strerror}){more}") from None
+    return listener
+
+
+def _names() -> list[str]:
+    """What this machine is called by others."""
+    found = [socket.gethostname().lower()]
+    with suppress(OSError):
+        found += sorted({str(row[4][0]) for row in socket.getaddrinfo(socket.gethostname(), None)})
+    return found

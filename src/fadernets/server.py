@@ -1,0 +1,344 @@
+"""The studio's HTTP server: it parses, calls `studio` and answers. Types are in `api`, the page is in `page/`.
+
+It serves loopback alone unless a host is named, and then only who has the token. Requests for another host or from a
+page of another origin are refused. Nothing is kept but pieces, for a while (`uploads`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import ipaddress
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+from fastapi import FastAPI, Query, Request, Response, WebSocket, WebSocketDisconnect
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.staticfiles import StaticFiles
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from fadernets import __version__, api
+from fadernets.errors import FadernetsError
+from fadernets.studio import File, Stale, Studio
+from fadernets.uploads import Unknown
+
+PORT = 8765
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+COOKIE = "fadernets-token"
+MOST_MESSAGE = 256 * 1024  # characters of a message over the socket
+POLICY = (
+    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob:; object-src 'none'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+BROKEN = "something broke in the studio's server; its window says what"
+T = TypeVar("T")
+log = logging.getLogger("fadernets.server")
+
+
+def page_folder() -> Path:
+    """Where the built page is."""
+    return Path(str(resources.files("fadernets"))) / "page"
+
+
+def create(studio: Studio | None = None, *, hosts: tuple[str, ...] = LOOPBACK, token: str | None = None) -> FastAPI:
+    """The application. hosts: names that requests may be for; token: what they must bring, unless None."""
+    studio = studio or Studio()
+    work = threading.Lock()  # one computation at a time: there is one core
+
+    async def run(call: Callable[..., T], *given: Any) -> T:
+        def locked() -> T:
+            with work:
+                return call(*given)
+
+        return await run_in_threadpool(locked)
+
+    app = FastAPI(title="fadernets studio", version=__version__, docs_url=None, redoc_url=None)
+    _errors(app)
+
+    @app.get("/api/about")
+    async def about() -> api.About:
+        """Models, attributes, presets and bundled pieces."""
+        return await run_in_threadpool(studio.about)
+
+    @app.post("/api/pieces", responses=_problems(400, 413))
+    async def upload(request: Request, name: Annotated[str, Query(max_length=200)] = "untitled") -> api.PieceInfo:
+        """Take a MIDI file: its bytes are the body. It is kept while it is used."""
+        data = await _body(request)
+        kept = await run_in_threadpool(studio.uploads.add, name, data)
+        return await run(studio.piece, kept.id)
+
+    @app.get("/api/pieces/{piece}", responses=_problems(404))
+    async def piece(piece: str, model: str = "pop-lieder") -> api.PieceInfo:
+        """A bundled or uploaded piece."""
+        return await run(studio.piece, piece, model)
+
+    @app.get("/api/pieces/{piece}/midi", responses={200: {"content": {"audio/midi": {}}}, **_problems(404)})
+    async def source(piece: str) -> Response:
+        """The file as it came."""
+        kept = await run_in_threadpool(studio.uploads.get, piece)
+        return _download(File(f"{kept.id}.mid", "audio/midi", kept.data))
+
+    @app.post("/api/edit", responses=_problems(400, 404))
+    async def edit(asked: api.EditAsked) -> api.Edited:
+        """Move a piece's faders, once; `/api/live` is for moves that follow each other."""
+        return await run(studio.move, asked)
+
+    @app.post("/api/variations", responses=_problems(400, 404))
+    async def variations(
+        asked: api.EditAsked, count: Annotated[int, Query(ge=1, le=api.MOST_VARIATIONS)] = 4
+    ) -> list[api.Edited]:
+        """Different answers to one request."""
+        return await run(studio.variations, asked, count)
+
+    @app.post("/api/render", responses={200: {"content": {"application/octet-stream": {}}}, **_problems(400, 404)})
+    async def render(asked: api.RenderAsked) -> Response:
+        """An edit as a file: MIDI, MusicXML, WAV, or a JSON of what was asked and measured."""
+        return _download(await run(studio.render, asked))
+
+    @app.get("/api/pieces/{piece}/melody", responses=_problems(400, 404))
+    async def melody_of(piece: str, track: Annotated[str | None, Query(max_length=200)] = None) -> api.MelodyInfo:
+        """A piece's melody as clips of two bars."""
+        return await run(studio.melody_of, piece, track)
+
+    @app.post("/api/melody/turn", responses=_problems(400))
+    async def turn(asked: api.TurnAsked) -> api.Turned:
+        """Turn the knobs of a melody."""
+        return await run(studio.turn, asked)
+
+    @app.post("/api/melody/grid", responses={200: {"model": api.Cell}, **_problems(400)})
+    async def grid(asked: api.GridAsked) -> Response:
+        """The cells between two melodies, a line of JSON each."""
+        cells = await run(studio.grid, asked)
+
+        async def lines() -> AsyncIterator[bytes]:
+            while (cell := await run(next, cells, None)) is not None:
+                yield cell.model_dump_json().encode() + b"\n"
+
+        return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+    @app.post("/api/melody/file", responses={200: {"content": {"application/octet-stream": {}}}, **_problems(400)})
+    async def melody_file(asked: api.MelodyFileAsked) -> Response:
+        """A melody as a file."""
+        return _download(await run(studio.melody_file, asked))
+
+    @app.post("/api/melody/sing", responses={200: {"content": {"audio/midi": {}}}, **_problems(400, 404)})
+    async def sing(asked: api.MelodyEditAsked) -> Response:
+        """A piece with its melody's knobs turned, as a MIDI file."""
+        return _download(await run(studio.sing, asked))
+
+    @app.websocket("/api/live")
+    async def live(socket: WebSocket) -> None:
+        """Messages are EditAsked, answers Edited or Failed. The newest move wins: older ones are dropped."""
+        await socket.accept()
+        await _Live(socket, studio, run).serve()
+
+    if page_folder().is_dir():
+        app.mount("/", StaticFiles(directory=page_folder(), html=True), name="page")
+    app.add_middleware(Guard, hosts=hosts, token=token)
+    return app
+
+
+class _Live:
+    """One page's moves."""
+
+    def __init__(self, socket: WebSocket, studio: Studio, run: Callable[..., Any]) -> None:
+        self.socket, self.studio, self.run = socket, studio, run
+        self.newest: api.EditAsked | None = None
+        self.come, self.gone = asyncio.Event(), False
+
+    async def serve(self) -> None:
+        tasks = [asyncio.create_task(self.listen()), asyncio.create_task(self.answer())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self.gone = True
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def listen(self) -> None:
+        with suppress(WebSocketDisconnect, RuntimeError):
+            while True:
+                text = await self.socket.receive_text()
+                try:
+                    if len(text) > MOST_MESSAGE:
+                        raise FadernetsError(f"a message of {len(text)} characters; at most {MOST_MESSAGE}")
+                    self.newest = api.EditAsked.model_validate_json(text)
+                    self.come.set()
+                except ValidationError as error:
+                    await self.send(api.Failed(error=_first(error.errors())))
+                except FadernetsError as error:
+                    await self.send(api.Failed(error=str(error)))
+
+    async def answer(self) -> None:
+        while True:
+            await self.come.wait()
+            self.come.clear()
+            asked, self.newest = self.newest, None
+            if asked is None:
+                continue
+            with suppress(Stale):
+                try:
+                    await self.send(await self.run(self.studio.move, asked, self.stale))
+                except FadernetsError as error:
+                    await self.send(api.Failed(seq=asked.seq, error=str(error)))
+                except Stale:
+                    raise
+                except Exception:  # one move must not end the others
+                    log.exception("a move failed")
+                    await self.send(api.Failed(seq=asked.seq, error=BROKEN))
+
+    def stale(self) -> bool:
+        return self.gone or self.newest is not None
+
+    async def send(self, message: api.Edited | api.Failed) -> None:
+        with suppress(WebSocketDisconnect, RuntimeError):
+            await self.socket.send_text(message.model_dump_json())
+
+
+class Guard:
+    """Refuses requests for other hosts, from pages of other origins, and without the token; adds the headers that keep
+    the page to itself."""
+
+    def __init__(self, app: ASGIApp, hosts: tuple[str, ...], token: str | None) -> None:
+        self.app, self.hosts, self.token = app, hosts, token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        why = self.refuses(headers, scope)
+        if why:
+            await self.refuse(scope, receive, send, *why)
+            return
+        given = _query(scope).get("token")
+
+        async def sent(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                more = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
+                more += [(b"content-security-policy", POLICY.encode()), (b"x-frame-options", b"DENY")]
+                more.append((b"cross-origin-opener-policy", b"same-origin"))
+                if scope["path"].startswith("/api/"):
+                    more.append((b"cache-control", b"no-store"))
+                elif "/assets/" not in scope["path"]:
+                    more.append((b"cache-control", b"no-cache"))
+                if self.token is not None and given is not None:
+                    cookie = f"{COOKIE}={self.token}; Path=/; HttpOnly; SameSite=Strict"
+                    more.append((b"set-cookie", cookie.encode()))
+                message = {**message, "headers": [*message["headers"], *more]}
+            await send(message)
+
+        await self.app(scope, receive, sent)
+
+    def refuses(self, headers: dict[str, str], scope: Scope) -> tuple[int, str] | None:
+        """Status and reason, None for what may pass."""
+        host = headers.get("host", "")
+        if hostname(host) not in self.hosts:
+            return 421, f"host {host[:100]!r} is not served here"
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != host:
+            return 403, f"origin {origin[:100]!r} is another page's"
+        if self.token is not None and not self._known(headers, scope):
+            return (
+                401,
+                "this studio needs the token that its address was given out with: open it as http://...?token=...",
+            )
+        return None
+
+    def _known(self, headers: dict[str, str], scope: Scope) -> bool:
+        cookies = [part.strip().partition("=") for part in headers.get("cookie", "").split(";")]
+        brought = [value for name, _, value in cookies if name == COOKIE]
+        brought += [headers.get("authorization", "").removeprefix("Bearer "), _query(scope).get("token", "")]
+        return any(hmac.compare_digest(each.encode(), (self.token or "").encode()) for each in brought)
+
+    async def refuse(self, scope: Scope, receive: Receive, send: Send, status: int, why: str) -> None:
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008, "reason": why[:120]})
+            return
+        await JSONResponse({"seq": None, "error": why}, status)(scope, receive, send)
+
+
+def hostname(host: str) -> str:
+    """The name in a Host header, without the port."""
+    return host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0].lower()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server bound there."""
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
+
+
+def _query(scope: Scope) -> dict[str, str]:
+    from urllib.parse import parse_qsl
+
+    return dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
+
+
+async def _body(request: Request) -> bytes:
+    """The request's body, read no further than a piece may be long."""
+    said = request.headers.get("content-length", "0")
+    most = f"at most {api.MOST_BYTES} bytes are taken"
+    if said.isdecimal() and int(said) > api.MOST_BYTES:
+        raise HTTPException(413, f"a file of {said} bytes; {most}")
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > api.MOST_BYTES:
+            raise HTTPException(413, f"the file is longer than may be; {most}")
+    return bytes(data)
+
+
+def _download(file: File) -> Response:
+    plain = file.name.encode("ascii", "replace").decode().replace('"', "'").replace("\\", "_").replace("?", "_")
+    names = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(file.name)}"
+    return Response(file.data, media_type=file.media, headers={"content-disposition": names})
+
+
+def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": api.Failed} for status in (*statuses, 422)}
+
+
+def _errors(app: FastAPI) -> None:
+    """Every error is one line of JSON."""
+
+    def failed(status: int, text: str) -> JSONResponse:
+        return JSONResponse(api.Failed(error=text).model_dump(), status)
+
+    @app.exception_handler(FadernetsError)
+    async def refused(request: Request, error: FadernetsError) -> JSONResponse:
+        return failed(404 if isinstance(error, Unknown) else 400, str(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        return failed(422, _first(error.errors()))
+
+    @app.exception_handler(Exception)
+    async def broken(request: Request, error: Exception) -> JSONResponse:
+        return failed(500, BROKEN)
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
+        return failed(error.status_code, str(error.detail))
+
+
+def _first(errors: Any) -> str:
+    """The first problem with what came in, in one line."""
+    row = errors[0]
+    where = ".".join(str(part) for part in row["loc"] if part != "body")
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"{where}: {row['msg']}{more}" if where else f"{row['msg']}{more}"

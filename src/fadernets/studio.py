@@ -1,0 +1,435 @@
+"""What the studio can do, without a server: pieces, edits of them, melodies; all from the shipped models."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadernets import __version__, api, blend, decoding, edit, knobs, melody, melody_edit, presets, tunes
+from fadernets.attributes import ATTRIBUTES, CODED
+from fadernets.courses import Course, PerBar, Ramp
+from fadernets.engine import DEFAULT_MODEL, Engine, bundled, described
+from fadernets.errors import FadernetsError
+from fadernets.keys import parse
+from fadernets.melody_engine import MelodyEngine
+from fadernets.midi import Document, stamped
+from fadernets.notes import Piece
+from fadernets.parts import Score
+from fadernets.uploads import BUNDLED, Kept, Uploads
+
+CODES_PRESET = "arousal-codes"  # the paper's: shift vectors of the codes
+MELODY_MODEL = "melody"
+MEDIA = {
+    "midi": ("audio/midi", "mid"),
+    "musicxml": ("application/vnd.recordare.musicxml+xml", "musicxml"),
+    "wav": ("audio/wav", "wav"),
+    "json": ("application/json", "json"),
+}
+
+
+class Stale(Exception):
+    """A newer move has come: nobody waits for this one."""
+
+
+@dataclass(frozen=True)
+class File:
+    """Something to download."""
+
+    name: str
+    media: str
+    data: bytes
+
+
+class Studio:
+    """One for a server: models opened once, pieces kept a while. Raises FadernetsError for what cannot be done."""
+
+    def __init__(self, models: dict[str, Path] | None = None, uploads: Uploads | None = None) -> None:
+        self.uploads = uploads or Uploads()
+        self.port: str | None = None
+        self._models: dict[str, Path] = {**bundled(), **(models or {})}
+        self._engines: dict[str, Engine] = {}
+        self._singers: dict[str, MelodyEngine] = {}
+        self._lock = threading.Lock()
+
+    # --- what there is
+
+    def about(self) -> api.About:
+        models = []
+        for name, folder in self._models.items():
+            with described(folder) as (_, info):
+                digest = info["sha256"].get("decoder.onnx", "")[:12]
+                models.append(api.ModelInfo(name=name, codec=info["codec"], hash=digest))
+        rows = [
+            api.AttributeInfo(
+                name=row.name,
+                option=row.option,
+                unit=row.unit,
+                low=row.low,
+                high=row.high,
+                near=row.near,
+                grain=row.grain,
+                names=list(row.names),
+                coded=row.name in CODED,
+            )
+            for row in ATTRIBUTES.values()
+        ]
+        found = []
+        for name in presets.bundled():
+            row = presets.load(name)
+            moves = {n: row.said(n, 1.0) for n, step in row.moves.items() if step}
+            found.append(api.PresetInfo(name=name, about=row.about, moves=moves, codes=False))
+        about = "The paper's: the codes go by the difference between the clusters' means."
+        found.append(api.PresetInfo(name=CODES_PRESET, about=about, moves={}, codes=True))
+        return api.About(
+            version=__version__,
+            models=models,
+            attributes=rows,
+            presets=found,
+            pieces=[api.PieceName(id=name, title=title) for name, title in BUNDLED.items()],
+            most_bytes=api.MOST_BYTES,
+            most_bars=api.MOST_BARS,
+            port=self.port,
+        )
+
+    def engine(self, name: str = DEFAULT_MODEL) -> Engine:
+        """A model of segments by its name, opened once."""
+        with self._lock:
+            if name not in self._engines:
+                self._engines[name] = Engine.open(self._folder(name)).load()
+            return self._engines[name]
+
+    def singer(self, name: str = MELODY_MODEL) -> MelodyEngine:
+        """A model of melodies by its name, opened once."""
+        with self._lock:
+            if name not in self._singers:
+                self._singers[name] = MelodyEngine.open(self._folder(name)).load()
+            return self._singers[name]
+
+    def _folder(self, name: str) -> Path:
+        if name not in self._models:
+            raise FadernetsError(f"model {name}: is not known; allowed: {', '.join(self._models)}")
+        return self._models[name]
+
+    # --- pieces and edits
+
+    def piece(self, piece: str, model: str = DEFAULT_MODEL) -> api.PieceInfo:
+        """A piece with its notes and what it measures."""
+        kept, engine = self.uploads.get(piece), self.engine(model)
+        document = kept.document
+        chosen = edit.choose_tracks(document.piece)
+        score = Score.of(document.piece, chosen)
+        measured = edit.measured(engine, score)
+        ticks = {int(w): (int(score.windows.start[w]), int(score.windows.end[w])) for w in score.full}
+        segments = []
+        for row in measured["segments"]:
+            start, end = ticks[row["index"]]
+            values = {name: row[name] for name in ATTRIBUTES}
+            segments.append(
+                api.SegmentInfo(
+                    index=row["index"], bar=row["bar"], start=start, end=end, values=values, arousal=row["arousal"]
+                )
+            )
+        own = document.piece
+        lines = own.metre.bar_starts(own.end)
+        last = int(own.metre.bar_lengths()[np.searchsorted(own.metre.ticks, lines[-1], side="right") - 1])
+        metre = zip(own.metre.ticks, own.metre.numerators, own.metre.denominators, strict=True)
+        return api.PieceInfo(
+            id=kept.id,
+            title=kept.title,
+            model=model,
+            tpq=own.tpq,
+            end=own.end,
+            seconds=round(own.seconds(), 3),
+            bars=[*lines.tolist(), int(lines[-1]) + last],
+            tempo=_tempo(own),
+            metre=[(int(a), int(b), int(c)) for a, b, c in metre],
+            pedal=document.pedal(),
+            channels=[track.channel for track in own.tracks],
+            tracks=[
+                api.TrackInfo(number=i + 1, name=t.name, program=t.program or 0, drum=t.is_drum, edited=i in chosen)
+                for i, t in enumerate(own.tracks)
+            ],
+            notes=notes_of(own),
+            segments=segments,
+            means=measured["means"],
+            warnings=own.warnings,
+        )
+
+    def move(self, asked: api.EditAsked, stale: Callable[[], bool] = lambda: False) -> api.Edited:
+        """Move a piece's faders. stale: whether a newer move has come; raises Stale then."""
+        start = time.perf_counter()
+        kept, answer = self._answer(asked, stale)
+        return self._edited(asked, kept, answer, start)
+
+    def variations(self, asked: api.EditAsked, count: int = 4) -> list[api.Edited]:
+        """Different answers to one request, the likeliest first. One of them is asked for again as
+        `faders.variation`."""
+        start = time.perf_counter()
+        kept = self.uploads.get(asked.piece)
+        found = edit.answers(self.engine(asked.model), kept.document, faders_of(asked.faders, kept), count)
+        return [self._edited(asked, kept, answer, start) for answer in found]
+
+    def render(self, asked: api.RenderAsked) -> File:
+        """An edit as a file, with where it comes from inside."""
+        kept, answer = self._answer(asked, lambda: False)
+        said = self._said(asked, kept)
+        media, suffix = MEDIA[asked.format]
+        name = f"{_stem(kept)}-edited.{suffix}"
+        data = stamped(answer.data, "fadernets " + json.dumps(said, separators=(",", ":")))
+        if asked.format == "json":
+            data = (json.dumps({**said, "report": answer.report.as_dict()}, indent=1) + "\n").encode()
+        return File(name, media, _as(asked.format, data, kept.title))
+
+    def _answer(self, asked: api.EditAsked, stale: Callable[[], bool]) -> tuple[Kept, edit.Answer]:
+        kept = self.uploads.get(asked.piece)
+        faders, engine = faders_of(asked.faders, kept), self.engine(asked.model)
+        sampled = decoding.QUICK if asked.draft else decoding.FULL
+
+        def progress(done: int, total: int) -> None:
+            if stale():
+                raise Stale
+
+        one = asked.faders.variation
+        count, index = (one.count, one.index) if one is not None and not asked.draft else (1, 0)
+        if index >= count:
+            raise FadernetsError(f"variation {index}: of {count} there are 0 to {count - 1}")
+        found = edit.answers(engine, kept.document, faders, count, sampled=sampled, progress=progress)
+        return kept, found[index]
+
+    def _edited(self, asked: api.EditAsked, kept: Kept, answer: edit.Answer, start: float) -> api.Edited:
+        document = Document(kept.document.path, answer.data)
+        report = answer.report
+        rows = [
+            api.Measured(index=s.index, bar=s.bar, before=s.before, asked=s.asked, measured=s.measured)
+            for s in report.segments
+        ]
+        return api.Edited(
+            seq=asked.seq,
+            piece=kept.id,
+            draft=asked.draft,
+            notes=notes_of(document.piece),
+            tempo=_tempo(document.piece),
+            pedal=document.pedal(),
+            end=document.piece.end,
+            segments=rows,
+            means=api.Means(asked=mean_asked(report.segments), **report.means),
+            preset=report.preset["moves"] if report.preset else {},
+            log_odds=answer.log_odds,
+            warnings=report.warnings,
+            milliseconds=round(1e3 * (time.perf_counter() - start), 1),
+        )
+
+    def _said(self, asked: api.EditAsked, kept: Kept) -> dict[str, Any]:
+        """What a file says of itself: model, seed, faders and source."""
+        with described(self._folder(asked.model)) as (_, info):
+            return {
+                "fadernets": __version__,
+                "model": asked.model,
+                "model_sha256": info["sha256"],
+                "source": kept.title,
+                "source_id": kept.id,
+                "seed": asked.faders.seed,
+                "faders": asked.faders.model_dump(exclude_defaults=True),
+            }
+
+    # --- melodies
+
+    def melody_of(self, piece: str, track: str | None = None) -> api.MelodyInfo:
+        """The melody of a piece, two bars a clip."""
+        kept = self.uploads.get(piece)
+        own = kept.document.piece
+        number = tunes.choose_track(own, track, "track")
+        tune = tunes.read(own, number, regrid=True)
+        lines = own.metre.bar_starts(max(own.end, 1))
+        starts = tune.windows.step_ticks(tune.at[:, 0])
+        clips = tune.clips[: api.MOST_CLIPS]
+        warnings = melody_edit.oddities(tune)
+        if len(clips) < len(tune.clips):
+            warnings.append(f"the melody has {len(tune.clips)} clips; the first {len(clips)} are shown")
+        flat = clips.reshape(-1)
+        return api.MelodyInfo(
+            piece=kept.id,
+            track=own.tracks[number].name or f"track {number + 1}",
+            clips=clips.tolist(),
+            bars=np.searchsorted(lines, starts, side="right").tolist(),
+            tempo=round(6e7 / float(own.tempo.micros[0]), 2),
+            pitch=melody_edit.number(melody.mean_pitch(flat)),
+            onsets=int(melody.onsets(flat)),
+            warnings=warnings,
+        )
+
+    def turn(self, asked: api.TurnAsked) -> api.Turned:
+        """Knobs of a melody that is given as states."""
+        start = time.perf_counter()
+        clips = states_of(asked.clips)
+        turned = knobs.turn(self.singer(), clips, turn_of(asked.knobs), knobs.classes_of(clips.reshape(-1)))
+        before, after = clips.reshape(-1), turned.reshape(-1)
+        own, now = (melody_edit.number(melody.mean_pitch(each)) for each in (before, after))
+        had, has = (float(melody.onsets(each)) for each in (before, after))
+        wanted = own + asked.knobs.pitch if asked.knobs.pitch and own is not None else None
+        each = melody.onsets(clips)
+        asked_onsets = np.where(each > 0, np.clip(np.round(each * 2.0**asked.knobs.rhythm), 1, melody.STEPS), 0)
+        return api.Turned(
+            seq=asked.seq,
+            clips=turned.tolist(),
+            pitch=[own, wanted, now],
+            onsets=[had, float(asked_onsets.sum()) if asked.knobs.rhythm else None, has],
+            milliseconds=round(1e3 * (time.perf_counter() - start), 1),
+        )
+
+    def grid(self, asked: api.GridAsked) -> Iterator[api.Cell]:
+        """The cells between two melodies, row by row; the shorter melody is repeated."""
+        a, b = states_of(asked.a), states_of(asked.b)
+        longest = max(len(a), len(b))
+        a, b = (each[np.arange(longest) % len(each)] for each in (a, b))
+        cells = blend.interpolate(self.singer(), a, b, asked.rows, asked.columns, asked.control)
+        for i in range(asked.rows):
+            for j in range(asked.columns):
+                flat = cells[i, j].reshape(-1)
+                yield api.Cell(
+                    row=i,
+                    column=j,
+                    clips=cells[i, j].tolist(),
+                    pitch=melody_edit.number(melody.mean_pitch(flat)),
+                    onsets=int(melody.onsets(flat)),
+                )
+
+    def melody_file(self, asked: api.MelodyFileAsked) -> File:
+        """A melody as a file of one track."""
+        data = blend.midi_of(states_of(asked.clips).reshape(-1), round(6e7 / asked.tempo))
+        media, suffix = MEDIA[asked.format]
+        stem = Path(asked.name.replace("\\", "/")).stem or "melody"
+        return File(f"{stem}.{suffix}", media, _as(asked.format, data, asked.name))
+
+    def sing(self, asked: api.MelodyEditAsked) -> File:
+        """A piece with its melody's knobs turned; all else as it is."""
+        kept = self.uploads.get(asked.piece)
+        data, _ = melody_edit.sung(
+            self.singer(), kept.document, turn_of(asked.knobs), asked.track, regrid=True, option="track"
+        )
+        return File(f"{_stem(kept)}-melody.mid", MEDIA["midi"][0], data)
+
+
+# --- between the types and the package
+
+
+def _stem(kept: Kept) -> str:
+    """What files made of a piece are called after."""
+    return kept.id if kept.id in BUNDLED else Path(kept.title).stem or "piece"
+
+
+def faders_of(asked: api.FadersAsked, kept: Kept) -> edit.Faders:
+    """The faders as edits take them. Raises FadernetsError for names and values that nobody knows."""
+    for name in {*asked.set, *asked.move, *asked.per_bar, *(asked.preset.hold if asked.preset else ())}:
+        if name not in ATTRIBUTES:
+            raise FadernetsError(f"fader {name}: is not known; allowed: {', '.join(ATTRIBUTES)}")
+    for first, second, names in (("set", "move", asked.move), ("set", "per_bar", asked.per_bar)):
+        if both := sorted(set(asked.set) & set(names)):
+            raise FadernetsError(f"{first} and {second} both name {both[0]}; give one of them")
+    own = kept.document.piece
+    last = len(own.metre.bar_starts(own.end))
+    bars = asked.bars
+    if any(not 1 <= a <= b for a, b in bars or ()):
+        raise FadernetsError("bars: ranges go from a bar to the same or a later one, and count from 1")
+    if asked.locked:
+        free = {bar for a, b in bars or [(1, last)] for bar in range(a, min(b, last) + 1)} - set(asked.locked)
+        bars = [(bar, bar) for bar in sorted(free)]
+        if not bars:
+            return edit.Faders(seed=asked.seed)
+        bars = _ranges(sorted(free))
+    preset = asked.preset
+    codes = preset is not None and preset.name == CODES_PRESET
+    known = presets.bundled()
+    if preset is not None and not codes and preset.name not in known:
+        raise FadernetsError(f"preset {preset.name}: is not known; allowed: {', '.join([*known, CODES_PRESET])}")
+    return edit.Faders(
+        set={name: _course(name, value) for name, value in asked.set.items()},
+        move=dict(asked.move),
+        per_bar=PerBar(Path("per_bar"), asked.per_bar, {}) if asked.per_bar else None,
+        arousal=preset.amount if preset is not None and codes else 0.0,
+        preset=presets.load(preset.name) if preset is not None and not codes else None,
+        amount=preset.amount if preset is not None else 0.0,
+        hold=frozenset(preset.hold) if preset is not None else frozenset(),
+        faithfulness=asked.faithfulness,
+        bars=bars,
+        tracks=asked.tracks,
+        seed=asked.seed,
+    )
+
+
+def _ranges(bars: list[int]) -> list[tuple[int, int]]:
+    """Numbers in order as inclusive ranges."""
+    each = np.split(np.array(bars), np.flatnonzero(np.diff(bars) != 1) + 1)
+    return [(int(run[0]), int(run[-1])) for run in each]
+
+
+def _course(name: str, value: float | tuple[float, float] | str) -> Course:
+    if isinstance(value, str):
+        if not ATTRIBUTES[name].names:
+            raise FadernetsError(f"{name} {value}: takes a number")
+        try:
+            return float(parse(value))
+        except ValueError as error:
+            raise FadernetsError(f"{name}: {error}") from None
+    if isinstance(value, tuple):
+        return Ramp(*value)
+    return value
+
+
+def mean_asked(segments: list[edit.Segment]) -> dict[str, api.Value]:
+    """The mean of what was asked of each attribute, the commonest name where it is a kind; None where nothing was."""
+    found: dict[str, api.Value] = {}
+    for name, row in ATTRIBUTES.items():
+        values = [s.asked[name] for s in segments if s.asked[name] is not None]
+        if not values:
+            found[name] = None
+        elif row.names:
+            found[name] = max(set(values), key=values.count)
+        else:
+            found[name] = edit.number(np.mean([float(v) for v in values if v is not None]))
+    return found
+
+
+def notes_of(piece: Piece) -> api.Notes:
+    notes = piece.notes
+    return api.Notes(**{name: notes[name].tolist() for name in ("onset", "end", "pitch", "velocity", "track")})
+
+
+def _tempo(piece: Piece) -> list[tuple[int, int]]:
+    return [(int(tick), int(micros)) for tick, micros in zip(piece.tempo.ticks, piece.tempo.micros, strict=True)]
+
+
+def states_of(clips: list[list[int]]) -> NDArray[np.uint8]:
+    """[C, 32] of the states that came in, holds that hold nothing as rests."""
+    flat = melody.tidy(np.array(clips, np.uint8).reshape(-1))
+    return flat.reshape(-1, melody.STEPS)
+
+
+def turn_of(asked: api.KnobsAsked) -> knobs.Turn:
+    return knobs.Turn(**asked.model_dump())
+
+
+def _as(kind: str, data: bytes, title: str) -> bytes:
+    """A MIDI file's bytes in another format."""
+    if kind == "musicxml":
+        from fadernets import musicxml
+
+        return musicxml.write(Document(Path(title), data).piece, Path(title).stem)
+    if kind == "wav":
+        from fadernets import audio
+
+        with tempfile.TemporaryDirectory() as folder:
+            source, target = Path(folder) / "piece.mid", Path(folder) / "piece.wav"
+            source.write_bytes(data)
+            audio.render(source, target)
+            return target.read_bytes()
+    return data

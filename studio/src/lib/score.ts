@@ -1,0 +1,117 @@
+// Notes, time and what an edit changed. Pure: ticks are the piece's own, seconds are of playing at its tempo.
+import type { Columns } from './types'
+
+export interface Note {
+  onset: number
+  end: number
+  pitch: number
+  velocity: number
+  track: number
+}
+
+export type Change = 'kept' | 'changed' | 'new'
+
+/** A note of an edit, and what happened to it; `gone` lists what the source had. */
+export interface Difference {
+  notes: (Note & { change: Change })[]
+  gone: Note[]
+}
+
+export function notesOf(columns: Columns): Note[] {
+  return columns.onset.map((onset, i) => ({
+    onset,
+    end: columns.end[i] ?? onset,
+    pitch: columns.pitch[i] ?? 0,
+    velocity: columns.velocity[i] ?? 64,
+    track: columns.track[i] ?? 0,
+  }))
+}
+
+const place = (n: Note) => `${n.track}:${n.onset}:${n.pitch}`
+
+/** What an edit kept, changed (same onset and pitch, another length or loudness), added and took away. */
+export function compare(before: Note[], after: Note[]): Difference {
+  const left = new Map<string, Note[]>()
+  for (const note of before) {
+    const at = left.get(place(note))
+    if (at) at.push(note)
+    else left.set(place(note), [note])
+  }
+  const notes = after.map((note) => {
+    const at = left.get(place(note))
+    const own = at?.shift()
+    if (!own) return { ...note, change: 'new' as const }
+    const same = own.end === note.end && own.velocity === note.velocity
+    return { ...note, change: same ? ('kept' as const) : ('changed' as const) }
+  })
+  return { notes, gone: [...left.values()].flat() }
+}
+
+/** Ticks to seconds and back, along tempo changes [tick, microseconds a quarter-beat]; the first at tick 0. */
+export class Tempo {
+  private readonly starts: number[] = []
+
+  constructor(
+    readonly changes: readonly (readonly number[])[],
+    readonly tpq: number,
+  ) {
+    let at = 0
+    changes.forEach((change, i) => {
+      const before = changes[i - 1]
+      if (before) at += ((change[0]! - before[0]!) * before[1]!) / (tpq * 1e6)
+      this.starts.push(at)
+    })
+  }
+
+  seconds(tick: number): number {
+    const i = this.at((change) => change[0]! <= tick)
+    const change = this.changes[i]!
+    return this.starts[i]! + ((tick - change[0]!) * change[1]!) / (this.tpq * 1e6)
+  }
+
+  ticks(seconds: number): number {
+    const i = this.at((_, start) => start <= seconds)
+    const change = this.changes[i]!
+    return change[0]! + ((seconds - this.starts[i]!) * this.tpq * 1e6) / change[1]!
+  }
+
+  /** Quarter-beats a minute at a tick. */
+  bpm(tick: number): number {
+    return 6e7 / this.changes[this.at((change) => change[0]! <= tick)]![1]!
+  }
+
+  private at(reached: (change: readonly number[], start: number) => boolean): number {
+    let found = 0
+    for (let i = 1; i < this.changes.length; i++) {
+      if (!reached(this.changes[i]!, this.starts[i]!)) break
+      found = i
+    }
+    return found
+  }
+}
+
+/** The number of the bar that a tick lies in, from 1; `lines` are bar lines, that behind the last bar among them. */
+export function barAt(lines: readonly number[], tick: number): number {
+  let bar = 1
+  while (bar < lines.length - 1 && lines[bar]! <= tick) bar++
+  return bar
+}
+
+/** First index whose onset is at or behind a tick; `notes` are sorted by onset. */
+export function firstFrom(notes: readonly { onset: number }[], tick: number): number {
+  let low = 0
+  let high = notes.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (notes[middle]!.onset < tick) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+export const PITCHES = ['C', 'C♯', 'D', 'E♭', 'E', 'F', 'F♯', 'G', 'A♭', 'A', 'B♭', 'B']
+
+/** A pitch as musicians write it: 60 is C4. */
+export function nameOf(pitch: number): string {
+  return `${PITCHES[((pitch % 12) + 12) % 12]}${Math.floor(pitch / 12) - 1}`
+}

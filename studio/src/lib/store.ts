@@ -1,0 +1,45 @@
+// What outlives a reload: the piece's file, where the faders are, snapshots. IndexedDB, in this browser alone.
+
+const NAME = 'fadernets'
+const STORE = 'session'
+
+function open(): Promise<IDBDatabase> {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open(NAME, 1)
+    request.onupgradeneeded = () => request.result.createObjectStore(STORE)
+    request.onsuccess = () => resolve(request.result)
+    request.onerror = () => reject(request.error ?? new Error('this browser keeps nothing'))
+  })
+}
+
+async function run<T>(mode: IDBTransactionMode, act: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
+  const database = await open()
+  try {
+    return await new Promise<T>((resolve, reject) => {
+      const request = act(database.transaction(STORE, mode).objectStore(STORE))
+      request.onsuccess = () => resolve(request.result)
+      request.onerror = () => reject(request.error ?? new Error('this browser keeps nothing'))
+    })
+  } finally {
+    database.close()
+  }
+}
+
+/** What was kept under a key, undefined where nothing was or the browser keeps nothing. */
+export async function load<T>(key: string): Promise<T | undefined> {
+  try {
+    return (await run('readonly', (store) => store.get(key))) as T | undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Keep a value; whether the browser did. */
+export async function save(key: string, value: unknown): Promise<boolean> {
+  try {
+    await run('readwrite', (store) => store.put(value, key))
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,407 @@
+// The state of the faders' room: a piece, its faders with their history, what came of them, the player.
+import * as api from './api'
+import * as faders from './faders'
+import * as history from './history'
+import { Player, type Music } from './player'
+import { compare, notesOf, Tempo, type Difference } from './score'
+import { load, save } from './store'
+import type { Port } from './midiout'
+import { openPiano, type Piano } from './synth'
+import type { About, Edited, PieceInfo } from './types'
+
+export type Room = 'faders' | 'melody'
+const EMPTY: Music = { notes: [], channels: [], pedal: [], tempo: new Tempo([[0, 500000]], 480), end: 0 }
+
+interface Session {
+  piece: string
+  title: string
+  data: ArrayBuffer | null // of an uploaded file: the server may have let go of it
+  history: history.History<faders.Faders>
+  snapshots: history.Snapshot<faders.Faders>[]
+}
+
+export class Studio {
+  about: About | null = $state.raw(null)
+  piece: PieceInfo | null = $state.raw(null)
+  history: history.History<faders.Faders> = $state.raw(history.begin(faders.REST))
+  draft: faders.Faders | null = $state.raw(null) // while a fader is dragged
+  edited: Edited | null = $state.raw(null)
+  variants: Edited[] | null = $state.raw(null)
+  snapshots: history.Snapshot<faders.Faders>[] = $state.raw([])
+  original = $state(false) // A/B: hear and see the source
+  playing = $state(false)
+  looping = $state(false)
+  rate = $state(1)
+  selection: [number, number] | null = $state.raw(null) // bars
+  problem = $state('')
+  notice = $state('')
+  busy = $state(false)
+  online = $state(true)
+  loading = $state(false) // the piano
+  port: Port | null = $state.raw(null)
+  latency = 0 // milliseconds from the newest move to its roll
+  private data: ArrayBuffer | null = null
+  private asked = 0
+  private since = new Map<number, number>()
+  private piano: Promise<Piano> | null = null
+  private sound: Piano | null = null
+  private live: api.Live | null = null
+  readonly player = new Player(EMPTY, () => (this.playing = false))
+
+  now: faders.Faders = $derived(this.draft ?? this.history.now)
+  rest = $derived(faders.atRest(this.now))
+  difference: Difference | null = $derived.by(() => {
+    if (!this.piece) return null
+    const source = notesOf(this.piece.notes)
+    return compare(source, this.edited && !this.original ? notesOf(this.edited.notes) : source)
+  })
+
+  /** Ask what there is, and go on where this browser was. */
+  async start(): Promise<void> {
+    this.live = new api.Live(
+      (edited) => this.answered(edited),
+      (failed) => this.failed(failed.seq ?? 0, failed.error),
+      (state) => {
+        if (state === 'open' && !this.online) void this.back()
+        this.online = state === 'open'
+      },
+    )
+    try {
+      this.about = await api.about()
+      const session = await load<Session>('session')
+      if (session && (await this.resume(session))) return
+      await this.open(this.about.pieces[0]!.id)
+    } catch (error) {
+      this.say(error)
+    }
+  }
+
+  async open(id: string): Promise<void> {
+    await this.guarded(async () => {
+      this.take(await api.piece(id), null)
+    })
+  }
+
+  async drop(file: File): Promise<void> {
+    await this.guarded(async () => {
+      const most = this.about?.most_bytes ?? 2 ** 21
+      if (file.size > most) throw new Error(`${file.name}: ${file.size} bytes; at most ${most} are taken`)
+      const data = await file.arrayBuffer()
+      this.take(await api.upload(file.name, data), data)
+    })
+  }
+
+  /** A fader that is being dragged: the roll follows. */
+  drag(next: faders.Faders): void {
+    this.draft = { ...next, variation: null }
+    this.ask(true)
+  }
+
+  /** A fader that was let go: one step of the history. */
+  release(next: faders.Faders = this.now): void {
+    this.draft = null
+    const before = this.history
+    this.history = history.write(before, next)
+    this.variants = null
+    this.ask(false)
+    this.remember()
+  }
+
+  set(name: string, value: number | string | null, dragging = false): void {
+    const values = { ...this.now.values }
+    if (value === null) delete values[name]
+    else values[name] = value
+    const next = { ...this.now, values, variation: null }
+    if (dragging) this.drag(next)
+    else this.release(next)
+  }
+
+  undo(): void {
+    this.step(history.undo(this.history))
+  }
+
+  redo(): void {
+    this.step(history.redo(this.history))
+  }
+
+  reset(): void {
+    this.release({ ...faders.REST, seed: this.now.seed })
+  }
+
+  snapshot(name: string): void {
+    this.snapshots = history.keep(this.snapshots, name, this.history.now)
+    this.remember()
+  }
+
+  forget(name: string): void {
+    this.snapshots = this.snapshots.filter((one) => one.name !== name)
+    this.remember()
+  }
+
+  async vary(count = 4): Promise<void> {
+    await this.guarded(async () => {
+      this.busy = true
+      this.variants = await api.variations(this.request(false), count)
+    })
+    this.busy = false
+  }
+
+  /** Hear a variation without keeping it. */
+  audition(index: number): void {
+    const chosen = this.variants?.[index]
+    if (chosen) this.show(chosen)
+  }
+
+  keep(index: number): void {
+    const count = this.variants?.length ?? 1
+    const chosen = this.variants?.[index]
+    this.draft = null
+    this.history = history.write(this.history, { ...this.now, variation: { index, count } })
+    this.variants = null
+    if (chosen) this.show(chosen)
+    this.remember()
+  }
+
+  request(draft: boolean): Omit<Parameters<typeof api.edit>[0], 'seq'> & { seq: number } {
+    const piece = this.piece!
+    return { seq: 0, piece: piece.id, model: piece.model, faders: faders.asked(this.now, piece.means), draft }
+  }
+
+  // --- bars
+
+  select(bars: [number, number] | null): void {
+    this.selection = bars
+    if (this.looping) this.applyLoop()
+  }
+
+  lock(): void {
+    const [first, last] = this.selection ?? [1, this.bars]
+    const inside = Array.from({ length: last - first + 1 }, (_, i) => first + i)
+    const all = inside.every((bar) => this.now.locked.includes(bar))
+    const locked = all
+      ? this.now.locked.filter((bar) => !inside.includes(bar))
+      : [...new Set([...this.now.locked, ...inside])].sort((a, b) => a - b)
+    this.release({ ...this.now, locked })
+  }
+
+  /** Edit the selected bars alone, or all again. */
+  confine(): void {
+    this.release({ ...this.now, bars: this.now.bars ? null : this.selection })
+  }
+
+  loop(): void {
+    this.looping = !this.looping
+    this.applyLoop()
+  }
+
+  get bars(): number {
+    return (this.piece?.bars.length ?? 2) - 1
+  }
+
+  private applyLoop(): void {
+    const lines = this.piece?.bars ?? [0]
+    const [first, last] = this.selection ?? [1, this.bars]
+    this.player.loop = this.looping ? [lines[first - 1] ?? 0, Math.min(lines[last] ?? 0, this.music().end)] : null
+  }
+
+  // --- sound
+
+  async toggle(): Promise<void> {
+    if (this.player.playing) {
+      this.player.pause()
+      this.playing = false
+      this.port?.clock(false, 0.5)
+      return
+    }
+    await this.guarded(async () => {
+      this.loading = this.sound === null
+      this.piano ??= openPiano()
+      try {
+        this.sound = await this.piano
+      } catch (error) {
+        this.piano = null
+        throw error
+      }
+      await this.sound.context.resume()
+      this.route()
+      this.player.play()
+      this.playing = true
+      this.port?.clock(true, 60 / (this.music().tempo.bpm(this.player.tick) * this.rate))
+    })
+    this.loading = false
+  }
+
+  get analyser(): AnalyserNode | null {
+    return this.sound?.level ?? null
+  }
+
+  /** Sound a note at once: of keys, and of points of a map. */
+  async strike(pitch: number, velocity = 80, seconds = 0.4): Promise<void> {
+    this.piano ??= openPiano()
+    this.sound = await this.piano
+    await this.sound.context.resume()
+    const now = this.sound.now
+    this.sound.on(0, pitch, velocity, now)
+    this.sound.off(0, pitch, now + seconds)
+  }
+
+  async pianoOf(): Promise<Piano> {
+    this.piano ??= openPiano()
+    this.sound = await this.piano
+    await this.sound.context.resume()
+    return this.sound
+  }
+
+  setRate(rate: number): void {
+    this.rate = rate
+    this.player.setRate(rate)
+  }
+
+  async to(port: Port | null): Promise<void> {
+    this.port?.close()
+    this.port = port
+    this.route()
+  }
+
+  private route(): void {
+    if (!this.sound) return
+    this.sound.volume(this.port ? 0 : 1)
+    if (!this.player.playing) this.player.use(this.sound, ...(this.port ? [this.port] : []))
+  }
+
+  flip(): void {
+    this.original = !this.original
+    this.player.change(this.music())
+  }
+
+  music(): Music {
+    const piece = this.piece
+    if (!piece) return EMPTY
+    const from = this.original || !this.edited ? piece : this.edited
+    return {
+      notes: notesOf(from.notes),
+      channels: piece.channels,
+      pedal: from.pedal,
+      tempo: new Tempo(from.tempo, piece.tpq),
+      end: Math.max(from.end, 1),
+    }
+  }
+
+  // --- inside
+
+  private take(piece: PieceInfo, data: ArrayBuffer | null): void {
+    this.player.pause()
+    this.playing = false
+    this.piece = piece
+    this.data = data
+    this.history = history.begin(faders.REST)
+    this.draft = null
+    this.edited = null
+    this.variants = null
+    this.snapshots = []
+    this.selection = null
+    this.original = false
+    this.looping = false
+    this.player.loop = null
+    this.player.change(this.music())
+    this.player.seek(0)
+    this.notice = piece.warnings.join(' · ')
+    this.remember()
+  }
+
+  private step(next: history.History<faders.Faders>): void {
+    this.draft = null
+    this.variants = null
+    if (next === this.history) return
+    this.history = next
+    this.ask(false)
+    this.remember()
+  }
+
+  private ask(draft: boolean): void {
+    if (!this.piece || !this.live) return
+    if (faders.atRest(this.now)) {
+      this.asked = Infinity
+      this.show(null)
+      return
+    }
+    this.asked = this.live.move(this.request(draft))
+    this.since.set(this.asked, performance.now())
+    this.busy = !draft
+  }
+
+  private answered(edited: Edited): void {
+    const began = this.since.get(edited.seq)
+    for (const seq of this.since.keys()) if (seq <= edited.seq) this.since.delete(seq)
+    if (this.asked === Infinity || edited.piece !== this.piece?.id) return
+    if (edited.seq === this.asked) this.busy = false
+    if (began !== undefined) this.latency = performance.now() - began
+    this.problem = ''
+    this.show(edited)
+  }
+
+  private failed(seq: number, error: string): void {
+    if (seq === this.asked) this.busy = false
+    if (error.includes('open its file again') && this.data) {
+      void this.back()
+      return
+    }
+    this.problem = error
+  }
+
+  private show(edited: Edited | null): void {
+    this.edited = edited
+    this.player.change(this.music())
+    this.notice = (edited?.warnings ?? this.piece?.warnings ?? []).join(' · ')
+    if (this.looping) this.applyLoop()
+  }
+
+  /** The server is back, and may know nothing of an uploaded piece. */
+  private async back(): Promise<void> {
+    await this.guarded(async () => {
+      if (this.data && this.piece) await api.upload(this.piece.title, this.data)
+      this.problem = ''
+      if (!this.rest) this.ask(false)
+    })
+  }
+
+  private async resume(session: Session): Promise<boolean> {
+    try {
+      const piece = session.data ? await api.upload(session.title, session.data) : await api.piece(session.piece)
+      this.take(piece, session.data)
+      this.history = session.history
+      this.snapshots = session.snapshots
+      if (!this.rest) this.ask(false)
+      this.remember()
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  private remember(): void {
+    if (!this.piece) return
+    const session: Session = {
+      piece: this.piece.id,
+      title: this.piece.title,
+      data: this.data,
+      history: this.history,
+      snapshots: this.snapshots,
+    }
+    void save('session', $state.snapshot(session))
+  }
+
+  private async guarded(act: () => Promise<void>): Promise<void> {
+    try {
+      this.problem = ''
+      await act()
+    } catch (error) {
+      this.say(error)
+    }
+  }
+
+  private say(error: unknown): void {
+    this.problem = error instanceof Error ? error.message : String(error)
+    this.busy = false
+  }
+}

@@ -1,0 +1,76 @@
+// What plays notes: a small interface, and the sampled piano behind it. Times are seconds of the audio clock.
+
+export interface Synth {
+  readonly now: number
+  readonly latency: number
+  on(channel: number, pitch: number, velocity: number, time: number): void
+  off(channel: number, pitch: number, time: number): void
+  pedal(channel: number, value: number, time: number): void
+  silence(): void
+}
+
+export interface Piano extends Synth {
+  readonly context: AudioContext
+  readonly level: AnalyserNode // how loud it is: for a meter, and for tests
+  volume(value: number): void
+}
+
+/** Load the piano; the first call must come from a click or a key. */
+export async function openPiano(): Promise<Piano> {
+  const [{ WorkletSynthesizer }, processor] = await Promise.all([
+    import('spessasynth_lib'),
+    import('spessasynth_lib/dist/spessasynth_processor.min.js?url'),
+  ])
+  const context = new AudioContext({ latencyHint: 'interactive' })
+  const [bank] = await Promise.all([
+    fetch('./piano.sf3').then((response) => {
+      if (!response.ok) throw new Error('the piano could not be loaded')
+      return response.arrayBuffer()
+    }),
+    context.audioWorklet.addModule(processor.default),
+    context.resume(),
+  ])
+  const synth = new WorkletSynthesizer(context)
+  await synth.soundBankManager.addSoundBank(bank, 'piano')
+  await synth.isReady
+  const gain = context.createGain()
+  const level = context.createAnalyser()
+  gain.gain.value = 1
+  synth.connect(gain)
+  gain.connect(level)
+  level.connect(context.destination)
+  const held = new Set<string>()
+  return {
+    context,
+    level,
+    get now() {
+      return context.currentTime
+    },
+    get latency() {
+      return context.baseLatency || 0
+    },
+    on(channel, pitch, velocity, time) {
+      held.add(`${channel}:${pitch}`)
+      synth.noteOn(channel % 9, pitch, velocity, { time })
+    },
+    off(channel, pitch, time) {
+      held.delete(`${channel}:${pitch}`)
+      synth.noteOff(channel % 9, pitch, { time })
+    },
+    pedal(channel, value, time) {
+      synth.controllerChange(channel % 9, 64, value, { time })
+    },
+    silence() {
+      for (const key of held) {
+        const [channel, pitch] = key.split(':').map(Number)
+        synth.noteOff(channel! % 9, pitch!)
+      }
+      held.clear()
+      for (let channel = 0; channel < 9; channel++) synth.controllerChange(channel, 64, 0)
+      synth.stopAll(false)
+    },
+    volume(value) {
+      gain.gain.value = value
+    },
+  }
+}
