@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest'
+import { fit, follow, pitch, RULER, row, scroll, tick, x, y, zoom } from './geometry'
+
+const view = fit(960, 424, 9600, [48, 72])
+
+describe('the roll', () => {
+  it('shows the whole piece and some pitches around it', () => {
+    expect([x(view, 0), x(view, 9600)]).toEqual([0, 960])
+    expect(view.low).toBeLessThan(48)
+    expect(view.high).toBeGreaterThan(72)
+    expect(y(view, view.high)).toBe(RULER)
+    expect(y(view, view.low) + row(view)).toBeCloseTo(424)
+  })
+
+  it('comes back from pixels to ticks and pitches', () => {
+    for (const t of [0, 480, 9599]) expect(tick(view, x(view, t))).toBeCloseTo(t)
+    for (let p = view.low; p <= view.high; p++) {
+      expect(pitch(view, y(view, p) + 0.01)).toBe(p)
+      expect(pitch(view, y(view, p) + row(view) - 0.01)).toBe(p)
+    }
+  })
+
+  it('has at least two octaves and stays on the keyboard', () => {
+    const one = fit(100, 100, 100, [127])
+    expect(one.high).toBe(127)
+    expect(fit(100, 100, 100, [0]).low).toBe(0)
+    expect(fit(100, 100, 0, []).perTick).toBe(100)
+  })
+})
+
+describe('zoom and scroll', () => {
+  it('keeps what is under the pointer', () => {
+    const near = zoom(view, 2, 480, 9600, 480)
+    expect(near.perTick).toBeCloseTo(view.perTick * 2)
+    expect(tick(near, 480)).toBeCloseTo(tick(view, 480))
+  })
+
+  it('does not go beyond the piece', () => {
+    expect(scroll(view, -500, 9600).start).toBe(0)
+    const near = zoom(view, 4, 0, 9600, 480)
+    expect(scroll(near, 1e9, 9600).start).toBeCloseTo(9600 - near.width / near.perTick)
+    expect(zoom(view, 1e-9, 0, 9600, 480).perTick).toBeCloseTo(view.perTick)
+    expect(zoom(view, 1e9, 0, 9600, 480).perTick).toBe(60 / 120)
+  })
+
+  it('turns the page where the playhead leaves', () => {
+    const near = zoom(view, 4, 0, 9600, 480)
+    expect(follow(near, 100, 9600)).toBe(near)
+    const turned = follow(near, 5000, 9600)
+    expect(x(turned, 5000)).toBeCloseTo(0.08 * 960)
+  })
+})
