@@ -359,4 +359,80 @@ def test_nobody_is_kept_out(chromium, address, scheme):
         found = page.evaluate("async () => (await axe.run()).violations.map((v) => [v.id, v.nodes.map((n) => n.html)])")
         assert found == []
         assert page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
+        if width == 390:
+            break
+        melody_room(page)
+        found = page.evaluate("async () => (await axe.run()).violations.map((v) => [v.id, v.nodes.map((n) => n.html)])")
+        assert found == []
+        page.get_by_role("button", name="Faders").click()
     one.context.close()
+
+
+# The melody room
+
+
+def melody_room(page):
+    page.get_by_role("button", name="Melody").click()
+    page.wait_for_selector("text=K. 265 theme")
+    page.get_by_role("button", name="K. 265 theme").click()
+    page.wait_for_function("() => document.querySelectorAll('svg rect.note').length === 49")
+
+
+def heights(page):
+    return page.evaluate("() => [...document.querySelectorAll('svg rect.note')].map((r) => +r.getAttribute('y'))")
+
+
+def test_knobs_of_a_melody(studio):
+    melody_room(studio)
+    knob = studio.locator("#knob-pitch")
+    knob.focus()
+    for _ in range(4):
+        studio.keyboard.press("ArrowRight")
+    studio.wait_for_function("() => /asked 78.6, measured 78.[3-8]/.test(document.querySelector('#knob-pitch').ariaValueText)")
+    assert studio.locator("svg rect.moved").count() > 20
+    assert studio.locator("svg rect.ghost").count() == 49
+    studio.get_by_role("button", name="At rest").click()
+    studio.wait_for_function("() => document.querySelectorAll('svg rect.ghost').length === 0")
+    knob = studio.locator("#knob-rhythm")
+    knob.focus()
+    for _ in range(4):
+        studio.keyboard.press("ArrowRight")
+    studio.wait_for_function("() => /onsets 49 → asked 98, measured 98/.test(document.querySelector('#knob-rhythm').ariaValueText)")
+
+
+def test_a_melody_is_entered_by_keys(studio, tmp_path):
+    melody_room(studio)
+    studio.get_by_role("button", name="New").click()
+    studio.get_by_role("button", name="1/8", exact=True).click()
+    studio.locator("h1").click()
+    for key in ("a", "s", "d", ".", "x", "a"):
+        studio.keyboard.press(key)
+    studio.get_by_role("button", name="E5", exact=True).click()
+    assert studio.locator("svg rect.note").count() == 5
+    studio.keyboard.press("Backspace")
+    assert studio.locator("svg rect.note").count() == 4
+    with studio.expect_download() as download:
+        studio.get_by_role("button", name="MIDI", exact=True).click()
+    file = mido.MidiFile(download.value.path())
+    now, found = 0, []
+    for message in file.tracks[0]:
+        now += message.time
+        if message.type == "note_on" and message.velocity:
+            found.append((now, message.note))
+    assert found == [(0, 60), (240, 62), (480, 64), (960, 72)]
+
+
+def test_the_grid_is_walked_by_arrows(studio):
+    melody_room(studio)
+    studio.get_by_label("from this one to").select_option("k545")
+    studio.get_by_label("rows").fill("3")
+    studio.get_by_label("columns").fill("4")
+    studio.get_by_role("button", name="Draw the grid").click()
+    studio.wait_for_function("() => document.querySelectorAll('.cell').length === 12", timeout=30000)
+    studio.locator("[data-cell='0-0']").click()
+    for key in ("ArrowRight", "ArrowDown", "ArrowDown", "ArrowDown"):
+        studio.keyboard.press(key)
+    assert studio.evaluate("() => document.activeElement.dataset.cell") == "2-1"
+    studio.wait_for_selector("button:has-text('Stop')", timeout=30000)
+    studio.get_by_role("button", name="Take cell 3, 2").click()
+    assert studio.locator("#knob-pitch").input_value() == "0"
