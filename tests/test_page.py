@@ -214,7 +214,9 @@ def test_a_loop_of_bars_and_the_source_at_the_same_place(studio):
 
 
 def test_a_file_is_dropped_and_taken_home(studio, tmp_path):
-    path = save(tmp_path / "my piece.mid", track([(i / 2, 0.5, 60 + i % 8, 80) for i in range(32)], metre(4), tempo(90)))
+    path = save(
+        tmp_path / "my piece.mid", track([(i / 2, 0.5, 60 + i % 8, 80) for i in range(32)], metre(4), tempo(90))
+    )
     studio.locator("input[type=file]").set_input_files(path)
     studio.wait_for_function("() => window.studio.piece?.title === 'my piece.mid'")
     drag(studio, "#fader-pitch", 0.7)
@@ -258,7 +260,9 @@ def test_variations_are_heard_and_one_is_kept(studio):
     studio.evaluate("() => window.studio.undo()")
     settle(studio)
     studio.evaluate("() => window.studio.redo()")
-    studio.wait_for_function("n => JSON.stringify(window.studio.music().notes) === n", arg=json.dumps(second, separators=(",", ":")))
+    studio.wait_for_function(
+        "n => JSON.stringify(window.studio.music().notes) === n", arg=json.dumps(second, separators=(",", ":"))
+    )
 
 
 def test_a_reload_keeps_the_work(chromium, address):
@@ -388,7 +392,9 @@ def test_knobs_of_a_melody(studio):
     knob.focus()
     for _ in range(4):
         studio.keyboard.press("ArrowRight")
-    studio.wait_for_function("() => /asked 78.6, measured 78.[3-8]/.test(document.querySelector('#knob-pitch').ariaValueText)")
+    studio.wait_for_function(
+        "() => /asked 78.6, measured 78.[3-8]/.test(document.querySelector('#knob-pitch').ariaValueText)"
+    )
     assert studio.locator("svg rect.moved").count() > 20
     assert studio.locator("svg rect.ghost").count() == 49
     studio.get_by_role("button", name="At rest").click()
@@ -397,7 +403,9 @@ def test_knobs_of_a_melody(studio):
     knob.focus()
     for _ in range(4):
         studio.keyboard.press("ArrowRight")
-    studio.wait_for_function("() => /onsets 49 → asked 98, measured 98/.test(document.querySelector('#knob-rhythm').ariaValueText)")
+    studio.wait_for_function(
+        "() => /onsets 49 → asked 98, measured 98/.test(document.querySelector('#knob-rhythm').ariaValueText)"
+    )
 
 
 def test_a_melody_is_entered_by_keys(studio, tmp_path):

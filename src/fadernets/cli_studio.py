@@ -30,13 +30,14 @@ def register(add: Callable[..., Parser]) -> None:
     studio.add_argument(
         "--model", type=Path, action="append", default=[], metavar="FOLDER", help="offer a model of yours; repeatable"
     )
+    studio.add_argument("--data", type=Path, metavar="DATA", help="a data set whose segments the map shows")
     studio.add_argument("--no-browser", action="store_true", help="do not open the page")
 
 
 def _studio(options: argparse.Namespace) -> None:
     import uvicorn
 
-    from fadernets import server
+    from fadernets import latent_map, server
     from fadernets.engine import described
     from fadernets.studio import Studio
 
@@ -44,6 +45,8 @@ def _studio(options: argparse.Namespace) -> None:
     for folder in options.model:
         with described(folder) as (found, _):
             models[found.name] = found
+    if options.data is not None:
+        latent_map.check(options.data)
     host = options.host or "127.0.0.1"
     open_to_all = not server.is_loopback(host)
     token = secrets.token_urlsafe(16) if open_to_all else None
@@ -53,7 +56,7 @@ def _studio(options: argparse.Namespace) -> None:
     shown = _names()[0] if host in ("0.0.0.0", "::") else host
     shown = f"[{shown}]" if ":" in shown else shown
     address = f"http://{shown}:{port}/" + (f"?token={token}" if token else "")
-    app = server.create(Studio(models), hosts=names, token=token)
+    app = server.create(Studio(models, data=options.data), hosts=names, token=token)
     print(f"fadernets studio: {address}  (Ctrl-C ends it)", flush=True)
     if not options.no_browser:
         import webbrowser

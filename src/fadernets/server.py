@@ -137,6 +137,21 @@ def create(studio: Studio | None = None, *, hosts: tuple[str, ...] = LOOPBACK, t
         """A piece with its melody's knobs turned, as a MIDI file."""
         return _download(await run(studio.sing, asked))
 
+    @app.get("/api/inspect/{model}", responses=_problems(400))
+    async def inspect(model: str) -> api.Inspected:
+        """What a change of the music moves in a model's codes."""
+        return await run(studio.inspect, model)
+
+    @app.get("/api/map/{model}", responses=_problems(400))
+    async def latent_map(model: str, method: Annotated[str, Query(pattern="^(pca|tsne)$")] = "pca") -> api.MapInfo:
+        """Segments' codes on a plane."""
+        return await run(studio.map, model, method)
+
+    @app.post("/api/map/decode", responses=_problems(400))
+    async def decode(asked: api.DecodeAsked) -> api.Heard:
+        """What lies at a place of the plane."""
+        return await run(studio.decode, asked)
+
     @app.websocket("/api/live")
     async def live(socket: WebSocket) -> None:
         """Messages are EditAsked, answers Edited or Failed. The newest move wins: older ones are dropped."""
