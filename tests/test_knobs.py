@@ -79,6 +79,14 @@ def test_rests_become_notes_when_no_note_is_left_to_split():
     assert in_key[found % 12].all()
 
 
+@pytest.mark.parametrize("faithfulness", [0.0, 0.2])
+def test_a_clip_that_the_rest_makes_silent_has_no_pitch_to_land(faithfulness):
+    singer = Singer(rest=30)  # which says nothing but rests
+    sparse = clip("60 - - - 62 - . . 64 -")[None]
+    found = turn(singer, sparse, Turn(pitch=2, rest=4, faithfulness=faithfulness))
+    assert (found == REST).all()
+
+
 def test_random_dimensions_need_as_many_that_are_free():
     taken = {"dimensions": [0, 2, 3, 4, 5], "change": [0.1] * 5, "direction": [0.0] * 8}
     singer = Singer()
