@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadernets import melody
-from fadernets.engine import ModelError, described, open_session
+from fadernets.engine import ModelError, Sessions, described
 from fadernets.melody import States
 
 DEFAULT_MELODY_MODEL = "melody"
@@ -39,7 +38,7 @@ class Sung:
     log_probabilities: NDArray[np.float32]  # [B, 32, 130] of each step, given the steps that it fed back
 
 
-class MelodyEngine:
+class MelodyEngine(Sessions):
     """A MusicVAE, ready to encode and decode on one core."""
 
     def __init__(self, folder: Path, info: dict[str, Any]) -> None:
@@ -61,19 +60,6 @@ class MelodyEngine:
                 raise ModelError(f"--model {model}: a model of {info['codec']}; melodies need one such as 'melody'")
             _check(info)
             return cls(folder, info)
-
-    @cached_property
-    def _encoder(self) -> Any:
-        return open_session(self.folder, "encoder", self.info["sha256"])
-
-    @cached_property
-    def _decoder(self) -> Any:
-        return open_session(self.folder, "decoder", self.info["sha256"])
-
-    def load(self) -> MelodyEngine:
-        """Open both sessions now."""
-        _ = self._encoder, self._decoder
-        return self
 
     def encode(self, clips: States) -> Latents:
         """[B, 32] -> posterior means."""
