@@ -19,15 +19,26 @@ Latents = NDArray[np.float32]  # [B, Z]
 
 
 def _check(info: dict[str, Any]) -> None:
-    """Raises ValueError or KeyError for knobs that do not fit the codes."""
+    """Raises ValueError, KeyError or TypeError for what does not fit the codes, or is not there."""
     z = int(info["z"])
     for name in ("pitch", "rhythm"):
         row = info["knobs"][name]
-        fits = len(row["direction"]) == z and len(row["change"]) == len(row["dimensions"])
-        if not fits or not all(0 <= d < z for d in row["dimensions"]):
+        fits = _numbers(row["direction"]).shape == (z,) and _numbers(row["change"]).shape == (len(row["dimensions"]),)
+        if not fits or not all(isinstance(d, int) and 0 <= d < z for d in row["dimensions"]):
             raise ValueError(f"the {name} knob is not one of {z} dimensions")
-    if len(info["spread"]) != z:
+        first, last = info["groups"][name] if info.get("groups") else (0, z)
+        if not 0 <= first < last <= z:
+            raise ValueError(f"the {name} group is not one of {z} dimensions")
+    if _numbers(info["spread"]).shape != (z,):
         raise ValueError(f"the spread of {len(info['spread'])} dimensions, not {z}")
+    _ = [float(info["statistics"]["pitch"][end]) for end in ("min", "max")], str(info["recipe"]["data"])
+
+
+def _numbers(values: Any) -> NDArray[np.float64]:
+    found = np.asarray(values, np.float64)
+    if not np.isfinite(found).all():
+        raise ValueError("a number is missing")
+    return found
 
 
 @dataclass(frozen=True)
