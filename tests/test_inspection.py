@@ -93,6 +93,10 @@ def test_what_a_clip_holds_at_most():
         ("AMOUNTS = 1, 0\ndef augment(clips, amount): ...", "AMOUNTS are numbers"),
         ("AMOUNTS = 1, float('nan')\ndef augment(clips, amount): ...", "AMOUNTS are numbers"),
         ("AMOUNTS = 1, 'two'\ndef augment(clips, amount): ...", "AMOUNTS are numbers"),
+        ("NAME = 'a/b'\ndef augment(clips, amount): ...", r"NAME 'a/b' must serve in a file's name: 1\.\.200 bytes"),
+        ("NAME = ' '\ndef augment(clips, amount): ...", "NAME ' ' must serve"),
+        ("NAME = 'a\\n'\ndef augment(clips, amount): ...", "NAME 'a.*' must serve"),
+        ("NAME = 'x' * 201\ndef augment(clips, amount): ...", "must serve"),
     ],
 )
 def test_a_file_of_the_user_s_that_cannot_be_used(tmp_path, text, message):

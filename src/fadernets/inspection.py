@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from fadernets.grid import LOW, PITCHES
 Floats = NDArray[np.float64]
 Encode = Callable[[NDArray[np.uint8]], NDArray[np.floating]]  # clips [N, ...] -> codes [N, Z]
 BATCH = 64  # clips at once: the encoder is fastest with few
+LONGEST = 200  # bytes of an augmentation's name
 
 
 @dataclass(frozen=True)
@@ -285,7 +287,7 @@ AUGMENTATIONS: dict[str, dict[str, Augmentation]] = {  # codec -> name -> row
 }
 
 
-def own_augmentation(path: Any) -> Augmentation:
+def own_augmentation(path: Path) -> Augmentation:
     """The `augment(clips, amount)` of a Python file, with its AMOUNTS (1 unless given) and NAME.
 
     Raises FadernetsError.
@@ -306,4 +308,7 @@ def own_augmentation(path: Any) -> Augmentation:
         amounts = ()
     if not amounts or not all(np.isfinite(a) and a for a in amounts):
         raise FadernetsError(f"{path}: AMOUNTS are numbers other than 0, such as (1, 2, 4)")
-    return Augmentation(str(found.get("NAME", path.stem)), found["augment"], tuple(amounts), "amount")
+    name = str(found.get("NAME", path.stem))
+    if not name.strip() or not name.isprintable() or Path(name).name != name or len(name.encode()) > LONGEST:
+        raise FadernetsError(f"{path}: NAME {name!r} must serve in a file's name: 1..{LONGEST} bytes and no '/'")
+    return Augmentation(name, found["augment"], tuple(amounts), "amount")
