@@ -220,9 +220,13 @@ def whole_notes(low: int, high: int) -> melody.States:
 
 
 def whole_notes_for(augmentation: str, pitches: tuple[int, int]) -> melody.States:
-    """All pairs of two whole notes of these pitches; those that are transposed stay among them."""
+    """[N, 32] all pairs of two whole notes of these pitches; those that are transposed stay among them. Pitches that
+    leave no two to transpose are taken as an octave and a semitone."""
     low, high = pitches
-    return whole_notes(low, high - (int(max(SEMITONES)) if augmentation == "pitch" else 0))
+    up = int(max(SEMITONES))
+    low = min(low, melody.ONSETS - 2 - up)
+    high = max(high, low + up + 1)
+    return whole_notes(low, high - (up if augmentation == "pitch" else 0))
 
 
 def transpose_cells(cells: NDArray[np.uint8], semitones: float) -> NDArray[np.uint8]:
