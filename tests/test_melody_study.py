@@ -1,6 +1,7 @@
 """The study of the NIME paper from model folders and runs: groups, principal components, figures."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -77,6 +78,11 @@ def test_all_pairs_that_stay_when_transposed(monkeypatch):
     for name in ("pitch", "rhythm", "own"):
         inspection.whole_notes_for(name, (40, 96))
     assert asked == [(40, 84), (40, 96), (40, 96)]
+    asked.clear()
+    for pitches in ((60, 66), (60, 58), (120, 127)):  # data of narrow range: an octave and a semitone
+        inspection.whole_notes_for("pitch", pitches)
+        inspection.whole_notes_for("rhythm", pitches)
+    assert asked == [(60, 61), (60, 73), (60, 61), (60, 73), (114, 115), (114, 127)]
 
 
 # Inspecting
@@ -154,6 +160,19 @@ def test_several_models_together(songbirds):
     lines = melody_study.stability_table(together).splitlines()
     assert lines[0].startswith(f"pitch: dimensions {np.mean(counts):.3f} (sd {np.std(counts):.3f}), of delta z ")
     assert len(lines) == 3
+
+
+def test_data_that_are_gone_are_asked_for(bird, melodies, tmp_path, monkeypatch):
+    known = melody_study.space
+    monkeypatch.setattr(melody_study, "space", lambda model: replace(known(model), data=str(tmp_path / "gone")))
+    for look in (
+        lambda data: melody_study.inspect(bird, data=data, clips="real"),
+        lambda data: melody_study.inspect(bird, data=data, basis="pca"),
+        lambda data: melody_study.pca(bird, data, tmp_path / "out"),
+    ):
+        with pytest.raises(FadernetsError, match=r"^plain: the data that it learned from, .*gone, are not here; give"):
+            look(None)
+        look(melodies.folder)
 
 
 # Figures 2 and 5 to 9

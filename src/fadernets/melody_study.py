@@ -99,6 +99,13 @@ def clips_of(data: Path, codec: str, split: str = "test", count: int = CLIPS, se
     return np.asarray(dataset.codes[rows]) if codec == "melody" else dataset.cells(rows)
 
 
+def _learned(where: Space, data: Path | None, **which: Any) -> NDArray[np.uint8]:
+    """`clips_of` the data given, or of those that the model learned from. Raises FadernetsError."""
+    if data is None and not (Path(where.data) / "manifest.json").exists():
+        raise FadernetsError(f"{where.name}: the data that it learned from, {where.data}, are not here; give --data")
+    return clips_of(data or Path(where.data), where.codec, **which)
+
+
 @dataclass(frozen=True)
 class Inspection:
     """The groups that were found, and what they share."""
@@ -160,7 +167,7 @@ def inspect(
     if own is not None:
         own = replace(own, highest=inspection.HIGHEST[where.codec])
     table = {own.name: own} if own is not None else AUGMENTATIONS[where.codec]
-    real = clips_of(data or Path(where.data), where.codec, seed=seed) if clips == "real" or basis == "pca" else None
+    real = _learned(where, data, seed=seed) if clips == "real" or basis == "pca" else None
     axes = None
     if basis == "pca" and real is not None:
         axes = inspection.principal(np.asarray(where.encode(real)))[0]
@@ -230,7 +237,7 @@ def draw(found: Inspection, out: Path) -> list[str]:
 def pca(model: str | Path, data: Path | None, out: Path, seed: int = 0) -> dict[str, Any]:
     """Figure 2: the sorted variances of the codes' principal components, and how many hold 99 % of it."""
     where = space(model)
-    clips = clips_of(data or Path(where.data), where.codec, split="train", seed=seed)
+    clips = _learned(where, data, split="train", seed=seed)
     _, variances = inspection.principal(np.asarray(where.encode(clips)))
     count = inspection.components_for(variances, SHARE)
     out.mkdir(parents=True, exist_ok=True)
