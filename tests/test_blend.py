@@ -11,6 +11,7 @@ from fadernets import blend, melody
 from fadernets.blend import slerp
 from fadernets.errors import FadernetsError
 from fadernets.knobs import CONTROLS
+from fadernets.melody import REST
 from fadernets.midi import Document
 
 
@@ -230,6 +231,38 @@ def test_the_shorter_melody_is_repeated_whichever_it_is(tmp_path, singer):
         side = made.a if pair[0] == short else made.b
         assert np.array_equal(side.clips, np.tile(side.clips[:1], (3, 1)))
         assert len(side.velocity) == 96
+
+
+def test_what_is_reported_is_what_is_written(tmp_path, singer, pair):
+    """Also where a cell has no note."""
+    made = blend.blend(singer, pair, (3, 2))
+    made.cells[1, 0] = REST
+    report = blend.write(made, tmp_path / "out")
+    for i in range(3):
+        for j in range(2):
+            its = notes(tmp_path / "out" / f"cell-{i + 1}-{j + 1}.mid")
+            assert report["onsets"][i][j] == len(its)
+            mean = np.mean([row[2] for row in its]) if its else None
+            assert report["pitch"][i][j] == (None if mean is None else pytest.approx(mean, abs=1e-5))
+    assert (report["pitch"][1][0], report["onsets"][1][0]) == (None, 0)
+
+
+def test_cells_of_an_earlier_grid_go_and_nothing_else(tmp_path, singer, pair):
+    out = tmp_path / "out"
+    (out / "cell-9-8.mid").mkdir(parents=True)
+    for name in ("cell-3-3.mid", "cell-phone-ring.mid", "cell-1-1-mine.mid", "notes.txt"):
+        (out / name).write_text("mine")
+    report = blend.write(blend.blend(singer, pair, (2, 2)), out)
+    kept = {"cell-9-8.mid", "cell-phone-ring.mid", "cell-1-1-mine.mid", "notes.txt"}
+    assert {p.name for p in out.iterdir()} == kept | set(report["files"])
+
+
+def test_behind_the_end_it_is_as_loud_as_at_the_end(tmp_path, singer):
+    """A's last clip has one bar; what the other melody goes on with there is as loud as A's last note."""
+    a = save(tmp_path / "a.mid", track([(i, 1, 60, 20 if i < 10 else 100) for i in range(12)], metre(4)))
+    b = save(tmp_path / "b.mid", track([(i, 1, 64, 60) for i in range(16)], metre(4)))
+    side = blend.blend(singer, (a, b), (2, 2)).a
+    assert side.velocity[32 + 8 :].tolist() == [100.0] * 24
 
 
 def test_empty_bars_around_a_melody_are_left_out(tmp_path, singer):
