@@ -131,6 +131,23 @@ def test_the_paper_s_cells_are_plain_decodes(singer):
     assert not np.array_equal(found, blend.interpolate(singer, a, b, 3, 4))
 
 
+def test_what_a_cell_is_pulled_to():
+    """By row the pitches of A and B, an octave away before a semitone; by column onsets, holds and rests."""
+    a, b = clip("60 - - - . . . .")[None], clip("67 67 . . 67 - - -")[None]
+    pull = blend._pull(a, b, 3, 3)[:, :, 0]  # [R, K, 32, 130]
+    for row, own, steps in ((0, 60, (0, 1, 3)), (2, 67, (0, 1, 4, 7))):
+        order = pull[row, :, steps][..., [own, own + 12, own + 1, own + 2]]
+        assert (np.diff(order) < 0).all()
+    np.testing.assert_allclose(pull[:, 0, 1, melody.HOLD], 6)  # A's
+    np.testing.assert_allclose(pull[:, 1, 1, melody.HOLD], 3)
+    np.testing.assert_allclose(pull[:, 2, 1, melody.HOLD], 0)
+    np.testing.assert_allclose(pull[:, 0, 4, REST], 6)
+    np.testing.assert_allclose(pull[:, 2, 2, REST], 6)  # B's
+    for row in range(3):  # which pitch, not whether one begins: the best has what the rhythm says
+        np.testing.assert_allclose(pull[row, :, :, : melody.ONSETS].max(-1)[:, [0, 1, 4]],
+                                   [[6, 0, 0], [6, 3, 3], [6, 6, 6]], atol=1e-5)  # fmt: skip
+
+
 def test_rows_go_by_pitch_and_columns_by_rhythm(singer):
     """From four low notes to sixteen high ones."""
     a, b = clip("60 - - - - - - - " * 4)[None], clip("72 - " * 16)[None]
@@ -263,6 +280,8 @@ def test_behind_the_end_it_is_as_loud_as_at_the_end(tmp_path, singer):
     b = save(tmp_path / "b.mid", track([(i, 1, 64, 60) for i in range(16)], metre(4)))
     side = blend.blend(singer, (a, b), (2, 2)).a
     assert side.velocity[32 + 8 :].tolist() == [100.0] * 24
+    near = [20.0] * 7 + [100.0] * 25  # 36 and 40 of the second clip's steps: half way is the earlier's
+    assert side.velocity[32:].tolist() == near
 
 
 def test_empty_bars_around_a_melody_are_left_out(tmp_path, singer):
