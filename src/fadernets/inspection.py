@@ -84,7 +84,7 @@ def changed(clips: NDArray[np.uint8], augmentation: Augmentation, amount: float)
     """The clips under one amount. Raises FadernetsError where a user's function fails."""
     try:
         found = np.asarray(augmentation.change(clips.copy(), amount))  # a copy: it may change what it is given
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise FadernetsError(f"augmentation {augmentation.name}: {type(error).__name__}: {error}") from error
     if found.shape != clips.shape or found.dtype.kind not in "buif":
         raise FadernetsError(
@@ -94,6 +94,10 @@ def changed(clips: NDArray[np.uint8], augmentation: Augmentation, amount: float)
         raise FadernetsError(
             f"augmentation {augmentation.name}: gave {found.min():g}..{found.max():g}; 0..{augmentation.highest} are "
             "what a clip can hold"
+        )
+    if (found % 1).any():
+        raise FadernetsError(
+            f"augmentation {augmentation.name}: gave numbers that are not whole; a clip holds whole ones"
         )
     return found.astype(clips.dtype)
 
