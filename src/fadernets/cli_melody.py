@@ -155,8 +155,8 @@ def _inspect(options: argparse.Namespace) -> None:
         for model in options.models
     ]
     if options.out is not None:  # once all are found: nothing is written of some where another cannot be read
-        for i, (model, one) in enumerate(zip(options.models, found, strict=True)):
-            melody_study.draw(one, options.out / f"{i + 1}-{Path(model).name}" if len(found) > 1 else options.out)
+        for i, (model, its) in enumerate(zip(options.models, found, strict=True)):
+            melody_study.draw(its, options.out / f"{i + 1}-{Path(model).name}" if len(found) > 1 else options.out)
     together = melody_study.stability(found) if len(found) > 1 else None
     if options.json:
         one = found[0].as_dict()
