@@ -56,6 +56,7 @@ class Group:
     clips: int
 
     def as_dict(self) -> dict[str, Any]:
+        """What a report says of it; `largest` [A, K] is the mean delta z of each amount in the group's dimensions."""
         named = ("name", "unit", "threshold", "linearity", "energy", "explained", "clips")
         found = {name: getattr(self, name) for name in named}
         found["amounts"] = list(self.amounts)
@@ -177,7 +178,8 @@ def split_threshold(strength: Floats) -> float:
 
 
 def regress(moved: Floats, scale: Floats) -> Floats:
-    """[Z] the d of delta z = how far x d that leaves the least squares, of deltas [A, N, Z] that went [A, N] far."""
+    """[Z] the d of delta z = how far x d that leaves the least squares, of deltas [A, N, Z] that went [A, N] far: the
+    direction that the paper leaves to future work, in change of z by a unit."""
     return np.asarray(np.einsum("an,anz->z", scale, moved) / max(np.square(scale).sum(), 1e-12))
 
 
@@ -196,19 +198,20 @@ def _linearity(mean: Floats, scale: Floats) -> float:
 
 
 def overlap(a: Group, b: Group) -> list[int]:
-    """The dimensions that two groups share, in order."""
+    """The dimensions that two groups share, in order (Section 3.5)."""
     return sorted(set(a.dimensions.tolist()) & set(b.dimensions.tolist()))
 
 
 def principal(codes: NDArray[np.floating]) -> tuple[Floats, Floats]:
-    """[Z, Z] the principal components of codes [N, Z] as orthonormal rows, and [Z] their variances, largest first."""
+    """[Z, Z] the principal components of codes [N, Z] as orthonormal rows, and [Z] their variances, largest first
+    (Section 3.1)."""
     centred = np.asarray(codes, np.float64) - np.mean(codes, axis=0, dtype=np.float64)
     values, vectors = np.linalg.eigh(centred.T @ centred / max(len(codes) - 1, 1))
     return vectors[:, ::-1].T, np.maximum(values[::-1], 0.0)
 
 
 def components_for(variances: Floats, share: float = 0.99) -> int:
-    """How many components hold this share of the variance."""
+    """How many components hold this share of the variance, of variances [Z] largest first (Section 3.1)."""
     return int(np.searchsorted(np.cumsum(variances) / variances.sum(), share - 1e-12) + 1)
 
 

@@ -56,6 +56,7 @@ class Turn:
 
     @property
     def at_rest(self) -> bool:
+        """Whether nothing is asked: a melody then stays as it is, also with the paper's control."""
         return not (self.pitch or self.rhythm or self.rest)
 
 

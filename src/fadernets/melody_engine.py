@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,11 @@ def _numbers(values: Any) -> NDArray[np.float64]:
     return found
 
 
+def whole_semitones(pitch: Mapping[str, float]) -> tuple[int, int]:
+    """The whole MIDI numbers within the `min` and `max` of a data set's mean pitches: the lowest and the highest."""
+    return math.ceil(pitch["min"]), math.floor(pitch["max"])
+
+
 @dataclass(frozen=True)
 class Sung:
     """What the decoder wrote."""
@@ -60,8 +66,7 @@ class MelodyEngine(Sessions):
     @property
     def pitches(self) -> tuple[int, int]:
         """The lowest and the highest mean pitch of a clip that the model learned from, in whole semitones."""
-        row = self.info["statistics"]["pitch"]
-        return math.ceil(row["min"]), math.floor(row["max"])
+        return whole_semitones(self.info["statistics"]["pitch"])
 
     @classmethod
     def open(cls, model: str | Path = DEFAULT_MELODY_MODEL) -> MelodyEngine:

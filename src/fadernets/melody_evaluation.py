@@ -41,6 +41,7 @@ class Figure:
 
     @classmethod
     def of(cls, values: Floats) -> Figure:
+        """Of values [N] with those that are nan left out; nan where none is left."""
         values = values[~np.isnan(values)]
         if not len(values):
             return cls(float("nan"), float("nan"), float("nan"))

@@ -69,6 +69,7 @@ def _trained(folder: Path, device: str) -> Space:
     import torch
 
     from fadernets import checkpoints
+    from fadernets.melody_engine import whole_semitones
 
     model: Any
     model, config = checkpoints.load(folder / "best" if (folder / "best" / "config.json").exists() else folder, device)
@@ -80,8 +81,7 @@ def _trained(folder: Path, device: str) -> Space:
         means = model.encode(torch.from_numpy(states.astype(np.int64)).to(device)).mean
         return np.asarray(means.cpu().numpy())
 
-    known = Dataset.open(config["recipe"]["data"]).statistics("pitch")
-    pitches = int(np.ceil(known["min"])), int(np.floor(known["max"]))
+    pitches = whole_semitones(Dataset.open(config["recipe"]["data"]).statistics("pitch"))
     return Space(folder.name, "melody", encode, str(config["recipe"]["data"]), pitches)
 
 
@@ -116,14 +116,17 @@ class Inspection:
 
     @property
     def shared(self) -> list[int]:
+        """The dimensions that are in both of the first two groups (Section 3.5: how apart pitch and rhythm lie)."""
         names = list(self.groups)
         return inspection.overlap(*(self.groups[name] for name in names[:2])) if len(names) > 1 else []
 
     def as_dict(self) -> dict[str, Any]:
+        """The same as plain values: what inspect.json and --json say."""
         groups = {name: group.as_dict() for name, group in self.groups.items()}
         return {"model": self.model, "clips": self.clips, "groups": groups, "shared": self.shared}
 
     def table(self) -> str:
+        """A line a group, strongest dimensions first, eight of them at most."""
         head = (
             f"{'group':<10} {'clips':>6} {'threshold':>9} {'dimensions':>10} {'of delta z':>10} {'linearity':>9} "
             f"{'explained by them':>17} {'by the direction':>16}  which"
