@@ -190,6 +190,23 @@ def test_figure_2(bird, melodies, tmp_path):
     assert said["for_99_percent"] == made["for_99_percent"] == inspection.components_for(variances)
 
 
+def test_no_more_clips_are_encoded_at_once_than_memory_holds(bird, melodies, tmp_path, monkeypatch):
+    sizes, known = [], melody_study.space
+
+    def counted(model):
+        where = known(model)
+        return replace(where, encode=lambda clips: sizes.append(len(clips)) or where.encode(clips))
+
+    monkeypatch.setattr(melody_study, "space", counted)
+    monkeypatch.setattr(inspection, "BATCH", 50)
+    melody_study.pca(bird, None, tmp_path / "out")
+    assert sizes == [50, 50, 20]
+    sizes.clear()
+    melody_study.inspect(bird, basis="pca")
+    assert max(sizes) == 50
+    assert sizes[:3] == [50, 50, 20]
+
+
 def test_figures_5_to_9(songbirds, tmp_path):
     engine = MelodyEngine.open(songbirds["whole"][0])
     files = melody_figures.draw(engine, tmp_path / "out")

@@ -71,11 +71,11 @@ def deltas(encode: Encode, clips: NDArray[np.uint8], augmentation: Augmentation)
 
     Raises FadernetsError for a function that does not fit.
     """
-    codes = _encoded(encode, clips)
+    codes = encoded(encode, clips)
     moved, scale = [], []
     for amount in augmentation.amounts:
         after = changed(clips, augmentation, amount)
-        moved.append(_encoded(encode, after) - codes)
+        moved.append(encoded(encode, after) - codes)
         far = np.full(len(clips), amount) if augmentation.far is None else augmentation.far(clips, after)
         scale.append(np.nan_to_num(far))
     return np.stack(moved), np.stack(scale)
@@ -103,7 +103,8 @@ def changed(clips: NDArray[np.uint8], augmentation: Augmentation, amount: float)
     return found.astype(clips.dtype)
 
 
-def _encoded(encode: Encode, clips: NDArray[np.uint8]) -> Floats:
+def encoded(encode: Encode, clips: NDArray[np.uint8]) -> Floats:
+    """[N, Z] the codes of any number of clips, in batches: of all at once an encoder takes gigabytes."""
     parts = [encode(clips[a : a + BATCH]) for a in range(0, len(clips), BATCH)]
     return np.concatenate(parts).astype(np.float64)
 

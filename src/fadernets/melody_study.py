@@ -173,7 +173,7 @@ def inspect(
     real = _learned(where, data, seed=seed) if clips == "real" or basis == "pca" else None
     axes = None
     if basis == "pca" and real is not None:
-        axes = inspection.principal(np.asarray(where.encode(real)))[0]
+        axes = inspection.principal(inspection.encoded(where.encode, real))[0]
     groups, span = {}, pitches or where.pitches
     for done, (name, row) in enumerate(table.items()):
         seen = real if clips == "real" and real is not None else inspection.whole_notes_for(name, span)
@@ -241,7 +241,7 @@ def pca(model: str | Path, data: Path | None, out: Path, seed: int = 0) -> dict[
     """Figure 2: the sorted variances of the codes' principal components, and how many hold 99 % of it."""
     where = space(model)
     clips = _learned(where, data, split="train", seed=seed)
-    _, variances = inspection.principal(np.asarray(where.encode(clips)))
+    _, variances = inspection.principal(inspection.encoded(where.encode, clips))
     count = inspection.components_for(variances, SHARE)
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / f"pca.{kind}" for kind in ("png", "svg")]
