@@ -271,6 +271,9 @@ def test_inspect(run_here, songbirds, bird, tmp_path, monkeypatch):
     said = json.loads(out)
     assert [one["model"] for one in said["models"]] == ["whole", "run-plain"]
     assert drawn == [tmp_path / "two" / "1-whole", tmp_path / "two" / "2-run-plain"]
+    drawn.clear()
+    assert run_here("inspect", bird, tmp_path / "none", "--out", tmp_path / "three")[0] == 2
+    assert drawn == []  # of neither
     code, out, _ = run_here("inspect", bird, songbirds["plain"][1])
     assert out.splitlines()[-1].startswith("both: shared ")
 
@@ -282,6 +285,7 @@ def test_inspections_that_cannot_be(refused, bird, songs, tmp_path):
 
     assert "threshold 1e+06: keeps no dimension for pitch; the largest mean change is" in said("--threshold", 1e6)
     assert said("--threshold", "nan").endswith("--threshold nan: is no number")
+    assert said("--threshold=-0.5").endswith("--threshold -0.5: must be at least 0")
     assert "--top 0: must be at least 1" in said("--top", 0)
     assert "--threshold and --top both say which dimensions count" in said("--top", 1, "--threshold", 1)
     assert "invalid choice" in said("--basis", "fourier")

@@ -114,6 +114,16 @@ def test_figures_of_what_is_not_there_are_none(tmp_path, singer, monkeypatch, wr
     assert report.clips[0].measured == report.means["measured"] == nothing
 
 
+def test_two_bars_of_rest_are_asked_for_nothing(tmp_path, singer):
+    line = [(i, 1, 60, 80) for i in range(8)] + [(16 + i, 1, 60, 80) for i in range(8)]
+    source = save(tmp_path / "in.mid", track(line, metre(4)))
+    report = sing(singer, source, tmp_path / "out.mid", Turn(rhythm=1, pitch=2))
+    assert [clip.asked["onsets"] for clip in report.clips] == [16, 0, 16]
+    assert [clip.asked["pitch"] for clip in report.clips] == [62, None, 62]
+    assert report.means["asked"] == {"pitch": 62.0, "onsets": 32.0}
+    assert report.clips[1].measured == {"pitch": None, "onsets": 0.0}
+
+
 # What stays as it is
 
 PLAIN = [name for name in PIECES if name not in ("waltz", "six_eight", "metre_change")]

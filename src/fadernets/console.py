@@ -16,16 +16,18 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
+        """Say it in one line and exit with 2."""
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
 
 def check_faithfulness(value: float) -> None:
+    """Raises FadernetsError for a share that lies outside 0..1, nan among them."""
     if not 0 <= value <= 1:
         raise FadernetsError(f"--faithfulness {value:g}: must lie in 0..1")
 
 
 def check_output(path: Path) -> None:
-    """Refuse, before any work, a file that could not be written."""
+    """Refuse, before any work, a file that could not be written. Raises FadernetsError."""
     if path.is_dir():
         raise FadernetsError(f"{path}: is a folder; name a file")
     if path.exists() and not path.is_file():
@@ -37,6 +39,7 @@ def check_output(path: Path) -> None:
 
 
 def warn(warnings: list[str]) -> None:
+    """A line each on standard error."""
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
 

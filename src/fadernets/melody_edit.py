@@ -46,6 +46,7 @@ class MelodyReport:
     warnings: list[str]
 
     def as_dict(self) -> dict[str, Any]:
+        """Plain values: pitches as MIDI numbers, None for what is not there or was not asked."""
         return {**vars(self), "clips": [vars(clip) for clip in self.clips]}
 
 

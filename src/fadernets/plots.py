@@ -116,7 +116,7 @@ def dimensions(
     ax.set_ylim(bottom=0)
     ax.set_xlabel("latent dimension")
     ax.set_ylabel("|mean delta z|")
-    ax.set_title(title, fontsize=11)
+    ax.set_title(title, fontsize=11, parse_math=False)  # it has a name that a user gave
     ax.grid(alpha=0.3)
     ax.legend(title=legend, fontsize=8, ncols=2, frameon=False)
     _save(figure, paths)
@@ -132,7 +132,7 @@ def variances(values: Sequence[float], count: int, paths: Sequence[Path], *, tit
     ax.set_ylim(bottom=0)
     ax.set_xlabel("component")
     ax.set_ylabel("variance")
-    ax.set_title(title, fontsize=11)
+    ax.set_title(title, fontsize=11, parse_math=False)
     ax.grid(alpha=0.3)
     ax.legend(frameon=False)
     _save(figure, paths)
