@@ -192,6 +192,15 @@ def test_bars_are_whole_and_sound(tmp_path):
     assert {of_folder(tmp_path, 1, 2, seed)[0][0].title for seed in range(20)} == {"in.mid, bar 1", "in.mid, bar 4"}
 
 
+@pytest.mark.parametrize(("numerator", "bars"), [(4, 2), (3, 2), (2, 4), (1, 8), (6, 2)])
+def test_short_bars_count_by_twos_and_fours(tmp_path, numerator, bars):
+    save(tmp_path / "in.mid", track([(i, 1, 60 + i % 3, 80) for i in range(24)], metre(numerator)))
+    (found,), _ = of_folder(tmp_path, 1, 2)
+    first, last = map(int, found.title.split()[-1].split("-"))
+    assert last - first + 1 == bars
+    assert len(notes(found.data)) == bars * numerator
+
+
 def test_a_folder_goes_round_its_files(tmp_path):
     (tmp_path / "deep").mkdir()
     for i in range(3):

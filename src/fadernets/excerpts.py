@@ -26,6 +26,7 @@ from fadernets.segments import BEATS, STEPS_PER_BEAT
 TPQ = 480  # of a file made from a data set
 VELOCITY = 80  # of its notes, where it holds none
 SECONDS = (1.0, 60.0)  # what bars may last to be an excerpt
+SHORT_BAR = 3  # quarter-beats: a shorter bar is half of what a listener would call one
 SIZES = range(1, 33)  # bars, or segments
 Indices = NDArray[np.int64]
 
@@ -160,24 +161,29 @@ def of_folder(folder: Path, count: int, size: int = 4, seed: int = 0) -> tuple[l
 
 def _bars(piece: Piece, size: int, taken: set[int], rng: np.random.Generator) -> tuple[int, int] | None:
     """The first and the last of up to `size` bars of one length, each with an onset and none taken, four quarter-beats
-    or more in all; the most that there are."""
+    or more in all; the most that there are. Bars shorter than three quarter-beats count by twos or fours."""
     starts = piece.metre.bar_starts(piece.end)
     signature = np.searchsorted(piece.metre.ticks, starts, side="right") - 1
     lengths = piece.metre.bar_lengths()[np.maximum(signature, 0)]
     heard = np.histogram(piece.notes["onset"] + piece.tpq // 8, np.append(starts, starts[-1] + lengths[-1]))[0] > 0
     whole = np.append(np.diff(starts) == lengths[:-1], True)
     usable = heard & whole & ~np.isin(np.arange(len(starts)), sorted(taken))
-    for n in range(min(size, len(starts)), 0, -1):
-        first = np.arange(len(starts) - n + 1)
-        windows = np.lib.stride_tricks.sliding_window_view
-        good = windows(usable, n).all(1) & (np.ptp(windows(lengths, n), axis=1) == 0)
-        good &= n * lengths[first] >= BEATS * piece.tpq
-        ends = starts[first] + n * lengths[first]
-        seconds = piece.tempo.seconds(ends) - piece.tempo.seconds(starts[first])
-        first = first[good & (seconds >= SECONDS[0]) & (seconds <= SECONDS[1])]
-        if len(first):
-            at = int(rng.choice(first))
-            return at, at + n - 1
+    factors = 2 ** np.ceil(np.log2(np.maximum(SHORT_BAR * piece.tpq / lengths, 1))).astype(np.int64)
+    windows = np.lib.stride_tricks.sliding_window_view
+    for bars in range(size, 0, -1):
+        found: list[tuple[int, int]] = []
+        for factor in np.unique(factors).tolist():
+            n = bars * factor
+            if n > len(starts):
+                continue
+            first = np.flatnonzero(windows(usable, n).all(1) & (np.ptp(windows(lengths, n), axis=1) == 0))
+            first = first[(factors[first] == factor) & (n * lengths[first] >= BEATS * piece.tpq)]
+            ends = starts[first] + n * lengths[first]
+            seconds = piece.tempo.seconds(ends) - piece.tempo.seconds(starts[first])
+            fits = (seconds >= SECONDS[0]) & (seconds <= SECONDS[1])
+            found += [(at, at + n - 1) for at in first[fits].tolist()]
+        if found:
+            return found[int(rng.integers(len(found)))]
     return None
 
 
