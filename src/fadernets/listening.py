@@ -89,8 +89,9 @@ def make(
 
     source: a prepared data set, of which the test split gives runs of `bars` consecutive segments (four quarter-beats
     each, two seconds where it holds no tempo), or a folder of MIDI files, which give `bars` bars each as they were
-    played (twice or four times as many where bars are short; the tracks that `fadernets apply` would edit). `segments` of them are drawn by `seed`, from different pieces as far as there are, and edited by `preset`
-    (a learned one, or the paper's `arousal-codes`), `amount` times: half of them up, half down, as `RULE` says.
+    played (twice or four times as many where bars are short; the tracks that `fadernets apply` would edit). `segments`
+    of them are drawn by `seed`, from different pieces as far as there are, and edited by `preset` (a learned one, or
+    the paper's `arousal-codes`), `amount` times: half of them up, half down, as `RULE` says.
 
     own: in place of a source, a folder of pairs NAME-original.mid and NAME-transformed.mid, each with NAME.json
     ({"direction": "up"} or "down") or, without it, the direction in which the model's arousal went.
