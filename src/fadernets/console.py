@@ -1,8 +1,9 @@
-"""What every command shares: a parser with errors of one line, checks before any work, warnings, progress."""
+"""What commands share: a parser with errors of one line, values read, checks before any work, warnings, progress."""
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -36,6 +37,33 @@ def check_output(path: Path) -> None:
         raise FadernetsError(f"{path}: its folder {path.parent} does not exist")
     if not os.access(path.parent, os.W_OK):
         raise FadernetsError(f"{path}: its folder {path.parent} cannot be written to")
+
+
+def read_seed(text: str) -> int:
+    """A number that every generator takes as a seed."""
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 0 to {2**32 - 1}")
+    return int(text)
+
+
+def read_number(text: str, where: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise FadernetsError(f"{where}: {text!r} is not a number") from None
+    if not math.isfinite(value):
+        raise FadernetsError(f"{where}: {text!r} is not a finite number")
+    return value
+
+
+def read_preset(text: str | None) -> tuple[str, float]:
+    """`arousal=1` -> ("arousal", 1.0); ("", 0.0) for none. Raises FadernetsError."""
+    if text is None:
+        return "", 0.0
+    name, equals, value = text.rpartition("=")
+    if not equals or not name.strip():
+        raise FadernetsError(f"--preset {text}: expected NAME=AMOUNT, such as arousal=1 or mine.json=-0.5")
+    return name.strip(), read_number(value, f"--preset {text}")
 
 
 def warn(warnings: list[str]) -> None:
