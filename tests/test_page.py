@@ -368,6 +368,10 @@ def test_nobody_is_kept_out(chromium, address, scheme):
         melody_room(page)
         found = page.evaluate("async () => (await axe.run()).violations.map((v) => [v.id, v.nodes.map((n) => n.html)])")
         assert found == []
+        page.get_by_role("button", name="Inspect").click()
+        page.wait_for_selector(".bars li", timeout=60000)
+        found = page.evaluate("async () => (await axe.run()).violations.map((v) => [v.id, v.nodes.map((n) => n.html)])")
+        assert found == []
         page.get_by_role("button", name="Faders").click()
     one.context.close()
 
@@ -444,3 +448,29 @@ def test_the_grid_is_walked_by_arrows(studio):
     studio.wait_for_selector("button:has-text('Stop')", timeout=30000)
     studio.get_by_role("button", name="Take cell 3, 2").click()
     assert studio.locator("#knob-pitch").input_value() == "0"
+
+
+# The inspect room
+
+
+def test_a_map_of_segments_is_walked_and_heard(studio):
+    studio.get_by_role("button", name="Inspect").click()
+    studio.wait_for_selector(".bars li", timeout=60000)
+    assert studio.locator(".bars li").count() == 14
+    studio.get_by_role("button", name="rhythm", exact=True).click()
+    assert studio.locator(".bars .strong .name").first.inner_text() == "z_rhythm 0"
+    board = studio.locator("canvas")
+    board.focus()
+    studio.keyboard.press("ArrowRight")
+    first = board.get_attribute("aria-valuetext")
+    studio.wait_for_function("() => /notes, rhythm density/.test(document.body.innerText)", timeout=30000)
+    studio.keyboard.press("Shift+ArrowRight")
+    studio.wait_for_function("() => / moved$/.test(document.querySelector('canvas').ariaValueText)")
+    studio.keyboard.press("ArrowDown")
+    studio.keyboard.press("ArrowUp")
+    studio.keyboard.press("ArrowLeft")
+    assert board.get_attribute("aria-valuetext") != f"{first}, moved"
+    box = board.bounding_box()
+    studio.get_by_label("Model").select_option("melody")
+    studio.wait_for_function("() => /z 0/.test(document.querySelector('.bars li .name')?.innerText)", timeout=60000)
+    assert box["width"] > 300

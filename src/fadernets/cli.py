@@ -271,9 +271,9 @@ def _parser() -> Parser:
         "plot",
         _plot,
         "Draw figures of trained runs: latents (Figures 3 and 4), transfer (Figure 5), labels; of a melody model pca "
-        "(Figure 2) and theme (Figures 5 to 9).",
+        "(Figure 2) and theme (Figures 5 to 9); of a model folder map, the t-SNE that the studio shows with --data.",
     )
-    plot.add_argument("figure", choices=("latents", "transfer", "labels", "pca", "theme"))
+    plot.add_argument("figure", choices=("latents", "transfer", "labels", "pca", "theme", "map"))
     plot.add_argument("run_folders", type=Path, nargs="+", metavar="RUN", help="several for labels: one a label share")
     plot.add_argument("--out", type=Path, metavar="FOLDER", help="default: the (first) run's folder")
     plot.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default cpu")
@@ -799,6 +799,10 @@ def _plot(options: argparse.Namespace) -> None:
         raise FadernetsError(f"plot {options.figure}: takes one run, not {len(options.run_folders)}; see --beside")
     if options.figure in ("pca", "theme"):
         made = cli_melody.plot(options.figure, str(run), options.data, options.out, options.seed)
+        print(json.dumps(made) if options.json else "\n".join(made["files"]))
+        return
+    if options.figure == "map":
+        made = cli_studio.plot(str(run), options.data, options.seed)
         print(json.dumps(made) if options.json else "\n".join(made["files"]))
         return
     out, data, device = options.out or run, options.data or _data_of(run), options.device

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from fadernets.console import Parser
 from fadernets.errors import FadernetsError
@@ -67,6 +68,16 @@ def _studio(options: argparse.Namespace) -> None:
         uvicorn.Server(config).run(sockets=[listener])
     except KeyboardInterrupt:
         sys.exit(0)
+
+
+def plot(model: str, data: Path | None, seed: int) -> dict[str, Any]:
+    """`fadernets plot map`: the file that was written, beside the data set."""
+    from fadernets import latent_map
+    from fadernets.engine import Engine
+
+    engine = Engine.open(model)
+    folder = data or Path(engine.info["recipe"]["data"])
+    return {"files": [str(latent_map.write_tsne(folder, engine, seed))]}
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,6 +1,6 @@
 // The one file that knows HTTP.
 import type {
-  About, EditAsked, Edited, Failed, GridCell, KnobsAsked, MelodyInfo, PieceInfo, RenderAsked, Turned,
+  About, EditAsked, Edited, Failed, GridCell, Heard, Inspected, KnobsAsked, MapInfo, MelodyInfo, PieceInfo, RenderAsked, Turned,
 } from './types'
 
 export class Problem extends Error {
@@ -87,6 +87,10 @@ export async function* grid(asked: { a: number[][]; b: number[][]; rows: number;
     if (done) return
   }
 }
+
+export const inspect = (model: string): Promise<Inspected> => json(`inspect/${encodeURIComponent(model)}`)
+export const map = (model: string, method: string): Promise<MapInfo> => json(`map/${encodeURIComponent(model)}?method=${method}`)
+export const decode = (asked: { model: string; index: number; x: number; y: number }): Promise<Heard> => json('map/decode', post(asked))
 
 export type LiveState = 'open' | 'closed'
 
