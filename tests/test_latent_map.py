@@ -6,20 +6,19 @@ import numpy as np
 import pytest
 
 from fadernets import attributes, grid, latent_map
-from fadernets.dataset import Dataset
 from fadernets.engine import Engine
 from fadernets.errors import FadernetsError
 from fadernets.latent_map import LatentMap, Plot
 
 
 @pytest.fixture(scope="module")
-def engine(model_folder):
-    return Engine.open(model_folder)
+def engine(exported):
+    return Engine.open(exported[True][0])
 
 
 @pytest.fixture(scope="module")
 def plot(songs):
-    return latent_map.of_data(songs, most=60)
+    return latent_map.of_data(songs.folder, most=60)
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +46,11 @@ def test_a_segment_is_heard_as_it_is_and_elsewhere_as_its_code_becomes(engine, m
 
 
 def test_segments_are_drawn_from_test_pieces_first(songs, plot):
-    data = Dataset.open(songs)
+    data = songs
     held_out = {data.manifest["pieces"][n]["id"] for n in data.piece[data.select(split="test")]}
     assert len(plot.cells) == len(plot.titles) == len(plot.bars) == 60
     assert held_out <= set(plot.titles)
-    again = latent_map.of_data(songs, most=60)
+    again = latent_map.of_data(songs.folder, most=60)
     assert np.array_equal(plot.cells, again.cells)
     assert min(plot.bars) >= 1
 
@@ -68,7 +67,7 @@ def test_too_little_to_map(engine):
 
 def test_another_codec_is_refused(melodies):
     with pytest.raises(FadernetsError, match="holds melody; the map reads segments of the grid"):
-        latent_map.check(melodies)
+        latent_map.check(melodies.folder)
 
 
 def test_a_t_sne_is_kept_for_its_model_and_map_alone(songs, engine, tmp_path):
