@@ -197,6 +197,13 @@ class Failed(BaseModel):
     error: str
 
 
+class PortMessage(Asked):
+    """For the port that --midi-port opened: [seconds from now, bytes] each; `silence` ends all that sounds."""
+
+    messages: list[tuple[Finite, list[int]]] = Field(default_factory=list, max_length=512)
+    silence: bool = False
+
+
 class RenderAsked(EditAsked):
     format: Literal["midi", "musicxml", "wav", "json"] = "midi"
 

@@ -32,13 +32,14 @@ def register(add: Callable[..., Parser]) -> None:
         "--model", type=Path, action="append", default=[], metavar="FOLDER", help="offer a model of yours; repeatable"
     )
     studio.add_argument("--data", type=Path, metavar="DATA", help="a data set whose segments the map shows")
+    studio.add_argument("--midi-port", metavar="NAME", help="open a virtual MIDI port, for a DAW to listen to")
     studio.add_argument("--no-browser", action="store_true", help="do not open the page")
 
 
 def _studio(options: argparse.Namespace) -> None:
     import uvicorn
 
-    from fadernets import latent_map, server
+    from fadernets import latent_map, midi_port, server
     from fadernets.engine import described
     from fadernets.studio import Studio
 
@@ -57,7 +58,10 @@ def _studio(options: argparse.Namespace) -> None:
     shown = _names()[0] if host in ("0.0.0.0", "::") else host
     shown = f"[{shown}]" if ":" in shown else shown
     address = f"http://{shown}:{port}/" + (f"?token={token}" if token else "")
-    app = server.create(Studio(models, data=options.data), hosts=names, token=token)
+    studio = Studio(models, data=options.data)
+    if options.midi_port:
+        studio.port = midi_port.open_virtual(options.midi_port)
+    app = server.create(studio, hosts=names, token=token)
     print(f"fadernets studio: {address}  (Ctrl-C ends it)", flush=True)
     if not options.no_browser:
         import webbrowser
@@ -68,6 +72,9 @@ def _studio(options: argparse.Namespace) -> None:
         uvicorn.Server(config).run(sockets=[listener])
     except KeyboardInterrupt:
         sys.exit(0)
+    finally:
+        if studio.port is not None:
+            studio.port.close()
 
 
 def plot(model: str, data: Path | None, seed: int) -> dict[str, Any]:

@@ -158,6 +158,28 @@ def create(studio: Studio | None = None, *, hosts: tuple[str, ...] = LOOPBACK, t
         await socket.accept()
         await _Live(socket, studio, run).serve()
 
+    @app.websocket("/api/port")
+    async def port(socket: WebSocket) -> None:
+        """Messages are PortMessage, for the port that --midi-port opened; answers Failed, where one cannot be sent."""
+        await socket.accept()
+        if studio.port is None:
+            await socket.close(1008, "the studio has no MIDI port of its own; start it with --midi-port NAME")
+            return
+        try:
+            while True:
+                try:
+                    asked = api.PortMessage.model_validate_json(await socket.receive_text())
+                    if asked.silence:
+                        studio.port.silence()
+                    for later, message in asked.messages:
+                        studio.port.send(message, later)
+                except ValidationError as error:
+                    await socket.send_text(api.Failed(error=_first(error.errors())).model_dump_json())
+                except FadernetsError as error:
+                    await socket.send_text(api.Failed(error=str(error)).model_dump_json())
+        except (WebSocketDisconnect, RuntimeError):
+            studio.port.silence()
+
     if page_folder().is_dir():
         app.mount("/", StaticFiles(directory=page_folder(), html=True), name="page")
     app.add_middleware(Guard, hosts=hosts, token=token)

@@ -36,6 +36,7 @@ from fadernets.errors import FadernetsError
 from fadernets.keys import parse
 from fadernets.melody_engine import MelodyEngine
 from fadernets.midi import Document, stamped
+from fadernets.midi_port import MidiPort
 from fadernets.notes import Piece
 from fadernets.parts import Score
 from fadernets.uploads import BUNDLED, Kept, Uploads
@@ -76,7 +77,7 @@ class Studio:
         self._data = data
         self._maps: dict[str, tuple[tuple[str, ...], latent_map.LatentMap]] = {}
         self._inspected: dict[str, api.Inspected] = {}
-        self.port: str | None = None
+        self.port: MidiPort | None = None
         self._models: dict[str, Path] = {**bundled(), **(models or {})}
         self._engines: dict[str, Engine] = {}
         self._singers: dict[str, MelodyEngine] = {}
@@ -119,7 +120,7 @@ class Studio:
             pieces=[api.PieceName(id=name, title=title) for name, title in BUNDLED.items()],
             most_bytes=api.MOST_BYTES,
             most_bars=api.MOST_BARS,
-            port=self.port,
+            port=self.port.name if self.port else None,
         )
 
     def engine(self, name: str = DEFAULT_MODEL) -> Engine:

@@ -151,3 +151,37 @@ export class Live {
     if (this.waiting && this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(this.waiting))
   }
 }
+
+/** The port that the server opened for a DAW: messages with how many seconds from now each is due. */
+export class ServerPort {
+  private readonly socket: WebSocket
+  private waiting: [number, number[]][] = []
+
+  constructor() {
+    const address = new URL('api/port', location.href)
+    address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:'
+    address.search = ''
+    this.socket = new WebSocket(address)
+    this.socket.onopen = () => this.flush()
+  }
+
+  send(message: number[], later: number): void {
+    this.waiting.push([Math.max(0, later), message])
+    if (this.waiting.length === 1) queueMicrotask(() => this.flush())
+  }
+
+  silence(): void {
+    this.waiting = []
+    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify({ silence: true }))
+  }
+
+  close(): void {
+    this.silence()
+    this.socket.close()
+  }
+
+  private flush(): void {
+    if (this.socket.readyState !== WebSocket.OPEN || !this.waiting.length) return
+    this.socket.send(JSON.stringify({ messages: this.waiting.splice(0, 512) }))
+  }
+}
