@@ -54,7 +54,7 @@ check: .venv/test check-page
 	$(BIN)/mypy
 
 bench: .venv/test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m bench --benchmark-columns=median,min,rounds --benchmark-sort=name
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -s -m bench --benchmark-columns=median,min,rounds --benchmark-sort=name
 
 clean:
 	rm -rf .venv demo build dist studio/node_modules
