@@ -24,7 +24,7 @@ from fadernets.melody_engine import MelodyEngine
 from fadernets.midi import Document, stamped
 from fadernets.notes import Piece
 from fadernets.parts import Score
-from fadernets.uploads import BUNDLED, Kept, Uploads
+from fadernets.uploads import BUNDLED, Kept, Uploads, plain
 
 CODES_PRESET = "arousal-codes"  # the paper's: shift vectors of the codes
 MELODY_MODEL = "melody"
@@ -307,8 +307,8 @@ class Studio:
         """A melody as a file of one track."""
         data = blend.midi_of(states_of(asked.clips).reshape(-1), round(6e7 / asked.tempo))
         media, suffix = MEDIA[asked.format]
-        stem = Path(asked.name.replace("\\", "/")).stem or "melody"
-        return File(f"{stem}.{suffix}", media, _as(asked.format, data, asked.name))
+        name = Path(plain(asked.name, "melody")).stem
+        return File(f"{name}.{suffix}", media, _as(asked.format, data, asked.name))
 
     def sing(self, asked: api.MelodyEditAsked) -> File:
         """A piece with its melody's knobs turned; all else as it is."""
