@@ -30,7 +30,9 @@ def song(tmp_path):
     """A number -> the bytes of a piece of its own, of about 600 bytes."""
 
     def make(number):
-        return save(tmp_path / "song.mid", track(right(16, seed=number), metre(4), name=f"song {number:02}")).read_bytes()
+        return save(
+            tmp_path / "song.mid", track(right(16, seed=number), metre(4), name=f"song {number:02}")
+        ).read_bytes()
 
     return make
 
