@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from fadernets import __version__, api, blend, decoding, edit, knobs, melody, melody_edit, presets, tunes
 from fadernets.attributes import ATTRIBUTES, CODED
 from fadernets.courses import Course, PerBar, Ramp
-from fadernets.engine import DEFAULT_MODEL, Engine, bundled, described
+from fadernets.engine import DEFAULT_MODEL, Engine, bundled, codec_of, described
 from fadernets.errors import FadernetsError
-from fadernets.keys import parse
+from fadernets.keys import KEY_NAMES, parse, transpose
 from fadernets.melody_engine import MelodyEngine
 from fadernets.midi import Document, stamped
 from fadernets.notes import Piece
@@ -104,19 +104,22 @@ class Studio:
         """A model of segments by its name, opened once."""
         with self._lock:
             if name not in self._engines:
-                self._engines[name] = Engine.open(self._folder(name)).load()
+                self._engines[name] = Engine.open(self._folder(name, melodies=False)).load()
             return self._engines[name]
 
     def singer(self, name: str = MELODY_MODEL) -> MelodyEngine:
         """A model of melodies by its name, opened once."""
         with self._lock:
             if name not in self._singers:
-                self._singers[name] = MelodyEngine.open(self._folder(name)).load()
+                self._singers[name] = MelodyEngine.open(self._folder(name, melodies=True)).load()
             return self._singers[name]
 
-    def _folder(self, name: str) -> Path:
-        if name not in self._models:
-            raise FadernetsError(f"model {name}: is not known; allowed: {', '.join(self._models)}")
+    def _folder(self, name: str, melodies: bool) -> Path:
+        """A model's folder by its name: one of melodies, or of segments."""
+        allowed = [n for n, folder in self._models.items() if (codec_of(folder) == "melody") == melodies]
+        if name not in allowed:
+            kind = "serves melodies" if name in self._models else "is not known"
+            raise FadernetsError(f"model {name}: {kind}; allowed: {', '.join(allowed)}")
         return self._models[name]
 
     # --- pieces and edits
@@ -221,7 +224,7 @@ class Studio:
             pedal=document.pedal(),
             end=document.piece.end,
             segments=rows,
-            means=api.Means(asked=mean_asked(report.segments), **report.means),
+            means=api.Means(asked=mean_asked(report.segments, report.means["before"]["key"]), **report.means),
             preset=report.preset["moves"] if report.preset else {},
             log_odds=answer.log_odds,
             warnings=report.warnings,
@@ -230,7 +233,7 @@ class Studio:
 
     def _said(self, asked: api.EditAsked, kept: Kept) -> dict[str, Any]:
         """What a file says of itself: model, seed, faders and source."""
-        with described(self._folder(asked.model)) as (_, info):
+        with described(self._models[asked.model]) as (_, info):
             return {
                 "fadernets": __version__,
                 "model": asked.model,
@@ -335,6 +338,11 @@ def faders_of(asked: api.FadersAsked, kept: Kept) -> edit.Faders:
     for first, second, names in (("set", "move", asked.move), ("set", "per_bar", asked.per_bar)):
         if both := sorted(set(asked.set) & set(names)):
             raise FadernetsError(f"{first} and {second} both name {both[0]}; give one of them")
+    for number in (asked.set.get("key"), asked.move.get("key")):
+        if isinstance(number, float) and not number.is_integer():
+            raise FadernetsError(f"key {number:g}: keys and their moves are whole semitones")
+    if isinstance(number := asked.set.get("key"), float) and not 0 <= number < len(KEY_NAMES):
+        raise FadernetsError(f"key {number:g}: must lie in 0..{len(KEY_NAMES) - 1}, or be a name such as a-minor")
     own = kept.document.piece
     last = len(own.metre.bar_starts(own.end))
     bars = asked.bars
@@ -385,17 +393,17 @@ def _course(name: str, value: float | tuple[float, float] | str) -> Course:
     return value
 
 
-def mean_asked(segments: list[edit.Segment]) -> dict[str, api.Value]:
-    """The mean of what was asked of each attribute, the commonest name where it is a kind; None where nothing was."""
+def mean_asked(segments: list[edit.Segment], home: api.Value) -> dict[str, api.Value]:
+    """The mean of what was asked of each attribute, and the key asked of what was in `home`; None where nothing was."""
     found: dict[str, api.Value] = {}
     for name, row in ATTRIBUTES.items():
-        values = [s.asked[name] for s in segments if s.asked[name] is not None]
-        if not values:
-            found[name] = None
-        elif row.names:
-            found[name] = max(set(values), key=values.count)
-        else:
-            found[name] = edit.number(np.mean([float(v) for v in values if v is not None]))
+        known = [float(v) for s in segments if (v := s.asked[name]) is not None and not row.names]
+        found[name] = edit.number(np.mean(known)) if known else None
+    moves = [(s.before["key"], s.asked["key"]) for s in segments if s.asked["key"] is not None]
+    if moves and home is not None:
+        before, asked = next((each for each in moves if each[0] == home), moves[0])
+        a, b, own = (KEY_NAMES.index(str(key)) for key in (before, asked, home))
+        found["key"] = KEY_NAMES[b if before == home else int(transpose(own, b - a))]
     return found
 
 
