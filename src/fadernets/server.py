@@ -13,6 +13,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -25,7 +26,8 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fadernets import __version__, api
 from fadernets.errors import FadernetsError
@@ -33,14 +35,23 @@ from fadernets.studio import File, Stale, Studio
 from fadernets.uploads import Unknown
 
 PORT = 8765
+LIVE = "/api/live"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 COOKIE = "fadernets-token"
+MOST_SAID = f"at most {api.MOST_BYTES} bytes are taken"
 MOST_MESSAGE = 256 * 1024  # characters of a message over the socket
 POLICY = (
     "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob:; object-src 'none'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "content-security-policy": POLICY,
+    "x-frame-options": "DENY",
+    "cross-origin-opener-policy": "same-origin",
+}
 BROKEN = "something broke in the studio's server; its window says what"
 T = TypeVar("T")
 log = logging.getLogger("fadernets.server")
@@ -74,7 +85,7 @@ def create(studio: Studio | None = None, *, hosts: tuple[str, ...] = LOOPBACK, t
     @app.post("/api/pieces", responses=_problems(400, 413))
     async def upload(request: Request, name: Annotated[str, Query(max_length=200)] = "untitled") -> api.PieceInfo:
         """Take a MIDI file: its bytes are the body. It is kept while it is used."""
-        data = await _body(request)
+        data = await request.body()
         kept = await run_in_threadpool(studio.uploads.add, name, data)
         return await run(studio.piece, kept.id)
 
@@ -137,7 +148,7 @@ def create(studio: Studio | None = None, *, hosts: tuple[str, ...] = LOOPBACK, t
         """A piece with its melody's knobs turned, as a MIDI file."""
         return _download(await run(studio.sing, asked))
 
-    @app.websocket("/api/live")
+    @app.websocket(LIVE)
     async def live(socket: WebSocket) -> None:
         """Messages are EditAsked, answers Edited or Failed. The newest move wins: older ones are dropped."""
         await socket.accept()
@@ -169,17 +180,19 @@ class _Live:
 
     async def listen(self) -> None:
         with suppress(WebSocketDisconnect, RuntimeError):
-            while True:
-                text = await self.socket.receive_text()
+            while (message := await self.socket.receive())["type"] == "websocket.receive":
                 try:
+                    text = message.get("text")
+                    if text is None:
+                        raise FadernetsError("a message of bytes; moves are text")
                     if len(text) > MOST_MESSAGE:
                         raise FadernetsError(f"a message of {len(text)} characters; at most {MOST_MESSAGE}")
                     self.newest = api.EditAsked.model_validate_json(text)
                     self.come.set()
                 except ValidationError as error:
-                    await self.send(api.Failed(error=_first(error.errors())))
+                    await self.send(_failed(_first(error.errors())))
                 except FadernetsError as error:
-                    await self.send(api.Failed(error=str(error)))
+                    await self.send(_failed(str(error)))
 
     async def answer(self) -> None:
         while True:
@@ -190,17 +203,22 @@ class _Live:
                 continue
             with suppress(Stale):
                 try:
-                    await self.send(await self.run(self.studio.move, asked, self.stale))
+                    await self.send(await self.run(self.studio.move, asked, partial(self.stale, asked)))
                 except FadernetsError as error:
-                    await self.send(api.Failed(seq=asked.seq, error=str(error)))
+                    await self.send(_failed(str(error), asked.seq))
                 except Stale:
                     raise
                 except Exception:  # one move must not end the others
                     log.exception("a move failed")
-                    await self.send(api.Failed(seq=asked.seq, error=BROKEN))
+                    await self.send(_failed(BROKEN, asked.seq))
 
-    def stale(self) -> bool:
-        return self.gone or self.newest is not None
+    def stale(self, asked: api.EditAsked) -> bool:
+        """Whether nobody waits for this move. A draft of the same piece does not end another: they may come faster
+        than any is made, and the page is to follow them."""
+        newest = self.newest
+        if newest is None or (asked.draft and newest.draft and asked.piece == newest.piece):
+            return self.gone
+        return True
 
     async def send(self, message: api.Edited | api.Failed) -> None:
         with suppress(WebSocketDisconnect, RuntimeError):
@@ -220,27 +238,33 @@ class Guard:
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         why = self.refuses(headers, scope)
-        if why:
-            await self.refuse(scope, receive, send, *why)
-            return
-        given = _query(scope).get("token")
+        given, read = _query(scope).get("token"), 0
 
-        async def sent(message: Any) -> None:
+        async def limited() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > api.MOST_BYTES:
+                raise HTTPException(413, f"the body is longer than may be; {MOST_SAID}")
+            return message
+
+        async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
-                more = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
-                more += [(b"content-security-policy", POLICY.encode()), (b"x-frame-options", b"DENY")]
-                more.append((b"cross-origin-opener-policy", b"same-origin"))
+                more = dict(HEADERS)
                 if scope["path"].startswith("/api/"):
-                    more.append((b"cache-control", b"no-store"))
+                    more["cache-control"] = "no-store"
                 elif "/assets/" not in scope["path"]:
-                    more.append((b"cache-control", b"no-cache"))
-                if self.token is not None and given is not None:
-                    cookie = f"{COOKIE}={self.token}; Path=/; HttpOnly; SameSite=Strict"
-                    more.append((b"set-cookie", cookie.encode()))
-                message = {**message, "headers": [*message["headers"], *more]}
+                    more["cache-control"] = "no-cache"
+                if self.token is not None and given is not None and why is None:
+                    more["set-cookie"] = f"{COOKIE}={self.token}; Path=/; HttpOnly; SameSite=Strict"
+                added = [(name.encode(), value.encode()) for name, value in more.items()]
+                message = {**message, "headers": [*message["headers"], *added]}
             await send(message)
 
-        await self.app(scope, receive, sent)
+        if why:
+            await self.refuse(scope, receive, sent, *why)
+        else:
+            await self.app(scope, limited if scope["type"] == "http" else receive, sent)
 
     def refuses(self, headers: dict[str, str], scope: Scope) -> tuple[int, str] | None:
         """Status and reason, None for what may pass."""
@@ -248,13 +272,18 @@ class Guard:
         if hostname(host) not in self.hosts:
             return 421, f"host {host[:100]!r} is not served here"
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and _netloc(origin) != host:
             return 403, f"origin {origin[:100]!r} is another page's"
         if self.token is not None and not self._known(headers, scope):
             return (
                 401,
                 "this studio needs the token that its address was given out with: open it as http://...?token=...",
             )
+        if scope["type"] == "websocket" and scope["path"] != LIVE:
+            return 403, f"there is no socket but {LIVE}"
+        said = headers.get("content-length", "")
+        if said.isdecimal() and int(said) > api.MOST_BYTES:
+            return 413, f"a file of {said} bytes; {MOST_SAID}"
         return None
 
     def _known(self, headers: dict[str, str], scope: Scope) -> bool:
@@ -268,12 +297,18 @@ class Guard:
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": why[:120]})
             return
-        await JSONResponse({"seq": None, "error": why}, status)(scope, receive, send)
+        await JSONResponse(_failed(why).model_dump(), status)(scope, receive, send)
 
 
 def hostname(host: str) -> str:
     """The name in a Host header, without the port."""
     return host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0].lower()
+
+
+def _netloc(origin: str) -> str | None:
+    with suppress(ValueError):
+        return urlsplit(origin).netloc
+    return None
 
 
 def is_loopback(host: str) -> bool:
@@ -287,20 +322,6 @@ def _query(scope: Scope) -> dict[str, str]:
     from urllib.parse import parse_qsl
 
     return dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
-
-
-async def _body(request: Request) -> bytes:
-    """The request's body, read no further than a piece may be long."""
-    said = request.headers.get("content-length", "0")
-    most = f"at most {api.MOST_BYTES} bytes are taken"
-    if said.isdecimal() and int(said) > api.MOST_BYTES:
-        raise HTTPException(413, f"a file of {said} bytes; {most}")
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > api.MOST_BYTES:
-            raise HTTPException(413, f"the file is longer than may be; {most}")
-    return bytes(data)
 
 
 def _download(file: File) -> Response:
@@ -317,7 +338,7 @@ def _errors(app: FastAPI) -> None:
     """Every error is one line of JSON."""
 
     def failed(status: int, text: str) -> JSONResponse:
-        return JSONResponse(api.Failed(error=text).model_dump(), status)
+        return JSONResponse(_failed(text).model_dump(), status)
 
     @app.exception_handler(FadernetsError)
     async def refused(request: Request, error: FadernetsError) -> JSONResponse:
@@ -329,11 +350,22 @@ def _errors(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def broken(request: Request, error: Exception) -> JSONResponse:
-        return failed(500, BROKEN)
+        return JSONResponse(
+            _failed(BROKEN).model_dump(), 500, {**HEADERS, "cache-control": "no-store"}
+        )  # past the guard
+
+    @app.exception_handler(ClientDisconnect)
+    async def vanished(request: Request, error: ClientDisconnect) -> JSONResponse:
+        return failed(400, "the client went away")
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
         return failed(error.status_code, str(error.detail))
+
+
+def _failed(text: str, seq: int | None = None) -> api.Failed:
+    """Why, in one line of characters that can be sent."""
+    return api.Failed(seq=seq, error=" ".join(text.split()).encode(errors="replace").decode())
 
 
 def _first(errors: Any) -> str:
