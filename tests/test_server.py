@@ -738,6 +738,20 @@ def test_a_client_that_vanishes_lets_others_in(served, client, studio, how):
     assert studio.stopped.is_set()
 
 
+def test_a_request_whose_client_vanishes_is_ended(served, client, studio):
+    studio.begun.clear()
+    studio.stopped.clear()
+    body = json.dumps(ask("k265", seed=studio.SLOW)).encode()
+    with socket.create_connection(("127.0.0.1", served.port)) as wire:
+        head = f"POST /api/edit HTTP/1.1\r\nHost: {served.host}\r\nContent-Type: application/json\r\n"
+        wire.sendall(head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        assert studio.begun.wait(20)
+    start = time.monotonic()
+    assert client.post("/api/edit", json=ask("k265")).status_code == 200
+    assert time.monotonic() - start < 15
+    assert studio.stopped.is_set()
+
+
 def test_clients_that_vanish_before_and_after(served, client, song):
     for _ in range(5):
         with connect(served.live) as live:

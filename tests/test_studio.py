@@ -379,6 +379,10 @@ def test_seeds_differ_and_hold(studio, hands):
 def test_a_newer_move_ends_an_older_one(studio, hands):
     with pytest.raises(Stale):
         studio.move(ask(hands, set={"rhythm_density": 0.75}), lambda: True)
+    with pytest.raises(Stale):
+        studio.variations(ask(hands, set={"rhythm_density": 0.75}), 2, lambda: True)
+    with pytest.raises(Stale):
+        studio.render(ask(hands, api.RenderAsked, set={"rhythm_density": 0.75}), lambda: True)
     calls = []
     assert studio.move(ask(hands, set={"rhythm_density": 0.75}), lambda: bool(calls.append(1))).notes
     assert calls

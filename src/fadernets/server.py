@@ -38,6 +38,7 @@ PORT = 8765
 LIVE = "/api/live"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 COOKIE = "fadernets-token"
+LOOK = 0.2  # seconds between looks at whether a client is still there
 MOST_SAID = f"at most {api.MOST_BYTES} bytes are taken"
 MOST_MESSAGE = 256 * 1024  # characters of a message over the socket
 POLICY = (
@@ -74,6 +75,21 @@ def create(studio: Studio | None = None, *, hosts: tuple[str, ...] = LOOPBACK, t
 
         return await run_in_threadpool(locked)
 
+    async def awaited(request: Request, call: Callable[..., T], *given: Any) -> T:
+        """As `run`, ended when the client goes away."""
+        gone = threading.Event()
+
+        async def watch() -> None:
+            while not await request.is_disconnected():
+                await asyncio.sleep(LOOK)
+            gone.set()
+
+        watching = asyncio.create_task(watch())
+        try:
+            return await run(call, *given, gone.is_set)
+        finally:
+            watching.cancel()
+
     app = FastAPI(title="fadernets studio", version=__version__, docs_url=None, redoc_url=None)
     _errors(app)
 
@@ -101,21 +117,21 @@ def create(studio: Studio | None = None, *, hosts: tuple[str, ...] = LOOPBACK, t
         return _download(File(f"{kept.id}.mid", "audio/midi", kept.data))
 
     @app.post("/api/edit", responses=_problems(400, 404))
-    async def edit(asked: api.EditAsked) -> api.Edited:
+    async def edit(request: Request, asked: api.EditAsked) -> api.Edited:
         """Move a piece's faders, once; `/api/live` is for moves that follow each other."""
-        return await run(studio.move, asked)
+        return await awaited(request, studio.move, asked)
 
     @app.post("/api/variations", responses=_problems(400, 404))
     async def variations(
-        asked: api.EditAsked, count: Annotated[int, Query(ge=1, le=api.MOST_VARIATIONS)] = 4
+        request: Request, asked: api.EditAsked, count: Annotated[int, Query(ge=1, le=api.MOST_VARIATIONS)] = 4
     ) -> list[api.Edited]:
         """Different answers to one request."""
-        return await run(studio.variations, asked, count)
+        return await awaited(request, studio.variations, asked, count)
 
     @app.post("/api/render", responses={200: {"content": {"application/octet-stream": {}}}, **_problems(400, 404)})
-    async def render(asked: api.RenderAsked) -> Response:
+    async def render(request: Request, asked: api.RenderAsked) -> Response:
         """An edit as a file: MIDI, MusicXML, WAV, or a JSON of what was asked and measured."""
-        return _download(await run(studio.render, asked))
+        return _download(await awaited(request, studio.render, asked))
 
     @app.get("/api/pieces/{piece}/melody", responses=_problems(400, 404))
     async def melody_of(piece: str, track: Annotated[str | None, Query(max_length=200)] = None) -> api.MelodyInfo:
@@ -355,7 +371,8 @@ def _errors(app: FastAPI) -> None:
         )  # past the guard
 
     @app.exception_handler(ClientDisconnect)
-    async def vanished(request: Request, error: ClientDisconnect) -> JSONResponse:
+    @app.exception_handler(Stale)
+    async def vanished(request: Request, error: Exception) -> JSONResponse:
         return failed(400, "the client went away")
 
     @app.exception_handler(HTTPException)

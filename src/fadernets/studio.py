@@ -173,17 +173,20 @@ class Studio:
         kept, answer = self._answer(asked, stale)
         return self._edited(asked, kept, answer, start)
 
-    def variations(self, asked: api.EditAsked, count: int = 4) -> list[api.Edited]:
+    def variations(
+        self, asked: api.EditAsked, count: int = 4, stale: Callable[[], bool] = lambda: False
+    ) -> list[api.Edited]:
         """Different answers to one request, the likeliest first. One of them is asked for again as
         `faders.variation`."""
         start = time.perf_counter()
         kept = self.uploads.get(asked.piece)
-        found = edit.answers(self.engine(asked.model), kept.document, faders_of(asked.faders, kept), count)
+        faders, engine = faders_of(asked.faders, kept), self.engine(asked.model)
+        found = edit.answers(engine, kept.document, faders, count, progress=_unless(stale))
         return [self._edited(asked, kept, answer, start) for answer in found]
 
-    def render(self, asked: api.RenderAsked) -> File:
+    def render(self, asked: api.RenderAsked, stale: Callable[[], bool] = lambda: False) -> File:
         """An edit as a file, with where it comes from inside."""
-        kept, answer = self._answer(asked, lambda: False)
+        kept, answer = self._answer(asked, stale)
         said = self._said(asked, kept)
         media, suffix = MEDIA[asked.format]
         name = f"{_stem(kept)}-edited.{suffix}"
@@ -196,16 +199,11 @@ class Studio:
         kept = self.uploads.get(asked.piece)
         faders, engine = faders_of(asked.faders, kept), self.engine(asked.model)
         sampled = decoding.QUICK if asked.draft else decoding.FULL
-
-        def progress(done: int, total: int) -> None:
-            if stale():
-                raise Stale
-
         one = asked.faders.variation
         count, index = (one.count, one.index) if one is not None and not asked.draft else (1, 0)
         if index >= count:
             raise FadernetsError(f"variation {index}: of {count} there are 0 to {count - 1}")
-        found = edit.answers(engine, kept.document, faders, count, sampled=sampled, progress=progress)
+        found = edit.answers(engine, kept.document, faders, count, sampled=sampled, progress=_unless(stale))
         return kept, found[index]
 
     def _edited(self, asked: api.EditAsked, kept: Kept, answer: edit.Answer, start: float) -> api.Edited:
@@ -323,6 +321,16 @@ class Studio:
 
 
 # --- between the types and the package
+
+
+def _unless(stale: Callable[[], bool]) -> edit.Progress:
+    """Progress that raises Stale once nobody waits for the answer."""
+
+    def progress(done: int, total: int) -> None:
+        if stale():
+            raise Stale
+
+    return progress
 
 
 def _stem(kept: Kept) -> str:
