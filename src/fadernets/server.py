@@ -254,7 +254,7 @@ class Guard:
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         why = self.refuses(headers, scope)
-        given, read = _query(scope).get("token"), 0
+        given, read, begun = _query(scope).get("token"), 0, False
 
         async def limited() -> Message:
             nonlocal read
@@ -265,6 +265,8 @@ class Guard:
             return message
 
         async def sent(message: Message) -> None:
+            nonlocal begun
+            begun = True
             if message["type"] == "http.response.start":
                 more = dict(HEADERS)
                 if scope["path"].startswith("/api/"):
@@ -279,8 +281,16 @@ class Guard:
 
         if why:
             await self.refuse(scope, receive, sent, *why)
+        elif scope["type"] == "websocket":
+            await self.app(scope, receive, sent)
         else:
-            await self.app(scope, limited if scope["type"] == "http" else receive, sent)
+            try:
+                await self.app(scope, limited, sent)
+            except Exception:
+                if begun:
+                    raise
+                log.exception("a request failed")
+                await JSONResponse(_failed(BROKEN).model_dump(), 500)(scope, receive, sent)
 
     def refuses(self, headers: dict[str, str], scope: Scope) -> tuple[int, str] | None:
         """Status and reason, None for what may pass."""
@@ -363,12 +373,6 @@ def _errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         return failed(422, _first(error.errors()))
-
-    @app.exception_handler(Exception)
-    async def broken(request: Request, error: Exception) -> JSONResponse:
-        return JSONResponse(
-            _failed(BROKEN).model_dump(), 500, {**HEADERS, "cache-control": "no-store"}
-        )  # past the guard
 
     @app.exception_handler(ClientDisconnect)
     @app.exception_handler(Stale)
