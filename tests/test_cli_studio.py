@@ -120,7 +120,7 @@ def test_ports_that_are_no_number(refused, port):
     assert "argument --port: invalid int value" in refused("studio", "--no-browser", f"--port={port}")
 
 
-@pytest.mark.parametrize("host", ["256.0.0.1", "203.0.113.7", "no such host", "evil.invalid", "x" * 300, "\0"])
+@pytest.mark.parametrize("host", ["256.0.0.1", "203.0.113.7", "evil.invalid", "x" * 300, "\0"])
 def test_hosts_that_are_not_here(refused, host):
     assert "cannot listen there" in refused("studio", "--no-browser", "--port", 0, "--host", host)
 
