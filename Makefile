@@ -1,13 +1,15 @@
 # make demo   edit the bundled piece (installs the runtime alone)
 # make test   install what the tests need, and pass them
-# make check  lint, format, types
+# make check  lint, format, types; the page's too, and that the built page is that of its source
+# make studio open the studio (installs the runtime alone)
+# make page   build the studio's page (needs Node)
 # make bench  timings on one core
 
 PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check bench clean
+.PHONY: demo studio test check bench page check-page clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with PYTHON=...")'
@@ -24,10 +26,29 @@ $(BIN)/python:
 demo: .venv/runtime
 	$(BIN)/fadernets demo demo
 
-test: .venv/test
+studio: .venv/runtime
+	$(BIN)/fadernets studio
+
+.venv/browser: .venv/test
+	$(BIN)/python scripts/browser.py
+	@touch $@
+
+test: .venv/test .venv/browser
 	$(BIN)/python -m pytest -q
 
-check: .venv/test
+studio/node_modules: studio/package-lock.json
+	cd studio && npm ci --no-audit --no-fund
+	@touch $@
+
+page: studio/node_modules
+	cd studio && npm run -s build
+
+check-page: studio/node_modules
+	cd studio && npm run -s check && npm run -s test
+	cd studio && npm run -s build -- --outDir ../build/page --emptyOutDir
+	diff -r build/page src/fadernets/page
+
+check: .venv/test check-page
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -36,4 +57,4 @@ bench: .venv/test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m bench --benchmark-columns=median,min,rounds --benchmark-sort=name
 
 clean:
-	rm -rf .venv demo build dist
+	rm -rf .venv demo build dist studio/node_modules

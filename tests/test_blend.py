@@ -11,6 +11,7 @@ from fadernets import blend, melody
 from fadernets.blend import slerp
 from fadernets.errors import FadernetsError
 from fadernets.knobs import CONTROLS
+from fadernets.melody import REST
 from fadernets.midi import Document
 
 
@@ -130,6 +131,23 @@ def test_the_paper_s_cells_are_plain_decodes(singer):
     assert not np.array_equal(found, blend.interpolate(singer, a, b, 3, 4))
 
 
+def test_what_a_cell_is_pulled_to():
+    """By row the pitches of A and B, an octave away before a semitone; by column onsets, holds and rests."""
+    a, b = clip("60 - - - . . . .")[None], clip("67 67 . . 67 - - -")[None]
+    pull = blend._pull(a, b, 3, 3)[:, :, 0]  # [R, K, 32, 130]
+    for row, own, steps in ((0, 60, (0, 1, 3)), (2, 67, (0, 1, 4, 7))):
+        order = pull[row, :, steps][..., [own, own + 12, own + 1, own + 2]]
+        assert (np.diff(order) < 0).all()
+    np.testing.assert_allclose(pull[:, 0, 1, melody.HOLD], 6)  # A's
+    np.testing.assert_allclose(pull[:, 1, 1, melody.HOLD], 3)
+    np.testing.assert_allclose(pull[:, 2, 1, melody.HOLD], 0)
+    np.testing.assert_allclose(pull[:, 0, 4, REST], 6)
+    np.testing.assert_allclose(pull[:, 2, 2, REST], 6)  # B's
+    for row in range(3):  # which pitch, not whether one begins: the best has what the rhythm says
+        np.testing.assert_allclose(pull[row, :, :, : melody.ONSETS].max(-1)[:, [0, 1, 4]],
+                                   [[6, 0, 0], [6, 3, 3], [6, 6, 6]], atol=1e-5)  # fmt: skip
+
+
 def test_rows_go_by_pitch_and_columns_by_rhythm(singer):
     """From four low notes to sixteen high ones."""
     a, b = clip("60 - - - - - - - " * 4)[None], clip("72 - " * 16)[None]
@@ -230,6 +248,40 @@ def test_the_shorter_melody_is_repeated_whichever_it_is(tmp_path, singer):
         side = made.a if pair[0] == short else made.b
         assert np.array_equal(side.clips, np.tile(side.clips[:1], (3, 1)))
         assert len(side.velocity) == 96
+
+
+def test_what_is_reported_is_what_is_written(tmp_path, singer, pair):
+    """Also where a cell has no note."""
+    made = blend.blend(singer, pair, (3, 2))
+    made.cells[1, 0] = REST
+    report = blend.write(made, tmp_path / "out")
+    for i in range(3):
+        for j in range(2):
+            its = notes(tmp_path / "out" / f"cell-{i + 1}-{j + 1}.mid")
+            assert report["onsets"][i][j] == len(its)
+            mean = np.mean([row[2] for row in its]) if its else None
+            assert report["pitch"][i][j] == (None if mean is None else pytest.approx(mean, abs=1e-5))
+    assert (report["pitch"][1][0], report["onsets"][1][0]) == (None, 0)
+
+
+def test_cells_of_an_earlier_grid_go_and_nothing_else(tmp_path, singer, pair):
+    out = tmp_path / "out"
+    (out / "cell-9-8.mid").mkdir(parents=True)
+    for name in ("cell-3-3.mid", "cell-phone-ring.mid", "cell-1-1-mine.mid", "notes.txt"):
+        (out / name).write_text("mine")
+    report = blend.write(blend.blend(singer, pair, (2, 2)), out)
+    kept = {"cell-9-8.mid", "cell-phone-ring.mid", "cell-1-1-mine.mid", "notes.txt"}
+    assert {p.name for p in out.iterdir()} == kept | set(report["files"])
+
+
+def test_behind_the_end_it_is_as_loud_as_at_the_end(tmp_path, singer):
+    """A's last clip has one bar; what the other melody goes on with there is as loud as A's last note."""
+    a = save(tmp_path / "a.mid", track([(i, 1, 60, 20 if i < 10 else 100) for i in range(12)], metre(4)))
+    b = save(tmp_path / "b.mid", track([(i, 1, 64, 60) for i in range(16)], metre(4)))
+    side = blend.blend(singer, (a, b), (2, 2)).a
+    assert side.velocity[32 + 8 :].tolist() == [100.0] * 24
+    near = [20.0] * 7 + [100.0] * 25  # 36 and 40 of the second clip's steps: half way is the earlier's
+    assert side.velocity[32:].tolist() == near
 
 
 def test_empty_bars_around_a_melody_are_left_out(tmp_path, singer):

@@ -15,7 +15,7 @@ from fadernets import attributes, cli, edit, engine
 
 COMMANDS = (
     "apply", "mix", "measure", "preset", "render", "models", "demo", "prepare", "train", "export", "evaluate", "bench",
-    "plot", "melody", "blend", "inspect",
+    "plot", "melody", "blend", "inspect", "studio", "listen",
 )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Disentanglement by augmentation on an encoder that is linear in what the augmentations change."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -64,6 +65,8 @@ def test_a_function_may_change_what_it_is_given(clips):
         (lambda x, a: x.astype(int) + 130, r"gave 178\.\.258; 0\.\.129 are what a clip can hold"),
         (lambda x, a: x.astype(int) - 100, r"gave -52\.\.28; 0\.\.129"),
         (lambda x, a: x * np.nan, r"gave nan\.\.nan; 0\.\.129"),
+        (lambda x, a: x + 0.5 * (x < 100), "gave numbers that are not whole"),
+        (lambda x, a: sys.exit(3), "SystemExit: 3"),
         (lambda x, a: x.no_such_thing, "AttributeError: 'numpy.ndarray' object has no attribute"),
         (lambda x: x, "TypeError"),
         (lambda x, a: x, "changes no clip's code; there is nothing to inspect"),
@@ -93,6 +96,10 @@ def test_what_a_clip_holds_at_most():
         ("AMOUNTS = 1, 0\ndef augment(clips, amount): ...", "AMOUNTS are numbers"),
         ("AMOUNTS = 1, float('nan')\ndef augment(clips, amount): ...", "AMOUNTS are numbers"),
         ("AMOUNTS = 1, 'two'\ndef augment(clips, amount): ...", "AMOUNTS are numbers"),
+        ("NAME = 'a/b'\ndef augment(clips, amount): ...", r"NAME 'a/b' must serve in a file's name: 1\.\.200 bytes"),
+        ("NAME = ' '\ndef augment(clips, amount): ...", "NAME ' ' must serve"),
+        ("NAME = 'a\\n'\ndef augment(clips, amount): ...", "NAME 'a.*' must serve"),
+        ("NAME = 'x' * 201\ndef augment(clips, amount): ...", "must serve"),
     ],
 )
 def test_a_file_of_the_user_s_that_cannot_be_used(tmp_path, text, message):

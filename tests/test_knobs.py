@@ -79,6 +79,14 @@ def test_rests_become_notes_when_no_note_is_left_to_split():
     assert in_key[found % 12].all()
 
 
+@pytest.mark.parametrize("faithfulness", [0.0, 0.2])
+def test_a_clip_that_the_rest_makes_silent_has_no_pitch_to_land(faithfulness):
+    singer = Singer(rest=30)  # which says nothing but rests
+    sparse = clip("60 - - - 62 - . . 64 -")[None]
+    found = turn(singer, sparse, Turn(pitch=2, rest=4, faithfulness=faithfulness))
+    assert (found == REST).all()
+
+
 def test_random_dimensions_need_as_many_that_are_free():
     taken = {"dimensions": [0, 2, 3, 4, 5], "change": [0.1] * 5, "direction": [0.0] * 8}
     singer = Singer()
@@ -124,7 +132,89 @@ def test_the_source_is_what_it_is_kept_to(singer, clips):
     np.testing.assert_allclose(half, sway / 2, atol=1e-6)
 
 
+def test_a_decode_is_pulled_to_the_source_s_line(singer):
+    one, nowhere = clip("60 - 64 - .")[None], np.zeros((1, 32), bool)
+    codes, own = singer.encode(one), np.zeros((1, 32, 130), bool)
+    np.put_along_axis(own, one[..., None].astype(np.int64), True, -1)
+    for asked, up in ((3, 3), (0.5, 1), (1.5, 2), (2.5, 3), (-1.5, -2), (-2.5, -3)):  # of two as near, the further
+        sway = knobs._sway(singer, one, codes, Turn(pitch=asked), None, nowhere)
+        others = np.where(own, -np.inf, sway)[0]
+        assert (others[0].argmax(), others[2].argmax()) == (60 + up, 64 + up)
+        assert (np.diff(sway[0, 0, 70:128]) < 0).all()  # the further away, the less
+        assert (np.diff(sway[0, 0, :50]) > 0).all()
+        half = knobs._sway(singer, one, codes, Turn(pitch=asked, faithfulness=0.5), None, nowhere)
+        free = sway > knobs.NEVER / 2
+        np.testing.assert_allclose(half[free], sway[free] / 2, atol=1e-5)
+    for asked in (Turn(rest=1), Turn(rest=1, pitch=3)):  # which leave the line
+        assert (knobs._sway(singer, one, codes, asked, None, nowhere)[~own] == 0).all()
+
+
+# The search
+
+
+def test_what_a_candidate_costs_by_hand():
+    """Asked: a semitone up, as many onsets. The same notes, a step late, higher, twice as many, and none."""
+    source = clip("60 - - - 62 - - - 64 - . .")[None]
+    found = [source[0], clip(". 61 - - - 63 - - - 65 . ."), clip("61 - - - 63 - - - 65 - . ."),
+             clip("61 61 - - 63 63 - - 65 65 . ."), clip("")]  # fmt: skip
+    lost = 0.5 * 3 / 32
+    for asked, expected in (
+        (Turn(pitch=1, rhythm=1), [1, lost, 0, 6, 12 + 6 * np.log2(6) + lost]),
+        (Turn(rest=1), [0, lost, 0, 0, 12 + lost]),  # the rest may take both along, but not the notes
+        (Turn(rest=1, pitch=1), [1, lost, 0, 0, 12 + lost]),
+        (Turn(rest=1, rhythm=1), [0, lost, 0, 6, 12 + 6 * np.log2(6) + lost]),
+    ):
+        cost = knobs._cost(np.stack(found)[None], source, np.array([63.0]), np.array([3.0]), asked)
+        np.testing.assert_allclose(cost, [expected])
+
+
+def test_where_a_search_begins_and_where_it_goes_on():
+    first = knobs._first(2, Turn(pitch=-2.0))
+    assert np.array_equal(first.pitch[0], first.pitch[1])
+    assert -2.0 in first.pitch
+    assert first.pitch.min() < -2 < first.pitch.max() < 0
+    assert (first.rhythm == 0).all()
+    assert (first.bias == 0).all()
+    first = knobs._first(1, Turn(rhythm=1.0))
+    assert first.rhythm.min() < 1 < first.rhythm.max()
+    assert first.bias[first.rhythm == 1.0].min() < 0 < first.bias[first.rhythm == 1.0].max()
+    at = np.array([[2.0], [1.0], [0.5]])  # amounts and bias: 0.4 semitones and a quarter of a doubling away
+    following = knobs._next(at, np.array([0.4]), np.array([-0.25]), Turn(pitch=2, rhythm=1))
+    np.testing.assert_allclose(following.pitch, [[2.2, 2.4, 2.8]])
+    assert (following.bias < 0.5).all()
+    assert (following.rhythm == 1).all()
+    assert (knobs._next(at, np.array([0.4]), np.array([0.25]), Turn(rhythm=1)).pitch == 2).all()
+    assert (knobs._next(at, np.array([0.4]), np.array([0.25]), Turn(rhythm=1)).bias > 0.5).all()
+    assert (knobs._next(at, np.array([0.4]), np.array([0.25]), Turn(pitch=2)).bias == 0.5).all()
+
+
+def test_what_single_notes_land_with(singer, clips, monkeypatch):
+    """The source's line, or with the rest moved the line that came of it; less to keep with less faithfulness."""
+    seen = []
+    monkeypatch.setattr(knobs, "_land_pitch", lambda states, *given: seen.append((states.copy(), *given)))
+    turn(singer, clips[:1], Turn(pitch=0.5, faithfulness=0.3))
+    turn(singer, clips[:1], Turn(pitch=-5, rest=3, faithfulness=0))
+    (_, _, asked, rough, line, order), (states, _, _, less_rough, other, none) = seen
+    assert asked == melody.mean_pitch(clips[0]) + 0.5
+    assert (rough, less_rough) == (knobs.ROUGH / 2, knobs.ROUGH)
+    assert (order, none) == (pytest.approx(0.3 * knobs.ORDER), 0)
+    assert np.array_equal(line, melody.line(clips[0]))
+    assert np.array_equal(other, melody.line(states))
+    assert not np.array_equal(other, melody.line(clips[0]))
+
+
 # Pitch
+
+
+@pytest.mark.parametrize("asked", [-5, -3, -1, 1, 1.5, 3, 5])
+def test_a_theme_keeps_its_shape(singer, asked):
+    theme = clip("60 - 60 - 67 - 67 - 69 - 69 - 67 - - - 65 - 65 - 64 - 64 - 62 - 62 - 60 - - -")[None]
+    in_key = np.isin(np.arange(12), [0, 2, 4, 5, 7, 9, 11])
+    found = turn(singer, theme, Turn(pitch=asked), in_key)
+    notes = [states[states < ONSETS].astype(int) for states in (theme[0], found[0])]
+    turns = [np.sign(np.diff(line)) for line in notes]
+    assert (turns[0] != turns[1]).sum() <= 2  # of 14; a note or two may have to give way to land
+    assert abs(np.mean(notes[1] - notes[0]) - asked) <= 2 * knobs.ROUGH
 
 
 @pytest.mark.parametrize("asked", [-12, -7.5, -1, 0.25, 0.5, 1, 3.3, 12])

@@ -114,6 +114,16 @@ def test_figures_of_what_is_not_there_are_none(tmp_path, singer, monkeypatch, wr
     assert report.clips[0].measured == report.means["measured"] == nothing
 
 
+def test_two_bars_of_rest_are_asked_for_nothing(tmp_path, singer):
+    line = [(i, 1, 60, 80) for i in range(8)] + [(16 + i, 1, 60, 80) for i in range(8)]
+    source = save(tmp_path / "in.mid", track(line, metre(4)))
+    report = sing(singer, source, tmp_path / "out.mid", Turn(rhythm=1, pitch=2))
+    assert [clip.asked["onsets"] for clip in report.clips] == [16, 0, 16]
+    assert [clip.asked["pitch"] for clip in report.clips] == [62, None, 62]
+    assert report.means["asked"] == {"pitch": 62.0, "onsets": 32.0}
+    assert report.clips[1].measured == {"pitch": None, "onsets": 0.0}
+
+
 # What stays as it is
 
 PLAIN = [name for name in PIECES if name not in ("waltz", "six_eight", "metre_change")]
@@ -281,9 +291,17 @@ def test_what_a_listener_is_told(tmp_path, singer):
         "pitch 60: outside -48..48; clamped",
         "rhythm -9: outside -5..5; clamped",
         "rest -5: outside -4..4; clamped",
+        "pitch: clips that ended more than 0.5 semitones from the asked: 1 (bars 1)",
     ]
     assert [report.knobs[name] for name in ("pitch", "rhythm", "rest")] == [48, -5, -4]
     assert report.clips[0].asked == {"pitch": pytest.approx(report.clips[0].before["pitch"] + 48), "onsets": 1.0}
+
+
+def test_bars_that_miss_are_named(tmp_path, singer, written):
+    source = save(tmp_path / "in.mid", track([(i, 1, 60, 80) for i in range(16)], metre(4)))
+    _, _, report = written(source, clip("60 - - - " * 8), clip("60 - - - " * 4 + ". " * 16))
+    said = "onsets: clips that ended more than 0.5 notes from the asked: 1 (bars 1)"  # half of 8 were asked for
+    assert report.warnings == [said]
 
 
 def test_a_note_that_leaves_the_piano_comes_back_by_octaves():

@@ -155,6 +155,15 @@ def test_a_folder_of_another_kind(songbirds, tmp_path):
         (lambda info: info["knobs"]["rhythm"].update(change=[]), "the rhythm knob is not one of 8"),
         (lambda info: info.update(spread=[1.0]), "the spread of 1 dimensions, not 8"),
         (lambda info: info.pop("spread"), "is damaged"),
+        (lambda info: info.update(spread=[None] * 8), "a number is missing"),
+        (lambda info: info["knobs"]["pitch"].update(direction=["up"] * 8), "could not convert string to float: 'up'"),
+        (lambda info: info["knobs"]["pitch"].update(dimensions=[1.5], change=[1.0]), "the pitch knob is not one of 8"),
+        (lambda info: info.update(groups={"pitch": [0, 4]}), r"is damaged \('rhythm'\)"),
+        (lambda info: info.update(groups={"pitch": [0, 4], "rhythm": [4, 9]}), "the rhythm group is not one of 8"),
+        (lambda info: info.update(groups=3), "is damaged"),
+        (lambda info: info.pop("statistics"), r"is damaged \('statistics'\)"),
+        (lambda info: info["statistics"]["pitch"].update(min="low"), "could not convert string to float: 'low'"),
+        (lambda info: info.pop("recipe"), r"is damaged \('recipe'\)"),
     ],
 )
 def test_a_damaged_model_json(copied, change, message):

@@ -1,6 +1,7 @@
 """Held-out figures of a melody model, on one written by hand whose knobs are known."""
 
 import json
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -8,9 +9,9 @@ from conftest import make_clip, write_melodies
 from scipy.stats import spearmanr
 from singers import Singer, clip
 
-from fadernets import knobs, melody, melody_evaluation
+from fadernets import blend, knobs, melody, melody_evaluation
 from fadernets.errors import FadernetsError
-from fadernets.melody import REST
+from fadernets.melody import ONSETS, REST
 from fadernets.melody_evaluation import Figure, contour, onset_f1, spearman, step_accuracy
 
 
@@ -156,6 +157,83 @@ def test_random_dimensions_change_less_than_a_knob_s_own(singer, clips):
     assert found["pitch/knob/steps"].mean > 0.5
 
 
+@pytest.mark.parametrize("control", knobs.CONTROLS)
+def test_a_knob_s_figures_by_hand(singer, clips, control):
+    """Clip by clip and amount by amount, against what the two functions do with all at once."""
+    pitch, rhythm = ({name: [] for name in ("moved", "asked", "error", "other", "contour")} for _ in range(2))
+    for one in clips:
+        key = knobs.classes_of(one)
+        own, count = one[one < ONSETS].mean(), (one < ONSETS).sum()
+
+        def answers(key=key, one=one, **amounts):
+            return knobs.turn(singer, one[None], knobs.Turn(control=control, **amounts), key)[0]
+
+        found = [answers(pitch=float(p)) for p in range(-12, 13)]
+        moved = [f[f < ONSETS].mean() - own for f in found]
+        pitch["moved"].append(spearmanr(range(-12, 13), moved).statistic)
+        pitch["error"].append(np.mean([abs(m - p) for m, p in zip(moved, range(-12, 13), strict=True)]))
+        pitch["other"].append(np.mean([onset_f1(f[None], one[None]) for f in found]))
+        pitch["contour"].append(np.mean(np.nan_to_num([contour(f[None], one[None]) for f in found])))
+        found = [answers(rhythm=r) for r in (-1, -0.5, 0, 0.5, 1, 1.5, 2)]
+        asked = [min(max(round(count * 2**r), 1), 32) for r in (-1, -0.5, 0, 0.5, 1, 1.5, 2)]
+        got = [(f < ONSETS).sum() for f in found]
+        rhythm["moved"].append(spearmanr(asked, got).statistic)
+        rhythm["error"].append(np.mean([abs(np.log2(g / a)) for g, a in zip(got, asked, strict=True)]))
+        rhythm["other"].append(np.mean([abs(f[f < ONSETS].mean() - own) for f in found]))
+        rhythm["contour"].append(np.mean(np.nan_to_num([contour(f[None], one[None]) for f in found])))
+    for found, expected, other in (
+        (melody_evaluation.pitch_knob(singer, clips, control), pitch, "onset_f1"),
+        (melody_evaluation.rhythm_knob(singer, clips, control), rhythm, "pitch_moved"),
+    ):
+        names = {"moved": "spearman", "error": "error", "other": other, "contour": "contour"}
+        for name, figure in names.items():
+            assert found[figure].mean == pytest.approx(np.mean(expected[name]), abs=1e-9)
+
+
+@pytest.mark.parametrize("control", knobs.CONTROLS)
+def test_the_grid_s_figures_by_hand(singer, clips, control):
+    found = melody_evaluation.grid(singer, clips, control, 3)
+    a, b = clips[:6], clips[6:]
+    cells = blend.interpolate(singer, a, b, 3, 3, control)
+
+    def classes(states):
+        heard = melody.sounding(states)
+        return np.bincount(heard[heard >= 0] % 12, minlength=12).astype(float)
+
+    def like(x, y):
+        return x @ y / (np.linalg.norm(x) * np.linalg.norm(y))
+
+    def rising(values):
+        return [] if len(set(values)) == 1 else [spearmanr(range(3), values).statistic]
+
+    rows = np.array([[[like(classes(cells[r, k, n]), classes(b[n])) for n in range(6)] for k in range(3)]
+                     for r in range(3)])  # fmt: skip
+    begins = cells < ONSETS
+    columns = np.array([[[like(begins[r, k, n] * 1.0, (b[n] < ONSETS) * 1.0) for n in range(6)] for k in range(3)]
+                        for r in range(3)])  # fmt: skip
+    down = [s for n in range(6) for k in range(3) for s in rising(rows[:, k, n].tolist())]
+    right = [s for n in range(6) for r in range(3) for s in rising(columns[r, :, n].tolist())]
+    assert found["rows"].mean == pytest.approx(np.mean(down))
+    assert found["columns"].mean == pytest.approx(np.mean(right))
+    np.testing.assert_allclose(found["rows_mean"], [rows[r].mean() for r in range(3)], atol=1e-4)
+    np.testing.assert_allclose(found["columns_mean"], [columns[:, k].mean() for k in range(3)], atol=1e-4)
+    apart = {}
+    for (r, k), (s, m) in combinations(product(range(3), repeat=2), 2):
+        far = [1 - step_accuracy(cells[r, k, n][None], cells[s, m, n][None])[0] for n in range(6)]
+        apart.setdefault(abs(r - s) + abs(k - m), []).append(np.mean(far))
+    assert found["apart"] == {str(d): pytest.approx(np.mean(far), abs=1e-4) for d, far in apart.items()}
+    assert found["corners"] is True
+
+
+def test_corners_that_are_not_a_and_b_are_told(singer, clips, monkeypatch):
+    exact = blend.interpolate(singer, clips[:6], clips[6:], 5, 5, "knob")
+    for corner in ((0, 0), (4, 4)):
+        cells = exact.copy()
+        cells[corner][3, 16] ^= 1
+        monkeypatch.setattr(blend, "interpolate", lambda *a, cells=cells: cells)
+        assert melody_evaluation.grid(singer, clips, "knob")["corners"] is False
+
+
 def test_the_grid_s_figures(singer, clips):
     found = melody_evaluation.grid(singer, clips, "knob")
     assert found["corners"] is True
@@ -174,6 +252,8 @@ def test_everything_at_once(singer, melodies):
     figures = melody_evaluation.evaluate(singer, melodies, count=4, progress=lambda *at: told.append(at))
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert (figures["model"], figures["data"], figures["clips"], figures["seed"]) == ("by hand", melodies.hash, 4, 0)
+    unknown = Figure.of(np.array([np.nan]))
+    assert melody_evaluation.as_dict({"a": {"b": unknown}}) == {"a": {"b": dict.fromkeys(("mean", "low", "high"))}}
     said = json.loads(json.dumps(melody_evaluation.as_dict(figures)))
     assert said["knob"]["pitch"]["onset_f1"] == {"mean": 1, "low": 1, "high": 1}
     assert said["paper"]["grid"]["corners"] is True

@@ -1,6 +1,7 @@
 """The study of the NIME paper from model folders and runs: groups, principal components, figures."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -77,6 +78,11 @@ def test_all_pairs_that_stay_when_transposed(monkeypatch):
     for name in ("pitch", "rhythm", "own"):
         inspection.whole_notes_for(name, (40, 96))
     assert asked == [(40, 84), (40, 96), (40, 96)]
+    asked.clear()
+    for pitches in ((60, 66), (60, 58), (120, 127)):  # data of narrow range: an octave and a semitone
+        inspection.whole_notes_for("pitch", pitches)
+        inspection.whole_notes_for("rhythm", pitches)
+    assert asked == [(60, 61), (60, 73), (60, 61), (60, 73), (114, 115), (114, 127)]
 
 
 # Inspecting
@@ -156,6 +162,19 @@ def test_several_models_together(songbirds):
     assert len(lines) == 3
 
 
+def test_data_that_are_gone_are_asked_for(bird, melodies, tmp_path, monkeypatch):
+    known = melody_study.space
+    monkeypatch.setattr(melody_study, "space", lambda model: replace(known(model), data=str(tmp_path / "gone")))
+    for look in (
+        lambda data: melody_study.inspect(bird, data=data, clips="real"),
+        lambda data: melody_study.inspect(bird, data=data, basis="pca"),
+        lambda data: melody_study.pca(bird, data, tmp_path / "out"),
+    ):
+        with pytest.raises(FadernetsError, match=r"^plain: the data that it learned from, .*gone, are not here; give"):
+            look(None)
+        look(melodies.folder)
+
+
 # Figures 2 and 5 to 9
 
 
@@ -169,6 +188,23 @@ def test_figure_2(bird, melodies, tmp_path):
     np.testing.assert_allclose(said["variances"], variances, atol=1e-5)
     assert (said["clips"], said["components"]) == (120, 8)
     assert said["for_99_percent"] == made["for_99_percent"] == inspection.components_for(variances)
+
+
+def test_no_more_clips_are_encoded_at_once_than_memory_holds(bird, melodies, tmp_path, monkeypatch):
+    sizes, known = [], melody_study.space
+
+    def counted(model):
+        where = known(model)
+        return replace(where, encode=lambda clips: sizes.append(len(clips)) or where.encode(clips))
+
+    monkeypatch.setattr(melody_study, "space", counted)
+    monkeypatch.setattr(inspection, "BATCH", 50)
+    melody_study.pca(bird, None, tmp_path / "out")
+    assert sizes == [50, 50, 20]
+    sizes.clear()
+    melody_study.inspect(bird, basis="pca")
+    assert max(sizes) == 50
+    assert sizes[:3] == [50, 50, 20]
 
 
 def test_figures_5_to_9(songbirds, tmp_path):

@@ -200,6 +200,13 @@ def test_the_changes_of_dimensions(tmp_path):
     plots.dimensions([0], {"1": [0.0]}, [tmp_path / "one.png"], **look)  # one amount of one dimension
 
 
+def test_a_name_of_the_user_s_is_no_formula(tmp_path):
+    plots.dimensions([0], {"1": [0.1]}, [tmp_path / "a.svg"], title="$\\frac$", legend="amount", threshold=0.05)
+    plots.variances([1.0, 0.5], 2, [tmp_path / "b.svg"], title="$x$ and $y")
+    assert "$\\frac$" in words(tmp_path / "a.svg")
+    assert "$x$ and $y" in words(tmp_path / "b.svg")
+
+
 def test_the_variances_of_components(tmp_path):
     paths = [tmp_path / f"a.{kind}" for kind in ("png", "svg")]
     values = [9.0, 4.0, 1.0, 0.1]

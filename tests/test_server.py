@@ -559,6 +559,21 @@ def test_no_name_leads_out(client, song, piece, name):
     assert ".." not in file.headers["content-disposition"]
 
 
+@pytest.mark.parametrize("model", ["none", "..%2fpop-lieder", "%2fetc%2fpasswd", "..", "%00"])
+def test_no_model_leads_out(served, model):
+    for path in (f"/api/inspect/{model}", f"/api/map/{model}"):
+        head = f"GET {path} HTTP/1.1\r\nHost: {served.host}\r\nConnection: close\r\n\r\n"
+        found = served.raw(head.encode())
+        assert found.split()[1] in (b"400", b"404")
+        assert list(json.loads(found.partition(b"\r\n\r\n")[2])) == ["seq", "error"]
+
+
+def test_wrong_places_of_the_map(client):
+    failed(client.get("/api/map/pop-lieder", params={"method": "umap"}), 422, "method")
+    failed(client.post("/api/map/decode", json={"surprise": 1}), 422)
+    failed(client.post("/api/map/decode", content=b"null", headers={"content-type": "application/json"}), 422)
+
+
 def test_names_are_no_longer_than_may_be(client, song):
     failed(client.post("/api/pieces", params={"name": "x" * 201}, content=song(4)), 422, "name")
     failed(client.get("/api/pieces/k545/melody", params={"track": "x" * 201}), 422, "track")

@@ -306,7 +306,7 @@ def test_a_track_without_notes_is_passed_over():
         tunes.read(piece, 0)
 
 
-@pytest.mark.parametrize("wanted", ["0", "2", "4", "-1", "flute", "", "²"])
+@pytest.mark.parametrize("wanted", ["0", "2", "4", "-1", "flute", "", "²", "9" * 5000])
 def test_a_track_that_is_not_there_is_refused_with_those_that_are(wanted):
     piece = make_piece(*[scale(4)] * 3, names=("Piano", "kit", "Voice"), drums=(1,))
     with pytest.raises(FadernetsError) as caught:

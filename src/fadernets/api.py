@@ -197,6 +197,13 @@ class Failed(BaseModel):
     error: str
 
 
+class PortMessage(Asked):
+    """For the port that --midi-port opened: [seconds from now, bytes] each; `silence` ends all that sounds."""
+
+    messages: list[tuple[Finite, list[int]]] = Field(default_factory=list, max_length=512)
+    silence: bool = False
+
+
 class RenderAsked(EditAsked):
     format: Literal["midi", "musicxml", "wav", "json"] = "midi"
 
@@ -284,6 +291,7 @@ class Group(BaseModel):
     """What one augmentation moves."""
 
     name: str
+    unit: str
     amounts: list[float]
     change: list[list[float]]  # [amounts][dimensions] mean delta z
     dimensions: list[int]  # the significant ones
@@ -299,33 +307,36 @@ class Inspected(BaseModel):
 
 
 class Point(BaseModel):
-    piece: str
+    """A segment on the map."""
+
     title: str
-    index: int
     bar: int
     x: float
     y: float
+    values: dict[str, float | None]
 
 
 class MapInfo(BaseModel):
-    """Segments' codes on a plane. x, y are the first two principal components, or t-SNE's."""
+    """Segments' codes on a plane: of principal components, or of t-SNE."""
 
     method: Literal["pca", "tsne"]
+    methods: list[Literal["pca", "tsne"]]  # what there is
     explained: list[float]  # share of the variance of each axis; of t-SNE none
     points: list[Point]
 
 
 class DecodeAsked(Asked):
-    """A point of the plane, near a segment whose code it is taken from."""
+    """A place of the plane of principal components, and the segment whose code is moved there."""
 
-    piece: Name
+    model: Name = "pop-lieder"
     index: int = Field(ge=0)
     x: Finite
     y: Finite
-    model: Name = "pop-lieder"
 
 
-class Decoded(BaseModel):
-    notes: Notes
+class Heard(BaseModel):
+    """Four quarter-beats of music, `tpq` ticks each."""
+
     tpq: int
-    values: dict[str, Value]
+    notes: Notes
+    values: dict[str, float | None]

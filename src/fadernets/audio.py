@@ -1,4 +1,5 @@
-"""MIDI file -> WAV file, played on the bundled piano: `render` writes it, `level` measures one.
+"""MIDI file -> WAV file, played on the bundled piano: `render` writes it, `level` measures one, `match` makes several
+equally loud.
 
 The synthesiser (midirenderer) plays SoundFonts at 48 kHz, stereo, 16 bit; the bundled one holds a single
 piano. So what it is given is a copy of the MIDI file with nothing in it but what a piano can do: notes,
@@ -10,7 +11,8 @@ Loudness: every rendering gets the same `GAIN`, so that two of them can be compa
 peak would then pass `CEILING`, or stay below `QUIET`, is the rendering scaled to put its peak at
 `CEILING`.
 
-Units: seconds, decibels relative to full scale (dBFS); waves are float32 in -1..1, shape (2, frames).
+Units: seconds, decibels relative to full scale (dBFS), loudness units (LUFS, ITU-R BS.1770-4); waves are float32
+in -1..1, shape (2, frames).
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from __future__ import annotations
 import io
 import math
 import wave
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -41,6 +44,9 @@ DRUMS = 9  # channel 10, counted from 0
 CONTROLS = frozenset({6, 7, 10, 11, 38, 64, 66, 67, 100, 101})
 VOLUME, DEFAULT_VOLUME, SUSTAIN, ALL_NOTES_OFF = 7, 100, 64, 123
 HEADROOM = (1.0, 0.5, 0.25, 0.125)  # channel volumes tried until the synthesiser itself no longer clips
+BLOCK, HOP = 0.4, 0.1  # seconds: what loudness is measured over, and how far apart
+FLOOR, GATE = -70.0, -10.0  # LUFS, LU: a block below the floor, or so far below the others' mean, does not count
+LOUD = -16.0  # LUFS: what `match` brings files to where their peaks allow it
 TAPS = 48  # input frames on each side that the resampler looks at
 
 
@@ -77,6 +83,53 @@ def level(wav: Path) -> Level:
     peak = float(np.abs(sound).max(initial=0.0))
     rms = math.sqrt(float(np.mean(np.square(sound, dtype=np.float64)))) if sound.size else 0.0
     return Level(_decibels(peak), _decibels(rms), sound.shape[1] / rate)
+
+
+def loudness(wav: Path) -> float:
+    """Integrated loudness of a 16-bit WAV file in LUFS (ITU-R BS.1770-4: K-weighting, gated); silence is -inf."""
+    try:
+        sound, rate = _read_wav(Path(wav).read_bytes())
+    except (OSError, EOFError, wave.Error) as error:
+        raise AudioError(f"{wav}: no WAV file that can be read ({error})") from error
+    size, hop = round(BLOCK * rate), round(HOP * rate)
+    short = max(size - sound.shape[1], 0)
+    blocks = np.lib.stride_tricks.sliding_window_view(np.pad(sound, ((0, 0), (0, short))), size, axis=1)[:, ::hop]
+    weights = _k_weights(np.fft.rfftfreq(2 * size, 1 / rate))
+    power = np.empty(blocks.shape[1])  # [blocks] mean square, both channels together
+    for i in range(blocks.shape[1]):
+        spectrum = np.abs(np.fft.rfft(blocks[:, i], 2 * size)) ** 2  # padded with zeros: the filter's tail counts
+        spectrum[:, 1:-1] *= 2
+        power[i] = float((spectrum * weights).sum()) / (2 * size * size)
+    heard = power[power > _power(FLOOR)]
+    if not len(heard):
+        return -math.inf
+    heard = heard[heard > heard.mean() * 10 ** (GATE / 10)]
+    return -0.691 + 10 * math.log10(float(heard.mean()))
+
+
+def match(wavs: Sequence[Path]) -> float:
+    """Bring WAV files to one loudness, in place, and return it in LUFS: `LOUD`, or less where a peak would pass
+    `CEILING`. Silent files stay; -inf where all are."""
+    levels = [(Path(wav), loudness(wav), level(wav).peak) for wav in wavs]
+    heard = [row for row in levels if row[1] > -math.inf]
+    target = min([LOUD, *(loud + CEILING - peak for _, loud, peak in heard)]) if heard else -math.inf
+    for wav, loud, _ in heard:
+        sound, rate = _read_wav(wav.read_bytes())
+        write_atomic(wav, _wav_bytes(sound * np.float32(10 ** ((target - loud) / 20)), rate))
+    return target
+
+
+def _k_weights(frequencies: np.ndarray) -> np.ndarray:
+    """The power gain of BS.1770's two filters (given there for 48 kHz) at these frequencies in Hz."""
+    z = np.exp(-2j * np.pi * frequencies / SYNTH_RATE)
+    shelf = np.polyval((1.19839281085285, -2.69169618940638, 1.53512485958697), z)
+    shelf /= np.polyval((0.73248077421585, -1.69065929318241, 1), z)
+    high_pass = np.polyval((1, -2, 1), z) / np.polyval((0.99007225036621, -1.99004745483398, 1), z)
+    return np.asarray(np.abs(shelf * high_pass) ** 2)
+
+
+def _power(lufs: float) -> float:
+    return float(10 ** ((lufs + 0.691) / 10))
 
 
 def _decibels(amplitude: float) -> float:

@@ -7,6 +7,7 @@ between the two codes' groups. Top left is A itself, bottom right B. R rows, K c
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -177,11 +178,11 @@ def _read(path: Path, track: str | None, option: str, regrid: bool, warnings: li
     if first or last + 1 < len(tune.at):
         warnings.append(f"{path.name}: empty bars before and behind the melody are left out")
     tune = replace(tune, at=used)
-    steps, onset = used.ravel(), tune.placed.onset
+    steps, onset = np.maximum.accumulate(used.ravel()), tune.placed.onset  # behind the end: as at the end
     later = np.minimum(np.searchsorted(onset, steps), len(onset) - 1)
     earlier = np.maximum(later - 1, 0)
     nearest = np.where(steps - onset[earlier] <= np.abs(onset[later] - steps), earlier, later)
-    ticks = tune.windows.step_ticks(np.maximum.accumulate(steps))  # behind the end: as at the end
+    ticks = tune.windows.step_ticks(steps)
     at = np.searchsorted(piece.tempo.ticks, ticks, side="right") - 1
     loud = tune.piece.notes["velocity"][nearest].astype(float)
     return Side(path.name, tune, tune.clips, loud, piece.tempo.micros[at].astype(float))
@@ -245,10 +246,15 @@ def write(blended: Blend, out: Path) -> dict[str, Any]:
     files: dict[str, bytes] = {}
     sheet: list[tuple[str, NDArray]] = []
     together: list[NDArray] = []
+    measured: dict[str, list[list[float | None]]] = {"pitch": [], "onsets": []}  # of the notes that are written
     tempos: list[tuple[int, int]] = []
     for i in range(rows):
+        for of_row in measured.values():
+            of_row.append([])
         for j in range(columns):
             notes = notes_of(blended, i, j)
+            measured["pitch"][i].append(number(notes["pitch"].mean()) if len(notes) else None)
+            measured["onsets"][i].append(len(notes))
             share = (i + j) / (rows + columns - 2)
             micros = np.round(blended.a.tempo * (1 - share) + blended.b.tempo * share).astype(int)
             new = np.flatnonzero(np.diff(micros, prepend=0))
@@ -268,7 +274,7 @@ def write(blended: Blend, out: Path) -> dict[str, Any]:
         for name, data in files.items():
             write_atomic(out / name, data)
         for old in out.glob("cell-*-*.mid"):
-            if old.name not in files:
+            if re.fullmatch(r"cell-\d+-\d+\.mid", old.name) and old.name not in files and old.is_file():
                 old.unlink()
     except OSError as error:
         raise FadernetsError(f"{out}: cannot be written ({error.strerror})") from None
@@ -277,8 +283,7 @@ def write(blended: Blend, out: Path) -> dict[str, Any]:
         "columns": columns,
         "clips": clips,
         "files": [*files, "grid.png"],
-        "pitch": [[number(melody.mean_pitch(cell.reshape(-1))) for cell in row] for row in blended.cells],
-        "onsets": [[int(melody.onsets(cell.reshape(-1))) for cell in row] for row in blended.cells],
+        **measured,
         "warnings": blended.warnings,
     }
 

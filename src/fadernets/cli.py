@@ -7,15 +7,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fadernets import __version__, cli_melody, cli_studio
-from fadernets.console import Parser, check_faithfulness, check_output, progress, warn
+from fadernets import __version__, cli_listen, cli_melody, cli_studio
+from fadernets.console import (
+    Parser,
+    check_faithfulness,
+    check_output,
+    progress,
+    read_number,
+    read_preset,
+    read_seed,
+    warn,
+)
 from fadernets.errors import FadernetsError
 
 if TYPE_CHECKING:
@@ -69,7 +77,9 @@ def _parser() -> Parser:
         command: Parser = commands.add_parser(name, help=summary, description=summary, **more)
         command.set_defaults(run=run)
         command.add_argument("--json", action="store_true", help="print JSON for machines")
-        command.add_argument("--seed", type=_seed, default=0, metavar="N", help="seed of anything random (default 0)")
+        command.add_argument(
+            "--seed", type=read_seed, default=0, metavar="N", help="seed of anything random (default 0)"
+        )
         return command
 
     apply = add(
@@ -158,6 +168,7 @@ def _parser() -> Parser:
 
     cli_melody.register(add)
     cli_studio.register(add)
+    cli_listen.register(add)
 
     demo = add("demo", _demo, "Edit the bundled piece four ways: MIDI, WAV and pictures.")
     demo.add_argument("out", type=Path, nargs="?", default=Path("demo"), metavar="FOLDER")
@@ -260,9 +271,9 @@ def _parser() -> Parser:
         "plot",
         _plot,
         "Draw figures of trained runs: latents (Figures 3 and 4), transfer (Figure 5), labels; of a melody model pca "
-        "(Figure 2) and theme (Figures 5 to 9).",
+        "(Figure 2) and theme (Figures 5 to 9); of a model folder map, the t-SNE that the studio shows with --data.",
     )
-    plot.add_argument("figure", choices=("latents", "transfer", "labels", "pca", "theme"))
+    plot.add_argument("figure", choices=("latents", "transfer", "labels", "pca", "theme", "map"))
     plot.add_argument("run_folders", type=Path, nargs="+", metavar="RUN", help="several for labels: one a label share")
     plot.add_argument("--out", type=Path, metavar="FOLDER", help="default: the (first) run's folder")
     plot.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default cpu")
@@ -270,13 +281,6 @@ def _parser() -> Parser:
     plot.add_argument("--beside", type=Path, metavar="RUN", help="latents: another run for Figure 4's right side")
     plot.add_argument("--segments", type=int, default=3000, metavar="N", help="latents: held-out segments drawn (3000)")
     return parser
-
-
-def _seed(text: str) -> int:
-    """A number that every generator takes as a seed."""
-    if not text.isdecimal() or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 0 to {2**32 - 1}")
-    return int(text)
 
 
 def _add_piece_options(command: Parser) -> None:
@@ -349,16 +353,6 @@ def read_own_attributes(path: Path | None) -> None:
         raise FadernetsError(f"--attributes {path}: {type(error).__name__}: {error}") from None
 
 
-def read_number(text: str, where: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise FadernetsError(f"{where}: {text!r} is not a number") from None
-    if not math.isfinite(value):
-        raise FadernetsError(f"{where}: {text!r} is not a finite number")
-    return value
-
-
 def read_bars(text: str | None) -> list[tuple[int, int]] | None:
     """`5-12`, `7`, `1-4,9-12` -> inclusive ranges. Raises FadernetsError."""
     if text is None:
@@ -375,16 +369,6 @@ def read_bars(text: str | None) -> list[tuple[int, int]] | None:
             raise FadernetsError(f"--bars {text}: bars count from 1, the first not behind the last")
         ranges.append((a, b))
     return ranges
-
-
-def read_preset(text: str | None) -> tuple[str, float]:
-    """`arousal=1` -> ("arousal", 1.0); ("", 0.0) for none. Raises FadernetsError."""
-    if text is None:
-        return "", 0.0
-    name, equals, value = text.rpartition("=")
-    if not equals or not name.strip():
-        raise FadernetsError(f"--preset {text}: expected NAME=AMOUNT, such as arousal=1 or mine.json=-0.5")
-    return name.strip(), read_number(value, f"--preset {text}")
 
 
 def read_names(text: str | None, option: str) -> frozenset[str]:
@@ -815,6 +799,10 @@ def _plot(options: argparse.Namespace) -> None:
         raise FadernetsError(f"plot {options.figure}: takes one run, not {len(options.run_folders)}; see --beside")
     if options.figure in ("pca", "theme"):
         made = cli_melody.plot(options.figure, str(run), options.data, options.out, options.seed)
+        print(json.dumps(made) if options.json else "\n".join(made["files"]))
+        return
+    if options.figure == "map":
+        made = cli_studio.plot(str(run), options.data, options.seed)
         print(json.dumps(made) if options.json else "\n".join(made["files"]))
         return
     out, data, device = options.out or run, options.data or _data_of(run), options.device

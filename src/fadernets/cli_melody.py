@@ -133,6 +133,8 @@ def _inspect(options: argparse.Namespace) -> None:
     own = inspection.own_augmentation(options.augmentation) if options.augmentation else None
     if options.threshold is not None:
         _check_number("threshold", options.threshold)
+        if options.threshold < 0:
+            raise FadernetsError(f"--threshold {options.threshold:g}: must be at least 0")
     if options.top is not None and options.top < 1:
         raise FadernetsError(f"--top {options.top}: must be at least 1")
     if options.top is not None and options.threshold is not None:
@@ -147,14 +149,14 @@ def _inspect(options: argparse.Namespace) -> None:
             top=options.top,
             pitches=read_pitches(options.pitches),
             own=own,
-            out=options.out
-            if len(options.models) == 1
-            else options.out and options.out / f"{i + 1}-{Path(model).name}",
             seed=options.seed,
             progress=progress("augmentations"),
         )
-        for i, model in enumerate(options.models)
+        for model in options.models
     ]
+    if options.out is not None:  # once all are found: nothing is written of some where another cannot be read
+        for i, (model, its) in enumerate(zip(options.models, found, strict=True)):
+            melody_study.draw(its, options.out / f"{i + 1}-{Path(model).name}" if len(found) > 1 else options.out)
     together = melody_study.stability(found) if len(found) > 1 else None
     if options.json:
         one = found[0].as_dict()

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from fadernets.console import Parser
 from fadernets.errors import FadernetsError
@@ -30,13 +31,15 @@ def register(add: Callable[..., Parser]) -> None:
     studio.add_argument(
         "--model", type=Path, action="append", default=[], metavar="FOLDER", help="offer a model of yours; repeatable"
     )
+    studio.add_argument("--data", type=Path, metavar="DATA", help="a data set whose segments the map shows")
+    studio.add_argument("--midi-port", metavar="NAME", help="open a virtual MIDI port, for a DAW to listen to")
     studio.add_argument("--no-browser", action="store_true", help="do not open the page")
 
 
 def _studio(options: argparse.Namespace) -> None:
     import uvicorn
 
-    from fadernets import server
+    from fadernets import latent_map, midi_port, server
     from fadernets.engine import Engine, described
     from fadernets.melody_engine import MelodyEngine
     from fadernets.studio import Studio
@@ -46,6 +49,8 @@ def _studio(options: argparse.Namespace) -> None:
         with described(folder) as (found, info):
             (MelodyEngine if info.get("codec") == "melody" else Engine).open(found).load()  # or raise here
             models[found.resolve().name] = found
+    if options.data is not None:
+        latent_map.check(options.data)
     host = (options.host or "127.0.0.1").lower()
     open_to_all = not server.is_loopback(host)
     token = secrets.token_urlsafe(16) if open_to_all else None
@@ -55,7 +60,10 @@ def _studio(options: argparse.Namespace) -> None:
     shown = _names()[0] if host in ("0.0.0.0", "::") else host
     shown = f"[{shown}]" if ":" in shown else shown
     address = f"http://{shown}:{port}/" + (f"?token={token}" if token else "")
-    app = server.create(Studio(models), hosts=names, token=token)
+    studio = Studio(models, data=options.data)
+    if options.midi_port:
+        studio.port = midi_port.open_virtual(options.midi_port)
+    app = server.create(studio, hosts=names, token=token)
     config = uvicorn.Config(app, log_level="warning", access_log=False, ws_max_size=2**20, timeout_graceful_shutdown=2)
     try:
         print(f"fadernets studio: {address}  (Ctrl-C ends it)", flush=True)
@@ -66,6 +74,19 @@ def _studio(options: argparse.Namespace) -> None:
         uvicorn.Server(config).run(sockets=[listener])
     except KeyboardInterrupt:
         sys.exit(0)
+    finally:
+        if studio.port is not None:
+            studio.port.close()
+
+
+def plot(model: str, data: Path | None, seed: int) -> dict[str, Any]:
+    """`fadernets plot map`: the file that was written, beside the data set."""
+    from fadernets import latent_map
+    from fadernets.engine import Engine
+
+    engine = Engine.open(model)
+    folder = data or Path(engine.info["recipe"]["data"])
+    return {"files": [str(latent_map.write_tsne(folder, engine, seed))]}
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,8 +1,9 @@
-"""What every command shares: a parser with errors of one line, checks before any work, warnings, progress."""
+"""What commands share: a parser with errors of one line, values read, checks before any work, warnings, progress."""
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -16,16 +17,18 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
+        """Say it in one line and exit with 2."""
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
 
 def check_faithfulness(value: float) -> None:
+    """Raises FadernetsError for a share that lies outside 0..1, nan among them."""
     if not 0 <= value <= 1:
         raise FadernetsError(f"--faithfulness {value:g}: must lie in 0..1")
 
 
 def check_output(path: Path) -> None:
-    """Refuse, before any work, a file that could not be written."""
+    """Refuse, before any work, a file that could not be written. Raises FadernetsError."""
     if path.is_dir():
         raise FadernetsError(f"{path}: is a folder; name a file")
     if path.exists() and not path.is_file():
@@ -36,7 +39,35 @@ def check_output(path: Path) -> None:
         raise FadernetsError(f"{path}: its folder {path.parent} cannot be written to")
 
 
+def read_seed(text: str) -> int:
+    """A number that every generator takes as a seed."""
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 0 to {2**32 - 1}")
+    return int(text)
+
+
+def read_number(text: str, where: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise FadernetsError(f"{where}: {text!r} is not a number") from None
+    if not math.isfinite(value):
+        raise FadernetsError(f"{where}: {text!r} is not a finite number")
+    return value
+
+
+def read_preset(text: str | None) -> tuple[str, float]:
+    """`arousal=1` -> ("arousal", 1.0); ("", 0.0) for none. Raises FadernetsError."""
+    if text is None:
+        return "", 0.0
+    name, equals, value = text.rpartition("=")
+    if not equals or not name.strip():
+        raise FadernetsError(f"--preset {text}: expected NAME=AMOUNT, such as arousal=1 or mine.json=-0.5")
+    return name.strip(), read_number(value, f"--preset {text}")
+
+
 def warn(warnings: list[str]) -> None:
+    """A line each on standard error."""
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +57,27 @@ class Decoded:
     probabilities: Planes  # [B, 16, 176] of onset and hold, given the steps that it fed back
 
 
-class Engine:
+class Sessions:
+    """A model folder's two graphs, each opened when first needed."""
+
+    folder: Path
+    info: dict[str, Any]  # model.json
+
+    @cached_property
+    def _encoder(self) -> Any:
+        return open_session(self.folder, "encoder", self.info["sha256"])
+
+    @cached_property
+    def _decoder(self) -> Any:
+        return open_session(self.folder, "decoder", self.info["sha256"])
+
+    def load(self) -> Self:
+        """Open both sessions now."""
+        _ = self._encoder, self._decoder
+        return self
+
+
+class Engine(Sessions):
     """A model, ready to encode and decode on one core."""
 
     def __init__(self, folder: Path, info: dict[str, Any]) -> None:
@@ -88,19 +108,6 @@ class Engine:
             if missing:
                 raise ModelError(f"{folder}: has no curve for {', '.join(sorted(missing))}; export it again")
             return cls(folder, info)
-
-    @cached_property
-    def _encoder(self) -> Any:
-        return open_session(self.folder, "encoder", self.info["sha256"])
-
-    @cached_property
-    def _decoder(self) -> Any:
-        return open_session(self.folder, "decoder", self.info["sha256"])
-
-    def load(self) -> Engine:
-        """Open both sessions now."""
-        _ = self._encoder, self._decoder
-        return self
 
     def encode(self, cells: Cells) -> Codes:
         """Cells [S, 16, 88] -> posterior means."""

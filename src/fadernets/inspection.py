@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from fadernets.grid import LOW, PITCHES
 Floats = NDArray[np.float64]
 Encode = Callable[[NDArray[np.uint8]], NDArray[np.floating]]  # clips [N, ...] -> codes [N, Z]
 BATCH = 64  # clips at once: the encoder is fastest with few
+LONGEST = 200  # bytes of an augmentation's name
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Group:
     clips: int
 
     def as_dict(self) -> dict[str, Any]:
+        """What a report says of it; `largest` [A, K] is the mean delta z of each amount in the group's dimensions."""
         named = ("name", "unit", "threshold", "linearity", "energy", "explained", "clips")
         found = {name: getattr(self, name) for name in named}
         found["amounts"] = list(self.amounts)
@@ -68,11 +71,11 @@ def deltas(encode: Encode, clips: NDArray[np.uint8], augmentation: Augmentation)
 
     Raises FadernetsError for a function that does not fit.
     """
-    codes = _encoded(encode, clips)
+    codes = encoded(encode, clips)
     moved, scale = [], []
     for amount in augmentation.amounts:
         after = changed(clips, augmentation, amount)
-        moved.append(_encoded(encode, after) - codes)
+        moved.append(encoded(encode, after) - codes)
         far = np.full(len(clips), amount) if augmentation.far is None else augmentation.far(clips, after)
         scale.append(np.nan_to_num(far))
     return np.stack(moved), np.stack(scale)
@@ -82,7 +85,7 @@ def changed(clips: NDArray[np.uint8], augmentation: Augmentation, amount: float)
     """The clips under one amount. Raises FadernetsError where a user's function fails."""
     try:
         found = np.asarray(augmentation.change(clips.copy(), amount))  # a copy: it may change what it is given
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise FadernetsError(f"augmentation {augmentation.name}: {type(error).__name__}: {error}") from error
     if found.shape != clips.shape or found.dtype.kind not in "buif":
         raise FadernetsError(
@@ -93,10 +96,15 @@ def changed(clips: NDArray[np.uint8], augmentation: Augmentation, amount: float)
             f"augmentation {augmentation.name}: gave {found.min():g}..{found.max():g}; 0..{augmentation.highest} are "
             "what a clip can hold"
         )
+    if (found % 1).any():
+        raise FadernetsError(
+            f"augmentation {augmentation.name}: gave numbers that are not whole; a clip holds whole ones"
+        )
     return found.astype(clips.dtype)
 
 
-def _encoded(encode: Encode, clips: NDArray[np.uint8]) -> Floats:
+def encoded(encode: Encode, clips: NDArray[np.uint8]) -> Floats:
+    """[N, Z] the codes of any number of clips, in batches: of all at once an encoder takes gigabytes."""
     parts = [encode(clips[a : a + BATCH]) for a in range(0, len(clips), BATCH)]
     return np.concatenate(parts).astype(np.float64)
 
@@ -171,7 +179,8 @@ def split_threshold(strength: Floats) -> float:
 
 
 def regress(moved: Floats, scale: Floats) -> Floats:
-    """[Z] the d of delta z = how far x d that leaves the least squares, of deltas [A, N, Z] that went [A, N] far."""
+    """[Z] the d of delta z = how far x d that leaves the least squares, of deltas [A, N, Z] that went [A, N] far: the
+    direction that the paper leaves to future work, in change of z by a unit."""
     return np.asarray(np.einsum("an,anz->z", scale, moved) / max(np.square(scale).sum(), 1e-12))
 
 
@@ -190,19 +199,20 @@ def _linearity(mean: Floats, scale: Floats) -> float:
 
 
 def overlap(a: Group, b: Group) -> list[int]:
-    """The dimensions that two groups share, in order."""
+    """The dimensions that two groups share, in order (Section 3.5)."""
     return sorted(set(a.dimensions.tolist()) & set(b.dimensions.tolist()))
 
 
 def principal(codes: NDArray[np.floating]) -> tuple[Floats, Floats]:
-    """[Z, Z] the principal components of codes [N, Z] as orthonormal rows, and [Z] their variances, largest first."""
+    """[Z, Z] the principal components of codes [N, Z] as orthonormal rows, and [Z] their variances, largest first
+    (Section 3.1)."""
     centred = np.asarray(codes, np.float64) - np.mean(codes, axis=0, dtype=np.float64)
     values, vectors = np.linalg.eigh(centred.T @ centred / max(len(codes) - 1, 1))
     return vectors[:, ::-1].T, np.maximum(values[::-1], 0.0)
 
 
 def components_for(variances: Floats, share: float = 0.99) -> int:
-    """How many components hold this share of the variance."""
+    """How many components hold this share of the variance, of variances [Z] largest first (Section 3.1)."""
     return int(np.searchsorted(np.cumsum(variances) / variances.sum(), share - 1e-12) + 1)
 
 
@@ -218,9 +228,13 @@ def whole_notes(low: int, high: int) -> melody.States:
 
 
 def whole_notes_for(augmentation: str, pitches: tuple[int, int]) -> melody.States:
-    """All pairs of two whole notes of these pitches; those that are transposed stay among them."""
+    """[N, 32] all pairs of two whole notes of these pitches; those that are transposed stay among them. Pitches that
+    leave no two to transpose are taken as an octave and a semitone."""
     low, high = pitches
-    return whole_notes(low, high - (int(max(SEMITONES)) if augmentation == "pitch" else 0))
+    up = int(max(SEMITONES))
+    low = min(low, melody.ONSETS - 2 - up)
+    high = max(high, low + up + 1)
+    return whole_notes(low, high - (up if augmentation == "pitch" else 0))
 
 
 def transpose_cells(cells: NDArray[np.uint8], semitones: float) -> NDArray[np.uint8]:
@@ -285,7 +299,7 @@ AUGMENTATIONS: dict[str, dict[str, Augmentation]] = {  # codec -> name -> row
 }
 
 
-def own_augmentation(path: Any) -> Augmentation:
+def own_augmentation(path: Path) -> Augmentation:
     """The `augment(clips, amount)` of a Python file, with its AMOUNTS (1 unless given) and NAME.
 
     Raises FadernetsError.
@@ -306,4 +320,7 @@ def own_augmentation(path: Any) -> Augmentation:
         amounts = ()
     if not amounts or not all(np.isfinite(a) and a for a in amounts):
         raise FadernetsError(f"{path}: AMOUNTS are numbers other than 0, such as (1, 2, 4)")
-    return Augmentation(str(found.get("NAME", path.stem)), found["augment"], tuple(amounts), "amount")
+    name = str(found.get("NAME", path.stem))
+    if not name.strip() or not name.isprintable() or Path(name).name != name or len(name.encode()) > LONGEST:
+        raise FadernetsError(f"{path}: NAME {name!r} must serve in a file's name: 1..{LONGEST} bytes and no '/'")
+    return Augmentation(name, found["augment"], tuple(amounts), "amount")

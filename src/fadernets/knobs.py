@@ -56,6 +56,7 @@ class Turn:
 
     @property
     def at_rest(self) -> bool:
+        """Whether nothing is asked: a melody then stays as it is, also with the paper's control."""
         return not (self.pitch or self.rhythm or self.rest)
 
 
@@ -232,8 +233,10 @@ def _land_pitch(
 ) -> None:
     """Move the notes of a clip [32] by up to FURTHEST semitones, all decided together: least score [32, 130] lost, at
     a cost of `order` wherever two neighbours no longer rise, fall or repeat as `line` [32] does between them, and
-    their mean within about `rough` semitones of what is asked."""
+    their mean within about `rough` semitones of what is asked. A clip that fell silent stays so."""
     steps = np.flatnonzero(states < ONSETS)
+    if not len(steps):
+        return
     own, trend = states[steps].astype(np.int64), np.sign(np.diff(line[steps].astype(np.int64)))
     reach = np.arange(-FURTHEST, FURTHEST + 1)
     pitches = own[:, None] + reach  # [N, K]

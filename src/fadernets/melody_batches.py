@@ -29,6 +29,7 @@ class MelodyBatch:
 
     @property
     def reconstructed(self) -> int:
+        """How many clips a step rebuilds: the loss is per one of them."""
         return len(self.inputs)
 
 
@@ -56,6 +57,7 @@ class MelodySampler:
         return max(len(self.codes) // self.batch, 1)
 
     def draw(self, step: int) -> MelodyBatch:
+        """The batch of a step: transposed by -5..6 semitones each, its first half under an augmentation as well."""
         epoch, place = divmod(step, self.batches)
         if getattr(self, "_epoch", None) != epoch:
             self._epoch = epoch

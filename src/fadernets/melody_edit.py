@@ -20,6 +20,7 @@ from fadernets.notes import Piece, Track
 from fadernets.tunes import Tune
 
 MOST_PITCH, MOST_DOUBLINGS = 48.0, 5.0
+NEAR = {"pitch": (0.5, "semitones"), "onsets": (0.5, "notes")}  # a clip that is further from what is asked is named
 Value = float | None
 
 
@@ -46,6 +47,7 @@ class MelodyReport:
     warnings: list[str]
 
     def as_dict(self) -> dict[str, Any]:
+        """Plain values: pitches as MIDI numbers, None for what is not there or was not asked."""
         return {**vars(self), "clips": [vars(clip) for clip in self.clips]}
 
 
@@ -234,8 +236,21 @@ def _report(
         "pitch": number(pitch + knobs.pitch) if knobs.pitch and pitch is not None else None,
         "onsets": number(np.sum(asked["onsets"])) if "onsets" in asked else None,
     }
-    said = vars(knobs)
-    return MelodyReport(engine.name, track, said, clips, whole, warnings)
+    return MelodyReport(engine.name, track, vars(knobs), clips, whole, [*warnings, *_misses(clips)])
+
+
+def _misses(clips: list[Clip]) -> list[str]:
+    """Asked is measured: how many clips did not come near."""
+    found = []
+    for name, (near, unit) in NEAR.items():
+        rows = [(clip.bar, clip.asked[name], clip.measured[name]) for clip in clips]
+        missed = [bar for bar, want, got in rows if want is not None and (got is None or abs(got - want) > near + 1e-6)]
+        if missed:
+            bars = ", ".join(map(str, missed[:8])) + (", ..." if len(missed) > 8 else "")
+            found.append(
+                f"{name}: clips that ended more than {near:g} {unit} from the asked: {len(missed)} (bars {bars})"
+            )
+    return found
 
 
 def _measures(clips: States) -> dict[str, NDArray[np.float64]]:

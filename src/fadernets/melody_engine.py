@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadernets import melody
-from fadernets.engine import ModelError, described, open_session
+from fadernets.engine import ModelError, Sessions, described
 from fadernets.melody import States
 
 DEFAULT_MELODY_MODEL = "melody"
@@ -20,15 +20,31 @@ Latents = NDArray[np.float32]  # [B, Z]
 
 
 def _check(info: dict[str, Any]) -> None:
-    """Raises ValueError or KeyError for knobs that do not fit the codes."""
+    """Raises ValueError, KeyError or TypeError for what does not fit the codes, or is not there."""
     z = int(info["z"])
     for name in ("pitch", "rhythm"):
         row = info["knobs"][name]
-        fits = len(row["direction"]) == z and len(row["change"]) == len(row["dimensions"])
-        if not fits or not all(0 <= d < z for d in row["dimensions"]):
+        fits = _numbers(row["direction"]).shape == (z,) and _numbers(row["change"]).shape == (len(row["dimensions"]),)
+        if not fits or not all(isinstance(d, int) and 0 <= d < z for d in row["dimensions"]):
             raise ValueError(f"the {name} knob is not one of {z} dimensions")
-    if len(info["spread"]) != z:
+        first, last = info["groups"][name] if info.get("groups") else (0, z)
+        if not 0 <= first < last <= z:
+            raise ValueError(f"the {name} group is not one of {z} dimensions")
+    if _numbers(info["spread"]).shape != (z,):
         raise ValueError(f"the spread of {len(info['spread'])} dimensions, not {z}")
+    _ = [float(info["statistics"]["pitch"][end]) for end in ("min", "max")], str(info["recipe"]["data"])
+
+
+def _numbers(values: Any) -> NDArray[np.float64]:
+    found = np.asarray(values, np.float64)
+    if not np.isfinite(found).all():
+        raise ValueError("a number is missing")
+    return found
+
+
+def whole_semitones(pitch: Mapping[str, float]) -> tuple[int, int]:
+    """The whole MIDI numbers within the `min` and `max` of a data set's mean pitches: the lowest and the highest."""
+    return math.ceil(pitch["min"]), math.floor(pitch["max"])
 
 
 @dataclass(frozen=True)
@@ -39,7 +55,7 @@ class Sung:
     log_probabilities: NDArray[np.float32]  # [B, 32, 130] of each step, given the steps that it fed back
 
 
-class MelodyEngine:
+class MelodyEngine(Sessions):
     """A MusicVAE, ready to encode and decode on one core."""
 
     def __init__(self, folder: Path, info: dict[str, Any]) -> None:
@@ -50,8 +66,7 @@ class MelodyEngine:
     @property
     def pitches(self) -> tuple[int, int]:
         """The lowest and the highest mean pitch of a clip that the model learned from, in whole semitones."""
-        row = self.info["statistics"]["pitch"]
-        return math.ceil(row["min"]), math.floor(row["max"])
+        return whole_semitones(self.info["statistics"]["pitch"])
 
     @classmethod
     def open(cls, model: str | Path = DEFAULT_MELODY_MODEL) -> MelodyEngine:
@@ -61,19 +76,6 @@ class MelodyEngine:
                 raise ModelError(f"--model {model}: a model of {info['codec']}; melodies need one such as 'melody'")
             _check(info)
             return cls(folder, info)
-
-    @cached_property
-    def _encoder(self) -> Any:
-        return open_session(self.folder, "encoder", self.info["sha256"])
-
-    @cached_property
-    def _decoder(self) -> Any:
-        return open_session(self.folder, "decoder", self.info["sha256"])
-
-    def load(self) -> MelodyEngine:
-        """Open both sessions now."""
-        _ = self._encoder, self._decoder
-        return self
 
     def encode(self, clips: States) -> Latents:
         """[B, 32] -> posterior means."""

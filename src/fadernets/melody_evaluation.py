@@ -5,6 +5,7 @@ N clips of 32 states. Means come with 95 % bootstrap intervals over the clips.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,7 @@ class Figure:
 
     @classmethod
     def of(cls, values: Floats) -> Figure:
+        """Of values [N] with those that are nan left out; nan where none is left."""
         values = values[~np.isnan(values)]
         if not len(values):
             return cls(float("nan"), float("nan"), float("nan"))
@@ -97,8 +99,7 @@ def clips_of(data: Dataset, count: int, seed: int) -> States:
     """[N, 32] clips of the test split with two notes or more. Raises FadernetsError."""
     if data.codec != "melody":
         raise FadernetsError(f"{data.folder}: holds {data.codec}; a melody model reads melodies")
-    rows = np.random.default_rng(seed).permutation(data.select(split="test"))
-    clips = melody.tidy(np.asarray(data.codes[np.sort(rows)]), held=True)
+    clips = melody.tidy(np.asarray(data.codes[np.sort(data.select(split="test"))]), held=True)
     clips = clips[np.random.default_rng(seed).permutation(len(clips))]
     clips = clips[melody.onsets(clips) > 1][:count]
     if len(clips) < 2:
@@ -275,11 +276,11 @@ def table(figures: dict[str, Any]) -> str:
 
 
 def as_dict(figures: dict[str, Any]) -> dict[str, Any]:
-    """The same for JSON."""
+    """The same for JSON, where a figure of nothing is null."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, Figure):
-            return vars(value)
+            return {name: None if math.isnan(number) else number for name, number in vars(value).items()}
         return {k: plain(v) for k, v in value.items()} if isinstance(value, dict) else value
 
     return {name: plain(value) for name, value in figures.items()}

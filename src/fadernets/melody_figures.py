@@ -49,24 +49,23 @@ def theme(engine: MelodyEngine, control: str) -> dict[str, States]:
 
 
 def draw(engine: MelodyEngine, out: Path) -> list[str]:
-    """Write theme-CONTROL.png and grid-CONTROL.png for both controls."""
-    out.mkdir(parents=True, exist_ok=True)
-    files = []
+    """Write theme-CONTROL.png and grid-CONTROL.png for both controls; return the files. Raises FadernetsError, and
+    writes nothing, for a model whose knobs leave no dimensions to compare with."""
+    sheets = {}
     for control in CONTROLS:
-        sheet = [(title, _beats(states)) for title, states in theme(engine, control).items()]
-        path = out / f"theme-{control}.png"
-        rolls.draw_grid(sheet, path, columns=2, cell=SHEET)
-        files.append(str(path))
+        each = [(title, _beats(states)) for title, states in theme(engine, control).items()]
+        sheets[out / f"theme-{control}.png"] = each, 2, SHEET
         made = blend.blend(engine, (asset(THEME), asset(OTHER)), (5, 5), control=control)
         cells = [
             (f"{i + 1}, {j + 1}", _beats(melody.tidy(made.cells[i, j, :2].reshape(-1))))
             for i in range(5)
             for j in range(5)
         ]
-        path = out / f"grid-{control}.png"
-        rolls.draw_grid(cells, path, columns=5)
-        files.append(str(path))
-    return files
+        sheets[out / f"grid-{control}.png"] = cells, 5, rolls.CELL
+    out.mkdir(parents=True, exist_ok=True)
+    for path, (drawn, columns, size) in sheets.items():
+        rolls.draw_grid(drawn, path, columns=columns, cell=size)
+    return [str(path) for path in sheets]
 
 
 def _beats(states: States) -> np.ndarray:

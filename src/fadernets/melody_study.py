@@ -69,6 +69,7 @@ def _trained(folder: Path, device: str) -> Space:
     import torch
 
     from fadernets import checkpoints
+    from fadernets.melody_engine import whole_semitones
 
     model: Any
     model, config = checkpoints.load(folder / "best" if (folder / "best" / "config.json").exists() else folder, device)
@@ -80,8 +81,7 @@ def _trained(folder: Path, device: str) -> Space:
         means = model.encode(torch.from_numpy(states.astype(np.int64)).to(device)).mean
         return np.asarray(means.cpu().numpy())
 
-    known = Dataset.open(config["recipe"]["data"]).statistics("pitch")
-    pitches = int(np.ceil(known["min"])), int(np.floor(known["max"]))
+    pitches = whole_semitones(Dataset.open(config["recipe"]["data"]).statistics("pitch"))
     return Space(folder.name, "melody", encode, str(config["recipe"]["data"]), pitches)
 
 
@@ -99,6 +99,13 @@ def clips_of(data: Path, codec: str, split: str = "test", count: int = CLIPS, se
     return np.asarray(dataset.codes[rows]) if codec == "melody" else dataset.cells(rows)
 
 
+def _learned(where: Space, data: Path | None, **which: Any) -> NDArray[np.uint8]:
+    """`clips_of` the data given, or of those that the model learned from. Raises FadernetsError."""
+    if data is None and not (Path(where.data) / "manifest.json").exists():
+        raise FadernetsError(f"{where.name}: the data that it learned from, {where.data}, are not here; give --data")
+    return clips_of(data or Path(where.data), where.codec, **which)
+
+
 @dataclass(frozen=True)
 class Inspection:
     """The groups that were found, and what they share."""
@@ -109,14 +116,17 @@ class Inspection:
 
     @property
     def shared(self) -> list[int]:
+        """The dimensions that are in both of the first two groups (Section 3.5: how apart pitch and rhythm lie)."""
         names = list(self.groups)
         return inspection.overlap(*(self.groups[name] for name in names[:2])) if len(names) > 1 else []
 
     def as_dict(self) -> dict[str, Any]:
+        """The same as plain values: what inspect.json and --json say."""
         groups = {name: group.as_dict() for name, group in self.groups.items()}
         return {"model": self.model, "clips": self.clips, "groups": groups, "shared": self.shared}
 
     def table(self) -> str:
+        """A line a group, strongest dimensions first, eight of them at most."""
         head = (
             f"{'group':<10} {'clips':>6} {'threshold':>9} {'dimensions':>10} {'of delta z':>10} {'linearity':>9} "
             f"{'explained by them':>17} {'by the direction':>16}  which"
@@ -160,10 +170,10 @@ def inspect(
     if own is not None:
         own = replace(own, highest=inspection.HIGHEST[where.codec])
     table = {own.name: own} if own is not None else AUGMENTATIONS[where.codec]
-    real = clips_of(data or Path(where.data), where.codec, seed=seed) if clips == "real" or basis == "pca" else None
+    real = _learned(where, data, seed=seed) if clips == "real" or basis == "pca" else None
     axes = None
     if basis == "pca" and real is not None:
-        axes = inspection.principal(np.asarray(where.encode(real)))[0]
+        axes = inspection.principal(inspection.encoded(where.encode, real))[0]
     groups, span = {}, pitches or where.pitches
     for done, (name, row) in enumerate(table.items()):
         seen = real if clips == "real" and real is not None else inspection.whole_notes_for(name, span)
@@ -230,8 +240,8 @@ def draw(found: Inspection, out: Path) -> list[str]:
 def pca(model: str | Path, data: Path | None, out: Path, seed: int = 0) -> dict[str, Any]:
     """Figure 2: the sorted variances of the codes' principal components, and how many hold 99 % of it."""
     where = space(model)
-    clips = clips_of(data or Path(where.data), where.codec, split="train", seed=seed)
-    _, variances = inspection.principal(np.asarray(where.encode(clips)))
+    clips = _learned(where, data, split="train", seed=seed)
+    _, variances = inspection.principal(inspection.encoded(where.encode, clips))
     count = inspection.components_for(variances, SHARE)
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / f"pca.{kind}" for kind in ("png", "svg")]

@@ -1,8 +1,9 @@
-"""Figures 3 and 4 of the ISMIR paper and the transfer curve, from arrays. A path's ending says PNG or SVG."""
+"""Figures 3, 4 and 6 of the ISMIR paper and the transfer curve, from arrays. A path's ending says PNG or SVG."""
 
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +117,7 @@ def dimensions(
     ax.set_ylim(bottom=0)
     ax.set_xlabel("latent dimension")
     ax.set_ylabel("|mean delta z|")
-    ax.set_title(title, fontsize=11)
+    ax.set_title(title, fontsize=11, parse_math=False)  # it has a name that a user gave
     ax.grid(alpha=0.3)
     ax.legend(title=legend, fontsize=8, ncols=2, frameon=False)
     _save(figure, paths)
@@ -132,10 +133,76 @@ def variances(values: Sequence[float], count: int, paths: Sequence[Path], *, tit
     ax.set_ylim(bottom=0)
     ax.set_xlabel("component")
     ax.set_ylabel("variance")
-    ax.set_title(title, fontsize=11)
+    ax.set_title(title, fontsize=11, parse_math=False)
     ax.grid(alpha=0.3)
     ax.legend(frameon=False)
     _save(figure, paths)
+
+
+def opinions(
+    heat: Sequence[Sequence[float | None]],
+    labels: tuple[Sequence[str], Sequence[str]],
+    bars: Mapping[str, Sequence[tuple[float | None, tuple[float, float] | None]]],
+    aspects: Sequence[str],
+    paths: Sequence[Path],
+    *,
+    title: str,
+) -> None:
+    """Figure 6 of the ISMIR paper. Left: shares by rows and columns of `labels`. Right: mean opinions from 1 to 5 with
+    their 95 % intervals, a group of bars an aspect, one bar a name of `bars`."""
+    figure, axes = _figure(1, 2, size=(9.2, 3.9))
+    left, right = axes[0]
+    _heat(left, heat, labels)
+    left.set_xlabel("heard")
+    left.set_ylabel("intended")
+    left.set_title("change of arousal", fontsize=11)
+    width = 0.8 / max(len(bars), 1)
+    for i, ((name, values), colour, hatch) in enumerate(zip(bars.items(), (LOW, HIGH), ("", "///"), strict=False)):
+        known = [(k, mean, span) for k, (mean, span) in enumerate(values) if mean is not None]
+        at = [k + (i - (len(bars) - 1) / 2) * width for k, _, _ in known]
+        means = [mean for _, mean, _ in known]
+        spans = [span or (mean, mean) for _, mean, span in known]
+        errors = [[mean - low for mean, (low, _) in zip(means, spans, strict=True)]]
+        errors.append([high - mean for mean, (_, high) in zip(means, spans, strict=True)])
+        look = {"color": colour, "alpha": 0.75, "hatch": hatch, "edgecolor": "white", "label": name}
+        right.bar(at, [mean - 1 for mean in means], width, bottom=1, yerr=np.abs(errors), capsize=4, **look)
+    right.set_xticks(range(len(aspects)), aspects)
+    right.set_ylim(1, 5)
+    right.set_yticks(range(1, 6))
+    right.grid(axis="y", alpha=0.3)
+    right.set_axisbelow(True)
+    right.set_title("mean opinion, 95 % interval", fontsize=11)
+    right.legend(**{**BELOW, "bbox_to_anchor": (0.5, -0.1)}, ncols=2)
+    figure.suptitle(title, fontsize=12)
+    _save(figure, paths)
+
+
+def shares(
+    heat: Sequence[Sequence[float | None]],
+    labels: tuple[Sequence[str], Sequence[str]],
+    paths: Sequence[Path],
+    *,
+    title: str,
+) -> None:
+    """Shares, 0..1, by rows and columns of `labels`."""
+    figure, axes = _figure(1, 1, size=(7.0, 1.2 + 0.32 * len(heat)))
+    _heat(axes[0][0], heat, labels)
+    axes[0][0].set_title(title, fontsize=11)
+    axes[0][0].tick_params(labelsize=8)
+    with warnings.catch_warnings():  # a label has a file's name, in whatever script
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
+        _save(figure, paths)
+
+
+def _heat(ax: Any, heat: Sequence[Sequence[float | None]], labels: tuple[Sequence[str], Sequence[str]]) -> None:
+    """A heat map with its shares in per cent; a cell without one stays empty."""
+    table = np.array([[np.nan if v is None else v for v in row] for row in heat], np.float64)
+    ax.imshow(table, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (i, j), value in np.ndenumerate(table):
+        if np.isfinite(value):
+            ax.text(j, i, f"{100 * value:.0f} %", ha="center", va="center", color="white" if value > 0.6 else "black")
+    ax.set_xticks(range(len(labels[1])), labels[1])
+    ax.set_yticks(range(len(labels[0])), labels[0], parse_math=False)
 
 
 def _figure(rows: int, columns: int, size: tuple[float, float] | None = None) -> tuple[Any, Any]:

@@ -164,11 +164,48 @@ def create(studio: Studio | None = None, *, hosts: tuple[str, ...] = LOOPBACK, t
         """A piece with its melody's knobs turned, as a MIDI file."""
         return _download(await run(studio.sing, asked))
 
+    @app.get("/api/inspect/{model}", responses=_problems(400))
+    async def inspect(model: str) -> api.Inspected:
+        """What a change of the music moves in a model's codes."""
+        return await run(studio.inspect, model)
+
+    @app.get("/api/map/{model}", responses=_problems(400))
+    async def latent_map(model: str, method: Annotated[str, Query(pattern="^(pca|tsne)$")] = "pca") -> api.MapInfo:
+        """Segments' codes on a plane."""
+        return await run(studio.map, model, method)
+
+    @app.post("/api/map/decode", responses=_problems(400))
+    async def decode(asked: api.DecodeAsked) -> api.Heard:
+        """What lies at a place of the plane."""
+        return await run(studio.decode, asked)
+
     @app.websocket(LIVE)
     async def live(socket: WebSocket) -> None:
         """Messages are EditAsked, answers Edited or Failed. The newest move wins: older ones are dropped."""
         await socket.accept()
         await _Live(socket, studio, run).serve()
+
+    @app.websocket("/api/port")
+    async def port(socket: WebSocket) -> None:
+        """Messages are PortMessage, for the port that --midi-port opened; answers Failed, where one cannot be sent."""
+        await socket.accept()
+        if studio.port is None:
+            await socket.close(1008, "the studio has no MIDI port of its own; start it with --midi-port NAME")
+            return
+        try:
+            while True:
+                try:
+                    asked = api.PortMessage.model_validate_json(await socket.receive_text())
+                    if asked.silence:
+                        studio.port.silence()
+                    for later, message in asked.messages:
+                        studio.port.send(message, later)
+                except ValidationError as error:
+                    await socket.send_text(api.Failed(error=_first(error.errors())).model_dump_json())
+                except FadernetsError as error:
+                    await socket.send_text(api.Failed(error=str(error)).model_dump_json())
+        except (WebSocketDisconnect, RuntimeError):
+            studio.port.silence()
 
     if page_folder().is_dir():
         app.mount("/", StaticFiles(directory=page_folder(), html=True), name="page")

@@ -14,7 +14,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets import __version__, api, blend, decoding, edit, knobs, melody, melody_edit, presets, tunes
+from fadernets import (
+    __version__,
+    api,
+    blend,
+    decoding,
+    edit,
+    grid,
+    inspection,
+    knobs,
+    latent_map,
+    melody,
+    melody_edit,
+    presets,
+    tunes,
+)
 from fadernets.attributes import ATTRIBUTES, CODED
 from fadernets.courses import Course, PerBar, Ramp
 from fadernets.engine import DEFAULT_MODEL, Engine, bundled, codec_of, described
@@ -22,12 +36,16 @@ from fadernets.errors import FadernetsError
 from fadernets.keys import KEY_NAMES, parse, transpose
 from fadernets.melody_engine import MelodyEngine
 from fadernets.midi import Document, stamped
+from fadernets.midi_port import MidiPort
 from fadernets.notes import Piece
 from fadernets.parts import Score
 from fadernets.uploads import BUNDLED, Kept, Uploads, plain
 
 CODES_PRESET = "arousal-codes"  # the paper's: shift vectors of the codes
 MELODY_MODEL = "melody"
+INSPECTED = (55, 79)  # pitches of the whole notes that melodies are inspected by
+MOST_INSPECTED = 256  # segments
+TPQ = 480  # of what has no file
 MEDIA = {
     "midi": ("audio/midi", "mid"),
     "musicxml": ("application/vnd.recordare.musicxml+xml", "musicxml"),
@@ -52,9 +70,14 @@ class File:
 class Studio:
     """One for a server: models opened once, pieces kept a while. Raises FadernetsError for what cannot be done."""
 
-    def __init__(self, models: dict[str, Path] | None = None, uploads: Uploads | None = None) -> None:
+    def __init__(
+        self, models: dict[str, Path] | None = None, uploads: Uploads | None = None, data: Path | None = None
+    ) -> None:
         self.uploads = uploads or Uploads()
-        self.port: str | None = None
+        self._data = data
+        self._maps: dict[str, tuple[tuple[str, ...], latent_map.LatentMap]] = {}
+        self._inspected: dict[str, api.Inspected] = {}
+        self.port: MidiPort | None = None
         self._models: dict[str, Path] = {**bundled(), **(models or {})}
         self._engines: dict[str, Engine] = {}
         self._singers: dict[str, MelodyEngine] = {}
@@ -97,7 +120,7 @@ class Studio:
             pieces=[api.PieceName(id=name, title=title) for name, title in BUNDLED.items()],
             most_bytes=api.MOST_BYTES,
             most_bars=api.MOST_BARS,
-            port=self.port,
+            port=self.port.name if self.port else None,
         )
 
     def engine(self, name: str = DEFAULT_MODEL) -> Engine:
@@ -114,9 +137,10 @@ class Studio:
                 self._singers[name] = MelodyEngine.open(self._folder(name, melodies=True)).load()
             return self._singers[name]
 
-    def _folder(self, name: str, melodies: bool) -> Path:
-        """A model's folder by its name: one of melodies, or of segments."""
-        allowed = [n for n, folder in self._models.items() if (codec_of(folder) == "melody") == melodies]
+    def _folder(self, name: str, melodies: bool | None = None) -> Path:
+        """A model's folder by its name: one of melodies, or of segments, or either."""
+        kinds = {n: codec_of(folder) == "melody" for n, folder in self._models.items()}
+        allowed = [n for n, kind in kinds.items() if melodies in (None, kind)]
         if name not in allowed:
             kind = "serves melodies" if name in self._models else "is not known"
             raise FadernetsError(f"model {name}: {kind}; allowed: {', '.join(allowed)}")
@@ -319,6 +343,113 @@ class Studio:
         )
         return File(f"{_stem(kept)}-melody.mid", MEDIA["midi"][0], data)
 
+    # --- inspection
+
+    def inspect(self, model: str) -> api.Inspected:
+        """What augmentations move in a model's codes: of melodies by whole notes of two octaves; of segments by those
+        of the map."""
+        if model in self._inspected and self._data is not None:
+            return self._inspected[model]
+        codes: list[tuple[str, int]]
+        if self._codec(model) == "melody":
+            singer = self.singer(model)
+            encode: inspection.Encode = singer.encode
+            codes, codec = [("z", singer.z)], "melody"
+            clips = {name: inspection.whole_notes_for(name, INSPECTED) for name in inspection.AUGMENTATIONS[codec]}
+        else:
+            engine = self.engine(model)
+            found, codec = self._map(model), "grid"
+            half = found.codes.shape[1] // 2
+            codes = [("z_rhythm", half), ("z_note", half)]
+            cells = found.plot.cells[:MOST_INSPECTED]
+            clips = dict.fromkeys(inspection.AUGMENTATIONS[codec], cells)
+
+            def encode(cells: NDArray[np.uint8]) -> NDArray[np.floating]:
+                both = engine.encode(cells)
+                return np.concatenate([both.rhythm, both.note], axis=-1)
+
+        groups = []
+        for name, row in inspection.AUGMENTATIONS[codec].items():
+            group = inspection.inspect(encode, clips[name], row)
+            groups.append(
+                api.Group(
+                    name=name,
+                    unit=group.unit,
+                    amounts=list(group.amounts),
+                    change=group.mean.round(4).tolist(),
+                    dimensions=group.dimensions.tolist(),
+                    threshold=float(group.threshold),
+                    linearity=edit.number(group.linearity) if np.isfinite(group.linearity) else None,
+                    clips=group.clips,
+                )
+            )
+        self._inspected[model] = api.Inspected(model=model, codes=codes, groups=groups)
+        return self._inspected[model]
+
+    def map(self, model: str = DEFAULT_MODEL, method: str = "pca") -> api.MapInfo:
+        """Segments on a plane: those of the data set that the studio was given, else of the pieces that it holds."""
+        found = self._map(model)
+        tsne = latent_map.read_tsne(self._data, self.engine(model), len(found.codes)) if self._data else None
+        if method == "tsne" and tsne is None:
+            raise FadernetsError("there is no t-SNE of this map: `fadernets plot map` works one out for a data set")
+        xy = tsne if method == "tsne" and tsne is not None else found.xy.round(4).tolist()
+        values = latent_map.values_of(found.plot.cells)
+        points = [
+            api.Point(
+                title=title,
+                bar=bar,
+                x=float(xy[i][0]),
+                y=float(xy[i][1]),
+                values={**{name: row[i] for name, row in values.items()}, "arousal": _or_none(found.arousal[i])},
+            )
+            for i, (title, bar) in enumerate(zip(found.plot.titles, found.plot.bars, strict=True))
+        ]
+        return api.MapInfo(
+            method="tsne" if method == "tsne" else "pca",
+            methods=["pca", "tsne"] if tsne is not None else ["pca"],
+            explained=[] if method == "tsne" else [round(share, 4) for share in found.explained],
+            points=points,
+        )
+
+    def decode(self, asked: api.DecodeAsked) -> api.Heard:
+        """A segment of the map, or what lies where it was moved to."""
+        cells = self._map(asked.model).decode(self.engine(asked.model), asked.index, asked.x, asked.y)
+        rows = grid.decode(cells)
+        step = TPQ // 4
+        columns = {"onset": rows[:, 0] * step, "end": rows[:, 1] * step, "pitch": rows[:, 2]}
+        loud = {"velocity": [80] * len(rows), "track": [0] * len(rows)}
+        notes = api.Notes(**{name: np.maximum(v, 0).tolist() for name, v in columns.items()}, **loud)
+        values: dict[str, float | None] = {
+            name: float(row[0]) for name, row in latent_map.values_of(cells[None]).items()
+        }
+        return api.Heard(tpq=TPQ, notes=notes, values=values)
+
+    def _map(self, model: str) -> latent_map.LatentMap:
+        """The map, made again where there are other pieces."""
+        engine = self.engine(model)
+        kept = () if self._data else tuple(self.uploads.ids())
+        if model not in self._maps or self._maps[model][0] != kept:
+            plot = latent_map.of_data(self._data) if self._data else self._plot(kept)
+            self._maps[model] = kept, latent_map.LatentMap.of(engine, plot)
+        return self._maps[model][1]
+
+    def _plot(self, pieces: tuple[str, ...]) -> latent_map.Plot:
+        cells, titles, bars = [], [], []
+        for piece in pieces:
+            kept = self.uploads.get(piece)
+            score = Score.of(kept.document.piece, edit.choose_tracks(kept.document.piece))
+            full = score.full
+            some = score.cells(full)
+            sounding = np.flatnonzero((some != grid.OFF).any((1, 2)))[: latent_map.MOST]
+            cells.append(some[sounding])
+            titles += [kept.title] * len(sounding)
+            bars += score.windows.bar[full[sounding]].tolist()
+        return latent_map.Plot(np.concatenate(cells)[: latent_map.MOST], titles, bars)
+
+    def _codec(self, model: str) -> str:
+        with described(self._folder(model)) as (_, info):
+            return str(info["codec"])
+
 
 # --- between the types and the package
 
@@ -331,6 +462,10 @@ def _unless(stale: Callable[[], bool]) -> edit.Progress:
             raise Stale
 
     return progress
+
+
+def _or_none(value: float) -> float | None:
+    return round(float(value), 4) if np.isfinite(value) else None
 
 
 def _stem(kept: Kept) -> str:

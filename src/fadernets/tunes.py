@@ -157,7 +157,7 @@ def choose_track(piece: Piece, wanted: str | None = None, option: str = "--track
     if wanted is None:
         sung = [i for i in pitched if any(word in piece.tracks[i].name.lower() for word in SUNG)]
         return (sung or pitched)[0]
-    number = int(wanted) - 1 if wanted.isdecimal() else None
+    number = int(wanted) - 1 if wanted.isdecimal() and len(wanted) < 6 else None  # so many tracks at most
     for i in pitched:
         if i == number or piece.tracks[i].name.lower() == wanted.lower():
             return i

@@ -82,6 +82,12 @@ class Uploads:
             self._kept.move_to_end(piece)
             return kept
 
+    def ids(self) -> list[str]:
+        """The bundled pieces, then those that are kept."""
+        with self._lock:
+            self._tidy()
+            return [*BUNDLED, *self._kept]
+
     def _read(self, piece: str, title: str, data: bytes) -> Kept:
         path = Path(title)
         document = Document(path, checked(path, data))

@@ -1,6 +1,6 @@
 // The one file that knows HTTP.
 import type {
-  About, EditAsked, Edited, Failed, GridCell, KnobsAsked, MelodyInfo, PieceInfo, RenderAsked, Turned,
+  About, EditAsked, Edited, Failed, GridCell, Heard, Inspected, KnobsAsked, MapInfo, MelodyInfo, PieceInfo, RenderAsked, Turned,
 } from './types'
 
 export class Problem extends Error {
@@ -88,6 +88,10 @@ export async function* grid(asked: { a: number[][]; b: number[][]; rows: number;
   }
 }
 
+export const inspect = (model: string): Promise<Inspected> => json(`inspect/${encodeURIComponent(model)}`)
+export const map = (model: string, method: string): Promise<MapInfo> => json(`map/${encodeURIComponent(model)}?method=${method}`)
+export const decode = (asked: { model: string; index: number; x: number; y: number }): Promise<Heard> => json('map/decode', post(asked))
+
 export type LiveState = 'open' | 'closed'
 
 /** Moves that follow each other: the newest wins. Reconnects, and sends the last move again that nobody answered. */
@@ -145,5 +149,39 @@ export class Live {
 
   private send(): void {
     if (this.waiting && this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(this.waiting))
+  }
+}
+
+/** The port that the server opened for a DAW: messages with how many seconds from now each is due. */
+export class ServerPort {
+  private readonly socket: WebSocket
+  private waiting: [number, number[]][] = []
+
+  constructor() {
+    const address = new URL('api/port', location.href)
+    address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:'
+    address.search = ''
+    this.socket = new WebSocket(address)
+    this.socket.onopen = () => this.flush()
+  }
+
+  send(message: number[], later: number): void {
+    this.waiting.push([Math.max(0, later), message])
+    if (this.waiting.length === 1) queueMicrotask(() => this.flush())
+  }
+
+  silence(): void {
+    this.waiting = []
+    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify({ silence: true }))
+  }
+
+  close(): void {
+    this.silence()
+    this.socket.close()
+  }
+
+  private flush(): void {
+    if (this.socket.readyState !== WebSocket.OPEN || !this.waiting.length) return
+    this.socket.send(JSON.stringify({ messages: this.waiting.splice(0, 512) }))
   }
 }

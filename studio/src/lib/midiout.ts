@@ -1,4 +1,5 @@
 // Notes to a MIDI port of this computer, with clock: Web MIDI behind the same interface as the piano.
+import { ServerPort } from './api'
 import type { Synth } from './synth'
 
 export interface Port extends Synth {
@@ -19,45 +20,65 @@ export async function openPort(id: string, audio: () => number): Promise<Port> {
   const access = await navigator.requestMIDIAccess()
   const output = access.outputs.get(id)
   if (!output) throw new Error('that MIDI port is gone')
-  const when = (time: number) => performance.now() + Math.max(0, (time - audio()) * 1000)
-  let beat: ReturnType<typeof setInterval> | null = null
+  return wrap(output.name ?? id, audio, {
+    send: (message, later) => output.send(message, performance.now() + later * 1000),
+    silence: () => (output as MIDIOutput & { clear?: () => void }).clear?.(),
+    close: () => undefined,
+  })
+}
+
+/** The port that the server opened (`fadernets studio --midi-port`). */
+export function openServerPort(name: string, audio: () => number): Port {
+  return wrap(name, audio, new ServerPort())
+}
+
+interface Line {
+  send(message: number[], later: number): void // seconds from now
+  silence(): void
+  close(): void
+}
+
+function wrap(name: string, audio: () => number, line: Line): Port {
+  const later = (time: number) => Math.max(0, time - audio())
   const held = new Set<number>()
+  let beat: ReturnType<typeof setInterval> | null = null
   const port: Port = {
-    name: output.name ?? id,
+    name,
     get now() {
       return audio()
     },
     latency: 0,
     on(channel, pitch, velocity, time) {
       held.add((channel & 15) * 128 + pitch)
-      output.send([0x90 | (channel & 15), pitch, velocity], when(time))
+      line.send([0x90 | (channel & 15), pitch, velocity], later(time))
     },
     off(channel, pitch, time) {
       held.delete((channel & 15) * 128 + pitch)
-      output.send([0x80 | (channel & 15), pitch, 64], when(time))
+      line.send([0x80 | (channel & 15), pitch, 64], later(time))
     },
     pedal(channel, value, time) {
-      output.send([0xb0 | (channel & 15), 64, value], when(time))
+      line.send([0xb0 | (channel & 15), 64, value], later(time))
     },
     silence() {
-      ;(output as MIDIOutput & { clear?: () => void }).clear?.()
-      for (const one of held) output.send([0x80 | (one >> 7), one & 127, 64])
+      line.silence()
+      for (const one of held) line.send([0x80 | (one >> 7), one & 127, 64], 0)
       held.clear()
-      for (let channel = 0; channel < 16; channel++) output.send([0xb0 | channel, 64, 0])
+      for (let channel = 0; channel < 16; channel++) line.send([0xb0 | channel, 64, 0], 0)
     },
     clock(running, secondsABeat) {
       if (beat) clearInterval(beat)
       beat = null
       if (!running) {
-        output.send([0xfc])
+        line.send([0xfc], 0)
         return
       }
-      output.send([0xfa])
-      beat = setInterval(() => output.send([0xf8]), (secondsABeat * 1000) / 24)
+      line.send([0xfa], 0)
+      beat = setInterval(() => line.send([0xf8], 0), (secondsABeat * 1000) / 24)
     },
     close() {
       port.clock(false, 0.5)
       port.silence()
+      line.close()
     },
   }
   return port

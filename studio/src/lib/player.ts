@@ -11,8 +11,8 @@ export interface Music {
   end: number
 }
 
-export const AHEAD = 0.12 // seconds
-const EVERY = 25 // milliseconds
+export const AHEAD = 0.07 // seconds
+const EVERY = 20 // milliseconds
 
 interface Sounding {
   channel: number

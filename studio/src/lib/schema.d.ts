@@ -244,6 +244,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/inspect/{model}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Inspect
+         * @description What a change of the music moves in a model's codes.
+         */
+        get: operations["inspect_api_inspect__model__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/map/{model}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Latent Map
+         * @description Segments' codes on a plane.
+         */
+        get: operations["latent_map_api_map__model__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/map/decode": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decode
+         * @description What lies at a place of the plane.
+         */
+        post: operations["decode_api_map_decode_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -303,6 +363,23 @@ export interface components {
             pitch: number | null;
             /** Onsets */
             onsets: number;
+        };
+        /**
+         * DecodeAsked
+         * @description A place of the plane of principal components, and the segment whose code is moved there.
+         */
+        DecodeAsked: {
+            /**
+             * Model
+             * @default pop-lieder
+             */
+            model: string;
+            /** Index */
+            index: number;
+            /** X */
+            x: number;
+            /** Y */
+            y: number;
         };
         /** EditAsked */
         EditAsked: {
@@ -438,6 +515,53 @@ export interface components {
              */
             control: "knob" | "paper";
         };
+        /**
+         * Group
+         * @description What one augmentation moves.
+         */
+        Group: {
+            /** Name */
+            name: string;
+            /** Unit */
+            unit: string;
+            /** Amounts */
+            amounts: number[];
+            /** Change */
+            change: number[][];
+            /** Dimensions */
+            dimensions: number[];
+            /** Threshold */
+            threshold: number;
+            /** Linearity */
+            linearity: number | null;
+            /** Clips */
+            clips: number;
+        };
+        /**
+         * Heard
+         * @description Four quarter-beats of music, `tpq` ticks each.
+         */
+        Heard: {
+            /** Tpq */
+            tpq: number;
+            notes: components["schemas"]["Notes"];
+            /** Values */
+            values: {
+                [key: string]: number | null;
+            };
+        };
+        /** Inspected */
+        Inspected: {
+            /** Model */
+            model: string;
+            /** Codes */
+            codes: [
+                string,
+                number
+            ][];
+            /** Groups */
+            groups: components["schemas"]["Group"][];
+        };
         /** KnobsAsked */
         KnobsAsked: {
             /**
@@ -476,6 +600,23 @@ export interface components {
              * @default 0
              */
             seed: number;
+        };
+        /**
+         * MapInfo
+         * @description Segments' codes on a plane: of principal components, or of t-SNE.
+         */
+        MapInfo: {
+            /**
+             * Method
+             * @enum {string}
+             */
+            method: "pca" | "tsne";
+            /** Methods */
+            methods: ("pca" | "tsne")[];
+            /** Explained */
+            explained: number[];
+            /** Points */
+            points: components["schemas"]["Point"][];
         };
         /** Means */
         Means: {
@@ -646,6 +787,24 @@ export interface components {
             id: string;
             /** Title */
             title: string;
+        };
+        /**
+         * Point
+         * @description A segment on the map.
+         */
+        Point: {
+            /** Title */
+            title: string;
+            /** Bar */
+            bar: number;
+            /** X */
+            x: number;
+            /** Y */
+            y: number;
+            /** Values */
+            values: {
+                [key: string]: number | null;
+            };
         };
         /** PresetAsked */
         PresetAsked: {
@@ -1289,6 +1448,130 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failed"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failed"];
+                };
+            };
+        };
+    };
+    inspect_api_inspect__model__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Inspected"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failed"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failed"];
+                };
+            };
+        };
+    };
+    latent_map_api_map__model__get: {
+        parameters: {
+            query?: {
+                method?: string;
+            };
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapInfo"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failed"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failed"];
+                };
+            };
+        };
+    };
+    decode_api_map_decode_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecodeAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Heard"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -9,7 +9,7 @@ import type { Port } from './midiout'
 import { openPiano, type Piano } from './synth'
 import type { About, Edited, PieceInfo } from './types'
 
-export type Room = 'faders' | 'melody'
+export type Room = 'faders' | 'melody' | 'inspect'
 const EMPTY: Music = { notes: [], channels: [], pedal: [], tempo: new Tempo([[0, 500000]], 480), end: 0 }
 
 interface Session {

@@ -15,6 +15,8 @@ export interface Piano extends Synth {
   volume(value: number): void
 }
 
+const LOUD = 2.5 // the bank is a quiet one
+
 /** Load the piano; the first call must come from a click or a key. */
 export async function openPiano(): Promise<Piano> {
   const [{ WorkletSynthesizer }, processor] = await Promise.all([
@@ -35,9 +37,11 @@ export async function openPiano(): Promise<Piano> {
   await synth.isReady
   const gain = context.createGain()
   const level = context.createAnalyser()
-  gain.gain.value = 1
+  const limiter = new DynamicsCompressorNode(context, { threshold: -8, knee: 6, ratio: 12, attack: 0.002, release: 0.15 })
+  gain.gain.value = LOUD
   synth.connect(gain)
-  gain.connect(level)
+  gain.connect(limiter)
+  limiter.connect(level)
   level.connect(context.destination)
   const held = new Set<string>()
   return {
@@ -70,7 +74,7 @@ export async function openPiano(): Promise<Piano> {
       synth.stopAll(false)
     },
     volume(value) {
-      gain.gain.value = value
+      gain.gain.value = LOUD * value
     },
   }
 }

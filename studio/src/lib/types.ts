@@ -18,3 +18,7 @@ export type KnobsAsked = Schemas['KnobsAsked']
 export type Turned = Schemas['Turned']
 export type GridCell = Schemas['Cell']
 export type Value = number | string | null
+export type Inspected = Schemas['Inspected']
+export type MapInfo = Schemas['MapInfo']
+export type MapPoint = Schemas['Point']
+export type Heard = Schemas['Heard']

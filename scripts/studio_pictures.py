@@ -1,0 +1,77 @@
+"""Draw the studio's rooms for the documentation: python scripts/studio_pictures.py docs/figures."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import browser
+from playwright.sync_api import Page, sync_playwright
+
+SIZES = {"": (1280, 720, "light"), "-dark": (1280, 720, "dark"), "-phone": (390, 844, "light")}
+
+
+def faders(page: Page) -> None:
+    page.locator("input[aria-label='Strength of arousal']").focus()
+    for _ in range(8):
+        page.keyboard.press("ArrowLeft")
+    page.wait_for_function("() => !window.studio.busy && window.studio.edited && !window.studio.edited.draft")
+
+
+def melody(page: Page) -> None:
+    page.get_by_role("button", name="Melody").click()
+    page.wait_for_selector("text=K. 265 theme")
+    page.locator("#knob-pitch").focus()
+    for _ in range(6):
+        page.keyboard.press("ArrowRight")
+    page.get_by_label("from this one to").select_option("k545")
+    page.get_by_role("button", name="Draw the grid").click()
+    page.wait_for_function("() => document.querySelectorAll('.cell').length === 25")
+
+
+def inspect(page: Page) -> None:
+    page.get_by_role("button", name="Inspect").click()
+    page.wait_for_selector(".bars li", timeout=60000)
+    page.get_by_role("button", name="rhythm", exact=True).click()
+    page.locator("canvas").focus()
+    for key in ("ArrowRight", "ArrowRight", "Shift+ArrowUp", "Shift+ArrowUp"):
+        page.keyboard.press(key)
+        page.wait_for_timeout(300)
+
+
+def main(out: Path, *more: str) -> None:
+    run = "from fadernets.cli import main; raise SystemExit(main())"
+    command = [sys.executable, "-c", run, "studio", "--no-browser", "--port", "0", *more]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server, sync_playwright() as playwright:
+        assert server.stdout is not None
+        address = re.search(r"http://\S+", server.stdout.readline())
+        assert address is not None
+        chromium = playwright.chromium.launch(executable_path=browser.find(), args=["--headless", *browser.FLAGS])
+        for room in (faders, melody, inspect):
+            for suffix, (width, height, scheme) in SIZES.items():
+                context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+                page = context.new_page()
+                page.goto(address[0])
+                page.wait_for_selector("#fader-rhythm_density")
+                room(page)
+                page.wait_for_timeout(400)
+                path = out / f"studio-{room.__name__}{suffix}.png"
+                page.screenshot(path=path)
+                small(path)
+                context.close()
+        chromium.close()
+        server.terminate()
+
+
+def small(path: Path) -> None:
+    """As few colours as a drawing needs."""
+    from PIL import Image
+
+    with Image.open(path) as drawn:
+        drawn.convert("RGB").quantize(96).save(path, optimize=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *sys.argv[2:])

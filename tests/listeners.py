@@ -1,0 +1,73 @@
+"""Studies without their sounds, and a panel of made-up subjects whose true rates are known."""
+
+import numpy as np
+
+from fadernets import audio, studies
+from fadernets.studies import ASPECTS, About, Pair
+
+WAV = audio._wav_bytes(np.zeros((2, 320), np.float32), studies.RATE)
+MEANS = {"arousal": 0.5, "rhythm_density": 0.5, "key": "C major"}
+
+
+def write_study(folder, ways, *, subjects=4, seed=0):
+    """A study of pairs that go these ways, its sounds all silent and alike."""
+    import pytest
+
+    def pair(i, way):
+        return Pair(f"piece {i}", way, "rule", b"MThd", b"MThd", MEANS, MEANS)
+
+    about = About(seed, {"name": "toy", "sha256": {}}, "arousal", 1.0, {}, {"kind": "folder"}, "by rule", [])
+    folder.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(audio, "render", lambda _, wav, **__: wav.write_bytes(WAV))
+        patch.setattr(audio, "match", lambda _: -20.0)
+        studies.write(folder, folder.name, about, pair("x", "up"), [pair(*row) for row in enumerate(ways)], subjects)
+    return folder
+
+
+def tokens_of(folder):
+    return list(studies.read_tokens(folder))
+
+
+def rate(value=3, **others):
+    return dict.fromkeys(ASPECTS, value) | others
+
+
+def answer(study, token, trial, changed="up", ratings=None):
+    played = {"original": 1, "transformed": 1, "seconds": 20.0}
+    return study.answer(token, trial, changed=changed, ratings=ratings or rate(), played=played)
+
+
+def begin(study, token):
+    """Consent and practice; the state after them."""
+    study.consent(token)
+    return answer(study, token, study.subject(token).practice.id)
+
+
+AGREE = {"up": 0.8, "down": 0.7}  # true rates; of the others, two in three hear nothing
+OPINIONS = {"rhythm": 3.5, "melody": 3.0, "harmony": 4.0, "naturalness": 2.5}  # true means
+
+
+def panel(study, seed=0, agree=AGREE, opinions=OPINIONS):
+    """Every subject answers every trial in their order, as the rates and means say."""
+    rng = np.random.default_rng(seed)
+    ways = {trial.id: trial.direction for trial in study.manifest.trials}
+    for token in tokens_of(study.folder):
+        state = begin(study, token)
+        own = rng.normal(0, 0.3)  # some are kinder than others
+        for trial in state.trials:
+            way = ways[trial.id]
+            opposite = "down" if way == "up" else "up"
+            rest = 1 - agree[way]
+            changed = str(rng.choice([way, "none", opposite], p=[agree[way], rest * 2 / 3, rest / 3]))
+            ratings = {aspect: draw(rng, mean + own) for aspect, mean in opinions.items()}
+            answer(study, token, trial.id, changed, ratings)
+        study.finish(token)
+
+
+def draw(rng, mean):
+    """A rating of 1 to 5 with this mean: one of the two nearest, now and then one further off on both sides."""
+    low = int(np.floor(mean))
+    value = low + int(rng.random() < mean - low)
+    step = int(rng.random() < 0.3) * min(value - 1, 5 - value, 1)
+    return value + step * int(rng.choice([-1, 1]))

@@ -1,0 +1,80 @@
+"""A plane through a model's codes: what lies where, and what is heard there."""
+
+import json
+
+import numpy as np
+import pytest
+
+from fadernets import attributes, grid, latent_map
+from fadernets.engine import Engine
+from fadernets.errors import FadernetsError
+from fadernets.latent_map import LatentMap, Plot
+
+
+@pytest.fixture(scope="module")
+def engine(exported):
+    return Engine.open(exported[True][0])
+
+
+@pytest.fixture(scope="module")
+def plot(songs):
+    return latent_map.of_data(songs.folder, most=60)
+
+
+@pytest.fixture(scope="module")
+def mapped(engine, plot):
+    return LatentMap.of(engine, plot)
+
+
+def test_the_axes_are_those_of_the_largest_variance(mapped):
+    centred = mapped.codes - mapped.codes.mean(0)
+    singular = np.linalg.svd(centred, compute_uv=False) ** 2
+    np.testing.assert_allclose(mapped.explained, (singular / singular.sum())[:2], rtol=1e-6)
+    np.testing.assert_allclose(mapped.axes @ mapped.axes.T, np.eye(2), atol=1e-9)
+    np.testing.assert_allclose(mapped.xy, centred @ mapped.axes.T, atol=1e-9)
+
+
+def test_a_segment_is_heard_as_it_is_and_elsewhere_as_its_code_becomes(engine, mapped):
+    for i in (0, 7):
+        assert np.array_equal(mapped.decode(engine, i, *mapped.xy[i]), mapped.plot.cells[i])
+    far = [mapped.decode(engine, i, *(mapped.xy[i] + [40, 0])) for i in range(8)]
+    assert all(cells.shape == (16, 88) and cells.dtype == np.uint8 for cells in far)
+    assert any(not np.array_equal(cells, mapped.plot.cells[i]) for i, cells in enumerate(far))
+    for index in (-1, len(mapped.codes)):
+        with pytest.raises(FadernetsError, match=f"segment {index}: the map has"):
+            mapped.decode(engine, index, 0, 0)
+
+
+def test_segments_are_drawn_from_test_pieces_first(songs, plot):
+    data = songs
+    held_out = {data.manifest["pieces"][n]["id"] for n in data.piece[data.select(split="test")]}
+    assert len(plot.cells) == len(plot.titles) == len(plot.bars) == 60
+    assert held_out <= set(plot.titles)
+    again = latent_map.of_data(songs.folder, most=60)
+    assert np.array_equal(plot.cells, again.cells)
+    assert min(plot.bars) >= 1
+
+
+def test_values_are_the_attributes(plot):
+    values = latent_map.values_of(plot.cells)
+    np.testing.assert_allclose(values["rhythm_density"], attributes.rhythm_density(plot.cells), atol=1e-4)
+
+
+def test_too_little_to_map(engine):
+    with pytest.raises(FadernetsError, match="2 segments; a map needs three"):
+        LatentMap.of(engine, Plot(np.full((2, 16, 88), grid.OFF, np.uint8), ["a", "a"], [1, 2]))
+
+
+def test_another_codec_is_refused(melodies):
+    with pytest.raises(FadernetsError, match="holds melody; the map reads segments of the grid"):
+        latent_map.check(melodies.folder)
+
+
+def test_a_t_sne_is_kept_for_its_model_and_map_alone(songs, engine, tmp_path):
+    path = latent_map.tsne_file(tmp_path, engine.info["sha256"]["encoder.onnx"])
+    assert latent_map.read_tsne(tmp_path, engine, 3) is None
+    path.write_text(json.dumps({"xy": [[0, 1], [2, 3], [4, 5]]}))
+    assert latent_map.read_tsne(tmp_path, engine, 3) == [[0, 1], [2, 3], [4, 5]]
+    assert latent_map.read_tsne(tmp_path, engine, 4) is None
+    path.write_text("{")
+    assert latent_map.read_tsne(tmp_path, engine, 3) is None

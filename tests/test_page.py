@@ -1,0 +1,481 @@
+"""The studio in a real browser: what a composer does, by mouse and by keyboard."""
+
+import io
+import json
+import re
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mido
+import pytest
+from midi_files import metre, save, tempo, track
+from playwright.sync_api import sync_playwright
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+import browser as browsers
+
+SOURCE = Path(__file__).parents[1] / "src" / "fadernets" / "assets" / "k545.mid"
+RANGE = "#fader-rhythm_density"
+
+
+def start_server(port):
+    run = "from fadernets.cli import main; raise SystemExit(main())"
+    command = [sys.executable, "-c", run, "studio", "--no-browser", "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    line = process.stdout.readline()
+    assert line.startswith("fadernets studio: http://127.0.0.1:"), line
+    return process, re.search(r"http://\S+", line)[0]
+
+
+def stop_server(process):
+    process.terminate()
+    process.wait(10)
+    process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def address():
+    process, found = start_server(0)
+    yield found
+    stop_server(process)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    path = browsers.find()
+    assert path, "no Chromium: python scripts/browser.py installs one"
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=path, args=["--headless", *browsers.FLAGS])
+        yield found
+        found.close()
+
+
+class Page:
+    """A page that must not complain, nor ask anybody but its own server."""
+
+    def __init__(self, chromium, address, **more):
+        self.context = chromium.new_context(viewport={"width": 1280, "height": 720}, accept_downloads=True, **more)
+        self.page = self.context.new_page()
+        self.address, self.complaints, self.outside = address, [], []
+        self.page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", self.look)
+
+    def look(self, request):
+        if not request.url.startswith((self.address, "blob:", "data:")):
+            self.outside.append(request.url)
+
+    def open(self):
+        self.page.goto(self.address)
+        self.page.wait_for_selector(RANGE)
+        return self.page
+
+
+@pytest.fixture
+def studio(chromium, address):
+    one = Page(chromium, address)
+    yield one.open()
+    one.context.close()
+    assert one.complaints == []
+    assert one.outside == []
+
+
+def settle(page):
+    """Wait until the last move was answered in full."""
+    page.wait_for_function("() => !window.studio.busy && window.studio.edited && !window.studio.edited.draft")
+
+
+def notes(page):
+    return page.evaluate("() => window.studio.music().notes")
+
+
+def drag(page, selector, share):
+    box = page.locator(selector).bounding_box()
+    y = box["y"] + box["height"] / 2
+    now = page.locator(selector).evaluate("e => (e.value - e.min) / (e.max - e.min)")
+    page.mouse.move(box["x"] + 8 + (box["width"] - 16) * now, y)
+    page.mouse.down()
+    for step in range(1, 6):
+        at = now + (share - now) * step / 5
+        page.mouse.move(box["x"] + 8 + (box["width"] - 16) * at, y)
+        page.wait_for_timeout(30)
+    page.mouse.up()
+
+
+def test_a_piece_is_there_at_once_and_space_plays_it(studio):
+    assert "K. 545" in studio.locator("header select").first.locator("option:checked").inner_text()
+    assert len(notes(studio)) == 504
+    studio.locator("h1").click()
+    studio.keyboard.press(" ")
+    studio.wait_for_function("() => window.studio.playing && window.studio.player.tick > 200", timeout=30000)
+    loudest = studio.evaluate(
+        """async () => {
+            const level = window.studio.analyser, data = new Float32Array(level.fftSize)
+            let most = 0
+            for (const end = performance.now() + 3000; performance.now() < end && most <= 0.05; ) {
+                level.getFloatTimeDomainData(data)
+                for (const value of data) most = Math.max(most, Math.abs(value))
+                await new Promise((resolve) => setTimeout(resolve, 20))
+            }
+            return most
+        }"""
+    )
+    assert loudest > 0.05
+    studio.keyboard.press(" ")
+    assert not studio.evaluate("() => window.studio.player.playing")
+
+
+def test_a_fader_by_mouse(studio):
+    before = notes(studio)
+    drag(studio, RANGE, 0.5)
+    settle(studio)
+    said = studio.locator(RANGE).get_attribute("aria-valuetext")
+    asked, measured = (float(x) for x in re.search(r"asked ([\d.]+), measured ([\d.]+)", said).groups())
+    assert abs(asked - measured) < 0.05
+    assert 0.4 < asked < 0.6
+    assert len(notes(studio)) < len(before)
+    assert studio.evaluate("() => window.studio.history.past.length") == 1
+    studio.get_by_role("button", name="Undo").click()
+    assert notes(studio) == before
+    studio.keyboard.press("Control+Shift+Z")
+    settle(studio)
+    assert notes(studio) != before
+
+
+def test_a_fader_by_keyboard_and_back_to_rest(studio):
+    before = notes(studio)
+    fader = studio.locator("#fader-tempo")
+    fader.focus()
+    for _ in range(3):
+        studio.keyboard.press("ArrowRight")
+    settle(studio)
+    assert studio.evaluate("() => window.studio.edited.means.measured.tempo") > 133
+    studio.keyboard.press("Delete")
+    assert notes(studio) == before
+    assert studio.evaluate("() => window.studio.rest")
+
+
+def test_the_preset_moves_the_faders_it_implies(studio):
+    tempo_before = float(studio.locator("#fader-tempo").input_value())
+    strength = studio.locator("input[aria-label='Strength of arousal']")
+    strength.focus()
+    for _ in range(10):
+        studio.keyboard.press("ArrowRight")
+    settle(studio)
+    studio.wait_for_function(f"() => Number(document.querySelector('#fader-tempo').value) > {tempo_before}")
+    assert studio.locator(".fader.implied").count() >= 3
+    assert "by the preset" in studio.locator("#fader-tempo").get_attribute("aria-valuetext")
+    studio.get_by_role("button", name="Hold tempo against the preset").click()
+    settle(studio)
+    assert float(studio.locator("#fader-tempo").input_value()) == tempo_before
+
+
+def test_locked_bars_keep_their_notes(studio):
+    before = notes(studio)
+    roll = studio.locator("canvas")
+    box = roll.bounding_box()
+    studio.mouse.move(box["x"] + 10, box["y"] + 10)
+    studio.mouse.down()
+    studio.mouse.move(box["x"] + 150, box["y"] + 10, steps=4)
+    studio.mouse.up()
+    assert studio.evaluate("() => window.studio.selection") == [1, 2]
+    studio.get_by_role("button", name="Lock / unlock").click()
+    drag(studio, RANGE, 0.3)
+    settle(studio)
+    end = studio.evaluate("() => window.studio.piece.bars[2]")
+    inside = [n for n in before if n["onset"] < end]
+    assert [n for n in notes(studio) if n["onset"] < end] == inside
+    assert [n for n in notes(studio) if n["onset"] >= end] != [n for n in before if n["onset"] >= end]
+
+
+def test_a_loop_of_bars_and_the_source_at_the_same_place(studio):
+    roll = studio.locator("canvas")
+    roll.focus()
+    studio.keyboard.press("Shift+ArrowRight")
+    assert studio.evaluate("() => window.studio.selection") == [1, 2]
+    studio.keyboard.press("l")
+    drag(studio, RANGE, 0.4)
+    settle(studio)
+    studio.locator("h1").click()
+    studio.keyboard.press(" ")
+    studio.wait_for_function("() => window.studio.player.tick > 300", timeout=30000)
+    edited = notes(studio)
+    studio.keyboard.press("a")
+    at = studio.evaluate("() => window.studio.player.tick")
+    assert at > 200
+    assert notes(studio) != edited
+    limit = studio.evaluate("() => window.studio.piece.bars[2]")
+    for _ in range(6):
+        studio.wait_for_timeout(300)
+        assert studio.evaluate("() => window.studio.player.tick") <= limit
+
+
+def test_a_file_is_dropped_and_taken_home(studio, tmp_path):
+    path = save(
+        tmp_path / "my piece.mid", track([(i / 2, 0.5, 60 + i % 8, 80) for i in range(32)], metre(4), tempo(90))
+    )
+    studio.locator("input[type=file]").set_input_files(path)
+    studio.wait_for_function("() => window.studio.piece?.title === 'my piece.mid'")
+    drag(studio, "#fader-pitch", 0.7)
+    settle(studio)
+    with studio.expect_download() as download:
+        studio.get_by_role("button", name="Download MIDI").click()
+    assert download.value.suggested_filename == "my piece-edited.mid"
+    file = mido.MidiFile(file=io.BytesIO(Path(download.value.path()).read_bytes()))
+    struck = [m.note for t in file.tracks for m in t if m.type == "note_on" and m.velocity]
+    assert sorted(struck) == sorted(n["pitch"] for n in notes(studio))
+    text = next(m.text for t in file.tracks for m in t if m.type == "text")
+    said = json.loads(text.removeprefix("fadernets "))
+    assert said["source"] == "my piece.mid"
+    assert "pitch" in said["faders"]["move"]
+    assert len(said["model_sha256"]["decoder.onnx"]) == 64
+
+
+def test_what_is_no_midi_is_refused_in_the_page(chromium, address, tmp_path):
+    one = Page(chromium, address)
+    page = one.open()
+    (tmp_path / "song.mid").write_bytes(b"this is a text")
+    page.locator("input[type=file]").set_input_files(tmp_path / "song.mid")
+    page.wait_for_selector("text=song.mid: is not a MIDI file")
+    (tmp_path / "big.mid").write_bytes(b"MThd" + bytes(3 * 2**20))
+    page.locator("input[type=file]").set_input_files(tmp_path / "big.mid")
+    page.wait_for_selector("text=at most 2097152 are taken")
+    assert len(notes(page)) == 504
+    one.context.close()
+    assert [c for c in one.complaints if "400" not in c] == []
+
+
+def test_variations_are_heard_and_one_is_kept(studio):
+    drag(studio, RANGE, 0.5)
+    settle(studio)
+    studio.get_by_role("button", name="Four others").click()
+    studio.wait_for_function("() => window.studio.variants?.length === 4", timeout=60000)
+    studio.get_by_role("button", name="Hear 2").click()
+    second = notes(studio)
+    studio.get_by_role("button", name="Keep variation 2").click()
+    assert notes(studio) == second
+    studio.evaluate("() => window.studio.undo()")
+    settle(studio)
+    studio.evaluate("() => window.studio.redo()")
+    studio.wait_for_function(
+        "n => JSON.stringify(window.studio.music().notes) === n", arg=json.dumps(second, separators=(",", ":"))
+    )
+
+
+def test_a_reload_keeps_the_work(chromium, address):
+    one = Page(chromium, address)
+    page = one.open()
+    drag(page, RANGE, 0.5)
+    settle(page)
+    page.get_by_role("textbox", name="Name of a snapshot").fill("sparse")
+    page.keyboard.press("Enter")
+    before = notes(page)
+    page.wait_for_timeout(300)
+    page.reload()
+    page.wait_for_selector("text=sparse")
+    settle(page)
+    assert notes(page) == before
+    page.get_by_role("button", name="Undo").click()
+    assert page.evaluate("() => window.studio.rest")
+    page.get_by_role("button", name="sparse", exact=True).click()
+    settle(page)
+    assert notes(page) == before
+    one.context.close()
+    assert one.complaints == []
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def test_a_server_that_comes_back_finds_the_page_s_work(chromium, tmp_path):
+    port = free_port()
+    process, address = start_server(port)
+    one = Page(chromium, address)
+    page = one.open()
+    path = save(tmp_path / "mine.mid", track([(i / 2, 0.5, 60 + i % 8, 80) for i in range(32)], metre(4)))
+    page.locator("input[type=file]").set_input_files(path)
+    page.wait_for_function("() => window.studio.piece?.title === 'mine.mid'")
+    drag(page, RANGE, 0.3)
+    settle(page)
+    stop_server(process)
+    page.wait_for_selector("text=The server is away")
+    for _ in range(50):
+        try:
+            process, _ = start_server(port)
+            break
+        except AssertionError:
+            time.sleep(0.2)
+    page.wait_for_function("() => window.studio.online", timeout=20000)
+    drag(page, RANGE, 0.6)
+    settle(page)
+    assert page.evaluate("() => window.studio.problem") == ""
+    assert page.evaluate("() => window.studio.edited.means.measured.rhythm_density") == pytest.approx(0.6, abs=0.1)
+    stop_server(process)
+    one.context.close()
+
+
+def test_notes_go_to_a_midi_port_with_its_clock(chromium, address):
+    one = Page(chromium, address)
+    one.context.add_init_script(
+        """
+        window.sent = []
+        const output = {id: 'p', name: 'a synthesiser', send: (data) => window.sent.push([...data])}
+        navigator.requestMIDIAccess = async () => ({outputs: new Map([['p', output]]), inputs: new Map()})
+        """
+    )
+    page = one.open()
+    page.get_by_role("button", name="MIDI out").click()
+    page.get_by_label("Play to").select_option("p")
+    page.locator("h1").click()
+    page.keyboard.press(" ")
+    page.wait_for_function("() => window.studio.player.tick > 900", timeout=30000)
+    page.keyboard.press(" ")
+    kinds = {message[0] for message in page.evaluate("() => window.sent")}
+    assert {0x90, 0x80, 0xFA, 0xF8, 0xFC} <= kinds
+    struck = [m for m in page.evaluate("() => window.sent") if m[0] == 0x90]
+    assert len(struck) >= 3
+    one.context.close()
+    assert one.complaints == []
+
+
+def test_the_score(studio):
+    studio.get_by_role("button", name="Score").click()
+    studio.wait_for_selector("[aria-label='The piece as a score'] svg", timeout=60000)
+
+
+FITS = "() => document.documentElement.scrollWidth <= window.innerWidth"  # nothing sticks out to the right
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nobody_is_kept_out(chromium, address, scheme):
+    axe = Path(__file__).parents[1] / "studio" / "node_modules" / "axe-core" / "axe.min.js"
+    one = Page(chromium, address, color_scheme=scheme, bypass_csp=True)
+    page = one.open()
+    drag(page, RANGE, 0.5)
+    settle(page)
+    page.add_script_tag(path=str(axe))
+    for width, height in ((1280, 720), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_timeout(200)
+        assert page.evaluate(FITS)
+        found = page.evaluate("async () => (await axe.run()).violations.map((v) => [v.id, v.nodes.map((n) => n.html)])")
+        assert found == []
+        melody_room(page)
+        page.wait_for_timeout(200)
+        assert page.evaluate(FITS)
+        found = page.evaluate("async () => (await axe.run()).violations.map((v) => [v.id, v.nodes.map((n) => n.html)])")
+        assert found == []
+        page.get_by_role("button", name="Inspect").click()
+        page.wait_for_selector(".bars li", timeout=60000)
+        page.wait_for_timeout(200)
+        assert page.evaluate(FITS)
+        found = page.evaluate("async () => (await axe.run()).violations.map((v) => [v.id, v.nodes.map((n) => n.html)])")
+        assert found == []
+        page.get_by_role("button", name="Faders").click()
+    one.context.close()
+
+
+# The melody room
+
+
+def melody_room(page):
+    page.get_by_role("button", name="Melody").click()
+    page.wait_for_selector("text=K. 265 theme")
+    page.get_by_role("button", name="K. 265 theme").click()
+    page.wait_for_function("() => document.querySelectorAll('svg rect.note').length === 49")
+
+
+def heights(page):
+    return page.evaluate("() => [...document.querySelectorAll('svg rect.note')].map((r) => +r.getAttribute('y'))")
+
+
+def test_knobs_of_a_melody(studio):
+    melody_room(studio)
+    knob = studio.locator("#knob-pitch")
+    knob.focus()
+    for _ in range(4):
+        studio.keyboard.press("ArrowRight")
+    studio.wait_for_function(
+        "() => /asked 78.6, measured 78.[3-8]/.test(document.querySelector('#knob-pitch').ariaValueText)"
+    )
+    assert studio.locator("svg rect.moved").count() > 20
+    assert studio.locator("svg rect.ghost").count() == 49
+    studio.get_by_role("button", name="At rest").click()
+    studio.wait_for_function("() => document.querySelectorAll('svg rect.ghost').length === 0")
+    knob = studio.locator("#knob-rhythm")
+    knob.focus()
+    for _ in range(4):
+        studio.keyboard.press("ArrowRight")
+    studio.wait_for_function(
+        "() => /onsets 49 → asked 98, measured 98/.test(document.querySelector('#knob-rhythm').ariaValueText)"
+    )
+
+
+def test_a_melody_is_entered_by_keys(studio, tmp_path):
+    melody_room(studio)
+    studio.get_by_role("button", name="New").click()
+    studio.get_by_role("button", name="1/8", exact=True).click()
+    studio.locator("h1").click()
+    for key in ("a", "s", "d", ".", "x", "a"):
+        studio.keyboard.press(key)
+    studio.get_by_role("button", name="E5", exact=True).click()
+    assert studio.locator("svg rect.note").count() == 5
+    studio.keyboard.press("Backspace")
+    assert studio.locator("svg rect.note").count() == 4
+    with studio.expect_download() as download:
+        studio.get_by_role("button", name="MIDI", exact=True).click()
+    file = mido.MidiFile(download.value.path())
+    now, found = 0, []
+    for message in file.tracks[0]:
+        now += message.time
+        if message.type == "note_on" and message.velocity:
+            found.append((now, message.note))
+    assert found == [(0, 60), (240, 62), (480, 64), (960, 72)]
+
+
+def test_the_grid_is_walked_by_arrows(studio):
+    melody_room(studio)
+    studio.get_by_label("from this one to").select_option("k545")
+    studio.get_by_label("rows").fill("3")
+    studio.get_by_label("columns").fill("4")
+    studio.get_by_role("button", name="Draw the grid").click()
+    studio.wait_for_function("() => document.querySelectorAll('.cell').length === 12", timeout=30000)
+    studio.locator("[data-cell='0-0']").click()
+    for key in ("ArrowRight", "ArrowDown", "ArrowDown", "ArrowDown"):
+        studio.keyboard.press(key)
+    assert studio.evaluate("() => document.activeElement.dataset.cell") == "2-1"
+    studio.wait_for_selector("button:has-text('Stop')", timeout=30000)
+    studio.get_by_role("button", name="Take cell 3, 2").click()
+    assert studio.locator("#knob-pitch").input_value() == "0"
+
+
+# The inspect room
+
+
+def test_a_map_of_segments_is_walked_and_heard(studio):
+    studio.get_by_role("button", name="Inspect").click()
+    studio.wait_for_selector(".bars li", timeout=60000)
+    assert studio.locator(".bars li").count() == 14
+    studio.get_by_role("button", name="rhythm", exact=True).click()
+    assert studio.locator(".bars .strong .name").first.inner_text() == "z_rhythm 0"
+    board = studio.locator("canvas")
+    board.focus()
+    studio.keyboard.press("ArrowRight")
+    first = board.get_attribute("aria-valuetext")
+    studio.wait_for_function("() => /notes, rhythm density/.test(document.body.innerText)", timeout=30000)
+    studio.keyboard.press("Shift+ArrowRight")
+    studio.wait_for_function("() => / moved$/.test(document.querySelector('canvas').ariaValueText)")
+    studio.keyboard.press("ArrowDown")
+    studio.keyboard.press("ArrowUp")
+    studio.keyboard.press("ArrowLeft")
+    assert board.get_attribute("aria-valuetext") != f"{first}, moved"
+    box = board.bounding_box()
+    studio.get_by_label("Model").select_option("melody")
+    studio.wait_for_function("() => /z 0/.test(document.querySelector('.bars li .name')?.innerText)", timeout=60000)
+    assert box["width"] > 300
