@@ -40,16 +40,18 @@ def _studio(options: argparse.Namespace) -> None:
     import uvicorn
 
     from fadernets import latent_map, midi_port, server
-    from fadernets.engine import described
+    from fadernets.engine import Engine, described
+    from fadernets.melody_engine import MelodyEngine
     from fadernets.studio import Studio
 
     models = {}
     for folder in options.model:
-        with described(folder) as (found, _):
-            models[found.name] = found
+        with described(folder) as (found, info):
+            (MelodyEngine if info.get("codec") == "melody" else Engine).open(found).load()  # or raise here
+            models[found.resolve().name] = found
     if options.data is not None:
         latent_map.check(options.data)
-    host = options.host or "127.0.0.1"
+    host = (options.host or "127.0.0.1").lower()
     open_to_all = not server.is_loopback(host)
     token = secrets.token_urlsafe(16) if open_to_all else None
     listener = _listen(host, options.port)
@@ -62,13 +64,13 @@ def _studio(options: argparse.Namespace) -> None:
     if options.midi_port:
         studio.port = midi_port.open_virtual(options.midi_port)
     app = server.create(studio, hosts=names, token=token)
-    print(f"fadernets studio: {address}  (Ctrl-C ends it)", flush=True)
-    if not options.no_browser:
-        import webbrowser
-
-        webbrowser.open(address)
     config = uvicorn.Config(app, log_level="warning", access_log=False, ws_max_size=2**20, timeout_graceful_shutdown=2)
     try:
+        print(f"fadernets studio: {address}  (Ctrl-C ends it)", flush=True)
+        if not options.no_browser:
+            import webbrowser
+
+            webbrowser.open(address)
         uvicorn.Server(config).run(sockets=[listener])
     except KeyboardInterrupt:
         sys.exit(0)
@@ -96,11 +98,17 @@ def _listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except OSError as error:
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen()  # who comes before the server is up waits for it
+        except OSError:
+            listener.close()
+            raise
+    except (OSError, ValueError) as error:
         more = "; --port 0 takes any that is free" if port else ""
-        raise FadernetsError(f"--host {host} --port {port}: cannot listen there ({error.strerror}){more}") from None
+        why = error.strerror if isinstance(error, OSError) else "no address has such a name"
+        raise FadernetsError(f"--host {host} --port {port}: cannot listen there ({why}){more}") from None
     return listener
 
 

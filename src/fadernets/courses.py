@@ -22,6 +22,7 @@ from fadernets.errors import FadernetsError
 
 Floats = NDArray[np.float64]
 MOST = 2**20  # bytes of a file of values
+BEYOND = 1e9  # more than any attribute's value: ramps between numbers that have no difference start and end there
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ def over(course: Course, beats: Floats, span: Floats | None = None) -> Floats:
     span = beats if span is None or not len(span) else span
     length = span[-1] - span[0] if len(span) else 0.0
     share = np.clip((beats - span[0]) / length, 0, 1) if length else np.zeros(len(beats))
-    return np.asarray(course.first + (course.last - course.first) * share)
+    first, last = np.clip([course.first, course.last], -BEYOND, BEYOND)
+    return np.asarray(first + (last - first) * share)
 
 
 @dataclass(frozen=True)

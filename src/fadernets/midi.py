@@ -389,14 +389,14 @@ class Document:
         return Piece(notes, tpq, TempoMap.of(tempos, tpq), MetreMap.of(metres, tpq), tracks, warnings)
 
     def pedal(self) -> list[tuple[int, int, int]]:
-        """The sustain pedal: (tick, channel, value 0..127) in order."""
+        """The sustain pedal: (tick, channel, value 0..127) by tick, file order within a tick."""
         found = [
             (tick, message[0] & 0x0F, message[2])
             for track in self._events
             for tick, message in track
             if message[0] & 0xF0 == 0xB0 and message[1] == 64
         ]
-        return sorted(found)
+        return sorted(found, key=lambda event: event[0])
 
     def write(self, path: Path, edit: Edit | None = None) -> None:
         """Write the file with the edit's notes changed: whole or not at all."""
@@ -580,7 +580,9 @@ def _sorted(events: list[tuple[int, int, bytes]]) -> list[Event]:
 
 def stamped(data: bytes, text: str) -> bytes:
     """A MIDI file's bytes with a text event at the start of its first track: where it comes from."""
-    at = data.index(b"MTrk")
+    at = 0
+    while data[at : at + 4] != b"MTrk":
+        at += 8 + int.from_bytes(data[at + 4 : at + 8], "big")
     content = text.encode("utf-8")
     event = b"\x00\xff\x01" + _number(len(content)) + content
     length = int.from_bytes(data[at + 4 : at + 8], "big") + len(event)

@@ -40,24 +40,29 @@ class Chord:
 def write(piece: Piece, title: str = "") -> bytes:
     """The file's bytes. Notes are placed at the nearest sixteenth; drums are left out."""
     root = xml.Element("score-partwise", version="4.0")
-    xml.SubElement(xml.SubElement(root, "work"), "work-title").text = title or "untitled"
+    xml.SubElement(xml.SubElement(root, "work"), "work-title").text = _shown(title) or "untitled"
     names = xml.SubElement(root, "part-list")
     weights = np.bincount(piece.notes["pitch"] % 12, piece.notes["end"] - piece.notes["onset"], minlength=12)
     key = int(estimate(weights[None])[0])
     fifths = FIFTHS[(key + 3 * (key // 12)) % 12]
     bars = bar_lines(piece)
-    for i, track in enumerate(piece.tracks):
-        rows = piece.notes[piece.notes["track"] == i]
-        if track.is_drum or not len(rows):
-            continue
+    pitched = [i for i, track in enumerate(piece.tracks) if not track.is_drum and (piece.notes["track"] == i).any()]
+    for i in pitched or [0]:  # a score has a part
+        own = piece.tracks[i].name if pitched else ""
         about = xml.SubElement(names, "score-part", id=f"P{i + 1}")
-        xml.SubElement(about, "part-name").text = track.name or f"Track {i + 1}"
+        xml.SubElement(about, "part-name").text = _shown(own) or f"Track {i + 1}"
         part = xml.SubElement(root, "part", id=f"P{i + 1}")
+        rows = piece.notes[piece.notes["track"] == i] if pitched else piece.notes[:0]
         _part(part, piece, rows, bars, fifths)
     xml.indent(root)
     head = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 '
     head += 'Partwise//EN" "http://www.musicxml.org/dtds/partwise.dtd">\n'
     return (head + xml.tostring(root, encoding="unicode") + "\n").encode()
+
+
+def _shown(text: str) -> str:
+    """A name without the characters that no XML file may hold."""
+    return "".join(c for c in text if c.isprintable()).strip()
 
 
 def bar_lines(piece: Piece) -> NDArray[np.int64]:
@@ -69,8 +74,8 @@ def bar_lines(piece: Piece) -> NDArray[np.int64]:
 
 
 def _part(part: xml.Element, piece: Piece, rows: NDArray, bars: NDArray[np.int64], fifths: int) -> None:
-    both = int(rows["pitch"].max()) - int(rows["pitch"].min()) > WIDE
-    upper = rows["pitch"] >= SPLIT if both else np.full(len(rows), rows["pitch"].mean() >= SPLIT - 5)
+    both = len(rows) > 0 and int(np.ptp(rows["pitch"].astype(np.int64))) > WIDE
+    upper = rows["pitch"] >= SPLIT if both else np.full(len(rows), np.sum(rows["pitch"] - (SPLIT - 5.0)) >= 0)
     staves = [rows[upper], rows[~upper]] if both else [rows]
     clefs = ["G", "F"] if both else ["G" if upper.all() else "F"]
     each = [voices_of(chords_of(staff, piece.tpq, int(bars[-1]))) for staff in staves]
@@ -81,8 +86,10 @@ def _part(part: xml.Element, piece: Piece, rows: NDArray, bars: NDArray[np.int64
         measure = xml.SubElement(part, "measure", number=str(number))
         _attributes(measure, piece, number == 1, metres.get(start), fifths, clefs)
         for at, micros in tempos:
-            if at == start:
-                xml.SubElement(measure, "sound", tempo=f"{6e7 / micros:.2f}")
+            if start <= at < stop:
+                sound = xml.SubElement(measure, "sound", tempo=f"{6e7 / micros:.2f}")
+                if at > start:
+                    xml.SubElement(sound, "offset").text = str(at - start)
         first = True
         for staff, voices in enumerate(each, 1):
             for voice, chords in enumerate(voices or [[]], 1):
@@ -120,12 +127,12 @@ def _attributes(
 
 def chords_of(rows: NDArray, tpq: int, end: int) -> list[Chord]:
     """Notes at the nearest sixteenths, those that begin and end together as one; each lasts one at least, and to the
-    next onset of its own pitch at most."""
+    next onset of its own pitch at most. Of two of one pitch that begin together the longer one counts."""
     onset = np.minimum(np.round(rows["onset"] * DIVISIONS / tpq).astype(np.int64), end - 1)
     stop = np.clip(np.round(rows["end"] * DIVISIONS / tpq).astype(np.int64), onset + 1, end)
     together: dict[tuple[int, int], set[int]] = {}
     last: dict[int, int] = {}
-    for i in np.lexsort((rows["pitch"], -onset)).tolist():  # from the end, to know what comes next
+    for i in np.lexsort((-stop, rows["pitch"], -onset)).tolist():  # from the end, to know what comes next
         pitch, a = int(rows["pitch"][i]), int(onset[i])
         if last.get(pitch) == a:
             continue
@@ -145,7 +152,7 @@ def voices_of(chords: list[Chord]) -> list[list[Chord]]:
         elif len(lines) < VOICES:
             lines.append([chord])
         else:
-            line = min(lines, key=lambda line: (line[-1].onset == chord.onset, line[-1].end))
+            line = min(lines, key=lambda line: (line[-1].onset == chord.onset, line[-1].end, line[-1].onset))
             before = line[-1]
             if before.onset == chord.onset:
                 pitches = tuple(sorted({*before.pitches, *chord.pitches}))

@@ -13,6 +13,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -25,7 +26,8 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fadernets import __version__, api
 from fadernets.errors import FadernetsError
@@ -33,14 +35,24 @@ from fadernets.studio import File, Stale, Studio
 from fadernets.uploads import Unknown
 
 PORT = 8765
+LIVE = "/api/live"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 COOKIE = "fadernets-token"
+LOOK = 0.2  # seconds between looks at whether a client is still there
+MOST_SAID = f"at most {api.MOST_BYTES} bytes are taken"
 MOST_MESSAGE = 256 * 1024  # characters of a message over the socket
 POLICY = (
     "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob:; object-src 'none'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "content-security-policy": POLICY,
+    "x-frame-options": "DENY",
+    "cross-origin-opener-policy": "same-origin",
+}
 BROKEN = "something broke in the studio's server; its window says what"
 T = TypeVar("T")
 log = logging.getLogger("fadernets.server")
@@ -63,6 +75,21 @@ def create(studio: Studio | None = None, *, hosts: tuple[str, ...] = LOOPBACK, t
 
         return await run_in_threadpool(locked)
 
+    async def awaited(request: Request, call: Callable[..., T], *given: Any) -> T:
+        """As `run`, ended when the client goes away."""
+        gone = threading.Event()
+
+        async def watch() -> None:
+            while not await request.is_disconnected():
+                await asyncio.sleep(LOOK)
+            gone.set()
+
+        watching = asyncio.create_task(watch())
+        try:
+            return await run(call, *given, gone.is_set)
+        finally:
+            watching.cancel()
+
     app = FastAPI(title="fadernets studio", version=__version__, docs_url=None, redoc_url=None)
     _errors(app)
 
@@ -74,7 +101,7 @@ def create(studio: Studio | None = None, *, hosts: tuple[str, ...] = LOOPBACK, t
     @app.post("/api/pieces", responses=_problems(400, 413))
     async def upload(request: Request, name: Annotated[str, Query(max_length=200)] = "untitled") -> api.PieceInfo:
         """Take a MIDI file: its bytes are the body. It is kept while it is used."""
-        data = await _body(request)
+        data = await request.body()
         kept = await run_in_threadpool(studio.uploads.add, name, data)
         return await run(studio.piece, kept.id)
 
@@ -90,21 +117,21 @@ def create(studio: Studio | None = None, *, hosts: tuple[str, ...] = LOOPBACK, t
         return _download(File(f"{kept.id}.mid", "audio/midi", kept.data))
 
     @app.post("/api/edit", responses=_problems(400, 404))
-    async def edit(asked: api.EditAsked) -> api.Edited:
+    async def edit(request: Request, asked: api.EditAsked) -> api.Edited:
         """Move a piece's faders, once; `/api/live` is for moves that follow each other."""
-        return await run(studio.move, asked)
+        return await awaited(request, studio.move, asked)
 
     @app.post("/api/variations", responses=_problems(400, 404))
     async def variations(
-        asked: api.EditAsked, count: Annotated[int, Query(ge=1, le=api.MOST_VARIATIONS)] = 4
+        request: Request, asked: api.EditAsked, count: Annotated[int, Query(ge=1, le=api.MOST_VARIATIONS)] = 4
     ) -> list[api.Edited]:
         """Different answers to one request."""
-        return await run(studio.variations, asked, count)
+        return await awaited(request, studio.variations, asked, count)
 
     @app.post("/api/render", responses={200: {"content": {"application/octet-stream": {}}}, **_problems(400, 404)})
-    async def render(asked: api.RenderAsked) -> Response:
+    async def render(request: Request, asked: api.RenderAsked) -> Response:
         """An edit as a file: MIDI, MusicXML, WAV, or a JSON of what was asked and measured."""
-        return _download(await run(studio.render, asked))
+        return _download(await awaited(request, studio.render, asked))
 
     @app.get("/api/pieces/{piece}/melody", responses=_problems(400, 404))
     async def melody_of(piece: str, track: Annotated[str | None, Query(max_length=200)] = None) -> api.MelodyInfo:
@@ -152,7 +179,7 @@ def create(studio: Studio | None = None, *, hosts: tuple[str, ...] = LOOPBACK, t
         """What lies at a place of the plane."""
         return await run(studio.decode, asked)
 
-    @app.websocket("/api/live")
+    @app.websocket(LIVE)
     async def live(socket: WebSocket) -> None:
         """Messages are EditAsked, answers Edited or Failed. The newest move wins: older ones are dropped."""
         await socket.accept()
@@ -206,17 +233,19 @@ class _Live:
 
     async def listen(self) -> None:
         with suppress(WebSocketDisconnect, RuntimeError):
-            while True:
-                text = await self.socket.receive_text()
+            while (message := await self.socket.receive())["type"] == "websocket.receive":
                 try:
+                    text = message.get("text")
+                    if text is None:
+                        raise FadernetsError("a message of bytes; moves are text")
                     if len(text) > MOST_MESSAGE:
                         raise FadernetsError(f"a message of {len(text)} characters; at most {MOST_MESSAGE}")
                     self.newest = api.EditAsked.model_validate_json(text)
                     self.come.set()
                 except ValidationError as error:
-                    await self.send(api.Failed(error=_first(error.errors())))
+                    await self.send(_failed(_first(error.errors())))
                 except FadernetsError as error:
-                    await self.send(api.Failed(error=str(error)))
+                    await self.send(_failed(str(error)))
 
     async def answer(self) -> None:
         while True:
@@ -227,17 +256,22 @@ class _Live:
                 continue
             with suppress(Stale):
                 try:
-                    await self.send(await self.run(self.studio.move, asked, self.stale))
+                    await self.send(await self.run(self.studio.move, asked, partial(self.stale, asked)))
                 except FadernetsError as error:
-                    await self.send(api.Failed(seq=asked.seq, error=str(error)))
+                    await self.send(_failed(str(error), asked.seq))
                 except Stale:
                     raise
                 except Exception:  # one move must not end the others
                     log.exception("a move failed")
-                    await self.send(api.Failed(seq=asked.seq, error=BROKEN))
+                    await self.send(_failed(BROKEN, asked.seq))
 
-    def stale(self) -> bool:
-        return self.gone or self.newest is not None
+    def stale(self, asked: api.EditAsked) -> bool:
+        """Whether nobody waits for this move. A draft of the same piece does not end another: they may come faster
+        than any is made, and the page is to follow them."""
+        newest = self.newest
+        if newest is None or (asked.draft and newest.draft and asked.piece == newest.piece):
+            return self.gone
+        return True
 
     async def send(self, message: api.Edited | api.Failed) -> None:
         with suppress(WebSocketDisconnect, RuntimeError):
@@ -257,27 +291,43 @@ class Guard:
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         why = self.refuses(headers, scope)
-        if why:
-            await self.refuse(scope, receive, send, *why)
-            return
-        given = _query(scope).get("token")
+        given, read, begun = _query(scope).get("token"), 0, False
 
-        async def sent(message: Any) -> None:
+        async def limited() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > api.MOST_BYTES:
+                raise HTTPException(413, f"the body is longer than may be; {MOST_SAID}")
+            return message
+
+        async def sent(message: Message) -> None:
+            nonlocal begun
+            begun = True
             if message["type"] == "http.response.start":
-                more = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
-                more += [(b"content-security-policy", POLICY.encode()), (b"x-frame-options", b"DENY")]
-                more.append((b"cross-origin-opener-policy", b"same-origin"))
+                more = dict(HEADERS)
                 if scope["path"].startswith("/api/"):
-                    more.append((b"cache-control", b"no-store"))
+                    more["cache-control"] = "no-store"
                 elif "/assets/" not in scope["path"]:
-                    more.append((b"cache-control", b"no-cache"))
-                if self.token is not None and given is not None:
-                    cookie = f"{COOKIE}={self.token}; Path=/; HttpOnly; SameSite=Strict"
-                    more.append((b"set-cookie", cookie.encode()))
-                message = {**message, "headers": [*message["headers"], *more]}
+                    more["cache-control"] = "no-cache"
+                if self.token is not None and given is not None and why is None:
+                    more["set-cookie"] = f"{COOKIE}={self.token}; Path=/; HttpOnly; SameSite=Strict"
+                added = [(name.encode(), value.encode()) for name, value in more.items()]
+                message = {**message, "headers": [*message["headers"], *added]}
             await send(message)
 
-        await self.app(scope, receive, sent)
+        if why:
+            await self.refuse(scope, receive, sent, *why)
+        elif scope["type"] == "websocket":
+            await self.app(scope, receive, sent)
+        else:
+            try:
+                await self.app(scope, limited, sent)
+            except Exception:
+                if begun:
+                    raise
+                log.exception("a request failed")
+                await JSONResponse(_failed(BROKEN).model_dump(), 500)(scope, receive, sent)
 
     def refuses(self, headers: dict[str, str], scope: Scope) -> tuple[int, str] | None:
         """Status and reason, None for what may pass."""
@@ -285,13 +335,18 @@ class Guard:
         if hostname(host) not in self.hosts:
             return 421, f"host {host[:100]!r} is not served here"
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and _netloc(origin) != host:
             return 403, f"origin {origin[:100]!r} is another page's"
         if self.token is not None and not self._known(headers, scope):
             return (
                 401,
                 "this studio needs the token that its address was given out with: open it as http://...?token=...",
             )
+        if scope["type"] == "websocket" and scope["path"] != LIVE:
+            return 403, f"there is no socket but {LIVE}"
+        said = headers.get("content-length", "")
+        if said.isdecimal() and int(said) > api.MOST_BYTES:
+            return 413, f"a file of {said} bytes; {MOST_SAID}"
         return None
 
     def _known(self, headers: dict[str, str], scope: Scope) -> bool:
@@ -305,12 +360,18 @@ class Guard:
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": why[:120]})
             return
-        await JSONResponse({"seq": None, "error": why}, status)(scope, receive, send)
+        await JSONResponse(_failed(why).model_dump(), status)(scope, receive, send)
 
 
 def hostname(host: str) -> str:
     """The name in a Host header, without the port."""
     return host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0].lower()
+
+
+def _netloc(origin: str) -> str | None:
+    with suppress(ValueError):
+        return urlsplit(origin).netloc
+    return None
 
 
 def is_loopback(host: str) -> bool:
@@ -324,20 +385,6 @@ def _query(scope: Scope) -> dict[str, str]:
     from urllib.parse import parse_qsl
 
     return dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
-
-
-async def _body(request: Request) -> bytes:
-    """The request's body, read no further than a piece may be long."""
-    said = request.headers.get("content-length", "0")
-    most = f"at most {api.MOST_BYTES} bytes are taken"
-    if said.isdecimal() and int(said) > api.MOST_BYTES:
-        raise HTTPException(413, f"a file of {said} bytes; {most}")
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > api.MOST_BYTES:
-            raise HTTPException(413, f"the file is longer than may be; {most}")
-    return bytes(data)
 
 
 def _download(file: File) -> Response:
@@ -354,7 +401,7 @@ def _errors(app: FastAPI) -> None:
     """Every error is one line of JSON."""
 
     def failed(status: int, text: str) -> JSONResponse:
-        return JSONResponse(api.Failed(error=text).model_dump(), status)
+        return JSONResponse(_failed(text).model_dump(), status)
 
     @app.exception_handler(FadernetsError)
     async def refused(request: Request, error: FadernetsError) -> JSONResponse:
@@ -364,13 +411,19 @@ def _errors(app: FastAPI) -> None:
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         return failed(422, _first(error.errors()))
 
-    @app.exception_handler(Exception)
-    async def broken(request: Request, error: Exception) -> JSONResponse:
-        return failed(500, BROKEN)
+    @app.exception_handler(ClientDisconnect)
+    @app.exception_handler(Stale)
+    async def vanished(request: Request, error: Exception) -> JSONResponse:
+        return failed(400, "the client went away")
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
         return failed(error.status_code, str(error.detail))
+
+
+def _failed(text: str, seq: int | None = None) -> api.Failed:
+    """Why, in one line of characters that can be sent."""
+    return api.Failed(seq=seq, error=" ".join(text.split()).encode(errors="replace").decode())
 
 
 def _first(errors: Any) -> str:

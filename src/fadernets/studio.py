@@ -31,15 +31,15 @@ from fadernets import (
 )
 from fadernets.attributes import ATTRIBUTES, CODED
 from fadernets.courses import Course, PerBar, Ramp
-from fadernets.engine import DEFAULT_MODEL, Engine, bundled, described
+from fadernets.engine import DEFAULT_MODEL, Engine, bundled, codec_of, described
 from fadernets.errors import FadernetsError
-from fadernets.keys import parse
+from fadernets.keys import KEY_NAMES, parse, transpose
 from fadernets.melody_engine import MelodyEngine
 from fadernets.midi import Document, stamped
 from fadernets.midi_port import MidiPort
 from fadernets.notes import Piece
 from fadernets.parts import Score
-from fadernets.uploads import BUNDLED, Kept, Uploads
+from fadernets.uploads import BUNDLED, Kept, Uploads, plain
 
 CODES_PRESET = "arousal-codes"  # the paper's: shift vectors of the codes
 MELODY_MODEL = "melody"
@@ -127,19 +127,23 @@ class Studio:
         """A model of segments by its name, opened once."""
         with self._lock:
             if name not in self._engines:
-                self._engines[name] = Engine.open(self._folder(name)).load()
+                self._engines[name] = Engine.open(self._folder(name, melodies=False)).load()
             return self._engines[name]
 
     def singer(self, name: str = MELODY_MODEL) -> MelodyEngine:
         """A model of melodies by its name, opened once."""
         with self._lock:
             if name not in self._singers:
-                self._singers[name] = MelodyEngine.open(self._folder(name)).load()
+                self._singers[name] = MelodyEngine.open(self._folder(name, melodies=True)).load()
             return self._singers[name]
 
-    def _folder(self, name: str) -> Path:
-        if name not in self._models:
-            raise FadernetsError(f"model {name}: is not known; allowed: {', '.join(self._models)}")
+    def _folder(self, name: str, melodies: bool | None = None) -> Path:
+        """A model's folder by its name: one of melodies, or of segments, or either."""
+        kinds = {n: codec_of(folder) == "melody" for n, folder in self._models.items()}
+        allowed = [n for n, kind in kinds.items() if melodies in (None, kind)]
+        if name not in allowed:
+            kind = "serves melodies" if name in self._models else "is not known"
+            raise FadernetsError(f"model {name}: {kind}; allowed: {', '.join(allowed)}")
         return self._models[name]
 
     # --- pieces and edits
@@ -193,17 +197,20 @@ class Studio:
         kept, answer = self._answer(asked, stale)
         return self._edited(asked, kept, answer, start)
 
-    def variations(self, asked: api.EditAsked, count: int = 4) -> list[api.Edited]:
+    def variations(
+        self, asked: api.EditAsked, count: int = 4, stale: Callable[[], bool] = lambda: False
+    ) -> list[api.Edited]:
         """Different answers to one request, the likeliest first. One of them is asked for again as
         `faders.variation`."""
         start = time.perf_counter()
         kept = self.uploads.get(asked.piece)
-        found = edit.answers(self.engine(asked.model), kept.document, faders_of(asked.faders, kept), count)
+        faders, engine = faders_of(asked.faders, kept), self.engine(asked.model)
+        found = edit.answers(engine, kept.document, faders, count, progress=_unless(stale))
         return [self._edited(asked, kept, answer, start) for answer in found]
 
-    def render(self, asked: api.RenderAsked) -> File:
+    def render(self, asked: api.RenderAsked, stale: Callable[[], bool] = lambda: False) -> File:
         """An edit as a file, with where it comes from inside."""
-        kept, answer = self._answer(asked, lambda: False)
+        kept, answer = self._answer(asked, stale)
         said = self._said(asked, kept)
         media, suffix = MEDIA[asked.format]
         name = f"{_stem(kept)}-edited.{suffix}"
@@ -216,16 +223,11 @@ class Studio:
         kept = self.uploads.get(asked.piece)
         faders, engine = faders_of(asked.faders, kept), self.engine(asked.model)
         sampled = decoding.QUICK if asked.draft else decoding.FULL
-
-        def progress(done: int, total: int) -> None:
-            if stale():
-                raise Stale
-
         one = asked.faders.variation
         count, index = (one.count, one.index) if one is not None and not asked.draft else (1, 0)
         if index >= count:
             raise FadernetsError(f"variation {index}: of {count} there are 0 to {count - 1}")
-        found = edit.answers(engine, kept.document, faders, count, sampled=sampled, progress=progress)
+        found = edit.answers(engine, kept.document, faders, count, sampled=sampled, progress=_unless(stale))
         return kept, found[index]
 
     def _edited(self, asked: api.EditAsked, kept: Kept, answer: edit.Answer, start: float) -> api.Edited:
@@ -244,7 +246,7 @@ class Studio:
             pedal=document.pedal(),
             end=document.piece.end,
             segments=rows,
-            means=api.Means(asked=mean_asked(report.segments), **report.means),
+            means=api.Means(asked=mean_asked(report.segments, report.means["before"]["key"]), **report.means),
             preset=report.preset["moves"] if report.preset else {},
             log_odds=answer.log_odds,
             warnings=report.warnings,
@@ -253,7 +255,7 @@ class Studio:
 
     def _said(self, asked: api.EditAsked, kept: Kept) -> dict[str, Any]:
         """What a file says of itself: model, seed, faders and source."""
-        with described(self._folder(asked.model)) as (_, info):
+        with described(self._models[asked.model]) as (_, info):
             return {
                 "fadernets": __version__,
                 "model": asked.model,
@@ -330,8 +332,8 @@ class Studio:
         """A melody as a file of one track."""
         data = blend.midi_of(states_of(asked.clips).reshape(-1), round(6e7 / asked.tempo))
         media, suffix = MEDIA[asked.format]
-        stem = Path(asked.name.replace("\\", "/")).stem or "melody"
-        return File(f"{stem}.{suffix}", media, _as(asked.format, data, asked.name))
+        name = Path(plain(asked.name, "melody")).stem
+        return File(f"{name}.{suffix}", media, _as(asked.format, data, asked.name))
 
     def sing(self, asked: api.MelodyEditAsked) -> File:
         """A piece with its melody's knobs turned; all else as it is."""
@@ -452,6 +454,16 @@ class Studio:
 # --- between the types and the package
 
 
+def _unless(stale: Callable[[], bool]) -> edit.Progress:
+    """Progress that raises Stale once nobody waits for the answer."""
+
+    def progress(done: int, total: int) -> None:
+        if stale():
+            raise Stale
+
+    return progress
+
+
 def _or_none(value: float) -> float | None:
     return round(float(value), 4) if np.isfinite(value) else None
 
@@ -469,6 +481,11 @@ def faders_of(asked: api.FadersAsked, kept: Kept) -> edit.Faders:
     for first, second, names in (("set", "move", asked.move), ("set", "per_bar", asked.per_bar)):
         if both := sorted(set(asked.set) & set(names)):
             raise FadernetsError(f"{first} and {second} both name {both[0]}; give one of them")
+    for number in (asked.set.get("key"), asked.move.get("key")):
+        if isinstance(number, float) and not number.is_integer():
+            raise FadernetsError(f"key {number:g}: keys and their moves are whole semitones")
+    if isinstance(number := asked.set.get("key"), float) and not 0 <= number < len(KEY_NAMES):
+        raise FadernetsError(f"key {number:g}: must lie in 0..{len(KEY_NAMES) - 1}, or be a name such as a-minor")
     own = kept.document.piece
     last = len(own.metre.bar_starts(own.end))
     bars = asked.bars
@@ -519,17 +536,17 @@ def _course(name: str, value: float | tuple[float, float] | str) -> Course:
     return value
 
 
-def mean_asked(segments: list[edit.Segment]) -> dict[str, api.Value]:
-    """The mean of what was asked of each attribute, the commonest name where it is a kind; None where nothing was."""
+def mean_asked(segments: list[edit.Segment], home: api.Value) -> dict[str, api.Value]:
+    """The mean of what was asked of each attribute, and the key asked of what was in `home`; None where nothing was."""
     found: dict[str, api.Value] = {}
     for name, row in ATTRIBUTES.items():
-        values = [s.asked[name] for s in segments if s.asked[name] is not None]
-        if not values:
-            found[name] = None
-        elif row.names:
-            found[name] = max(set(values), key=values.count)
-        else:
-            found[name] = edit.number(np.mean([float(v) for v in values if v is not None]))
+        known = [float(v) for s in segments if (v := s.asked[name]) is not None and not row.names]
+        found[name] = edit.number(np.mean(known)) if known else None
+    moves = [(s.before["key"], s.asked["key"]) for s in segments if s.asked["key"] is not None]
+    if moves and home is not None:
+        before, asked = next((each for each in moves if each[0] == home), moves[0])
+        a, b, own = (KEY_NAMES.index(str(key)) for key in (before, asked, home))
+        found["key"] = KEY_NAMES[b if before == home else int(transpose(own, b - a))]
     return found
 
 

@@ -24,6 +24,13 @@ class Unknown(FadernetsError):
     """A piece that is not here (any more)."""
 
 
+def plain(name: str, otherwise: str = "untitled") -> str:
+    """A file's name without its folders, in one line of characters that show."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    shown = " ".join("".join(c if c.isprintable() else " " for c in last).split())[:120].strip()
+    return shown if shown.strip(".") else otherwise
+
+
 @dataclass
 class Kept:
     """A piece with the time it was last used."""
@@ -48,7 +55,7 @@ class Uploads:
 
     def add(self, name: str, data: bytes) -> Kept:
         """Keep a file's bytes. Raises FadernetsError for what is no MIDI file, too large or too long."""
-        title = Path(name.replace("\\", "/")).name.strip()[:120] or "untitled"
+        title = plain(name)
         if len(data) > MOST_BYTES:
             raise FadernetsError(f"{title}: {len(data)} bytes; at most {MOST_BYTES} are taken")
         kept = self._read(hashlib.sha256(data).hexdigest()[:24], title, data)
