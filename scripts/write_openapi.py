@@ -1,12 +1,14 @@
-"""Write the server's OpenAPI document: python scripts/write_openapi.py studio/openapi.json.
+"""Write the servers' OpenAPI documents: python scripts/write_openapi.py studio.
 
-The page's types are generated from it (`npm run types` in studio/).
+The pages' types are generated from them (`npm run types` in studio/).
 """
 
 import json
 import sys
 from pathlib import Path
 
-from fadernets.server import create
+from fadernets import listening_server, server
 
-Path(sys.argv[1]).write_text(json.dumps(create().openapi(), indent=1) + "\n", encoding="utf-8")
+folder = Path(sys.argv[1])
+for name, app in (("openapi", server.create()), ("openapi-listening", listening_server.create(None))):  # of any study
+    (folder / f"{name}.json").write_text(json.dumps(app.openapi(), indent=1) + "\n", encoding="utf-8")

@@ -1,7 +1,8 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig } from 'vitest/config'
 
-// The built page is part of the Python package: whoever installs that needs no Node.
+// The built pages, the studio's and the listening test's, are part of the Python package: whoever installs that needs no
+// Node.
 export default defineConfig({
   plugins: [svelte()],
   base: './',
@@ -11,6 +12,7 @@ export default defineConfig({
     target: 'es2022',
     chunkSizeWarningLimit: 1500,
     assetsInlineLimit: 0,
+    rollupOptions: { input: ['index.html', 'listen.html'] },
   },
   server: { proxy: { '/api': { target: 'http://127.0.0.1:8765', ws: true } } },
   test: { include: ['src/**/*.test.ts'] },

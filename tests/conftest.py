@@ -309,6 +309,15 @@ def toys(rated, tmp_path_factory):
     return make
 
 
+@pytest.fixture(scope="module")
+def chromium():
+    """A browser, for the tests of one module."""
+    from browsing import launched
+
+    with launched() as found:
+        yield found
+
+
 @pytest.fixture
 def run_here(capsys):
     """Run fadernets here -> (exit code, standard output, lines of standard error)."""

@@ -1,16 +1,28 @@
-"""Studies without their sounds, and a panel of made-up subjects whose true rates are known."""
+"""Studies with other sounds, served; and a panel of made-up subjects whose true rates are known."""
+
+import threading
+import time
+from contextlib import contextmanager
 
 import numpy as np
+import uvicorn
 
-from fadernets import audio, studies
+from fadernets import audio, listening_server, studies, web
+from fadernets.listening_store import Study
 from fadernets.studies import ASPECTS, About, Pair
 
 WAV = audio._wav_bytes(np.zeros((2, 320), np.float32), studies.RATE)
 MEANS = {"arousal": 0.5, "rhythm_density": 0.5, "key": "C major"}
 
 
-def write_study(folder, ways, *, subjects=4, seed=0):
-    """A study of pairs that go these ways, its sounds all silent and alike."""
+def tone(seconds):
+    """A WAV file of one quiet tone."""
+    wave = 0.05 * np.sin(2 * np.pi * 440 * np.arange(int(seconds * studies.RATE)) / studies.RATE)
+    return audio._wav_bytes(np.stack([wave, wave]).astype(np.float32), studies.RATE)
+
+
+def write_study(folder, ways, *, subjects=4, seed=0, wav=WAV):
+    """A study of pairs that go these ways, its sounds all alike."""
     import pytest
 
     def pair(i, way):
@@ -19,10 +31,28 @@ def write_study(folder, ways, *, subjects=4, seed=0):
     about = About(seed, {"name": "toy", "sha256": {}}, "arousal", 1.0, {}, {"kind": "folder"}, "by rule", [])
     folder.mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(audio, "render", lambda _, wav, **__: wav.write_bytes(WAV))
+        patch.setattr(audio, "render", lambda _, path, **__: path.write_bytes(wav))
         patch.setattr(audio, "match", lambda _: -20.0)
         studies.write(folder, folder.name, about, pair("x", "up"), [pair(*row) for row in enumerate(ways)], subjects)
     return folder
+
+
+@contextmanager
+def served(folder, port=0, hosts=web.LOOPBACK):
+    """The study's address while it is served on loopback."""
+    listener = web.listen("127.0.0.1", port)
+    with Study.open(folder) as study:
+        server = uvicorn.Server(uvicorn.Config(listening_server.create(study, hosts=hosts), log_level="warning"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        try:
+            yield web.address("127.0.0.1", listener.getsockname()[1])
+        finally:
+            server.should_exit = True
+            thread.join()
+            listener.close()
 
 
 def tokens_of(folder):

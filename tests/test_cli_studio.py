@@ -15,7 +15,7 @@ import pytest
 import uvicorn
 from websockets.sync.client import connect
 
-from fadernets import cli_studio
+from fadernets import web
 from fadernets.engine import bundled
 from fadernets.errors import FadernetsError
 
@@ -103,10 +103,10 @@ def test_a_port_that_is_taken(refused):
 
 
 def test_a_socket_that_is_bound_takes_calls_at_once():
-    with cli_studio._listen("127.0.0.1", 0) as listener:
+    with web.listen("127.0.0.1", 0) as listener:
         socket.create_connection(listener.getsockname(), timeout=5).close()
         with pytest.raises(FadernetsError, match="cannot listen there"):
-            cli_studio._listen("127.0.0.1", listener.getsockname()[1])
+            web.listen("127.0.0.1", listener.getsockname()[1])
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "99999999999"])

@@ -3,37 +3,23 @@
 import io
 import json
 import re
-import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
+import browsing
 import mido
 import pytest
+from browsing import free_port, stop_server
 from midi_files import metre, save, tempo, track
-from playwright.sync_api import sync_playwright
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
-import browser as browsers
 
 SOURCE = Path(__file__).parents[1] / "src" / "fadernets" / "assets" / "k545.mid"
 RANGE = "#fader-rhythm_density"
 
 
 def start_server(port):
-    run = "from fadernets.cli import main; raise SystemExit(main())"
-    command = [sys.executable, "-c", run, "studio", "--no-browser", "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    line = process.stdout.readline()
+    process, line = browsing.start("studio", "--no-browser", "--port", port)
     assert line.startswith("fadernets studio: http://127.0.0.1:"), line
     return process, re.search(r"http://\S+", line)[0]
-
-
-def stop_server(process):
-    process.terminate()
-    process.wait(10)
-    process.stdout.close()
 
 
 @pytest.fixture(scope="module")
@@ -43,35 +29,11 @@ def address():
     stop_server(process)
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    path = browsers.find()
-    assert path, "no Chromium: python scripts/browser.py installs one"
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=path, args=["--headless", *browsers.FLAGS])
-        yield found
-        found.close()
-
-
-class Page:
-    """A page that must not complain, nor ask anybody but its own server."""
-
-    def __init__(self, chromium, address, **more):
-        self.context = chromium.new_context(viewport={"width": 1280, "height": 720}, accept_downloads=True, **more)
-        self.page = self.context.new_page()
-        self.address, self.complaints, self.outside = address, [], []
-        self.page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", self.look)
-
-    def look(self, request):
-        if not request.url.startswith((self.address, "blob:", "data:")):
-            self.outside.append(request.url)
-
+class Page(browsing.Page):
     def open(self):
-        self.page.goto(self.address)
-        self.page.wait_for_selector(RANGE)
-        return self.page
+        page = super().open()
+        page.wait_for_selector(RANGE)
+        return page
 
 
 @pytest.fixture
@@ -287,12 +249,6 @@ def test_a_reload_keeps_the_work(chromium, address):
     assert one.complaints == []
 
 
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
 def test_a_server_that_comes_back_finds_the_page_s_work(chromium, tmp_path):
     port = free_port()
     process, address = start_server(port)
@@ -354,29 +310,25 @@ FITS = "() => document.documentElement.scrollWidth <= window.innerWidth"  # noth
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nobody_is_kept_out(chromium, address, scheme):
-    axe = Path(__file__).parents[1] / "studio" / "node_modules" / "axe-core" / "axe.min.js"
     one = Page(chromium, address, color_scheme=scheme, bypass_csp=True)
     page = one.open()
     drag(page, RANGE, 0.5)
     settle(page)
-    page.add_script_tag(path=str(axe))
+    one.bring_axe()
     for width, height in ((1280, 720), (390, 844)):
         page.set_viewport_size({"width": width, "height": height})
         page.wait_for_timeout(200)
         assert page.evaluate(FITS)
-        found = page.evaluate("async () => (await axe.run()).violations.map((v) => [v.id, v.nodes.map((n) => n.html)])")
-        assert found == []
+        assert one.violations() == []
         melody_room(page)
         page.wait_for_timeout(200)
         assert page.evaluate(FITS)
-        found = page.evaluate("async () => (await axe.run()).violations.map((v) => [v.id, v.nodes.map((n) => n.html)])")
-        assert found == []
+        assert one.violations() == []
         page.get_by_role("button", name="Inspect").click()
         page.wait_for_selector(".bars li", timeout=60000)
         page.wait_for_timeout(200)
         assert page.evaluate(FITS)
-        found = page.evaluate("async () => (await axe.run()).violations.map((v) => [v.id, v.nodes.map((n) => n.html)])")
-        assert found == []
+        assert one.violations() == []
         page.get_by_role("button", name="Faders").click()
     one.context.close()
 

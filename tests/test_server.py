@@ -21,7 +21,7 @@ from midi_files import BROKEN, metre, notes, right, save, track
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from fadernets import api, server
+from fadernets import api, server, web
 from fadernets.server import BROKEN as BROKE
 from fadernets.studio import Stale, Studio
 from fadernets.uploads import BUNDLED
@@ -32,7 +32,7 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "x-frame-options": "DENY",
     "cross-origin-opener-policy": "same-origin",
-    "content-security-policy": server.POLICY,
+    "content-security-policy": web.POLICY,
 }
 
 
@@ -269,12 +269,13 @@ def test_moves_over_the_socket(live, client, piece):
     assert answer(live, **asked)["notes"] == edited["notes"]
 
 
-def test_the_openapi_document_is_the_server_s(tmp_path, monkeypatch):
+def test_the_openapi_documents_are_the_servers_own(tmp_path, monkeypatch):
     script = ROOT / "scripts" / "write_openapi.py"
-    monkeypatch.setattr(sys, "argv", [str(script), str(tmp_path / "openapi.json")])
+    monkeypatch.setattr(sys, "argv", [str(script), str(tmp_path)])
     runpy.run_path(str(script), run_name="__main__")
-    written, kept = (path.read_text("utf-8") for path in (tmp_path / "openapi.json", ROOT / "studio" / "openapi.json"))
-    assert written == kept, "run: python scripts/write_openapi.py studio/openapi.json, then npm run types in studio/"
+    for name in ("openapi.json", "openapi-listening.json"):
+        written, kept = ((folder / name).read_text("utf-8") for folder in (tmp_path, ROOT / "studio"))
+        assert written == kept, "run: python scripts/write_openapi.py studio, then npm run types in studio/"
 
 
 # broken input
@@ -635,14 +636,14 @@ def _refused(served, path="/api/live", **headers):
 
 
 @pytest.mark.parametrize("path", ["/", "/api/about", "/api/nothing", "/assets/x", "/api/pieces/k545", "/../api/live"])
-def test_there_is_one_socket(served, path):
+def test_there_are_two_sockets(served, path):
     assert _refused(served, path) == 403
-    assert _refused(served) == 101
+    assert _refused(served) == _refused(served, server.PORT) == 101
 
 
 @pytest.fixture(scope="module")
 def guarded(studio):
-    with Served(server.create(studio, hosts=(*server.LOOPBACK, "studio.example"), token="s3cret")) as served:
+    with Served(server.create(studio, hosts=(*web.LOOPBACK, "studio.example"), token="s3cret")) as served:
         yield served
 
 
@@ -883,9 +884,9 @@ def test_a_server_ends_while_sockets_are_open():
 
 def test_names_of_hosts():
     for host, name in (("a.b:80", "a.b"), ("A.B", "a.b"), ("[::1]:80", "::1"), ("[::1]", "::1"), ("", ""), (":80", "")):
-        assert server.hostname(host) == name
+        assert web.hostname(host) == name
 
 
 def test_loopback():
-    assert all(server.is_loopback(host) for host in ("127.0.0.1", "127.8.0.1", "::1", "localhost"))
-    assert not any(server.is_loopback(host) for host in ("0.0.0.0", "::", "192.168.0.1", "evil.example", ""))
+    assert all(web.is_loopback(host) for host in ("127.0.0.1", "127.8.0.1", "::1", "localhost"))
+    assert not any(web.is_loopback(host) for host in ("0.0.0.0", "::", "192.168.0.1", "evil.example", ""))

@@ -1,4 +1,4 @@
-"""The command of listening tests: `listen make`, `listen report`."""
+"""The command of listening tests: `listen make`, `listen serve`, `listen report`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from fadernets.console import Parser, progress, read_preset, read_seed, warn
 from fadernets.errors import FadernetsError
+
+PORT = 8766
 
 
 def register(add: Callable[..., Parser]) -> None:
@@ -17,8 +20,8 @@ def register(add: Callable[..., Parser]) -> None:
     listen = add(
         "listen",
         lambda options: options.action(options),
-        "Make a listening test of edits and report on it (Section 5.2, ISMIR 2020).",
-        epilog="`fadernets listen make --help` and `fadernets listen report --help` say more.",
+        "Make a listening test of edits, hold it, and report on it (Section 5.2, ISMIR 2020).",
+        epilog="`fadernets listen make --help` says more; so of serve and report.",
     )
     actions = listen.add_subparsers(required=True, metavar="ACTION", parser_class=Parser)
 
@@ -62,6 +65,20 @@ def register(add: Callable[..., Parser]) -> None:
         "--seed", type=read_seed, default=argparse.SUPPRESS, metavar="N", help="draws excerpts and shuffles orders (0)"
     )
 
+    serve = act(
+        "serve",
+        _serve,
+        "Hold a study: print each subject's link, and serve the page behind it until Ctrl-C.",
+        "Only this machine is served, unless --host names an address of it that others reach (0.0.0.0: all of them). "
+        "Answers are stored in the study's folder at each click.",
+    )
+    serve.add_argument("study", type=Path, metavar="STUDY")
+    serve.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="serve there, to those who have a link")
+    serve.add_argument("--port", type=int, default=PORT, metavar="N", help=f"({PORT}; 0: any that is free)")
+    serve.add_argument(
+        "--public", metavar="URL", help="where a reverse proxy shows the page: links begin with it, its name is served"
+    )
+
     report = act(
         "report",
         _report,
@@ -101,6 +118,40 @@ def _make(options: argparse.Namespace) -> None:
     )
     warn(made.manifest.about.warnings)
     print(json.dumps(made.as_dict()) if options.json else made.table())
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from fadernets import listening_server, web
+    from fadernets.listening_store import Study
+
+    public = options.public and _public(options.public)
+    if not (web.page_folder() / listening_server.PAGE).is_file():
+        raise FadernetsError("the page was not built: make page")
+    with Study.open(options.study) as study:
+        if not study.links(""):
+            raise FadernetsError(f"{options.study}: has no tokens (tokens.csv): nobody could take part")
+        listener = web.listen(options.host, options.port)
+        links = study.links((public or web.address(options.host, listener.getsockname()[1])) + listening_server.LINK)
+        names = (*web.hosts(options.host), *([web.hostname(urlsplit(public).netloc)] if public else []))
+        app = listening_server.create(study, hosts=names)
+        if options.json:
+            print(json.dumps([{"subject": subject, "link": link} for subject, link in links]), flush=True)
+        else:
+            print("\n".join(f"{subject:>4}  {link}" for subject, link in links), flush=True)
+        web.serve(app, listener)
+
+
+def _public(url: str) -> str:
+    """A page's address with a / at its end. Raises FadernetsError."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment)
+        good = good and "@" not in parts.netloc and (parts.port is None or parts.port > 0)
+    except ValueError:
+        good = False
+    if not good:
+        raise FadernetsError(f"--public {url}: expected an address such as https://listen.example.org/")
+    return url if url.endswith("/") else f"{url}/"
 
 
 def _report(options: argparse.Namespace) -> None:

@@ -61,7 +61,7 @@ class Played:
 
     original: int = 0  # times
     transformed: int = 0
-    seconds: float = 0.0  # from the first sight of the trial on
+    seconds: float = 0.0  # that the trial was in sight
 
 
 @dataclass(frozen=True)

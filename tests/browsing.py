@@ -1,0 +1,78 @@
+"""A page in a real browser, and the command that serves it."""
+
+import re
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+HERE = Path(__file__).parents[1]
+AXE = HERE / "studio" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+def start(*arguments):
+    """Run fadernets with these; (process, the first line it says)."""
+    command = [sys.executable, "-c", "from fadernets.cli import main; raise SystemExit(main())", *map(str, arguments)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return process, process.stdout.readline()
+
+
+def stop_server(process):
+    process.terminate()
+    process.wait(10)
+    process.stdout.close()
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@contextmanager
+def launched():
+    """A headless Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    sys.path.insert(0, str(HERE / "scripts"))
+    import browser as browsers
+
+    path = browsers.find()
+    assert path, "no Chromium: python scripts/browser.py installs one"
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=path, args=["--headless", *browsers.FLAGS])
+        yield found
+        found.close()
+
+
+class Page:
+    """A page that must not complain, nor ask anybody but its own server."""
+
+    def __init__(self, chromium, address, **more):
+        given = {"viewport": {"width": 1280, "height": 720}, "accept_downloads": True} | more
+        self.context = chromium.new_context(**given)
+        self.page = self.context.new_page()
+        self.address, self.complaints, self.outside = address, [], []
+        self.own = re.match(r"\w+://[^/]+/", address)[0]
+        self.page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", self.look)
+
+    def look(self, request):
+        if not request.url.startswith((self.own, "blob:", "data:")):
+            self.outside.append(request.url)
+
+    def open(self):
+        self.page.goto(self.address)
+        return self.page
+
+    def bring_axe(self):
+        """Needs a context with bypass_csp."""
+        self.page.add_script_tag(path=str(AXE))
+
+    def violations(self):
+        """What axe finds: rule and elements."""
+        return self.page.evaluate(
+            "async () => (await axe.run()).violations.map((v) => [v.id, v.nodes.map((n) => n.html)])"
+        )
