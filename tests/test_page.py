@@ -429,3 +429,59 @@ def test_a_map_of_segments_is_walked_and_heard(studio):
     studio.get_by_label("Model").select_option("melody")
     studio.wait_for_function("() => /z 0/.test(document.querySelector('.bars li .name')?.innerText)", timeout=60000)
     assert box["width"] > 300
+
+
+# More of the faders' room
+
+
+def test_values_are_drawn_by_bar(studio):
+    svg = studio.locator("section.curve svg")
+    box = svg.bounding_box()
+    y = box["y"] + box["height"] * 0.75
+    studio.mouse.move(box["x"] + box["width"] * 0.05, y)
+    studio.mouse.down()
+    studio.mouse.move(box["x"] + box["width"] * 0.12, y, steps=8)
+    studio.mouse.up()
+    settle(studio)
+    drawn = studio.evaluate("() => window.studio.now.perBar.rhythm_density")
+    assert set(drawn) == {"2", "3", "4"}
+    near = {s["bar"]: s for s in studio.evaluate("() => window.studio.edited.segments")}
+    for bar, value in drawn.items():
+        assert near[int(bar)]["asked"]["rhythm_density"] == pytest.approx(value)
+        assert near[int(bar)]["measured"]["rhythm_density"] == pytest.approx(value, abs=1 / 16)
+    assert near[8]["measured"] == near[8]["before"]
+    studio.get_by_role("button", name="Clear", exact=True).last.click()
+    assert studio.evaluate("() => window.studio.rest")
+
+
+def test_bars_get_a_value_by_keyboard(studio):
+    studio.locator("canvas").focus()
+    studio.keyboard.press("Shift+ArrowRight")
+    value = studio.get_by_label("Value for the selected bars")
+    value.fill("0.25")
+    studio.get_by_role("button", name="Set", exact=True).click()
+    settle(studio)
+    assert studio.evaluate("() => window.studio.now.perBar.rhythm_density") == {"1": 0.25, "2": 0.25}
+
+
+def test_zoom_scroll_and_the_whole(studio):
+    roll = studio.locator("canvas")
+
+    def width():
+        return studio.evaluate("() => document.querySelector('canvas').toDataURL().length")
+
+    first = width()
+    studio.get_by_role("button", name="Whole").click()
+    studio.wait_for_timeout(100)
+    assert width() != first
+    studio.get_by_role("button", name="Zoom in").click()
+    roll.hover()
+    studio.mouse.wheel(300, 0)
+    studio.wait_for_timeout(100)
+    roll.focus()
+    studio.keyboard.press("End")
+    assert roll.get_attribute("aria-valuenow") == "28"
+    studio.keyboard.press("PageUp")
+    assert roll.get_attribute("aria-valuenow") == "27"
+    studio.keyboard.press("Home")
+    assert roll.get_attribute("aria-valuenow") == "1"
