@@ -412,6 +412,9 @@ def test_a_map_of_segments_is_walked_and_heard(studio):
     studio.get_by_role("button", name="Inspect").click()
     studio.wait_for_selector(".bars li", timeout=60000)
     assert studio.locator(".bars li").count() == 14
+    studio.get_by_role("button", name="All dimensions").click()
+    assert studio.locator(".bars li").count() == 256
+    studio.get_by_role("button", name="All dimensions").click()
     studio.get_by_role("button", name="rhythm", exact=True).click()
     assert studio.locator(".bars .strong .name").first.inner_text() == "z_rhythm 0"
     board = studio.locator("canvas")
@@ -485,3 +488,23 @@ def test_zoom_scroll_and_the_whole(studio):
     assert roll.get_attribute("aria-valuenow") == "27"
     studio.keyboard.press("Home")
     assert roll.get_attribute("aria-valuenow") == "1"
+
+
+def test_the_file_can_be_dragged_out(studio):
+    drag(studio, RANGE, 0.5)
+    settle(studio)
+    handle = studio.get_by_text("drag MIDI")
+    handle.hover()
+    found = ""
+    for _ in range(100):  # the file is made when the pointer comes near
+        found = handle.evaluate(
+            """(element) => {
+                const data = new DataTransfer()
+                element.dispatchEvent(new DragEvent('dragstart', {dataTransfer: data, bubbles: true}))
+                return data.getData('DownloadURL')
+            }"""
+        )
+        if found:
+            break
+        studio.wait_for_timeout(100)
+    assert re.fullmatch(r"audio/midi:k545-edited\.mid:blob:http://\S+", found)
