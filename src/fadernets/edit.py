@@ -628,7 +628,8 @@ def measure(engine: Engine, source: Path, tracks: list[str] | None = None) -> di
         {"track": i + 1, "name": t.name, "program": t.program, "edited": i in chosen}
         for i, t in enumerate(piece.tracks)
     ]
-    return {"tracks": named, **measured(engine, Score.of(piece, chosen)), "warnings": piece.warnings}
+    said = {"model": engine.name, "tracks": named}
+    return {**said, **measured(engine, Score.of(piece, chosen)), "warnings": piece.warnings}
 
 
 def measured(engine: Engine, score: Score) -> dict[str, Any]:
@@ -656,4 +657,4 @@ def measured(engine: Engine, score: Score) -> dict[str, Any]:
     heard = sounding & np.isfinite(arousal)
     means: dict[str, Any] = describe(score, full[sounding])
     means["arousal"] = number(arousal[heard].mean()) if heard.any() else None
-    return {"model": engine.name, "segments": segments, "means": means}
+    return {"segments": segments, "means": means}
