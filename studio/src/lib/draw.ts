@@ -37,7 +37,7 @@ export function draw(context: CanvasRenderingContext2D, view: View, difference: 
     if (BLACK.has(pitch % 12)) context.fillRect(0, y(view, pitch), width, high)
   }
   drawBars(context, view, marks, colours)
-  for (const note of difference.gone) drawGone(context, view, note, colours)
+  for (const note of [...difference.gone, ...difference.was]) drawGone(context, view, note, colours)
   for (const note of difference.notes) drawNote(context, view, note, note.change, colours)
   context.fillStyle = colours.accent
   const at = x(view, marks.playhead)

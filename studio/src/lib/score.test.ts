@@ -18,7 +18,16 @@ describe('what an edit changed', () => {
     expect(compare([note(0, 10, 60)], [note(0, 10, 60, 80, 1)]).notes[0]!.change).toBe('new')
   })
 
-  it('of nothing is nothing', () => expect(compare([], [])).toEqual({ notes: [], gone: [] }))
+  it('follows notes to another pitch, as voices go', () => {
+    const before = [note(0, 10, 60), note(0, 10, 64), note(0, 10, 67), note(20, 30, 65)]
+    const after = [note(0, 10, 62), note(0, 10, 64), note(0, 10, 69), note(0, 10, 72), note(25, 30, 65)]
+    const { notes, gone, was } = compare(before, after)
+    expect(notes.map((one) => one.change)).toEqual(['changed', 'kept', 'changed', 'new', 'new'])
+    expect(was.map((one) => one.pitch)).toEqual([60, 67])
+    expect(gone).toEqual([note(20, 30, 65)])
+  })
+
+  it('of nothing is nothing', () => expect(compare([], [])).toEqual({ notes: [], gone: [], was: [] }))
 
   it('reads columns', () =>
     expect(notesOf({ onset: [1], end: [2], pitch: [3], velocity: [4], track: [5] })).toEqual([note(1, 2, 3, 4, 5)]))

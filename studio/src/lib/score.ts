@@ -11,10 +11,12 @@ export interface Note {
 
 export type Change = 'kept' | 'changed' | 'new'
 
-/** A note of an edit, and what happened to it; `gone` lists what the source had. */
+/** The notes of an edit and what happened to each; `gone` and `was` are the source's: those that went, and the former
+ * places of those that were moved to another pitch. */
 export interface Difference {
   notes: (Note & { change: Change })[]
   gone: Note[]
+  was: Note[]
 }
 
 export function notesOf(columns: Columns): Note[] {
@@ -28,23 +30,39 @@ export function notesOf(columns: Columns): Note[] {
 }
 
 const place = (n: Note) => `${n.track}:${n.onset}:${n.pitch}`
+const moment = (n: Note) => `${n.track}:${n.onset}`
 
-/** What an edit kept, changed (same onset and pitch, another length or loudness), added and took away. */
-export function compare(before: Note[], after: Note[]): Difference {
-  const left = new Map<string, Note[]>()
-  for (const note of before) {
-    const at = left.get(place(note))
+function grouped(notes: readonly Note[], by: (note: Note) => string): Map<string, Note[]> {
+  const found = new Map<string, Note[]>()
+  for (const note of notes) {
+    const at = found.get(by(note))
     if (at) at.push(note)
-    else left.set(place(note), [note])
+    else found.set(by(note), [note])
   }
-  const notes = after.map((note) => {
-    const at = left.get(place(note))
-    const own = at?.shift()
-    if (!own) return { ...note, change: 'new' as const }
+  return found
+}
+
+/** What an edit kept, changed (another length, loudness or pitch, at the same onset), added and took away. */
+export function compare(before: Note[], after: Note[]): Difference {
+  const left = grouped(before, place)
+  const notes: (Note & { change: Change })[] = after.map((note) => {
+    const own = left.get(place(note))?.shift()
+    if (!own) return { ...note, change: 'new' }
     const same = own.end === note.end && own.velocity === note.velocity
-    return { ...note, change: same ? ('kept' as const) : ('changed' as const) }
+    return { ...note, change: same ? 'kept' : 'changed' }
   })
-  return { notes, gone: [...left.values()].flat() }
+  // What begins together and is left over has moved: the lowest to the lowest, as voices go.
+  const free = grouped([...left.values()].flat(), moment)
+  for (const list of free.values()) list.sort((a, b) => a.pitch - b.pitch)
+  const was: Note[] = []
+  const added = notes.filter((note) => note.change === 'new').sort((a, b) => a.pitch - b.pitch)
+  for (const note of added) {
+    const own = free.get(moment(note))?.shift()
+    if (!own) continue
+    note.change = 'changed'
+    was.push(own)
+  }
+  return { notes, gone: [...free.values()].flat(), was }
 }
 
 /** Ticks to seconds and back, along tempo changes [tick, microseconds a quarter-beat]; the first at tick 0. */
