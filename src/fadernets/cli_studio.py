@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import secrets
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ def _studio(options: argparse.Namespace) -> None:
         studio.port = midi_port.open_virtual(options.midi_port)
     app = server.create(studio, hosts=web.hosts(host), token=token)
     try:
+        threading.Thread(target=studio.warm, name="warm", daemon=True).start()
         print(f"fadernets studio: {address}  (Ctrl-C ends it)", flush=True)
         if not options.no_browser:
             import webbrowser

@@ -12,6 +12,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
@@ -124,9 +125,12 @@ def create(studio: Studio | None = None, *, hosts: tuple[str, ...] = LOOPBACK, t
         """The cells between two melodies, a line of JSON each."""
         cells = await run(studio.grid, asked)
 
+        def row() -> bytes:
+            return b"".join(cell.model_dump_json().encode() + b"\n" for cell in islice(cells, asked.columns))
+
         async def lines() -> AsyncIterator[bytes]:
-            while (cell := await run(next, cells, None)) is not None:
-                yield cell.model_dump_json().encode() + b"\n"
+            while some := await run(row):
+                yield some
 
         return StreamingResponse(lines(), media_type="application/x-ndjson")
 

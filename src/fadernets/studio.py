@@ -123,6 +123,11 @@ class Studio:
             port=self.port.name if self.port else None,
         )
 
+    def warm(self) -> None:
+        """Open the shipped models and the first piece, so that the page's first request finds them."""
+        self.piece(next(iter(BUNDLED)))
+        self.singer()
+
     def engine(self, name: str = DEFAULT_MODEL) -> Engine:
         """A model of segments by its name, opened once."""
         with self._lock:
