@@ -55,7 +55,8 @@ def _studio(options: argparse.Namespace) -> None:
         studio.port = midi_port.open_virtual(options.midi_port)
     app = server.create(studio, hosts=web.hosts(host), token=token)
     try:
-        threading.Thread(target=studio.warm, name="warm", daemon=True).start()
+        # It is waited for at the end: a runtime that is just being loaded must not be cut off.
+        threading.Thread(target=studio.warm, name="warm").start()
         print(f"fadernets studio: {address}  (Ctrl-C ends it)", flush=True)
         if not options.no_browser:
             import webbrowser
