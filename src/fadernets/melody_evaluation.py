@@ -212,8 +212,10 @@ def grid(engine: MelodyEngine, clips: States, control: str, size: int = SIZE) ->
     down = to_b["rows"].transpose(2, 1, 0).reshape(-1, size)  # a column of a pair each
     right = to_b["columns"].transpose(2, 0, 1).reshape(-1, size)
     found: dict[str, Any] = {
-        "rows": Figure.of(spearman(np.tile(steps, (len(down), 1)), down)),
-        "columns": Figure.of(spearman(np.tile(steps, (len(right), 1)), right)),
+        "rows": Figure.of(_known(spearman(np.tile(steps, (len(down), 1)), down))),
+        "columns": Figure.of(_known(spearman(np.tile(steps, (len(right), 1)), right))),
+        "rows_monotone": _never_back(down),
+        "columns_monotone": _never_back(right),
         "rows_mean": np.nanmean(to_b["rows"], axis=(1, 2)).round(4).tolist(),
         "columns_mean": np.nanmean(to_b["columns"], axis=(0, 2)).round(4).tolist(),
         "corners": bool((cells[0, 0] == a).all() and (cells[-1, -1] == b).all()),
@@ -226,6 +228,11 @@ def grid(engine: MelodyEngine, clips: States, control: str, size: int = SIZE) ->
             apart.setdefault(abs(r - s) + abs(k - m), []).append(float(different.mean()))
     found["apart"] = {str(steps): round(float(np.mean(values)), 4) for steps, values in sorted(apart.items())}
     return found
+
+
+def _never_back(likeness: Floats) -> float:
+    """The share of lines [N, K] of the grid of which no step goes away from B."""
+    return round(float((np.diff(likeness, axis=1) >= -1e-9).all(1).mean()), 4)
 
 
 def _classes(clips: States) -> Floats:
@@ -263,15 +270,16 @@ def table(figures: dict[str, Any]) -> str:
             )
     lines += [
         "",
-        "| grid, control | rows to B's pitch classes | columns to B's rhythm | corners exact | apart by 1, 4, 8 |",
+        "| grid, control | rows to B's pitch classes | never back | columns to B's rhythm | never back | corners exact "
+        "| apart by 1, 4, 8 |",
+        "|---|---|---|---|---|---|---|",
     ]
-    lines.append("|---|---|---|---|---|")
     for control in CONTROLS:
         one = figures[control]["grid"]
         apart = ", ".join(f"{one['apart'][s]:.3f}" for s in ("1", "4", "8"))
-        lines.append(
-            f"| {control} | {one['rows']} | {one['columns']} | {'yes' if one['corners'] else 'no'} | {apart} |"
-        )
+        cells = [one["rows"], f"{one['rows_monotone']:.3f}", one["columns"], f"{one['columns_monotone']:.3f}"]
+        cells += ["yes" if one["corners"] else "no", apart]
+        lines.append(f"| {control} | {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
 
 
