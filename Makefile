@@ -33,7 +33,7 @@ studio: .venv/runtime
 	$(BIN)/python scripts/browser.py
 	@touch $@
 
-test: .venv/test .venv/browser
+test: .venv/test .venv/browser $(if $(shell command -v npm),studio/node_modules)
 	$(BIN)/python -m pytest -q
 
 studio/node_modules: studio/package-lock.json
