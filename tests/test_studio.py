@@ -12,7 +12,7 @@ import pretty_midi
 import pytest
 from midi_files import ODDITIES, PIECES, TPQ, events, metre, notes, save, tempo, track
 
-from fadernets import api, edit, melody, presets
+from fadernets import api, edit, inspection, melody, presets
 from fadernets.attributes import ATTRIBUTES, CODED
 from fadernets.engine import bundled
 from fadernets.errors import FadernetsError
@@ -618,3 +618,16 @@ def test_singing_a_piece(studio, tune):
     assert studio.sing(api.MelodyEditAsked(piece=tune, knobs=knobs())).data == source
     with pytest.raises(FadernetsError, match=r"^track x: no such pitched track"):
         studio.sing(api.MelodyEditAsked(piece=tune, track="x", knobs=knobs(pitch=1)))
+
+
+def test_a_model_is_inspected_once_and_again_where_the_pieces_differ(monkeypatch, tmp_path):
+    looks = []
+    inspect = inspection.inspect
+    monkeypatch.setattr(inspection, "inspect", lambda *given: looks.append(given[2].name) or inspect(*given))
+    studio = Studio()
+    assert studio.inspect("pop-lieder") is studio.inspect("pop-lieder")
+    assert len(looks) == 2
+    source = save(tmp_path / "in.mid", track([(i / 2, 0.5, 60 + i % 8, 80) for i in range(32)], metre(4)))
+    studio.uploads.add("in.mid", source.read_bytes())
+    studio.inspect("pop-lieder")
+    assert len(looks) == 4

@@ -76,7 +76,7 @@ class Studio:
         self.uploads = uploads or Uploads()
         self._data = data
         self._maps: dict[str, tuple[tuple[str, ...], latent_map.LatentMap]] = {}
-        self._inspected: dict[str, api.Inspected] = {}
+        self._inspected: dict[str, tuple[tuple[str, ...], api.Inspected]] = {}
         self.port: MidiPort | None = None
         self._models: dict[str, Path] = {**bundled(), **(models or {})}
         self._engines: dict[str, Engine] = {}
@@ -353,10 +353,12 @@ class Studio:
     def inspect(self, model: str) -> api.Inspected:
         """What augmentations move in a model's codes: of melodies by whole notes of two octaves; of segments by those
         of the map."""
-        if model in self._inspected and self._data is not None:
-            return self._inspected[model]
+        whole_notes = self._codec(model) == "melody"
+        pieces = () if whole_notes else self._pieces()
+        if model in self._inspected and self._inspected[model][0] == pieces:
+            return self._inspected[model][1]
         codes: list[tuple[str, int]]
-        if self._codec(model) == "melody":
+        if whole_notes:
             singer = self.singer(model)
             encode: inspection.Encode = singer.encode
             codes, codec = [("z", singer.z)], "melody"
@@ -388,8 +390,9 @@ class Studio:
                     clips=group.clips,
                 )
             )
-        self._inspected[model] = api.Inspected(model=model, codes=codes, groups=groups)
-        return self._inspected[model]
+        inspected = api.Inspected(model=model, codes=codes, groups=groups)
+        self._inspected[model] = pieces, inspected
+        return inspected
 
     def map(self, model: str = DEFAULT_MODEL, method: str = "pca") -> api.MapInfo:
         """Segments on a plane: those of the data set that the studio was given, else of the pieces that it holds."""
@@ -432,11 +435,15 @@ class Studio:
     def _map(self, model: str) -> latent_map.LatentMap:
         """The map, made again where there are other pieces."""
         engine = self.engine(model)
-        kept = () if self._data else tuple(self.uploads.ids())
+        kept = self._pieces()
         if model not in self._maps or self._maps[model][0] != kept:
             plot = latent_map.of_data(self._data) if self._data else self._plot(kept)
             self._maps[model] = kept, latent_map.LatentMap.of(engine, plot)
         return self._maps[model][1]
+
+    def _pieces(self) -> tuple[str, ...]:
+        """What the map is made of, where no data set was given."""
+        return () if self._data else tuple(self.uploads.ids())
 
     def _plot(self, pieces: tuple[str, ...]) -> latent_map.Plot:
         cells, titles, bars = [], [], []
