@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets import melody, rolls, tunes
+from fadernets import class_landing, melody, rolls, tunes
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
 from fadernets.knobs import CONTROLS
@@ -96,7 +96,8 @@ def interpolate(engine: MelodyEngine, a: States, b: States, rows: int, columns: 
     """[R, K, C, 32] every cell of the grid between clips a and b [C, 32]; the corners are a and b themselves.
 
     The paper decodes the codes as they are. `knob` adds what A and B themselves have: onsets, holds and rests weigh by
-    column, pitch classes and pitches by row, so that each step to the right or down is one toward B.
+    column, pitch classes and pitches by row, and notes land where each row's pitch classes are nearer to B's than those
+    of the row above.
     """
     codes = engine.encode(np.concatenate([a, b]))
     z = between(codes[: len(a)], codes[len(a) :], groups(engine, control), rows, columns)
@@ -106,7 +107,11 @@ def interpolate(engine: MelodyEngine, a: States, b: States, rows: int, columns: 
         pull = None if control == "paper" else _pull(a[some], b[some], rows, columns)
         offset = None if pull is None else pull.reshape(-1, STEPS, melody.STATES)
         sung = engine.decode(z[:, :, some].reshape(-1, engine.z), offset=offset)
-        found[:, :, some] = melody.tidy(sung.states.reshape(rows, columns, -1, STEPS), held=True)
+        cells = melody.tidy(sung.states.reshape(rows, columns, -1, STEPS), held=True)
+        if pull is not None:
+            scores = sung.log_probabilities.reshape(pull.shape) + pull
+            cells = class_landing.land_rows(cells, scores, a[some], b[some])
+        found[:, :, some] = cells
     found[0, 0], found[-1, -1] = a, b
     return found
 

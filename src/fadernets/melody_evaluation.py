@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets import blend, knobs, melody
+from fadernets import blend, class_landing, knobs, melody
 from fadernets.dataset import Dataset
 from fadernets.errors import FadernetsError
 from fadernets.knobs import CONTROLS, Turn
@@ -206,8 +206,11 @@ def grid(engine: MelodyEngine, clips: States, control: str, size: int = SIZE) ->
     pairs = min(PAIRS, len(clips) // 2)
     a, b = clips[:pairs], clips[pairs : 2 * pairs]
     cells = blend.interpolate(engine, a, b, size, size, control)  # [R, K, N, 32]
-    classes, rhythm = _classes(cells), (cells < ONSETS).astype(float)
-    to_b = {"rows": _likeness(classes, _classes(b)), "columns": _likeness(rhythm, (b < ONSETS).astype(float))}
+    classes, rhythm = class_landing.content(cells), (cells < ONSETS).astype(float)
+    to_b = {
+        "rows": class_landing.likeness(classes, class_landing.content(b)),
+        "columns": class_landing.likeness(rhythm, (b < ONSETS).astype(float)),
+    }
     steps = np.arange(size, dtype=float)
     down = to_b["rows"].transpose(2, 1, 0).reshape(-1, size)  # a column of a pair each
     right = to_b["columns"].transpose(2, 0, 1).reshape(-1, size)
@@ -233,18 +236,6 @@ def grid(engine: MelodyEngine, clips: States, control: str, size: int = SIZE) ->
 def _never_back(likeness: Floats) -> float:
     """The share of lines [N, K] of the grid of which no step goes away from B."""
     return round(float((np.diff(likeness, axis=1) >= -1e-9).all(1).mean()), 4)
-
-
-def _classes(clips: States) -> Floats:
-    """[..., 12] how long each pitch class sounds."""
-    heard = melody.sounding(clips)
-    return np.stack([((heard >= 0) & (heard % 12 == c)).sum(-1) for c in range(12)], -1).astype(float)
-
-
-def _likeness(each: Floats, target: Floats) -> Floats:
-    """[...] cosine of [..., N, D] with [N, D]."""
-    length = np.linalg.norm(each, axis=-1) * np.linalg.norm(target, axis=-1)
-    return np.asarray((each * target).sum(-1) / np.maximum(length, 1e-9))
 
 
 def table(figures: dict[str, Any]) -> str:
