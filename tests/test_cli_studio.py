@@ -139,7 +139,7 @@ def test_folders_that_are_no_model(refused, tmp_path):
     ):
         (tmp_path / "model.json").write_text(text)
         assert message in said(tmp_path)
-    (tmp_path / "model.json").write_text('{"format": 1}')
+    (tmp_path / "model.json").write_text('{"format": 2}')
     assert "model.json" in said(tmp_path)
     shutil.copytree(bundled()["pop-lieder"], tmp_path / "mine")
     os.truncate(tmp_path / "mine" / "decoder.onnx", 1000)

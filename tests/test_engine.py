@@ -230,7 +230,7 @@ def test_no_such_model(tmp_path):
         Engine.open(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "3", "{}", '{"format": 1}', "\xff"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "{}", '{"format": 2}', "\xff"])
 def test_a_damaged_description(folder, text):
     (folder / "model.json").write_text(text, encoding="latin-1")
     with pytest.raises(ModelError, match=r"model\.json: (is damaged \(.*\); export|lacks)") as error:
@@ -239,8 +239,8 @@ def test_a_damaged_description(folder, text):
 
 
 def test_a_description_of_another_format(folder):
-    change(folder, format=2)
-    with pytest.raises(ModelError, match="format 2; this version reads 1"):
+    change(folder, format=1)
+    with pytest.raises(ModelError, match="format 1; this version reads 2"):
         Engine.open(folder)
 
 

@@ -147,7 +147,7 @@ def test_a_folder_of_another_kind(songbirds, tmp_path):
     [
         (lambda info: info.pop("codec"), r"model.json: is damaged \('codec'\); export the model again"),
         (lambda info: info.pop("z"), r"is damaged \('z'\)"),
-        (lambda info: info.update(format=9), "format 9; this version reads 1"),
+        (lambda info: info.update(format=9), "format 9; this version reads 2"),
         (lambda info: info.update(sha256=None), "is damaged"),
         (lambda info: info.update(knobs={}), r"is damaged \('pitch'\)"),
         (lambda info: info["knobs"]["pitch"].update(direction=[0.0] * 7), "the pitch knob is not one of 8 dimensions"),

@@ -192,15 +192,15 @@ def candidates(
         offsets, steps = np.concatenate([offsets, more], 1), np.concatenate([steps, where], 1)
         bias = np.concatenate([bias, np.zeros((rows, more.shape[1]))], 1)
     count = bias.shape[1]
-    repeat = np.repeat(np.arange(rows), count)
     decoded = engine.decode(
-        codes.take(repeat),
-        source.key[repeat],
-        values[repeat],
-        source.held[repeat],
+        codes,
+        source.key,
+        values,
+        source.held,
         offset=offsets.reshape(-1, *offset.shape[1:]),
         bias=bias.reshape(-1),
         onset_step=steps.reshape(-1, STEPS),
+        each=count,
     )
     return Candidates(decoded.cells.reshape(rows, count, STEPS, PITCHES), targets, scores)
 

@@ -27,7 +27,7 @@ from fadernets.grid import PITCHES
 from fadernets.patterns import Patterns
 from fadernets.segments import STEPS
 
-FORMAT = 1
+FORMAT = 2
 DEFAULT_MODEL = "pop-lieder"
 CODES = ("rhythm", "note")
 Cells = NDArray[np.uint8]
@@ -133,18 +133,21 @@ class Engine(Sessions):
         offset: Planes | None = None,
         bias: NDArray[np.floating] | None = None,
         onset_step: NDArray[np.integer] | None = None,
+        each: int = 1,
     ) -> Decoded:
         """One pass over the 16 steps for B rows, each step fed with the decoder's own choice.
 
-        key [B] 0..23, asked [B, 2] attribute values, held [B, 88] what sounds before the first step.
-        offset [B, 16, 176] and bias [B] are added to the probabilities before the threshold of one
-        half; onset_step [B, 16] forbids (-1), leaves free (0) or requires (1) an onset.
+        Codes, key [S] 0..23, asked [S, 2] attribute values and held [S, 88], what sounds before the first step, are
+        those of S segments; the rows are `each` for every segment, one segment after the other. offset [B, 16, 176] and
+        bias [B] are added to the probabilities before the threshold of one half; onset_step [B, 16] forbids (-1),
+        leaves free (0) or requires (1) an onset. No row depends on which others are decoded with it.
         """
-        rows = len(key)
+        of = np.repeat(np.arange(len(key)), each)
+        rows = len(of)
         if not rows:
             return Decoded(np.zeros((0, STEPS, PITCHES), np.uint8), np.zeros((0, STEPS, 2 * PITCHES), np.float32))
         before = np.zeros((rows, 2, PITCHES), np.float32)
-        before[:, 1] = held
+        before[:, 1] = held[of]
         feeds = {
             "z_rhythm": codes.rhythm,
             "z_note": codes.note,
@@ -156,7 +159,7 @@ class Engine(Sessions):
             "held": before.reshape(rows, -1),
         }
         feeds = {name: np.ascontiguousarray(value, np.float32) for name, value in feeds.items()}
-        chosen, probabilities = self._decoder.run(["cells", "probabilities"], feeds)
+        chosen, probabilities = self._decoder.run(["cells", "probabilities"], {**feeds, "of": of})
         return Decoded(cells_of(chosen), probabilities)
 
 
@@ -201,7 +204,7 @@ def described(model: str | Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     try:
         info = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         if info["format"] != FORMAT:
-            raise ModelError(f"{folder}: format {info['format']}; this version reads {FORMAT}")
+            raise ModelError(f"{folder}: format {info['format']}; this version reads {FORMAT}: export it again")
         yield folder, info
     except OSError as error:
         raise ModelError(f"{folder}/model.json: cannot be read ({error.strerror})") from None

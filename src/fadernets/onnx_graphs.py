@@ -1,17 +1,18 @@
 """The ONNX graphs of a grid model and of a melody model, built from their weights: encoder and decoder each.
 
-Weights are stored in 16 bits and widened when a session opens. The decoder's loop over the 16 steps
-is a Scan inside the graph, so that one call decodes a batch. B rows, Z latent size, H hidden size.
+Weights are stored in 16 bits and widened when a session opens; those that the grid's decoder multiplies at every step
+are whole numbers of 7 bits and stay so, which takes a third of the time. The decoder's loop over the 16 steps is a Scan
+inside the graph, so that one call decodes a batch. B rows, Z latent size, H hidden size.
 
-Decoder inputs, beside codes, key and asked values: `offset` [B, 16, 176] is added to the probabilities
-of onset and hold, `bias` [B, 1] to every score, `onset_step` [B, 16] forbids (-1), leaves free (0) or
-requires (1) an onset, `held` [B, 176] is the step before the first. A cell is set where
-probability + offset + bias exceeds one half.
+Decoder inputs, beside codes, key and asked values of S segments: `of` [B] says which of them a row is decoded from,
+`offset` [B, 16, 176] is added to the probabilities of onset and hold, `bias` [B, 1] to every score, `onset_step`
+[B, 16] forbids (-1), leaves free (0) or requires (1) an onset, `held` [B, 176] is the step before the first. A cell is
+set where probability + offset + bias exceeds one half.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,9 @@ from fadernets.segments import STEPS
 
 CELLS = 2 * PITCHES
 OPSET, IR = 18, 9
+RUNTIME = "com.microsoft"  # operators of ONNX Runtime
 NEVER = -10.0  # a score that nothing outweighs
+LARGEST = 63  # of a weight of 7 bits: with 8, processors without VNNI would saturate and answer otherwise
 Weights = dict[str, NDArray[np.float32]]
 
 
@@ -53,13 +56,38 @@ class _Graph:
         half = self.constant(np.ascontiguousarray(value), np.float16)
         return str(self.op("Cast", half, to=TensorProto.FLOAT))
 
+    def states(self, x: str) -> _Bytes:
+        """Hidden states, which lie within -1 and 1, as bytes: no row depends on which others it is decoded with."""
+        zero = self.constant(128, np.uint8)
+        return _Bytes(self.op("QuantizeLinear", x, self.constant(1 / 127), zero), zero, 1 / 127)
+
+    def bits(self, x: str) -> _Bytes:
+        """Zeros and ones as bytes."""
+        return _Bytes(self.op("Cast", x, to=TensorProto.UINT8), self.constant(0, np.uint8), 1.0)
+
+    def times(self, x: _Bytes, weight: NDArray[np.float32], bias: str = "") -> str:
+        """x [B, in] times a weight [in, out] of 7 bits with a scale for each column, and a bias [out]."""
+        scale = np.maximum(np.abs(weight).max(0), 1e-12) / LARGEST
+        whole = self.constant(np.round(weight / scale), np.int8)
+        rest = self.constant(x.scale), self.constant(scale), x.zero, "", *([bias] if bias else [])
+        return str(self.op("MatMulIntegerToFloat", x.name, whole, *rest, domain=RUNTIME))
+
+
+class _Bytes(NamedTuple):
+    """Values kept in 8 bits: (byte - zero) x scale."""
+
+    name: str
+    zero: str
+    scale: float
+
 
 def _value(name: str, *shape: int | str) -> Any:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
 
 def _model(graph: GraphProto) -> ModelProto:
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="fadernets")
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(RUNTIME, 1)]
+    model = helper.make_model(graph, opset_imports=opsets, producer_name="fadernets")
     model.ir_version = IR
     checker.check_model(model)
     return model
@@ -105,14 +133,8 @@ def _last_states(g: _Graph, x: str, weights: Weights, prefix: str, hidden: int) 
     return str(g.op("Reshape", last, g.constant([0, 2 * hidden], np.int64)))
 
 
-def _gru_step(b: _Graph, x: str, h: str, gru: dict[str, str]) -> str:
-    """One step of a PyTorch GRU cell."""
-    return _gru_gates(b, b.op("Add", b.op("MatMul", x, gru["wi"]), gru["bi"]), h, gru["wh"], gru["bh"])
-
-
-def _gru_gates(b: _Graph, gi: str, h: str, wh: str, bh: str) -> str:
-    """The same from what the input gives the gates, gi [B, 3H]."""
-    gh = b.op("Add", b.op("MatMul", h, wh), bh)
+def _gru_gates(b: _Graph, gi: str, gh: str, h: str) -> str:
+    """One step of a PyTorch GRU cell, from what input and state give the gates, gi and gh [B, 3H]."""
     i_r, i_z, i_n = b.op("Split", gi, outputs=3, axis=1, num_outputs=3)
     h_r, h_z, h_n = b.op("Split", gh, outputs=3, axis=1, num_outputs=3)
     reset = b.op("Sigmoid", b.op("Add", i_r, h_r))
@@ -124,17 +146,8 @@ def _gru_gates(b: _Graph, gi: str, h: str, wh: str, bh: str) -> str:
 def decoder(weights: Weights, z: int, hidden: int, plan: int, *, attributes: bool) -> ModelProto:
     """Codes, key, asked values and scores' offsets -> cells and probabilities [B, 16, 176]."""
     g = _Graph()
-    layers = []
-    for layer in ("gru1", "gru2"):
-        layers.append(
-            {
-                "wi": g.weight(weights[f"decoder.{layer}.weight_ih_l0"].T),
-                "wh": g.weight(weights[f"decoder.{layer}.weight_hh_l0"].T),
-                "bi": g.weight(weights[f"decoder.{layer}.bias_ih_l0"]),
-                "bh": g.weight(weights[f"decoder.{layer}.bias_hh_l0"]),
-            }
-        )
-    head, head_bias = g.weight(weights["decoder.head.weight"].T), g.weight(weights["decoder.head.bias"])
+    w_1, w_2 = (weights[f"decoder.{layer}.weight_ih_l0"].T for layer in ("gru1", "gru2"))
+    head = weights["decoder.head.weight"].T
     gain, shift = g.constant([2.0, 0.25]), g.constant([1.0, 0.5])  # models.codings.scale
     scaled = g.op("Sub", g.op("Mul", "asked", gain), shift)
     code = g.op("Concat", "z_rhythm", "z_note", "key", *([scaled] if attributes else []), axis=1)
@@ -143,11 +156,25 @@ def decoder(weights: Weights, z: int, hidden: int, plan: int, *, attributes: boo
     first = g.op("Relu", g.op("Add", g.op("MatMul", code, inner[0]), inner[1]))
     plans = g.op("Add", g.op("MatMul", first, outer[0]), outer[1])
     plans = g.op("Reshape", plans, g.constant([0, STEPS, plan], np.int64))
-    total = g.op("Mul", "asked", g.constant(float(STEPS)))
+    # What no step changes is worked out once for each segment, whatever the number of its rows.
+    given = []
+    for part, bias in (
+        (w_1[CELLS : CELLS + plan], "decoder.gru1.bias_ih_l0"),
+        (w_2[hidden:], "decoder.gru2.bias_ih_l0"),
+        (head[hidden:], "decoder.head.bias"),
+    ):
+        given.append(g.op("Add", g.op("MatMul", plans, g.weight(part)), g.weight(weights[bias])))  # [S, 16, 3H or 176]
+    if attributes:
+        from_asked = g.op("MatMul", scaled, g.weight(w_1[CELLS + plan : CELLS + plan + 2]))
+        given[0] = g.op("Add", given[0], g.op("Unsqueeze", from_asked, g.constant([1], np.int64)))
+        from_left = g.weight(w_1[CELLS + plan + 2 :])
+    biases = {layer: g.weight(weights[f"decoder.{layer}.bias_hh_l0"]) for layer in ("gru1", "gru2")}
+    asked = g.op("Gather", "asked", "of", axis=0)
+    total = g.op("Mul", asked, g.constant(float(STEPS)))
     # models.codings.within_reach
-    most = g.op("Add", g.op("Mul", "asked", g.constant([0.0, 1.5])), g.constant([1.0, 0.5]))
+    most = g.op("Add", g.op("Mul", asked, g.constant([0.0, 1.5])), g.constant([1.0, 0.5]))
     still = g.constant(1.0 / (STEPS - np.arange(STEPS)))  # [16] one over the steps still to come
-    batch = g.op("Shape", "z_rhythm", start=0, end=1)
+    batch = g.op("Shape", "of", start=0, end=1)
     zeros = [
         g.op("Expand", g.constant(0.0), g.op("Concat", batch, g.constant([n], np.int64), axis=0))
         for n in (hidden, hidden, 2)
@@ -160,14 +187,20 @@ def decoder(weights: Weights, z: int, hidden: int, plan: int, *, attributes: boo
     pitches = g.constant(np.arange(PITCHES), np.int64)
 
     b = _Graph("s_")
-    x = ["before", "plan"]
+    from_plan = [b.op("Gather", name, "of", axis=0) for name in ("given_1", "given_2", "given_head")]
     if attributes:
         left = b.op("Mul", b.op("Sub", total, "placed"), "still")
-        left = b.op("Min", b.op("Max", left, zero), most)
-        x += [scaled, b.op("Sub", b.op("Mul", left, gain), shift)]
-    h1 = _gru_step(b, b.op("Concat", *x, axis=1), "h1", layers[0])
-    h2 = _gru_step(b, b.op("Concat", h1, "plan", axis=1), "h2", layers[1])
-    logits = b.op("Add", b.op("MatMul", b.op("Concat", h2, "plan", axis=1), head), head_bias)
+        left = b.op("Sub", b.op("Mul", b.op("Min", b.op("Max", left, zero), most), gain), shift)
+        from_plan[0] = b.op("Add", from_plan[0], b.op("MatMul", left, from_left))
+
+    def step(layer: str, fed: _Bytes, w: NDArray[np.float32], beside: str, h: str) -> str:
+        gi = b.op("Add", b.times(fed, w), beside)
+        wh = weights[f"decoder.{layer}.weight_hh_l0"].T
+        return _gru_gates(b, gi, b.times(b.states(h), wh, biases[layer]), h)
+
+    h1 = step("gru1", b.bits("before"), w_1[:CELLS], from_plan[0], "h1")
+    h2 = step("gru2", b.states(h1), w_2[:hidden], from_plan[1], "h2")
+    logits = b.op("Add", b.times(b.states(h2), head[:hidden]), from_plan[2])
     logits = b.op("Reshape", logits, planes)  # [B, 2, 88] onset and hold against off
     top = b.op("Max", b.op("ReduceMax", logits, last_axis, keepdims=1), zero)
     power = b.op("Exp", b.op("Sub", logits, top))
@@ -205,7 +238,9 @@ def decoder(weights: Weights, z: int, hidden: int, plan: int, *, attributes: boo
             _value("h1", "B", hidden),
             _value("h2", "B", hidden),
             _value("placed", "B", 2),
-            _value("plan", "B", plan),
+            _value("given_1", "S", 3 * hidden),
+            _value("given_2", "S", 3 * hidden),
+            _value("given_head", "S", CELLS),
             _value("offset_t", "B", CELLS),
             _value("mode", "B"),
             _value("still"),
@@ -224,14 +259,14 @@ def decoder(weights: Weights, z: int, hidden: int, plan: int, *, attributes: boo
         "Scan",
         "held",
         *zeros,
-        plans,
+        *given,
         "offset",
         "onset_step",
         still,
         outputs=6,
         body=body,
-        num_scan_inputs=4,
-        scan_input_axes=[1, 1, 1, 0],
+        num_scan_inputs=6,
+        scan_input_axes=[1, 1, 1, 1, 1, 0],
         scan_output_axes=[1, 1],
     )
     g.name(outputs[4], "cells")
@@ -240,10 +275,11 @@ def decoder(weights: Weights, z: int, hidden: int, plan: int, *, attributes: boo
         g.nodes,
         "decoder",
         [
-            _value("z_rhythm", "B", z),
-            _value("z_note", "B", z),
-            _value("key", "B", 24),
-            _value("asked", "B", 2),
+            _value("z_rhythm", "S", z),
+            _value("z_note", "S", z),
+            _value("key", "S", 24),
+            _value("asked", "S", 2),
+            _ids("of", "B"),
             _value("offset", "B", STEPS, CELLS),
             _value("bias", "B", 1),
             _value("onset_step", "B", STEPS),
@@ -305,7 +341,8 @@ def melody_decoder(weights: Weights, z: int, hidden: int) -> ModelProto:
         gates, plain = (g.op("Expand", x, rows) for x in (gates, plain))
 
     b = _Graph("s_")
-    h = _gru_gates(b, b.op("Add", b.op("Gather", table, "fed", axis=0), "gates_t"), "h", wh, bh)
+    gh = b.op("Add", b.op("MatMul", "h", wh), bh)
+    h = _gru_gates(b, b.op("Add", b.op("Gather", table, "fed", axis=0), "gates_t"), gh, "h")
     logits = b.op("Add", b.op("MatMul", h, from_state), "plain_t")
     logp = b.op("LogSoftmax", logits, axis=1)
     free = b.op("ArgMax", b.op("Add", logp, "offset_t"), axis=1, keepdims=0)

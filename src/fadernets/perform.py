@@ -38,8 +38,8 @@ def pitch(take: Take, asked: Floats) -> Take:
 
     The rungs of a beat's ladder are all pitches of the classes that sound in it, so harmony and key stay, an octave is
     an octave and repeated bars are moved alike. All notes of a window climb as many rungs as the asked mean is sure to
-    hold; then its melody climbs one more or does not, and inner voices and bass note by note, never onto a note that
-    sounds nor across one, until the mean is as near as it gets.
+    hold; then the melody of the piece climbs one more or does not, and inner voices and bass note by note, never onto a
+    note that sounds nor across one, until the mean is as near as it gets.
     """
     notes, windows = take.notes, take.windows
     heard = take.performance
@@ -54,10 +54,20 @@ def pitch(take: Take, asked: Floats) -> Take:
     totals = {w: round(float(asked[w]) * len(inside)) for w, inside in each.items()}
     for w, inside in each.items():
         _lift(heights, inside, at, totals[w])
+    around = {}
     for w, inside in each.items():
         until = max(int(notes["end"][inside].max()), int(windows.end[w]))
         near = np.flatnonzero((notes["onset"] < until) & (notes["end"] > windows.start[w]))
-        _climb(heights, inside, np.union1d(near, inside), notes, at, totals[w], 1 if asked[w] > own[w] else -1)
+        around[w] = np.union1d(near, inside)
+
+    def land(heights: NDArray[np.int64], climbs: bool | None) -> list[float]:
+        return [
+            _climb(heights, each[w], around[w], notes, at, totals[w], 1 if asked[w] > own[w] else -1, climbs)
+            for w in each
+        ]
+
+    # One hand: what more of the windows would rather do all do, where that lands too.
+    land(heights, sum(land(heights.copy(), None)) > 0)
     return take.changed(pitch=heights)
 
 
@@ -106,12 +116,14 @@ def _climb(
     at: list[NDArray[np.int64]],
     total: int,
     way: int,
-) -> None:
+    climbs: bool | None,
+) -> float:
     """Move notes `inside` a window along their ladders, back from keys that sound already, then on until their
-    pitches sum to `total`; changes `heights`.
+    pitches sum to `total`; changes `heights`. Returns by how many semitones of the mean it is nearer if the melody
+    climbs.
 
-    The melody climbs a rung as a whole or stays as a whole, whichever lets inner voices and bass end nearer. Only
-    where they end more than ROUGH semitones of the mean away does it split, from its first note on.
+    The melody climbs a rung as a whole or stays as a whole, as asked, or whichever lets inner voices and bass end
+    nearer. Only where both end more than ROUGH semitones of the mean away does it split, from its first note on.
     """
     for i in inside.tolist():
         for _ in range(OCTAVE):
@@ -120,21 +132,24 @@ def _climb(
             heights[i] = _rung(at[i], heights[i], -way)
     voices = _voices(inside, notes, heights)
     climb = partial(_land, order=[*voices.inner, *voices.bass], inside=inside, near=near, notes=notes, at=at)
-    stays, climbs = heights.copy(), heights.copy()
+    still, moved = heights.copy(), heights.copy()
     for i in voices.melody:
         for rungs in (way, 2 * way):
-            higher = _rung(at[i], climbs[i], rungs)
-            if (higher - climbs[i]) * way > 0 and not _taken(climbs, i, higher, near, notes):
-                climbs[i] = higher
+            higher = _rung(at[i], moved[i], rungs)
+            if (higher - moved[i]) * way > 0 and not _taken(moved, i, higher, near, notes):
+                moved[i] = higher
                 break
-    climb(stays, total=total)
-    climb(climbs, total=total)
-    best = min((stays, climbs), key=lambda found: abs(int(found[inside].sum()) - total))
-    if abs(int(best[inside].sum()) - total) > ROUGH * len(inside):
-        best = stays
+    climb(still, total=total)
+    climb(moved, total=total)
+    away = [abs(int(found[inside].sum()) - total) / len(inside) for found in (still, moved)]
+    pick = int(away[1] < away[0]) if climbs is None or min(away) <= ROUGH < away[int(climbs)] else int(climbs)
+    best = (still, moved)[pick]
+    if away[pick] > ROUGH:
+        best = still
         _land(best, voices.melody, inside, near, notes, at, total)
         climb(best, total=total)
     heights[:] = best
+    return away[0] - away[1]
 
 
 def _land(
