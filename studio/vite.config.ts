@@ -12,7 +12,16 @@ export default defineConfig({
     target: 'es2022',
     chunkSizeWarningLimit: 1500,
     assetsInlineLimit: 0,
-    rollupOptions: { input: ['index.html', 'listen.html'] },
+    rolldownOptions: {
+      input: ['index.html', 'listen.html'],
+      // Names that stay, so that a commit holds again only what changed; the server has browsers ask whether it did.
+      output: {
+        entryFileNames: 'assets/[name].js',
+        chunkFileNames: 'assets/[name].js',
+        assetFileNames: 'assets/[name][extname]',
+        minifyInternalExports: false,
+      },
+    },
   },
   server: { proxy: { '/api': { target: 'http://127.0.0.1:8765', ws: true } } },
   test: { include: ['src/**/*.test.ts'] },

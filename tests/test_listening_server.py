@@ -296,6 +296,10 @@ def test_what_keeps_the_page_to_itself(address):
     assert page.headers["referrer-policy"] == "no-referrer"
     assert page.headers["cache-control"] == "no-cache"
     assert "set-cookie" not in page.headers
+    asset = httpx.get(f"{address}assets/listen.js", trust_env=False)
+    assert asset.headers["cache-control"] == "no-cache"
+    known = {"if-none-match": asset.headers["etag"]}
+    assert httpx.get(f"{address}assets/listen.js", headers=known, trust_env=False).status_code == 304
     assert httpx.get(f"{address}icon.svg", trust_env=False).headers["content-type"].startswith("image/svg")
     state = httpx.get(f"{address}api/state?s=x", trust_env=False)
     assert state.headers["cache-control"] == "no-store"

@@ -187,11 +187,24 @@ def test_the_page(client):
     assert response.status_code == 200
     assert "<title>" in response.text
     assert response.headers["cache-control"] == "no-cache"
+    assert client.get("/", headers={"if-none-match": response.headers["etag"]}).status_code == 304
     script = response.text.partition('src="')[2].partition('"')[0]
     asset = client.get(f"/{script.removeprefix('./').removeprefix('/')}")
     assert asset.status_code == 200
     assert "javascript" in asset.headers["content-type"]
-    assert "cache-control" not in asset.headers
+    assert asset.headers["cache-control"] == "no-cache"
+
+
+def test_a_browser_asks_whether_it_has_the_newest_page(client):
+    names = sorted(file.name for file in (web.page_folder() / "assets").iterdir())
+    assert {"index.js", "index.css", "opensheetmusicdisplay.min.js"} <= set(names)
+    for name in names:
+        etag = client.get(f"/assets/{name}").headers["etag"]
+        same = client.get(f"/assets/{name}", headers={"if-none-match": etag})
+        assert (same.status_code, same.content) == (304, b"")
+        assert (same.headers["cache-control"], same.headers["etag"]) == ("no-cache", etag)
+        other = client.get(f"/assets/{name}", headers={"if-none-match": '"another"'})
+        assert (other.status_code, other.headers["cache-control"]) == (200, "no-cache")
 
 
 def test_about(client):

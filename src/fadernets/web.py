@@ -90,11 +90,9 @@ class Guard:
             nonlocal begun
             begun = True
             if message["type"] == "http.response.start":
-                more = dict(HEADERS)
-                if scope["path"].startswith("/api/"):
-                    more["cache-control"] = "no-store"
-                elif "/assets/" not in scope["path"]:
-                    more["cache-control"] = "no-cache"
+                # the page's files keep their names: a browser asks whether it has the newest
+                kept = "no-store" if scope["path"].startswith("/api/") else "no-cache"
+                more = {**HEADERS, "cache-control": kept}
                 if any(name.lower() == b"cache-control" for name, _ in message["headers"]):
                     del more["cache-control"]  # the answer says it itself
                 if self.token is not None and given is not None and why is None:

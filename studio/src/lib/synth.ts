@@ -1,4 +1,5 @@
 // What plays notes: a small interface, and the sampled piano behind it. Times are seconds of the audio clock.
+import processor from 'spessasynth_lib/dist/spessasynth_processor.min.js?url'
 
 export interface Synth {
   readonly now: number
@@ -19,17 +20,14 @@ const LOUD = 2.5 // the bank is a quiet one
 
 /** Load the piano; the first call must come from a click or a key. */
 export async function openPiano(): Promise<Piano> {
-  const [{ WorkletSynthesizer }, processor] = await Promise.all([
-    import('spessasynth_lib'),
-    import('spessasynth_lib/dist/spessasynth_processor.min.js?url'),
-  ])
+  const { WorkletSynthesizer } = await import('spessasynth_lib')
   const context = new AudioContext({ latencyHint: 'interactive' })
   const [bank] = await Promise.all([
     fetch('./piano.sf3').then((response) => {
       if (!response.ok) throw new Error('the piano could not be loaded')
       return response.arrayBuffer()
     }),
-    context.audioWorklet.addModule(processor.default),
+    context.audioWorklet.addModule(processor),
     context.resume(),
   ])
   const synth = new WorkletSynthesizer(context)

@@ -1,1 +1,0 @@
-var e=new URL(`spessasynth_processor.min-Do8nRWPC.js`,import.meta.url).href;export{e as default};
