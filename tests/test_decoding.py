@@ -43,8 +43,30 @@ def test_own_values_return_the_source_at_full_faithfulness(engine, cells):
 
 def test_free_decode_has_no_pull_to_the_source(engine, cells):
     source = decoding.look(engine, cells)
-    assert not any(offset.any() for offset in decoding.rest_offset(engine, source, 0.0))
-    assert all(np.abs(offset).max() > 0 for offset in decoding.rest_offset(engine, source, 1.0))
+    assert not any(offset.any() for offset in decoding.rest_offset(source, 0.0))
+    assert all(np.abs(offset).max() > 0 for offset in decoding.rest_offset(source, 1.0))
+
+
+def test_looks_are_kept_by_model_and_cells(engine, cells, exported):
+    other, looks = Engine.open(exported[True][0]), decoding.Looks()
+    source = looks(engine, cells)
+    assert looks(engine, cells.copy()) is source
+    assert source.rest is source.rest
+    fresh = decoding.look(engine, cells)
+    assert fresh.codes.rhythm.tobytes() == source.codes.rhythm.tobytes()
+    assert fresh.rest.tobytes() == source.rest.tobytes()
+    strange = looks(other, cells)
+    assert strange.engine is other
+    assert strange.codes.rhythm.shape != source.codes.rhythm.shape
+    few = looks(engine, cells[:3])
+    assert (few.cells == cells[:3]).all()
+    for pitch in range(decoding.MOST_LOOKS - 1):
+        looks(engine, grid.from_notes(np.array([(0, 4, pitch)]))[None])
+    assert looks(engine, cells[:3]) is few
+    assert looks(engine, cells) is not source  # the oldest went
+    kept = looks(engine, cells)
+    looks.clear()
+    assert looks(engine, cells) is not kept
 
 
 @pytest.mark.parametrize("asked", [0.25, 0.5, 0.8125, 1.0])

@@ -14,7 +14,7 @@ from midi_files import ODDITIES, PIECES, TPQ, events, metre, notes, save, tempo,
 
 from fadernets import api, edit, inspection, melody, presets
 from fadernets.attributes import ATTRIBUTES, CODED
-from fadernets.engine import bundled
+from fadernets.engine import Engine, bundled
 from fadernets.errors import FadernetsError
 from fadernets.midi import Document, stamped
 from fadernets.studio import CODES_PRESET, Stale, Studio, faders_of
@@ -242,6 +242,39 @@ def test_what_is_asked_is_in_the_answer(studio, hands):
         "D major",
         "D major",
     )
+
+
+def test_a_kept_piece_answers_as_a_fresh_one(exported, tmp_path):
+    """Byte for byte, whatever was asked before of it, of another piece and of another model."""
+    models = {"toy": exported[True][0]}
+    files = [PIECES[name](tmp_path / f"{name}.mid").read_bytes() for name in ("two_hands", "waltz")]
+    kept = Studio(models)
+    pieces = [kept.uploads.add("a.mid", data).id for data in files]
+    answers = {}
+    for faders in (*FADERS[:2], {"set": {"rhythm_density": 0.75}, "bars": [[2, 4]]}, *FADERS[7:], FADERS[0]):
+        for number, piece in enumerate(pieces):
+            for model in ("pop-lieder", "toy"):
+                asked = ask(piece, draft=True, **faders).model_copy(update={"model": model})
+                if "left hand" in faders.get("tracks", []) and number:
+                    continue
+                fresh = Studio(models)
+                fresh._engines = kept._engines  # opened once; what was looked at is the piece's
+                assert fresh.uploads.add("a.mid", files[number]).id == piece
+                mine, own = (each.move(asked).model_dump(exclude={"milliseconds"}) for each in (kept, fresh))
+                assert mine == own
+                answers[number, model, str(faders)] = str(mine["notes"])
+    assert len(set(answers.values())) == len(answers)
+
+
+def test_a_drag_encodes_its_piece_once(monkeypatch, tmp_path):
+    studio, encoded, decoded = Studio(), [], []
+    encode, decode = Engine.encode, Engine.decode
+    monkeypatch.setattr(Engine, "encode", lambda self, cells: encoded.append(len(cells)) or encode(self, cells))
+    monkeypatch.setattr(Engine, "decode", lambda *given, **more: decoded.append(1) or decode(*given, **more))
+    for value in (0.3, 0.5, 0.7):
+        studio.move(ask("k265", draft=True, set={"rhythm_density": value}))
+    assert len(encoded) == 1
+    assert len(decoded) == 1 + 3 * 2  # at rest once, then a first pass and the candidates
 
 
 def test_drafts_have_fewer_candidates(studio, hands):

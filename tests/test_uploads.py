@@ -3,12 +3,14 @@
 import hashlib
 import threading
 
+import numpy as np
 import pytest
 from midi_files import BROKEN, PIECES, metre, notes, riff, right, save, track
 
+from fadernets import decoding
 from fadernets.api import MOST_BARS, MOST_BYTES
 from fadernets.errors import FadernetsError
-from fadernets.uploads import BUNDLED, Unknown, Uploads
+from fadernets.uploads import BUNDLED, MOST_LOOKED, Unknown, Uploads
 
 
 class Clock:
@@ -95,6 +97,29 @@ def test_the_least_recently_used_goes_first(song, clock):
     uploads.add("a.mid", song(2))  # again: as good as a use
     uploads.add("a.mid", song(1))
     assert [_there(uploads, each) for each in ids] == [False, True, True, True]
+
+
+def test_what_was_looked_at_goes_with_its_piece_and_before_it(song, clock, monkeypatch):
+    looked = []
+    monkeypatch.setattr(decoding, "look", lambda engine, cells: looked.append(engine))
+    cells = np.zeros((1, 16, 88), np.uint8)
+
+    def keeps(kept):
+        before = len(looked)
+        kept.look("engine", cells)
+        return len(looked) == before
+
+    uploads = Uploads(longest=10, clock=clock)
+    kept = [uploads.add("a.mid", song(i)) for i in range(MOST_LOOKED)]
+    assert [keeps(each) for each in kept + kept] == [False] * MOST_LOOKED + [True] * MOST_LOOKED
+    uploads.get(kept[0].id)
+    kept.append(uploads.add("a.mid", song(MOST_LOOKED)))  # one more: the longest unused is let go of
+    assert [keeps(each) for each in kept] == [True, False, *[True] * (MOST_LOOKED - 2), False]
+    bundled = uploads.get("k265")
+    assert [keeps(bundled), keeps(bundled)] == [False, True]
+    clock.now = 10.5
+    assert uploads.ids() == [*BUNDLED]
+    assert not keeps(uploads.add("a.mid", song(0)))
 
 
 def test_the_newest_stays_whatever_its_size(song):

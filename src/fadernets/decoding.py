@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,7 @@ LONE, CLASH = 0.3, 0.8  # of a lone short note, and of a cell with a semitone be
 FIRST = 3.0  # of the source's first onset lost
 OTHER = 12.0  # weight of the likeness to a variation that is there already
 CLOSE = 0.985  # a chroma similarity beyond which more is no better
+MOST_LOOKS = 16  # batches of segments that `Looks` keeps: 8 MB of 32 each
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Segments:
-    """S segments with what every edit of them needs; encoded once."""
+    """S segments with what every edit of them needs; encoded once, and decoded at rest once."""
 
+    engine: Engine
     cells: Cells  # [S, 16, 88]
     codes: Codes
     key: NDArray[np.uint8]  # [S]
@@ -97,6 +100,12 @@ class Segments:
     def held(self) -> NDArray[np.bool_]:
         """[S, 88] what is held in from before."""
         return self.cells[:, 0] == grid.HOLD
+
+    @cached_property
+    def rest(self) -> Planes:
+        """[S, 16, 176] probabilities of the resting code, decoded while it is fed the segments."""
+        forced = CERTAIN * (2 * planes_of(self.cells) - 1)
+        return self.engine.decode(self.codes, self.key, self.values, self.held, offset=forced).probabilities
 
 
 @dataclass(frozen=True)
@@ -114,7 +123,26 @@ class Candidates:
 
 def look(engine: Engine, cells: Cells) -> Segments:
     """Encode and measure cells [S, 16, 88]."""
-    return Segments(cells, engine.encode(cells), attributes.key(cells), attributes.measure(cells))
+    return Segments(engine, cells, engine.encode(cells), attributes.key(cells), attributes.measure(cells))
+
+
+class Looks:
+    """`look` that keeps what it found last, by model and cells: edits of one piece share it. Safe to use from several
+    threads."""
+
+    def __init__(self) -> None:
+        @lru_cache(MOST_LOOKS)
+        def found(engine: Engine, cells: bytes) -> Segments:
+            return look(engine, np.frombuffer(cells, np.uint8).reshape(-1, STEPS, PITCHES))
+
+        self._found = found
+
+    def __call__(self, engine: Engine, cells: Cells) -> Segments:
+        """Cells [S, 16, 88]."""
+        return self._found(engine, cells.tobytes())
+
+    def clear(self) -> None:
+        self._found.cache_clear()
 
 
 def moved_codes(engine: Engine, source: Segments, request: Request) -> tuple[Codes, NDArray[np.float64]]:
@@ -161,7 +189,7 @@ def candidates(
     if request.at_rest:
         return Candidates(cells[:, None], source.values, planes_of(cells) - 0.5)
     codes, values = moved_codes(engine, source, request)
-    rest, outer = rest_offset(engine, source, request.faithfulness)
+    rest, outer = rest_offset(source, request.faithfulness)
     if pinned is not None:
         hard = np.concatenate([pinned, pinned], axis=-1)
         rest = np.where(hard, CERTAIN * (2 * planes_of(cells) - 1), rest)
@@ -256,16 +284,13 @@ def _whole(
     return np.where(bits, 1, -1).reshape(rows, count, STEPS), more[:, None] & drawn.whole
 
 
-def rest_offset(engine: Engine, source: Segments, faithfulness: float) -> tuple[Planes, Planes]:
-    """f * (source - p_rest), the resting code decoded while it is fed the source, and f in the cells of the source's
-    outer voices; [S, 16, 176] each."""
+def rest_offset(source: Segments, faithfulness: float) -> tuple[Planes, Planes]:
+    """f * (source - p_rest), and f in the cells of the source's outer voices; [S, 16, 176] each."""
     planes = planes_of(source.cells)
     if faithfulness == 0:
         return np.zeros_like(planes), np.zeros_like(planes)
-    forced = CERTAIN * (2 * planes - 1)
-    rest = engine.decode(source.codes, source.key, source.values, source.held, offset=forced)
     outer = np.concatenate([proposals.outer_voices(source.cells)] * 2, axis=-1) * planes
-    return np.float32(faithfulness) * (planes - rest.probabilities), np.float32(faithfulness) * outer
+    return np.float32(faithfulness) * (planes - source.rest), np.float32(faithfulness) * outer
 
 
 def rate(

@@ -31,6 +31,7 @@ LONG = 3600  # seconds: a longer piece is edited, with a warning
 BATCH = 32  # segments decoded at once: bounds memory on long pieces, and lets progress show
 Cells = NDArray[np.uint8]
 Progress = Callable[[int, int], None]
+Look = Callable[[Engine, Cells], decoding.Segments]
 Value = float | str | None  # of an attribute, as reports have it
 
 
@@ -168,9 +169,11 @@ def answers(
     *,
     sampled: int = decoding.FULL,
     progress: Progress | None = None,
+    look: Look = decoding.look,
 ) -> list[Answer]:
     """As many different edits of a piece, the likeliest first. sampled: candidates a segment beside the plain ones,
-    fewer while a fader is dragged. Raises FadernetsError for input that cannot be used."""
+    fewer while a fader is dragged. look: the `decoding.Looks` that edits of the piece share. Raises FadernetsError for
+    input that cannot be used."""
     if faders.arousal and not engine.means:
         raise FadernetsError(f"model {engine.name} has no arousal clusters: arousal-codes cannot be used")
     score = Score.of(document.piece, choose_tracks(document.piece, faders.tracks))
@@ -198,7 +201,7 @@ def answers(
         request = decoding.Request(
             plan.coded, faders.arousal, faders.faithfulness, sampled=sampled, seed=faders.seed + i
         )
-        data, after = answer(engine, document, score, edited, request, _share(progress, i, count), rolls)
+        data, after = answer(engine, document, score, edited, request, _share(progress, i, count), rolls, look)
         if plan.wishes:
             data, after = _retouched(engine, document, data, after, edited, plan, faders)
         segments = compare(score, after, edited, plan.asked, holds=not faders.arousal)
@@ -239,6 +242,7 @@ def answer(
     request: decoding.Request,
     progress: Progress | None = None,
     others: Sequence[Cells] = (),
+    look: Look = decoding.look,
 ) -> tuple[bytes, Score]:
     """The file with what is asked of its `edited` windows, and the score as it reads from there.
 
@@ -247,7 +251,7 @@ def answer(
     free = np.zeros(score.windows.n_steps, bool)
     free[(score.windows.base[edited][:, None] + np.arange(STEPS)).ravel()] = True
     fixed = _fixed(score, document.piece, free)
-    roll = _edit_roll(engine, score, edited, fixed, request, progress, others)
+    roll = _edit_roll(engine, score, edited, fixed, request, progress, others, look)
     change = weave.weave(score.piece, score.windows, score.placed, score.roll, roll, free)
     data = document.edited(change.among(score.rows))
     return data, score.again(Document(document.path, data).piece)
@@ -441,6 +445,7 @@ def _edit_roll(
     request: decoding.Request,
     progress: Progress | None,
     others: Sequence[Cells],
+    look: Look,
 ) -> Cells:
     """The edited roll [T, 88]. Segments are decoded in batches and chosen in order, so that what a
     segment holds in is what the one before it left sounding."""
@@ -451,7 +456,7 @@ def _edit_roll(
     base = score.windows.base
     for a in range(0, len(edited), BATCH):
         part = edited[a : a + BATCH]
-        source = decoding.look(engine, score.cells(part))
+        source = look(engine, score.cells(part))
         at = base[part][:, None] + np.arange(STEPS)
         found = decoding.candidates(engine, source, request.take(slice(a, a + BATCH)), fixed[at])
         rated = decoding.rate(engine, found, source.cells, request.faithfulness, [other[at] for other in others])

@@ -210,7 +210,7 @@ class Studio:
         start = time.perf_counter()
         kept = self.uploads.get(asked.piece)
         faders, engine = faders_of(asked.faders, kept), self.engine(asked.model)
-        found = edit.answers(engine, kept.document, faders, count, progress=_unless(stale))
+        found = edit.answers(engine, kept.document, faders, count, progress=_unless(stale), look=kept.look)
         return [self._edited(asked, kept, answer, start) for answer in found]
 
     def render(self, asked: api.RenderAsked, stale: Callable[[], bool] = lambda: False) -> File:
@@ -232,7 +232,8 @@ class Studio:
         count, index = (one.count, one.index) if one is not None and not asked.draft else (1, 0)
         if index >= count:
             raise FadernetsError(f"variation {index}: of {count} there are 0 to {count - 1}")
-        found = edit.answers(engine, kept.document, faders, count, sampled=sampled, progress=_unless(stale))
+        progress = _unless(stale)
+        found = edit.answers(engine, kept.document, faders, count, sampled=sampled, progress=progress, look=kept.look)
         return kept, found[index]
 
     def _edited(self, asked: api.EditAsked, kept: Kept, answer: edit.Answer, start: float) -> api.Edited:

@@ -7,15 +7,17 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
 from fadernets.api import MOST_BARS, MOST_BYTES
+from fadernets.decoding import Looks
 from fadernets.errors import FadernetsError
 from fadernets.midi import Document, checked
 
 MOST_KEPT = 64 * 2**20  # bytes of all uploads
+MOST_LOOKED = 4  # uploads whose encoded segments are kept: those that were used last
 LONGEST_KEPT = 6 * 3600.0  # seconds since one was last used
 BUNDLED = {"k545": "Mozart, Sonata in C, K. 545, first movement: opening", "k265": "Ah vous dirai-je, Maman: theme"}
 
@@ -40,6 +42,7 @@ class Kept:
     data: bytes
     document: Document
     used: float
+    look: Looks = field(default_factory=Looks)
 
 
 class Uploads:
@@ -107,3 +110,5 @@ class Uploads:
             del self._kept[piece]
         while len(self._kept) > 1 and sum(len(k.data) for k in self._kept.values()) > self._most:
             self._kept.popitem(last=False)
+        for kept in [*self._kept.values()][:-MOST_LOOKED]:
+            kept.look.clear()
