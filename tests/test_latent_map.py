@@ -1,6 +1,7 @@
 """A plane through a model's codes: what lies where, and what is heard there."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from fadernets import attributes, grid, latent_map
 from fadernets.engine import Engine
 from fadernets.errors import FadernetsError
 from fadernets.latent_map import LatentMap, Plot
+from fadernets.uploads import BUNDLED, Uploads
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +57,18 @@ def test_segments_are_drawn_from_test_pieces_first(songs, plot):
     assert min(plot.bars) >= 1
 
 
+def test_pieces_give_their_first_segments(monkeypatch):
+    uploads = Uploads()
+    whole = latent_map.of_pieces(map(uploads.get, BUNDLED))
+    assert len(whole.cells) == len(whole.titles) == len(whole.bars) == 40
+    assert (whole.cells != grid.OFF).any((1, 2)).all()
+    for most in (5, 28, 30):
+        monkeypatch.setattr(latent_map, "MOST", most)
+        few = latent_map.of_pieces(map(uploads.get, BUNDLED))
+        assert np.array_equal(few.cells, whole.cells[:most])
+        assert (few.titles, few.bars) == (whole.titles[:most], whole.bars[:most])
+
+
 def test_values_are_the_attributes(plot):
     values = latent_map.values_of(plot.cells)
     np.testing.assert_allclose(values["rhythm_density"], attributes.rhythm_density(plot.cells), atol=1e-4)
@@ -70,11 +84,27 @@ def test_another_codec_is_refused(melodies):
         latent_map.check(melodies.folder)
 
 
-def test_a_t_sne_is_kept_for_its_model_and_map_alone(songs, engine, tmp_path):
-    path = latent_map.tsne_file(tmp_path, engine.info["sha256"]["encoder.onnx"])
-    assert latent_map.read_tsne(tmp_path, engine, 3) is None
-    path.write_text(json.dumps({"xy": [[0, 1], [2, 3], [4, 5]]}))
-    assert latent_map.read_tsne(tmp_path, engine, 3) == [[0, 1], [2, 3], [4, 5]]
-    assert latent_map.read_tsne(tmp_path, engine, 4) is None
-    path.write_text("{")
-    assert latent_map.read_tsne(tmp_path, engine, 3) is None
+def test_a_t_sne_is_kept_for_its_model_and_segments_alone(engine, plot, tmp_path):
+    assert latent_map.read_tsne(tmp_path, engine, plot) is None
+    path = latent_map.write_tsne(tmp_path, engine, plot)
+    xy = latent_map.read_tsne(tmp_path, engine, plot)
+    assert np.shape(xy) == (60, 2)
+    assert np.isfinite(xy).all()
+    assert latent_map.read_tsne(tmp_path, Engine.open(), plot) is None
+    other = replace(plot, cells=np.roll(plot.cells, 1, axis=0))
+    assert latent_map.read_tsne(tmp_path, engine, other) is None
+    for text in ("{", "[]", "{}", json.dumps({"xy": xy}), json.dumps({"segments": plot.digest})):
+        path.write_text(text)
+        assert latent_map.read_tsne(tmp_path, engine, plot) is None
+
+
+def test_the_shipped_t_sne_is_of_the_shipped_model_and_pieces():
+    shipped = Engine.open()
+    plot = latent_map.of_pieces(map(Uploads().get, BUNDLED))
+    xy = latent_map.read_tsne(shipped.folder, shipped, plot)
+    assert xy is not None, "run: fadernets plot map pop-lieder"
+    assert np.shape(xy) == (len(plot.cells), 2)
+    assert len(list(shipped.folder.glob("map-*.json"))) == 1
+    same = (plot.cells[:, None] == plot.cells).all((2, 3))
+    near = np.linalg.norm(np.array(xy)[:, None] - xy, axis=-1)
+    assert near[same].max() < 0.1 < np.median(near[~same])  # segments that are alike lie together

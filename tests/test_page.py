@@ -434,6 +434,30 @@ def test_a_map_of_segments_is_walked_and_heard(studio):
     assert box["width"] > 300
 
 
+def test_a_map_by_t_sne_while_the_pieces_are_the_bundled_ones(chromium, tmp_path):
+    process, address = start_server(0)
+    one = Page(chromium, address)
+    page = one.open()
+    page.get_by_role("button", name="Inspect").click()
+    page.get_by_label("Method").select_option("tsne")
+    page.wait_for_function("() => !/of the variance/.test(document.body.innerText)", timeout=30000)
+    page.locator("canvas").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => /notes, rhythm density/.test(document.body.innerText)", timeout=30000)
+    page.keyboard.press("Shift+ArrowRight")
+    assert "moved" not in page.locator("canvas").get_attribute("aria-valuetext")
+    song = save(tmp_path / "song.mid", track([(i, 1, 60 + i % 5, 80) for i in range(32)], metre(4)))
+    headers = {"content-type": "application/octet-stream"}
+    assert page.request.post(f"{address}api/pieces", data=song.read_bytes(), headers=headers).ok
+    page.get_by_role("button", name="Again").click()
+    page.wait_for_function("() => /of the variance/.test(document.body.innerText)", timeout=30000)
+    assert page.get_by_label("Method").count() == 0
+    one.context.close()
+    stop_server(process)
+    assert [said for said in one.complaints if "400" not in said] == []
+    assert one.outside == []
+
+
 # More of the faders' room
 
 

@@ -12,7 +12,7 @@ import pretty_midi
 import pytest
 from midi_files import ODDITIES, PIECES, TPQ, events, metre, notes, save, tempo, track
 
-from fadernets import api, edit, inspection, melody, presets
+from fadernets import api, cli_studio, edit, inspection, melody, presets
 from fadernets.attributes import ATTRIBUTES, CODED
 from fadernets.engine import Engine, bundled
 from fadernets.errors import FadernetsError
@@ -651,6 +651,36 @@ def test_singing_a_piece(studio, tune):
     assert studio.sing(api.MelodyEditAsked(piece=tune, knobs=knobs())).data == source
     with pytest.raises(FadernetsError, match=r"^track x: no such pitched track"):
         studio.sing(api.MelodyEditAsked(piece=tune, track="x", knobs=knobs(pitch=1)))
+
+
+def test_the_map_of_the_bundled_pieces_has_a_t_sne(tmp_path):
+    studio = Studio()
+    plane, around = studio.map(), studio.map(method="tsne")
+    assert (plane.method, around.method) == ("pca", "tsne")
+    assert plane.methods == around.methods == ["pca", "tsne"]
+    assert (len(plane.explained), around.explained) == (2, [])
+    assert [(p.title, p.bar, p.values) for p in plane.points] == [(p.title, p.bar, p.values) for p in around.points]
+    assert [(p.x, p.y) for p in plane.points] != [(p.x, p.y) for p in around.points]
+    studio.uploads.add("in.mid", PIECES["two_hands"](tmp_path / "in.mid").read_bytes())
+    assert studio.map().methods == ["pca"]
+    with pytest.raises(FadernetsError, match=r"^there is no t-SNE of this map: `fadernets plot map`"):
+        studio.map(method="tsne")
+
+
+def test_a_model_without_a_t_sne_has_the_plane_alone(exported):
+    assert Studio({"toy": exported[True][0]}).map("toy").methods == ["pca"]
+
+
+def test_a_t_sne_of_a_data_set(exported, songs, tmp_path):
+    folder = shutil.copytree(songs.folder, tmp_path / "data")
+    model = shutil.copytree(exported[True][0], tmp_path / "toy")
+    studio = Studio({"toy": model}, data=folder)
+    assert studio.map("toy").methods == ["pca"]
+    assert cli_studio.plot(str(model), folder, 0) == {"files": [str(next(folder.glob("map-*.json")))]}
+    assert studio.map("toy").methods == ["pca", "tsne"]
+    assert Studio({"toy": model}).map("toy").methods == ["pca"]
+    assert cli_studio.plot(str(model), None, 0) == {"files": [str(next(model.glob("map-*.json")))]}
+    assert Studio({"toy": model}).map("toy").methods == ["pca", "tsne"]
 
 
 def test_a_model_is_inspected_once_and_again_where_the_pieces_differ(monkeypatch, tmp_path):

@@ -271,13 +271,16 @@ def _parser() -> Parser:
         "plot",
         _plot,
         "Draw figures of trained runs: latents (Figures 3 and 4), transfer (Figure 5), labels; of a melody model pca "
-        "(Figure 2) and theme (Figures 5 to 9); of a model folder map, the t-SNE that the studio shows with --data.",
+        "(Figure 2) and theme (Figures 5 to 9); of a model folder map, the t-SNE that the studio shows, of its own "
+        "pieces or with --data.",
     )
     plot.add_argument("figure", choices=("latents", "transfer", "labels", "pca", "theme", "map"))
     plot.add_argument("run_folders", type=Path, nargs="+", metavar="RUN", help="several for labels: one a label share")
     plot.add_argument("--out", type=Path, metavar="FOLDER", help="default: the (first) run's folder")
     plot.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default cpu")
-    plot.add_argument("--data", type=Path, metavar="DATA", help="where the run's data set is now")
+    plot.add_argument(
+        "--data", type=Path, metavar="DATA", help="where the run's data set is now; map: the studio's --data"
+    )
     plot.add_argument("--beside", type=Path, metavar="RUN", help="latents: another run for Figure 4's right side")
     plot.add_argument("--segments", type=int, default=3000, metavar="N", help="latents: held-out segments drawn (3000)")
     return parser

@@ -71,10 +71,12 @@ def _studio(options: argparse.Namespace) -> None:
 
 
 def plot(model: str, data: Path | None, seed: int) -> dict[str, Any]:
-    """`fadernets plot map`: the file that was written, beside the data set."""
+    """`fadernets plot map`: the file that was written, beside the data set; without one, beside the model, of the
+    bundled pieces."""
     from fadernets import latent_map
     from fadernets.engine import Engine
+    from fadernets.uploads import BUNDLED, Uploads
 
     engine = Engine.open(model)
-    folder = data or Path(engine.info["recipe"]["data"])
-    return {"files": [str(latent_map.write_tsne(folder, engine, seed))]}
+    plot = latent_map.of_data(data) if data else latent_map.of_pieces(map(Uploads().get, BUNDLED))
+    return {"files": [str(latent_map.write_tsne(data or engine.folder, engine, plot, seed))]}

@@ -1,24 +1,28 @@
 """A plane through a model's codes, to look at a corpus and to hear what lies between its segments.
 
-Principal components are taken at once; t-SNE is worked out beforehand (`fadernets plot map`) and kept beside the data.
+Principal components are taken at once; t-SNE is worked out beforehand (`fadernets plot map`) and kept beside the data,
+that of the bundled pieces beside the model.
 N segments, Z the size of both codes together.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets import attributes, decoding, inspection
+from fadernets import attributes, decoding, edit, grid, inspection
 from fadernets.dataset import Dataset
 from fadernets.engine import Codes, Engine
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
+from fadernets.parts import Score
+from fadernets.uploads import Kept
 
 MOST = 2000  # segments on a map
 Cells = NDArray[np.uint8]
@@ -32,6 +36,11 @@ class Plot:
     cells: Cells  # [N, 16, 88]
     titles: list[str]  # [N] of their pieces
     bars: list[int]  # [N] where in them, from 1
+
+    @property
+    def digest(self) -> str:
+        """Of the segments, in their order."""
+        return hashlib.sha256(self.cells.tobytes()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -93,30 +102,45 @@ def of_data(data: Path, seed: int = 0, most: int = MOST) -> Plot:
     return Plot(dataset.cells(rows), titles, [int(i) + 1 for i in dataset.index[rows].tolist()])
 
 
-def tsne_file(data: Path, digest: str) -> Path:
-    """Where the t-SNE of a data set's map by a model is kept. digest: of the model's encoder."""
-    return data / f"map-{digest[:12]}.json"
+def of_pieces(pieces: Iterable[Kept]) -> Plot:
+    """The first segments of pieces that sound."""
+    cells: list[Cells] = []
+    titles: list[str] = []
+    bars: list[int] = []
+    for kept in pieces:
+        score = Score.of(kept.document.piece, edit.choose_tracks(kept.document.piece))
+        full = score.full
+        some = score.cells(full)
+        sounding = np.flatnonzero((some != grid.OFF).any((1, 2)))[: MOST - len(titles)]
+        cells.append(some[sounding])
+        titles += [kept.title] * len(sounding)
+        bars += score.windows.bar[full[sounding]].tolist()
+    return Plot(np.concatenate(cells), titles, bars)
 
 
-def write_tsne(data: Path, engine: Engine, seed: int = 0) -> Path:
-    """Work out the t-SNE of the map and keep it beside the data. Raises FadernetsError."""
-    from openTSNE import TSNE
+def tsne_file(folder: Path, engine: Engine) -> Path:
+    """Where the t-SNE of a map by a model is kept: in the data set's folder, or the model's."""
+    return folder / f"map-{engine.info['sha256']['encoder.onnx'][:12]}.json"
 
-    found = LatentMap.of(engine, of_data(data, seed))
-    xy = np.asarray(TSNE(n_jobs=1, random_state=seed).fit(found.codes))
-    path = tsne_file(data, engine.info["sha256"]["encoder.onnx"])
-    write_atomic(path, (json.dumps({"seed": seed, "xy": xy.round(3).tolist()}) + "\n").encode())
+
+def write_tsne(folder: Path, engine: Engine, plot: Plot, seed: int = 0) -> Path:
+    """Work out the t-SNE of a map and keep it. Raises FadernetsError."""
+    from fadernets import plots
+
+    xy = plots.tsne(LatentMap.of(engine, plot).codes, seed).round(3).tolist()
+    path = tsne_file(folder, engine)
+    write_atomic(path, (json.dumps({"seed": seed, "segments": plot.digest, "xy": xy}) + "\n").encode())
     return path
 
 
-def read_tsne(data: Path, engine: Engine, count: int) -> Sequence[Sequence[float]] | None:
-    """[N, 2] what `write_tsne` kept; None where it did not, or of another map."""
-    path = tsne_file(data, engine.info["sha256"]["encoder.onnx"])
+def read_tsne(folder: Path, engine: Engine, plot: Plot) -> Sequence[Sequence[float]] | None:
+    """[N, 2] what `write_tsne` kept; None where it did not, or of other segments."""
     try:
-        xy: list[list[float]] = json.loads(path.read_text(encoding="utf-8"))["xy"]
-    except (OSError, ValueError, KeyError):
+        kept = json.loads(tsne_file(folder, engine).read_text(encoding="utf-8"))
+        xy: list[list[float]] = kept["xy"]
+        return xy if kept["segments"] == plot.digest else None
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return xy if len(xy) == count else None
 
 
 def values_of(cells: Cells) -> dict[str, list[float]]:

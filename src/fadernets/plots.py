@@ -17,6 +17,7 @@ from fadernets.files import write_atomic
 LOW, HIGH = "#2166ac", "#b2182b"  # clusters of low and high arousal
 COLOURS = ("#0072B2", "#E69F00", "#D55E00", "#CC79A7")  # Okabe and Ito's
 DPI = 150
+PERPLEXITY = 30  # of t-SNE, where there are points enough
 BELOW: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "frameon": False, "fontsize": 9}
 
 
@@ -35,7 +36,9 @@ def tsne(codes: NDArray[np.floating], seed: int = 0) -> NDArray[np.float64]:
     """[S, Z] -> [S, 2] by openTSNE, one thread, the same for the same seed."""
     from openTSNE import TSNE
 
-    embedding = TSNE(n_jobs=1, random_state=seed, initialization="pca").fit(np.asarray(codes, np.float64))
+    near = min(PERPLEXITY, (len(codes) - 1) / 3)
+    found = TSNE(perplexity=near, n_jobs=1, random_state=seed, initialization="pca")
+    embedding = found.fit(np.asarray(codes, np.float64))
     return np.asarray(embedding, np.float64)
 
 

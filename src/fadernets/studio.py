@@ -398,9 +398,12 @@ class Studio:
     def map(self, model: str = DEFAULT_MODEL, method: str = "pca") -> api.MapInfo:
         """Segments on a plane: those of the data set that the studio was given, else of the pieces that it holds."""
         found = self._map(model)
-        tsne = latent_map.read_tsne(self._data, self.engine(model), len(found.codes)) if self._data else None
+        engine = self.engine(model)
+        tsne = latent_map.read_tsne(self._data or engine.folder, engine, found.plot)
         if method == "tsne" and tsne is None:
-            raise FadernetsError("there is no t-SNE of this map: `fadernets plot map` works one out for a data set")
+            raise FadernetsError(
+                "there is no t-SNE of this map: `fadernets plot map` works it out for a data set and the bundled pieces"
+            )
         xy = tsne if method == "tsne" and tsne is not None else found.xy.round(4).tolist()
         values = latent_map.values_of(found.plot.cells)
         points = [
@@ -438,26 +441,14 @@ class Studio:
         engine = self.engine(model)
         kept = self._pieces()
         if model not in self._maps or self._maps[model][0] != kept:
-            plot = latent_map.of_data(self._data) if self._data else self._plot(kept)
+            pieces = map(self.uploads.get, kept)
+            plot = latent_map.of_data(self._data) if self._data else latent_map.of_pieces(pieces)
             self._maps[model] = kept, latent_map.LatentMap.of(engine, plot)
         return self._maps[model][1]
 
     def _pieces(self) -> tuple[str, ...]:
         """What the map is made of, where no data set was given."""
         return () if self._data else tuple(self.uploads.ids())
-
-    def _plot(self, pieces: tuple[str, ...]) -> latent_map.Plot:
-        cells, titles, bars = [], [], []
-        for piece in pieces:
-            kept = self.uploads.get(piece)
-            score = Score.of(kept.document.piece, edit.choose_tracks(kept.document.piece))
-            full = score.full
-            some = score.cells(full)
-            sounding = np.flatnonzero((some != grid.OFF).any((1, 2)))[: latent_map.MOST]
-            cells.append(some[sounding])
-            titles += [kept.title] * len(sounding)
-            bars += score.windows.bar[full[sounding]].tolist()
-        return latent_map.Plot(np.concatenate(cells)[: latent_map.MOST], titles, bars)
 
     def _codec(self, model: str) -> str:
         with described(self._folder(model)) as (_, info):
