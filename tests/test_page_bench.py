@@ -2,20 +2,14 @@
 
 import gzip
 import re
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from browsing import HERE, Page, launched, start, stop_server
 from test_bench import song
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
-import browser as browsers
-
 pytestmark = pytest.mark.bench
-PAGE = Path(__file__).parents[1] / "src" / "fadernets" / "page"
+PAGE = HERE / "src" / "fadernets" / "page"
 MOVES = """async (moves) => {
     const studio = window.studio, canvas = document.querySelector('canvas')
     const drawn = [], heard = []
@@ -42,37 +36,27 @@ AHEAD = 70  # milliseconds that notes are handed on ahead (player.ts): they soun
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    run = "from fadernets.cli import main; raise SystemExit(main())"
-    command = [sys.executable, "-c", run, "studio", "--no-browser", "--port", "0"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    address = re.search(r"http://\S+", server.stdout.readline())[0]
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browsers.find(), args=["--headless", *browsers.FLAGS])
-        found = chromium.new_page(viewport={"width": 1280, "height": 720})
-        found.address = address
-        yield found
-        chromium.close()
-    server.terminate()
-    server.wait(10)
-    server.stdout.close()
+def studio():
+    process, line = start("studio", "--no-browser", "--port", 0)
+    with launched() as chromium:
+        yield Page(chromium, re.search(r"http://\S+", line)[0])
+    stop_server(process)
 
 
 def p95(values):
     return sorted(values)[int(0.95 * (len(values) - 1) + 0.5)]
 
 
-def test_the_page_is_there_in_a_second(page, record):
-    start = time.perf_counter()
-    page.goto(page.address)
-    page.wait_for_selector("#fader-rhythm_density")
-    seconds = time.perf_counter() - start
+def test_the_page_is_there_in_a_second(studio, record):
+    began = time.perf_counter()
+    studio.open().wait_for_selector("#fader-rhythm_density")
+    seconds = time.perf_counter() - began
     record("page interactive", f"{seconds:.2f} s")
     assert seconds <= 1.0
 
 
-def test_a_fader_s_drag_reaches_the_roll_and_the_sound(page, record, tmp_path):
-    page.goto(page.address)
+def test_a_fader_s_drag_reaches_the_roll_and_the_sound(studio, record, tmp_path):
+    page = studio.open()
     page.wait_for_selector("#fader-rhythm_density")
     page.locator("input[type=file]").set_input_files(song(tmp_path / "song.mid", 16))
     page.wait_for_function("() => window.studio.piece?.title === 'song.mid'")
@@ -86,18 +70,18 @@ def test_a_fader_s_drag_reaches_the_roll_and_the_sound(page, record, tmp_path):
     assert sound <= 200
 
 
-def test_a_grid_of_eight_by_eight(page, record):
-    page.goto(page.address)
+def test_a_grid_of_eight_by_eight(studio, record):
+    page = studio.open()
     page.get_by_role("button", name="Melody").click()
     page.wait_for_function("() => document.querySelectorAll('svg rect.note').length === 49")
     page.get_by_label("from this one to").select_option("k545")
     page.get_by_label("rows").fill("8")
     page.get_by_label("columns").fill("8")
     page.wait_for_timeout(500)
-    start = time.perf_counter()
+    began = time.perf_counter()
     page.get_by_role("button", name="Draw the grid").click()
     page.wait_for_function("() => document.querySelectorAll('.cell').length === 64")
-    seconds = time.perf_counter() - start
+    seconds = time.perf_counter() - began
     record("8 x 8 grid, theme to K. 545", f"{seconds:.2f} s")
     assert seconds <= 1.5
 
