@@ -261,16 +261,15 @@ class Studio:
 
     def _said(self, asked: api.EditAsked, kept: Kept) -> dict[str, Any]:
         """What a file says of itself: model, seed, faders and source."""
-        with described(self._models[asked.model]) as (_, info):
-            return {
-                "fadernets": __version__,
-                "model": asked.model,
-                "model_sha256": info["sha256"],
-                "source": kept.title,
-                "source_id": kept.id,
-                "seed": asked.faders.seed,
-                "faders": asked.faders.model_dump(exclude_defaults=True),
-            }
+        return {
+            "fadernets": __version__,
+            "model": asked.model,
+            "model_sha256": self.engine(asked.model).info["sha256"],
+            "source": kept.title,
+            "source_id": kept.id,
+            "seed": asked.faders.seed,
+            "faders": asked.faders.model_dump(exclude_defaults=True),
+        }
 
     # --- melodies
 
@@ -354,7 +353,7 @@ class Studio:
     def inspect(self, model: str) -> api.Inspected:
         """What augmentations move in a model's codes: of melodies by whole notes of two octaves; of segments by those
         of the map."""
-        whole_notes = self._codec(model) == "melody"
+        whole_notes = codec_of(self._folder(model)) == "melody"
         pieces = () if whole_notes else self._pieces()
         if model in self._inspected and self._inspected[model][0] == pieces:
             return self._inspected[model][1]
@@ -449,10 +448,6 @@ class Studio:
     def _pieces(self) -> tuple[str, ...]:
         """What the map is made of, where no data set was given."""
         return () if self._data else tuple(self.uploads.ids())
-
-    def _codec(self, model: str) -> str:
-        with described(self._folder(model)) as (_, info):
-            return str(info["codec"])
 
 
 # --- between the types and the package
