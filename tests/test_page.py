@@ -55,6 +55,7 @@ def notes(page):
 
 
 def drag(page, selector, share):
+    page.locator(selector).scroll_into_view_if_needed()
     box = page.locator(selector).bounding_box()
     y = box["y"] + box["height"] / 2
     now = page.locator(selector).evaluate("e => (e.value - e.min) / (e.max - e.min)")
@@ -276,28 +277,76 @@ def test_a_server_that_comes_back_finds_the_page_s_work(chromium, tmp_path):
     one.context.close()
 
 
-def test_notes_go_to_a_midi_port_with_its_clock(chromium, address):
+PORTS = """
+window.sent = []
+const send = (data, time) => window.sent.push([time ?? performance.now(), ...data])
+const output = {id: 'p', name: 'a synthesiser', send}
+window.keyboard = {id: 'k', name: 'a keyboard', onmidimessage: null}
+const given = {outputs: new Map([['p', output]]), inputs: new Map([['k', window.keyboard]])}
+navigator.requestMIDIAccess = async () => given
+"""
+
+
+@pytest.fixture
+def ported(chromium, address):
+    """The studio on a computer with a MIDI port and a MIDI keyboard."""
     one = Page(chromium, address)
-    one.context.add_init_script(
-        """
-        window.sent = []
-        const output = {id: 'p', name: 'a synthesiser', send: (data) => window.sent.push([...data])}
-        navigator.requestMIDIAccess = async () => ({outputs: new Map([['p', output]]), inputs: new Map()})
-        """
-    )
-    page = one.open()
-    page.get_by_role("button", name="MIDI out").click()
-    page.get_by_label("Play to").select_option("p")
-    page.locator("h1").click()
-    page.keyboard.press(" ")
-    page.wait_for_function("() => window.studio.player.tick > 900", timeout=30000)
-    page.keyboard.press(" ")
-    kinds = {message[0] for message in page.evaluate("() => window.sent")}
-    assert {0x90, 0x80, 0xFA, 0xF8, 0xFC} <= kinds
-    struck = [m for m in page.evaluate("() => window.sent") if m[0] == 0x90]
-    assert len(struck) >= 3
+    one.context.add_init_script(PORTS)
+    yield one.open()
     one.context.close()
     assert one.complaints == []
+
+
+def sent(page, status):
+    """Messages of a kind, with their times in milliseconds."""
+    return [m for m in page.evaluate("() => window.sent") if m[1] == status]
+
+
+def clock_bpm(page):
+    """The tempo of the last two quarter-beats of MIDI clock."""
+    times = [m[0] for m in sent(page, 0xF8)][-49:]
+    return 6e4 * 2 / (times[-1] - times[0])
+
+
+def test_notes_go_to_a_midi_port_with_its_clock(ported):
+    ported.get_by_role("button", name="MIDI out").click()
+    ported.get_by_label("Play to").select_option("p")
+    ported.locator("h1").click()
+    ported.keyboard.press(" ")
+    ported.wait_for_function("() => window.studio.player.tick > 1400", timeout=30000)
+    kinds = {message[1] for message in ported.evaluate("() => window.sent")}
+    assert {0x90, 0x80, 0xFA, 0xF8} <= kinds
+    assert len(sent(ported, 0x90)) >= 3
+    assert clock_bpm(ported) == pytest.approx(132, abs=1)
+    drag(ported, "#fader-tempo", 0.2)
+    settle(ported)
+    ported.evaluate("() => (window.sent.length = 0)")
+    ported.wait_for_function("() => window.sent.filter((m) => m[1] === 0xf8).length > 60", timeout=30000)
+    asked = ported.evaluate("() => window.studio.edited.means.measured.tempo")
+    assert asked < 100
+    assert clock_bpm(ported) == pytest.approx(asked, abs=1)
+    ported.locator("canvas").focus()
+    ported.keyboard.press("End")  # it goes on from there, to the end
+    ported.wait_for_function("() => !window.studio.playing", timeout=30000)
+    assert len(sent(ported, 0xF2)) == len(sent(ported, 0xFB)) == 1
+    ported.wait_for_timeout(200)
+    ported.evaluate("() => (window.sent.length = 0)")
+    ported.wait_for_timeout(300)
+    assert ported.evaluate("() => window.sent") == []
+
+
+def test_a_port_is_chosen_while_it_plays(ported):
+    ported.locator("h1").click()
+    ported.keyboard.press(" ")
+    ported.wait_for_function("() => window.studio.player.tick > 200", timeout=30000)
+    ported.get_by_role("button", name="MIDI out").click()
+    ported.get_by_label("Play to").select_option("p")
+    ported.wait_for_function("() => window.sent.some((m) => m[1] === 0x90)", timeout=30000)
+    ported.get_by_label("Play to").select_option("")
+    ported.wait_for_timeout(200)
+    ported.evaluate("() => (window.sent.length = 0)")
+    ported.wait_for_timeout(300)
+    assert ported.evaluate("() => [window.studio.playing, window.sent.length]") == [True, 0]
 
 
 def test_the_score(studio):

@@ -6,7 +6,7 @@ import { Player, type Music } from './player'
 import { compare, notesOf, Tempo, type Difference } from './score'
 import { load, save } from './store'
 import type { Port } from './midiout'
-import { openPiano, type Piano } from './synth'
+import { openPiano, silent, type Piano } from './synth'
 import type { About, Edited, PieceInfo } from './types'
 
 export type Room = 'faders' | 'melody' | 'inspect'
@@ -210,7 +210,6 @@ export class Studio {
     if (this.player.playing) {
       this.player.pause()
       this.playing = false
-      this.port?.clock(false, 0.5)
       return
     }
     await this.guarded(async () => {
@@ -226,7 +225,6 @@ export class Studio {
       this.route()
       this.player.play()
       this.playing = true
-      this.port?.clock(true, 60 / (this.music().tempo.bpm(this.player.tick) * this.rate))
     })
     this.loading = false
   }
@@ -258,15 +256,15 @@ export class Studio {
   }
 
   async to(port: Port | null): Promise<void> {
-    this.port?.close()
+    const before = this.port
     this.port = port
     this.route()
+    before?.close()
   }
 
   private route(): void {
     if (!this.sound) return
-    this.sound.volume(this.port ? 0 : 1)
-    if (!this.player.playing) this.player.use(this.sound, ...(this.port ? [this.port] : []))
+    this.player.use(...(this.port ? [silent(this.sound), this.port] : [this.sound]))
   }
 
   flip(): void {

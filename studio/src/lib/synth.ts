@@ -7,12 +7,19 @@ export interface Synth {
   off(channel: number, pitch: number, time: number): void
   pedal(channel: number, value: number, time: number): void
   silence(): void
+  readonly clock?: Clock // of ports: a DAW goes along
+}
+
+/** MIDI clock: 24 beats of it a quarter-beat of the music, whatever its tempo is there. */
+export interface Clock {
+  start(sixteenth: number, time: number): void // where the music begins to run
+  beat(time: number): void
+  stop(): void
 }
 
 export interface Piano extends Synth {
   readonly context: AudioContext
   readonly level: AnalyserNode // how loud it is: for a meter, and for tests
-  volume(value: number): void
 }
 
 const LOUD = 2.5 // the bank is a quiet one
@@ -73,8 +80,17 @@ export async function openPiano(): Promise<Piano> {
       for (let channel = 0; channel < 9; channel++) synth.controllerChange(channel, 64, 0)
       synth.stopAll(false)
     },
-    volume(value) {
-      gain.gain.value = LOUD * value
-    },
   }
 }
+
+/** The piano's clock without its sound: what a port keeps time by. */
+export const silent = (piano: Synth): Synth => ({
+  get now() {
+    return piano.now
+  },
+  latency: 0,
+  on: () => undefined,
+  off: () => undefined,
+  pedal: () => undefined,
+  silence: () => undefined,
+})
