@@ -164,15 +164,19 @@ def test_pieces_that_are_not_here(studio):
 
 
 def test_pieces_without_a_full_segment(studio, tmp_path):
-    for name, lines in (("drums", track([(0, 1, 36, 80)], channel=9)), ("one", track([(0, 0.25, 60, 80)]))):
-        kept = studio.uploads.add(name, save(tmp_path / "in.mid", lines).read_bytes())
-        if name == "drums":
-            with pytest.raises(FadernetsError, match="only drums"):
-                studio.piece(kept.id)
-            continue
-        assert studio.move(ask(kept.id, move={"pitch": 2})).notes.pitch
-        assert studio.melody_of(kept.id).clips
-        assert studio.render(ask(kept.id, api.RenderAsked, format="musicxml")).data
+    kept = studio.uploads.add("one", save(tmp_path / "in.mid", track([(0, 0.25, 60, 80)])).read_bytes())
+    assert studio.move(ask(kept.id, move={"pitch": 2})).notes.pitch
+    assert studio.melody_of(kept.id).clips
+    assert studio.render(ask(kept.id, api.RenderAsked, format="musicxml")).data
+
+
+def test_a_piece_of_drums_leaves_the_map_as_it_is(tmp_path):
+    studio = Studio()
+    before = studio.map()
+    with pytest.raises(FadernetsError, match=r"^drums\.mid: the file has only drums$"):
+        studio.uploads.add("drums.mid", save(tmp_path / "in.mid", track([(0, 1, 36, 80)], channel=9)).read_bytes())
+    assert studio.map() == before
+    assert studio.inspect("pop-lieder").groups
 
 
 # moves
