@@ -539,6 +539,65 @@ def test_zoom_scroll_and_the_whole(studio):
     assert roll.get_attribute("aria-valuenow") == "1"
 
 
+def bar_at(page, share):
+    """The bar at a share of the roll's width, by a click there."""
+    box = page.locator("canvas").bounding_box()
+    page.mouse.click(box["x"] + box["width"] * share, box["y"] + box["height"] / 2)
+    return int(page.locator("canvas").get_attribute("aria-valuenow"))
+
+
+def test_the_playhead_goes_where_the_buttons_say(studio):
+    roll = studio.locator("canvas")
+    roll.focus()
+    studio.keyboard.press("End")
+    assert roll.get_attribute("aria-valuenow") == "28"
+    studio.get_by_role("button", name="Back to the start").click()
+    assert roll.get_attribute("aria-valuenow") == "1"
+    assert bar_at(studio, 0.02) == 1
+
+
+def test_the_zoom_stays_where_the_roll_gets_another_size(studio):
+    studio.get_by_role("button", name="Whole").click()
+    assert bar_at(studio, 0.98) == 28
+    studio.set_viewport_size({"width": 1100, "height": 600})
+    studio.wait_for_timeout(100)
+    assert bar_at(studio, 0.98) == 28
+    for _ in range(8):
+        studio.get_by_role("button", name="Zoom in").click()
+    near = bar_at(studio, 0.9)
+    assert near < 20
+    studio.set_viewport_size({"width": 1100, "height": 660})
+    studio.wait_for_timeout(100)
+    assert bar_at(studio, 0.9) == near
+
+
+def test_a_finger_moves_the_roll(chromium, address):
+    one = Page(chromium, address, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = one.open()
+    fingers = one.context.new_cdp_session(page)
+    box = page.locator("canvas").bounding_box()
+
+    def touch(first, last, down):
+        for i in range(9):
+            at = box["x"] + first + (last - first) * i / 8
+            points = [{"x": at, "y": box["y"] + down}]
+            kind = "touchMove" if i else "touchStart"
+            fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        page.wait_for_timeout(50)
+
+    touch(340, 40, 150)  # to the left: later bars come
+    assert page.evaluate("() => window.studio.player.tick") == 0
+    touch(40, 40, 150)
+    assert page.evaluate("() => window.studio.player.tick") > 5000
+    touch(40, 200, 10)
+    first, last = page.evaluate("() => window.studio.selection")
+    assert first > 3
+    assert last > first
+    one.context.close()
+    assert one.complaints == []
+
+
 def test_the_file_can_be_dragged_out(studio):
     drag(studio, RANGE, 0.5)
     settle(studio)

@@ -30,6 +30,7 @@ export class Studio {
   snapshots: history.Snapshot<faders.Faders>[] = $state.raw([])
   original = $state(false) // A/B: hear and see the source
   playing = $state(false)
+  head = $state(0) // the tick that the roll shows as played
   looping = $state(false)
   rate = $state(1)
   selection: [number, number] | null = $state.raw(null) // bars
@@ -229,6 +230,11 @@ export class Studio {
     this.loading = false
   }
 
+  seek(tick: number): void {
+    this.player.seek(tick)
+    this.head = this.player.tick
+  }
+
   get analyser(): AnalyserNode | null {
     return this.sound?.level ?? null
   }
@@ -302,7 +308,7 @@ export class Studio {
     this.looping = false
     this.player.loop = null
     this.player.change(this.music())
-    this.player.seek(0)
+    this.seek(0)
     this.notice = piece.warnings.join(' · ')
     this.remember()
   }
