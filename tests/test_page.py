@@ -136,6 +136,23 @@ def test_the_preset_moves_the_faders_it_implies(studio):
     assert float(studio.locator("#fader-tempo").input_value()) == tempo_before
 
 
+def test_a_preset_leaves_alone_what_was_moved_by_hand(studio):
+    drag(studio, RANGE, 0.5)
+    settle(studio)
+    strength = studio.locator("input[aria-label='Strength of arousal']")
+    strength.focus()
+    for _ in range(10):
+        studio.keyboard.press("ArrowRight")
+    settle(studio)
+    asked, measured = (
+        studio.evaluate(f"() => window.studio.edited.means.{m}.rhythm_density") for m in ("asked", "measured")
+    )
+    assert float(studio.locator(RANGE).input_value()) == pytest.approx(asked, abs=0.05)
+    assert asked == pytest.approx(measured, abs=0.05)
+    assert studio.evaluate("() => 'tempo' in window.studio.edited.preset")
+    assert not studio.evaluate("() => 'rhythm_density' in window.studio.edited.preset")
+
+
 def test_locked_bars_keep_their_notes(studio):
     before = notes(studio)
     roll = studio.locator("canvas")
