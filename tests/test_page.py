@@ -366,9 +366,23 @@ def test_a_port_is_chosen_while_it_plays(ported):
     assert ported.evaluate("() => [window.studio.playing, window.sent.length]") == [True, 0]
 
 
-def test_the_score(studio):
-    studio.get_by_role("button", name="Score").click()
-    studio.wait_for_selector("[aria-label='The piece as a score'] svg", timeout=60000)
+def test_the_score(chromium, address):
+    one = Page(chromium, address, bypass_csp=True)
+    page = one.open()
+    page.get_by_role("button", name="Score").click()
+    drawn = "[aria-label='The piece as a score'] svg"
+    page.wait_for_selector(drawn, timeout=60000)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/render") else None)
+    drag(page, RANGE, 0.3)
+    settle(page)
+    page.wait_for_function("() => !document.querySelector('.score [role=status]')", timeout=60000)
+    assert len(asked) == 1  # when the fader is let go, and not before
+    assert page.locator(drawn).count() == 1
+    one.bring_axe()
+    assert one.violations() == []
+    one.context.close()
+    assert one.complaints == []
 
 
 FITS = "() => document.documentElement.scrollWidth <= window.innerWidth"  # nothing sticks out to the right
