@@ -121,6 +121,50 @@ def test_a_fader_by_keyboard_and_back_to_rest(studio):
     assert studio.evaluate("() => window.studio.rest")
 
 
+def test_presses_that_follow_each_other_are_one_step(studio):
+    before = notes(studio)
+    studio.locator(RANGE).focus()
+    for _ in range(5):
+        studio.keyboard.press("ArrowLeft")
+    settle(studio)
+    assert studio.evaluate("() => window.studio.history.past.length") == 1
+    studio.locator("#fader-tempo").focus()
+    studio.keyboard.press("ArrowRight")
+    studio.wait_for_timeout(1100)
+    studio.keyboard.press("ArrowRight")
+    settle(studio)
+    assert studio.evaluate("() => window.studio.history.past.length") == 3
+    for _ in range(3):
+        studio.keyboard.press("Control+z")
+    assert notes(studio) == before
+
+
+def test_a_move_is_seen_and_heard_though_the_source_was(studio):
+    drag(studio, RANGE, 0.5)
+    settle(studio)
+    studio.locator("h1").click()
+    studio.keyboard.press("a")
+    source = notes(studio)
+    drag(studio, RANGE, 0.3)
+    settle(studio)
+    assert notes(studio) != source
+    assert "edit" in studio.get_by_role("button", name="A/B").inner_text()
+
+
+def test_space_plays_whatever_was_clicked(studio):
+    studio.get_by_role("button", name="Loop").click()
+    studio.keyboard.press(" ")
+    studio.wait_for_function("() => window.studio.playing", timeout=30000)
+    assert studio.evaluate("() => window.studio.looping")
+    studio.keyboard.press(" ")
+    studio.wait_for_function("() => !window.studio.playing")
+    studio.keyboard.press("Shift")
+    studio.get_by_role("button", name="Loop").focus()  # by keyboard, it is the button's
+    studio.keyboard.press(" ")
+    assert not studio.evaluate("() => window.studio.looping")
+    assert not studio.evaluate("() => window.studio.playing")
+
+
 def test_the_preset_moves_the_faders_it_implies(studio):
     tempo_before = float(studio.locator("#fader-tempo").input_value())
     strength = studio.locator("input[aria-label='Strength of arousal']")

@@ -10,6 +10,7 @@ import { openPiano, silent, type Piano } from './synth'
 import type { About, Edited, PieceInfo } from './types'
 
 export type Room = 'faders' | 'melody' | 'inspect'
+const TOGETHER = 1000 // milliseconds: presses of a key that follow each other sooner are one step of undo
 const EMPTY: Music = { notes: [], channels: [], pedal: [], tempo: new Tempo([[0, 500000]], 480), end: 0 }
 
 interface Session {
@@ -43,6 +44,7 @@ export class Studio {
   latency = 0 // milliseconds from the newest move to its roll
   private data: ArrayBuffer | null = null
   private asked = 0
+  private pressed = { what: '', at: 0 } // the newest move that was a key's
   private since = new Map<number, number>()
   private piano: Promise<Piano> | null = null
   private sound: Piano | null = null
@@ -95,26 +97,31 @@ export class Studio {
   /** A fader that is being dragged: the roll follows. */
   drag(next: faders.Faders): void {
     this.draft = { ...next, variation: null }
+    this.original = false
     this.ask(true)
   }
 
-  /** A fader that was let go: one step of the history. */
-  release(next: faders.Faders = this.now): void {
+  /** A fader that was let go: one step of the history. by: what a key has moved; its next press is the same step. */
+  release(next: faders.Faders = this.now, by = ''): void {
     this.draft = null
+    const at = performance.now()
+    const again = by !== '' && by === this.pressed.what && at - this.pressed.at < TOGETHER
     const before = this.history
-    this.history = history.write(before, next)
+    this.history = again ? history.amend(before, next) : history.write(before, next)
+    this.pressed = { what: this.history === before ? '' : by, at }
     this.variants = null
+    this.original = false
     this.ask(false)
     this.remember()
   }
 
-  set(name: string, value: number | string | null, dragging = false): void {
+  set(name: string, value: number | string | null, dragging = false, by = ''): void {
     const values = { ...this.now.values }
     if (value === null) delete values[name]
     else values[name] = value
     const next = { ...this.now, values, variation: null }
     if (dragging) this.drag(next)
-    else this.release(next)
+    else this.release(next, by)
   }
 
   undo(): void {
@@ -150,6 +157,7 @@ export class Studio {
   /** Hear a variation without keeping it. */
   audition(index: number): void {
     const chosen = this.variants?.[index]
+    this.original = false
     if (chosen) this.show(chosen)
   }
 
@@ -157,6 +165,8 @@ export class Studio {
     const count = this.variants?.length ?? 1
     const chosen = this.variants?.[index]
     this.draft = null
+    this.original = false
+    this.pressed.what = ''
     this.history = history.write(this.history, { ...this.now, variation: { index, count } })
     this.variants = null
     if (chosen) this.show(chosen)
@@ -317,6 +327,8 @@ export class Studio {
     this.draft = null
     this.variants = null
     if (next === this.history) return
+    this.original = false
+    this.pressed.what = ''
     this.history = next
     this.ask(false)
     this.remember()
