@@ -311,6 +311,52 @@ def test_a_reload_keeps_the_work(chromium, address):
     assert one.complaints == []
 
 
+def test_another_piece_does_not_cost_the_work_on_this_one(studio, tmp_path):
+    path = save(tmp_path / "mine.mid", track([(i / 2, 0.5, 60 + i % 8, 80) for i in range(32)], metre(4)))
+    studio.locator("input[type=file]").set_input_files(path)
+    studio.wait_for_function("() => window.studio.piece?.title === 'mine.mid'")
+    drag(studio, RANGE, 0.3)
+    settle(studio)
+    before = notes(studio)
+    studio.get_by_role("textbox", name="Name of a snapshot").fill("sparse")
+    studio.keyboard.press("Enter")
+    piece = studio.get_by_label("Piece")
+    piece.select_option("k265")
+    studio.wait_for_function("() => window.studio.piece.id === 'k265'")
+    assert studio.evaluate("() => window.studio.rest && !window.studio.snapshots.length")
+    studio.reload()
+    studio.wait_for_function("() => window.studio.piece?.id === 'k265'")
+    piece.select_option(label="mine.mid")
+    studio.wait_for_function("() => window.studio.piece.title === 'mine.mid'")
+    settle(studio)
+    assert notes(studio) == before
+    assert studio.get_by_role("button", name="sparse", exact=True).count() == 1
+    studio.get_by_role("button", name="Undo").click()
+    assert studio.evaluate("() => window.studio.rest")
+    studio.locator("input[type=file]").set_input_files(path)  # the same file is the same piece
+    studio.wait_for_timeout(300)
+    assert studio.evaluate("() => window.studio.history.future.length") == 1
+
+
+def test_a_file_that_the_server_let_go_of_is_given_again(chromium, address, tmp_path):
+    one = Page(chromium, address)
+    page = one.open()
+    path = save(tmp_path / "mine.mid", track([(i / 2, 0.5, 60 + i % 8, 80) for i in range(32)], metre(4)))
+    page.locator("input[type=file]").set_input_files(path)
+    page.wait_for_function("() => window.studio.piece?.title === 'mine.mid'")
+    gone = json.dumps({"seq": None, "error": "piece: is not here any more; open its file again"})
+    page.route("**/api/render", lambda route: route.fulfill(status=404, body=gone), times=1)
+    given = []
+    page.on("request", lambda request: given.append(request.url) if "/pieces?" in request.url else None)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download MIDI").click()
+    assert mido.MidiFile(download.value.path()).tracks
+    assert len(given) == 1
+    assert page.evaluate("() => window.studio.problem") == ""
+    one.context.close()
+    assert [text for text in one.complaints if "404" not in text] == []
+
+
 def test_a_server_that_comes_back_finds_the_page_s_work(chromium, tmp_path):
     port = free_port()
     process, address = start_server(port)

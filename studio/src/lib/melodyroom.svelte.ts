@@ -42,7 +42,7 @@ export class MelodyRoom {
   /** Take the melody of a piece. */
   async open(piece: string): Promise<void> {
     try {
-      const found = await api.melody(piece)
+      const found = await this.studio.sure(() => api.melody(piece))
       this.source = flat(found.clips)
       this.title = `${found.track}`
       this.piece = piece
@@ -179,7 +179,8 @@ export class MelodyRoom {
   async savePiece(): Promise<void> {
     if (!this.piece) return
     try {
-      this.download(await api.sing({ piece: this.piece, track: null, knobs: this.knobs }))
+      const asked = { piece: this.piece, track: null, knobs: this.knobs }
+      this.download(await this.studio.sure(() => api.sing(asked)))
     } catch (error) {
       this.say(error)
     }

@@ -4,26 +4,19 @@ import * as faders from './faders'
 import * as history from './history'
 import { Player, type Music } from './player'
 import { compare, notesOf, Tempo, type Difference } from './score'
-import { load, save } from './store'
 import type { Port } from './midiout'
 import { openPiano, silent, type Piano } from './synth'
 import type { About, Edited, PieceInfo } from './types'
+import * as works from './works'
 
 export type Room = 'faders' | 'melody' | 'inspect'
 const TOGETHER = 1000 // milliseconds: presses of a key that follow each other sooner are one step of undo
 const EMPTY: Music = { notes: [], channels: [], pedal: [], tempo: new Tempo([[0, 500000]], 480), end: 0 }
 
-interface Session {
-  piece: string
-  title: string
-  data: ArrayBuffer | null // of an uploaded file: the server may have let go of it
-  history: history.History<faders.Faders>
-  snapshots: history.Snapshot<faders.Faders>[]
-}
-
 export class Studio {
   about: About | null = $state.raw(null)
   piece: PieceInfo | null = $state.raw(null)
+  earlier: works.Name[] = $state.raw([]) // pieces that were worked on, the newest first
   history: history.History<faders.Faders> = $state.raw(history.begin(faders.REST))
   draft: faders.Faders | null = $state.raw(null) // while a fader is dragged
   edited: Edited | null = $state.raw(null)
@@ -42,7 +35,8 @@ export class Studio {
   loading = $state(false) // the piano
   port: Port | null = $state.raw(null)
   latency = 0 // milliseconds from the newest move to its roll
-  private data: ArrayBuffer | null = null
+  private data: ArrayBuffer | null = null // of an uploaded file
+  private opened = 0
   private asked = 0
   private pressed = { what: '', at: 0 } // the newest move that was a key's
   private since = new Map<number, number>()
@@ -71,18 +65,16 @@ export class Studio {
     )
     try {
       this.about = await api.about()
-      const session = await load<Session>('session')
-      if (session && (await this.resume(session))) return
-      await this.open(this.about.pieces[0]!.id)
+      this.earlier = await works.list()
+      if (!this.earlier[0] || !(await this.resume(this.earlier[0].piece))) await this.open(this.about.pieces[0]!.id)
     } catch (error) {
       this.say(error)
     }
   }
 
+  /** Open a bundled piece, or one that was worked on, as it was left. */
   async open(id: string): Promise<void> {
-    await this.guarded(async () => {
-      this.take(await api.piece(id), null)
-    })
+    await this.guarded(() => this.bring(id))
   }
 
   async drop(file: File): Promise<void> {
@@ -90,8 +82,19 @@ export class Studio {
       const most = this.about?.most_bytes ?? 2 ** 21
       if (file.size > most) throw new Error(`${file.name}: ${file.size} bytes; at most ${most} are taken`)
       const data = await file.arrayBuffer()
-      this.take(await api.upload(file.name, data), data)
+      await this.bring(null, file.name, data)
     })
+  }
+
+  /** Ask for something that needs the piece's file: the server is given it again where it has let go of it. */
+  async sure<T>(act: () => Promise<T>): Promise<T> {
+    try {
+      return await act()
+    } catch (error) {
+      if (!(error instanceof api.Problem) || error.status !== 404 || !this.data || !this.piece) throw error
+      await api.upload(this.piece.title, this.data)
+      return act()
+    }
   }
 
   /** A fader that is being dragged: the roll follows. */
@@ -149,7 +152,7 @@ export class Studio {
   async vary(count = 4): Promise<void> {
     await this.guarded(async () => {
       this.busy = true
-      this.variants = await api.variations(this.request(false), count)
+      this.variants = await this.sure(() => api.variations(this.request(false), count))
     })
     this.busy = false
   }
@@ -303,16 +306,25 @@ export class Studio {
 
   // --- inside
 
-  private take(piece: PieceInfo, data: ArrayBuffer | null): void {
+  private async bring(id: string | null, title = '', data: ArrayBuffer | null = null): Promise<void> {
+    const turn = ++this.opened
+    const before = id === null ? undefined : await works.workOn(id)
+    const bytes = data ?? before?.data ?? null
+    const piece = bytes ? await api.upload(before?.title ?? title, bytes) : await api.piece(id!)
+    const work = before ?? (await works.workOn(piece.id))
+    if (turn === this.opened) this.take(piece, bytes, work)
+  }
+
+  private take(piece: PieceInfo, data: ArrayBuffer | null, work?: works.Work): void {
     this.player.pause()
     this.playing = false
     this.piece = piece
     this.data = data
-    this.history = history.begin(faders.REST)
+    this.history = work?.history ?? history.begin(faders.REST)
     this.draft = null
     this.edited = null
     this.variants = null
-    this.snapshots = []
+    this.snapshots = work?.snapshots ?? []
     this.selection = null
     this.original = false
     this.looping = false
@@ -320,6 +332,7 @@ export class Studio {
     this.player.change(this.music())
     this.seek(0)
     this.notice = piece.warnings.join(' · ')
+    this.ask(false)
     this.remember()
   }
 
@@ -381,14 +394,9 @@ export class Studio {
     })
   }
 
-  private async resume(session: Session): Promise<boolean> {
+  private async resume(id: string): Promise<boolean> {
     try {
-      const piece = session.data ? await api.upload(session.title, session.data) : await api.piece(session.piece)
-      this.take(piece, session.data)
-      this.history = session.history
-      this.snapshots = session.snapshots
-      if (!this.rest) this.ask(false)
-      this.remember()
+      await this.bring(id)
       return true
     } catch {
       return false
@@ -396,15 +404,10 @@ export class Studio {
   }
 
   private remember(): void {
-    if (!this.piece) return
-    const session: Session = {
-      piece: this.piece.id,
-      title: this.piece.title,
-      data: this.data,
-      history: this.history,
-      snapshots: this.snapshots,
-    }
-    void save('session', $state.snapshot(session))
+    const { piece, data, history, snapshots } = this
+    if (!piece) return
+    const work = { piece: piece.id, title: piece.title, data, history, snapshots }
+    void works.keep($state.snapshot(work) as works.Work).then((names) => (this.earlier = names))
   }
 
   private async guarded(act: () => Promise<void>): Promise<void> {
