@@ -559,6 +559,98 @@ def test_a_melody_is_entered_by_keys(studio, tmp_path):
     assert found == [(0, 60), (240, 62), (480, 64), (960, 72)]
 
 
+def test_an_own_melody_is_undone_and_outlives_a_reload(studio):
+    melody_room(studio)
+    assert studio.get_by_role("button", name="Undo").is_disabled()
+    studio.get_by_role("button", name="New").click()
+    knob = studio.locator("#knob-pitch")
+    knob.click()  # a slider has the focus: letters are notes none the less
+    for key in ("a", "s", "d", "f"):
+        studio.keyboard.press(key)
+    assert studio.locator("svg rect.note").count() == 4
+    studio.keyboard.press("Control+z")
+    assert studio.locator("svg rect.note").count() == 3
+    studio.get_by_role("button", name="K. 545").click()
+    studio.wait_for_function("() => document.querySelectorAll('svg rect.note').length > 20")
+    studio.get_by_role("button", name="Undo").click()
+    assert studio.locator("svg rect.note").count() == 3
+    studio.keyboard.press("Control+Shift+z")
+    assert studio.locator("svg rect.note").count() > 20
+    studio.keyboard.press("Control+z")
+    studio.get_by_label("Tempo").fill("77")
+    studio.keyboard.press("Enter")
+    studio.wait_for_timeout(300)
+    studio.reload()
+    studio.get_by_role("button", name="Melody").click()
+    studio.wait_for_function("() => document.querySelectorAll('svg rect.note').length === 3")
+    assert studio.get_by_label("Tempo").input_value() == "77"
+    studio.get_by_role("button", name="Redo").click()
+    assert studio.locator("svg rect.note").count() > 20
+
+
+def test_knobs_are_part_of_what_is_undone(studio):
+    melody_room(studio)
+    studio.locator("#knob-pitch").focus()
+    for _ in range(4):
+        studio.keyboard.press("ArrowRight")
+    studio.wait_for_function("() => document.querySelectorAll('svg rect.moved').length > 20")
+    turned = heights(studio)
+    studio.get_by_role("button", name="Take as the melody").click()
+    assert studio.locator("#knob-pitch").input_value() == "0"
+    studio.get_by_role("button", name="Undo").click()
+    assert studio.locator("#knob-pitch").input_value() == "2"
+    studio.wait_for_function("() => document.querySelectorAll('svg rect.moved').length > 20")
+    assert heights(studio) == turned
+
+
+@pytest.mark.parametrize(
+    ("label", "typed", "taken"),
+    [
+        *(("sixteenths", "5", "5"), ("sixteenths", "0", "1"), ("sixteenths", "-3", "1"), ("sixteenths", "2.6", "3")),
+        *(("sixteenths", "", "4"), ("sixteenths", "99", "32"), ("Tempo", "0", "20"), ("Tempo", "", "96")),
+        *(("rows", "9", "8"), ("columns", "1", "2")),
+    ],
+)
+def test_numbers_that_cannot_be_become_those_that_can(studio, label, typed, taken):
+    melody_room(studio)
+    field = studio.get_by_label(label)
+    field.fill(typed)
+    field.press("Enter")
+    assert field.input_value() == taken
+
+
+def test_a_midi_keyboard_enters_notes_in_its_room_alone(ported):
+    melody_room(ported)
+    ported.get_by_role("button", name="New").click()
+    ported.get_by_role("button", name="MIDI keyboard").click()
+    ported.wait_for_selector("text=listening to a keyboard")
+    play = "(pitch) => window.keyboard.onmidimessage?.({ data: [0x90, pitch, 80] })"
+    for pitch in (60, 64, 67):
+        ported.evaluate(play, pitch)
+    ported.evaluate("() => window.keyboard.onmidimessage({ data: [0x90, 67, 0] })")  # a note that ends
+    assert ported.locator("svg rect.note").count() == 3
+    ported.get_by_role("button", name="Faders").click()
+    ported.evaluate(play, 72)
+    ported.get_by_role("button", name="Melody").click()
+    ported.wait_for_selector("text=listening to a keyboard")
+    assert ported.locator("svg rect.note").count() == 3
+    ported.evaluate(play, 72)
+    assert ported.locator("svg rect.note").count() == 4
+
+
+def test_the_grid_stays_as_it_was_drawn(studio):
+    melody_room(studio)
+    studio.get_by_label("from this one to").select_option("k545")
+    studio.get_by_label("rows").fill("8")
+    studio.get_by_label("columns").fill("8")
+    studio.get_by_role("button", name="Draw the grid").click()
+    studio.wait_for_function("() => document.querySelectorAll('.cell').length === 64", timeout=30000)
+    studio.get_by_label("columns").fill("3")
+    studio.keyboard.press("Enter")
+    columns = "() => getComputedStyle(document.querySelector('.grid')).gridTemplateColumns.split(' ').length"
+    assert studio.evaluate(columns) == 8
+
+
 def test_the_grid_is_walked_by_arrows(studio):
     melody_room(studio)
     studio.get_by_label("from this one to").select_option("k545")
