@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 import time
 from pathlib import Path
 
@@ -12,12 +13,14 @@ import pytest
 from browsing import free_port, stop_server
 from midi_files import metre, save, tempo, track
 
+from fadernets.engine import bundled
+
 SOURCE = Path(__file__).parents[1] / "src" / "fadernets" / "assets" / "k545.mid"
 RANGE = "#fader-rhythm_density"
 
 
-def start_server(port):
-    process, line = browsing.start("studio", "--no-browser", "--port", port)
+def start_server(port, *more):
+    process, line = browsing.start("studio", "--no-browser", "--port", port, *more)
     assert line.startswith("fadernets studio: http://127.0.0.1:"), line
     return process, re.search(r"http://\S+", line)[0]
 
@@ -270,6 +273,32 @@ def test_what_is_no_midi_is_refused_in_the_page(chromium, address, tmp_path):
     assert len(notes(page)) == 504
     one.context.close()
     assert [c for c in one.complaints if "400" not in c] == []
+
+
+def test_a_model_of_ones_own_moves_the_faders(chromium, tmp_path):
+    shutil.copytree(bundled()["pop-lieder"], tmp_path / "mine")
+    process, address = start_server(0, "--model", tmp_path / "mine")
+    one = Page(chromium, address)
+    page = one.open()
+    page.get_by_label("Model").select_option("mine")
+    page.wait_for_function("() => window.studio.piece.model === 'mine'")
+    drag(page, RANGE, 0.5)
+    settle(page)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download JSON").click()
+    assert json.loads(Path(download.value.path()).read_text())["model"] == "mine"
+    page.reload()
+    page.wait_for_selector(RANGE)
+    assert page.get_by_label("Model").input_value() == "mine"
+    mapped = []
+    page.on("request", lambda request: mapped.append(request.url) if "/api/map/" in request.url else None)
+    page.get_by_role("button", name="Inspect").click()
+    page.wait_for_selector("canvas")
+    assert all("/api/map/mine?" in url for url in mapped)
+    one.context.close()
+    stop_server(process)
+    assert mapped
+    assert one.complaints == []
 
 
 def test_variations_are_heard_and_one_is_kept(studio):

@@ -40,7 +40,8 @@ const post = (body: unknown): RequestInit => ({
 })
 
 export const about = (): Promise<About> => json('about')
-export const piece = (id: string): Promise<PieceInfo> => json(`pieces/${encodeURIComponent(id)}`)
+export const piece = (id: string, model: string): Promise<PieceInfo> =>
+  json(`pieces/${encodeURIComponent(id)}?model=${encodeURIComponent(model)}`)
 export const sourceUrl = (id: string): string => `api/pieces/${encodeURIComponent(id)}/midi`
 export const source = async (id: string): Promise<ArrayBuffer> => (await call(`pieces/${encodeURIComponent(id)}/midi`)).arrayBuffer()
 

@@ -16,6 +16,7 @@ const EMPTY: Music = { notes: [], channels: [], pedal: [], tempo: new Tempo([[0,
 export class Studio {
   about: About | null = $state.raw(null)
   piece: PieceInfo | null = $state.raw(null)
+  model = $state(localStorage.getItem('model') ?? '') // of those that the server offers, else the first
   earlier: works.Name[] = $state.raw([]) // pieces that were worked on, the newest first
   history: history.History<faders.Faders> = $state.raw(history.begin(faders.REST))
   draft: faders.Faders | null = $state.raw(null) // while a fader is dragged
@@ -65,6 +66,7 @@ export class Studio {
     )
     try {
       this.about = await api.about()
+      if (!this.models.includes(this.model)) this.model = this.models[0]!
       this.earlier = await works.list()
       if (!this.earlier[0] || !(await this.resume(this.earlier[0].piece))) await this.open(this.about.pieces[0]!.id)
     } catch (error) {
@@ -75,6 +77,23 @@ export class Studio {
   /** Open a bundled piece, or one that was worked on, as it was left. */
   async open(id: string): Promise<void> {
     await this.guarded(() => this.bring(id))
+  }
+
+  /** Those that edit segments. */
+  get models(): string[] {
+    return (this.about?.models ?? []).filter((one) => one.codec !== 'melody').map((one) => one.name)
+  }
+
+  /** Edit with another model from now on. */
+  async use(model: string): Promise<void> {
+    await this.guarded(async () => {
+      const { piece } = this
+      if (piece) this.piece = await this.sure(() => api.piece(piece.id, model))
+      this.model = model
+      localStorage.setItem('model', model)
+      this.variants = null
+      if (!this.rest) this.ask(false)
+    })
   }
 
   async drop(file: File): Promise<void> {
@@ -310,7 +329,8 @@ export class Studio {
     const turn = ++this.opened
     const before = id === null ? undefined : await works.workOn(id)
     const bytes = data ?? before?.data ?? null
-    const piece = bytes ? await api.upload(before?.title ?? title, bytes) : await api.piece(id!)
+    const given = bytes && (await api.upload(before?.title ?? title, bytes))
+    const piece = given?.model === this.model ? given : await api.piece(given?.id ?? id!, this.model)
     const work = before ?? (await works.workOn(piece.id))
     if (turn === this.opened) this.take(piece, bytes, work)
   }
