@@ -25,6 +25,15 @@ def start_server(port, *more):
     return process, re.search(r"http://\S+", line)[0]
 
 
+def start_again(port):
+    for _ in range(50):
+        try:
+            return start_server(port)[0]
+        except AssertionError:  # the port is not free yet
+            time.sleep(0.2)
+    raise AssertionError(port)
+
+
 @pytest.fixture(scope="module")
 def address():
     process, found = start_server(0)
@@ -398,12 +407,7 @@ def test_a_server_that_comes_back_finds_the_page_s_work(chromium, tmp_path):
     settle(page)
     stop_server(process)
     page.wait_for_selector("text=The server is away")
-    for _ in range(50):
-        try:
-            process, _ = start_server(port)
-            break
-        except AssertionError:
-            time.sleep(0.2)
+    process = start_again(port)
     page.wait_for_function("() => window.studio.online", timeout=20000)
     drag(page, RANGE, 0.6)
     settle(page)
@@ -442,6 +446,29 @@ def clock_bpm(page):
     """The tempo of the last two quarter-beats of MIDI clock."""
     times = [m[0] for m in sent(page, 0xF8)][-49:]
     return 6e4 * 2 / (times[-1] - times[0])
+
+
+def test_what_was_asked_of_a_server_that_was_away_is_asked_again(chromium):
+    port = free_port()
+    process, address = start_server(port)
+    one = Page(chromium, address)
+    page = one.open()
+    melody_room(page)
+    stop_server(process)
+    page.wait_for_selector("text=The server is away")
+    page.locator("#knob-pitch").focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    process = start_again(port)
+    page.wait_for_function("() => document.querySelectorAll('svg rect.moved').length > 20", timeout=20000)
+    stop_server(process)
+    page.wait_for_selector("text=The server is away")
+    page.get_by_role("button", name="Inspect").click()
+    process = start_again(port)
+    page.wait_for_selector(".bars li", timeout=20000)
+    page.wait_for_selector("canvas")
+    stop_server(process)
+    one.context.close()
 
 
 def test_notes_go_to_a_midi_port_with_its_clock(ported):

@@ -37,6 +37,7 @@ interface Kept {
 const NONE: Tune = { source: empty(), title: '', piece: null, tempo: 100, cursor: 0, knobs: RESTING }
 const KEPT = 'melody'
 const SOON = 100 // milliseconds
+const FIRST = 'k265' // whose melody is there at first
 const OWN = 'my melody'
 export const [SLOWEST, FASTEST] = [20, 300] // quarter-beats a minute
 
@@ -58,6 +59,7 @@ export class MelodyRoom {
   private answered = 0
   private inFlight = false
   private again = false
+  private failed = false // the newest was not answered
   private later: ReturnType<typeof setTimeout> | undefined
   private begun = false
   private readonly player: Player
@@ -74,8 +76,7 @@ export class MelodyRoom {
   resting = $derived(this.knobs.pitch === 0 && this.knobs.rhythm === 0 && this.knobs.rest === 0)
 
   /** Where this browser left off; the melody of a piece where it has none. */
-  async begin(otherwise: string): Promise<void> {
-    if (this.begun) return
+  private async begin(otherwise: string): Promise<void> {
     this.begun = true
     const kept = await load<Kept>(KEPT)
     if (kept) {
@@ -84,8 +85,14 @@ export class MelodyRoom {
       return
     }
     await this.open(otherwise)
-    this.begun = this.title !== '' // else the server is away: once more when the room is entered again
+    this.begun = this.title !== '' // else once more
     this.history = history.begin(this.history.now)
+  }
+
+  /** The server is there: for the first time, or again. */
+  async connected(): Promise<void> {
+    if (!this.begun) await this.begin(FIRST)
+    else if (this.failed) await this.ask()
   }
 
   undo(): void {
@@ -302,7 +309,9 @@ export class MelodyRoom {
         this.studio.problem = ''
         this.change()
       }
+      this.failed = false
     } catch (error) {
+      this.failed = true
       this.say(error)
     }
     this.inFlight = false
