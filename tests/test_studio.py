@@ -596,6 +596,28 @@ def test_a_melody_as_a_file(studio, tune):
         assert other.name == f"My tune.{format}"
 
 
+def told(data):
+    """What a MIDI file says of where it comes from."""
+    file = mido.MidiFile(file=io.BytesIO(data))
+    return [json.loads(m.text.removeprefix("fadernets ")) for t in file.tracks for m in t if m.type == "text"]
+
+
+def test_a_melody_s_file_says_where_it_comes_from(studio, tune):
+    clips = studio.melody_of(tune).clips
+    made = api.MelodyFileAsked(clips=clips, knobs=knobs(pitch=2, seed=5), source="a tune")
+    (said,) = told(studio.melody_file(made).data)
+    assert (said["model"], said["source"], said["seed"], said["knobs"]) == (
+        "melody",
+        "a tune",
+        5,
+        {"pitch": 2, "seed": 5},
+    )
+    assert len(said["model_sha256"]["decoder.onnx"]) == 64
+    assert told(studio.melody_file(api.MelodyFileAsked(clips=clips)).data) == []
+    (said,) = told(studio.sing(api.MelodyEditAsked(piece=tune, knobs=knobs(rhythm=1))).data)
+    assert (said["source"], said["source_id"], said["knobs"]) == (studio.uploads.get(tune).title, tune, {"rhythm": 1})
+
+
 def test_a_melody_of_rests_as_a_file(studio):
     for format in ("midi", "musicxml", "wav"):
         assert studio.melody_file(api.MelodyFileAsked(clips=[[129] * 32], format=format)).data

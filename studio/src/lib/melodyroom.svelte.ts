@@ -214,7 +214,10 @@ export class MelodyRoom {
 
   async save(format: string): Promise<void> {
     try {
-      const file = await api.melodyFile({ clips: clipsOf(this.now), tempo: this.tempo, name: this.title || 'melody', format })
+      const name = this.title || OWN
+      const knobs = this.turned ? this.knobs : null
+      const asked = { clips: clipsOf(this.now), tempo: this.tempo, name, format, knobs, source: name }
+      const file = await api.melodyFile(asked)
       this.download(file)
     } catch (error) {
       this.say(error)
