@@ -103,6 +103,22 @@ def test_a_piece_is_there_at_once_and_space_plays_it(studio):
     assert not studio.evaluate("() => window.studio.player.playing")
 
 
+def test_where_browsers_give_no_sound_the_page_says_why(chromium, address):
+    one = Page(chromium, address)
+    one.context.add_init_script("Object.defineProperty(window, 'isSecureContext', { value: false })")
+    page = one.open()
+    page.locator("h1").click()
+    page.keyboard.press(" ")
+    page.wait_for_selector("text=browsers give this page sound only over https")
+    drag(page, RANGE, 0.5)
+    settle(page)
+    melody_room(page)
+    page.get_by_role("button", name="E5", exact=True).click()
+    page.wait_for_selector("text=browsers give this page sound only over https")
+    one.context.close()
+    assert one.complaints == []
+
+
 def test_a_fader_by_mouse(studio):
     before = notes(studio)
     drag(studio, RANGE, 0.5)

@@ -22,10 +22,12 @@ export interface Piano extends Synth {
   readonly level: AnalyserNode // how loud it is: for a meter, and for tests
 }
 
+const FAR = 'browsers give this page sound only over https, or on the studio’s own machine (docs/studio.md says how)'
 const LOUD = 2.5 // the bank is a quiet one
 
 /** Load the piano; the first call must come from a click or a key. */
 export async function openPiano(): Promise<Piano> {
+  if (!window.isSecureContext) throw new Error(FAR)
   const [{ WorkletSynthesizer }, processor] = await Promise.all([
     import('spessasynth_lib'),
     import('spessasynth_lib/dist/spessasynth_processor.min.js?url'),
