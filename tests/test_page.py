@@ -286,6 +286,36 @@ def test_a_file_is_dropped_and_taken_home(studio, tmp_path):
     assert len(said["model_sha256"]["decoder.onnx"]) == 64
 
 
+def test_a_file_is_dropped_on_any_room(studio, tmp_path):
+    path = save(tmp_path / "mine.mid", track([(i / 2, 0.5, 60 + i % 8, 80) for i in range(24)], metre(3)))
+    melody_room(studio)
+    event = """([kind, data]) => {
+        const given = new DataTransfer()
+        given.items.add(new File([Uint8Array.from(data)], 'mine.mid'))
+        document.querySelector('h1').dispatchEvent(
+            new DragEvent(kind, {dataTransfer: given, bubbles: true, cancelable: true}))
+    }"""
+    data = list(path.read_bytes())
+    studio.evaluate(event, ["dragover", data])
+    studio.wait_for_selector("text=Drop a MIDI file")
+    studio.evaluate(event, ["drop", data])
+    studio.get_by_role("button", name="mine.mid").click()
+    studio.wait_for_function("() => document.querySelectorAll('svg rect.note').length === 24")
+    assert studio.locator("text=Drop a MIDI file").count() == 0
+    studio.get_by_role("button", name="Faders").click()
+    assert studio.evaluate("() => [window.studio.piece.title, window.studio.bars]") == ["mine.mid", 4]
+
+
+def test_an_edit_as_other_files(studio):
+    drag(studio, RANGE, 0.5)
+    settle(studio)
+    for kind, start in (("MusicXML", b"<?xml"), ("WAV", b"RIFF"), ("JSON", b"{")):
+        with studio.expect_download(timeout=60000) as download:
+            studio.get_by_role("button", name=f"Download {kind}", exact=True).click()
+        assert Path(download.value.path()).read_bytes().startswith(start)
+        assert download.value.suggested_filename == f"k545-edited.{kind.lower()}"
+
+
 def test_what_is_no_midi_is_refused_in_the_page(chromium, address, tmp_path):
     one = Page(chromium, address)
     page = one.open()
@@ -766,6 +796,36 @@ def test_a_map_of_segments_is_walked_and_heard(studio):
     studio.get_by_label("Model").select_option("melody")
     studio.wait_for_function("() => /z 0/.test(document.querySelector('.bars li .name')?.innerText)", timeout=60000)
     assert box["width"] > 300
+
+
+def test_a_point_of_the_map_is_clicked_and_dragged(studio):
+    studio.get_by_role("button", name="Inspect").click()
+    studio.wait_for_selector(".bars li", timeout=60000)
+    board = studio.locator("canvas")
+    box = board.bounding_box()
+    studio.wait_for_timeout(300)  # it is drawn in the size it has
+    rightmost = studio.evaluate(
+        """() => {
+            const board = document.querySelector('canvas')
+            const { data, width } = board.getContext('2d').getImageData(0, 0, board.width, board.height)
+            let found = [0, 0]
+            for (let i = 3; i < data.length; i += 4) {
+                const [x, y] = [((i - 3) / 4) % width, Math.floor((i - 3) / 4 / width)]
+                if (data[i] && x > found[0]) found = [x, y]
+            }
+            return found.map((at) => at / (window.devicePixelRatio || 1))
+        }"""
+    )
+    x, y = box["x"] + rightmost[0] - 3, box["y"] + rightmost[1]
+    studio.mouse.click(x, y)
+    studio.wait_for_function("() => / bar \\d+$/.test(document.querySelector('canvas').ariaValueText)")
+    studio.wait_for_function("() => /notes, rhythm density/.test(document.body.innerText)", timeout=30000)
+    studio.wait_for_function("() => window.studio.analyser", timeout=30000)
+    studio.mouse.move(x, y)
+    studio.mouse.down()
+    studio.mouse.move(x - 150, y + 20, steps=6)
+    studio.mouse.up()
+    studio.wait_for_function("() => / moved$/.test(document.querySelector('canvas').ariaValueText)")
 
 
 # More of the faders' room
