@@ -939,6 +939,10 @@ def test_a_finger_moves_the_roll(chromium, address):
     first, last = page.evaluate("() => window.studio.selection")
     assert first > 3
     assert last > first
+    drag(page, "#fader-tempo", 0.7)  # far below the roll, which stays in sight
+    settle(page)
+    assert page.evaluate("() => scrollY") > 300
+    assert page.locator("canvas").bounding_box()["y"] >= 0
     one.context.close()
     assert one.complaints == []
 
