@@ -828,6 +828,29 @@ def test_a_point_of_the_map_is_clicked_and_dragged(studio):
     studio.wait_for_function("() => / moved$/.test(document.querySelector('canvas').ariaValueText)")
 
 
+def test_the_map_of_a_data_set(chromium, songs, tmp_path, run_here):
+    data = shutil.copytree(songs.folder, tmp_path / "data")
+    assert run_here("plot", "map", "pop-lieder", "--data", data)[0] == 0
+    process, address = start_server(0, "--data", data)
+    one = Page(chromium, address)
+    page = one.open()
+    page.get_by_role("button", name="Inspect").click()
+    page.get_by_text("224 segments of four beats; the axes hold").wait_for(timeout=60000)
+    page.get_by_label("Method").select_option("tsne")
+    page.get_by_text("224 segments of four beats. Click one to hear it.").wait_for(timeout=60000)
+    board = page.locator("canvas")
+    board.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => /notes, rhythm density/.test(document.body.innerText)", timeout=30000)
+    before = board.get_attribute("aria-valuetext")
+    page.keyboard.press("Shift+ArrowRight")  # there is no way back from t-SNE: it walks
+    assert "moved" not in board.get_attribute("aria-valuetext")
+    assert board.get_attribute("aria-valuetext") != before
+    one.context.close()
+    stop_server(process)
+    assert one.complaints == []
+
+
 # More of the faders' room
 
 
