@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 import uvicorn
+from browsing import free_port
 from websockets.sync.client import connect
 
 from fadernets import web
@@ -76,6 +77,18 @@ def test_another_address_needs_its_token():
         assert process.returncode == 0
 
 
+def test_a_proxy_s_name_is_served_to_those_with_the_token():
+    port = free_port()
+    with opened("--port", str(port), "--public", "https://studio.example.org") as (_, line):
+        token = re.search(r" https://studio\.example\.org/\?token=([\w-]{22})  ", line)[1]
+        here, host = f"http://127.0.0.1:{port}/api/about", {"host": "studio.example.org"}
+        assert get(here, headers=host).status_code == 401
+        assert get(here).status_code == 401  # of the proxy's machine all come
+        origin = {"origin": "https://studio.example.org"}
+        assert get(here, headers=host | origin, params={"token": token}).status_code == 200
+        assert get(here, headers={"host": "evil.example"}, params={"token": token}).status_code == 421
+
+
 def test_a_model_of_the_user_s(tmp_path):
     mine = shutil.copytree(bundled()["pop-lieder"], tmp_path / "mine")
     with opened("--port", "0", "--model", str(mine)) as (_, line):
@@ -118,6 +131,10 @@ def test_ports_that_are_none(refused, port):
 @pytest.mark.parametrize("port", ["abc", "", "80.5"])
 def test_ports_that_are_no_number(refused, port):
     assert "argument --port: invalid int value" in refused("studio", "--no-browser", f"--port={port}")
+
+
+def test_an_address_that_no_proxy_has(refused):
+    assert "--public studio: expected an address such as https://" in refused("studio", "--public", "studio")
 
 
 @pytest.mark.parametrize("host", ["256.0.0.1", "203.0.113.7", "evil.invalid", "x" * 300, "\0"])

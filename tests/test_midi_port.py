@@ -74,9 +74,18 @@ def test_a_port_that_is_closed_is_silent(output):
     assert len(output.sent) == 32
 
 
+def test_a_clock_that_begins_in_the_middle(port, output):
+    for message in ([0xF2, 5, 1], [0xFB], [0xF8], [0xFC]):
+        port.send(message)
+    assert wait(output, 4) == [[0xF2, 5, 1], [0xFB], [0xF8], [0xFC]]
+
+
 @pytest.mark.parametrize(
     "message",
-    [[], [0x90], [0x90, 60], [0x90, 128, 1], [0x90, 60, -1], [60, 60, 60], [0xF0, 1, 0xF7], [0xFF], [0x90] * 9],
+    [
+        *([], [0x90], [0x90, 60], [0x90, 128, 1], [0x90, 60, -1], [60, 60, 60], [0xF0, 1, 0xF7], [0xFF], [0x90] * 9),
+        *([0xF2], [0xF2, 5], [0xF8, 0], [0xC0, 1]),
+    ],
 )
 def test_what_is_no_message(port, message):
     with pytest.raises(PortError, match="is no MIDI message"):

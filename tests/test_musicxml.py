@@ -1,6 +1,7 @@
 """MusicXML: what is written, as music21 reads it, and by the rules of the format. Times in the tests are sixteenths."""
 
 from collections import Counter, defaultdict
+from pathlib import Path
 from xml.etree import ElementTree as xml
 
 import numpy as np
@@ -306,6 +307,20 @@ def test_key_signatures(tonic, mode, fifths):
     assert {f.text for f in xml.fromstring(data).iter("fifths")} == {str(fifths)}
     alters = {a.text for a in xml.fromstring(data).iter("alter")}
     assert alters == ({"1"} if fifths > 0 else {"-1"} if fifths < 0 else set())
+
+
+@pytest.mark.parametrize(("name", "fifths"), [("k545", 0), ("k265", 0)])
+def test_the_key_of_a_piece_is_that_of_its_opening(name, fifths):
+    """K. 545 goes to G major and stays there longer than it was in C."""
+    own = Document(Path(musicxml.__file__).parent / "assets" / f"{name}.mid").piece
+    assert {f.text for f in xml.fromstring(musicxml.write(own)).iter("fifths")} == {str(fifths)}
+
+
+def test_drums_have_no_key():
+    tune = [(2 * i, 2 * i + 2, 60 + step) for i, step in enumerate((0, 2, 4, 5, 7, 9, 11, 12))]
+    beat = [(i, i + 1, 42 + 12 * (i % 2)) for i in range(400)]
+    data = musicxml.write(piece(tune, beat, channels=[0, 9]))
+    assert {f.text for f in xml.fromstring(data).iter("fifths")} == {"0"}
 
 
 def test_drums_and_tracks_without_notes_are_left_out():

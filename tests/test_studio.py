@@ -164,15 +164,19 @@ def test_pieces_that_are_not_here(studio):
 
 
 def test_pieces_without_a_full_segment(studio, tmp_path):
-    for name, lines in (("drums", track([(0, 1, 36, 80)], channel=9)), ("one", track([(0, 0.25, 60, 80)]))):
-        kept = studio.uploads.add(name, save(tmp_path / "in.mid", lines).read_bytes())
-        if name == "drums":
-            with pytest.raises(FadernetsError, match="only drums"):
-                studio.piece(kept.id)
-            continue
-        assert studio.move(ask(kept.id, move={"pitch": 2})).notes.pitch
-        assert studio.melody_of(kept.id).clips
-        assert studio.render(ask(kept.id, api.RenderAsked, format="musicxml")).data
+    kept = studio.uploads.add("one", save(tmp_path / "in.mid", track([(0, 0.25, 60, 80)])).read_bytes())
+    assert studio.move(ask(kept.id, move={"pitch": 2})).notes.pitch
+    assert studio.melody_of(kept.id).clips
+    assert studio.render(ask(kept.id, api.RenderAsked, format="musicxml")).data
+
+
+def test_a_piece_of_drums_leaves_the_map_as_it_is(tmp_path):
+    studio = Studio()
+    before = studio.map()
+    with pytest.raises(FadernetsError, match=r"^drums\.mid: the file has only drums$"):
+        studio.uploads.add("drums.mid", save(tmp_path / "in.mid", track([(0, 1, 36, 80)], channel=9)).read_bytes())
+    assert studio.map() == before
+    assert studio.inspect("pop-lieder").groups
 
 
 # moves
@@ -623,6 +627,28 @@ def test_a_melody_as_a_file(studio, tune):
         other = studio.melody_file(asked.model_copy(update={"format": format}))
         assert other.data.startswith(start)
         assert other.name == f"My tune.{format}"
+
+
+def told(data):
+    """What a MIDI file says of where it comes from."""
+    file = mido.MidiFile(file=io.BytesIO(data))
+    return [json.loads(m.text.removeprefix("fadernets ")) for t in file.tracks for m in t if m.type == "text"]
+
+
+def test_a_melody_s_file_says_where_it_comes_from(studio, tune):
+    clips = studio.melody_of(tune).clips
+    made = api.MelodyFileAsked(clips=clips, knobs=knobs(pitch=2, seed=5), source="a tune")
+    (said,) = told(studio.melody_file(made).data)
+    assert (said["model"], said["source"], said["seed"], said["knobs"]) == (
+        "melody",
+        "a tune",
+        5,
+        {"pitch": 2, "seed": 5},
+    )
+    assert len(said["model_sha256"]["decoder.onnx"]) == 64
+    assert told(studio.melody_file(api.MelodyFileAsked(clips=clips)).data) == []
+    (said,) = told(studio.sing(api.MelodyEditAsked(piece=tune, knobs=knobs(rhythm=1))).data)
+    assert (said["source"], said["source_id"], said["knobs"]) == (studio.uploads.get(tune).title, tune, {"rhythm": 1})
 
 
 def test_a_melody_of_rests_as_a_file(studio):

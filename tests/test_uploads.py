@@ -143,6 +143,7 @@ def _there(uploads, piece):
         ("text", "is not a MIDI file"),
         ("truncated", "is damaged"),
         ("no_notes", "the file has no notes"),
+        ("only_drums", "the file has only drums"),
         ("noise", "5000000 bytes; at most 2097152 are taken"),
         ("noise_with_header", "at most 2097152 are taken"),
         ("smpte", "SMPTE"),

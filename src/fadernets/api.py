@@ -274,6 +274,8 @@ class MelodyFileAsked(Asked):
     tempo: float = Field(default=120.0, ge=20, le=300)
     name: Name = "melody"
     format: Literal["midi", "musicxml", "wav"] = "midi"
+    knobs: KnobsAsked | None = None  # that made it, and of what: the file says so
+    source: Name | None = None
 
 
 class MelodyEditAsked(Asked):

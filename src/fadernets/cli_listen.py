@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from fadernets.console import Parser, progress, read_preset, read_seed, warn
+from fadernets.console import Parser, progress, read_preset, read_public, read_seed, warn
 from fadernets.errors import FadernetsError
 
 PORT = 8766
@@ -124,7 +124,7 @@ def _serve(options: argparse.Namespace) -> None:
     from fadernets import listening_server, web
     from fadernets.listening_store import Study
 
-    public = options.public and _public(options.public)
+    public = options.public and read_public(options.public)
     if not (web.page_folder() / listening_server.PAGE).is_file():
         raise FadernetsError("the page was not built: make page")
     with Study.open(options.study) as study:
@@ -139,19 +139,6 @@ def _serve(options: argparse.Namespace) -> None:
         else:
             print("\n".join(f"{subject:>4}  {link}" for subject, link in links), flush=True)
         web.serve(app, listener)
-
-
-def _public(url: str) -> str:
-    """A page's address with a / at its end. Raises FadernetsError."""
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment)
-        good = good and "@" not in parts.netloc and (parts.port is None or parts.port > 0)
-    except ValueError:
-        good = False
-    if not good:
-        raise FadernetsError(f"--public {url}: expected an address such as https://listen.example.org/")
-    return url if url.endswith("/") else f"{url}/"
 
 
 def _report(options: argparse.Namespace) -> None:

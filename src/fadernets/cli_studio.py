@@ -8,8 +8,9 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from fadernets.console import Parser
+from fadernets.console import Parser, read_public
 
 PORT = 8765
 
@@ -21,9 +22,12 @@ def register(add: Callable[..., Parser]) -> None:
         _studio,
         "Open the studio: a page with faders, presets, roll and sound.",
         epilog="The page is served to this machine alone. With --host, others reach it with the address that is "
-        "printed: it holds a token. No request leaves the machine.",
+        "printed: it holds a token; for sound, browsers then want https (--public). No request leaves the machine.",
     )
     studio.add_argument("--host", metavar="ADDRESS", help="serve there too, to those who have the token")
+    studio.add_argument(
+        "--public", metavar="URL", help="where a reverse proxy shows the page, to those who have the token"
+    )
     studio.add_argument("--port", type=int, default=PORT, metavar="N", help=f"({PORT}; 0: any that is free)")
     studio.add_argument(
         "--model", type=Path, action="append", default=[], metavar="FOLDER", help="offer a model of yours; repeatable"
@@ -39,6 +43,7 @@ def _studio(options: argparse.Namespace) -> None:
     from fadernets.melody_engine import MelodyEngine
     from fadernets.studio import Studio
 
+    public = options.public and read_public(options.public)
     models = {}
     for folder in options.model:
         with described(folder) as (found, info):
@@ -47,13 +52,14 @@ def _studio(options: argparse.Namespace) -> None:
     if options.data is not None:
         latent_map.check(options.data)
     host = (options.host or "127.0.0.1").lower()
-    token = None if web.is_loopback(host) else secrets.token_urlsafe(16)
+    token = None if web.is_loopback(host) and not public else secrets.token_urlsafe(16)
     listener = web.listen(host, options.port)
-    address = web.address(host, listener.getsockname()[1]) + (f"?token={token}" if token else "")
+    address = (public or web.address(host, listener.getsockname()[1])) + (f"?token={token}" if token else "")
+    names = (*web.hosts(host), *([web.hostname(urlsplit(public).netloc)] if public else []))
     studio = Studio(models, data=options.data)
     if options.midi_port:
         studio.port = midi_port.open_virtual(options.midi_port)
-    app = server.create(studio, hosts=web.hosts(host), token=token)
+    app = server.create(studio, hosts=names, token=token)
     try:
         # It is waited for at the end: a runtime that is just being loaded must not be cut off.
         threading.Thread(target=studio.warm, name="warm").start()

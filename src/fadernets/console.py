@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 from fadernets.errors import FadernetsError
 
@@ -64,6 +65,19 @@ def read_preset(text: str | None) -> tuple[str, float]:
     if not equals or not name.strip():
         raise FadernetsError(f"--preset {text}: expected NAME=AMOUNT, such as arousal=1 or mine.json=-0.5")
     return name.strip(), read_number(value, f"--preset {text}")
+
+
+def read_public(url: str) -> str:
+    """A page's address with a / at its end, as a reverse proxy shows it. Raises FadernetsError."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment)
+        good = good and "@" not in parts.netloc and (parts.port is None or parts.port > 0)
+    except ValueError:
+        good = False
+    if not good:
+        raise FadernetsError(f"--public {url}: expected an address such as https://listen.example.org/")
+    return url if url.endswith("/") else f"{url}/"
 
 
 def warn(warnings: list[str]) -> None:

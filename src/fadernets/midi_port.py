@@ -15,6 +15,7 @@ LATEST = 10.0  # seconds ahead that a message may be timed
 MOST = 4096  # messages that wait
 CHANNELS = 16
 SUSTAIN, ALL_NOTES_OFF = 64, 123
+CLOCK, POSITION = (0xF8, 0xFA, 0xFB, 0xFC), 0xF2
 
 
 class PortError(FadernetsError):
@@ -92,9 +93,8 @@ class MidiPort:
 
 
 def check(message: list[int]) -> None:
-    """Raises PortError unless this is a note, a controller, a bend or a clock message."""
-    known = {0x80: 3, 0x90: 3, 0xB0: 3, 0xE0: 3}
-    clock = message in ([0xF8], [0xFA], [0xFB], [0xFC])
-    channel = bool(message) and known.get(message[0] & 0xF0) == len(message) and all(0 <= b < 128 for b in message[1:])
-    if not clock and not (channel and 0x80 <= message[0] < 0xF0):
+    """Raises PortError unless this is a note, a controller, a bend, a clock message or a place in the song."""
+    known = {**{status | c: 3 for status in (0x80, 0x90, 0xB0, 0xE0) for c in range(CHANNELS)}, POSITION: 3}
+    known.update(dict.fromkeys(CLOCK, 1))
+    if not message or known.get(message[0]) != len(message) or not all(0 <= b < 128 for b in message[1:]):
         raise PortError(f"{message[:8]}: is no MIDI message that the studio sends")

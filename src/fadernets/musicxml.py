@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from fadernets.keys import estimate
 from fadernets.notes import Piece
+from fadernets.parts import OPENING
+from fadernets.segments import BEATS
 
 DIVISIONS = 4  # sixteenths of a quarter-beat
 VOICES = 4  # of a staff
@@ -37,16 +39,28 @@ class Chord:
     pitches: tuple[int, ...]
 
 
+def key_signature(piece: Piece, tracks: list[int]) -> int:
+    """Sharps, or flats below 0, of the key that these tracks are at home in, as `parts.Score.key` has it: the opening
+    weighs as much as all of the piece."""
+    notes = piece.notes[np.isin(piece.notes["track"], tracks)]
+    length = notes["end"] - notes["onset"]
+    opening = notes["onset"] < notes["onset"].min(initial=piece.end) + OPENING * BEATS * piece.tpq
+    together = np.zeros(12)
+    for some in (np.ones(len(notes), bool), opening):
+        classes = np.bincount(notes["pitch"][some] % 12, length[some], minlength=12)
+        together += classes / max(classes.sum(), 1)
+    key = int(estimate(together[None])[0])
+    return FIFTHS[(key + 3 * (key // 12)) % 12]
+
+
 def write(piece: Piece, title: str = "") -> bytes:
     """The file's bytes. Notes are placed at the nearest sixteenth; drums are left out."""
     root = xml.Element("score-partwise", version="4.0")
     xml.SubElement(xml.SubElement(root, "work"), "work-title").text = _shown(title) or "untitled"
     names = xml.SubElement(root, "part-list")
-    weights = np.bincount(piece.notes["pitch"] % 12, piece.notes["end"] - piece.notes["onset"], minlength=12)
-    key = int(estimate(weights[None])[0])
-    fifths = FIFTHS[(key + 3 * (key // 12)) % 12]
     bars = bar_lines(piece)
     pitched = [i for i, track in enumerate(piece.tracks) if not track.is_drum and (piece.notes["track"] == i).any()]
+    fifths = key_signature(piece, pitched)
     for i in pitched or [0]:  # a score has a part
         own = piece.tracks[i].name if pitched else ""
         about = xml.SubElement(names, "score-part", id=f"P{i + 1}")

@@ -219,7 +219,7 @@ class Studio:
         said = self._said(asked, kept)
         media, suffix = MEDIA[asked.format]
         name = f"{_stem(kept)}-edited.{suffix}"
-        data = stamped(answer.data, "fadernets " + json.dumps(said, separators=(",", ":")))
+        data = _stamped(answer.data, said)
         if asked.format == "json":
             data = (json.dumps({**said, "report": answer.report.as_dict()}, indent=1) + "\n").encode()
         return File(name, media, _as(asked.format, data, kept.title))
@@ -261,15 +261,23 @@ class Studio:
 
     def _said(self, asked: api.EditAsked, kept: Kept) -> dict[str, Any]:
         """What a file says of itself: model, seed, faders and source."""
+        faders = asked.faders.model_dump(exclude_defaults=True)
         return {
-            "fadernets": __version__,
-            "model": asked.model,
-            "model_sha256": self.engine(asked.model).info["sha256"],
+            **self._made_by(asked.model),
             "source": kept.title,
             "source_id": kept.id,
             "seed": asked.faders.seed,
-            "faders": asked.faders.model_dump(exclude_defaults=True),
+            "faders": faders,
         }
+
+    def _made_by(self, model: str) -> dict[str, Any]:
+        opened = self.singer(model) if model == MELODY_MODEL else self.engine(model)
+        return {"fadernets": __version__, "model": model, "model_sha256": opened.info["sha256"]}
+
+    def _sung(self, knobs: api.KnobsAsked, source: str | None) -> dict[str, Any]:
+        """The same of a melody."""
+        turned = knobs.model_dump(exclude_defaults=True)
+        return {**self._made_by(MELODY_MODEL), "source": source, "seed": knobs.seed, "knobs": turned}
 
     # --- melodies
 
@@ -334,8 +342,10 @@ class Studio:
                 )
 
     def melody_file(self, asked: api.MelodyFileAsked) -> File:
-        """A melody as a file of one track."""
+        """A melody as a file of one track; of one that knobs made, it says which."""
         data = blend.midi_of(states_of(asked.clips).reshape(-1), round(6e7 / asked.tempo))
+        if asked.knobs is not None:
+            data = _stamped(data, self._sung(asked.knobs, asked.source))
         media, suffix = MEDIA[asked.format]
         name = Path(plain(asked.name, "melody")).stem
         return File(f"{name}.{suffix}", media, _as(asked.format, data, asked.name))
@@ -346,6 +356,8 @@ class Studio:
         data, _ = melody_edit.sung(
             self.singer(), kept.document, turn_of(asked.knobs), asked.track, regrid=True, option="track"
         )
+        if data != kept.data:  # at rest, it is the file as it came
+            data = _stamped(data, {**self._sung(asked.knobs, kept.title), "source_id": kept.id})
         return File(f"{_stem(kept)}-melody.mid", MEDIA["midi"][0], data)
 
     # --- inspection
@@ -451,6 +463,11 @@ class Studio:
 
 
 # --- between the types and the package
+
+
+def _stamped(data: bytes, said: dict[str, Any]) -> bytes:
+    """A MIDI file's bytes with a text event that says where it comes from."""
+    return stamped(data, "fadernets " + json.dumps(said, separators=(",", ":")))
 
 
 def _unless(stale: Callable[[], bool]) -> edit.Progress:

@@ -94,8 +94,11 @@ class Uploads:
     def _read(self, piece: str, title: str, data: bytes) -> Kept:
         path = Path(title)
         document = Document(path, checked(path, data))
-        if not len(document.piece.notes):
+        tracks = {int(number) for number in document.piece.notes["track"]}
+        if not tracks:
             raise FadernetsError(f"{title}: the file has no notes")
+        if all(document.piece.tracks[number].is_drum for number in tracks):
+            raise FadernetsError(f"{title}: the file has only drums")
         bars = len(document.piece.metre.bar_starts(document.piece.end))
         if bars > MOST_BARS:
             raise FadernetsError(

@@ -40,7 +40,8 @@ const post = (body: unknown): RequestInit => ({
 })
 
 export const about = (): Promise<About> => json('about')
-export const piece = (id: string): Promise<PieceInfo> => json(`pieces/${encodeURIComponent(id)}`)
+export const piece = (id: string, model: string): Promise<PieceInfo> =>
+  json(`pieces/${encodeURIComponent(id)}?model=${encodeURIComponent(model)}`)
 export const sourceUrl = (id: string): string => `api/pieces/${encodeURIComponent(id)}/midi`
 export const source = async (id: string): Promise<ArrayBuffer> => (await call(`pieces/${encodeURIComponent(id)}/midi`)).arrayBuffer()
 
@@ -68,7 +69,9 @@ export const render = (asked: RenderAsked): Promise<File> => file('render', aske
 export const melody = (id: string): Promise<MelodyInfo> => json(`pieces/${encodeURIComponent(id)}/melody`)
 export const turn = (asked: { seq: number; clips: number[][]; knobs: Partial<KnobsAsked> }): Promise<Turned> =>
   json('melody/turn', post(asked))
-export const melodyFile = (asked: { clips: number[][]; tempo: number; name: string; format: string }): Promise<File> =>
+export const melodyFile = (asked: {
+  clips: number[][]; tempo: number; name: string; format: string; knobs: Partial<KnobsAsked> | null; source: string
+}): Promise<File> =>
   file('melody/file', asked)
 export const sing = (asked: { piece: string; track: string | null; knobs: Partial<KnobsAsked> }): Promise<File> =>
   file('melody/sing', asked)

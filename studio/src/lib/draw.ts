@@ -82,13 +82,24 @@ function drawBars(context: CanvasRenderingContext2D, view: View, marks: Marks, c
     }
     if (bar % every === 1 || every === 1) {
       context.fillStyle = chosen ? colours.ink : colours.soft
-      context.fillText(`${bar}${marks.locked.includes(bar) ? ' ⚿' : ''}`, left + 4, top / 2)
+      context.fillText(String(bar), left + 4, top / 2)
+      if (marks.locked.includes(bar)) drawLock(context, left + 8 + context.measureText(String(bar)).width, top / 2)
     }
   }
   context.strokeStyle = colours.line
   context.beginPath()
   context.moveTo(0, top - 0.5)
   context.lineTo(width, top - 0.5)
+  context.stroke()
+}
+
+/** Drawn, since not every font has a sign for it. */
+function drawLock(context: CanvasRenderingContext2D, left: number, middle: number): void {
+  context.fillRect(left, middle - 1, 8, 6)
+  context.strokeStyle = context.fillStyle
+  context.lineWidth = 1.5
+  context.beginPath()
+  context.arc(left + 4, middle - 1.5, 2.5, Math.PI, 0)
   context.stroke()
 }
 

@@ -25,6 +25,11 @@ describe('what is asked', () => {
     expect(asked({ ...REST, preset: { name: 'arousal', amount: 0 } }, own).preset).toBeNull()
   })
 
+  it('a preset leaves alone what was moved by hand', () => {
+    const faders = { ...REST, values: { rhythm_density: 0.75, tempo: 100 }, preset: { name: 'arousal', amount: 1 }, hold: ['key'] }
+    expect(asked(faders, own)).toMatchObject({ move: { rhythm_density: 0.25 }, preset: { hold: ['key', 'rhythm_density', 'tempo'] } })
+  })
+
   it('a curve gives way to a value for all bars', () => {
     const faders = { ...REST, values: { tempo: 120 }, absolute: ['tempo'], perBar: { tempo: { 1: 90 }, rhythm_density: { 2: 0.3 } } }
     expect(asked(faders, own).per_bar).toEqual({ rhythm_density: { 2: 0.3 } })

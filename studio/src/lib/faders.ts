@@ -49,7 +49,9 @@ export function asked(faders: Faders, own: Record<string, Value>): FadersAsked {
     else if (value !== from) move[name] = value - from
   }
   const perBar = Object.fromEntries(Object.entries(faders.perBar).filter(([name]) => !(name in set)))
-  const preset = faders.preset && faders.preset.amount !== 0 ? { ...faders.preset, hold: faders.hold } : null
+  // what was moved by hand stays where it was put
+  const hold = [...new Set([...faders.hold, ...Object.keys(faders.values)])]
+  const preset = faders.preset && faders.preset.amount !== 0 ? { ...faders.preset, hold } : null
   return {
     set,
     move,

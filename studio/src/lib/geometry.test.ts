@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { fit, follow, pitch, RULER, row, scroll, tick, x, y, zoom } from './geometry'
+import { fit, follow, pitch, resized, row, RULER, scroll, tick, x, y, zoom } from './geometry'
 
 const view = fit(960, 424, 9600, [48, 72])
 
@@ -41,6 +41,16 @@ describe('zoom and scroll', () => {
     expect(scroll(near, 1e9, 9600).start).toBeCloseTo(9600 - near.width / near.perTick)
     expect(zoom(view, 1e-9, 0, 9600, 480).perTick).toBeCloseTo(view.perTick)
     expect(zoom(view, 1e9, 0, 9600, 480).perTick).toBe(60 / 120)
+  })
+
+  it('stays as it is where the place gets another size', () => {
+    const near = scroll(zoom(view, 4, 0, 9600, 480), 300, 9600)
+    const lower = resized(near, 960, 200, 9600)
+    expect(lower).toEqual({ ...near, height: 200 })
+    expect(resized(near, 480, 200, 9600)).toMatchObject({ width: 480, start: near.start, perTick: near.perTick })
+    expect(resized(view, 480, 200, 9600).perTick).toBeCloseTo(view.perTick / 2)
+    const wide = resized(near, 1e5, 200, 9600)
+    expect([wide.start, wide.perTick]).toEqual([0, 1e5 / 9600])
   })
 
   it('turns the page where the playhead leaves', () => {

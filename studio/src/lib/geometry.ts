@@ -40,6 +40,13 @@ export function fit(width: number, height: number, end: number, pitches: readonl
   }
 }
 
+/** The same view in a place of another size; the whole piece stays whole. */
+export function resized(view: View, width: number, height: number, end: number): View {
+  const whole = width / Math.max(end, 1)
+  const all = view.perTick <= (view.width / Math.max(end, 1)) * 1.001
+  return scroll({ ...view, width, height, perTick: all ? whole : Math.max(view.perTick, whole) }, 0, end)
+}
+
 /** Zoom by a factor so that the tick under `at` pixels stays there. */
 export function zoom(view: View, factor: number, at: number, end: number, tpq: number): View {
   const fixed = tick(view, at)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { begin, keep, MOST, redo, undo, write } from './history'
+import { amend, begin, keep, MOST, redo, undo, write } from './history'
 
 describe('history', () => {
   it('steps back and forth', () => {
@@ -22,6 +22,11 @@ describe('history', () => {
   it('the same state is no step', () => {
     const h = begin({ a: [1, 2] })
     expect(write(h, { a: [1, 2] })).toBe(h)
+  })
+
+  it('one step may go on', () => {
+    const h = amend(write(begin(0), 1), 2)
+    expect([h.now, undo(h).now]).toEqual([2, 0])
   })
 
   it('is not kept for ever', () => {

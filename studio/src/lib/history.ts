@@ -16,6 +16,11 @@ export function write<T>(history: History<T>, now: T): History<T> {
   return { past: [...history.past, history.now].slice(-MOST), now, future: [] }
 }
 
+/** Another state in the place of the newest: one more press of a key that moves a fader. */
+export function amend<T>(history: History<T>, now: T): History<T> {
+  return { ...history, now, future: [] }
+}
+
 export function undo<T>(history: History<T>): History<T> {
   const before = history.past.at(-1)
   if (before === undefined) return history

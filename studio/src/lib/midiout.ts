@@ -1,10 +1,10 @@
 // Notes to a MIDI port of this computer, with clock: Web MIDI behind the same interface as the piano.
 import { ServerPort } from './api'
-import type { Synth } from './synth'
+import type { Clock, Synth } from './synth'
 
 export interface Port extends Synth {
   readonly name: string
-  clock(running: boolean, secondsABeat: number): void
+  readonly clock: Clock
   close(): void
 }
 
@@ -41,7 +41,6 @@ interface Line {
 function wrap(name: string, audio: () => number, line: Line): Port {
   const later = (time: number) => Math.max(0, time - audio())
   const held = new Set<number>()
-  let beat: ReturnType<typeof setInterval> | null = null
   const port: Port = {
     name,
     get now() {
@@ -65,18 +64,15 @@ function wrap(name: string, audio: () => number, line: Line): Port {
       held.clear()
       for (let channel = 0; channel < 16; channel++) line.send([0xb0 | channel, 64, 0], 0)
     },
-    clock(running, secondsABeat) {
-      if (beat) clearInterval(beat)
-      beat = null
-      if (!running) {
-        line.send([0xfc], 0)
-        return
-      }
-      line.send([0xfa], 0)
-      beat = setInterval(() => line.send([0xf8], 0), (secondsABeat * 1000) / 24)
+    clock: {
+      start(sixteenth, time) {
+        line.send([0xf2, sixteenth & 127, (sixteenth >> 7) & 127], later(time))
+        line.send([sixteenth === 0 ? 0xfa : 0xfb], later(time))
+      },
+      beat: (time) => line.send([0xf8], later(time)),
+      stop: () => line.send([0xfc], 0),
     },
     close() {
-      port.clock(false, 0.5)
       port.silence()
       line.close()
     },

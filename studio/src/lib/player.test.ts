@@ -24,13 +24,21 @@ class Fake implements Synth {
   }
 }
 
+/** A port: its clock says so too. */
+class Port extends Fake {
+  readonly clock = {
+    start: (sixteenth: number, time: number) => this.said.push(`start ${sixteenth} ${time.toFixed(2)}`),
+    beat: (time: number) => this.said.push(`beat ${time.toFixed(3)}`),
+    stop: () => this.said.push('stop'),
+  }
+}
+
 const music = (notes: Note[], more: Partial<Music> = {}): Music => ({
   notes, channels: [0], pedal: [], tempo: new Tempo([[0, 500000]], TPQ), end: 4 * TPQ, ...more,
 })
 
-function begin(given: Music): { player: Player; synth: Fake; run: (seconds: number) => void } {
+function begin(given: Music, synth = new Fake()): { player: Player; synth: Fake; run: (seconds: number) => void } {
   vi.useFakeTimers()
-  const synth = new Fake()
   const player = new Player(given)
   player.use(synth)
   synth.said = []
@@ -132,5 +140,73 @@ describe('the player', () => {
     expect(player.tick).toBe(0)
     player.seek(1e9)
     expect(player.tick).toBe(1920)
+  })
+})
+
+describe('the clock of a port', () => {
+  const notes = [note(0, 480, 60), note(480, 960, 62)]
+  const beats = (synth: Fake) => synth.said.filter((one) => one.startsWith('beat')).map((one) => Number(one.split(' ')[1]))
+  const starts = (synth: Fake) => synth.said.filter((one) => one.startsWith('start') || one === 'stop')
+
+  it('has 24 beats a quarter-beat, in the tempo of the place', () => {
+    const tempo = new Tempo([[0, 500000], [480, 1000000]], TPQ)
+    const { player, synth, run } = begin(music(notes, { tempo, end: 960 }), new Port())
+    player.play()
+    run(2)
+    const times = beats(synth)
+    expect(times).toHaveLength(48)
+    expect(times[1]! - times[0]!).toBeCloseTo(0.5 / 24, 2)
+    expect(times[24]! - times[0]!).toBeCloseTo(0.5)
+    expect(times[47]! - times[24]!).toBeCloseTo(23 / 24)
+    expect(starts(synth)).toEqual(['start 0 0.03', 'stop'])
+  })
+
+  it('goes along with another tempo, and with another speed', () => {
+    const { player, synth, run } = begin(music(notes), new Port())
+    player.play()
+    run(0.5)
+    player.change(music(notes, { tempo: new Tempo([[0, 250000]], TPQ) }))
+    synth.said = []
+    run(0.5)
+    expect(beats(synth).length).toBeGreaterThan(44)
+    player.setRate(0.5)
+    synth.said = []
+    run(0.5)
+    expect(beats(synth).length).toBeLessThan(28)
+  })
+
+  it('begins at a sixteenth, and says which', () => {
+    const { player, synth, run } = begin(music(notes), new Port())
+    player.seek(130)
+    player.play()
+    run(0.3)
+    expect(starts(synth)[0]).toBe('start 2 0.14')
+    expect(beats(synth)[0]).toBeCloseTo(0.145, 2)
+    player.seek(480)
+    player.pause()
+    expect(starts(synth).slice(1)).toEqual(['stop', expect.stringMatching(/^start 4 /), 'stop'])
+  })
+
+  it('goes back with a loop', () => {
+    const { player, synth, run } = begin(music(notes), new Port())
+    player.loop = [480, 960]
+    player.play()
+    run(1.3)
+    expect(starts(synth).map((one) => one.split(' ').slice(0, 2).join(' '))).toEqual(['start 4', 'stop', 'start 4', 'stop', 'start 4'])
+    expect(beats(synth).length).toBeGreaterThanOrEqual(60)
+  })
+
+  it('is another port’s at once', () => {
+    const { player, synth, run } = begin(music(notes))
+    player.play()
+    run(0.2)
+    const port = new Port()
+    port.now = synth.now
+    synth.said = []
+    player.use(synth, port)
+    run(0.5)
+    expect(port.said).toContainEqual(expect.stringMatching(/^start 2 /))
+    expect(ons(port)).toEqual(ons(synth))
+    expect(ons(port)).toHaveLength(1)
   })
 })

@@ -26,6 +26,8 @@ export class Player {
   loop: [number, number] | null = null // ticks
   private origin = { time: 0, tick: 0 } // where the clock and the music meet
   private reached = 0 // tick up to which notes have been handed on
+  private beat = 0 // the next one of MIDI clock
+  private begun = false // whether its first was
   private sounding: Sounding[] = []
   private timer: ReturnType<typeof setInterval> | null = null
   private outs: Synth[] = []
@@ -37,8 +39,11 @@ export class Player {
 
   /** Where it plays; the first one's clock counts. */
   use(...outs: Synth[]): void {
+    const at = this.tick
     this.hush()
+    if (this.playing) this.each((out) => out.clock?.stop())
     this.outs = outs
+    if (this.playing) this.begin(at)
   }
 
   get clock(): number {
@@ -75,9 +80,7 @@ export class Player {
     if (this.origin.tick >= this.music.end) this.origin.tick = this.loop?.[0] ?? 0
     if (this.loop && (this.origin.tick < this.loop[0] || this.origin.tick >= this.loop[1])) this.origin.tick = this.loop[0]
     this.playing = true
-    this.meet(this.origin.tick, 0.03)
-    this.reached = this.origin.tick
-    this.pedalAt(this.origin.tick)
+    this.begin(this.origin.tick, 0.03)
     this.timer = setInterval(() => this.pump(), EVERY)
     this.pump()
   }
@@ -123,14 +126,32 @@ export class Player {
   private again(first: number, stop: number): void {
     const over = Math.max(0, this.clock - this.timeOf(stop))
     this.hush()
-    this.origin = { time: this.clock - over, tick: first }
-    this.reached = first
-    this.pedalAt(first)
+    this.each((out) => out.clock?.stop())
+    this.begin(first, -over)
     this.pump()
+  }
+
+  /** Go on at a tick, some seconds from now. A clock can begin at a sixteenth alone: it does at the next one. */
+  private begin(tick: number, later = 0): void {
+    this.meet(tick, later)
+    this.reached = tick
+    this.pedalAt(tick)
+    this.beat = 6 * Math.ceil(tick / (this.music.tempo.tpq / 4) - 1e-6)
+    this.begun = false
+  }
+
+  private tickOf(beat: number): number {
+    return (beat * this.music.tempo.tpq) / 24
   }
 
   private start(from: number, until: number): void {
     const { notes, pedal } = this.music
+    for (; this.tickOf(this.beat) < until; this.beat++) {
+      const time = this.timeOf(this.tickOf(this.beat))
+      if (!this.begun) this.each((out) => out.clock?.start(this.beat / 6, time))
+      this.begun = true
+      this.each((out) => out.clock?.beat(time))
+    }
     for (const [tick, channel, value] of pedal as [number, number, number][]) {
       if (tick >= from && tick < until) this.each((out) => out.pedal(channel, value, this.timeOf(tick)))
     }
@@ -169,8 +190,9 @@ export class Player {
   private stop(): void {
     if (this.timer) clearInterval(this.timer)
     this.timer = null
-    this.playing = false
     this.hush()
+    if (this.playing) this.each((out) => out.clock?.stop())
+    this.playing = false
   }
 
   private hush(): void {

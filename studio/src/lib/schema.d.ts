@@ -686,6 +686,9 @@ export interface components {
              * @enum {string}
              */
             format: "midi" | "musicxml" | "wav";
+            knobs?: components["schemas"]["KnobsAsked"] | null;
+            /** Source */
+            source?: string | null;
         };
         /**
          * MelodyInfo

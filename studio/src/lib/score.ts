@@ -93,11 +93,6 @@ export class Tempo {
     return change[0]! + ((seconds - this.starts[i]!) * this.tpq * 1e6) / change[1]!
   }
 
-  /** Quarter-beats a minute at a tick. */
-  bpm(tick: number): number {
-    return 6e7 / this.changes[this.at((change) => change[0]! <= tick)]![1]!
-  }
-
   private at(reached: (change: readonly number[], start: number) => boolean): number {
     let found = 0
     for (let i = 1; i < this.changes.length; i++) {

@@ -1,4 +1,4 @@
-// What outlives a reload: the piece's file, where the faders are, snapshots. IndexedDB, in this browser alone.
+// What outlives a reload: values by key. IndexedDB, in this browser alone.
 
 const NAME = 'fadernets'
 const STORE = 'session'
@@ -41,5 +41,14 @@ export async function save(key: string, value: unknown): Promise<boolean> {
     return true
   } catch {
     return false
+  }
+}
+
+/** Let go of what was kept under a key. */
+export async function remove(key: string): Promise<void> {
+  try {
+    await run('readwrite', (store) => store.delete(key))
+  } catch {
+    // then there is nothing to let go of
   }
 }

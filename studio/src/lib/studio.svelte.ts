@@ -4,25 +4,20 @@ import * as faders from './faders'
 import * as history from './history'
 import { Player, type Music } from './player'
 import { compare, notesOf, Tempo, type Difference } from './score'
-import { load, save } from './store'
 import type { Port } from './midiout'
-import { openPiano, type Piano } from './synth'
+import { openPiano, silent, type Piano } from './synth'
 import type { About, Edited, PieceInfo } from './types'
+import * as works from './works'
 
 export type Room = 'faders' | 'melody' | 'inspect'
+const TOGETHER = 1000 // milliseconds: presses of a key that follow each other sooner are one step of undo
 const EMPTY: Music = { notes: [], channels: [], pedal: [], tempo: new Tempo([[0, 500000]], 480), end: 0 }
-
-interface Session {
-  piece: string
-  title: string
-  data: ArrayBuffer | null // of an uploaded file: the server may have let go of it
-  history: history.History<faders.Faders>
-  snapshots: history.Snapshot<faders.Faders>[]
-}
 
 export class Studio {
   about: About | null = $state.raw(null)
   piece: PieceInfo | null = $state.raw(null)
+  model = $state(localStorage.getItem('model') ?? '') // of those that the server offers, else the first
+  earlier: works.Name[] = $state.raw([]) // pieces that were worked on, the newest first
   history: history.History<faders.Faders> = $state.raw(history.begin(faders.REST))
   draft: faders.Faders | null = $state.raw(null) // while a fader is dragged
   edited: Edited | null = $state.raw(null)
@@ -30,6 +25,7 @@ export class Studio {
   snapshots: history.Snapshot<faders.Faders>[] = $state.raw([])
   original = $state(false) // A/B: hear and see the source
   playing = $state(false)
+  head = $state(0) // the tick that the roll shows as played
   looping = $state(false)
   rate = $state(1)
   selection: [number, number] | null = $state.raw(null) // bars
@@ -40,8 +36,10 @@ export class Studio {
   loading = $state(false) // the piano
   port: Port | null = $state.raw(null)
   latency = 0 // milliseconds from the newest move to its roll
-  private data: ArrayBuffer | null = null
+  private data: ArrayBuffer | null = null // of an uploaded file
+  private opened = 0
   private asked = 0
+  private pressed = { what: '', at: 0 } // the newest move that was a key's
   private since = new Map<number, number>()
   private piano: Promise<Piano> | null = null
   private sound: Piano | null = null
@@ -68,17 +66,33 @@ export class Studio {
     )
     try {
       this.about = await api.about()
-      const session = await load<Session>('session')
-      if (session && (await this.resume(session))) return
-      await this.open(this.about.pieces[0]!.id)
+      if (!this.models.includes(this.model)) this.model = this.models[0]!
+      this.earlier = await works.list()
+      if (!this.earlier[0] || !(await this.resume(this.earlier[0].piece))) await this.open(this.about.pieces[0]!.id)
     } catch (error) {
       this.say(error)
     }
   }
 
+  /** Open a bundled piece, or one that was worked on, as it was left. */
   async open(id: string): Promise<void> {
+    await this.guarded(() => this.bring(id))
+  }
+
+  /** Those that edit segments. */
+  get models(): string[] {
+    return (this.about?.models ?? []).filter((one) => one.codec !== 'melody').map((one) => one.name)
+  }
+
+  /** Edit with another model from now on. */
+  async use(model: string): Promise<void> {
     await this.guarded(async () => {
-      this.take(await api.piece(id), null)
+      const { piece } = this
+      if (piece) this.piece = await this.sure(() => api.piece(piece.id, model))
+      this.model = model
+      localStorage.setItem('model', model)
+      this.variants = null
+      if (!this.rest) this.ask(false)
     })
   }
 
@@ -87,33 +101,49 @@ export class Studio {
       const most = this.about?.most_bytes ?? 2 ** 21
       if (file.size > most) throw new Error(`${file.name}: ${file.size} bytes; at most ${most} are taken`)
       const data = await file.arrayBuffer()
-      this.take(await api.upload(file.name, data), data)
+      await this.bring(null, file.name, data)
     })
+  }
+
+  /** Ask for something that needs the piece's file: the server is given it again where it has let go of it. */
+  async sure<T>(act: () => Promise<T>): Promise<T> {
+    try {
+      return await act()
+    } catch (error) {
+      if (!(error instanceof api.Problem) || error.status !== 404 || !this.data || !this.piece) throw error
+      await api.upload(this.piece.title, this.data)
+      return act()
+    }
   }
 
   /** A fader that is being dragged: the roll follows. */
   drag(next: faders.Faders): void {
     this.draft = { ...next, variation: null }
+    this.original = false
     this.ask(true)
   }
 
-  /** A fader that was let go: one step of the history. */
-  release(next: faders.Faders = this.now): void {
+  /** A fader that was let go: one step of the history. by: what a key has moved; its next press is the same step. */
+  release(next: faders.Faders = this.now, by = ''): void {
     this.draft = null
+    const at = performance.now()
+    const again = by !== '' && by === this.pressed.what && at - this.pressed.at < TOGETHER
     const before = this.history
-    this.history = history.write(before, next)
+    this.history = again ? history.amend(before, next) : history.write(before, next)
+    this.pressed = { what: this.history === before ? '' : by, at }
     this.variants = null
+    this.original = false
     this.ask(false)
     this.remember()
   }
 
-  set(name: string, value: number | string | null, dragging = false): void {
+  set(name: string, value: number | string | null, dragging = false, by = ''): void {
     const values = { ...this.now.values }
     if (value === null) delete values[name]
     else values[name] = value
     const next = { ...this.now, values, variation: null }
     if (dragging) this.drag(next)
-    else this.release(next)
+    else this.release(next, by)
   }
 
   undo(): void {
@@ -141,7 +171,7 @@ export class Studio {
   async vary(count = 4): Promise<void> {
     await this.guarded(async () => {
       this.busy = true
-      this.variants = await api.variations(this.request(false), count)
+      this.variants = await this.sure(() => api.variations(this.request(false), count))
     })
     this.busy = false
   }
@@ -149,6 +179,7 @@ export class Studio {
   /** Hear a variation without keeping it. */
   audition(index: number): void {
     const chosen = this.variants?.[index]
+    this.original = false
     if (chosen) this.show(chosen)
   }
 
@@ -156,6 +187,8 @@ export class Studio {
     const count = this.variants?.length ?? 1
     const chosen = this.variants?.[index]
     this.draft = null
+    this.original = false
+    this.pressed.what = ''
     this.history = history.write(this.history, { ...this.now, variation: { index, count } })
     this.variants = null
     if (chosen) this.show(chosen)
@@ -210,7 +243,6 @@ export class Studio {
     if (this.player.playing) {
       this.player.pause()
       this.playing = false
-      this.port?.clock(false, 0.5)
       return
     }
     await this.guarded(async () => {
@@ -226,9 +258,13 @@ export class Studio {
       this.route()
       this.player.play()
       this.playing = true
-      this.port?.clock(true, 60 / (this.music().tempo.bpm(this.player.tick) * this.rate))
     })
     this.loading = false
+  }
+
+  seek(tick: number): void {
+    this.player.seek(tick)
+    this.head = this.player.tick
   }
 
   get analyser(): AnalyserNode | null {
@@ -258,15 +294,15 @@ export class Studio {
   }
 
   async to(port: Port | null): Promise<void> {
-    this.port?.close()
+    const before = this.port
     this.port = port
     this.route()
+    before?.close()
   }
 
   private route(): void {
     if (!this.sound) return
-    this.sound.volume(this.port ? 0 : 1)
-    if (!this.player.playing) this.player.use(this.sound, ...(this.port ? [this.port] : []))
+    this.player.use(...(this.port ? [silent(this.sound), this.port] : [this.sound]))
   }
 
   flip(): void {
@@ -289,23 +325,34 @@ export class Studio {
 
   // --- inside
 
-  private take(piece: PieceInfo, data: ArrayBuffer | null): void {
+  private async bring(id: string | null, title = '', data: ArrayBuffer | null = null): Promise<void> {
+    const turn = ++this.opened
+    const before = id === null ? undefined : await works.workOn(id)
+    const bytes = data ?? before?.data ?? null
+    const given = bytes && (await api.upload(before?.title ?? title, bytes))
+    const piece = given?.model === this.model ? given : await api.piece(given?.id ?? id!, this.model)
+    const work = before ?? (await works.workOn(piece.id))
+    if (turn === this.opened) this.take(piece, bytes, work)
+  }
+
+  private take(piece: PieceInfo, data: ArrayBuffer | null, work?: works.Work): void {
     this.player.pause()
     this.playing = false
     this.piece = piece
     this.data = data
-    this.history = history.begin(faders.REST)
+    this.history = work?.history ?? history.begin(faders.REST)
     this.draft = null
     this.edited = null
     this.variants = null
-    this.snapshots = []
+    this.snapshots = work?.snapshots ?? []
     this.selection = null
     this.original = false
     this.looping = false
     this.player.loop = null
     this.player.change(this.music())
-    this.player.seek(0)
+    this.seek(0)
     this.notice = piece.warnings.join(' · ')
+    this.ask(false)
     this.remember()
   }
 
@@ -313,6 +360,8 @@ export class Studio {
     this.draft = null
     this.variants = null
     if (next === this.history) return
+    this.original = false
+    this.pressed.what = ''
     this.history = next
     this.ask(false)
     this.remember()
@@ -365,14 +414,9 @@ export class Studio {
     })
   }
 
-  private async resume(session: Session): Promise<boolean> {
+  private async resume(id: string): Promise<boolean> {
     try {
-      const piece = session.data ? await api.upload(session.title, session.data) : await api.piece(session.piece)
-      this.take(piece, session.data)
-      this.history = session.history
-      this.snapshots = session.snapshots
-      if (!this.rest) this.ask(false)
-      this.remember()
+      await this.bring(id)
       return true
     } catch {
       return false
@@ -380,15 +424,10 @@ export class Studio {
   }
 
   private remember(): void {
-    if (!this.piece) return
-    const session: Session = {
-      piece: this.piece.id,
-      title: this.piece.title,
-      data: this.data,
-      history: this.history,
-      snapshots: this.snapshots,
-    }
-    void save('session', $state.snapshot(session))
+    const { piece, data, history, snapshots } = this
+    if (!piece) return
+    const work = { piece: piece.id, title: piece.title, data, history, snapshots }
+    void works.keep($state.snapshot(work) as works.Work).then((names) => (this.earlier = names))
   }
 
   private async guarded(act: () => Promise<void>): Promise<void> {

@@ -8,18 +8,27 @@ export interface Synth {
   off(channel: number, pitch: number, time: number): void
   pedal(channel: number, value: number, time: number): void
   silence(): void
+  readonly clock?: Clock // of ports: a DAW goes along
+}
+
+/** MIDI clock: 24 beats of it a quarter-beat of the music, whatever its tempo is there. */
+export interface Clock {
+  start(sixteenth: number, time: number): void // where the music begins to run
+  beat(time: number): void
+  stop(): void
 }
 
 export interface Piano extends Synth {
   readonly context: AudioContext
   readonly level: AnalyserNode // how loud it is: for a meter, and for tests
-  volume(value: number): void
 }
 
+const FAR = 'browsers give this page sound only over https, or on the studio’s own machine (docs/studio.md says how)'
 const LOUD = 2.5 // the bank is a quiet one
 
 /** Load the piano; the first call must come from a click or a key. */
 export async function openPiano(): Promise<Piano> {
+  if (!window.isSecureContext) throw new Error(FAR)
   const { WorkletSynthesizer } = await import('spessasynth_lib')
   const context = new AudioContext({ latencyHint: 'interactive' })
   const [bank] = await Promise.all([
@@ -71,8 +80,17 @@ export async function openPiano(): Promise<Piano> {
       for (let channel = 0; channel < 9; channel++) synth.controllerChange(channel, 64, 0)
       synth.stopAll(false)
     },
-    volume(value) {
-      gain.gain.value = LOUD * value
-    },
   }
 }
+
+/** The piano's clock without its sound: what a port keeps time by. */
+export const silent = (piano: Synth): Synth => ({
+  get now() {
+    return piano.now
+  },
+  latency: 0,
+  on: () => undefined,
+  off: () => undefined,
+  pedal: () => undefined,
+  silence: () => undefined,
+})
