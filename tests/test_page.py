@@ -119,6 +119,20 @@ def test_where_browsers_give_no_sound_the_page_says_why(chromium, address):
     assert one.complaints == []
 
 
+def test_a_piano_that_did_not_load_is_loaded_by_the_next_try(chromium, address):
+    one = Page(chromium, address)
+    page = one.open()
+    melody_room(page)
+    page.route("**/piano.sf3", lambda route: route.abort())
+    page.get_by_role("button", name="▶ Play").click()
+    page.wait_for_selector("text=the piano could not be loaded")
+    page.unroute("**/piano.sf3")
+    page.get_by_role("button", name="▶ Play").click()
+    page.wait_for_selector("button:has-text('Stop')", timeout=30000)
+    one.context.close()
+    assert [text for text in one.complaints if "ERR_FAILED" not in text] == []
+
+
 def test_a_fader_by_mouse(studio):
     before = notes(studio)
     drag(studio, RANGE, 0.5)

@@ -190,6 +190,7 @@ export class MelodyRoom {
     if (!onsets(states)) return
     try {
       const piano = await this.studio.pianoOf()
+      this.studio.problem = ''
       this.studio.player.pause()
       this.studio.playing = false
       this.player.change(this.music(states))

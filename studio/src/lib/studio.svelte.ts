@@ -247,14 +247,7 @@ export class Studio {
     }
     await this.guarded(async () => {
       this.loading = this.sound === null
-      this.piano ??= openPiano()
-      try {
-        this.sound = await this.piano
-      } catch (error) {
-        this.piano = null
-        throw error
-      }
-      await this.sound.context.resume()
+      await this.pianoOf()
       this.route()
       this.player.play()
       this.playing = true
@@ -273,17 +266,21 @@ export class Studio {
 
   /** Sound a note at once: of keys, and of points of a map. */
   async strike(pitch: number, velocity = 80, seconds = 0.4): Promise<void> {
-    this.piano ??= openPiano()
-    this.sound = await this.piano
-    await this.sound.context.resume()
-    const now = this.sound.now
-    this.sound.on(0, pitch, velocity, now)
-    this.sound.off(0, pitch, now + seconds)
+    const piano = await this.pianoOf()
+    const now = piano.now
+    piano.on(0, pitch, velocity, now)
+    piano.off(0, pitch, now + seconds)
   }
 
+  /** The piano, loaded at its first use; once more where it could not be. */
   async pianoOf(): Promise<Piano> {
     this.piano ??= openPiano()
-    this.sound = await this.piano
+    try {
+      this.sound = await this.piano
+    } catch (error) {
+      this.piano = null
+      throw error
+    }
     await this.sound.context.resume()
     return this.sound
   }

@@ -24,6 +24,7 @@ export interface Piano extends Synth {
 }
 
 const FAR = 'browsers give this page sound only over https, or on the studio’s own machine (docs/studio.md says how)'
+const NO_PIANO = 'the piano could not be loaded; play again to try once more'
 const LOUD = 2.5 // the bank is a quiet one
 
 /** Load the piano; the first call must come from a click or a key. */
@@ -32,10 +33,15 @@ export async function openPiano(): Promise<Piano> {
   const { WorkletSynthesizer } = await import('spessasynth_lib')
   const context = new AudioContext({ latencyHint: 'interactive' })
   const [bank] = await Promise.all([
-    fetch('./piano.sf3').then((response) => {
-      if (!response.ok) throw new Error('the piano could not be loaded')
-      return response.arrayBuffer()
-    }),
+    fetch('./piano.sf3').then(
+      (response) => {
+        if (!response.ok) throw new Error(NO_PIANO)
+        return response.arrayBuffer()
+      },
+      () => {
+        throw new Error(NO_PIANO)
+      },
+    ),
     context.audioWorklet.addModule(processor),
     context.resume(),
   ])
