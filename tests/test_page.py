@@ -634,6 +634,9 @@ def melody_room(page):
     page.wait_for_function("() => document.querySelectorAll('svg rect.note').length === 49")
 
 
+LANDED = "() => /asked 78.6, measured 78.[3-8]/.test(document.querySelector('#knob-pitch').ariaValueText)"
+
+
 def heights(page):
     return page.evaluate("() => [...document.querySelectorAll('svg rect.note')].map((r) => +r.getAttribute('y'))")
 
@@ -644,9 +647,7 @@ def test_knobs_of_a_melody(studio):
     knob.focus()
     for _ in range(4):
         studio.keyboard.press("ArrowRight")
-    studio.wait_for_function(
-        "() => /asked 78.6, measured 78.[3-8]/.test(document.querySelector('#knob-pitch').ariaValueText)"
-    )
+    studio.wait_for_function(LANDED)
     assert studio.locator("svg rect.moved").count() > 20
     assert studio.locator("svg rect.ghost").count() == 49
     studio.get_by_role("button", name="At rest").click()
@@ -716,13 +717,13 @@ def test_knobs_are_part_of_what_is_undone(studio):
     studio.locator("#knob-pitch").focus()
     for _ in range(4):
         studio.keyboard.press("ArrowRight")
-    studio.wait_for_function("() => document.querySelectorAll('svg rect.moved').length > 20")
+    studio.wait_for_function(LANDED)
     turned = heights(studio)
     studio.get_by_role("button", name="Take as the melody").click()
     assert studio.locator("#knob-pitch").input_value() == "0"
     studio.get_by_role("button", name="Undo").click()
     assert studio.locator("#knob-pitch").input_value() == "2"
-    studio.wait_for_function("() => document.querySelectorAll('svg rect.moved').length > 20")
+    studio.wait_for_function(LANDED)
     assert heights(studio) == turned
 
 
