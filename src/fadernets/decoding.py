@@ -35,7 +35,7 @@ RHYTHM = 0  # which code, and which attribute, is the rhythm's
 OUTER = (
     0.55  # what a cell of an outer voice scores more, at full faithfulness: it goes when a target needs it, not before
 )
-FULL, QUICK = 8, 0  # sampled candidates beside the plain ones: of an edit, and while a fader is dragged
+FULL, QUICK = 16, 0  # sampled candidates beside the plain ones: of an edit, and while a fader is dragged
 NEAR = 0.12  # standard deviations, summed over the targets, that the landing can still make up for
 MISS, CHROMA, NOTES = 10.0, 30.0, 4.0  # weights beside the critic's log odds: of a miss, of chroma, of the notes kept
 LONE, CLASH = 0.3, 0.8  # of a lone short note, and of a cell with a semitone beside it, new to the source

@@ -58,7 +58,7 @@ def _answers(
         if engine.critic is not None:
             found.append(quality.features(decoding.answer(engine, source, request))[0])
             continue
-        some = decoding.candidates(engine, source, replace(request, sampled=2 * decoding.FULL)).cells
+        some = decoding.candidates(engine, source, replace(request, sampled=decoding.FULL)).cells
         pick = rng.permuted(np.tile(np.arange(some.shape[1]), (len(some), 1)), axis=1)[:, :KEPT]
         chosen = some[np.arange(len(some))[:, None], pick]
         found.append(quality.features(chosen.reshape(-1, STEPS, chosen.shape[-1]))[0])
