@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from midi_files import ODDITIES, PIECES, TPQ, events, left, metre, notes, right, save, tempo, track
 
-from fadernets import edit, grid
+from fadernets import edit, grid, presets
 from fadernets.attributes import ATTRIBUTES, CODED
 from fadernets.courses import PerBar, Ramp
 from fadernets.engine import Engine
@@ -505,6 +505,14 @@ def test_values_by_bar(apply):
             assert alone(s.measured) == alone(s.before)
     with pytest.raises(FadernetsError, match=r"values\.csv: bar 99; the piece has bars 1 to 8"):
         apply("two_hands", per_bar=PerBar(Path("values.csv"), {"note_density": {99: 3.0}}, {}))
+
+
+def test_a_value_of_a_bar_stays_under_a_preset(apply):
+    """The preset moves the fader where no value was given, and all others everywhere."""
+    per_bar = PerBar(Path("values.csv"), {"dynamics": {2: 90.0}}, {})
+    _, _, report = apply("two_hands", per_bar=per_bar, preset=presets.load("arousal"), amount=1.0)
+    for s in report.segments:
+        assert s.asked["dynamics"] == pytest.approx(90.0 if s.bar == 2 else s.before["dynamics"] + 4.72, abs=0.01)
 
 
 def test_variations_land_and_differ(engine, tmp_path):

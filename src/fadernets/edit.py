@@ -41,7 +41,7 @@ class Faders:
 
     set: dict[str, Course] = field(default_factory=dict)  # attribute -> absolute value, or a ramp; key: its class
     move: dict[str, Course] = field(default_factory=dict)  # attribute -> change from each segment's own; key: semitones
-    per_bar: PerBar | None = None  # values by bar: bars without any stay
+    per_bar: PerBar | None = None  # values by bar: bars without any stay, or are left to the other faders
     arousal: float = 0.0  # the paper's preset: shift vectors of the two codes, -4..4
     preset: Preset | None = None  # of all faders
     amount: float = 0.0  # how many times the preset, -4..4
@@ -279,8 +279,9 @@ def _inside(score: Score, faders: Faders) -> NDArray[np.bool_]:
         inside = np.any([(w.bar >= a) & (w.last_bar <= b) for a, b in faders.bars], axis=0)
     if faders.per_bar is not None:
         faders.per_bar.check(last)
-        named = [faders.per_bar.at(name, w.bar.tolist()) for name in ATTRIBUTES]
-        inside &= ~np.isnan(named).all(0)
+        if not (faders.set or faders.move or faders.amount or faders.arousal):  # else these reach the other bars too
+            named = [faders.per_bar.at(name, w.bar.tolist()) for name in ATTRIBUTES]
+            inside &= ~np.isnan(named).all(0)
     return inside
 
 
@@ -358,12 +359,12 @@ def _asked(
     name, starts = row.name, score.windows.start_beat()
     beats, span = starts[windows], starts[edited]
     values = over(faders.set[name], beats, span) if name in faders.set else own.copy()
-    if faders.per_bar is not None and name in faders.per_bar.values:
-        named = faders.per_bar.at(name, score.windows.bar[windows].tolist())
-        values = np.where(np.isnan(named), values, named)
     if faders.preset is not None and faders.implied(name):
         values = faders.preset.moved(name, values, faders.amount)
         values = np.round(values / row.grain) * row.grain if row.grain else values
+    if faders.per_bar is not None and name in faders.per_bar.values:
+        named = faders.per_bar.at(name, score.windows.bar[windows].tolist())
+        values = np.where(np.isnan(named), values, named)
     values = np.where(np.isnan(own), np.nan, values + over(faders.move.get(name, 0.0), beats, span))
     asked = np.clip(values, np.fmin(row.low, own), np.fmax(row.high, own))
     known = ~np.isnan(values)
