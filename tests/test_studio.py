@@ -328,6 +328,8 @@ def test_all_bars_locked(studio, hands, more):
     assert moved.notes == studio.piece(hands).notes
     assert moved.preset == {}
     assert set(moved.means.asked.values()) == {None}
+    assert moved.warnings[-1].startswith("no bar is free")
+    assert studio.move(ask(hands, locked=list(range(1, 9)))).warnings == []  # nobody asked for anything
 
 
 def test_locked_bars_of_a_waltz(studio, upload):

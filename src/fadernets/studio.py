@@ -46,6 +46,7 @@ MELODY_MODEL = "melody"
 INSPECTED = (55, 79)  # pitches of the whole notes that melodies are inspected by
 MOST_INSPECTED = 256  # segments
 TPQ = 480  # of what has no file
+LOCKED = "no bar is free: all are locked, or share four beats with one that is"
 MEDIA = {
     "midi": ("audio/midi", "mid"),
     "musicxml": ("application/vnd.recordare.musicxml+xml", "musicxml"),
@@ -255,7 +256,7 @@ class Studio:
             means=api.Means(asked=mean_asked(report.segments, report.means["before"]["key"]), **report.means),
             preset=report.preset["moves"] if report.preset else {},
             log_odds=answer.log_odds,
-            warnings=report.warnings,
+            warnings=[*report.warnings, *([LOCKED] if _locked_out(asked.faders, rows) else [])],
             milliseconds=round(1e3 * (time.perf_counter() - start), 1),
         )
 
@@ -470,6 +471,12 @@ def _stamped(data: bytes, said: dict[str, Any]) -> bytes:
     return stamped(data, "fadernets " + json.dumps(said, separators=(",", ":")))
 
 
+def _locked_out(asked: api.FadersAsked, rows: list[api.Measured]) -> bool:
+    """Whether locks leave nothing of what is asked for."""
+    moved = asked.set or asked.move or asked.per_bar or asked.preset
+    return bool(asked.locked and moved) and not any(value is not None for row in rows for value in row.asked.values())
+
+
 def _unless(stale: Callable[[], bool]) -> edit.Progress:
     """Progress that raises Stale once nobody waits for the answer."""
 
@@ -509,8 +516,7 @@ def faders_of(asked: api.FadersAsked, kept: Kept) -> edit.Faders:
         raise FadernetsError("bars: ranges go from a bar to the same or a later one, and count from 1")
     if asked.locked:
         free = {bar for a, b in bars or [(1, last)] for bar in range(a, min(b, last) + 1)} - set(asked.locked)
-        bars = [(bar, bar) for bar in sorted(free)]
-        if not bars:
+        if not free:
             return edit.Faders(seed=asked.seed)
         bars = _ranges(sorted(free))
     preset = asked.preset

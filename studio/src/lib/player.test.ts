@@ -91,6 +91,21 @@ describe('the player', () => {
     for (let i = 1; i < times.length; i++) expect(times[i]! - times[i - 1]!).toBeCloseTo(0.5, 1)
   })
 
+  it('turns back when the loop ends, not when the timer comes round', () => {
+    const { player, synth } = begin(scale)
+    const late: number[] = []
+    synth.on = (_, __, ___, time) => void late.push(synth.now - time)
+    player.loop = [0, 960]
+    player.play()
+    for (let i = 0; i < 1100; i++) {
+      synth.now += 0.001
+      vi.advanceTimersByTime(1)
+    }
+    player.pause()
+    expect(late).toHaveLength(3)
+    expect(Math.max(...late)).toBeLessThan(0.003)
+  })
+
   it('goes on in other music at the same place', () => {
     const { player, synth, run } = begin(scale)
     player.play()

@@ -120,6 +120,9 @@ export class Player {
         this.origin.tick = this.music.end
         this.onEnd()
       }
+    } else if (this.loop) {
+      const left = 1e3 * (this.timeOf(stop) - this.clock)
+      if (left < EVERY) setTimeout(() => this.pump(), left + 1) // it ends between two calls of the timer
     }
   }
 
