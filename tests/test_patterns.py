@@ -157,7 +157,7 @@ def test_a_model_without_patterns_ranks_steps(engine, segments, monkeypatch):
     drawn = decoding.candidates(engine, decoding.look(engine, segments), request).cells
     monkeypatch.setattr(engine, "patterns", None)
     ranked = decoding.candidates(engine, decoding.look(engine, segments), request).cells
-    others = np.concatenate([np.ones(len(proposals.AIMS) + 1, bool), ~proposals.draws(8, 0).whole])
+    others = np.concatenate([np.ones(len(proposals.AIMS) + 1, bool), ~proposals.draws(decoding.FULL, 0).whole])
     np.testing.assert_array_equal(drawn[:, others], ranked[:, others])
     few = (segments == grid.ONSET).any(-1).sum(1) < 8
     assert (drawn[few][:, ~others] != ranked[few][:, ~others]).any()
