@@ -215,15 +215,15 @@ def _short_fits():
 
 @pytest.fixture(scope="session")
 def exported(songs, tmp_path_factory):
-    """attributes True or False -> (model folder, its PyTorch model with weights rounded to 16 bits)."""
+    """attributes True or False -> (model folder, its PyTorch model, whose weights have 16 bits)."""
     from fadernets.export import export
 
     root, found = tmp_path_factory.mktemp("models"), {}
     for attributes_in in (True, False):
         model = make_model(seed=4, attributes=attributes_in)
+        model.load_state_dict({name: w.half().float() for name, w in model.state_dict().items()})
         run = save_run(root / f"run-{attributes_in}", model, songs)
         folder = export(run, root / f"model-{attributes_in}", name="toy")
-        model.load_state_dict({name: w.half().float() for name, w in model.state_dict().items()})
         found[attributes_in] = (folder, model)
     return found
 

@@ -1,5 +1,8 @@
 """Faders on the notes: each lands, and changes nothing but its own."""
 
+from importlib import resources
+from pathlib import Path
+
 import numpy as np
 import pytest
 from midi_files import ODDITIES, PIECES, metre, save, track
@@ -137,6 +140,20 @@ def test_pitch_lands_on_what_the_piece_already_sounds(tmp_path, name, step):
     assert np.median(away) <= 0.25
     assert away.max() <= 1.0
     assert set(found.notes["pitch"] % 12) <= set(source.notes["pitch"] % 12)
+
+
+def test_pitch_moves_a_piece_s_melody_with_one_hand():
+    """K. 545, bars 18 to 21, the same four times a step lower: by a third down all of them move, or none."""
+    piece = Document(Path(str(resources.files("fadernets"))) / "assets" / "k545.mid").piece
+    source = take_of(Score.of(piece, [0, 1]))
+    own = performance.pitch(source.performance)
+    found = perform.pitch(source, own - 3.68)
+    assert np.nanmean(np.abs(performance.pitch(found.performance) - own + 3.68)) < 0.1
+    moved = found.notes["pitch"].astype(int) - source.notes["pitch"]
+    bars = [np.flatnonzero(source.performance.window == w) for w in range(17, 21)]
+    highest = [inside[np.argsort(source.notes["pitch"][inside])[-4:]] for inside in bars]
+    assert len({bool((moved[notes] < 0).all()) for notes in highest}) == 1
+    assert all((moved[notes] < 0).all() or (moved[notes] == 0).all() for notes in highest)
 
 
 def test_pitch_by_an_octave_moves_every_note_by_one(tmp_path):

@@ -14,7 +14,7 @@ from xml.etree import ElementTree as xml
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets.keys import estimate
+from fadernets import keys
 from fadernets.notes import Piece
 from fadernets.parts import OPENING
 from fadernets.segments import BEATS
@@ -40,16 +40,12 @@ class Chord:
 
 
 def key_signature(piece: Piece, tracks: list[int]) -> int:
-    """Sharps, or flats below 0, of the key that these tracks are at home in, as `parts.Score.key` has it: the opening
-    weighs as much as all of the piece."""
+    """Sharps, or flats below 0, of the key that these tracks are at home in."""
     notes = piece.notes[np.isin(piece.notes["track"], tracks)]
     length = notes["end"] - notes["onset"]
     opening = notes["onset"] < notes["onset"].min(initial=piece.end) + OPENING * BEATS * piece.tpq
-    together = np.zeros(12)
-    for some in (np.ones(len(notes), bool), opening):
-        classes = np.bincount(notes["pitch"][some] % 12, length[some], minlength=12)
-        together += classes / max(classes.sum(), 1)
-    key = int(estimate(together[None])[0])
+    whole, first = (np.bincount(notes["pitch"][some] % 12, length[some], 12) for some in (slice(None), opening))
+    key = keys.home(whole, first)
     return FIFTHS[(key + 3 * (key // 12)) % 12]
 
 

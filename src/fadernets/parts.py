@@ -65,9 +65,6 @@ class Score:
         return found | {"key": np.where((cells != grid.OFF).any((1, 2)), found["key"], np.nan)}
 
     def key(self, windows: NDArray[np.int64]) -> int:
-        """The key of these windows together, 0..23. A piece says at its opening where it is at home, and goes
-        elsewhere: the first windows weigh as much as all of them."""
+        """The key that these windows are at home in, 0..23."""
         classes = attributes.pitch_classes(self.cells(windows)).astype(np.float64)
-        whole, opening = classes.sum(0), classes[:OPENING].sum(0)
-        together = whole / max(whole.sum(), 1) + opening / max(opening.sum(), 1)
-        return int(keys.estimate(together[None])[0])
+        return keys.home(classes.sum(0), classes[:OPENING].sum(0))
