@@ -7,7 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-from fadernets import listening_server, server
+from fadernets.listening import server as listening_server
+from fadernets.studio import server
 
 folder = Path(sys.argv[1])
 for name, app in (("openapi", server.create()), ("openapi-listening", listening_server.create(None))):  # of any study

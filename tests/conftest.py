@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from fadernets import attributes, cli, grid, melody, tokens
-from fadernets.dataset import MEASURED, SPLITS, write_dataset
+from fadernets.attributes import of_cells, table
+from fadernets.cli import main
+from fadernets.codecs import grid, melody_states, performance_tokens
+from fadernets.data.dataset import MEASURED, SPLITS, write_dataset
 
 settings.register_profile("fadernets", deadline=None)  # a busy machine is no failure
 settings.load_profile("fadernets")
@@ -41,7 +43,7 @@ def write_songs(folder, seed=0, bars=16, labelled=(0,) * 4):
     corpora = [0] * 10 + [1] * len(labelled)
     songs = [make_song(rng, bars) for _ in splits]
     cells = np.concatenate(songs)
-    arousal = np.clip(2 * attributes.measure(cells)["rhythm_density"] - 0.6 + rng.normal(0, 0.05, len(cells)), -1, 1)
+    arousal = np.clip(2 * table.measure(cells)["rhythm_density"] - 0.6 + rng.normal(0, 0.05, len(cells)), -1, 1)
     arousal[::7] = 0.05  # neither high nor low
     arrays = {"codes": grid.pack(cells)} | _measured(cells, arousal, corpora, splits)
     return write_dataset(folder, _manifest("grid", ["songs", "vgmidi"], corpora, splits, bars), arrays)
@@ -52,8 +54,8 @@ def _measured(cells, arousal, corpora, splits):
     bars = len(cells) // len(splits)
     corpus = np.repeat(corpora, bars)
     return {
-        "attributes": np.stack(list(attributes.measure(cells).values()), axis=1).astype(np.float32),
-        "key": attributes.key(cells),
+        "attributes": np.stack(list(table.measure(cells).values()), axis=1).astype(np.float32),
+        "key": of_cells.key(cells),
         "arousal": np.where(corpus == 1, arousal, np.nan).astype(np.float32),
         "valence": np.full(len(cells), np.nan, np.float32),
         "piece": np.repeat(np.arange(len(splits)), bars).astype(np.int32),
@@ -85,7 +87,7 @@ def _manifest(codec, names, corpora, splits, bars):
 def make_performance(rng):
     """Notes of one segment as SECONDS_NOTE: 3 to 15 of them, of one chord, the first within the first step."""
     count = int(rng.integers(3, 16))
-    notes = np.empty(count, tokens.SECONDS_NOTE)
+    notes = np.empty(count, performance_tokens.SECONDS_NOTE)
     onset = np.round(rng.uniform(0, 0.95 * SECONDS, count), 2)
     onset -= onset.min()
     notes["onset"] = onset
@@ -100,13 +102,13 @@ def write_performances(folder, seed=0, bars=12, splits=(0,) * 8 + (1, 2) + (0,) 
     rng = np.random.default_rng(seed)
     splits, corpora = list(splits), [0] * (len(splits) - labelled) + [1] * labelled
     n = len(splits) * bars
-    codes = np.full((n, tokens.MAX_TOKENS), tokens.PAD, np.uint16)
+    codes = np.full((n, performance_tokens.MAX_TOKENS), performance_tokens.PAD, np.uint16)
     for row in codes:
-        code = tokens.encode(make_performance(rng), end=SECONDS)
+        code = performance_tokens.encode(make_performance(rng), end=SECONDS)
         row[: len(code)] = code
     seconds = np.full(n, SECONDS, np.float32)
-    cells = tokens.cells(codes, seconds)
-    density = attributes.measure(cells)["rhythm_density"]
+    cells = performance_tokens.cells(codes, seconds)
+    density = table.measure(cells)["rhythm_density"]
     arousal = np.clip(4 * (density - np.median(density)) + rng.normal(0, 0.05, n), -1, 1)
     arousal[::7] = 0.05  # neither high nor low
     arrays = {"codes": codes, "seconds": seconds} | _measured(cells, arousal, corpora, splits)
@@ -115,14 +117,16 @@ def write_performances(folder, seed=0, bars=12, splits=(0,) * 8 + (1, 2) + (0,) 
 
 def make_clip(rng):
     """[32] states: notes and rests of 1 to 8 steps in one key, now and then a note held in."""
-    tonic, states, at = int(rng.integers(55, 67)), np.full(melody.STEPS, melody.HOLD, np.uint8), 0
+    tonic, states, at = int(rng.integers(55, 67)), np.full(melody_states.STEPS, melody_states.HOLD, np.uint8), 0
     held = rng.random() < 0.3
-    while at < melody.STEPS:
+    while at < melody_states.STEPS:
         if not (held and at == 0):
-            states[at] = melody.REST if rng.random() < 0.1 else tonic + int(rng.choice([0, 2, 4, 5, 7, 9, 11, 12]))
+            states[at] = (
+                melody_states.REST if rng.random() < 0.1 else tonic + int(rng.choice([0, 2, 4, 5, 7, 9, 11, 12]))
+            )
         at += int(rng.choice([1, 2, 2, 4, 8]))
     states[16] = tonic  # at least one note begins
-    return melody.tidy(states, held=True)
+    return melody_states.tidy(states, held=True)
 
 
 def write_melodies(folder, seed=0, clips=12):
@@ -132,7 +136,9 @@ def write_melodies(folder, seed=0, clips=12):
     nothing = np.full(len(codes), np.nan, np.float32)
     arrays = {
         "codes": codes,
-        "attributes": np.column_stack([melody.mean_pitch(codes), melody.onsets(codes)]).astype(np.float32),
+        "attributes": np.column_stack([melody_states.mean_pitch(codes), melody_states.onsets(codes)]).astype(
+            np.float32
+        ),
         "key": np.zeros(len(codes), np.uint8),
         "arousal": nothing,
         "valence": nothing,
@@ -188,7 +194,7 @@ def save_run(folder, model, songs, **recipe):
     """A checkpoint folder of a model, as training leaves it."""
     from dataclasses import asdict
 
-    from fadernets import checkpoints, recipes
+    from fadernets.training import checkpoints, recipes
 
     values = {"data": str(songs.folder), "out": str(folder), "model": asdict(model.options)} | recipe
     config = {
@@ -206,7 +212,7 @@ def save_run(folder, model, songs, **recipe):
 @pytest.fixture(scope="session", autouse=True)
 def _short_fits():
     """Exports of toy models learn their patterns in no time."""
-    from fadernets import fit_patterns
+    from fadernets.fitting import fit_patterns
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fit_patterns, "STEPS_OF_FIT", 20)
@@ -216,7 +222,7 @@ def _short_fits():
 @pytest.fixture(scope="session")
 def exported(songs, tmp_path_factory):
     """attributes True or False -> (model folder, its PyTorch model, whose weights have 16 bits)."""
-    from fadernets.export import export
+    from fadernets.fitting.export import export
 
     root, found = tmp_path_factory.mktemp("models"), {}
     for attributes_in in (True, False):
@@ -239,20 +245,20 @@ def songbirds(melodies, tmp_path_factory):
     """A name of SONGBIRDS -> (model folder, run folder, its PyTorch model of the same 16-bit weights)."""
     import torch
 
-    from fadernets import inspection
-    from fadernets.export import export
+    from fadernets.fitting.export import export
+    from fadernets.melodies import augmentations
     from fadernets.models import build
 
-    root, found, whole_notes = tmp_path_factory.mktemp("songbirds"), {}, inspection.whole_notes
+    root, found, whole_notes = tmp_path_factory.mktemp("songbirds"), {}, augmentations.whole_notes
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inspection, "whole_notes", lambda low, high: whole_notes(55, 66))  # of 13,456 pairs
+        patch.setattr(augmentations, "whole_notes", lambda low, high: whole_notes(55, 66))  # of 13,456 pairs
         for name, options in SONGBIRDS.items():
             torch.manual_seed(2)
             model = build("music-vae", options, "melody")
             with torch.no_grad():
                 for weight in model.parameters():
                     weight.mul_(3 if weight.ndim > 1 else 1)
-                pitches = -(((torch.arange(melody.ONSETS) - 66) / 5) ** 2)
+                pitches = -(((torch.arange(melody_states.ONSETS) - 66) / 5) ** 2)
                 model.decoder.head.bias.copy_(torch.cat([pitches, torch.tensor([1.5, 0.0])]))
             model.load_state_dict({key: w.half().float() for key, w in model.state_dict().items()})
             run = save_run(root / f"run-{name}", model, melodies, name="music-vae", label_share=0.0)
@@ -282,8 +288,8 @@ def toys(rated, tmp_path_factory):
     """A name of TOYS -> the folder of a run of random weights, its clusters in the midst of its codes."""
     import torch
 
+    from fadernets.evaluation.checkpoint import Subject
     from fadernets.models import build
-    from fadernets.subjects import Subject
 
     root = tmp_path_factory.mktemp("toys")
 
@@ -324,7 +330,7 @@ def run_here(capsys):
 
     def run(*arguments):
         try:
-            code = cli.main([str(a) for a in arguments])
+            code = main.main([str(a) for a in arguments])
         except SystemExit as stop:  # from the argument parser
             code = stop.code
         out, err = capsys.readouterr()

@@ -7,18 +7,21 @@ from contextlib import contextmanager
 import numpy as np
 import uvicorn
 
-from fadernets import audio, listening_server, studies, web
-from fadernets.listening_store import Study
-from fadernets.studies import ASPECTS, About, Pair
+from fadernets.listening import server as listening_server
+from fadernets.listening import study_files
+from fadernets.listening.store import Study
+from fadernets.listening.study_files import ASPECTS, About, Pair
+from fadernets.rendering import audio
+from fadernets.web import guard
 
-WAV = audio._wav_bytes(np.zeros((2, 320), np.float32), studies.RATE)
+WAV = audio._wav_bytes(np.zeros((2, 320), np.float32), study_files.RATE)
 MEANS = {"arousal": 0.5, "rhythm_density": 0.5, "key": "C major"}
 
 
 def tone(seconds):
     """A WAV file of one quiet tone."""
-    wave = 0.05 * np.sin(2 * np.pi * 440 * np.arange(int(seconds * studies.RATE)) / studies.RATE)
-    return audio._wav_bytes(np.stack([wave, wave]).astype(np.float32), studies.RATE)
+    wave = 0.05 * np.sin(2 * np.pi * 440 * np.arange(int(seconds * study_files.RATE)) / study_files.RATE)
+    return audio._wav_bytes(np.stack([wave, wave]).astype(np.float32), study_files.RATE)
 
 
 def write_study(folder, ways, *, subjects=4, seed=0, wav=WAV):
@@ -33,14 +36,16 @@ def write_study(folder, ways, *, subjects=4, seed=0, wav=WAV):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(audio, "render", lambda _, path, **__: path.write_bytes(wav))
         patch.setattr(audio, "match", lambda _: -20.0)
-        studies.write(folder, folder.name, about, pair("x", "up"), [pair(*row) for row in enumerate(ways)], subjects)
+        study_files.write(
+            folder, folder.name, about, pair("x", "up"), [pair(*row) for row in enumerate(ways)], subjects
+        )
     return folder
 
 
 @contextmanager
-def served(folder, port=0, hosts=web.LOOPBACK):
+def served(folder, port=0, hosts=guard.LOOPBACK):
     """The study's address while it is served on loopback."""
-    listener = web.listen("127.0.0.1", port)
+    listener = guard.listen("127.0.0.1", port)
     with Study.open(folder) as study:
         server = uvicorn.Server(uvicorn.Config(listening_server.create(study, hosts=hosts), log_level="warning"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -48,7 +53,7 @@ def served(folder, port=0, hosts=web.LOOPBACK):
         while not server.started:
             time.sleep(0.01)
         try:
-            yield web.address("127.0.0.1", listener.getsockname()[1])
+            yield guard.address("127.0.0.1", listener.getsockname()[1])
         finally:
             server.should_exit = True
             thread.join()
@@ -56,7 +61,7 @@ def served(folder, port=0, hosts=web.LOOPBACK):
 
 
 def tokens_of(folder):
-    return list(studies.read_tokens(folder))
+    return list(study_files.read_tokens(folder))
 
 
 def rate(value=3, **others):

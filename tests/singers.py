@@ -6,9 +6,9 @@ apart and say nothing. What is fed back changes nothing, so every step's log-pro
 
 import numpy as np
 
-from fadernets import melody
-from fadernets.melody import HOLD, ONSETS, REST, STATES, STEPS
-from fadernets.melody_engine import Sung
+from fadernets.codecs import melody_states
+from fadernets.codecs.melody_states import HOLD, ONSETS, REST, STATES, STEPS
+from fadernets.engines.melody import Sung
 
 Z = 8
 RANK = np.argsort(
@@ -47,8 +47,8 @@ class Singer:
 
     def encode(self, clips):
         z = np.zeros((len(clips), Z), np.float32)
-        z[:, 0] = (np.nan_to_num(melody.mean_pitch(clips), nan=60) - 60) / 6
-        z[:, 1] = np.log2(np.maximum(melody.onsets(clips), 1) / 8)
+        z[:, 0] = (np.nan_to_num(melody_states.mean_pitch(clips), nan=60) - 60) / 6
+        z[:, 1] = np.log2(np.maximum(melody_states.onsets(clips), 1) / 8)
         z[:, 2:] = clips[:, : Z - 2] % 7 / 7
         return z
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import mido
 import pytest
 
-from fadernets import audio
+from fadernets.rendering import audio
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "make_demo_piece.py"
-ASSET = Path(audio.__file__).parent / "assets" / "k545.mid"
+ASSET = Path(audio.__file__).parents[1] / "assets" / "k545.mid"
 HANDS = ("Right hand", "Left hand")
 
 

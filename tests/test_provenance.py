@@ -54,9 +54,13 @@ def test_the_commit_is_read_once(git):
 
 
 def test_code_is_known_by_its_source(tmp_path, monkeypatch):
-    one = provenance.code_hash("scores", "quality")
-    assert one == provenance.code_hash("scores", "quality") != provenance.code_hash("scores")
+    one = provenance.code_hash("metrics.fader_scores", "metrics.note_features")
+    assert (
+        one
+        == provenance.code_hash("metrics.fader_scores", "metrics.note_features")
+        != provenance.code_hash("metrics.fader_scores")
+    )
     source = tmp_path / "scores.py"
     source.write_text("changed")
-    monkeypatch.setattr("fadernets.scores.__file__", str(source))
-    assert provenance.code_hash("scores", "quality") != one
+    monkeypatch.setattr("fadernets.metrics.fader_scores.__file__", str(source))
+    assert provenance.code_hash("metrics.fader_scores", "metrics.note_features") != one

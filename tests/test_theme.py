@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fadernets.midi import Document, read
+from fadernets.music.document import Document
+from fadernets.music.reader import read
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 import make_theme

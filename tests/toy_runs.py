@@ -7,9 +7,9 @@ from functools import cache
 import torch
 from conftest import save_run
 
-from fadernets import checkpoints
+from fadernets.evaluation.checkpoint import Subject
 from fadernets.models import build
-from fadernets.subjects import Subject
+from fadernets.training import checkpoints
 
 SIZES = {"z": 4, "encoder": 8, "decoder": 16, "embedding": 6, "plan": 6}
 TOYS = {  # name -> model, options

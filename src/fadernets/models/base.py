@@ -12,12 +12,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from fadernets import losses, schedules
-from fadernets.batches import Batch
-from fadernets.blocks import Posterior
-from fadernets.grid import ONSET
-from fadernets.models import codings
-from fadernets.models.codings import scale
+from fadernets.codecs.grid import ONSET
+from fadernets.data.batches import Batch
+from fadernets.models import codings, grid_coding, losses, schedules
+from fadernets.models.blocks import Posterior
+from fadernets.models.grid_coding import scale
 
 KEYS = 24
 SECONDS = 2.0  # of a segment of tokens, whatever its own tempo: what is compared is read alike
@@ -103,7 +102,7 @@ class Model(nn.Module):
         right = self.decoder.accuracy(condition, batch.target_values, batch.targets, batch.target_lengths).sum(0)
         found = {"accuracy": (float(right[0]), float(right[1]))}
         if free and codes:
-            held = codings.held_in(batch.targets) if self.codec == "grid" else None
+            held = grid_coding.held_in(batch.targets) if self.codec == "grid" else None
             out = self.decode(codes, batch.key, batch.target_values, held)
             a, b = (codings.CODINGS[self.codec].cells(x, SECONDS) == ONSET for x in (out, batch.targets))
             found["note_f1"] = (2 * float((a & b).sum()), float(a.sum() + b.sum()))

@@ -12,11 +12,10 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fadernets import schedules
-from fadernets.batches import Batch
-from fadernets.blocks import Posterior, reverse_gradient
-from fadernets.models import base
-from fadernets.segments import STEPS
+from fadernets.data.batches import Batch
+from fadernets.models import base, schedules
+from fadernets.models.blocks import Posterior, reverse_gradient
+from fadernets.music.segments import STEPS
 
 LEVELS = {"rhythm": STEPS + 1, "note": STEPS}  # onset steps 0..16; notes sounding, rounded, 0..15
 

@@ -12,12 +12,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from fadernets import losses
-from fadernets.batches import Batch
-from fadernets.blocks import Posterior, SequenceDecoder
-from fadernets.models import base, music_fadernets
+from fadernets.data.batches import Batch
+from fadernets.models import base, losses, music_fadernets
+from fadernets.models.blocks import Posterior, SequenceDecoder
 from fadernets.models.music_fadernets import NAMES
-from fadernets.segments import STEPS
+from fadernets.music.segments import STEPS
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from fadernets.batches import Batch
-from fadernets.blocks import Posterior
+from fadernets.data.batches import Batch
 from fadernets.models import base
+from fadernets.models.blocks import Posterior
 
 
 @dataclass(frozen=True)

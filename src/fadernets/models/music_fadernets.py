@@ -13,10 +13,9 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from fadernets import losses
-from fadernets.batches import Batch
-from fadernets.blocks import Posterior, SequenceDecoder
-from fadernets.models import base
+from fadernets.data.batches import Batch
+from fadernets.models import base, losses
+from fadernets.models.blocks import Posterior, SequenceDecoder
 
 NAMES = ("rhythm", "note")  # the codes, in the order of the attribute table
 CLASSES = {"rhythm": 3, "note": 16}

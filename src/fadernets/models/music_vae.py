@@ -15,10 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fadernets import losses, melody, schedules
-from fadernets.blocks import Posterior, PosteriorHead, SequenceDecoder
+from fadernets.codecs import melody_states
+from fadernets.data.melody_batches import MelodyBatch
 from fadernets.errors import FadernetsError
-from fadernets.melody_batches import MelodyBatch
+from fadernets.models import losses, schedules
+from fadernets.models.blocks import Posterior, PosteriorHead, SequenceDecoder
 
 UNITS = (1 / 6, 1.0)  # of a code, a semitone and a doubling of onsets
 KINDS = 3  # onset, hold, rest
@@ -50,7 +51,7 @@ class MelodyEncoder(nn.Module):
     def __init__(self, options: MelodyOptions) -> None:
         super().__init__()
         self.gru = nn.GRU(options.embedding, options.encoder, batch_first=True, bidirectional=True)
-        self.look = nn.Linear(melody.STEPS * options.embedding, options.look) if options.look else None
+        self.look = nn.Linear(melody_states.STEPS * options.embedding, options.look) if options.look else None
         self.head = PosteriorHead(2 * options.encoder + options.look, options.z)
 
     def forward(self, x: Tensor) -> Posterior:
@@ -68,20 +69,24 @@ class MelodyDecoder(nn.Module):
     def __init__(self, options: MelodyOptions) -> None:
         super().__init__()
         self.start = nn.Linear(options.z, options.decoder)
-        self.embed = nn.Embedding(melody.STATES + 1, options.embedding)  # the last: no state yet, or a blanked one
+        self.embed = nn.Embedding(
+            melody_states.STATES + 1, options.embedding
+        )  # the last: no state yet, or a blanked one
         self.gru = nn.GRU(options.embedding + options.z + options.step_plan, options.decoder, batch_first=True)
-        self.head = nn.Linear(options.decoder + options.step_plan, melody.STATES)
+        self.head = nn.Linear(options.decoder + options.step_plan, melody_states.STATES)
         self.plan = None
         if options.step_plan:
-            wide = melody.STEPS * options.step_plan
+            wide = melody_states.STEPS * options.step_plan
             self.plan = nn.Sequential(
                 nn.Linear(options.z, options.decoder), nn.ReLU(), nn.Linear(options.decoder, wide)
             )
 
     def steps(self, z: Tensor) -> Tensor:
         """[B, 32, Z + plan] what each step is given beside the state before it."""
-        each = z[:, None].expand(-1, melody.STEPS, -1)
-        return each if self.plan is None else torch.cat([each, self.plan(z).unflatten(-1, (melody.STEPS, -1))], -1)
+        each = z[:, None].expand(-1, melody_states.STEPS, -1)
+        return (
+            each if self.plan is None else torch.cat([each, self.plan(z).unflatten(-1, (melody_states.STEPS, -1))], -1)
+        )
 
     def forward(self, z: Tensor, fed: Tensor) -> Tensor:
         """z [B, Z], fed [B, 32] the state before each step -> logits [B, 32, 130]."""
@@ -92,7 +97,7 @@ class MelodyDecoder(nn.Module):
     def generate(self, z: Tensor) -> Tensor:
         """[B, 32] the likeliest state of each step, fed with its own choice."""
         state, steps = torch.tanh(self.start(z))[None], self.steps(z)
-        fed, found = z.new_full((len(z),), melody.STATES, dtype=torch.long), []
+        fed, found = z.new_full((len(z),), melody_states.STATES, dtype=torch.long), []
         for step in steps.unbind(1):
             output, state = self.gru(torch.cat([self.embed(fed), step], -1)[:, None], state)
             fed = self.head(torch.cat([output[:, 0], step[:, z.shape[-1] :]], -1)).argmax(-1)
@@ -102,12 +107,12 @@ class MelodyDecoder(nn.Module):
 
 def kinds(states: Tensor) -> Tensor:
     """[B, 32] 0 onset, 1 hold, 2 rest."""
-    return (states - (melody.ONSETS - 1)).clamp(min=0)
+    return (states - (melody_states.ONSETS - 1)).clamp(min=0)
 
 
 def before(states: Tensor) -> Tensor:
     """[B, 32] the state before each step."""
-    return F.pad(states[:, :-1], (1, 0), value=melody.STATES)
+    return F.pad(states[:, :-1], (1, 0), value=melody_states.STATES)
 
 
 class MusicVAE(nn.Module):
@@ -120,7 +125,7 @@ class MusicVAE(nn.Module):
         if options.axes and options.z < 2:
             raise FadernetsError(f"axes {options.axes:g}: needs a half of z for each knob; z is {options.z}")
         self.options = options
-        self.embed = nn.Embedding(melody.STATES, options.embedding)
+        self.embed = nn.Embedding(melody_states.STATES, options.embedding)
         self.encoder = MelodyEncoder(options)
         self.decoder = MelodyDecoder(options)
         self.middle = options.z // 2
@@ -171,7 +176,7 @@ class MusicVAE(nn.Module):
                 fed = before(torch.where(own, said, target))
         if self.training and self.options.input_dropout:
             blank = torch.rand(fed.shape, device=fed.device) < self.options.input_dropout
-            fed = fed.masked_fill(blank, melody.STATES)
+            fed = fed.masked_fill(blank, melody_states.STATES)
         logits = self.decoder(z, fed).float()
         return F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="sum") / len(target)
 

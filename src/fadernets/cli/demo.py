@@ -1,0 +1,98 @@
+"""The demonstration: the bundled piece and edits of it, as MIDI, WAV and pictures."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadernets.attributes import keys
+from fadernets.editing import file_edit, presets
+from fadernets.engines.grid import DEFAULT_MODEL, Engine
+from fadernets.errors import FadernetsError
+from fadernets.figures import rolls
+from fadernets.music.document import Document
+from fadernets.music.notes import ROLL_NOTE
+from fadernets.rendering import audio
+
+PIECE = "k545"
+TITLE = "Mozart, Sonata K. 545, first movement, bars 1-28"
+EDITS = {
+    "busier": file_edit.Faders(move={"rhythm_density": 0.1875, "note_density": 0.5}),
+    "sparser": file_edit.Faders(move={"rhythm_density": -0.125, "note_density": -0.25}),
+    "arousal-high": file_edit.Faders(preset=presets.load("arousal"), amount=1.0),
+    "a-minor": file_edit.Faders(set={"key": float(keys.parse("a minor"))}, move={"tempo": -30.0}),
+}
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Where the demonstration was written, and what each edit did."""
+
+    folder: Path
+    reports: dict[str, file_edit.Report]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"folder": str(self.folder), "edits": {name: r.as_dict() for name, r in self.reports.items()}}
+
+    def table(self) -> str:
+        """Asked against measured, per bar, of every edit."""
+        lines = []
+        for name, report in self.reports.items():
+            lines += [f"{name}: {self.folder}/{PIECE}-{name}.mid, .wav, .png", file_edit.table(report)]
+            lines += [f"warning: {warning}" for warning in report.warnings] + [""]
+        return "\n".join(lines)
+
+
+def make(out: Path, progress: Callable[[int, int], None] | None = None) -> Demo:
+    """Write the original and the edits to a folder. Raises FadernetsError."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FadernetsError(f"{out}: cannot be made ({error.strerror})") from None
+    total, done = 1 + 3 * len(EDITS), 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress(done, total)
+
+    engine = Engine.open(DEFAULT_MODEL)
+    source = out / f"{PIECE}.mid"
+    shutil.copyfile(str(resources.files("fadernets") / "assets" / f"{PIECE}.mid"), source)
+    before = beats(source)
+    audio.render(source, source.with_suffix(".wav"))
+    step()
+    reports = {}
+    for name, faders in EDITS.items():
+        midi = out / f"{PIECE}-{name}.mid"
+        report = file_edit.apply(engine, source, midi, faders)
+        reports[name] = report
+        step()
+        audio.render(midi, midi.with_suffix(".wav"))
+        step()
+        rolls.draw_pair(
+            before,
+            beats(midi),
+            report.as_dict()["segments"],
+            midi.with_suffix(".png"),
+            title=f"{TITLE}: {name.replace('-', ' ')}",
+        )
+        step()
+    return Demo(out, reports)
+
+
+def beats(path: Path) -> NDArray:
+    """A file's notes in quarter-beats, as the pictures take them."""
+    piece = Document(path).piece
+    notes = np.empty(len(piece.notes), ROLL_NOTE)
+    notes["onset"], notes["end"] = piece.notes["onset"] / piece.tpq, piece.notes["end"] / piece.tpq
+    notes["pitch"], notes["velocity"] = piece.notes["pitch"], piece.notes["velocity"]
+    return notes

@@ -1,0 +1,89 @@
+"""The command `studio`: a local page for composers."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from fadernets.cli.console import Parser, read_public
+
+PORT = 8765
+
+
+def register(add: Callable[..., Parser]) -> None:
+    """Add the command to the parser."""
+    studio = add(
+        "studio",
+        _studio,
+        "Open the studio: a page with faders, presets, roll and sound.",
+        epilog="The page is served to this machine alone. With --host, others reach it with the address that is "
+        "printed: it holds a token; for sound, browsers then want https (--public). No request leaves the machine.",
+    )
+    studio.add_argument("--host", metavar="ADDRESS", help="serve there too, to those who have the token")
+    studio.add_argument(
+        "--public", metavar="URL", help="where a reverse proxy shows the page, to those who have the token"
+    )
+    studio.add_argument("--port", type=int, default=PORT, metavar="N", help=f"({PORT}; 0: any that is free)")
+    studio.add_argument(
+        "--model", type=Path, action="append", default=[], metavar="FOLDER", help="offer a model of yours; repeatable"
+    )
+    studio.add_argument("--data", type=Path, metavar="DATA", help="a data set whose segments the map shows")
+    studio.add_argument("--midi-port", metavar="NAME", help="open a virtual MIDI port, for a DAW to listen to")
+    studio.add_argument("--no-browser", action="store_true", help="do not open the page")
+
+
+def _studio(options: argparse.Namespace) -> None:
+    from fadernets.engines.grid import Engine, described
+    from fadernets.engines.melody import MelodyEngine
+    from fadernets.studio import latent_map, midi_port, server
+    from fadernets.studio.service import Studio
+    from fadernets.web import guard
+
+    public = options.public and read_public(options.public)
+    models = {}
+    for folder in options.model:
+        with described(folder) as (found, info):
+            (MelodyEngine if info.get("codec") == "melody" else Engine).open(found).load()  # or raise here
+            models[found.resolve().name] = found
+    if options.data is not None:
+        latent_map.check(options.data)
+    host = (options.host or "127.0.0.1").lower()
+    token = None if guard.is_loopback(host) and not public else secrets.token_urlsafe(16)
+    listener = guard.listen(host, options.port)
+    address = (public or guard.address(host, listener.getsockname()[1])) + (f"?token={token}" if token else "")
+    names = (*guard.hosts(host), *([guard.hostname(urlsplit(public).netloc)] if public else []))
+    studio = Studio(models, data=options.data)
+    if options.midi_port:
+        studio.port = midi_port.open_virtual(options.midi_port)
+    app = server.create(studio, hosts=names, token=token)
+    try:
+        # It is waited for at the end: a runtime that is just being loaded must not be cut off.
+        threading.Thread(target=studio.warm, name="warm").start()
+        print(f"fadernets studio: {address}  (Ctrl-C ends it)", flush=True)
+        if not options.no_browser:
+            import webbrowser
+
+            webbrowser.open(address)
+        guard.serve(app, listener)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        if studio.port is not None:
+            studio.port.close()
+
+
+def plot(model: str, data: Path | None, seed: int) -> dict[str, Any]:
+    """`fadernets plot map`: the file that was written, beside the data set; without one, beside the model, of the
+    bundled pieces."""
+    from fadernets.engines.grid import Engine
+    from fadernets.studio import latent_map
+    from fadernets.studio.uploads import BUNDLED, Uploads
+
+    engine = Engine.open(model)
+    plot = latent_map.of_data(data) if data else latent_map.of_pieces(map(Uploads().get, BUNDLED))
+    return {"files": [str(latent_map.write_tsne(data or engine.folder, engine, plot, seed))]}

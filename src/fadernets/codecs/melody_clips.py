@@ -1,0 +1,165 @@
+"""The melody of a piece: one track's line on the sixteenth grid, cut into clips of two bars of 4/4 (Section 2.2, NIME).
+
+Bars of two quarter-beats are read as half-bars. T steps of the whole piece, C clips.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadernets.codecs import grid, melody_states
+from fadernets.codecs.melody_states import REST, STEPS, States
+from fadernets.errors import FadernetsError
+from fadernets.music.notes import MetreMap, Piece
+from fadernets.music.segments import BEATS, STEPS_PER_BEAT, Windows, cut
+from fadernets.music.segments import STEPS as WINDOW
+
+OFF_GRID = 0.1  # steps: an onset further from its step than this was snapped
+SUNG = ("melody", "voice", "vocal", "sing", "gesang", "chant", "canto", "soprano", "lead", "tune")
+
+
+@dataclass(frozen=True)
+class Tune:
+    """A melody and where it stands in its piece."""
+
+    piece: Piece  # the notes of the line alone
+    rows: NDArray[np.int64]  # [N] their positions among all notes of the piece
+    windows: Windows
+    placed: grid.Placed
+    states: States  # [T]
+    at: NDArray[np.int64]  # [C, 32] the step of each step of a clip, -1 where the clip goes on behind it
+    hidden: NDArray[np.int64]  # positions of the track's other notes: under its skyline, or on no grid
+    snapped: int  # notes whose onset lies off the grid
+
+    @property
+    def clips(self) -> States:
+        """[C, 32]."""
+        return np.where(self.at >= 0, self.states[np.maximum(self.at, 0)], REST).astype(np.uint8)
+
+    def joined(self, clips: States) -> States:
+        """[T] the melody with these clips [C, 32] in place of its own; what lies between clips stays."""
+        states = self.states.copy()
+        inside = self.at >= 0
+        states[self.at[inside]] = clips[inside]
+        return melody_states.tidy(states)
+
+    @property
+    def notes(self) -> melody_states.Rows:
+        """[N, 3] onset step, end step, pitch."""
+        return melody_states.decode(self.states)
+
+
+def read(
+    piece: Piece, track: int, *, regrid: bool = False, windows: Windows | None = None, without: NDArray | None = None
+) -> Tune:
+    """The melody of a track: its skyline, snapped to sixteenths.
+
+    Raises FadernetsError for a track without notes and for a metre that does not fit two bars of 4/4 into a clip
+    unless `regrid` cuts by quarter-beats. windows: those of an earlier reading of the same piece; without: notes that
+    were no melody there.
+    """
+    mine = np.flatnonzero(piece.notes["track"] == track)
+    if without is not None:
+        gone = Counter(_plain(without).tolist())
+        each = zip(mine.tolist(), _plain(piece.notes[mine]).tolist(), strict=True)
+        mine = np.array([i for i, note in each if not _taken(gone, note)], np.int64)
+    if not len(mine):
+        raise FadernetsError("the melody's track has no notes")
+    if regrid:
+        piece = replace(piece, metre=MetreMap.of([], piece.tpq))
+    elif windows is None:
+        check_metre(piece)
+    windows = windows or cut(piece)
+    whole = replace(piece, notes=piece.notes[mine])
+    placed = grid.place(whole, windows)
+    rows = np.column_stack([placed.onset, placed.end, whole.notes["pitch"].astype(np.int64)])
+    line = np.zeros(len(rows), bool)
+    line[placed.on_grid] = melody_states.skyline(rows[placed.on_grid])
+    chosen = replace(piece, notes=whole.notes[line])
+    states = melody_states.encode(rows[line], windows.n_steps)
+    away = np.abs(windows.step_ticks(placed.onset[line]) - chosen.notes["onset"])
+    snapped = int((away > OFF_GRID * piece.tpq / STEPS_PER_BEAT).sum())
+    return Tune(
+        chosen,
+        mine[line],
+        windows,
+        grid.place(chosen, windows),
+        states,
+        clip_steps(windows),
+        mine[~line],
+        snapped,
+    )
+
+
+def _plain(notes: NDArray) -> NDArray:
+    """Notes as they are told apart, whatever their track's number has become."""
+    return notes[["onset", "end", "pitch", "velocity"]]
+
+
+def _taken(left: Counter[Any], note: Any) -> bool:
+    """Whether a note is one of those left, which has then one less: of two alike only one may be meant."""
+    left[note] -= 1
+    return bool(left[note] >= 0)
+
+
+def clip_steps(windows: Windows) -> NDArray[np.int64]:
+    """[C, 32] the step of each step of every clip: two full windows that follow each other, or one and nothing."""
+    full = np.flatnonzero(windows.full)
+    clips: list[NDArray[np.int64]] = []
+    for run in np.split(full, np.flatnonzero(np.diff(full) != 1) + 1):
+        for first in run[::2].tolist():
+            steps = windows.base[first] + np.arange(STEPS)
+            clips.append(np.where(np.arange(STEPS) < WINDOW * (1 + (first + 1 in run)), steps, -1))
+    return np.stack(clips) if clips else np.empty((0, STEPS), np.int64)
+
+
+def bar_steps(piece: Piece, windows: Windows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """[C, 32] the steps of eight beats from every bar on, and [C] that bar's number, where a bar line stands in their
+    middle and at their end: two bars of 4/4, or four of 2/4. windows: `cut(piece)`."""
+    bars = piece.metre.bar_starts(max(piece.end, 1))
+    size = BEATS * piece.tpq
+    lines = np.append(bars, windows.end[-1:])
+    first = np.flatnonzero(np.isin(bars + size, lines) & np.isin(bars + 2 * size, lines))
+    return windows.nearest_step(bars[first])[:, None] + np.arange(STEPS), first + 1
+
+
+def check_metre(piece: Piece) -> None:
+    """Raises FadernetsError where a bar has neither two nor four quarter-beats. A pick-up, the first bar, has fewer."""
+    metre = piece.metre
+    sounding = metre.ticks < piece.end
+    lengths = metre.bar_lengths() / piece.tpq
+    wrong = np.flatnonzero(sounding & ~np.isin(lengths, (BEATS / 2, BEATS)))
+    if 0 in wrong and len(lengths) > 1 and np.diff(metre.ticks)[0] <= min(lengths[0], BEATS) * piece.tpq:
+        wrong = wrong[1:]
+    if len(wrong):
+        first = int(wrong[0])
+        bar = len(metre.bar_starts(int(metre.ticks[first]) + 1))
+        raise FadernetsError(
+            f"the metre is {metre.numerators[first]}/{metre.denominators[first]} from bar {bar} on; a clip is two bars "
+            "of 4/4 (or four of 2/4). --regrid cuts by quarter-beats whatever the metre"
+        )
+
+
+def choose_track(piece: Piece, wanted: str | None = None, option: str = "--track") -> int:
+    """The melody's track: the one named (by `option`), else the first whose name says so, else the first pitched one.
+
+    Raises FadernetsError for a track that is not there, a drum track, or a file without notes.
+    """
+    with_notes = [i for i in range(len(piece.tracks)) if (piece.notes["track"] == i).any()]
+    pitched = [i for i in with_notes if not piece.tracks[i].is_drum]
+    if not pitched:
+        raise FadernetsError("the file has only drums" if with_notes else "the file has no notes")
+    if wanted is None:
+        sung = [i for i in pitched if any(word in piece.tracks[i].name.lower() for word in SUNG)]
+        return (sung or pitched)[0]
+    number = int(wanted) - 1 if wanted.isdecimal() and len(wanted) < 6 else None  # so many tracks at most
+    for i in pitched:
+        if i == number or piece.tracks[i].name.lower() == wanted.lower():
+            return i
+    known = ", ".join(f"{i + 1} {piece.tracks[i].name!r}" for i in pitched)
+    raise FadernetsError(f"{option} {wanted}: no such pitched track; the file has {known}")

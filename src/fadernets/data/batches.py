@@ -1,0 +1,258 @@
+"""Batches from a prepared data set, made on the training device: unpacking, transposition, pairs.
+
+A batch holds B rows to reconstruct and, behind them, L labelled rows that enter the cluster and
+regulariser terms alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fadernets.attributes import of_cells
+from fadernets.codecs import performance_tokens
+from fadernets.codecs.grid import PITCHES
+from fadernets.data.dataset import label_of
+from fadernets.errors import FadernetsError
+from fadernets.music.segments import STEPS
+
+if TYPE_CHECKING:
+    from fadernets.data.dataset import Dataset
+
+
+@dataclass
+class Batch:
+    """B reconstructed rows, then L labelled ones; N = B + L.
+
+    On the grid inputs and targets are planes [.., 2, 16, 88] of 0 and 1, of tokens rows [.., T] padded with PAD.
+    """
+
+    inputs: Tensor  # [N, ...]
+    lengths: Tensor  # [N] steps or tokens
+    targets: Tensor  # [B, ...], the source itself unless the row is paired
+    paired: Tensor | None  # indices of rows whose target is another segment
+    key: Tensor  # [B, 24] one-hot
+    label: Tensor  # [N] 0 low, 1 high, -1 unlabelled
+    rhythm_symbols: Tensor  # [N, 16]
+    note_symbols: Tensor  # [N, 16]
+    values: Tensor  # [N, 2] rhythm density, note density
+    target_values: Tensor  # [B, 2]
+
+    @property
+    def reconstructed(self) -> int:
+        return len(self.targets)
+
+    @property
+    def target_lengths(self) -> Tensor:
+        return self.lengths[: len(self.targets)]
+
+
+def unpack(packed: Tensor) -> Tensor:
+    """[B, 352] bytes (grid.pack) -> planes [B, 2, 16, 88] of 0 and 1, float."""
+    shifts = torch.arange(7, -1, -1, device=packed.device, dtype=torch.uint8)
+    bits = (packed[:, :, None] >> shifts) & 1
+    return bits.view(-1, 2, STEPS, PITCHES).float()
+
+
+def transpose(planes: Tensor, semitones: Tensor) -> Tensor:
+    """Shift each row of planes [B, 2, 16, 88] by its semitones [B]; notes that leave the keyboard are lost."""
+    source = torch.arange(PITCHES, device=planes.device) - semitones[:, None]  # [B, 88]
+    inside = (source >= 0) & (source < PITCHES)
+    index = source.clamp(0, PITCHES - 1)[:, None, None].expand(-1, 2, STEPS, -1)
+    return planes.gather(3, index) * inside[:, None, None]
+
+
+def rhythm_symbols(planes: Tensor) -> Tensor:
+    """[B, 16] 0 rest, 1 onset, 2 hold: as attributes.rhythm_symbols, on tensors."""
+    onset, hold = planes.amax(-1).unbind(1)
+    return torch.where(onset > 0, 1, torch.where(hold > 0, 2, 0))
+
+
+def note_symbols(planes: Tensor) -> Tensor:
+    """[B, 16] notes sounding, 0..15: as attributes.note_symbols, on tensors."""
+    return planes.sum((1, 3)).clamp(max=of_cells.MAX_VOICES).long()
+
+
+class Sampler:
+    """Draws the batches of one run: a shuffled pass over the rows a time, seeded by the epoch.
+
+    `pairs` is the share of rows whose target is another segment of the same piece with like harmony
+    and unlike density; `labels` the number of labelled rows a batch.
+    """
+
+    def __init__(
+        self,
+        data: Dataset,
+        rows: NDArray[np.int64],
+        labelled: NDArray[np.int64],
+        *,
+        batch: int,
+        labels: int = 0,
+        pairs: float = 0.0,
+        transpose: bool = True,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.device = torch.device(device)
+        self.batch, self.labels, self.pair_share = batch, labels if len(labelled) else 0, pairs
+        self.transpose, self.seed = transpose, seed
+        chosen = np.concatenate([rows, labelled]).astype(np.int64)
+        self.codec = data.codec
+        codes = np.array(data.codes[chosen])
+        self.codes = torch.from_numpy(codes.astype(np.int64) if self.codec == "tokens" else codes).to(self.device)
+        self.keys = torch.from_numpy(np.array(data.key[chosen]).astype(np.int64)).to(self.device)
+        arousal = np.asarray(data.arousal[chosen], np.float32)
+        self.label = torch.from_numpy(label_of(arousal)).to(self.device)
+        self.n, self.n_labelled = len(rows), len(labelled)
+        if self.codec == "tokens":  # what they say is not to be read from them on the device
+            self.lengths = torch.from_numpy(data.lengths(chosen)).to(self.device)
+            blocks = [data.cells(chosen[a : a + 4096]) for a in range(0, len(chosen), 4096)]
+            rhythm = np.concatenate([of_cells.rhythm_symbols(cells) for cells in blocks])
+            note = np.concatenate([of_cells.note_symbols(cells) for cells in blocks])
+            self.rhythm, self.note = (torch.from_numpy(x).to(self.device) for x in (rhythm, note))
+        self.partners, self.first = None, None
+        if pairs > 0:
+            if self.codec != "grid":
+                raise FadernetsError(
+                    f"pairs {pairs:g}: pairs of like bars need the grid; {data.folder} holds {data.codec}"
+                )
+            partners, first = find_pairs(data, rows)
+            self.partners = torch.from_numpy(partners).to(self.device)
+            self.first = torch.from_numpy(first).to(self.device)
+
+    @property
+    def batches(self) -> int:
+        """Batches an epoch; the last, smaller one is left out."""
+        return max(self.n // self.batch, 1)
+
+    def draw(self, step: int) -> Batch:
+        """The batch of a step: a pure function of the seed and the step, so that a run can resume."""
+        epoch, place = divmod(step, self.batches)
+        if getattr(self, "_epoch", None) != epoch:
+            order = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+            self._epoch, self._order = epoch, torch.randperm(self.n, generator=order).to(self.device)
+        rows = self._order[place * self.batch : (place + 1) * self.batch]
+        random = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 2 + 1)
+        label_rows = torch.randint(self.n, self.n + max(self.n_labelled, 1), (self.labels,), generator=random)
+        every = torch.cat([rows, label_rows.to(self.device)])
+        shift = torch.zeros(len(every), dtype=torch.int64)
+        if self.transpose:
+            shift = torch.randint(-5, 7, (len(every),), generator=random)
+        shift = shift.to(self.device)
+        if self.codec == "tokens":
+            return self._tokens(every, len(rows), shift)
+        planes = transpose(unpack(self.codes[every]), shift)
+        targets, paired = planes[: len(rows)], None
+        if self.partners is not None and self.first is not None:
+            count = self.first[rows + 1] - self.first[rows]
+            wanted = torch.rand(len(rows), generator=random).to(self.device) < self.pair_share
+            pick = torch.rand(len(rows), generator=random).to(self.device)
+            paired = torch.nonzero((count > 0) & wanted).flatten()
+            which = self.first[rows[paired]] + (pick[paired] * count[paired]).long()
+            targets = targets.clone()
+            targets[paired] = transpose(unpack(self.codes[self.partners[which]]), shift[paired])
+        return self.finish(planes, targets, paired, self.keys[rows], shift[: len(rows)], self.label[every])
+
+    def _tokens(self, every: Tensor, rebuilt: int, shift: Tensor) -> Batch:
+        lengths = self.lengths[every]
+        rows, shift = transpose_tokens(self.codes[every, : int(lengths.max())], shift)
+        rhythm, note = self.rhythm[every], self.note[every].long()
+        values = torch.stack([(rhythm == 1).float().mean(1), note.float().mean(1)], -1)
+        return Batch(
+            inputs=rows,
+            lengths=lengths,
+            targets=rows[:rebuilt, : int(lengths[:rebuilt].max())],
+            paired=None,
+            key=one_hot(self.keys[every[:rebuilt]], shift[:rebuilt]),
+            label=self.label[every],
+            rhythm_symbols=rhythm,
+            note_symbols=note,
+            values=values,
+            target_values=values[:rebuilt],
+        )
+
+    @staticmethod
+    def finish(
+        planes: Tensor, targets: Tensor, paired: Tensor | None, keys: Tensor, shift: Tensor, label: Tensor
+    ) -> Batch:
+        """A batch of the grid, its attributes measured on the planes themselves."""
+        rhythm, note = rhythm_symbols(planes), note_symbols(planes)
+        return Batch(
+            inputs=planes,
+            lengths=torch.full((len(planes),), STEPS, device=planes.device),
+            targets=targets,
+            paired=paired,
+            key=one_hot(keys, shift),
+            label=label,
+            rhythm_symbols=rhythm,
+            note_symbols=note,
+            values=torch.stack([(rhythm == 1).float().mean(1), note.float().mean(1)], -1),
+            target_values=torch.stack(
+                [(rhythm_symbols(targets) == 1).float().mean(1), note_symbols(targets).float().mean(1)], -1
+            ),
+        )
+
+
+def one_hot(keys: Tensor, shift: Tensor) -> Tensor:
+    """[B, 24] keys [B] of 0..23, transposed by semitones [B]."""
+    return torch.nn.functional.one_hot((keys + shift) % 12 + 12 * (keys // 12), 24).float()
+
+
+def transpose_tokens(rows: Tensor, semitones: Tensor) -> tuple[Tensor, Tensor]:
+    """Shift the notes of token rows [N, T] by semitones [N]; a row that would leave the keyboard stays.
+
+    Returns the rows and the semitones that each was shifted by.
+    """
+    note = (rows >= performance_tokens.NOTE_ON) & (rows < performance_tokens.TIME_SHIFT)
+    key = (
+        torch.where(
+            rows < performance_tokens.NOTE_OFF, rows - performance_tokens.NOTE_ON, rows - performance_tokens.NOTE_OFF
+        )
+        + semitones[:, None]
+    )
+    leaves = (((key < 0) | (key >= PITCHES)) & note).any(1)
+    semitones = semitones.masked_fill(leaves, 0)
+    return torch.where(note, rows + semitones[:, None], rows), semitones
+
+
+def find_pairs(data: Dataset, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """For each row its partners: same piece, chroma by beat alike (cosine >= 0.8), density unlike.
+
+    Unlike: rhythm density by more than 1/16 or note density by more than 0.5. Returns (partners, first):
+    the partners of row i (positions in `rows`) are partners[first[i]:first[i + 1]].
+    """
+    from fadernets.codecs import grid
+
+    partners: list[NDArray[np.int64]] = []
+    counts = np.zeros(len(rows), np.int64)
+    pieces = np.asarray(data.piece[rows])
+    order = np.argsort(pieces, kind="stable")
+    edges = np.flatnonzero(np.diff(pieces[order], prepend=-1, append=-1))
+    lists: list[NDArray[np.int64] | None] = [None] * len(rows)
+    for a, b in pairwise(edges.tolist()):
+        members = order[a:b]
+        cells = grid.unpack(np.asarray(data.codes[rows[members]]))
+        chroma = beat_chroma(cells)  # [n, 48]
+        like = chroma @ chroma.T >= 0.8
+        rhythm, note = of_cells.rhythm_density(cells), of_cells.note_density(cells)
+        unlike = np.abs(rhythm[:, None] - rhythm) > 1 / 16 + 1e-6
+        unlike |= np.abs(note[:, None] - note) > 0.5
+        for i, found in zip(members, like & unlike, strict=True):
+            lists[i] = members[found]
+            counts[i] = found.sum()
+    partners = [x for x in lists if x is not None]
+    first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return (np.concatenate(partners) if partners else np.empty(0, np.int64)), first
+
+
+def beat_chroma(cells: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """[S, 48] unit-length pitch-class weights of each of the four beats, of cells [S, 16, 88]."""
+    beats = cells.reshape(-1, 4, PITCHES)
+    chroma = of_cells.pitch_classes(beats).reshape(len(cells), -1).astype(np.float32)
+    return chroma / np.maximum(np.linalg.norm(chroma, axis=1, keepdims=True), 1e-6)

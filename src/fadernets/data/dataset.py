@@ -1,0 +1,288 @@
+"""A prepared data set on disk: a folder of memory-mapped arrays and a manifest that says what they are.
+
+S segments, A attributes (the order of `manifest["attributes"]`). Everything that training and evaluation need
+is here: opening it takes NumPy and no MIDI library.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadernets.attributes.table import CODED
+from fadernets.codecs import grid, melody_states, performance_tokens
+from fadernets.codecs.performance_tokens import MAX_TOKENS, PAD
+from fadernets.errors import FadernetsError
+from fadernets.music.segments import STEPS
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+PARTS = ".parts"  # where an unfinished preparation keeps what it has
+SPLITS = ("train", "validation", "test")
+CODECS: dict[str, tuple[np.dtype[Any], int]] = {  # name -> type and columns of its codes
+    "grid": (np.dtype(np.uint8), grid.PACKED),
+    "tokens": (np.dtype(np.uint16), MAX_TOKENS),
+    "melody": (np.dtype(np.uint8), melody_states.STEPS),
+}
+MEASURED: dict[str, tuple[str, ...]] = {  # codec -> the attributes that its data sets hold
+    "grid": tuple(CODED),
+    "tokens": tuple(CODED),
+    "melody": ("pitch", "onsets"),  # mean MIDI number; notes that begin in a clip
+}
+
+ARRAYS: dict[str, np.dtype[Any]] = {
+    "codes": np.dtype(np.uint8),  # [S, 352] grid.pack, [S, 32] states of a melody, or uint16 [S, 100] tokens
+    "attributes": np.dtype(np.float32),  # [S, A]
+    "key": np.dtype(np.uint8),  # [S] 0..23
+    "arousal": np.dtype(np.float32),  # [S] -1..1, NaN where nobody labelled
+    "valence": np.dtype(np.float32),  # [S]
+    "piece": np.dtype(np.int32),  # [S] index in manifest["pieces"]
+    "index": np.dtype(np.int32),  # [S] number of the window in its piece, from 0; of a melody its first bar, from 1
+    "split": np.dtype(np.uint8),  # [S] index in SPLITS
+    "corpus": np.dtype(np.uint8),  # [S] index in manifest["corpora"]
+}
+
+OF_CODEC: dict[str, dict[str, np.dtype[Any]]] = {  # what a codec needs beside its codes
+    "grid": {},
+    "tokens": {"seconds": np.dtype(np.float32)},  # [S] how long the segment's sixteen steps last
+    "melody": {},
+}
+
+
+def array_types(codec: str) -> dict[str, np.dtype[Any]]:
+    """Name -> type of every array that a data set of this codec holds."""
+    return ARRAYS | OF_CODEC[codec]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """An open data set. The arrays are read-only and stay on disk until they are used."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    codes: NDArray[Any]
+    attributes: NDArray[np.float32]
+    key: NDArray[np.uint8]
+    arousal: NDArray[np.float32]
+    valence: NDArray[np.float32]
+    piece: NDArray[np.int32]
+    index: NDArray[np.int32]
+    split: NDArray[np.uint8]
+    corpus: NDArray[np.uint8]
+    seconds: NDArray[np.float32] | None = None  # with tokens alone
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Dataset:
+        """Open a folder that `write_dataset` wrote. Raises FadernetsError."""
+        folder = Path(folder)
+        manifest = _manifest(folder)
+        arrays = {name: _array(folder / f"{name}.npy") for name in array_types(manifest["codec"])}
+        for name, (dtype, shape) in _expected(manifest).items():
+            got = arrays[name]
+            if got.dtype != dtype or got.shape != shape:
+                raise FadernetsError(
+                    f"{folder / name}.npy: {got.dtype} {list(got.shape)}; the manifest says "
+                    f"{dtype} {list(shape)}. Prepare the data set again"
+                )
+        return cls(folder, manifest, **arrays)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @property
+    def codec(self) -> str:
+        return str(self.manifest["codec"])
+
+    @property
+    def hash(self) -> str:
+        """The sha256 of the arrays, as it was when they were written."""
+        return str(self.manifest["hash"])
+
+    def cells(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """[n, 16, 88] the grids of these segments; of tokens, what they say at the segment's own tempo."""
+        rows = np.asarray(indices)
+        if self.codec == "melody":
+            raise FadernetsError(f"{self.folder}: holds melodies, which have no grid of 88 pitches")
+        if self.seconds is None:
+            return grid.unpack(self.codes[rows])
+        return performance_tokens.cells(self.codes[rows], self.seconds[rows])
+
+    def lengths(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """[n] how many steps these segments take: tokens up to EOS; 16 on the grid."""
+        if self.codec != "tokens":
+            return np.full(len(indices), STEPS if self.codec == "grid" else melody_states.STEPS, np.int64)
+        return np.asarray((self.codes[np.asarray(indices)] != PAD).sum(axis=1), np.int64)
+
+    def select(
+        self, split: str | None = None, corpus: str | None = None, labelled: bool | None = None
+    ) -> NDArray[np.int64]:
+        """The indices of the segments of this split and corpus, with or without a label; in order."""
+        wanted = np.ones(len(self), bool)
+        if split is not None:
+            if split not in SPLITS:
+                raise FadernetsError(f"split {split!r} is not known; allowed: {', '.join(SPLITS)}")
+            wanted &= self.split == SPLITS.index(split)
+        if corpus is not None:
+            names = self.manifest["corpora"]
+            if corpus not in names:
+                raise FadernetsError(f"corpus {corpus!r} is not in {self.folder}; it has {', '.join(names)}")
+            wanted &= self.corpus == names.index(corpus)
+        if labelled is not None:
+            wanted &= np.isfinite(self.arousal) == labelled
+        return np.flatnonzero(wanted)
+
+    def statistics(self, attribute: str) -> dict[str, float]:
+        """mean, std, p5, p95, min and max of an attribute in the training split."""
+        known = self.manifest["statistics"]
+        if attribute not in known:
+            raise FadernetsError(f"attribute {attribute!r} is not in {self.folder}; it has {', '.join(known)}")
+        return dict(known[attribute])
+
+    def verify(self) -> None:
+        """Read everything and compare with the hash. Raises FadernetsError."""
+        found = array_hash({name: getattr(self, name) for name in array_types(self.codec)})
+        if found != self.hash:
+            raise FadernetsError(
+                f"{self.folder}: is damaged (its arrays hash to {found[:12]}, the manifest says "
+                f"{self.hash[:12]}). Prepare the data set again"
+            )
+
+
+def array_hash(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """sha256 over name, type, shape and bytes of every array, in the order of ARRAYS and OF_CODEC."""
+    digest = hashlib.sha256()
+    for name in (n for n in array_types("tokens") if n in arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.data if array.size else b"")
+    return digest.hexdigest()
+
+
+def attribute_statistics(values: NDArray[np.float32], names: list[str]) -> dict[str, dict[str, float]]:
+    """Name -> statistics of each column of [S, A]; empty where there is no segment."""
+    if not len(values):
+        return {name: {} for name in names}
+    columns = values.astype(np.float64).T
+    return {
+        name: {
+            "mean": float(column.mean()),
+            "std": float(column.std()),
+            "p5": float(np.percentile(column, 5)),
+            "p95": float(np.percentile(column, 95)),
+            "min": float(column.min()),
+            "max": float(column.max()),
+        }
+        for name, column in zip(names, columns, strict=True)
+    }
+
+
+def write_dataset(folder: str | Path, manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Dataset:
+    """Write a data set whole or not at all, in place of one that is there. Raises FadernetsError.
+
+    `manifest` names codec, corpora, attributes and pieces, and anything else worth keeping; format, counts,
+    statistics and hash are added here.
+    """
+    folder = Path(folder)
+    split, attributes = arrays["split"], arrays["attributes"]
+    names = list(manifest["attributes"])
+    full = {
+        "format": FORMAT,
+        **manifest,
+        "segments": len(split),
+        "splits": {name: int((split == i).sum()) for i, name in enumerate(SPLITS)},
+        "statistics": attribute_statistics(attributes[split == 0], names),
+        "hash": array_hash({name: arrays[name] for name in array_types(manifest["codec"])}),
+    }
+    for name, (dtype, shape) in _expected(full).items():
+        if arrays[name].dtype != dtype or arrays[name].shape != shape:
+            raise FadernetsError(
+                f"{name}: {arrays[name].dtype} {list(arrays[name].shape)}; expected {dtype} {list(shape)}"
+            )
+    check_target(folder)
+    new = folder.with_name(f".{folder.name}.{os.getpid()}.new")
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    try:
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+        for name in array_types(full["codec"]):
+            np.save(new / f"{name}.npy", arrays[name])
+        text = json.dumps(full, indent=1, ensure_ascii=False)
+        (new / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        if folder.exists():
+            os.replace(folder, old)
+        os.replace(new, folder)
+    except OSError as error:
+        shutil.rmtree(new, ignore_errors=True)
+        if old.exists() and not folder.exists():
+            os.replace(old, folder)
+        raise FadernetsError(f"{folder}: cannot be written ({error.strerror or error})") from None
+    shutil.rmtree(old, ignore_errors=True)
+    return Dataset.open(folder)
+
+
+def check_target(folder: Path) -> None:
+    """Raise FadernetsError where writing a data set would take something else away."""
+    if folder.is_dir():
+        ours = {MANIFEST, PARTS, *(f"{name}.npy" for name in array_types("tokens"))}
+        others = sorted(entry.name for entry in folder.iterdir() if entry.name not in ours)
+        if others:
+            raise FadernetsError(f"{folder}: holds {others[0]!r}, which is no part of a data set; name another")
+    elif folder.exists():
+        raise FadernetsError(f"{folder}: is a file; name a folder")
+
+
+def _expected(manifest: Mapping[str, Any]) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
+    """Array name -> (dtype, shape) as the manifest has it."""
+    dtype, columns = CODECS[manifest["codec"]]
+    segments = manifest["segments"]
+    expected: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {
+        name: (kind, (segments,)) for name, kind in array_types(manifest["codec"]).items()
+    }
+    expected["codes"] = (dtype, (segments, columns))
+    expected["attributes"] = (ARRAYS["attributes"], (segments, len(manifest["attributes"])))
+    return expected
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    if not path.is_file():
+        unfinished = (folder / PARTS).is_dir()
+        reason = "its preparation was not finished: run it again" if unfinished else f"it has no {MANIFEST}"
+        raise FadernetsError(f"{folder}: is not a prepared data set ({reason})")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        version = manifest["format"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise FadernetsError(f"{path}: is damaged. Prepare the data set again") from None
+    if version != FORMAT:
+        raise FadernetsError(f"{path}: format {version}; this version reads {FORMAT}. Prepare it again")
+    needed = ("codec", "segments", "attributes", "corpora", "pieces", "splits", "statistics", "hash")
+    missing = [name for name in needed if name not in manifest]
+    if missing or manifest["codec"] not in CODECS:
+        wrong = f"lacks {', '.join(missing)}" if missing else f"names codec {manifest['codec']!r}"
+        raise FadernetsError(f"{path}: {wrong}. Prepare the data set again")
+    return dict(manifest)
+
+
+def _array(path: Path) -> NDArray[Any]:
+    try:
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    except FileNotFoundError:
+        raise FadernetsError(f"{path}: is missing. Prepare the data set again") from None
+    except (OSError, ValueError, EOFError, SyntaxError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise FadernetsError(f"{path}: is damaged ({reason}). Prepare the data set again") from None
+
+
+def label_of(arousal: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Section 4.1: 1 above 0.1, 0 below -0.1, -1 between them or where there is no label (NaN)."""
+    return np.where(arousal > 0.1, 1, np.where(arousal < -0.1, 0, -1)).astype(np.int64)

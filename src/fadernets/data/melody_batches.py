@@ -1,0 +1,97 @@
+"""Batches of melody clips: transposition, and the augmentation functions of the NIME paper.
+
+B clips of 32 states (`melody`). Every draw is a pure function of the seed and the step, so that a run can resume.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fadernets.codecs import melody_states
+from fadernets.data.dataset import Dataset
+
+FURTHEST = 12  # semitones that a moved clip is transposed by
+DOUBLINGS = (-1, 1, 2)  # of onsets that a moved clip has
+
+
+@dataclass
+class MelodyBatch:
+    """Clips to rebuild and the same clips under an augmentation."""
+
+    inputs: Tensor  # [B, 32] states
+    moved: Tensor  # [M, 32] what an augmentation makes of the first M of them: half, or none
+    amount: Tensor  # [M, 2] by how much: semitones, doublings
+
+    @property
+    def reconstructed(self) -> int:
+        """How many clips a step rebuilds: the loss is per one of them."""
+        return len(self.inputs)
+
+
+class MelodySampler:
+    """Draws the batches of one run: a shuffled pass over the rows a time, seeded by the epoch."""
+
+    def __init__(
+        self,
+        data: Dataset,
+        rows: NDArray[np.int64],
+        *,
+        batch: int,
+        transpose: bool = True,
+        augment: bool = False,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.codes = np.asarray(data.codes)[rows]
+        self.batch, self.transpose, self.augment, self.seed = batch, transpose, augment, seed
+        self.device = torch.device(device)
+
+    @property
+    def batches(self) -> int:
+        """Batches an epoch; the last, smaller one is left out."""
+        return max(len(self.codes) // self.batch, 1)
+
+    def draw(self, step: int) -> MelodyBatch:
+        """The batch of a step: transposed by -5..6 semitones each, its first half under an augmentation as well."""
+        epoch, place = divmod(step, self.batches)
+        if getattr(self, "_epoch", None) != epoch:
+            self._epoch = epoch
+            self._order = np.random.default_rng([self.seed, epoch]).permutation(len(self.codes))
+        clips = self.codes[self._order[place * self.batch : (place + 1) * self.batch]]
+        random = np.random.default_rng([self.seed, step, 1])
+        if self.transpose:
+            clips = shifted(clips, random.integers(-5, 7, len(clips)))
+        moved, amount = augmented(clips[: len(clips) // 2 if self.augment else 0], random)
+        states, others = (torch.from_numpy(each.astype(np.int64)).to(self.device) for each in (clips, moved))
+        return MelodyBatch(states, others, torch.from_numpy(amount).to(self.device))
+
+
+def shifted(clips: melody_states.States, semitones: NDArray[np.int64]) -> melody_states.States:
+    """[B, 32] each transposed by its own semitones [B]; one that would leave 0..127 stays."""
+    onset = clips < melody_states.ONSETS
+    moved = clips.astype(np.int64) + semitones[:, None]
+    fits = (~onset | ((moved >= 0) & (moved < melody_states.ONSETS))).all(-1, keepdims=True)
+    return np.where(onset & fits, moved, clips).astype(np.uint8)
+
+
+def augmented(
+    clips: melody_states.States, random: np.random.Generator
+) -> tuple[melody_states.States, NDArray[np.float32]]:
+    """[B, 32] each clip under an augmentation of its own, and by how much [B, 2]: half of them transposed, half with
+    their notes split or merged; a rhythm counts by what came of it, log2 of the ratio of onsets."""
+    amount = np.zeros((len(clips), 2), np.float32)
+    in_pitch = random.random(len(clips)) < 0.5
+    semitones = random.integers(-FURTHEST, FURTHEST + 1, len(clips))
+    moved = np.where(in_pitch[:, None], shifted(clips, semitones), clips).astype(np.uint8)
+    amount[:, 0] = np.where((moved != clips).any(-1), semitones, 0)
+    doublings = random.choice(DOUBLINGS, len(clips))
+    for d in DOUBLINGS:
+        rows = np.flatnonzero(~in_pitch & (doublings == d))
+        moved[rows] = melody_states.split(clips[rows], 2**d) if d > 0 else melody_states.merge(clips[rows], 2.0**d)
+        amount[rows, 1] = np.log2(melody_states.onsets(moved[rows]) / np.maximum(melody_states.onsets(clips[rows]), 1))
+    return moved, amount

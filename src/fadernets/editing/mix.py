@@ -1,0 +1,233 @@
+"""Two MIDI files in, one out: "generation via analogy" (Section 5), z_rhythm of A with z_note and key of B.
+
+A segment is four quarter-beats. B is the file that is written; where it is the shorter one, its bars are played
+again. The encoder of z_rhythm reads whole segments, so the code knows pitches as well, and taken as it is it brings A's
+harmony along. Hence the code that is decoded is z_rhythm(B) + m(A) - m(B), where m is the mean of z_rhythm over the
+twelve transpositions of a segment: what does not hang on the pitches comes from A. For A = B it is z_rhythm(B).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadernets.attributes import of_cells
+from fadernets.attributes import table as attribute_table
+from fadernets.attributes.keys import KEY_NAMES
+from fadernets.attributes.table import CODED
+from fadernets.codecs import grid
+from fadernets.editing import file_edit, segment_decoding
+from fadernets.editing.file_edit import Cells, Progress, Score, cell, number
+from fadernets.engines.grid import Engine
+from fadernets.errors import FadernetsError
+from fadernets.files import write_atomic
+from fadernets.music.document import Document
+from fadernets.music.segments import Windows, cut
+
+TRANSPOSITIONS = range(-5, 7)  # semitones
+BATCH = 256  # segments encoded at once
+SIDES = ("a", "b", "out")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How two files are mixed."""
+
+    faithfulness: float = 1.0  # pull to B's notes and to A's onset steps; 0: what the codes say alone
+    stretch: bool = False  # A is spread over B; else the shorter one repeats
+    tracks_a: list[str] | None = None  # numbers (from 1) or names; None: keyboard tracks
+    tracks_b: list[str] | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One four-beat segment of OUT beside those that it came from."""
+
+    index: int  # among OUT's windows
+    bar: int
+    start_beat: float
+    mixed: bool  # whether A's has onsets and B's has notes; else OUT's is B's
+    a: dict[str, Any]  # its bar in A, and as b and out: rhythm_density, note_density, key (None where nothing sounds)
+    b: dict[str, Any]
+    out: dict[str, Any]
+    agreement: dict[str, float]  # b, out: share of the 16 steps that have an onset, or none, as A's
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of it; `as_dict` is the command line's --json."""
+
+    model: str
+    seed: int
+    lengths: dict[str, int]  # a, b, out: full segments
+    segments: list[Segment]
+    means: dict[str, Any]  # a, b, out: of their segments here that sound; agreement: of those mixed
+    warnings: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**vars(self), "segments": [vars(segment) for segment in self.segments]}
+
+
+def pairs(count_a: int, count_b: int, stretch: bool = False) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which of A's and which of B's segments each segment of OUT comes from.
+
+    The shorter one repeats from its start to the length of the longer. Stretched, OUT has B's length and takes
+    A's segment from the same share of the piece. Both counts are at least 1.
+    """
+    if stretch:
+        b = np.arange(count_b)
+        return b * count_a // count_b, b
+    both = np.arange(max(count_a, count_b))
+    return both % count_a, both % count_b
+
+
+def mix(
+    engine: Engine, a: Path, b: Path, out: Path, options: Options | None = None, progress: Progress | None = None
+) -> Report:
+    """Write B with A's rhythm. Attributes are measured from the notes that were written.
+
+    Segments of B without notes stay empty. Where no note begins in A's segment there is no rhythm to take, and B's
+    stays as it is. Raises FadernetsError for input that cannot be used; OUT is then left as it was.
+    """
+    options = options or Options()
+    giver, frame = Document(a), Document(b)
+    rhythm = Score.of(giver.piece, _tracks(giver, options.tracks_a, "--tracks-a"), cut(giver.piece))
+    tracks = _tracks(frame, options.tracks_b, "--tracks")
+    warnings = [f"{name}: {text}" for name, d in (("A", giver), ("B", frame)) for text in d.piece.warnings]
+    windows = cut(frame.piece)
+    lengths = {"a": len(rhythm.full), "b": int(windows.full.sum())}
+    for path, count in ((a, lengths["a"]), (b, lengths["b"])):
+        if not count:
+            raise FadernetsError(f"{path}: has no segment of four beats")
+    from_a, from_b = pairs(lengths["a"], lengths["b"], options.stretch)
+    if len(from_b) > lengths["b"]:
+        frame, windows = play_on(frame, windows, len(from_b))
+        tracks = _tracks(frame, options.tracks_b, "--tracks")
+    score = Score.of(frame.piece, tracks, windows)
+    file_edit.warn_of_oddities(score, warnings)
+    cells_a, cells_b = rhythm.cells(rhythm.full)[from_a], score.cells(score.full)
+    begins, sounds = (cells_a == grid.ONSET).any((1, 2)), (cells_b != grid.OFF).any((1, 2))
+    mixed = begins & sounds
+    if still := int((sounds & ~begins).sum()):
+        warnings.append(f"segments that stay as B has them, since no note begins in A's: {still} of {len(mixed)}")
+    if not mixed.any():
+        warnings.append("no segment in which a note of A begins meets one with notes of B: OUT is B")
+
+    asked = {
+        "rhythm_density": of_cells.rhythm_density(cells_a[mixed]),
+        "note_density": of_cells.note_density(cells_b[mixed]),
+    }
+    shift = rhythm_part(engine, rhythm.cells(rhythm.full))[from_a[mixed]] - rhythm_part(engine, cells_b[mixed])
+    request = segment_decoding.Request(
+        asked,
+        faithfulness=options.faithfulness,
+        rhythm=segment_decoding.Rhythm(shift, (cells_a[mixed] == grid.ONSET).any(-1)),
+    )
+    data, after = file_edit.answer(engine, frame, score, score.full[mixed], request, progress)
+    file_edit.warn_of_misses(file_edit.compare(score, after, score.full[mixed], asked, holds=True), warnings)
+    write_atomic(out, data)
+    cells = dict(zip(SIDES, (cells_a, cells_b, after.cells(score.full)), strict=True))
+    segments = _segments(score, cells, mixed, rhythm.windows.bar[rhythm.full][from_a])
+    means = {side: file_edit.means_of(c) for side, c in cells.items()}
+    means["agreement"] = {
+        side: number(np.mean([s.agreement[side] for s in segments if s.mixed])) if mixed.any() else None
+        for side in ("b", "out")
+    }
+    return Report(engine.name, options.seed, {**lengths, "out": len(segments)}, segments, means, warnings)
+
+
+def _segments(
+    score: Score, cells: dict[str, Cells], mixed: NDArray[np.bool_], bar_in_a: NDArray[np.int64]
+) -> list[Segment]:
+    """Every full window of OUT; `cells` [S, 16, 88] of each side."""
+    beats = score.windows.start_beat()
+    described = {side: describe(c) for side, c in cells.items()}
+    agreement = {side: agreements(cells[side], cells["a"]) for side in ("b", "out")}
+    return [
+        Segment(
+            index=w,
+            bar=int(score.windows.bar[w]),
+            start_beat=number(beats[w]),
+            mixed=bool(mixed[i]),
+            a={"bar": int(bar_in_a[i]), **described["a"][i]},
+            b=described["b"][i],
+            out=described["out"][i],
+            agreement={side: number(values[i]) for side, values in agreement.items()},
+        )
+        for i, w in enumerate(score.full.tolist())
+    ]
+
+
+def _tracks(document: Document, wanted: list[str] | None, option: str) -> list[int]:
+    """As `edit.choose_tracks`, with errors that name the file."""
+    try:
+        return file_edit.choose_tracks(document.piece, wanted, option)
+    except FadernetsError as error:
+        raise FadernetsError(f"{document.path}: {error}") from None
+
+
+def play_on(document: Document, windows: Windows, count: int) -> tuple[Document, Windows]:
+    """The document with its bars repeated until it has `count` full windows, and its windows up to there.
+
+    From the first full window on: a pick-up is not repeated. The last pass ends where the last window does.
+    """
+    start, stop = int(windows.start[windows.full][0]), int(windows.end[-1])
+    passes = -(-count // int(windows.full.sum()))
+    whole = Document(document.path, document.repeated(start, stop, start + passes * (stop - start)))
+    windows = cut(whole.piece)
+    end = int(windows.end[windows.full][count - 1])
+    names = ("start", "end", "steps", "base", "bar", "last_bar")
+    inside = replace(windows, **{name: getattr(windows, name)[windows.start < end] for name in names})
+    return Document(document.path, document.repeated(start, stop, end)), inside
+
+
+def rhythm_part(engine: Engine, cells: Cells) -> NDArray[np.float32]:
+    """[S, Z] what z_rhythm says of cells [S, 16, 88] in any key: its mean over their twelve transpositions."""
+    parts = [
+        np.mean([engine.encode(transposed(cells[i : i + BATCH], k)).rhythm for k in TRANSPOSITIONS], axis=0)
+        for i in range(0, max(len(cells), 1), BATCH)
+    ]
+    return np.concatenate(parts)
+
+
+def transposed(cells: Cells, semitones: int) -> Cells:
+    """Cells [S, 16, 88] moved up (or, negative, down); what leaves the keyboard is lost."""
+    out = np.roll(cells, semitones, axis=-1)
+    out[..., slice(semitones) if semitones >= 0 else slice(semitones, None)] = grid.OFF
+    return out
+
+
+def agreements(cells: Cells, others: Cells) -> NDArray[np.float64]:
+    """[S] the share of the 16 steps in which both of two segments have an onset or neither has."""
+    onsets, wanted = ((c == grid.ONSET).any(-1) for c in (cells, others))
+    return np.asarray((onsets == wanted).mean(-1))
+
+
+def describe(cells: Cells) -> list[dict[str, Any]]:
+    """Attributes and key of each of cells [S, 16, 88]; no key where nothing sounds."""
+    values, keys, sounds = attribute_table.measure(cells), of_cells.key(cells), (cells != grid.OFF).any((1, 2))
+    return [
+        {**{n: number(v[i]) for n, v in values.items()}, "key": KEY_NAMES[keys[i]] if sounds[i] else None}
+        for i in range(len(cells))
+    ]
+
+
+def table(report: Report) -> str:
+    """What each segment of A and B had, and what OUT has."""
+    heads = [f"{name.replace('_', ' '):^23}" for name in CODED]
+    columns = f"{'A':>7} {'B':>7} {'out':>7}"
+    lines = [
+        "  ".join([f"{'bar':>5} {'A bar':>6}", *heads]),
+        "  ".join([" " * 12, *([columns] * len(heads)), "key (B, out)"]),
+    ]
+    rows = [(f"{s.bar:>5} {s.a['bar']:>6}", vars(s)) for s in report.segments]
+    for place, sides in [*rows, (f"{'mean':>5} {'':>6}", report.means)]:
+        values = (" ".join(f"{cell(sides[side][n]):>7}" for side in SIDES) for n in CODED)
+        keys = ", ".join(sides[side]["key"] or "-" for side in ("b", "out"))
+        lines.append("  ".join([place, *values, keys]))
+    return "\n".join(lines)

@@ -1,0 +1,252 @@
+"""Trained checkpoints as evaluation sees them: encode held-out segments, slide a fader, read what comes out.
+
+A fader is a regularised dimension z^d, slid in its own units, or an attribute that the decoder is given (CVAE,
+Fader Networks), slid in the attribute's. S segments, T positions; decodes run in 32 bit, free, greedy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fadernets.attributes.table import CODED
+from fadernets.data.batches import unpack
+from fadernets.data.dataset import Dataset, label_of
+from fadernets.engines.code_arithmetic import Calibration, cluster_probability
+from fadernets.errors import FadernetsError
+from fadernets.files import write_atomic
+from fadernets.models.base import Model
+from fadernets.models.codings import CODINGS
+from fadernets.models.grid_coding import held_in
+from fadernets.training import checkpoints, recipes
+from fadernets.training.loop import Rows, auto_precision, check_device, choose_rows
+from fadernets.training.recipes import Recipe
+
+Floats = NDArray[np.float64]
+LABEL_SHARE = 0.01  # of the training segments, as in the paper
+ENCODE, DECODE = 512, 1024  # rows at a time
+
+
+@dataclass(frozen=True)
+class Looked:
+    """S segments as a model sees them."""
+
+    rows: NDArray[np.int64]
+    cells: NDArray[np.uint8]  # [S, 16, 88]
+    values: Floats  # [S, A]
+    key: NDArray[np.int64]  # [S]
+    seconds: Floats  # [S]
+    codes: dict[str, NDArray[np.float32]]  # posterior means, [S, Z] each
+
+    def take(self, rows: NDArray[np.int64]) -> Looked:
+        codes = {name: code[rows] for name, code in self.codes.items()}
+        return Looked(self.rows[rows], self.cells[rows], self.values[rows], self.key[rows], self.seconds[rows], codes)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What was decoded: in the codec's own form and as cells, each [S, T, ...]."""
+
+    raw: NDArray[Any]
+    cells: NDArray[np.uint8]
+
+    @classmethod
+    def join(cls, some: list[Outputs]) -> Outputs:
+        """Side by side along T."""
+        return cls(np.concatenate([o.raw for o in some], 1), np.concatenate([o.cells for o in some], 1))
+
+
+class Subject:
+    """A checkpoint over its data set."""
+
+    def __init__(self, folder: Path, data: Dataset, device: str = "cpu") -> None:
+        check_device(device)
+        checkpoint = folder / "best" if checkpoints.exists(folder / "best") else folder
+        model, self.config = checkpoints.load(checkpoint, device)
+        self.model: Model = model  # type: ignore[assignment]
+        self.folder, self.checkpoint, self.data, self.device = folder, checkpoint, data, device
+        if self.config["codec"] != data.codec:
+            raise FadernetsError(f"{checkpoint}: a model of {self.config['codec']}; {data.folder} holds {data.codec}")
+        if self.config["data"]["hash"] != data.hash:
+            raise FadernetsError(
+                f"{checkpoint}: was trained on data set {self.config['data']['hash'][:12]}; {data.folder} is "
+                f"{data.hash[:12]}. Name the right one with --data"
+            )
+        if data.codec not in CODINGS:
+            known = " and ".join(CODINGS)
+            raise FadernetsError(
+                f"{checkpoint}: a model over {data.codec}; this measures models over {known}. Export it to measure it"
+            )
+        self.coding = CODINGS[data.codec]
+
+    @property
+    def faders(self) -> dict[str, str]:
+        """Attribute -> `zd` where a regularised dimension moves it, `given` where the decoder is told it."""
+        if self.model.GIVEN:
+            return dict.fromkeys(CODED, "given")
+        return dict.fromkeys(self.model.FADERS, "zd")
+
+    @cached_property
+    def means(self) -> dict[str, NDArray[np.float32]]:
+        """The mixture's means [K, Z] of each code; empty without clusters."""
+        found = getattr(self.model, "means", {})
+        return {name: found[name].detach().cpu().numpy() for name in self.model.CODES if name in found}
+
+    @cached_property
+    def labelled(self) -> NDArray[np.int64]:
+        """The labelled training segments: the recipe's or, where it has none, those that 1 % would give it."""
+        if len(self.rows.labelled):
+            return self.rows.labelled
+        return choose_rows(self.data, replace(self.recipe, label_share=LABEL_SHARE)).labelled
+
+    @cached_property
+    def label_means(self) -> dict[str, NDArray[np.float32]]:
+        """The mean code [2, Z] of the `labelled` segments of either kind: clusters for a model that learns none. Empty
+        where one kind lacks."""
+        labelled = self.labelled
+        label = label_of(np.asarray(self.data.arousal[labelled], np.float32))
+        if len(np.unique(label)) < 2:
+            return {}
+        codes = self.encode(labelled)
+        return {name: np.stack([code[label == c].mean(0) for c in (0, 1)]) for name, code in codes.items()}
+
+    def arousal(
+        self, codes: dict[str, NDArray[np.float32]], means: dict[str, NDArray[np.float32]] | None = None
+    ) -> Floats:
+        """[S] probability of the high cluster, mean of the codes; `means` in place of the mixture's."""
+        means = means or self.means
+        return np.asarray(np.mean([cluster_probability(code, means[n]) for n, code in codes.items()], axis=0))
+
+    @property
+    def recipe(self) -> Recipe:
+        return recipes.check(dict(self.config["recipe"]))
+
+    @cached_property
+    def rows(self) -> Rows:
+        return choose_rows(self.data, self.recipe)
+
+    def corpus_rows(self, split: str) -> NDArray[np.int64]:
+        """The segments of a split that the model rebuilds."""
+        recipe, names = self.config["recipe"], self.data.manifest["corpora"]
+        corpora = [c for c in (recipe["corpora"] or names) if c not in recipe["label_corpora"]]
+        rows = np.sort(np.concatenate([self.data.select(split=split, corpus=c) for c in corpora]))
+        if not len(rows):
+            raise FadernetsError(f"{self.data.folder}: has no {split} segments; prepare it with more pieces")
+        return rows
+
+    def labelled_rows(self, split: str) -> NDArray[np.int64]:
+        recipe, names = self.config["recipe"], self.data.manifest["corpora"]
+        found = [self.data.select(split=split, corpus=c) for c in recipe["label_corpora"] if c in names]
+        return np.sort(np.concatenate(found)) if found else np.empty(0, np.int64)
+
+    # --- encode
+
+    def inputs(self, rows: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Codes and lengths of segments, as the encoders take them."""
+        codes = np.array(self.data.codes[rows])
+        lengths = torch.from_numpy(self.data.lengths(rows)).to(self.device)
+        if self.data.codec == "grid":
+            return unpack(torch.from_numpy(codes).to(self.device)), lengths
+        return torch.from_numpy(codes.astype(np.int64)[:, : int(lengths.max())]).to(self.device), lengths
+
+    @torch.no_grad()
+    def encode(self, rows: NDArray[np.int64], fast: bool = False) -> dict[str, NDArray[np.float32]]:
+        """Posterior means [S, Z] of each code; `fast` in the precision of training."""
+        order = np.argsort(self.data.lengths(rows), kind="stable")
+        found: dict[str, list[NDArray[np.float32]]] = {name: [] for name in self.model.CODES}
+        bf16 = fast and auto_precision(self.device) != "32-true"
+        values = np.asarray(self.data.attributes[rows], np.float32)
+        for a in range(0, len(rows), ENCODE):
+            part = order[a : a + ENCODE]
+            inputs, lengths = self.inputs(rows[part])
+            given = torch.from_numpy(values[part]).to(self.device)
+            with torch.autocast(self.device, torch.bfloat16, enabled=bf16):
+                for name, q in self.model.encode(inputs, lengths, given).items():
+                    found[name].append(q.mean.cpu().numpy())
+        back = np.argsort(order, kind="stable")
+        return {name: np.concatenate(parts)[back] for name, parts in found.items()}
+
+    def look(self, rows: NDArray[np.int64]) -> Looked:
+        seconds = np.full(len(rows), 2.0) if self.data.seconds is None else np.asarray(self.data.seconds[rows])
+        return Looked(
+            rows,
+            self.data.cells(rows),
+            np.asarray(self.data.attributes[rows], np.float64),
+            np.asarray(self.data.key[rows], np.int64),
+            seconds.astype(np.float64),
+            self.encode(rows),
+        )
+
+    @cached_property
+    def training(self) -> tuple[Floats, dict[str, Floats]]:
+        """Attribute values [S, A] of the training segments, each fader's z^d there [S]; kept beside the checkpoint."""
+        rows = self.rows.train
+        values = np.asarray(self.data.attributes[rows], np.float64)
+        if not self.model.FADERS:
+            return values, {}
+        digest = hashlib.sha256((self.checkpoint / "model.safetensors").read_bytes()).hexdigest()[:16]
+        store = self.folder / f"zd-{digest}.npz"
+        if store.exists():
+            with np.load(store) as stored:
+                return values, {name: stored[name] for name in self.model.FADERS}
+        codes = self.encode(rows, fast=True)
+        zd = {name: codes[code][:, d].astype(np.float64) for name, (code, d) in self.model.FADERS.items()}
+        packed = io.BytesIO()
+        np.savez(packed, allow_pickle=False, **zd)
+        write_atomic(store, packed.getvalue())
+        return values, zd
+
+    # --- decode
+
+    def tensors(
+        self, looked: Looked, codes: dict[str, NDArray[np.float32]], asked: Floats, part: slice | NDArray[np.int64]
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
+        """Codes, key (one-hot) and asked values of some rows, as the decoder takes them."""
+        given = {n: torch.from_numpy(np.ascontiguousarray(c[part])).to(self.device) for n, c in codes.items()}
+        key = torch.nn.functional.one_hot(torch.from_numpy(looked.key[part]), 24).float().to(self.device)
+        return given, key, torch.from_numpy(asked[part].astype(np.float32)).to(self.device)
+
+    @torch.no_grad()
+    def decode(self, looked: Looked, codes: dict[str, NDArray[np.float32]], asked: Floats) -> Outputs:
+        """One free decode a row of `looked` with these codes and asked values [S, A]: Outputs [S, 1, ...]."""
+        raw: list[NDArray[Any]] = []
+        cells: list[NDArray[np.uint8]] = []
+        for a in range(0, len(looked.rows), DECODE):
+            part = slice(a, a + DECODE)
+            held = None
+            if self.data.codec == "grid":
+                held = held_in(self.inputs(looked.rows[part])[0])
+            out = self.model.decode(*self.tensors(looked, codes, asked, part), held)
+            raw.append(out.cpu().numpy().astype(np.int16))
+            cells.append(self.coding.cells(out, looked.seconds[part]))
+        return Outputs(np.concatenate(raw)[:, None], np.concatenate(cells)[:, None])
+
+    def slide(self, looked: Looked, attribute: str, positions: Floats) -> Outputs:
+        """Every segment with its fader at every position [T] (or its own, [S, T])."""
+        s, t = len(looked.rows), positions.shape[-1]
+        where = np.broadcast_to(positions, (s, t)).reshape(-1)
+        spread = looked.take(np.repeat(np.arange(s), t))
+        codes, asked = dict(spread.codes), spread.values.copy()
+        if self.faders[attribute] == "given":
+            asked[:, list(CODED).index(attribute)] = where
+        else:
+            name, dimension = self.model.FADERS[attribute]
+            codes[name] = codes[name].copy()
+            codes[name][:, dimension] = where
+            if self.model.given:  # told the level that its dimension stands for, too
+                asked[:, list(CODED).index(attribute)] = self.opened(attribute).to_value(where)
+        out = self.decode(spread, codes, asked)
+        return Outputs(out.raw.reshape(s, t, *out.raw.shape[2:]), out.cells.reshape(s, t, *out.cells.shape[2:]))
+
+    def opened(self, attribute: str) -> Calibration:
+        """The monotone curve between an attribute and its z^d on the training segments."""
+        values, zd = self.training
+        return Calibration.fit(values[:, list(CODED).index(attribute)], zd[attribute])

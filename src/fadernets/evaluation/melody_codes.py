@@ -1,0 +1,260 @@
+"""The study of the NIME paper as numbers and figures: principal components (Section 3.1, Figure 2), the groups that
+augmentation finds (3.2 to 3.5, Figures 3 and 4), of a model folder or a run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadernets.codecs import melody_states
+from fadernets.data.dataset import Dataset
+from fadernets.errors import FadernetsError
+from fadernets.figures import plots
+from fadernets.files import write_atomic
+from fadernets.melodies import augmentations
+from fadernets.melodies.augmentations import AUGMENTATIONS, Augmentation, Encode, Group
+from fadernets.provenance import provenance
+
+CLIPS = 16_384  # drawn of a data set
+SHARE = 0.99  # of the variance (Section 3.1)
+DRAWN = {"pitch": 5, "rhythm": 10}  # dimensions in Figures 3 and 4
+
+
+@dataclass(frozen=True)
+class Space:
+    """Something with codes to look into."""
+
+    name: str
+    codec: str
+    encode: Encode  # clips -> [N, Z]
+    data: str  # the data set that it learned from
+    pitches: tuple[int, int] = (0, melody_states.ONSETS - 1)  # that a melody model knows
+
+
+def space(model: str | Path, device: str = "cpu") -> Space:
+    """The codes of a bundled model, of a model folder, or of a run (its best checkpoint). Raises FadernetsError."""
+    from fadernets.engines.grid import bundled
+
+    folder = Path(model)
+    if str(model) in bundled() or (folder / "model.json").exists():
+        return _exported(model)
+    if (folder / "best" / "config.json").exists() or (folder / "config.json").exists():
+        return _trained(folder, device)
+    raise FadernetsError(f"{model}: neither a bundled model, a model folder nor a run; bundled: {', '.join(bundled())}")
+
+
+def _exported(model: str | Path) -> Space:
+    from fadernets.engines.grid import Engine, codec_of
+    from fadernets.engines.melody import MelodyEngine
+
+    codec = codec_of(model)
+    if codec == "melody":
+        singer = MelodyEngine.open(model)
+        return Space(singer.name, codec, singer.encode, str(singer.info["recipe"]["data"]), singer.pitches)
+    engine = Engine.open(model)
+
+    def encode(cells: NDArray[np.uint8]) -> NDArray[np.floating]:
+        codes = engine.encode(cells)
+        return np.concatenate([codes.rhythm, codes.note], axis=-1)
+
+    return Space(engine.name, codec, encode, str(engine.info["recipe"]["data"]))
+
+
+def _trained(folder: Path, device: str) -> Space:
+    import torch
+
+    from fadernets.engines.melody import whole_semitones
+    from fadernets.training import checkpoints
+
+    model: Any
+    model, config = checkpoints.load(folder / "best" if (folder / "best" / "config.json").exists() else folder, device)
+    if config["codec"] != "melody":
+        raise FadernetsError(f"{folder}: a run over {config['codec']}; export it, or give a run of music-vae")
+
+    @torch.no_grad()
+    def encode(states: NDArray[np.uint8]) -> NDArray[np.floating]:
+        means = model.encode(torch.from_numpy(states.astype(np.int64)).to(device)).mean
+        return np.asarray(means.cpu().numpy())
+
+    pitches = whole_semitones(Dataset.open(config["recipe"]["data"]).statistics("pitch"))
+    return Space(folder.name, "melody", encode, str(config["recipe"]["data"]), pitches)
+
+
+def clips_of(data: Path, codec: str, split: str = "test", count: int = CLIPS, seed: int = 0) -> NDArray[np.uint8]:
+    """[N, ...] clips of a data set: of `split`, then of the others where it has too few. Raises FadernetsError."""
+    dataset = Dataset.open(data)
+    if dataset.codec != codec:
+        raise FadernetsError(f"{data}: holds {dataset.codec}; this model reads {codec}")
+    random = np.random.default_rng(seed)
+    rows = random.permutation(dataset.select(split=split))
+    if len(rows) < count:
+        rest = np.concatenate([dataset.select(split=s) for s in ("test", "validation", "train") if s != split])
+        rows = np.concatenate([rows, rest[: count - len(rows)]])
+    rows = np.sort(rows[:count])
+    return np.asarray(dataset.codes[rows]) if codec == "melody" else dataset.cells(rows)
+
+
+def _learned(where: Space, data: Path | None, **which: Any) -> NDArray[np.uint8]:
+    """`clips_of` the data given, or of those that the model learned from. Raises FadernetsError."""
+    if data is None and not (Path(where.data) / "manifest.json").exists():
+        raise FadernetsError(f"{where.name}: the data that it learned from, {where.data}, are not here; give --data")
+    return clips_of(data or Path(where.data), where.codec, **which)
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The groups that were found, and what they share."""
+
+    model: str
+    clips: str
+    groups: dict[str, Group]
+
+    @property
+    def shared(self) -> list[int]:
+        """The dimensions that are in both of the first two groups (Section 3.5: how apart pitch and rhythm lie)."""
+        names = list(self.groups)
+        return augmentations.overlap(*(self.groups[name] for name in names[:2])) if len(names) > 1 else []
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain values: what inspect.json and --json say."""
+        groups = {name: group.as_dict() for name, group in self.groups.items()}
+        return {"model": self.model, "clips": self.clips, "groups": groups, "shared": self.shared}
+
+    def table(self) -> str:
+        """A line a group, strongest dimensions first, eight of them at most."""
+        head = (
+            f"{'group':<10} {'clips':>6} {'threshold':>9} {'dimensions':>10} {'of delta z':>10} {'linearity':>9} "
+            f"{'explained by them':>17} {'by the direction':>16}  which"
+        )
+        rows = [head]
+        for group in self.groups.values():
+            shown = ", ".join(map(str, group.dimensions[:8].tolist())) + (", ..." if len(group.dimensions) > 8 else "")
+            rows.append(
+                f"{group.name:<10} {group.clips:>6} {group.threshold:>9.3f} {len(group.dimensions):>10} "
+                f"{group.energy:>10.3f} {group.linearity:>9.3f} {group.explained['dimensions']:>17.3f} "
+                f"{group.explained['direction']:>16.3f}  {shown}"
+            )
+        if len(self.groups) > 1:
+            rows.append(f"shared: {', '.join(map(str, self.shared)) or 'none'}")
+        return "\n".join(rows)
+
+
+def inspect(
+    model: str | Path,
+    *,
+    data: Path | None = None,
+    clips: str = "whole-notes",
+    basis: str = "standard",
+    threshold: float | None = None,
+    top: int | None = None,
+    pitches: tuple[int, int] | None = None,
+    own: Augmentation | None = None,
+    out: Path | None = None,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Inspection:
+    """Disentanglement by augmentation of a model's codes; with `out` the figures and the numbers as files.
+
+    pitches: of whole notes; those of the data that the model learned from, unless given.
+
+    Raises FadernetsError.
+    """
+    where = space(model)
+    if clips == "whole-notes" and where.codec != "melody":
+        clips = "real"
+    if own is not None:
+        own = replace(own, highest=augmentations.HIGHEST[where.codec])
+    table = {own.name: own} if own is not None else AUGMENTATIONS[where.codec]
+    real = _learned(where, data, seed=seed) if clips == "real" or basis == "pca" else None
+    axes = None
+    if basis == "pca" and real is not None:
+        axes = augmentations.principal(augmentations.encoded(where.encode, real))[0]
+    groups, span = {}, pitches or where.pitches
+    for done, (name, row) in enumerate(table.items()):
+        seen = real if clips == "real" and real is not None else augmentations.whole_notes_for(name, span)
+        groups[name] = augmentations.inspect(where.encode, seen, row, basis=axes, threshold=threshold, top=top)
+        if progress:
+            progress(done + 1, len(table))
+    found = Inspection(where.name, clips, groups)
+    if out is not None:
+        draw(found, out)
+    return found
+
+
+def stability(found: Sequence[Inspection]) -> dict[str, dict[str, tuple[float, float]]]:
+    """Group -> figure -> mean and standard deviation over models. A dimension's number means nothing between two of
+    them, so how many there are is compared, not which."""
+    figures: dict[str, Callable[[Group], float]] = {
+        "dimensions": lambda group: float(len(group.dimensions)),
+        "of delta z": lambda group: group.energy,
+        "linearity": lambda group: group.linearity,
+        "explained by them": lambda group: group.explained["dimensions"],
+        "explained by the direction": lambda group: group.explained["direction"],
+    }
+    together: dict[str, dict[str, tuple[float, float]]] = {}
+    for name in found[0].groups:
+        groups = [one.groups[name] for one in found if name in one.groups]
+        together[name] = {title: _spread([of(group) for group in groups]) for title, of in figures.items()}
+    together["both"] = {"shared": _spread([float(len(one.shared)) for one in found])}
+    return together
+
+
+def _spread(values: Sequence[float]) -> tuple[float, float]:
+    return float(np.mean(values)), float(np.std(values))
+
+
+def stability_table(together: dict[str, dict[str, tuple[float, float]]]) -> str:
+    """A line a group: mean and standard deviation of each figure over the models."""
+    return "\n".join(
+        f"{name}: " + ", ".join(f"{title} {mean:.3f} (sd {sd:.3f})" for title, (mean, sd) in figures.items())
+        for name, figures in together.items()
+    )
+
+
+def draw(found: Inspection, out: Path) -> list[str]:
+    """Figures 3 and 4 and their numbers."""
+    out.mkdir(parents=True, exist_ok=True)
+    files = []
+    for name, group in found.groups.items():
+        order = np.argsort(-np.abs(group.mean).max(0), kind="stable")[: DRAWN.get(name, 10)]
+        paths = [out / f"inspect-{name}.{kind}" for kind in ("png", "svg")]
+        plots.dimensions(
+            order.tolist(),
+            {f"{amount:g}": np.abs(group.mean[i, order]).tolist() for i, amount in enumerate(group.amounts)},
+            paths,
+            title=f"{name}: mean change of the {len(order)} dimensions that change most",
+            legend=group.unit,
+            threshold=group.threshold,
+        )
+        files += paths
+    report = out / "inspect.json"
+    write_atomic(report, (json.dumps({**found.as_dict(), **provenance()}, indent=1) + "\n").encode())
+    return [str(path) for path in [*files, report]]
+
+
+def pca(model: str | Path, data: Path | None, out: Path, seed: int = 0) -> dict[str, Any]:
+    """Figure 2: the sorted variances of the codes' principal components, and how many hold 99 % of it."""
+    where = space(model)
+    clips = _learned(where, data, split="train", seed=seed)
+    _, variances = augmentations.principal(augmentations.encoded(where.encode, clips))
+    count = augmentations.components_for(variances, SHARE)
+    out.mkdir(parents=True, exist_ok=True)
+    paths = [out / f"pca.{kind}" for kind in ("png", "svg")]
+    plots.variances(variances.tolist(), count, paths, title=f"{where.name}: variance of {len(variances)} components")
+    numbers = {
+        "model": where.name,
+        "clips": len(clips),
+        "components": len(variances),
+        "for_99_percent": count,
+        "variances": variances.round(6).tolist(),
+        **provenance(),
+    }
+    write_atomic(out / "pca.json", (json.dumps(numbers, indent=1) + "\n").encode())
+    return {"files": [str(path) for path in [*paths, out / "pca.json"]], "for_99_percent": count}

@@ -1,0 +1,139 @@
+"""A checkpoint folder to a model folder: two ONNX graphs, mixture means, calibration curves, patterns, critic, card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadernets.attributes.table import CODED
+from fadernets.codecs.grid import ONSET
+from fadernets.data.batches import find_pairs
+from fadernets.data.dataset import Dataset, attribute_statistics
+from fadernets.engines import onset_odds
+from fadernets.engines.code_arithmetic import REGULARISED, Calibration
+from fadernets.engines.grid import CODES, FORMAT, Engine
+from fadernets.errors import FadernetsError
+from fadernets.fitting import fit_critic, fit_patterns, melody_export, onnx_grid
+from fadernets.training import checkpoints
+from fadernets.training.model_cards import card
+
+CALIBRATION_ROWS = 4096
+
+
+def export(run: Path, folder: Path, *, name: str | None = None, data: Path | None = None) -> Path:
+    """Write a model folder from a checkpoint (or a run: its best one is taken).
+
+    The curves are fitted on the validation split of the data set that the run was trained on.
+    Raises FadernetsError where that data set is gone or is another one.
+    """
+    checkpoint = run / "best" if (run / "best" / "config.json").exists() else run
+    model, config = checkpoints.load(checkpoint)
+    recipe = config["recipe"]
+    if (recipe["name"], config["codec"]) not in (("music-fadernets", "grid"), ("music-vae", "melody")):
+        raise FadernetsError(
+            f"{checkpoint}: {recipe['name']} over {config['codec']}; model folders are made of music-fadernets "
+            "over the grid and of music-vae. `fadernets evaluate` takes the run itself"
+        )
+    dataset = Dataset.open(data or Path(recipe["data"]))
+    if dataset.hash != config["data"]["hash"]:
+        raise FadernetsError(
+            f"{dataset.folder}: data set {dataset.hash[:12]}; {checkpoint} was trained on "
+            f"{config['data']['hash'][:12]}. Name the right one with --data"
+        )
+    if not (folder / "model.json").exists() and (folder.is_file() or any(folder.glob("*"))):
+        raise FadernetsError(f"{folder}: is there and is no model folder; name another")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir()
+    if config["codec"] == "melody":
+        info = melody_export.fill(new, model, config, dataset, name or folder.name)
+    else:
+        info = _fill(new, model, config, dataset, name or folder.name)
+    (new / "model.json").write_text(json.dumps(info) + "\n", encoding="utf-8")
+    (new / "README.md").write_text(card(info), encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    new.rename(folder)
+    return folder
+
+
+def _fill(new: Path, model: Any, config: dict[str, Any], dataset: Dataset, name: str) -> dict[str, Any]:
+    """Write the graphs of a model of segments and return what model.json is to say."""
+    recipe, options = config["recipe"], model.options
+    weights = {k: v.detach().numpy().astype(np.float32) for k, v in model.state_dict().items()}
+    graphs = {
+        "encoder": onnx_grid.encoder(weights, options.z, options.encoder),
+        "decoder": onnx_grid.decoder(weights, options.z, options.decoder, options.plan, attributes=options.attributes),
+    }
+    hashes = {}
+    for stem, graph in graphs.items():
+        blob = graph.SerializeToString()
+        (new / f"{stem}.onnx").write_bytes(blob)
+        hashes[f"{stem}.onnx"] = hashlib.sha256(blob).hexdigest()
+    means = {n: weights[f"means.{n}"].tolist() for n in CODES} if options.clusters else {}
+    info = {
+        "format": FORMAT,
+        "name": name,
+        "codec": config["codec"],
+        "recipe": recipe,
+        "data": config["data"],
+        "step": config["step"],
+        "segments": config["segments"],
+        "figures": config["figures"],
+        "means": means,
+        "statistics": statistics(dataset, recipe),
+        "habits": onset_habits(dataset, recipe),
+        "sha256": hashes,
+        "calibration": {a: {"values": [0.0, 1.0], "zd": [0.0, 1.0]} for a in CODED},
+    }
+    engine = Engine(new, info)
+    info["calibration"] = calibrate(engine, dataset)
+    rows = np.sort(_rows(dataset, recipe, "train"))
+    patterns = fit_patterns.fit(dataset, rows)
+    info["patterns"] = patterns and patterns.as_dict()
+    critic = fit_critic.fit(Engine(new, info), dataset, rows)  # on candidates with those patterns
+    info["critic"] = critic and critic.as_dict()
+    return info
+
+
+def _rows(data: Dataset, recipe: dict[str, Any], split: str) -> NDArray[np.int64]:
+    """The segments of a split that the recipe rebuilds, as training chooses them."""
+    names = recipe["corpora"] or data.manifest["corpora"]
+    return np.concatenate([data.select(split=split, corpus=c) for c in names if c not in recipe["label_corpora"]])
+
+
+def statistics(data: Dataset, recipe: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Mean, standard deviation and percentiles of each attribute over the training split."""
+    rows = _rows(data, recipe, "train")
+    return attribute_statistics(data.attributes[rows], data.manifest["attributes"])
+
+
+def onset_habits(data: Dataset, recipe: dict[str, Any]) -> list[Any]:
+    """The table of `habits` over pairs of like bars in the training split."""
+    rows = np.sort(_rows(data, recipe, "train"))
+    partners, first = find_pairs(data, rows)
+    blocks = [(data.cells(rows[a : a + 4096]) == ONSET).any(-1) for a in range(0, len(rows), 4096)]
+    onsets = np.concatenate(blocks)
+    table: list[Any] = (
+        onset_odds.learn(onsets[np.repeat(np.arange(len(rows)), np.diff(first))], onsets[partners]).round(4).tolist()
+    )
+    return table
+
+
+def calibrate(engine: Engine, data: Dataset) -> dict[str, dict[str, list[float]]]:
+    """The curve of each attribute over its regularised dimension, on validation segments."""
+    rows = _rows(data, engine.info["recipe"], "validation")
+    rows = np.random.default_rng(0).permutation(rows)[:CALIBRATION_ROWS]
+    cells = data.cells(rows)
+    codes = engine.encode(cells)
+    curves = {}
+    for code, (name, attribute) in zip(CODES, CODED.items(), strict=True):
+        curve = Calibration.fit(attribute.measure(cells), getattr(codes, code)[:, REGULARISED])
+        curves[name] = {"values": curve.values.round(6).tolist(), "zd": curve.zd.round(6).tolist()}
+    return curves

@@ -1,0 +1,86 @@
+"""The net of `patterns`, learned from pairs of like bars of training pieces: the one's pattern given the other."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from fadernets.attributes import table
+from fadernets.codecs import grid
+from fadernets.data.batches import find_pairs
+from fadernets.data.dataset import Dataset
+from fadernets.engines import onset_patterns
+from fadernets.engines.onset_patterns import Patterns
+from fadernets.music.segments import STEPS
+
+HIDDEN, ROWS, STEPS_OF_FIT = 64, 512, 3000
+RATE, DECAY = 4e-3, 1e-3
+BLOCK = 4096
+
+
+class Net(nn.Module):
+    """`patterns.Patterns` with gradients; its 16 steps at once, since here the bits are known."""
+
+    def __init__(self, hidden: int = HIDDEN) -> None:
+        super().__init__()
+        self.given = nn.Parameter(torch.randn(onset_patterns.CONDITIONS, hidden) / onset_patterns.CONDITIONS**0.5)
+        self.place = nn.Parameter(0.1 * torch.randn(STEPS, hidden))
+        self.left = nn.Parameter(0.1 * torch.randn(STEPS + 1, hidden))
+        self.behind = nn.Parameter(0.1 * torch.randn(STEPS, hidden))
+        self.outer = nn.Parameter(0.1 * torch.randn(STEPS, hidden))
+        self.outer_bias = nn.Parameter(torch.zeros(STEPS))
+
+    def loss(self, given: Tensor, bits: Tensor) -> Tensor:
+        """Nats a pattern: given [B, D], bits [B, 16]. Bits that the count settles cost nothing."""
+        before = bits.cumsum(1) - bits
+        left = bits.sum(1, keepdim=True) - before  # [B, 16]
+        behind = (bits[..., None] * self.behind).cumsum(1) - bits[..., None] * self.behind  # [B, 16, H]
+        hidden = torch.relu((given @ self.given)[:, None] + behind + self.place + self.left[left.long()])
+        odds = (hidden * self.outer).sum(-1) + self.outer_bias  # [B, 16]
+        still = STEPS - torch.arange(STEPS)
+        open_ = (left > 0) & (left < still)
+        each = nn.functional.binary_cross_entropy_with_logits(odds, bits, reduction="none")
+        return (each * open_).sum(1).mean()
+
+
+def fit(data: Dataset, rows: NDArray[np.int64], *, seed: int = 0) -> Patterns | None:
+    """From all pairs among the sorted `rows`; None where there are none."""
+    partners, first = find_pairs(data, rows)
+    if not len(partners):
+        return None
+    blocks = [data.cells(rows[a : a + BLOCK]) for a in range(0, len(rows), BLOCK)]
+    struck = np.concatenate([(cells == grid.ONSET).sum(-1, dtype=np.uint8) for cells in blocks])
+    values = np.concatenate([np.stack(list(table.measure(cells).values()), 1) for cells in blocks])
+    sources = np.repeat(np.arange(len(rows)), np.diff(first))
+    return learn(struck, values, sources, partners, seed)
+
+
+def learn(
+    struck: NDArray[np.integer],
+    values: NDArray[np.float64],
+    sources: NDArray[np.int64],
+    targets: NDArray[np.int64],
+    seed: int,
+) -> Patterns:
+    """From notes struck in each step [S, 16] and attribute values [S, 2] of bars, and pairs [P] of them."""
+    known = onset_patterns.conditions(struck[sources], values[sources], values[targets])
+    given = torch.from_numpy(known.astype(np.float32))
+    bits = torch.from_numpy((struck > 0).astype(np.float32))
+    picked = torch.from_numpy(targets)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # sums of more than one thread differ from run to run
+    torch.manual_seed(seed)
+    net = Net()
+    optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, STEPS_OF_FIT)
+    for _ in range(STEPS_OF_FIT):
+        at = torch.randint(len(picked), (ROWS,))
+        loss = net.loss(given[at], bits[picked[at]])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    torch.set_num_threads(threads)
+    return Patterns(**{name: p.detach().numpy().astype(np.float64) for name, p in net.named_parameters()})

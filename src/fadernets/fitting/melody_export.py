@@ -1,0 +1,75 @@
+"""What a model folder says of a MusicVAE: its graphs, its knobs by augmentation, the spread of its codes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fadernets.codecs import melody_states
+from fadernets.data.dataset import Dataset, attribute_statistics
+from fadernets.engines.grid import FORMAT
+from fadernets.engines.melody import MelodyEngine
+from fadernets.fitting import onnx_melody
+from fadernets.melodies import augmentations
+from fadernets.melodies.augmentations import AUGMENTATIONS
+
+REAL_CLIPS = 4096
+BOTH_WAYS = {  # amounts that the regression sees of real clips: a knob turns both ways
+    "pitch": (-12.0, -7.0, -4.0, -1.0, 1.0, 4.0, 7.0, 12.0),
+    "rhythm": (0.25, 0.5, 2.0, 4.0),
+}
+
+
+def fill(folder: Path, model: Any, config: dict[str, Any], data: Dataset, name: str) -> dict[str, Any]:
+    """Write the graphs into `folder` and return what model.json is to say."""
+    options = model.options
+    weights = {k: v.detach().numpy().astype(np.float32) for k, v in model.state_dict().items()}
+    hashes = {}
+    for stem, graph in (
+        ("encoder", onnx_melody.encoder(weights, options.z, options.encoder)),
+        ("decoder", onnx_melody.decoder(weights, options.z, options.decoder)),
+    ):
+        blob = graph.SerializeToString()
+        (folder / f"{stem}.onnx").write_bytes(blob)
+        hashes[f"{stem}.onnx"] = hashlib.sha256(blob).hexdigest()
+    rows = data.select(split="train")
+    info = {
+        "format": FORMAT,
+        "name": name,
+        "codec": "melody",
+        **{key: config[key] for key in ("recipe", "data", "step", "segments", "figures")},
+        "z": options.z,
+        "statistics": attribute_statistics(data.attributes[rows], data.manifest["attributes"]),
+        "sha256": hashes,
+        "knobs": {},
+    }
+    engine = MelodyEngine(folder, info)
+    clips = np.asarray(data.codes)[np.sort(np.random.default_rng(0).permutation(rows)[:REAL_CLIPS])]
+    codes = augmentations.encoded(engine.encode, clips)
+    info["spread"] = np.std(codes, axis=0).round(5).tolist()
+    if options.axes:  # the halves that training kept apart
+        info["groups"] = {"pitch": [0, options.z // 2], "rhythm": [options.z // 2, options.z]}
+    info["knobs"] = {knob: knob_of(engine, clips, knob) for knob in AUGMENTATIONS["melody"]}
+    return info
+
+
+def knob_of(engine: MelodyEngine, clips: melody_states.States, knob: str) -> dict[str, Any]:
+    """Both ways to turn a knob.
+
+    The paper's: its few dimensions and the mean change of each by unit, as whole notes in the range of the data show
+    them (Sections 3.3 and 3.4). And the direction that delta z of real `clips` goes, by regression.
+    """
+    row = AUGMENTATIONS["melody"][knob]
+    few = augmentations.inspect(engine.encode, augmentations.whole_notes_for(knob, engine.pitches), row)
+    slope = few.scale @ few.mean[:, few.dimensions] / np.square(few.scale).sum()
+    real = augmentations.inspect(engine.encode, clips, replace(row, amounts=BOTH_WAYS[knob]))
+    return {
+        "dimensions": few.dimensions.tolist(),
+        "change": slope.round(6).tolist(),
+        "threshold": few.threshold,
+        "direction": real.direction.round(6).tolist(),
+    }

@@ -1,0 +1,266 @@
+"""Short excerpts to listen to, as MIDI files: consecutive segments of a prepared data set, or bars of a piece.
+
+A segment is four quarter-beats; where a data set holds no tempo (the grid), it lasts two seconds. Times are ticks.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadernets.codecs import grid, performance_tokens
+from fadernets.data.corpora import CORPORA
+from fadernets.data.dataset import Dataset
+from fadernets.editing import file_edit
+from fadernets.errors import FadernetsError
+from fadernets.music.document import Document
+from fadernets.music.notes import DEFAULT_TEMPO, Piece
+from fadernets.music.segments import BEATS, STEPS_PER_BEAT
+from fadernets.music.smf import playable
+
+TPQ = 480  # of a file made from a data set
+VELOCITY = 80  # of its notes, where it holds none
+SECONDS = (1.0, 60.0)  # what bars may last to be an excerpt
+SHORT_BAR = 3  # quarter-beats: a shorter bar is half of what a listener would call one
+SIZES = range(1, 33)  # bars, or segments
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A piece's few bars."""
+
+    title: str  # the piece and the place in it
+    data: bytes  # a MIDI file
+
+
+# --- of a data set
+
+
+def of_dataset(data: Dataset, count: int, size: int = 4, seed: int = 0, split: str = "test") -> list[Excerpt]:
+    """`count` excerpts of up to `size` consecutive segments, from as many pieces as there are, drawn by `seed`.
+
+    Pieces with longer runs come first; no segment is in two excerpts. Of performance tokens the played timing and
+    velocities stay. Raises FadernetsError where the data set holds melodies or too few segments.
+    """
+    if data.codec == "melody":
+        raise FadernetsError(f"{data.folder}: holds melodies; excerpts come from segments (codec grid or tokens)")
+    rng = np.random.default_rng(seed)
+    rows = data.select(split)
+    rows = rows[np.lexsort((data.index[rows], data.piece[rows]))]
+    free = {int(p): rows[data.piece[rows] == p] for p in np.unique(data.piece[rows])}
+    order = rng.permutation(sorted(free)).tolist()
+    chosen: list[Indices] = []
+    while len(chosen) < count:
+        found = [_run(free[p], np.asarray(data.index[free[p]]), size, rng) for p in order]
+        found = sorted((run for run in found if len(run)), key=lambda run: -len(run))
+        if not found:
+            raise FadernetsError(
+                f"{data.folder}: its {split} split gives {len(chosen)} excerpts, {count} are wanted; ask for fewer"
+            )
+        for run in found[: count - len(chosen)]:
+            chosen.append(run)
+            piece = int(data.piece[run[0]])
+            free[piece] = np.setdiff1d(free[piece], run, assume_unique=True)
+    return [Excerpt(_title_of(data, run), _file_of(data, run)) for run in chosen]
+
+
+def _run(rows: Indices, index: NDArray[np.int32], size: int, rng: np.random.Generator) -> Indices:
+    """One of the longest runs, of at most `size`, of rows that follow each other in their piece; [] where none is."""
+    for length in range(min(size, len(rows)), 0, -1):
+        starts = np.flatnonzero(index[length - 1 :] - index[: len(index) - length + 1] == length - 1)
+        if len(starts):
+            at = int(rng.choice(starts))
+            return rows[at : at + length]
+    return rows[:0]
+
+
+def _title_of(data: Dataset, run: Indices) -> str:
+    first, last = int(data.index[run[0]]) + 1, int(data.index[run[-1]]) + 1
+    name = str(data.manifest["pieces"][int(data.piece[run[0]])]["id"])
+    return f"{name}, segment{f's {first}-{last}' if last > first else f' {first}'}"
+
+
+def _file_of(data: Dataset, run: Indices) -> bytes:
+    """A MIDI file of consecutive segments."""
+    size = BEATS * TPQ
+    if data.seconds is None:
+        roll = data.cells(run).reshape(-1, grid.PITCHES)  # [T, 88]
+        roll[0] = np.where(roll[0] == grid.HOLD, grid.ONSET, roll[0])  # what is held in is struck at the start
+        step = TPQ // STEPS_PER_BEAT
+        notes = [(on * step, off * step, pitch + grid.LOW, VELOCITY) for on, off, pitch in grid.runs(roll).tolist()]
+        return _written(notes, [(0, DEFAULT_TEMPO)])
+    notes, tempos = [], []
+    for i, row in enumerate(run.tolist()):
+        seconds = float(data.seconds[row])
+        tempos.append((i * size, round(seconds / BEATS * 1e6)))
+        for note in performance_tokens.decode(data.codes[row]):
+            onset, end = (i * size + min(round(float(note[t]) / seconds * size), size) for t in ("onset", "end"))
+            if end > onset:
+                notes.append((onset, end, int(note["pitch"]), int(note["velocity"])))
+    return _written(notes, tempos)
+
+
+def _written(notes: Iterable[tuple[int, int, int, int]], tempos: list[tuple[int, int]]) -> bytes:
+    """A file of one piano track from (onset, end, pitch, velocity)."""
+    import symusic
+
+    score: Any = symusic.Score(TPQ)
+    new = [row for before, row in zip([None, *tempos], tempos, strict=False) if before is None or before[1] != row[1]]
+    score.tempos.extend([symusic.Tempo(tick, mspq=micros) for tick, micros in new])
+    score.time_signatures.append(symusic.TimeSignature(0, 4, 4))
+    track: Any = symusic.Track("Piano", 0, False)
+    for onset, end, pitch, velocity in sorted(notes):
+        track.notes.append(symusic.Note(onset, end - onset, pitch, velocity))
+    score.tracks.append(track)
+    return bytes(score.dumps_midi())
+
+
+# --- of MIDI files
+
+
+def of_folder(folder: Path, count: int, size: int = 4, seed: int = 0) -> tuple[list[Excerpt], list[str]]:
+    """`count` excerpts of up to `size` bars from the MIDI files of a folder, drawn by `seed`; and warnings.
+
+    Each file gives one before any gives a second one. Files that cannot be read are left out with a warning. Raises
+    FadernetsError where the folder gives too few.
+    """
+    rng = np.random.default_rng(seed)
+    sources = CORPORA["folder"].sources(folder)
+    if not sources:
+        raise FadernetsError(f"{folder}: is neither a prepared data set nor a folder with MIDI files")
+    waiting = deque((sources[i], set[int]()) for i in rng.permutation(len(sources)).tolist())
+    found: list[Excerpt] = []
+    warnings: list[str] = []
+    while waiting and len(found) < count:
+        source, taken = waiting.popleft()
+        try:
+            document = Document(source.path)
+            chosen = file_edit.choose_tracks(document.piece)
+        except FadernetsError as error:
+            warnings.append(f"{source.piece_id}: left out ({str(error).removeprefix(f'{source.path}: ')})")
+            continue
+        bars = _bars(document.piece.only(chosen), size, taken, rng)
+        if bars is None:
+            continue
+        taken |= set(range(bars[0], bars[1] + 1))
+        waiting.append((source, taken))
+        place = f"bars {bars[0] + 1}-{bars[1] + 1}" if bars[1] > bars[0] else f"bar {bars[0] + 1}"
+        found.append(Excerpt(f"{source.piece_id}, {place}", cut(document, chosen, *bars)))
+    if len(found) < count:
+        raise FadernetsError(
+            f"{folder}: its {len(sources)} MIDI files give {len(found)} excerpts, {count} are wanted; ask for fewer"
+        )
+    return found, warnings
+
+
+def _bars(piece: Piece, size: int, taken: set[int], rng: np.random.Generator) -> tuple[int, int] | None:
+    """The first and the last of up to `size` bars of one length, each with an onset and none taken, four quarter-beats
+    or more in all; the most that there are. Bars shorter than three quarter-beats count by twos or fours."""
+    starts = piece.metre.bar_starts(piece.end)
+    signature = np.searchsorted(piece.metre.ticks, starts, side="right") - 1
+    lengths = piece.metre.bar_lengths()[np.maximum(signature, 0)]
+    heard = np.histogram(piece.notes["onset"] + piece.tpq // 8, np.append(starts, starts[-1] + lengths[-1]))[0] > 0
+    whole = np.append(np.diff(starts) == lengths[:-1], True)
+    usable = heard & whole & ~np.isin(np.arange(len(starts)), sorted(taken))
+    factors = 2 ** np.ceil(np.log2(np.maximum(SHORT_BAR * piece.tpq / lengths, 1))).astype(np.int64)
+    windows = np.lib.stride_tricks.sliding_window_view
+    for bars in range(size, 0, -1):
+        found: list[tuple[int, int]] = []
+        for factor in np.unique(factors).tolist():
+            n = bars * factor
+            if n > len(starts):
+                continue
+            first = np.flatnonzero(windows(usable, n).all(1) & (np.ptp(windows(lengths, n), axis=1) == 0))
+            first = first[(factors[first] == factor) & (n * lengths[first] >= BEATS * piece.tpq)]
+            ends = starts[first] + n * lengths[first]
+            seconds = piece.tempo.seconds(ends) - piece.tempo.seconds(starts[first])
+            fits = (seconds >= SECONDS[0]) & (seconds <= SECONDS[1])
+            found += [(at, at + n - 1) for at in first[fits].tolist()]
+        if found:
+            return found[int(rng.integers(len(found)))]
+    return None
+
+
+def cut(document: Document, tracks: list[int], first: int, last: int) -> bytes:
+    """Bars `first`..`last` (from 0) of some tracks as a MIDI file of their own: played timing, tempo, pedals and all.
+
+    What is set before (programs, pedals, volume) holds at the start. Notes that began before are left out, and end
+    with the last bar at the latest; a note up to half a sixteenth ahead of a bar line belongs to its bar.
+    """
+    import mido
+
+    piece = document.piece
+    bars = piece.metre.bar_starts(piece.end)
+    signature = int(np.searchsorted(piece.metre.ticks, bars[first], side="right")) - 1
+    start, stop = int(bars[first]), int(bars[last] + piece.metre.bar_lengths()[signature])
+    source = mido.MidiFile(file=io.BytesIO(playable(document.path)), clip=True)
+    scale = piece.tpq // source.ticks_per_beat
+    head: list[tuple[int, Any]] = [(0, _metre(piece, signature))]
+    tempo = piece.tempo
+    at = max(int(np.searchsorted(tempo.ticks, start, side="right")) - 1, 0)
+    for tick, micros in zip(tempo.ticks[at:].tolist(), tempo.micros[at:].tolist(), strict=True):
+        if tick < stop:
+            head.append((max(tick - start, 0), mido.MetaMessage("set_tempo", tempo=min(micros, 2**24 - 1))))
+    out = mido.MidiFile(type=1, ticks_per_beat=piece.tpq)
+    out.tracks.append(_track(head, stop - start))
+    for i in tracks:
+        track = piece.tracks[i]
+        own: list[tuple[int, Any]] = [(0, mido.MetaMessage("track_name", name=track.name or f"Track {i + 1}"))]
+        own += _controls(source, scale, track.channel, start, stop)
+        notes = piece.notes[piece.notes["track"] == i]
+        early = piece.tpq // 8
+        notes = notes[(notes["onset"] >= start - early) & (notes["onset"] < stop - early)]
+        for onset, end, pitch, velocity, _ in notes.tolist():
+            onset = max(onset, start)
+            key = {"channel": track.channel, "note": pitch}
+            own.append((onset - start, mido.Message("note_on", velocity=max(velocity, 1), **key)))
+            own.append((max(min(end, stop), onset + 1) - start, mido.Message("note_off", **key)))
+        out.tracks.append(_track(own, stop - start))
+    buffer = io.BytesIO()
+    out.save(file=buffer)
+    return buffer.getvalue()
+
+
+def _metre(piece: Piece, signature: int) -> Any:
+    import mido
+
+    numerator, denominator = int(piece.metre.numerators[signature]), int(piece.metre.denominators[signature])
+    return mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator)
+
+
+def _controls(source: Any, scale: int, channel: int, start: int, stop: int) -> list[tuple[int, Any]]:
+    """(tick from `start`, message) of a channel: what was set last before the start, then what comes until `stop`."""
+    before: dict[tuple[str, int], Any] = {}
+    inside: list[tuple[int, Any]] = []
+    for messages in source.tracks:
+        now = 0
+        for message in messages:
+            now += message.time * scale
+            if getattr(message, "channel", None) != channel or message.type.startswith("note"):
+                continue
+            if now <= start:
+                before[message.type, getattr(message, "control", 0)] = message
+            elif now < stop:
+                inside.append((now - start, message))
+    return [*((0, message) for message in before.values()), *inside]
+
+
+def _track(timed: list[tuple[int, Any]], end: int) -> Any:
+    """A mido track of (tick, message): at a tick, ends of notes come first and onsets last."""
+    import mido
+
+    rank = {"note_off": 0, "note_on": 2}
+    track, now = mido.MidiTrack(), 0
+    for tick, message in sorted(timed, key=lambda event: (event[0], rank.get(event[1].type, 1))):
+        track.append(message.copy(time=tick - now))
+        now = tick
+    track.append(mido.MetaMessage("end_of_track", time=max(end - now, 0)))
+    return track

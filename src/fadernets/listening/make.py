@@ -1,0 +1,315 @@
+"""Making a listening test (Section 5.2, ISMIR 2020): excerpts drawn, half of them moved up in arousal and half down.
+
+The folder that comes of it is described in `studies`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fadernets.data.dataset import MANIFEST as DATASET
+from fadernets.data.dataset import Dataset
+from fadernets.editing import file_edit, presets
+from fadernets.editing.file_edit import Faders, Value
+from fadernets.engines.grid import DEFAULT_MODEL, Engine
+from fadernets.errors import FadernetsError
+from fadernets.listening import excerpts, study_files
+from fadernets.listening.excerpts import Excerpt
+from fadernets.listening.study_files import CONSENT_TEXT, DIRECTIONS, DOWN, UP, About, Manifest, Pair
+from fadernets.music.document import Document
+from fadernets.music.smf import file_bytes
+
+CODES_PRESET = "arousal-codes"  # the paper's shift of the model's codes
+SEGMENTS, SUBJECTS = range(2, 201), range(1, 1001)
+MOST_CONSENT = 20_000  # characters
+PRACTICE, PRACTICE_BARS = "k545.mid", (0, 3)  # the bundled piece that practice trials are of, and its bars
+PARTS = ("original", "transformed")
+RULE = (
+    "Excerpts are ranked by the model's arousal (probability of the high cluster, mean of the two codes and of the "
+    "excerpt's windows; by rhythm density where the model has no clusters). The lower half goes up, the upper half "
+    "goes down; of an odd number the one in the middle goes where the seed says. Equal ones rank as they were drawn."
+)
+OWN_RULE = "As NAME.json said (given), or as the model's arousal went (measured)."
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What `make` wrote."""
+
+    folder: Path
+    manifest: Manifest
+
+    def as_dict(self) -> dict[str, Any]:
+        """The manifest, with the number of subjects in place of their orders."""
+        found = self.manifest.as_dict()
+        return {"folder": str(self.folder), "subjects": len(found.pop("orders")), **found}
+
+    def table(self) -> str:
+        """Every trial: its direction, and what was measured before and after."""
+        m, about = self.manifest, self.manifest.about
+        counts = ", ".join(f"{sum(t.direction == d for t in m.trials)} {d}" for d in DIRECTIONS)
+        by = "pairs of your own" if about.preset is None else f"preset {about.preset} by {about.amount:g}"
+        lines = [
+            f"{self.folder}: {len(m.trials)} trials ({counts}) and one for practice, {len(m.orders)} subjects",
+            f"{by}, model {about.model['name']}, seed {about.seed}, {m.loudness:.1f} LUFS",
+        ]
+        names = ("arousal", "rhythm_density", "note_density", "pitch", "dynamics", "tempo")
+        lines.append("      sec  " + "  ".join(f"{n.replace('_', ' '):^16}" for n in names) + "  excerpt")
+        for t in [m.practice, *m.trials]:
+            moves = (f"{file_edit.cell(t.before[n]):>7} > {file_edit.cell(t.after[n]):<6}" for n in names)
+            title = f"{t.title} (practice)" if t is m.practice else t.title
+            lines.append(f"{t.direction:4} {t.seconds['original']:4.1f}  {'  '.join(moves)}  {title}")
+        return "\n".join(lines)
+
+
+def make(
+    out: Path,
+    source: Path | None = None,
+    *,
+    own: Path | None = None,
+    segments: int = 20,
+    subjects: int = 20,
+    model: str | Path = DEFAULT_MODEL,
+    preset: str = "arousal",
+    amount: float = 1.0,
+    bars: int = 4,
+    seed: int = 0,
+    consent: str = CONSENT_TEXT,
+    progress: Progress | None = None,
+) -> Made:
+    """Make a study in the folder `out`, which must not exist or be empty: whole or not at all.
+
+    source: a prepared data set, of which the test split gives runs of `bars` consecutive segments (four quarter-beats
+    each, two seconds where it holds no tempo), or a folder of MIDI files, which give `bars` bars each as they were
+    played (twice or four times as many where bars are short; the tracks that `fadernets apply` would edit). `segments`
+    of them are drawn by `seed`, from different pieces as far as there are, and edited by `preset` (a learned one, or
+    the paper's `arousal-codes`), `amount` times: half of them up, half down, as `RULE` says.
+
+    own: in place of a source, a folder of pairs NAME-original.mid and NAME-transformed.mid, each with NAME.json
+    ({"direction": "up"} or "down") or, without it, the direction in which the model's arousal went.
+
+    The practice trial is of the bundled piece: it takes nothing from the material. Tokens and the names of sounds are
+    random, all else follows from the seed. Raises FadernetsError.
+    """
+    _check(source, own, segments, subjects, amount, bars, consent)
+    check_folder(out)
+    engine = Engine.open(model)
+    faders = _faders(preset, amount, engine)
+    rng = np.random.default_rng([seed, 1])
+    warnings: list[str] = []
+    work = out.absolute().with_name(f".{out.absolute().name}.{os.getpid()}.new")
+    shutil.rmtree(work, ignore_errors=True)
+    try:
+        work.mkdir()
+        bench = _Bench(engine, faders, seed, work)
+        practice = bench.edited(_practice(), str(rng.choice(DIRECTIONS)))
+        if own is not None:
+            pairs, where = _own_pairs(own, bench), {"kind": "pairs", "folder": own.name}
+            step = _steps(progress, 2 * len(pairs) + 2)
+        else:
+            drawn, where = _drawn(source or Path(), segments, bars, seed, warnings)
+            step = _steps(progress, 3 * len(drawn) + 2)
+            ways = directions([bench.means(excerpt.data) for excerpt in drawn], rng)
+            pairs = []
+            for excerpt, way in zip(drawn, ways, strict=True):
+                pairs.append(bench.edited(excerpt, way))
+                step()
+        for pair in pairs:
+            if _music(pair.original) == _music(pair.transformed):
+                warnings.append(f"{pair.title}: the edit changed nothing; no answer to this trial can be right")
+        graphs = {"name": engine.name, "sha256": dict(engine.info["sha256"])}
+        if own is None:
+            learned = faders[UP].preset
+            name, moves = (learned.name, learned.moves) if learned else (preset, {})
+            about = About(seed, graphs, name, amount, dict(moves), where, RULE, warnings)
+        else:
+            about = About(seed, graphs, None, 0.0, {}, where, OWN_RULE, warnings)
+        manifest = study_files.write(work, out.absolute().name, about, practice, pairs, subjects, consent, step)
+        if out.exists():
+            out.rmdir()
+        os.replace(work, out)
+    except OSError as error:
+        raise FadernetsError(f"{out}: cannot be written ({error.strerror or error})") from None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return Made(out, manifest)
+
+
+def directions(before: Sequence[dict[str, Value]], rng: np.random.Generator) -> list[str]:
+    """Up or down for each excerpt of these means, half of each, by `RULE`."""
+    known = [means["arousal"] for means in before]
+    values = [m["rhythm_density"] for m in before] if None in known else known
+    order = np.argsort(np.array([float(v or 0.0) for v in values]), kind="stable")
+    lower = len(order) // 2 + (int(rng.integers(2)) if len(order) % 2 else 0)
+    up = set(order[:lower].tolist())
+    return [UP if i in up else DOWN for i in range(len(order))]
+
+
+def check_folder(out: Path) -> None:
+    """Refuse, before any work, a folder that a study cannot be written to."""
+    if out.is_dir() and any(out.iterdir()):
+        raise FadernetsError(f"{out}: is not empty; name a new folder")
+    if out.exists() and not out.is_dir():
+        raise FadernetsError(f"{out}: is a file; name a folder")
+    parent = out.absolute().parent
+    if not parent.is_dir():
+        raise FadernetsError(f"{out}: its folder {out.parent} does not exist")
+    if not os.access(parent, os.W_OK):
+        raise FadernetsError(f"{out}: its folder {out.parent} cannot be written to")
+
+
+def _check(
+    source: Path | None, own: Path | None, segments: int, subjects: int, amount: float, bars: int, consent: str
+) -> None:
+    folders = [folder for folder in (source, own) if folder is not None]
+    if len(folders) != 1:
+        raise FadernetsError("a study is made from a source or from pairs of your own: give one of the two")
+    if not folders[0].is_dir():
+        raise FadernetsError(f"{folders[0]}: no such folder")
+    for name, value, allowed in (
+        ("segments", segments, SEGMENTS),
+        ("subjects", subjects, SUBJECTS),
+        ("bars", bars, excerpts.SIZES),
+    ):
+        if value not in allowed:
+            raise FadernetsError(f"{name} {value}: must lie in {allowed.start}..{allowed.stop - 1}")
+    if not 0 < amount <= presets.MOST:
+        raise FadernetsError(
+            f"preset amount {amount:g}: must lie above 0, up to {presets.MOST:g}; the study takes both directions"
+        )
+    if not consent.strip() or len(consent) > MOST_CONSENT:
+        raise FadernetsError(f"the consent text has {len(consent)} characters; 1 to {MOST_CONSENT} are allowed")
+
+
+def _faders(preset: str, amount: float, engine: Engine) -> dict[str, Faders]:
+    """Direction -> what to ask for."""
+    if preset == CODES_PRESET:
+        if not engine.means:
+            raise FadernetsError(f"model {engine.name} has no arousal clusters: {CODES_PRESET} cannot be used")
+        return {UP: Faders(arousal=amount), DOWN: Faders(arousal=-amount)}
+    learned = presets.load(preset)
+    return {UP: Faders(preset=learned, amount=amount), DOWN: Faders(preset=learned, amount=-amount)}
+
+
+def _drawn(source: Path, count: int, size: int, seed: int, warnings: list[str]) -> tuple[list[Excerpt], dict[str, Any]]:
+    """The excerpts, and what the manifest says of where they come from."""
+    if not (source / DATASET).exists():
+        found, more = excerpts.of_folder(source, count, size, seed)
+        warnings += more
+        return found, {"kind": "folder", "folder": source.absolute().name, "bars": size}
+    data = Dataset.open(source)
+    where = {"kind": "data set", "folder": source.absolute().name, "hash": data.hash, "split": "test"}
+    return excerpts.of_dataset(data, count, size, seed), {**where, "segments": size}
+
+
+def _practice() -> Excerpt:
+    document = Document(Path(str(resources.files("fadernets") / "assets" / PRACTICE)))
+    data = excerpts.cut(document, file_edit.choose_tracks(document.piece), *PRACTICE_BARS)
+    return Excerpt("Mozart, Sonata K. 545, bars 1-4", data)
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """Where excerpts are measured and edited, as files."""
+
+    engine: Engine
+    faders: dict[str, Faders]
+    seed: int
+    work: Path
+
+    def means(self, data: bytes, name: Path | None = None) -> dict[str, Value]:
+        """Every attribute's mean over a file, its key, and the model's arousal."""
+        path = self.work / "measured.mid"
+        path.write_bytes(data)
+        try:
+            return dict(file_edit.measure(self.engine, path)["means"])
+        except FadernetsError as error:
+            raise FadernetsError(f"{name}: {str(error).removeprefix(f'{path}: ')}") from None
+        finally:
+            path.unlink()
+
+    def edited(self, excerpt: Excerpt, direction: str) -> Pair:
+        original, transformed = (self.work / f"{part}.mid" for part in PARTS)
+        original.write_bytes(excerpt.data)
+        file_edit.apply(self.engine, original, transformed, replace(self.faders[direction], seed=self.seed))
+        after = transformed.read_bytes()
+        original.unlink()
+        transformed.unlink()
+        means = (self.means(data) for data in (excerpt.data, after))
+        return Pair(excerpt.title, direction, "rule", excerpt.data, after, *means)
+
+
+def _own_pairs(folder: Path, bench: _Bench) -> list[Pair]:
+    """The pairs of a lab's own folder, by name."""
+    named: dict[str, dict[str, Path]] = {}
+    for file in sorted(f for f in folder.iterdir() if f.suffix.lower() in (".mid", ".midi")):
+        name, _, part = file.stem.rpartition("-")
+        if part not in PARTS or not name:
+            raise FadernetsError(f"{file}: is no part of a pair: NAME-original.mid and NAME-transformed.mid")
+        named.setdefault(name, {})[part] = file
+    for name, both in named.items():
+        for part in PARTS:
+            if part not in both:
+                raise FadernetsError(f"{folder}: {name}-{part}.mid is missing")
+    if len(named) not in SEGMENTS:
+        allowed = f"{SEGMENTS.start} to {SEGMENTS.stop - 1}"
+        raise FadernetsError(f"{folder}: holds {len(named)} pairs of MIDI files; a study takes {allowed}")
+    pairs = []
+    for name, both in named.items():
+        original, transformed = (file_bytes(both[part]) for part in PARTS)
+        before, after = bench.means(original, both["original"]), bench.means(transformed, both["transformed"])
+        direction = _given(folder / f"{name}.json")
+        way, origin = (direction, "given") if direction else (_measured(name, before, after), "measured")
+        pairs.append(Pair(name, way, origin, original, transformed, before, after))
+    return pairs
+
+
+def _given(path: Path) -> str | None:
+    """The direction in NAME.json; None without the file."""
+    if not path.exists():
+        return None
+    try:
+        direction = json.loads(path.read_text(encoding="utf-8"))["direction"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise FadernetsError(f'{path}: expected {{"direction": "up"}} or "down"') from None
+    if direction not in DIRECTIONS:
+        raise FadernetsError(f"{path}: direction {direction!r}; allowed: {UP}, {DOWN}")
+    return str(direction)
+
+
+def _measured(name: str, before: dict[str, Value], after: dict[str, Value]) -> str:
+    for attribute in ("arousal", "rhythm_density"):
+        a, b = before[attribute], after[attribute]
+        if a is not None and b is not None and a != b:
+            return UP if float(b) > float(a) else DOWN
+    raise FadernetsError(f"{name}: which way the arousal goes cannot be measured; say it in {name}.json")
+
+
+def _music(data: bytes) -> list[Any]:
+    """What two files that sound alike share."""
+    piece = Document(Path("it.mid"), data).piece
+    notes = piece.notes[["onset", "end", "pitch", "velocity"]]
+    return [*notes.tolist(), *piece.tempo.micros.tolist()]
+
+
+def _steps(progress: Progress | None, total: int) -> Callable[[], None]:
+    """A function to call for each of `total` things that were done."""
+    done = 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress(done, total)
+
+    return step

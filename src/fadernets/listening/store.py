@@ -1,0 +1,406 @@
+"""The answers to a listening test (Section 5.2, ISMIR 2020): each stored at once, in SQLite.
+
+What a subject does, in order: consent; one practice trial; the trials in their own order, each with a direction (up,
+down, none) and four ratings from 1 to 5; finish. A subject may give an answer in parts, change it until they finish,
+leave and come back. What a `State` holds says nothing of the direction in which a trial was edited.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from fadernets.errors import FadernetsError
+from fadernets.listening import study_files
+from fadernets.listening.study_files import ANSWERS, ASPECTS, CHANGES, CONSENT, MEDIA, SCALE, Manifest
+
+VERSION = 1
+PATIENCE = 30.0  # seconds to wait for another writer
+SYNCHRONOUS = "FULL"  # an answer outlives a power cut
+PLAYED = ("original", "transformed", "seconds")
+MOST_PLAYED = 1e6
+TABLES = """
+CREATE TABLE IF NOT EXISTS subjects (subject INTEGER PRIMARY KEY, consented TEXT NOT NULL, finished TEXT);
+CREATE TABLE IF NOT EXISTS answers (
+    subject INTEGER NOT NULL REFERENCES subjects, trial TEXT NOT NULL,
+    changed TEXT, rhythm INTEGER, melody INTEGER, harmony INTEGER, naturalness INTEGER,
+    original INTEGER NOT NULL, transformed INTEGER NOT NULL, seconds REAL NOT NULL,
+    first TEXT NOT NULL, last TEXT NOT NULL, PRIMARY KEY (subject, trial)
+);
+"""
+STORE = """
+INSERT INTO answers VALUES (:subject, :trial, :changed, :rhythm, :melody, :harmony, :naturalness,
+    :original, :transformed, :seconds, :now, :now)
+ON CONFLICT DO UPDATE SET changed = coalesce(excluded.changed, changed),
+    rhythm = coalesce(excluded.rhythm, rhythm), melody = coalesce(excluded.melody, melody),
+    harmony = coalesce(excluded.harmony, harmony), naturalness = coalesce(excluded.naturalness, naturalness),
+    original = max(excluded.original, original), transformed = max(excluded.transformed, transformed),
+    seconds = max(excluded.seconds, seconds), last = excluded.last
+"""
+
+
+class StudyError(FadernetsError):
+    """What a subject's page asked for and cannot have."""
+
+
+class UnknownSubject(StudyError):
+    """A token that the study does not know."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """How a trial was listened to, in all."""
+
+    original: int = 0  # times
+    transformed: int = 0
+    seconds: float = 0.0  # that the trial was in sight
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a subject said of a trial so far."""
+
+    changed: str | None  # up, down, none; None: not yet said
+    ratings: dict[str, int | None]  # aspect -> 1..5
+    played: Played
+
+    @property
+    def complete(self) -> bool:
+        return self.changed is not None and None not in self.ratings.values()
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "complete": self.complete}
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A trial as a subject sees it."""
+
+    id: str
+    original: str  # the sound `Study.sound` gives for it
+    transformed: str
+    answer: Answer | None
+
+    @property
+    def complete(self) -> bool:
+        return self.answer is not None and self.answer.complete
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**vars(self), "answer": self.answer and self.answer.as_dict()}
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a subject stands."""
+
+    subject: int  # from 1
+    consent: bool
+    practice: Heard
+    trials: list[Heard]  # in this subject's order
+    finished: bool
+
+    @property
+    def answered(self) -> int:
+        """Complete answers, practice not counted."""
+        return sum(trial.complete for trial in self.trials)
+
+    @property
+    def next(self) -> str | None:
+        """The first trial without a complete answer; None when all have one."""
+        return next((trial.id for trial in [self.practice, *self.trials] if not trial.complete), None)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "subject": self.subject,
+            "consent": self.consent,
+            "practice": self.practice.as_dict(),
+            "trials": [trial.as_dict() for trial in self.trials],
+            "answered": self.answered,
+            "total": len(self.trials),
+            "next": self.next,
+            "finished": self.finished,
+        }
+
+
+@dataclass(frozen=True)
+class Record:
+    """One answer as the report takes it."""
+
+    subject: int
+    trial: str
+    answer: Answer
+
+
+class Study:
+    """A study with its answers. Threads may share one; several processes may open the same folder."""
+
+    def __init__(self, folder: Path, manifest: Manifest, tokens: Mapping[str, int], consent_text: str) -> None:
+        self.folder, self.manifest, self.consent_text = folder, manifest, consent_text
+        self._tokens = tokens
+        self._trials = {trial.id: trial for trial in [manifest.practice, *manifest.trials]}
+        self._sounds = {sound for t in self._trials.values() for sound in (t.original, t.transformed)}
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Study:
+        """Open a folder that `listening.make` wrote. Raises FadernetsError."""
+        folder = Path(folder)
+        manifest = study_files.read(folder)
+        try:
+            text = (folder / CONSENT).read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise FadernetsError(f"{folder / CONSENT}: cannot be read ({error})") from None
+        tokens = study_files.read_tokens(folder)
+        beyond = set(tokens.values()) - set(range(1, len(manifest.orders) + 1))
+        if beyond:
+            raise FadernetsError(f"{folder}: has a token for subject {min(beyond)}, but {len(manifest.orders)} orders")
+        return cls(folder, manifest, tokens, text)
+
+    def close(self) -> None:
+        """Close the file of answers; the next call opens it again."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def __enter__(self) -> Study:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- for subjects
+
+    def subject(self, token: str) -> State:
+        """Where the subject with this token stands. Raises UnknownSubject."""
+        number = self._number(token)
+        with self._reading() as db:
+            return self._state(db, number)
+
+    def consent(self, token: str) -> State:
+        """The subject agreed to the consent text; again is no error. Raises UnknownSubject."""
+        number = self._number(token)
+        with self._writing() as db:
+            db.execute("INSERT INTO subjects VALUES (?, ?, NULL) ON CONFLICT DO NOTHING", (number, _now()))
+            return self._state(db, number)
+
+    def answer(
+        self,
+        token: str,
+        trial: str,
+        *,
+        changed: str | None = None,
+        ratings: Mapping[str, int] | None = None,
+        played: Mapping[str, float] | None = None,
+    ) -> State:
+        """Store what is given of an answer; what is not given stays as it was.
+
+        changed: up, down or none. ratings: any of rhythm, melody, harmony, naturalness, 1..5. played: times that the
+        original and the transformed sound were played, and seconds, in all: the most ever said counts. Raises
+        UnknownSubject; StudyError for an unknown trial, a value that is not allowed, and before consent, before the
+        practice trial is complete, or after `finish`.
+        """
+        number = self._number(token)
+        values = _values(changed, ratings or {}, played or {})
+        if trial not in self._trials:
+            raise StudyError(f"trial {trial!r} is not in this study")
+        with self._writing() as db:
+            state = self._open_state(db, number)
+            if trial != state.practice.id and not state.practice.complete:
+                raise StudyError("the practice trial comes first: it has no complete answer yet")
+            db.execute(STORE, {**values, "subject": number, "trial": trial, "now": _now()})
+            return self._state(db, number)
+
+    def finish(self, token: str) -> State:
+        """The subject is done: answers can no longer be changed; again is no error.
+
+        Raises UnknownSubject; StudyError before consent or while an answer is missing.
+        """
+        number = self._number(token)
+        with self._writing() as db:
+            state = self._state(db, number)
+            if not state.finished:
+                state = self._open_state(db, number)
+                missing = sum(not trial.complete for trial in [state.practice, *state.trials])
+                if missing:
+                    raise StudyError(f"{missing} of {len(state.trials) + 1} trials have no complete answer yet")
+                db.execute("UPDATE subjects SET finished = ? WHERE subject = ?", (_now(), number))
+            return self._state(db, number)
+
+    def withdraw(self, token: str) -> State:
+        """Delete the subject's consent and answers, finished or not; they may begin anew. Raises UnknownSubject."""
+        number = self._number(token)
+        with self._writing() as db:
+            db.execute("DELETE FROM answers WHERE subject = ?", (number,))
+            db.execute("DELETE FROM subjects WHERE subject = ?", (number,))
+            return self._state(db, number)
+
+    def sound(self, token: str, sound: str) -> Path:
+        """The WAV file of a sound's id. Raises UnknownSubject; StudyError before consent or for an unknown sound."""
+        number = self._number(token)
+        if sound not in self._sounds:
+            raise StudyError(f"sound {sound!r} is not in this study")
+        with self._reading() as db:
+            if not self._state(db, number).consent:
+                raise StudyError("no consent yet: it comes before everything else")
+        return self.folder / MEDIA / f"{sound}.wav"
+
+    # --- for the lab
+
+    def links(self, base: str) -> list[tuple[int, str]]:
+        """(subject, link) of everyone with a token: `base` and the token behind it."""
+        return [(number, f"{base}{token}") for token, number in self._tokens.items()]
+
+    def records(self) -> list[Record]:
+        """Every answer but those to the practice trial, by subject, in the subject's order."""
+        with self._reading() as db:
+            rows = db.execute("SELECT * FROM answers").fetchall() if db else []
+        found = [Record(row["subject"], row["trial"], _answer(row)) for row in rows if row["trial"] in self._trials]
+        places = [{trial: i for i, trial in enumerate(order)} for order in self.manifest.orders]
+        found = [r for r in found if r.trial != self.manifest.practice.id and 1 <= r.subject <= len(places)]
+        return sorted(found, key=lambda r: (r.subject, places[r.subject - 1][r.trial]))
+
+    def progress(self) -> dict[str, int]:
+        """How many subjects were invited, consented, completed the practice trial, answered all, and finished."""
+        with self._reading() as db:
+            states = [self._state(db, number) for number in range(1, len(self.manifest.orders) + 1)]
+        return {
+            "invited": len(states),
+            "consented": sum(s.consent for s in states),
+            "practised": sum(s.practice.complete for s in states),
+            "complete": sum(s.answered == len(s.trials) for s in states),
+            "finished": sum(s.finished for s in states),
+        }
+
+    # --- inside
+
+    def _number(self, token: str) -> int:
+        try:
+            return self._tokens[token]
+        except (KeyError, TypeError):
+            raise UnknownSubject("this link belongs to no subject of this study") from None
+
+    def _state(self, db: sqlite3.Connection | None, number: int) -> State:
+        row, answers = None, {}
+        if db is not None:
+            row = db.execute("SELECT * FROM subjects WHERE subject = ?", (number,)).fetchone()
+            rows = db.execute("SELECT * FROM answers WHERE subject = ?", (number,))
+            answers = {r["trial"]: _answer(r) for r in rows}
+
+        def heard(trial: str) -> Heard:
+            found = self._trials[trial]
+            return Heard(trial, found.original, found.transformed, answers.get(trial))
+
+        trials = [heard(trial) for trial in self.manifest.orders[number - 1]]
+        finished = row is not None and row["finished"] is not None
+        return State(number, row is not None, heard(self.manifest.practice.id), trials, finished)
+
+    def _open_state(self, db: sqlite3.Connection, number: int) -> State:
+        state = self._state(db, number)
+        if not state.consent:
+            raise StudyError("no consent yet: it comes before everything else")
+        if state.finished:
+            raise StudyError("this subject has finished: answers can no longer be changed")
+        return state
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection | None]:
+        """The answers, or None where nobody has answered yet: looking makes no file."""
+        with self._lock:
+            if self._connection is None and not (self.folder / ANSWERS).exists():
+                yield None
+                return
+            with self._transaction("DEFERRED") as db:
+                yield db
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._transaction("IMMEDIATE") as db:
+            yield db
+
+    @contextmanager
+    def _transaction(self, kind: str) -> Iterator[sqlite3.Connection]:
+        """All that happens inside is stored, or none of it."""
+        try:
+            db = self._connected()
+            db.execute(f"BEGIN {kind}")
+            try:
+                yield db
+            except BaseException:
+                db.rollback()
+                raise
+            db.commit()
+        except sqlite3.Error as error:
+            raise FadernetsError(f"{self.folder / ANSWERS}: {error}") from None
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            path = self.folder / ANSWERS
+            db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+            try:
+                db.row_factory = sqlite3.Row
+                version = db.execute("PRAGMA user_version").fetchone()[0]
+                if version not in (0, VERSION):
+                    raise FadernetsError(f"{path}: is of format {version}; this version reads {VERSION}")
+                if version == 0:
+                    _create(db)
+                db.execute(f"PRAGMA synchronous = {SYNCHRONOUS}")
+                db.execute("PRAGMA secure_delete = ON")  # what is withdrawn is overwritten
+            except BaseException:
+                db.close()
+                raise
+            self._connection = db
+        return self._connection
+
+
+def _create(db: sqlite3.Connection) -> None:
+    """Write-ahead log and tables; another process may be doing the same."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")  # does not wait for others by itself
+            break
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+    db.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+
+
+def _answer(row: sqlite3.Row) -> Answer:
+    played = Played(row["original"], row["transformed"], row["seconds"])
+    return Answer(row["changed"], {aspect: row[aspect] for aspect in ASPECTS}, played)
+
+
+def _values(changed: str | None, ratings: Mapping[str, int], played: Mapping[str, float]) -> dict[str, Any]:
+    """A row's values, checked."""
+    if changed is not None and changed not in CHANGES:
+        raise StudyError(f"changed {changed!r}: allowed are up, down and none")
+    for what, given, known in (("rating", ratings, ASPECTS), ("played", played, PLAYED)):
+        unknown = [str(name) for name in given if name not in known]
+        if unknown:
+            raise StudyError(f"{what} {unknown[0]!r} is not known; allowed: {', '.join(known)}")
+    for name, value in ratings.items():
+        if type(value) is not int or value not in SCALE:
+            raise StudyError(f"rating {name} {value!r}: must be a whole number from {SCALE[0]} to {SCALE[-1]}")
+    for name, number in played.items():
+        whole = name == "seconds" or (isinstance(number, int) and type(number) is not bool)
+        if not isinstance(number, (int, float)) or not whole or not math.isfinite(number):
+            raise StudyError(f"played {name} {number!r}: must be a {'number' if name == 'seconds' else 'whole number'}")
+        if not 0 <= number <= MOST_PLAYED:
+            raise StudyError(f"played {name} {number!r}: must lie in 0..{MOST_PLAYED:g}")
+    nothing = dict.fromkeys(ASPECTS)
+    return {"changed": changed, **nothing, **dict.fromkeys(PLAYED, 0), **ratings, **played}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

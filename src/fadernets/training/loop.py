@@ -1,0 +1,314 @@
+"""One training loop for every model (Lightning Fabric). The choice of device lives here alone.
+
+A run's folder: recipe.json, log.jsonl, tensorboard/, last/ and best/ (checkpoint folders).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fadernets.data.batches import Sampler
+from fadernets.data.dataset import Dataset, label_of
+from fadernets.data.melody_batches import MelodySampler
+from fadernets.errors import FadernetsError
+from fadernets.models import build, schedules
+from fadernets.provenance import commit
+from fadernets.training import checkpoints, recipes
+
+VALIDATION_ROWS = 4096
+FREE_BATCHES = 8  # decoded freely
+
+
+class TrainingError(FadernetsError):
+    """A run that cannot go on."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which segments a run uses: indices into its data set."""
+
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    labelled: NDArray[np.int64]
+
+
+def choose_rows(data: Dataset, recipe: recipes.Recipe) -> Rows:
+    """Training and validation rows, and the labelled rows: `label_share` of the training rows, by seed."""
+    names = data.manifest["corpora"]
+    corpora = [c for c in (recipe.corpora or names) if c not in recipe.label_corpora]
+    if not corpora:
+        given = ", ".join(recipe.corpora or names)
+        raise TrainingError(f"{recipe.data}: corpora {given} only give labels; none is left to reconstruct")
+    train = np.concatenate([data.select(split="train", corpus=c) for c in corpora])
+    if recipe.segments:
+        train = np.random.default_rng(recipe.seed).permutation(train)[: recipe.segments]
+    validation = np.concatenate([data.select(split="validation", corpus=c) for c in corpora])
+    labelled = np.empty(0, np.int64)
+    if recipe.label_share > 0:
+        found = [data.select(split="train", corpus=c) for c in recipe.label_corpora if c in names]
+        rows = np.concatenate(found) if found else labelled
+        rows = rows[label_of(np.asarray(data.arousal[rows], np.float32)) >= 0]
+        wanted = min(round(recipe.label_share * len(train)), len(rows))
+        labelled = np.sort(np.random.default_rng(recipe.seed).permutation(rows)[:wanted])
+    if len(train) < recipe.batch:
+        raise TrainingError(f"{recipe.data}: {len(train)} training segments; a batch has {recipe.batch}")
+    if not len(validation):
+        raise TrainingError(f"{recipe.data}: has no validation segments; prepare it with more pieces")
+    return Rows(np.sort(train), np.sort(validation), labelled)
+
+
+def check_device(device: str) -> None:
+    """Raises TrainingError for one that is not here."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("--device cuda: no CUDA device here; use --device cpu")
+
+
+def auto_precision(device: str) -> str:
+    """bf16 where the machine multiplies it in hardware, else 32 bit."""
+    if device == "cuda":
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return "32-true"
+    return "bf16-mixed" if "amx_bf16" in flags or "avx512_bf16" in flags else "32-true"
+
+
+def train(
+    recipe: recipes.Recipe,
+    *,
+    device: str = "cpu",
+    devices: int = 1,
+    resume: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Train a recipe and return the folder of the best checkpoint.
+
+    A run whose `last` checkpoint has the same recipe goes on from there, to the same numbers as a run
+    that was never stopped. Raises TrainingError where a loss is not a number: the term is named and
+    the last good checkpoint stays.
+    """
+    from lightning.fabric import Fabric
+
+    check_device(device)
+    data = Dataset.open(Path(recipe.data))
+    precision = auto_precision(device) if recipe.precision == "auto" else recipe.precision
+    strategy = "ddp" if devices > 1 else "auto"
+    fabric = Fabric(accelerator=device, devices=devices, strategy=strategy, precision=precision)
+    fabric.launch()
+    run = _Run(fabric, recipe, data, resume)
+    return run.go(progress if fabric.is_global_zero else None)
+
+
+def figures_of(checkpoint: Path) -> dict[str, float]:
+    """The validation figures of a checkpoint."""
+    return dict(checkpoints.read_config(checkpoint)["figures"])
+
+
+class _Run:
+    def __init__(self, fabric: Any, recipe: recipes.Recipe, data: Dataset, resume: bool) -> None:
+        self.fabric, self.recipe, self.data = fabric, recipe, data
+        self.out = Path(recipe.out)
+        self.rows = choose_rows(data, recipe)
+        torch.manual_seed(recipe.seed)
+        model = build(recipe.name, recipe.model, data.codec).to(fabric.device)
+        optimizer = torch.optim.AdamW(
+            model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.98)
+        )
+        self.step, self.best, self.waited = 0, math.inf, 0
+        state = self._previous() if resume else None
+        if state is not None:
+            weights, _ = checkpoints.load(self.out / "last")
+            model.load_state_dict(weights.state_dict())
+            optimizer.load_state_dict(state["optimizer"])
+            self.step, self.best, self.waited = state["step"], state["best"], state["waited"]
+        self.raw = model
+        self.model, self.optimizer = fabric.setup(model, optimizer)
+        self.model.mark_forward_method("loss")
+        self.sampler = self._sampler(self.rows.train, self.rows.labelled, recipe.batch, recipe.transpose)
+        check = np.random.default_rng(0).permutation(self.rows.validation)[:VALIDATION_ROWS]
+        self.check = self._sampler(check, np.empty(0, np.int64), min(512, len(check)), training=False)
+
+    def _sampler(
+        self,
+        rows: NDArray[np.int64],
+        labelled: NDArray[np.int64],
+        batch: int,
+        transpose: bool = False,
+        training: bool = True,
+    ) -> Sampler | MelodySampler:
+        recipe, device = self.recipe, self.fabric.device
+        if self.data.codec == "melody":
+            axes = self.raw.options.axes > 0
+            seed = recipe.seed if training else 0
+            return MelodySampler(
+                self.data, rows, batch=batch, transpose=transpose, augment=axes, seed=seed, device=device
+            )
+        return Sampler(
+            self.data,
+            rows,
+            labelled,
+            batch=batch,
+            labels=recipe.labels if training else 0,
+            pairs=recipe.pairs if training else 0.0,
+            transpose=transpose,
+            seed=recipe.seed if training else 0,
+            device=device,
+        )
+
+    def _previous(self) -> dict[str, Any] | None:
+        last = self.out / "last"
+        if not checkpoints.exists(last):
+            return None
+        config = checkpoints.read_config(last)
+        recipe = recipes.check(dict(config["recipe"]))
+        recipe = replace(recipe, data=self.recipe.data, out=self.recipe.out)  # the same, wherever it lies now
+        mine, theirs = recipes.as_dict(self.recipe), recipes.as_dict(recipe)
+        if config["data"]["hash"] != self.data.hash:
+            raise TrainingError(
+                f"{last}: was trained on data set {config['data']['hash'][:12]}, {self.recipe.data} is "
+                f"{self.data.hash[:12]}; give another `out` or remove the run"
+            )
+        if mine != theirs:
+            changed = sorted(k for k in mine if mine[k] != theirs.get(k))
+            raise TrainingError(
+                f"{last}: belongs to another recipe ({', '.join(changed)} differ); give another `out` or remove the run"
+            )
+        return checkpoints.load_state(last)
+
+    @property
+    def finished(self) -> bool:
+        recipe = self.recipe
+        return self.step >= recipe.steps or bool(recipe.patience and self.waited >= recipe.patience)
+
+    def go(self, progress: Callable[[int, int], None] | None = None) -> Path:
+        recipe, fabric = self.recipe, self.fabric
+        if self.finished:
+            return self.out / "best"
+        self.out.mkdir(parents=True, exist_ok=True)
+        writer = None
+        if fabric.is_global_zero:
+            from torch.utils.tensorboard import SummaryWriter
+
+            writer = SummaryWriter(str(self.out / "tensorboard"))
+            (self.out / "recipe.json").write_text(json.dumps(recipes.as_dict(recipe), indent=1) + "\n")
+            self._trim_log()
+        sums: dict[str, torch.Tensor] = {}
+        counted, began = 0, time.time()
+        while not self.finished:
+            for group in self.optimizer.param_groups:
+                group["lr"] = schedules.learning_rate(
+                    self.step, recipe.steps, peak=recipe.learning_rate, warmup=recipe.warmup
+                )
+            # Noise is a function of the step too, so that a stopped run resumes to the same numbers.
+            place = self.step * fabric.world_size + fabric.global_rank
+            torch.manual_seed(recipe.seed * 1_000_003 + place)
+            batch = self.sampler.draw(place)
+            self.model.train()
+            with fabric.autocast():
+                terms = self.model.loss(batch, self.step, recipe.steps)
+            self.optimizer.zero_grad()
+            fabric.backward(terms["loss"])
+            norm = fabric.clip_gradients(self.model, self.optimizer, max_norm=recipe.clip, error_if_nonfinite=False)
+            terms = {name: value.detach() for name, value in {**terms, "gradient": norm}.items()}
+            self._refuse_nan(terms)  # before the weights take it
+            for name, value in terms.items():
+                sums[name] = sums[name] + value if name in sums else value.clone()
+            counted += 1
+            self.optimizer.step()
+            self.step += 1
+            if progress:
+                progress(self.step, recipe.steps)
+            if self.step % recipe.validate == 0 or self.step == recipe.steps:
+                figures = {f"train/{k}": (v / counted).item() for k, v in sums.items()}
+                figures["train/segments_per_second"] = counted * recipe.batch / (time.time() - began)
+                checked = self.validate()
+                self._refuse_nan(checked)
+                figures |= {f"validation/{k}": v for k, v in checked.items()}
+                self._record(figures, writer, checked)
+                sums, counted, began = {}, 0, time.time()
+        if writer is not None:
+            writer.close()
+        return self.out / "best"
+
+    def _trim_log(self) -> None:
+        """Drop the log's rows behind the checkpoint that the run goes on from: they will come again."""
+        log = self.out / "log.jsonl"
+        rows = log.read_text().splitlines(keepends=True) if log.exists() else []
+        kept = [row for row in rows if row.endswith("\n") and json.loads(row)["step"] <= self.step]
+        if kept != rows:
+            log.write_text("".join(kept))
+
+    def _refuse_nan(self, terms: Mapping[str, torch.Tensor | float]) -> None:
+        if math.isfinite(terms["loss"] + terms.get("gradient", 0.0)):
+            return
+        bad = [name for name, v in terms.items() if name != "loss" and not math.isfinite(v)]
+        last = self.out / "last"
+        kept = f"the last good checkpoint is {last}" if checkpoints.exists(last) else "there is no good checkpoint yet"
+        raise TrainingError(
+            f"step {self.step}: the loss is not a number (first in {bad[0] if bad else 'loss'}); {kept}"
+        )
+
+    def _record(self, figures: dict[str, float], writer: Any, checked: dict[str, float]) -> None:
+        better = checked["loss"] < self.best
+        waits = not better and self.raw.settled(self.step, self.recipe.steps)  # its weights are at their final values
+        self.best, self.waited = (checked["loss"] if better else self.best), self.waited + 1 if waits else 0
+        if not self.fabric.is_global_zero:
+            return
+        for name, value in figures.items():
+            writer.add_scalar(name, value, self.step)
+        with (self.out / "log.jsonl").open("a") as log:
+            log.write(json.dumps({"step": self.step, **figures}) + "\n")
+        shown = {k: round(v, 4) for k, v in checked.items()}
+        print(f"step {self.step}/{self.recipe.steps} {shown}", file=sys.stderr, flush=True)
+        state = {
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "best": self.best,
+            "waited": self.waited,
+        }
+        config = self.config(checked)
+        if better:  # before `last`: a run that is stopped between the two comes here again
+            checkpoints.save(self.out / "best", self.raw, config)
+        checkpoints.save(self.out / "last", self.raw, config, state)
+
+    def config(self, checked: dict[str, float]) -> dict[str, Any]:
+        sources = self.data.manifest["sources"]
+        return {
+            "codec": self.data.codec,
+            "recipe": recipes.as_dict(self.recipe),
+            "data": {"hash": self.data.hash, "corpora": sources},
+            "segments": {"train": len(self.rows.train), "labelled": len(self.rows.labelled)},
+            "step": self.step,
+            "commit": commit(),
+            "figures": checked,
+        }
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Every loss term on held-out segments at the full KL weight, teacher-forced accuracy, note F1 of free
+        decodes from posterior means."""
+        self.model.eval()
+        sums: dict[str, float] = {}
+        counts: dict[str, NDArray[np.float64]] = {}
+        for i in range(self.check.batches):
+            batch: Any = self.check.draw(i)
+            with self.fabric.autocast():
+                terms = self.model.loss(batch, self.recipe.steps, self.recipe.steps)
+                judged = self.raw.judge(batch, i < FREE_BATCHES)
+            for name, value in terms.items():
+                sums[name] = sums.get(name, 0.0) + float(value) / self.check.batches
+            for name, pair in judged.items():
+                counts[name] = counts.get(name, np.zeros(2)) + pair
+        return sums | {name: float(right / max(of, 1)) for name, (right, of) in counts.items()}

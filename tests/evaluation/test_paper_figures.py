@@ -1,0 +1,245 @@
+"""The figures of a run: which panels, of which segments, and the numbers beside them."""
+
+import json
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+from toy_runs import write_toy
+
+from fadernets.errors import FadernetsError
+from fadernets.evaluation import arousal_transfer, paper_figures, table1
+from fadernets.evaluation.checkpoint import Subject
+from fadernets.figures import plots, rolls
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """What is asked to be drawn, in place of drawing it; a map is a code's first two dimensions."""
+    found = []
+    monkeypatch.setattr(plots, "tsne", lambda code, seed: np.asarray(code[:, :2], np.float64) + seed)
+    monkeypatch.setattr(plots, "scatters", lambda rows, paths, title="": found.append((rows, paths, title)))
+    return found
+
+
+@pytest.fixture(scope="module")
+def beside(rated, toys, tmp_path_factory):
+    """Figures 3 and 4 of toy runs: (folder, what is returned, calls of progress)."""
+    out, calls = tmp_path_factory.mktemp("figures") / "new" / "folder", []
+    made = paper_figures.latents(
+        toys("fadernets"),
+        rated.folder,
+        out,
+        toys("single"),
+        100,
+        0,
+        progress=lambda done, total: calls.append((done, total)),
+    )
+    return out, made, calls
+
+
+@pytest.fixture(scope="module")
+def transferred(rated, toys, tmp_path_factory):
+    out = tmp_path_factory.mktemp("figures")
+    return out, paper_figures.transfer(toys("fadernets"), rated.folder, out, 0)
+
+
+def assert_files(out, made, names):
+    assert sorted(p.name for p in out.iterdir()) == sorted(names)
+    assert sorted(made["files"]) == sorted(str(out / name) for name in names)
+    for path in out.iterdir():
+        if path.suffix == ".png":
+            assert imread(path).std() > 0.02
+        elif path.suffix == ".svg":
+            ElementTree.fromstring(path.read_text())
+        else:
+            assert json.loads(path.read_text()) == made
+    assert made["command"].startswith("fadernets")
+    assert made["commit"]
+
+
+def test_latents_beside_another_run(beside, rated, toys):
+    out, made, calls = beside
+    assert_files(out, made, [f"{n}.{k}" for n in ("latents", "clusters") for k in ("png", "svg")] + ["latents.json"])
+    assert calls == [(1, 3), (2, 3), (3, 3)]
+    assert set(made["clusters"]) == {"fadernets", "single"}
+    for toy, codes in (("fadernets", {"rhythm", "note"}), ("single", {"z"})):
+        subject = Subject(toys(toy), rated)
+        expected = table1.clusters(subject, subject.corpus_rows("test"), 0)
+        assert made["clusters"][toy] == expected
+        assert {name for name, value in expected.items() if isinstance(value, dict)} == codes
+    assert imread(out / "latents.png").shape[:2] == (2 * 540, 3 * 660)
+    assert imread(out / "clusters.png").shape[:2] == (540, 3 * 660)
+
+
+@pytest.mark.parametrize(
+    ("toy", "expected"),
+    [
+        (
+            "fadernets",
+            [
+                ["rhythm: rhythm density", "rhythm: $z^d$ of rhythm density", "rhythm: inferred arousal"],
+                ["note: note density", "note: $z^d$ of note density", "note: inferred arousal"],
+            ],
+        ),
+        (
+            "vanilla",
+            [
+                ["rhythm: rhythm density", "rhythm: $z^d$ of rhythm density"],
+                ["note: note density", "note: $z^d$ of note density"],
+            ],
+        ),
+        (
+            "pati",
+            [["z: rhythm density", "z: $z^d$ of rhythm density", "z: note density", "z: $z^d$ of note density"]],
+        ),
+        ("single", [["z: rhythm density", "z: note density", "z: inferred arousal"]]),
+    ],
+)
+def test_the_panels_of_a_model(toy, expected, toys, rated, tmp_path, drawn):
+    made = paper_figures.latents(toys(toy), rated.folder, tmp_path, None, 30, 5)
+    ((rows, paths, title),) = drawn
+    assert [[panel.title for panel in row] for row in rows] == expected
+    assert [p.name for p in paths] == ["latents.png", "latents.svg"]
+    assert title == f"{toy}: codes of 30 held-out segments"
+    subject = Subject(toys(toy), rated)
+    chosen = np.random.default_rng(5).permutation(rated.select(split="test", corpus="maestro"))[:30]
+    codes = subject.encode(chosen)
+    for panel in (panel for row in rows for panel in row):
+        code, _, what = panel.title.partition(": ")
+        np.testing.assert_array_equal(panel.points, codes[code][:, :2] + np.float64(5))
+        column = 1 if "note" in what else 0
+        if panel.clusters:
+            low, high = subject.means[code]
+            nearer = [((z - high) ** 2).sum() <= ((z - low) ** 2).sum() for z in codes[code]]
+            np.testing.assert_array_equal(panel.values, nearer)
+        elif "z^d" in what:
+            np.testing.assert_array_equal(panel.values, codes[code][:, column if toy == "pati" else 0])
+            assert panel.unit == ""
+        else:
+            np.testing.assert_array_equal(panel.values, rated.attributes[chosen, column])
+            assert panel.unit in ("onset steps / 16", "notes sounding a step")
+    assert set(made["clusters"]) == {toy}
+    assert bool(made["clusters"][toy]) == (toy in ("fadernets", "single"))
+
+
+def test_the_clusters_of_both_runs_are_of_the_same_segments(toys, rated, tmp_path, drawn):
+    paper_figures.latents(toys("single"), rated.folder, tmp_path, toys("fadernets"), 3000, 0)
+    ((_, _, title), (rows, paths, _)) = drawn
+    assert title == "single: codes of 40 held-out segments"
+    assert [panel.title for row in rows for panel in row] == ["single: z", "fadernets: rhythm", "fadernets: note"]
+    assert all(panel.clusters and len(panel.points) == 40 for panel in rows[0])
+    assert [p.name for p in paths] == ["clusters.png", "clusters.svg"]
+
+
+def test_runs_of_the_same_name_are_told_apart(toys, rated, tmp_path, drawn):
+    toys("single")
+    one, other = (write_toy(tmp_path / f"{size}" / "gm-vae", "gm-vae", rated, seed=size) for size in (1, 2))
+    made = paper_figures.latents(one, rated.folder, tmp_path / "out", other, 50, 0)
+    assert set(made["clusters"]) == {str(one), str(other)}
+
+
+def test_a_data_set_without_held_out_labels_has_no_cluster_figures(performances, tmp_path, drawn):
+    run = write_toy(tmp_path / "run", "mixture", performances)
+    assert paper_figures.latents(run, performances.folder, tmp_path / "out", None, 50, 0)["clusters"] == {"run": {}}
+    assert drawn[0][2] == "run: codes of 12 held-out segments"
+
+
+def test_transfer(transferred, rated, toys):
+    out, made = transferred
+    pictures = [f"arousal-{direction}-{i}.png" for direction in ("up", "down") for i in (1, 2)]
+    assert_files(out, made, ["transfer.png", "transfer.svg", "transfer.json", *pictures])
+    assert made["regressor"] == arousal_transfer.Regressor.fit(rated, ["vgmidi"], 0).figures
+    assert len(made["sweep"]) == 9
+    assert len(made["drawn"]) == 20
+    assert made["pieces"]["pieces"] == 5
+    assert made["agreement"] == made["sweep"][4]["agreement"]
+
+
+def test_the_rolls_are_of_the_drawn_segments(transferred, rated, toys, tmp_path, monkeypatch):
+    """Two up, two down; nothing behind the segment's end, which an output may run past."""
+    drawn = []
+    monkeypatch.setattr(rolls, "draw_pair", lambda *given, title: drawn.append((*given, title)))
+    subject, rows = Subject(toys("fadernets"), rated), transferred[1]["drawn"]
+    paths = paper_figures._rolls(subject, rows, tmp_path)
+    assert [path for _, _, _, path, _ in drawn] == paths
+    assert [path.name for path in paths] == [f"arousal-{d}-{i}.png" for d in ("up", "down") for i in (1, 2)]
+    expected = [rows[0], rows[2], rows[1], rows[3]]  # they go up and down by turns
+    for (before, after, bars, _, title), row in zip(drawn, expected, strict=True):
+        assert title == f"Arousal {row['direction']}: held-out segment {row['row']}, 2.0 s"
+        assert bars == []
+        for notes, cells in ((before, rated.cells(np.array([row["row"]]))), (after, None)):
+            assert (notes["onset"] < 2).all()
+            assert (notes["end"] <= 2).all()
+            assert (notes["end"] > notes["onset"]).all()
+            if cells is not None:
+                assert len(notes) >= (cells == 1).sum() > 0
+    assert any(len(after) for _, after, *_ in drawn)
+
+
+def test_the_curve_shows_the_sweep(rated, toys, tmp_path, monkeypatch, transferred):
+    given = []
+    monkeypatch.setattr(plots, "curves", lambda *some, **more: given.append((some, more)))
+    monkeypatch.setattr(
+        arousal_transfer,
+        "evaluate",
+        lambda *_, **__: {k: transferred[1][k] for k in ("sweep", "agreement")} | {"drawn": []},
+    )
+    paper_figures.transfer(toys("fadernets"), rated.folder, tmp_path, 0)
+    (((x, lines, paths), more),) = given
+    sweep = transferred[1]["sweep"]
+    assert x == [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2]
+    assert lines["agreement of the regressor"] == [row["agreement"] for row in sweep]
+    assert lines["chroma similarity to the source"] == [row["chroma_similarity"] for row in sweep]
+    assert lines["note F1 to the source"] == [row["note_f1"] for row in sweep]
+    assert more["bands"] == {"agreement of the regressor": ([r["low"] for r in sweep], [r["high"] for r in sweep])}
+    assert [p.name for p in paths] == ["transfer.png", "transfer.svg"]
+
+
+def test_labels(rated, tmp_path, monkeypatch):
+    """A point a run, by its number of labels; what is drawn is what is returned."""
+    given = []
+    monkeypatch.setattr(plots, "curves", lambda x, lines, paths, **more: given.append((x, lines, paths, more)))
+    runs = [write_toy(tmp_path / str(share), "mixture", rated, label_share=share) for share in (0.4, 0.1)]
+    told = []
+    made = paper_figures.labels(runs, rated.folder, tmp_path / "out", 0, progress=lambda *now: told.append(now))
+    assert told == [(1, 2), (2, 2)]
+    first, second = made["runs"]
+    assert (first["run"], second["run"]) == ("0.1", "0.4")
+    assert 0 < first["labels"] < second["labels"]
+    assert first["share"] == pytest.approx(0.1, abs=0.005)
+    for row in made["runs"]:
+        each = [row["clusters"][name] for name in ("rhythm", "note")]
+        assert row["balanced_accuracy"] == row["clusters"]["balanced_accuracy"]
+        assert row["best_code"] == max(code["balanced_accuracy"] for code in each)
+        assert row["silhouette"] == pytest.approx(np.mean([code["silhouette"] for code in each]))
+    ((x, lines, paths, more),) = given
+    assert x == [first["labels"], second["labels"]]
+    assert lines["balanced accuracy, all codes"] == [first["balanced_accuracy"], second["balanced_accuracy"]]
+    assert more["log"] is True
+    assert [path.name for path in paths] == ["labels.png", "labels.svg"]
+    assert json.loads((tmp_path / "out" / "labels.json").read_text())["runs"] == made["runs"]
+
+
+def test_labels_need_clusters_and_unlike_numbers(rated, toys, tmp_path):
+    with pytest.raises(FadernetsError, match="vanilla: has no arousal clusters"):
+        paper_figures.labels([toys("vanilla")], rated.folder, tmp_path / "out", 0)
+    with pytest.raises(FadernetsError, match="unlike numbers of labels, each above 0"):
+        paper_figures.labels([toys("fadernets"), toys("single")], rated.folder, tmp_path / "out", 0)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_cannot_be_drawn_is_refused(rated, toys, performances, tmp_path):
+    out, fadernets, vanilla = tmp_path / "out", toys("fadernets"), toys("vanilla")
+    with pytest.raises(FadernetsError, match="music-fadernets has no arousal clusters; train with clusters 2"):
+        paper_figures.transfer(vanilla, rated.folder, out, 0)
+    with pytest.raises(FadernetsError, match=r"--beside: both runs need arousal clusters; .*vanilla has none"):
+        paper_figures.latents(fadernets, rated.folder, out, vanilla, 100, 0)
+    with pytest.raises(FadernetsError, match=r"--beside: both runs need arousal clusters; .*vanilla has none"):
+        paper_figures.latents(vanilla, rated.folder, out, fadernets, 100, 0)
+    with pytest.raises(FadernetsError, match="language-model has no codes to draw"):
+        paper_figures.latents(toys("language-model"), rated.folder, out, None, 100, 0)
+    with pytest.raises(FadernetsError, match="has 48 arousal labels to learn from and 0 to test on"):
+        paper_figures.transfer(write_toy(tmp_path / "run", "mixture", performances), performances.folder, out, 0)
+    assert not out.exists()

@@ -1,0 +1,80 @@
+"""Whether a classifier of other pieces agrees with a preset, on a made-up corpus in which quick is high."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from midi_files import left, metre, right, save, tempo, track
+
+from fadernets.data.corpora import Labels, Source
+from fadernets.engines.grid import Engine
+from fadernets.errors import FadernetsError
+from fadernets.evaluation import preset_agreement
+from fadernets.fitting import preset_data
+from fadernets.music import reader
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """Sixteen pieces of four bars; every fourth is for testing."""
+    paths = []
+    for i in range(16):
+        hands = track(right(16, i), tempo(150 if i % 2 else 80), metre(4)), track(left(16, i), channel=1)
+        paths.append(save(tmp_path / f"{i:02}.mid", *hands))
+
+    def read(source):
+        way = np.full(4, 0.5 if int(source.path.stem) % 2 else -0.5, np.float32)
+        return SimpleNamespace(piece=reader.read(source.path), labels=Labels(way, -way))
+
+    corpus = SimpleNamespace(sources=lambda root: [Source(path.stem, path.stem, path) for path in paths], read=read)
+    for module in (preset_agreement, preset_data):
+        monkeypatch.setattr(module, "CORPORA", {"toy": corpus})
+        monkeypatch.setattr(module, "find_root", lambda name, root: root)
+        monkeypatch.setattr(module, "split_of", lambda source, seed: 2 if int(source.path.stem) % 4 > 1 else 0)
+    monkeypatch.setattr(preset_agreement, "SEGMENTS", 6)
+    monkeypatch.setattr(preset_agreement, "EACH", 2)
+    return tmp_path
+
+
+def test_quick_is_high(toy):
+    told = []
+    found = preset_agreement.evaluate(Engine.open(), toy, "arousal", "toy", progress=lambda *at: told.append(at))
+    assert found["classifier_balanced_accuracy"] > 0.7  # four pieces for half a hundred features
+    assert found["classifier_pieces"] == 4
+    assert "tempo x" in found["preset"]
+    assert found["every fader"] == {"up": 1.0, "down": 1.0, "both": 1.0, "segments": 6.0}
+    assert set(found) >= {"tempo held", "tempo and dynamics held", "the paper's two codes"}
+    assert told[-1] == (4, 4)
+    lines = preset_agreement.table(found).splitlines()
+    assert lines[1].startswith("classifier of 4 other pieces: balanced accuracy 0.")
+    assert "| every fader | 1.000 | 1.000 | 1.000 | 6 |" in lines
+
+
+def test_other_labels(toy):
+    """Valence is the other way round in the toy; tension is measured and needs no classifier."""
+    found = preset_agreement.evaluate(Engine.open(), toy, "valence", "toy")
+    assert "the paper's two codes" not in found
+    assert found["every fader"]["both"] == 1
+    measured = preset_agreement.evaluate(Engine.open(), toy, "tension", "toy")
+    assert "classifier_pieces" not in measured
+    assert 0 <= measured["every fader"]["both"] <= 1
+
+
+def test_a_corpus_that_is_not_known(tmp_path):
+    with pytest.raises(FadernetsError, match="corpus 'jazz' is not known"):
+        preset_agreement.evaluate(Engine.open(), tmp_path, "arousal", "jazz")
+
+
+def test_the_command(run_here, toy):
+    code, out, err = run_here("evaluate", "--agreement", "arousal", "--corpus", f"toy={toy}", "--json")
+    assert code == 0
+    assert json.loads(out)["every fader"]["up"] == 1
+    for arguments, message in (
+        (["--agreement", "arousal"], "--corpus NAME=PATH goes with --added or --agreement"),
+        (["--corpus", "toy=x"], "--corpus NAME=PATH goes with --added or --agreement"),
+        (["--agreement", "arousal", "--corpus", "toy=x", "--corpus", "two=y"], "takes one corpus"),
+    ):
+        code, _, err = run_here("evaluate", *arguments)
+        assert code == 2
+        assert message in err[-1]

@@ -1,0 +1,532 @@
+"""Table 1 by one command: what the tables say, and that a second call does nothing that is done."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from conftest import write_performances
+from toy_runs import SIZES, change_weights, write_toy
+
+from fadernets import provenance
+from fadernets.attributes.table import CODED
+from fadernets.errors import FadernetsError
+from fadernets.evaluation import run_table1, table1
+from fadernets.training import checkpoints
+from fadernets.training import loop as training_loop
+
+# Tables
+
+
+def spread(mean, std=0.01):
+    return {"mean": mean, "std": std}
+
+
+def figures(k, paper=True, strict=True, clusters=False):
+    """Made-up figures of a run, the greater the greater k."""
+    found = {
+        "reconstruction": dict.fromkeys(run_table1.RECONSTRUCTION, 0.1 * k),
+        "encoder": dict.fromkeys(run_table1.ENCODER[:-1], 0.01 * k),
+    }
+    for i, attribute in enumerate(CODED):
+        if paper:
+            names = ("consistency", "restrictiveness", "linearity", "pooled_r2")
+            found[f"paper/{attribute}"] = {n: spread(0.1 * k + 0.01 * j + 0.001 * i) for j, n in enumerate(names)}
+        if strict:
+            for loop in table1.LOOPS:
+                found[f"strict/{attribute}/{loop}"] = {name: spread(0.1 * k) for name in run_table1.STRICT}
+                found[f"quality/{attribute}/{loop}"] = dict.fromkeys(run_table1.QUALITY, 2.0 * k)
+    if strict:
+        found["quality/real"] = dict.fromkeys(run_table1.QUALITY, 0.5)
+    if clusters:
+        own = {"balanced_accuracy": 0.7, "silhouette": 0.3, "silhouette_by_label": 0.2}
+        own |= {f"{a}_{side}": v for a in CODED for side, v in (("high", 0.6), ("low", 0.4))}
+        found["clusters"] = {
+            "learned": True, "labelled_training_segments": 26, "segments": 5, "pieces": 2, "balanced_accuracy": 0.8,
+            "low": 0.75, "high": 0.85, "rhythm": own, "note": own,
+        }  # fmt: skip
+    return found
+
+
+def parse(text):
+    """Markdown tables as {first head: (other heads, [(first cell, other cells)])}."""
+    found = {}
+    for block in text.split("\n\n"):
+        head, line, *rows = ([cell.strip() for cell in row.strip("|").split("|")] for row in block.splitlines())
+        assert set(line) == {"---"}
+        assert all(len(row) == len(head) == len(line) for row in rows)
+        found[head[0]] = (head[1:], [(row[0], row[1:]) for row in rows])
+    return found
+
+
+def test_published_numbers_are_the_papers():
+    """Consistency, restrictiveness and linearity of rhythm and note density, as printed in Table 1."""
+    published = {row.recipe: row.published for row in run_table1.TABLE}
+    assert published.pop("gm-vae") is None
+    expected = {
+        "fadernets-vae": [0.4367, 0.3490, 0.6645, 0.6481, 0.7805, 0.8255],
+        "fadernets-gmvae": [0.5096, 0.4207, 0.6603, 0.6457, 0.7580, 0.7792],
+        "pati": [0.4625, 0.5100, 0.6417, 0.5497, 0.7613, 0.8220],
+        "cvae": [0.2613, 0.4997, 0.6863, 0.7140, 0.4969, 0.3997],
+        "fader-networks": [0.2730, 0.4983, 0.6861, 0.7379, 0.5482, 0.4647],
+        "glsr-vae": [0.1891, 0.1969, 0.6365, 0.7136, 0.2465, 0.1799],
+    }
+    assert list(CODED) == ["rhythm_density", "note_density"]
+    for name, row in expected.items():
+        three = [published[name][figure] for figure in ("consistency", "restrictiveness", "linearity")]
+        assert [value for pair in three for value in pair] == row, name
+        assert len(published[name]) == 3
+    assert published.keys() == expected.keys()
+
+
+def test_the_paper_table_stands_beside_the_published_one():
+    found = {"glsr-vae": figures(1), "pati": figures(3), "cvae": figures(2), "mine": figures(2)}
+    heads, rows = parse(run_table1.tables(found))["`paper` protocol: ours (published)"]
+    assert heads[:3] == ["consistency, rhythm density", "consistency, note density", "restrictiveness, rhythm density"]
+    assert heads[-1] == "pooled r2, note density"
+    # In the order of Table 1, then runs of other names.
+    assert [name for name, _ in rows] == ["Pati et al.", "CVAE", "GLSR-VAE", "mine"]
+    cells = dict(rows)
+    assert cells["Pati et al."][0] == "**0.300 ± 0.010** (0.463)"
+    assert cells["Pati et al."][1] == "**0.301 ± 0.010** (0.510)"
+    assert cells["GLSR-VAE"][5] == "0.121 ± 0.010 (0.180)"
+    assert cells["CVAE"][3] == "0.211 ± 0.010 (0.714)"
+    assert cells["CVAE"][6] == "0.230 ± 0.010"  # the paper has no pooled R^2
+    assert cells["mine"][0] == "0.200 ± 0.010"
+    for column in range(len(heads)):
+        assert [name for name, row in rows if "**" in row[column]] == ["Pati et al."]
+
+
+def test_the_strict_table_marks_the_best_of_each_loop():
+    one, other = figures(1), figures(1)
+    for loop, better in (("open", one), ("calibrated", other), ("closed", one)):
+        worse = other if better is one else one
+        for figure, greatest in run_table1.STRICT.items():
+            good, bad = (0.9, 0.2) if greatest else (0.2, 0.9)
+            better[f"strict/note_density/{loop}"][figure] = spread(good)
+            worse[f"strict/note_density/{loop}"][figure] = spread(bad)
+    one["strict/note_density/open"]["response_range"] = spread(0.9)
+    other["strict/note_density/open"]["response_range"] = spread(1.05)  # nearer to 1
+    heads, rows = parse(run_table1.tables({"pati": one, "cvae": other}))["`strict`, note density"]
+    assert heads == ["loop", *(name.replace("_", " ") for name in run_table1.STRICT)]
+    assert [(name, row[0]) for name, row in rows] == [
+        ("Pati et al.", "open"),
+        ("CVAE", "open"),
+        ("Pati et al.", "calibrated"),
+        ("CVAE", "calibrated"),
+        ("Pati et al.", "closed"),
+        ("CVAE", "closed"),
+    ]
+    for i, (_, row) in enumerate(rows):
+        best = {head for head, cell in zip(heads, row, strict=True) if cell.startswith("**")}
+        expected = {*heads[1:]} if i in (0, 3, 4) else set()
+        if i < 2:  # the slope alone is better where the rest is worse
+            expected ^= {"response range"}
+        assert best == expected, i
+    leakage, slope = heads.index("leakage"), heads.index("response range")
+    assert (rows[0][1][leakage], rows[1][1][leakage]) == ("**0.200**", "0.900")
+    assert (rows[0][1][slope], rows[1][1][slope]) == ("0.900", "**1.050**")
+
+
+def test_tables_of_one_loop():
+    """The other loops are left out; what has none stays."""
+    whole = figures(1)
+    found = {name: run_table1.of_loop(figures(i), "calibrated") for i, name in enumerate(("pati", "cvae"))}
+    assert set(whole) - set(found["pati"]) == {key for key in whole if key.endswith(("/open", "/closed"))}
+    tables = parse(run_table1.tables(found))
+    assert [row[0] for _, row in tables["`strict`, note density"][1]] == ["calibrated"] * 2
+    rows = tables["moved outputs, rhythm density"][1]
+    assert [row[0] for _, row in rows] == ["-", "calibrated", "calibrated"]
+    assert tables["`paper` protocol: ours (published)"]
+
+
+def test_quality_stands_beside_that_of_real_segments():
+    some = figures(1)
+    del some["quality/note_density/open"]["nats_a_token"]
+    heads, rows = parse(run_table1.tables({"pati": some}))["moved outputs, note density"]
+    assert [(name, row[0]) for name, row in rows] == [
+        ("held-out real segments", "-"),
+        *(("Pati et al.", loop) for loop in table1.LOOPS),
+    ]
+    column = heads.index("nats a token")
+    assert [row[column] for _, row in rows] == ["0.500", "-", "2.000", "2.000"]
+
+
+def test_reconstruction_and_clusters():
+    found = parse(run_table1.tables({"gm-vae": figures(1, False, False, True), "pati": figures(2, True, False)}))
+    heads, rows = found["reconstruction; codes"]
+    assert rows[0][0] == "Pati et al."
+    assert rows[1] == ("GM-VAE, single encoder", ["0.100"] * 6 + ["0.010"] * 4 + ["-"])
+    assert heads[-1] == "modularity"
+    heads, rows = found["arousal clusters"]
+    row = ["0.700", "0.800 [0.750, 0.850]", "0.300", "0.200", "0.600 / 0.400", "0.600 / 0.400"]
+    assert rows == [("GM-VAE, single encoder", ["learned", "26", code, *row]) for code in ("rhythm", "note")]
+    # Neither of the two protocols of GM-VAE, one of Pati's.
+    assert [name for name, _ in found["`paper` protocol: ours (published)"][1]] == ["Pati et al."]
+    assert set(found) == {"`paper` protocol: ours (published)", "reconstruction; codes", "arousal clusters"}
+
+
+def test_tables_of_nothing():
+    assert run_table1.tables({}) == ""
+    assert run_table1.tables({"language-model": {"model": "language-model", "runs": 1}}) == ""
+
+
+# The whole, on toy data
+
+NAMES = [row.recipe for row in run_table1.TABLE] + [run_table1.JUDGE]
+CLUSTERED = ("fadernets-gmvae", "gm-vae")
+MODELS = {
+    "fadernets-vae": ("music-fadernets", {"sub_decoder": 4, "clusters": 0, "attributes": False}),
+    "fadernets-gmvae": ("music-fadernets", {"sub_decoder": 4, "clusters": 2, "attributes": False}),
+    "pati": ("pati", {}),
+    "cvae": ("cvae", {}),
+    "fader-networks": ("fader-networks", {"adversary": 4}),
+    "glsr-vae": ("glsr-vae", {"sub_decoder": 4}),
+    "gm-vae": ("gm-vae", {}),
+    "language-model": ("language-model", {}),
+}
+STEPS = 4
+
+
+@pytest.fixture(scope="module")
+def recipes_folder(tmp_path_factory):
+    """The eight recipes of the table in toy size, and a preset of two steps."""
+    folder = tmp_path_factory.mktemp("recipes")
+    for name, (model, options) in MODELS.items():
+        recipe = {
+            "name": model, "steps": STEPS, "batch": 16, "labels": 4 * (name in CLUSTERED), "transpose": False,
+            "label_share": 0.2 * (name in CLUSTERED), "validate": 2, "precision": "32-true", "model": SIZES | options,
+        }  # fmt: skip
+        (folder / f"{name}.yaml").write_text(json.dumps(recipe))
+    (folder / "presets").mkdir()
+    (folder / "presets" / "shorter.yaml").write_text("steps: 2")
+    return folder
+
+
+def lighten(patch):
+    """Few segments and few levels."""
+    for name, value in {"M": 4, "T": 3, "CALIBRATION_ROWS": 4, "CALIBRATION_LEVELS": 3}.items():
+        patch.setattr(table1, name, value)
+
+
+@pytest.fixture(autouse=True)
+def light(monkeypatch):
+    lighten(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def whole(performances, recipes_folder, tmp_path_factory):
+    """The folder of a bench run over the made-up performances, what it reported and what it returned."""
+    out, said = tmp_path_factory.mktemp("bench") / "runs", []
+    with pytest.MonkeyPatch.context() as patch:
+        lighten(patch)
+        patch.setattr("sys.argv", ["fadernets", "bench", "--runs", "1"])
+        text = call(performances, recipes_folder, out, said)
+    return out, said, text
+
+
+@pytest.fixture
+def copy(whole, performances, tmp_path):
+    """The same folder for this test to change."""
+    out = tmp_path / "runs"
+    shutil.copytree(whole[0], out)
+    for path in out.glob("*/*/config.json"):  # a run knows its own folder
+        config = json.loads(path.read_text())
+        config["recipe"]["out"] = str(out / path.parent.parent.name)
+        path.write_text(json.dumps(config))
+    return out
+
+
+def call(data, recipes_folder, out, said=None, **changes):
+    options = {"roots": {}, "runs": 1, "report": lambda line: None if said is None else said.append(line)}
+    folder = getattr(data, "folder", data)
+    return run_table1.run(data=folder, recipes_folder=recipes_folder, out=out, **options | changes)
+
+
+def without_runs(text):
+    """The tables but the last, which says by which command each was made."""
+    *tables, last = text.split("\n\n")
+    assert last.startswith("| model | run |")
+    return tables
+
+
+def watch(monkeypatch):
+    """Names of the runs that are trained a step and of those that are evaluated, as it happens."""
+    trained, evaluated = [], []
+    go, evaluate = training_loop._Run.go, table1.evaluate
+
+    def watched_go(run, progress=None):
+        trained.extend([run.out.name] if run.step < run.recipe.steps else [])
+        return go(run, progress)
+
+    def watched_evaluate(subject, *args, **options):
+        evaluated.append(subject.folder.name)
+        return evaluate(subject, *args, **options)
+
+    monkeypatch.setattr(training_loop._Run, "go", watched_go)
+    monkeypatch.setattr(table1, "evaluate", watched_evaluate)
+    return trained, evaluated
+
+
+def figures_of(out, name):
+    return json.loads((out / name / "evaluation.json").read_text())
+
+
+def test_the_whole_table_in_one_call(whole, performances):
+    out, said, text = whole
+    assert said == [f"train {name}" for name in NAMES] + [f"evaluate {name}" for name in NAMES[:-1]]
+    assert (out / "table1-small.md").read_text() == text + "\n"
+    tables = parse(text)
+    titles = {row.recipe: row.title for row in run_table1.TABLE}
+    with_faders = [title for name, title in titles.items() if name != "gm-vae"]
+    assert [name for name, _ in tables["`paper` protocol: ours (published)"][1]] == with_faders
+    assert [name for name, _ in tables["reconstruction; codes"][1]] == list(titles.values())
+    for attribute in ("rhythm density", "note density"):
+        assert [name for name, _ in tables[f"`strict`, {attribute}"][1]] == with_faders * 3
+        assert len(tables[f"moved outputs, {attribute}"][1]) == 1 + 3 * len(with_faders)
+    for name in NAMES:
+        assert checkpoints.read_config(out / name / "last")["step"] == STEPS
+    judge = run_table1.weights_hash(out / run_table1.JUDGE)
+    for name in NAMES[:-1]:
+        found = figures_of(out, name)
+        assert (found["model"], found["run"]) == (MODELS[name][0], name)
+        assert found["data"] == performances.hash
+        assert found["made_from"] == {
+            "data": performances.hash,
+            "weights": run_table1.weights_hash(out / name),
+            "language_model": judge,
+            "runs": 1,
+            "seed": 0,
+            "code": provenance.code_hash(*run_table1.MEASURES),
+            "protocols": ["paper", "strict"],
+        }
+        assert found["command"] == "fadernets bench --runs 1"
+        assert found["commit"]
+    assert not (out / run_table1.JUDGE / "evaluation.json").exists()
+    assert "nats_a_token" in figures_of(out, "pati")["quality/real"]
+
+
+def test_a_second_call_trains_and_evaluates_nothing(copy, whole, performances, recipes_folder, monkeypatch):
+    before = {path: path.read_bytes() for path in copy.glob("*/evaluation.json")}
+    monkeypatch.setattr("fadernets.models.base.Model.loss", lambda *_: pytest.fail("trains"))
+    monkeypatch.setattr(table1, "evaluate", lambda *_, **__: pytest.fail("evaluates"))
+    assert call(performances, recipes_folder, copy) == whole[2]
+    assert {path: path.read_bytes() for path in copy.glob("*/evaluation.json")} == before
+
+
+def test_a_run_that_was_removed_comes_again(copy, whole, performances, recipes_folder, monkeypatch):
+    shutil.rmtree(copy / "cvae")
+    trained, evaluated = watch(monkeypatch)
+    assert without_runs(call(performances, recipes_folder, copy)) == without_runs(whole[2])
+    assert (trained, evaluated) == (["cvae"], ["cvae"])
+
+
+def test_figures_that_were_removed_come_again(copy, whole, performances, recipes_folder, monkeypatch):
+    (copy / "gm-vae" / "evaluation.json").unlink()
+    trained, evaluated = watch(monkeypatch)
+    assert without_runs(call(performances, recipes_folder, copy)) == without_runs(whole[2])
+    assert (trained, evaluated) == ([], ["gm-vae"])
+
+
+def test_changed_weights_are_evaluated_again(copy, performances, recipes_folder, monkeypatch):
+    before = {name: figures_of(copy, name) for name in NAMES[:-1]}
+    change_weights(copy / "pati" / "best")
+    trained, evaluated = watch(monkeypatch)
+    call(performances, recipes_folder, copy)
+    assert (trained, evaluated) == ([], ["pati"])
+    after = figures_of(copy, "pati")
+    assert after["made_from"]["weights"] != before["pati"]["made_from"]["weights"]
+    assert after["reconstruction"] != before["pati"]["reconstruction"]
+    assert figures_of(copy, "cvae") == before["cvae"]
+    change_weights(copy / run_table1.JUDGE / "best")  # whose rating is a figure of every run
+    evaluated.clear()
+    call(performances, recipes_folder, copy, only=["cvae"])
+    assert evaluated == ["cvae"]
+
+
+@pytest.mark.parametrize("changes", [{"runs": 2}, {"seed": 1}])
+def test_other_draws_are_evaluated_again(copy, performances, recipes_folder, monkeypatch, changes):
+    trained, evaluated = watch(monkeypatch)
+    call(performances, recipes_folder, copy, only=["cvae"], **changes)
+    assert (trained, evaluated) == ([], ["cvae"])
+    for key, value in changes.items():
+        assert figures_of(copy, "cvae")[key] == value
+
+
+def test_one_model_alone(performances, recipes_folder, tmp_path):
+    said = []
+    text = call(performances, recipes_folder, tmp_path / "runs", said, only=["pati"], overrides=["steps=1"])
+    assert said == ["train pati", "evaluate pati"]
+    assert checkpoints.read_config(tmp_path / "runs" / "pati" / "last")["step"] == 1
+    assert [name for name, _ in parse(text)["reconstruction; codes"][1]] == ["Pati et al."]
+    found = figures_of(tmp_path / "runs", "pati")
+    assert found["made_from"]["language_model"] == ""
+    assert "nats_a_token" not in found["quality/real"]
+
+
+def test_a_preset_has_a_folder_of_its_own(performances, recipes_folder, tmp_path):
+    call(performances, recipes_folder, tmp_path, only=["cvae"], preset="shorter")
+    folder = tmp_path / "shorter-tokens"
+    assert checkpoints.read_config(folder / "cvae" / "last")["step"] == 2
+    assert (folder / "table1-shorter.md").exists()
+    with pytest.raises(FadernetsError, match=r"--preset larger: .* has shorter"):
+        call(performances, recipes_folder, tmp_path, only=["cvae"], preset="larger")
+
+
+def test_without_training_what_is_there_is_evaluated(copy, performances, recipes_folder, monkeypatch):
+    for name in ("cvae", "gm-vae"):
+        shutil.rmtree(copy / name)
+    (copy / "pati" / "evaluation.json").unlink()
+    trained, evaluated = watch(monkeypatch)
+    said = []
+    text = call(performances, recipes_folder, copy, said, train=False)
+    assert (trained, evaluated) == ([], ["pati"])
+    assert said[:2] == ["cvae: not trained yet, left out", "gm-vae: not trained yet, left out"]
+    assert "CVAE" not in text
+    assert not (copy / "cvae").exists()
+
+
+def test_a_run_that_is_not_finished_is_left_out(copy, performances, recipes_folder, monkeypatch):
+    last = copy / "cvae" / "last"
+    config = json.loads((last / "config.json").read_text())
+    (last / "config.json").write_text(json.dumps({**config, "step": STEPS - 1}))
+    _, evaluated = watch(monkeypatch)
+    said = []
+    assert "CVAE" not in call(performances, recipes_folder, copy, said, train=False)
+    assert said[0] == f"cvae: trained for {STEPS - 1} of {STEPS} steps, left out"
+    assert evaluated == []
+    state = torch.load(last / "state.pt", weights_only=True)
+    torch.save({**state, "waited": 3}, last / "state.pt")
+    assert run_table1.unfinished(copy / "cvae")
+    config["recipe"]["patience"] = 3  # it stopped because nothing got better
+    (last / "config.json").write_text(json.dumps({**config, "step": STEPS - 1}))
+    assert not run_table1.unfinished(copy / "cvae")
+
+
+def test_rows_that_were_made_otherwise_are_left_out(copy, performances, recipes_folder):
+    """Of one model alone: the others' figures stand beside it where they are of the same draws and weights."""
+    change_weights(copy / "pati" / "best")
+    said = []
+    text = call(performances, recipes_folder, copy, said, only=["cvae"], train=False)
+    assert "pati: its figures are not of what is there now, left out" in said
+    assert "Pati" not in text
+    assert "GLSR" in text
+    alone = call(performances, recipes_folder, copy, only=["cvae"], train=False, runs=2)
+    assert [name for name, _ in parse(alone)["reconstruction; codes"][1]] == ["CVAE"]
+
+
+def test_the_runs_stand_below(whole):
+    heads, rows = parse(whole[2])["model"]
+    assert heads == ["run", "steps", "trained at", "measured at", "by"]
+    assert len(rows) == 7
+    for _, (_, steps, trained, measured, command) in rows:
+        assert steps == str(STEPS)
+        assert trained == measured == provenance.commit()
+        assert command == "`fadernets bench --runs 1`"
+
+
+def test_clusters_in_the_table(rated, recipes_folder, tmp_path):
+    """Of performances that have held-out labels."""
+    text = call(rated, recipes_folder, tmp_path, only=["gm-vae"])
+    ((name, row),) = parse(text)["arousal clusters"][1]
+    assert (name, row[0], row[2]) == ("GM-VAE, single encoder", "learned", "z")
+    assert row[1] == str(checkpoints.read_config(tmp_path / "gm-vae" / "best")["segments"]["labelled"])
+
+
+def test_the_data_set_is_prepared_where_it_is_not_there(recipes_folder, tmp_path, monkeypatch):
+    asked, said = [], []
+
+    def prepare(roots, folder, codec):
+        asked.append((roots, folder, codec))
+        return write_performances(folder)
+
+    monkeypatch.setattr("fadernets.data.prepare.prepare", prepare)
+    roots = {"maestro": tmp_path / "maestro"}
+    run_table1.prepared(tmp_path / "data", roots, "tokens", said.append)
+    assert asked == [(roots, tmp_path / "data", "tokens")]
+    assert said == [f"prepare {tmp_path / 'data'}"]
+    run_table1.prepared(tmp_path / "data", roots, "tokens", said.append)
+    assert len(asked) == 1
+
+
+# Refused
+
+
+def refusal(*args, **changes):
+    with pytest.raises(FadernetsError) as error:
+        call(*args, **changes)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_no_data_and_nothing_to_prepare_it_from(recipes_folder, tmp_path):
+    said = refusal(tmp_path / "none", recipes_folder, tmp_path)
+    assert said == f"{tmp_path / 'none'}: is not there; name the corpora to prepare it from, --corpus maestro=PATH"
+
+
+def test_a_data_set_of_another_codec(songs, performances, recipes_folder, tmp_path):
+    said = refusal(songs, recipes_folder, tmp_path / "runs")
+    assert said == f"{songs.folder}: holds grid, not tokens; name another data set with --data"
+    assert "holds tokens, not grid" in refusal(performances, recipes_folder, tmp_path / "runs", codec="grid")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_unknown_model(performances, recipes_folder, tmp_path):
+    said = refusal(performances, recipes_folder, tmp_path / "runs", only=["pati", "vae"])
+    assert said == f"--only vae: allowed are {', '.join(NAMES)}"
+
+
+def test_a_recipe_that_is_not_there(performances, tmp_path):
+    assert "pati.yaml: cannot be read" in refusal(performances, tmp_path, tmp_path / "runs", only=["pati"])
+
+
+@pytest.mark.parametrize("content", [b"", b'{"runs": ', b"[1, 2]", b"\xff\xfe"])
+def test_a_damaged_evaluation_is_named(copy, performances, recipes_folder, content):
+    (copy / "cvae" / "evaluation.json").write_bytes(content)
+    expected = f"{copy / 'cvae' / 'evaluation.json'}: is damaged; remove it"
+    assert refusal(performances, recipes_folder, copy, train=False) == expected
+
+
+def test_a_run_over_another_data_set_is_refused(copy, recipes_folder, tmp_path):
+    other = write_performances(tmp_path / "data", seed=5)
+    (copy / "cvae" / "evaluation.json").unlink()
+    assert "was trained on data set" in refusal(other, recipes_folder, copy, only=["cvae"], train=False)
+    assert "was trained on data set" in refusal(other, recipes_folder, copy, only=["cvae"])
+
+
+# A run by itself
+
+
+def test_evaluation_of_a_checkpoint_that_is_no_run(performances, tmp_path, monkeypatch):
+    """Its weights and those of the language model are read where they lie, and seen when they change."""
+    run, judge = (write_toy(tmp_path / name, name, performances) for name in ("cvae", "language-model"))
+    found = run_table1.evaluated(run, performances.folder, judge, runs=1, protocols=["paper"])
+    assert found["made_from"]["weights"] == run_table1.weights_hash(run) != ""
+    assert found["made_from"]["language_model"] == run_table1.weights_hash(judge) != ""
+    assert [key for key in found if "/" in key] == ["paper/rhythm_density", "paper/note_density"]
+    kept = (run / "evaluation.json").read_bytes()
+    change_weights(run)
+    (run / "evaluation.json").write_bytes(kept)
+    again = run_table1.evaluated(run, performances.folder, judge, runs=1, protocols=["paper"])
+    assert again["reconstruction"] != found["reconstruction"]
+    both = run_table1.evaluated(run, performances.folder, judge, runs=1, protocols=["strict"])  # and keeps the other
+    assert both["made_from"]["protocols"] == ["paper", "strict"]
+    assert both["paper/note_density"] == again["paper/note_density"]
+    assert "strict/note_density/closed" in both
+    monkeypatch.setattr(table1, "evaluate", lambda *_, **__: pytest.fail("evaluates"))
+    assert run_table1.evaluated(run, performances.folder, judge, runs=1, protocols=["paper"]) == both
+
+
+def test_a_language_model_by_itself(performances, tmp_path):
+    run = write_toy(tmp_path / "judge", "language-model", performances)
+    found = run_table1.evaluated(run, performances.folder, tmp_path / "none", runs=1)
+    assert found["made_from"]["language_model"] == ""
+    assert run_table1.tables({"judge": found}) == ""
+
+
+def test_figures_come_back_from_their_file_as_they_were_made(performances, tmp_path):
+    run = write_toy(tmp_path / "run", "pati", performances)
+    found = run_table1.evaluated(run, performances.folder, tmp_path / "none", runs=2)
+    assert run_table1.read(run) == found
+    assert run_table1.tables({"run": run_table1.read(run)}) == run_table1.tables({"run": found})
+    assert run_table1.read(tmp_path / "none") == {}

@@ -1,0 +1,305 @@
+"""Timings on one core (make bench). Targets stand beside each; docs/results.md holds what was measured."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mido
+import numpy as np
+import pytest
+
+from fadernets.codecs import grid, melody_clips
+from fadernets.editing import segment_decoding
+from fadernets.editing.beyond_model import Wishes, retouch
+from fadernets.editing.piece_on_grid import Score
+from fadernets.editing.segment_decoding import Request
+from fadernets.engines.grid import Engine
+from fadernets.engines.melody import MelodyEngine
+from fadernets.evaluation import melody_paper_figures
+from fadernets.melodies import blend, file_edit
+from fadernets.melodies.knobs import Turn
+from fadernets.music.document import Document
+
+pytestmark = pytest.mark.bench
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine.open().load()
+
+
+def segments(count: int) -> np.ndarray:
+    """Cells of a busy two-hand texture: eighths in the left hand, a melody above."""
+    random = np.random.default_rng(0)
+    rows = []
+    for _ in range(count):
+        notes = [(t, t + 2, int(36 + random.integers(0, 20))) for t in range(0, 16, 2)]
+        notes += [(t, t + 4, int(64 + random.integers(0, 20))) for t in range(0, 16, 4)]
+        rows.append(grid.from_notes(np.array(notes)))
+    return np.stack(rows)
+
+
+def song(path: Path, bars: int) -> Path:
+    """A MIDI file of that many bars of 4/4 in the same texture."""
+    file = mido.MidiFile(ticks_per_beat=480)
+    events = []
+    for bar, cells in enumerate(segments(bars)):
+        for onset, end, pitch in grid.decode(cells).tolist():
+            events += [
+                ((bar * 16 + onset) * 120, "note_on", pitch),
+                ((bar * 16 + end) * 120 - 5, "note_off", pitch),
+            ]
+    track, now = mido.MidiTrack(), 0
+    for tick, kind, pitch in sorted(events):
+        track.append(mido.Message(kind, note=pitch, velocity=70 if kind == "note_on" else 0, time=tick - now))
+        now = tick
+    file.tracks.append(track)
+    file.save(path)
+    return path
+
+
+@pytest.mark.parametrize("count", [1, 16], ids=["1-segment", "16-segments"])
+def test_encode_and_free_decode(benchmark, engine, count):
+    """Targets: 1 segment 10 ms, 16 segments 30 ms."""
+    cells = segments(count)
+    benchmark(lambda: segment_decoding.free(engine, segment_decoding.look(engine, cells), Request()))
+
+
+@pytest.mark.parametrize("sampled", [segment_decoding.QUICK, segment_decoding.FULL], ids=["quick", "full"])
+@pytest.mark.parametrize("count", [1, 16, 32], ids=["1-segment", "16-segments", "32-segments"])
+def test_whole_edit(benchmark, engine, count, sampled):
+    """Encode, search, measure. Targets: 1 segment 20 ms, 16 segments 120 ms, 32 segments 160 ms; quick is for a fader
+    while it is dragged."""
+    cells = segments(count)
+    request = Request({"rhythm_density": np.full(count, 0.75)}, sampled=sampled)
+    benchmark(lambda: segment_decoding.edit(engine, cells, request))
+
+
+@pytest.mark.parametrize("name", ["syncopation", "pitch", "dynamics", "articulation", "tempo"])
+def test_a_fader_beyond_the_model(benchmark, tmp_path, name):
+    """One fader over 32 bars of a piece in memory, to the bytes of the file."""
+    document = Document(song(tmp_path / "song.mid", 32))
+    score = Score.of(document.piece, [0])
+    by = {"syncopation": 2.0, "pitch": 2.0, "dynamics": 10.0, "articulation": -0.2, "tempo": 10.0}[name]
+    values = score.measure(score.full)[name] + by
+    wishes = Wishes(cells={name: values}) if name == "syncopation" else Wishes(windows={name: values})
+    benchmark(lambda: retouch(document, score, score.full, wishes, {}))
+
+
+@pytest.fixture(scope="module")
+def singer() -> MelodyEngine:
+    return MelodyEngine.open().load()
+
+
+@pytest.mark.parametrize("knob", ["pitch", "rhythm"])
+def test_an_edit_of_the_theme(benchmark, singer, tmp_path, knob):
+    """K. 265's theme, 24 bars of 2/4, from file to file. Target: 30 ms."""
+    knobs = Turn(pitch=3.0) if knob == "pitch" else Turn(rhythm=1.0)
+    benchmark(lambda: file_edit.sing(singer, melody_paper_figures.asset("k265.mid"), tmp_path / "out.mid", knobs))
+
+
+def test_a_grid_of_the_theme(benchmark, singer):
+    """5 x 5 cells between the theme and the melody of K. 545, all of the theme's clips. Target: 300 ms."""
+    sides = []
+    for name in ("k265.mid", "k545.mid"):
+        piece = Document(melody_paper_figures.asset(name)).piece
+        sides.append(melody_clips.read(piece, melody_clips.choose_track(piece)).clips[:6])
+    benchmark(lambda: blend.interpolate(singer, sides[0], sides[1], 5, 5))
+
+
+def test_cold_apply_of_32_bars(benchmark, tmp_path):
+    """A fresh process from start to written file. Target: 1.5 s."""
+    source = song(tmp_path / "song.mid", 32)
+    command = [sys.executable, "-m", "fadernets.cli", "apply", str(source), str(tmp_path / "out.mid")]
+    command += ["--move", "rhythm-density=0.2", "--json"]
+    benchmark.pedantic(lambda: subprocess.run(command, check=True, capture_output=True), rounds=5)
+
+
+def test_prepare(benchmark, tmp_path):
+    """Segments a second on the machine's cores. Target: 5,000 on two."""
+    from fadernets.data.prepare import prepare
+
+    for i in range(200):
+        song(tmp_path / f"{i}.mid", 100)
+    began = time.perf_counter()
+    data = benchmark.pedantic(lambda: prepare({"folder": tmp_path}, tmp_path / "data"), rounds=1)
+    benchmark.extra_info["segments_per_second"] = round(len(data) / (time.perf_counter() - began))
+    print(f"\nprepare: {benchmark.extra_info['segments_per_second']} segments a second on {os.cpu_count()} cores")
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_training_step(benchmark, precision):
+    """One step of the shipped recipe's model at batch 128, forward, backward and update."""
+    import torch
+
+    from fadernets.data.batches import Sampler
+    from fadernets.models import build
+    from fadernets.training import recipes
+
+    recipe = recipes.load(Path(__file__).parents[1] / "recipes" / "music-fadernets.yaml")
+    torch.set_num_threads(1)
+    planes = torch.from_numpy(np.stack([segments(128) == 1, segments(128) == 2], 1).astype(np.float32))
+    zeros = torch.zeros(128, dtype=torch.int64)
+    batch = Sampler.finish(planes, planes, None, zeros, zeros, zeros - 1)
+    model = build(recipe.name, recipe.model).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+
+    def step() -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16-mixed"):
+            loss = model.loss(batch, 0, 100)["loss"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    benchmark.pedantic(step, rounds=10, warmup_rounds=2)
+
+
+# --- Table 1's models over tokens
+
+
+def performances(rows: int) -> tuple[object, object]:
+    """Token rows of made-up performances and their lengths, spread as MAESTRO's two-second segments are (mean 61)."""
+    import torch
+
+    random = torch.Generator().manual_seed(0)
+    lengths = torch.randint(21, 101, (rows,), generator=random)
+    tokens = torch.randint(2, 342, (rows, 100), generator=random)
+    place = torch.arange(100)
+    tokens[place == lengths[:, None] - 1] = 1
+    tokens[place >= lengths[:, None]] = 0
+    return tokens, lengths
+
+
+def our_step(preset: str):
+    """One step of fadernets-gmvae at that preset as `fadernets train` takes it: batch 128, bf16 where there is any."""
+    import torch
+
+    from fadernets.data.batches import Batch
+    from fadernets.models import build
+    from fadernets.training import recipes
+    from fadernets.training.loop import auto_precision
+
+    recipe = recipes.load(Path(__file__).parents[1] / "recipes" / "fadernets-gmvae.yaml", preset=preset)
+    tokens, lengths = performances(128)
+    random = torch.Generator().manual_seed(1)
+    batch = Batch(
+        inputs=tokens,
+        lengths=lengths,
+        targets=tokens,
+        paired=None,
+        key=torch.eye(24)[torch.randint(24, (128,), generator=random)],
+        label=torch.full((128,), -1),
+        rhythm_symbols=torch.randint(3, (128, 16), generator=random),
+        note_symbols=torch.randint(16, (128, 16), generator=random),
+        values=torch.rand(128, 2, generator=random),
+        target_values=torch.rand(128, 2, generator=random),
+    )
+    model = build(recipe.name, recipe.model, "tokens").train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    fast = auto_precision("cpu") == "bf16-mixed"
+
+    def step() -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=fast):
+            loss = model.loss(batch, 50, 100)["loss"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def authors_step():
+    """A stand-in for the authors' step at hidden 512: one-hot inputs padded to 100, GRU cells called token by token
+    in a loop for every decoder, 32 bit. Same layers, same batch; nothing of theirs is copied."""
+    import torch
+    from torch import nn
+    from torch.nn import functional as F
+
+    hidden, z, words = 512, 128, 342
+    tokens, _ = performances(128)
+    one_hot = F.one_hot(tokens, words).float()
+    sizes = {"rhythm": 3, "note": 16}
+    symbols = {n: torch.randint(c, (128, 16), generator=torch.Generator().manual_seed(0)) for n, c in sizes.items()}
+    key = torch.eye(24)[torch.arange(128) % 24]
+    parts = nn.ModuleDict()
+    for name, classes in sizes.items():
+        parts[f"{name}_encoder"] = nn.GRU(words, hidden, bidirectional=True, batch_first=True)
+        parts[f"{name}_mean"], parts[f"{name}_spread"] = nn.Linear(2 * hidden, z), nn.Linear(2 * hidden, z)
+        parts[f"{name}_start"] = nn.Linear(z, hidden)
+        parts[f"{name}_cell"] = nn.GRUCell(z + classes, hidden)
+        parts[f"{name}_out"] = nn.Linear(hidden, classes)
+    parts["start"] = nn.Linear(2 * z + 24, hidden)
+    parts["cell1"], parts["cell2"] = nn.GRUCell(words + 2 * z + 24, hidden), nn.GRUCell(hidden, hidden)
+    parts["out"] = nn.Linear(hidden, words)
+    optimizer = torch.optim.Adam(parts.parameters(), lr=1e-3)
+
+    def step() -> None:
+        codes, loss = [], torch.zeros(())
+        for name, classes in sizes.items():
+            _, last = parts[f"{name}_encoder"](one_hot)
+            last = torch.cat([last[0], last[1]], -1)
+            mean, spread = parts[f"{name}_mean"](last), parts[f"{name}_spread"](last).exp()
+            code = mean + spread * torch.randn_like(mean)
+            codes.append(code)
+            state, target = torch.tanh(parts[f"{name}_start"](code)), F.one_hot(symbols[name], classes).float()
+            for t in range(16):
+                state = parts[f"{name}_cell"](torch.cat([code, target[:, t]], -1), state)
+                loss = loss + F.cross_entropy(parts[f"{name}_out"](state), symbols[name][:, t])
+            loss = loss + 0.5 * (mean**2 + spread**2 - 2 * spread.log() - 1).mean()
+            loss = loss + F.mse_loss(torch.tanh(code[:, 0] - code[:, :1]), torch.zeros(128, 128))
+        given = torch.cat([*codes, key], -1)
+        one = two = torch.tanh(parts["start"](given))
+        before = torch.zeros(128, words)
+        for t in range(100):
+            one = parts["cell1"](torch.cat([before, given], -1), one)
+            two = parts["cell2"](one, two)
+            loss = loss + F.cross_entropy(parts["out"](two), tokens[:, t])
+            before = one_hot[:, t]
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(parts.parameters(), 1)
+        optimizer.step()
+
+    return step
+
+
+@pytest.mark.parametrize("kind", ["paper", "small", "authors"])
+def test_token_training_step(benchmark, kind):
+    """Batch 128 on one core. Target: hidden 512 (paper) 4.5 times as fast as the authors' way, timed beside it."""
+    import resource
+
+    import torch
+
+    torch.set_num_threads(1)
+    step = authors_step() if kind == "authors" else our_step(kind)
+    benchmark.pedantic(step, rounds=3, warmup_rounds=1)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    benchmark.extra_info["peak_mb"] = round(peak)
+    print(f"\n{kind}: peak memory of the process so far {peak:.0f} MB")
+
+
+def test_one_fader_of_table_1(benchmark):
+    """100 segments x 8 levels x 10 runs, decoded and measured, at the small size. Target: 30 s."""
+    import torch
+
+    from fadernets.attributes.table import measure
+    from fadernets.models import build
+    from fadernets.models.codings import CODINGS
+    from fadernets.training import recipes
+
+    torch.set_num_threads(1)
+    recipe = recipes.load(Path(__file__).parents[1] / "recipes" / "fadernets-gmvae.yaml")
+    torch.manual_seed(0)
+    model = build(recipe.name, recipe.model, "tokens").eval()
+    codes = {name: torch.randn(800, size) for name, size in model.sizes.items()}
+    key, asked = torch.eye(24)[torch.arange(800) % 24], torch.zeros(800, 2)
+
+    def fader() -> None:
+        for _ in range(10):
+            measure(CODINGS["tokens"].cells(model.decode(codes, key, asked), 2.0))
+
+    benchmark.pedantic(fader, rounds=1)
