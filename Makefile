@@ -52,6 +52,7 @@ check: .venv/test check-page
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: .venv/test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -s -m bench --benchmark-columns=median,min,rounds --benchmark-sort=name

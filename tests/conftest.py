@@ -288,7 +288,7 @@ def toys(rated, tmp_path_factory):
     """A name of TOYS -> the folder of a run of random weights, its clusters in the midst of its codes."""
     import torch
 
-    from fadernets.evaluation.checkpoint import Subject
+    from fadernets.evaluation.checkpoint import Checkpoint
     from fadernets.models import build
 
     root = tmp_path_factory.mktemp("toys")
@@ -305,7 +305,7 @@ def toys(rated, tmp_path_factory):
                     weight.mul_(4)
         save_run(root / toy, model, rated, name=name, batch=8)
         if hasattr(model, "means"):
-            codes = Subject(root / toy, rated).encode(np.arange(len(rated)))
+            codes = Checkpoint(root / toy, rated).encode(np.arange(len(rated)))
             for code, mean in model.means.items():
                 middle, away = (torch.from_numpy(f(codes[code], axis=0)) for f in (np.median, np.std))
                 mean.data = torch.stack([middle - away, middle + away])

@@ -7,7 +7,7 @@ from functools import cache
 import torch
 from conftest import save_run
 
-from fadernets.evaluation.checkpoint import Subject
+from fadernets.evaluation.checkpoint import Checkpoint
 from fadernets.models import build
 from fadernets.training import checkpoints
 
@@ -44,7 +44,7 @@ def write_toy(folder, name, data, seed=0, **recipe):
 
 
 def toy(folder, name, data, **changes):
-    return Subject(write_toy(folder, name, data, **changes), data)
+    return Checkpoint(write_toy(folder, name, data, **changes), data)
 
 
 def made_once(root, data):

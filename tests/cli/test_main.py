@@ -480,7 +480,7 @@ add(Attribute("offbeats", offbeats, 0.0, 4.0, "eighths struck off the beat", gra
 @pytest.fixture
 def own(tmp_path):
     """Write a file of own attributes; what it adds is gone behind the test."""
-    before = dict(table.ATTRIBUTES), set(table.OWN)
+    before = dict(table.ATTRIBUTES), set(table.USER_DEFINED)
 
     def write(text):
         (tmp_path / "own.py").write_text(text)
@@ -489,7 +489,7 @@ def own(tmp_path):
     yield write
     table.ATTRIBUTES.clear()
     table.ATTRIBUTES.update(before[0])
-    table.OWN.intersection_update(before[1])
+    table.USER_DEFINED.intersection_update(before[1])
 
 
 def test_an_attribute_of_ones_own_is_a_fader(run, piece, own):

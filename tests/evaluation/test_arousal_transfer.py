@@ -14,7 +14,7 @@ from fadernets.engines import code_arithmetic
 from fadernets.errors import FadernetsError
 from fadernets.evaluation import arousal_transfer
 from fadernets.evaluation.arousal_transfer import Regressor
-from fadernets.evaluation.checkpoint import Outputs, Subject
+from fadernets.evaluation.checkpoint import Checkpoint, Outputs
 from fadernets.metrics import note_features
 
 FIGURES = {"agreement_of_changed", "agreement", "low", "high", "changed", "chroma_similarity", "note_f1"}
@@ -25,7 +25,7 @@ CENTRE = 40  # key that the made-up decode strikes
 @pytest.fixture(scope="module", params=["fadernets", "single"])
 def subject(request, rated, toys):
     """A GM-VAE with two codes or with one."""
-    return Subject(toys(request.param), rated)
+    return Checkpoint(toys(request.param), rated)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def regressor(rated):
 def evaluated(rated, toys, regressor):
     calls = []
     found = arousal_transfer.evaluate(
-        Subject(toys("fadernets"), rated), regressor, progress=lambda done, total: calls.append((done, total))
+        Checkpoint(toys("fadernets"), rated), regressor, progress=lambda done, total: calls.append((done, total))
     )
     return found, calls
 
@@ -96,7 +96,7 @@ def test_a_shift_by_hand(subject, looked, monkeypatch):
 
 
 def test_the_codes_of_a_segment_move_each_by_itself(rated, toys, monkeypatch):
-    subject = Subject(toys("fadernets"), rated)
+    subject = Checkpoint(toys("fadernets"), rated)
     looked = subject.look(subject.corpus_rows("test"))
     found = codes_of(subject, looked, np.ones(len(looked.rows)), monkeypatch)
     moved = {name: (found[name] != code).any(1) for name, code in looked.codes.items()}
@@ -223,7 +223,7 @@ def test_the_segments_that_are_drawn(evaluated, rated, toys, regressor):
     assert [row["direction"] for row in rows] == ["up", "down"] * 10
     assert len({row["row"] for row in rows}) == 20
     assert {row["row"] for row in rows} <= set(rated.select(split="test", corpus="maestro"))
-    subject = Subject(toys("fadernets"), rated)
+    subject = Checkpoint(toys("fadernets"), rated)
     looked = subject.look(np.array([row["row"] for row in rows]))
     plain = subject.decode(looked, looked.codes, looked.values).cells[:, 0]
     out = arousal_transfer.shift(subject, looked, np.array([1.0, -1.0] * 10)).cells[:, 0]
@@ -238,7 +238,7 @@ def test_whole_pieces(evaluated, rated, toys):
     found = evaluated[0]["pieces"]
     assert set(found) == {"pieces"} | BOTH
     assert found["pieces"] == 5
-    subject, test = Subject(toys("fadernets"), rated), rated.select(split="test", corpus="maestro")
+    subject, test = Checkpoint(toys("fadernets"), rated), rated.select(split="test", corpus="maestro")
     assert arousal_transfer.whole_pieces(subject, Judge(onsets), test, most=2)["pieces"] == 2
     moved, right = [], []
     drawn = np.random.default_rng(0).permutation(np.unique(rated.piece[test]))[:2]
@@ -258,7 +258,7 @@ def test_whole_pieces(evaluated, rated, toys):
 @pytest.fixture
 def made_up(rated, toys, monkeypatch):
     """A subject whose decodes strike one key, and whose shifts move it by 16 keys a strength."""
-    subject = Subject(toys("fadernets"), rated)
+    subject = Checkpoint(toys("fadernets"), rated)
 
     def struck(strength):
         cells = np.full((len(strength), 1, 16, 88), grid.OFF, np.uint8)
@@ -307,7 +307,7 @@ def test_the_seed_draws_the_segments(made_up):
 
 def test_low_goes_up_and_high_goes_down(rated, toys):
     """In turn, and as many of one as of the other, by the mean probability of both codes."""
-    subject = Subject(toys("fadernets"), rated)
+    subject = Checkpoint(toys("fadernets"), rated)
     test = subject.corpus_rows("test")
     rows, sign = arousal_transfer.draw(subject, test, 0)
     assert sign.tolist() == [1, -1] * (len(rows) // 2)
@@ -322,14 +322,14 @@ def test_low_goes_up_and_high_goes_down(rated, toys):
 
 
 def test_draws_are_no_more_than_needed(rated, toys, monkeypatch):
-    subject = Subject(toys("fadernets"), rated)
+    subject = Checkpoint(toys("fadernets"), rated)
     monkeypatch.setattr(arousal_transfer, "MANY", 10)
     rows, _ = arousal_transfer.draw(subject, subject.corpus_rows("test"), 0)
     assert len(rows) <= 10
 
 
 def test_one_cluster_alone(rated, toys, monkeypatch):
-    subject = Subject(toys("fadernets"), rated)
+    subject = Checkpoint(toys("fadernets"), rated)
     monkeypatch.setattr(subject, "arousal", lambda codes: np.ones(len(codes["rhythm"])))
     with pytest.raises(FadernetsError, match="held-out segments lie in one arousal cluster; train it longer"):
         arousal_transfer.draw(subject, subject.corpus_rows("test"), 0)

@@ -10,7 +10,7 @@ from toy_runs import BY_CODE, GIVEN, TOYS, change_weights, made_once, toy, write
 from fadernets.attributes.table import CODED
 from fadernets.engines.code_arithmetic import Calibration
 from fadernets.errors import FadernetsError
-from fadernets.evaluation.checkpoint import Outputs, Subject
+from fadernets.evaluation.checkpoint import Checkpoint, Outputs
 from fadernets.models import MODELS, OF_MELODIES
 from fadernets.models.grid_coding import held_in
 from fadernets.training import checkpoints
@@ -119,8 +119,8 @@ def test_training_levels_are_kept_and_found_again(performances, tmp_path, monkey
     (store,) = (tmp_path / "run").glob("zd-*.npz")
     with np.load(store) as stored:
         np.testing.assert_array_equal(stored["note_density"], zd["note_density"])
-    monkeypatch.setattr(Subject, "encode", lambda self, rows, fast=False: pytest.fail("is encoded again"))
-    again_values, again = Subject(tmp_path / "run", performances).training
+    monkeypatch.setattr(Checkpoint, "encode", lambda self, rows, fast=False: pytest.fail("is encoded again"))
+    again_values, again = Checkpoint(tmp_path / "run", performances).training
     np.testing.assert_array_equal(again_values, values)
     assert again.keys() == zd.keys()
     for attribute in zd:
@@ -136,7 +136,7 @@ def test_other_weights_have_levels_of_their_own(performances, tmp_path):
     checkpoints.save(tmp_path / "run", model, config)
     for name, content in kept.items():
         (tmp_path / "run" / name).write_bytes(content)
-    _, after = Subject(tmp_path / "run", performances).training
+    _, after = Checkpoint(tmp_path / "run", performances).training
     np.testing.assert_allclose(after["rhythm_density"], before["rhythm_density"] + 1, atol=0.05)
     np.testing.assert_allclose(after["note_density"], before["note_density"], atol=0.05)
     assert len(list((tmp_path / "run").glob("zd-*.npz"))) == 2
@@ -271,11 +271,11 @@ def test_a_curve_from_attribute_to_level_and_back(subjects):
 def test_the_best_checkpoint_of_a_run(performances, tmp_path):
     write_toy(tmp_path / "run" / "last", "pati", performances, seed=1)
     with pytest.raises(FadernetsError, match=r"run: is no checkpoint \(it has no config\.json\)"):
-        Subject(tmp_path / "run", performances)
+        Checkpoint(tmp_path / "run", performances)
     write_toy(tmp_path / "run" / "best", "pati", performances, seed=2)
-    subject = Subject(tmp_path / "run", performances)
+    subject = Checkpoint(tmp_path / "run", performances)
     assert (subject.folder, subject.checkpoint) == (tmp_path / "run", tmp_path / "run" / "best")
-    expected = Subject(tmp_path / "run" / "best", performances)
+    expected = Checkpoint(tmp_path / "run" / "best", performances)
     np.testing.assert_array_equal(subject.encode(ROWS)["z"], expected.encode(ROWS)["z"])
     assert not subject.model.training
 
@@ -283,12 +283,12 @@ def test_the_best_checkpoint_of_a_run(performances, tmp_path):
 def test_changed_weights_change_the_code(performances, tmp_path):
     before = toy(tmp_path / "run", "pati", performances).encode(ROWS)["z"]
     change_weights(tmp_path / "run")
-    assert (Subject(tmp_path / "run", performances).encode(ROWS)["z"] != before).any()
+    assert (Checkpoint(tmp_path / "run", performances).encode(ROWS)["z"] != before).any()
 
 
 def refusal(folder, data):
     with pytest.raises(FadernetsError) as error:
-        Subject(folder, data)
+        Checkpoint(folder, data)
     assert "\n" not in str(error.value)
     return str(error.value)
 

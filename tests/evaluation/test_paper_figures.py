@@ -10,7 +10,7 @@ from toy_runs import write_toy
 
 from fadernets.errors import FadernetsError
 from fadernets.evaluation import arousal_transfer, paper_figures, table1
-from fadernets.evaluation.checkpoint import Subject
+from fadernets.evaluation.checkpoint import Checkpoint
 from fadernets.figures import plots, rolls
 
 
@@ -65,7 +65,7 @@ def test_latents_beside_another_run(beside, rated, toys):
     assert calls == [(1, 3), (2, 3), (3, 3)]
     assert set(made["clusters"]) == {"fadernets", "single"}
     for toy, codes in (("fadernets", {"rhythm", "note"}), ("single", {"z"})):
-        subject = Subject(toys(toy), rated)
+        subject = Checkpoint(toys(toy), rated)
         expected = table1.clusters(subject, subject.corpus_rows("test"), 0)
         assert made["clusters"][toy] == expected
         assert {name for name, value in expected.items() if isinstance(value, dict)} == codes
@@ -103,7 +103,7 @@ def test_the_panels_of_a_model(toy, expected, toys, rated, tmp_path, drawn):
     assert [[panel.title for panel in row] for row in rows] == expected
     assert [p.name for p in paths] == ["latents.png", "latents.svg"]
     assert title == f"{toy}: codes of 30 held-out segments"
-    subject = Subject(toys(toy), rated)
+    subject = Checkpoint(toys(toy), rated)
     chosen = np.random.default_rng(5).permutation(rated.select(split="test", corpus="maestro"))[:30]
     codes = subject.encode(chosen)
     for panel in (panel for row in rows for panel in row):
@@ -161,7 +161,7 @@ def test_the_rolls_are_of_the_drawn_segments(transferred, rated, toys, tmp_path,
     """Two up, two down; nothing behind the segment's end, which an output may run past."""
     drawn = []
     monkeypatch.setattr(rolls, "draw_pair", lambda *given, title: drawn.append((*given, title)))
-    subject, rows = Subject(toys("fadernets"), rated), transferred[1]["drawn"]
+    subject, rows = Checkpoint(toys("fadernets"), rated), transferred[1]["drawn"]
     paths = paper_figures._rolls(subject, rows, tmp_path)
     assert [path for _, _, _, path, _ in drawn] == paths
     assert [path.name for path in paths] == [f"arousal-{d}-{i}.png" for d in ("up", "down") for i in (1, 2)]

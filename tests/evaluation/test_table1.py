@@ -15,7 +15,7 @@ from toy_runs import BY_CODE, GIVEN, TOYS, made_once, toy
 from fadernets.attributes.table import CODED, measure
 from fadernets.codecs import grid, performance_tokens
 from fadernets.evaluation import table1
-from fadernets.evaluation.checkpoint import Looked, Outputs, Subject
+from fadernets.evaluation.checkpoint import Checkpoint, Looked, Outputs
 from fadernets.evaluation.table1 import LOOPS, Bench, choose, evaluate, likelihood
 from fadernets.metrics import disentanglement, fader_scores, note_features
 from fadernets.training.loop import choose_rows
@@ -414,7 +414,7 @@ def test_clusters_by_hand():
         labelled_rows=lambda split: {"test": np.arange(8)}[split],
         encode=lambda rows: {name: code[rows] for name, code in codes.items()},
     )
-    subject.arousal = lambda codes, means: Subject.arousal(subject, codes, means)
+    subject.arousal = lambda codes, means: Checkpoint.arousal(subject, codes, means)
     found = table1.clusters(subject, np.arange(8, 12), 0)
     assert (found["labelled_training_segments"], found["segments"], found["pieces"]) == (5, 7, 4)
     assert found["balanced_accuracy"] == 1  # together: the other code is surer

@@ -77,8 +77,8 @@ ATTRIBUTES = CODED | {
 }
 
 
-OWN: set[str] = set()  # names of attributes that a user added
-TAKEN = ("index", "bar", "start_beat", "arousal")  # what else a report or a file of values has by name
+USER_DEFINED: set[str] = set()  # names of attributes that a user added
+RESERVED = ("index", "bar", "start_beat", "arousal")  # what else a report or a file of values has by name
 
 
 def register(row: Attribute) -> None:
@@ -86,10 +86,10 @@ def register(row: Attribute) -> None:
 
     `row.measure` takes cells [K, 16, 88] of 0 off, 1 onset, 2 hold and gives K numbers.
     """
-    if row.name in ATTRIBUTES and row.name not in OWN:
+    if row.name in ATTRIBUTES and row.name not in USER_DEFINED:
         raise ValueError(f"attribute {row.name}: is there already, as one of {', '.join(ATTRIBUTES)}")
-    if row.name in TAKEN:
-        raise ValueError(f"attribute {row.name}: reports have another thing of that name, as of {', '.join(TAKEN)}")
+    if row.name in RESERVED:
+        raise ValueError(f"attribute {row.name}: reports have another thing of that name, as of {', '.join(RESERVED)}")
     if not row.name.isidentifier() or row.name != row.name.lower() or row.of != "cells" or row.names:
         raise ValueError(f"attribute {row.name!r}: needs a name in small letters and a function of cells")
     if not (row.low < row.high and np.isfinite([row.low, row.high]).all()):
@@ -99,7 +99,7 @@ def register(row: Attribute) -> None:
     if shape != (2,):
         raise ValueError(f"attribute {row.name}: gives numbers of shape {shape} for two segments, not (2,)")
     ATTRIBUTES[row.name] = replace(row, measure=_guarded(row), near=row.near or (row.high - row.low) / 40)
-    OWN.add(row.name)
+    USER_DEFINED.add(row.name)
 
 
 def _guarded(row: Attribute) -> Callable[[Cells], NDArray[np.float64]]:

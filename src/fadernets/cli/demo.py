@@ -36,7 +36,7 @@ class Demo:
     """Where the demonstration was written, and what each edit did."""
 
     folder: Path
-    reports: dict[str, file_edit.Report]
+    reports: dict[str, file_edit.EditReport]
 
     def as_dict(self) -> dict[str, Any]:
         return {"folder": str(self.folder), "edits": {name: r.as_dict() for name, r in self.reports.items()}}

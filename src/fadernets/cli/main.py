@@ -728,10 +728,10 @@ def _evaluate_quality(engine: Engine, data: Dataset, options: argparse.Namespace
         check_output(options.rolls)
         rolls.draw_sheet(model_folder.pairs(engine, data, seed=options.seed), options.rolls)
     if options.language_model:
-        from fadernets.evaluation.checkpoint import Subject
+        from fadernets.evaluation.checkpoint import Checkpoint
         from fadernets.evaluation.table1 import judge_of
 
-        nats = judge_of(Subject(options.language_model, data, options.device))
+        nats = judge_of(Checkpoint(options.language_model, data, options.device))
     loop = options.loop or "closed"
     figures = model_folder.quality(engine, data, loop=loop, seed=options.seed, nats=nats, progress=progress("moves"))
     print(json.dumps(figures) if options.json else realism.table(figures))

@@ -72,7 +72,7 @@ Progress = Callable[[int, int, int], None]  # files done, files in all, segments
 
 
 @dataclass(frozen=True)
-class Segments:
+class PreparedSegments:
     """The segments of one piece that passed the filter. S segments."""
 
     codes: NDArray[Any]
@@ -121,7 +121,7 @@ def failures(
     }
 
 
-def segments(item: Item, codec: str = "grid", keep_all: bool = False) -> Segments:
+def segments(item: Item, codec: str = "grid", keep_all: bool = False) -> PreparedSegments:
     """Cut a piece, encode its full windows and keep those that pass the filter."""
     piece = item.piece
     if piece.end > MAX_BEATS * piece.tpq:
@@ -148,7 +148,7 @@ def segments(item: Item, codec: str = "grid", keep_all: bool = False) -> Segment
         keep &= ~fails
     kept = cells[keep]
     values = measure(kept)
-    return Segments(
+    return PreparedSegments(
         codes[keep] if codec == "tokens" else grid.pack(kept),
         np.stack([values[name] for name in CODED], axis=1).astype(np.float32),
         key(kept),
@@ -160,7 +160,7 @@ def segments(item: Item, codec: str = "grid", keep_all: bool = False) -> Segment
     )
 
 
-def melody_clips(item: Item) -> Segments:
+def melody_clips(item: Item) -> PreparedSegments:
     """Two bars from every bar of every track of a piece: the segments of a melody, which overlap.
 
     Index counts the bars; the key is that of the whole line, since two bars of it say too little.
@@ -186,7 +186,7 @@ def melody_clips(item: Item) -> Segments:
         keys.append(np.full(keep.sum(), int(estimate(weights[None])[0]), np.uint8))
     codes = np.concatenate(found)
     nothing = np.full(len(codes), np.nan, np.float32)
-    return Segments(
+    return PreparedSegments(
         codes,
         np.column_stack([melody_states.mean_pitch(codes), melody_states.onsets(codes)]).astype(np.float32),
         np.concatenate(keys),
@@ -274,7 +274,7 @@ def _read(corpus: str, source: Source, codec: str) -> Item:
 def _work(chunk: _Chunk, codec: str, keep_all: bool) -> tuple[int, int]:
     """Read a chunk's files and write its part. Returns (files, segments)."""
     dtype, columns = CODECS[codec]
-    found: list[Segments] = []
+    found: list[PreparedSegments] = []
     files: list[dict[str, Any]] = []  # one a file: how many segments, what was dropped, or why it was skipped
     for source in chunk.sources:
         try:

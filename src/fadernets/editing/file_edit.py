@@ -34,7 +34,7 @@ LONG = 3600  # seconds: a longer piece is edited, with a warning
 BATCH = 32  # segments decoded at once: bounds memory on long pieces, and lets progress show
 Cells = NDArray[np.uint8]
 Progress = Callable[[int, int], None]
-Look = Callable[[Engine, Cells], segment_decoding.Segments]
+Look = Callable[[Engine, Cells], segment_decoding.EncodedSegments]
 Value = float | str | None  # of an attribute, as reports have it
 
 
@@ -66,7 +66,7 @@ class Faders:
 
 
 @dataclass(frozen=True)
-class Segment:
+class SegmentReport:
     """One four-beat segment, before and after."""
 
     index: int
@@ -78,13 +78,13 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Report:
+class EditReport:
     """What an edit did; `as_dict` is the command line's --json."""
 
     model: str
     seed: int
     preset: dict[str, Any] | None  # its name, amount and moves
-    segments: list[Segment]
+    segments: list[SegmentReport]
     means: dict[str, dict[str, Value]]  # before, measured: of the edited segments, and their key
     warnings: list[str]
 
@@ -114,7 +114,7 @@ def choose_tracks(piece: Piece, wanted: list[str] | None = None, option: str = "
     return sorted(set(chosen))
 
 
-def apply(engine: Engine, source: Path, out: Path, faders: Faders, progress: Progress | None = None) -> Report:
+def apply(engine: Engine, source: Path, out: Path, faders: Faders, progress: Progress | None = None) -> EditReport:
     """Edit a MIDI file. `measured` is taken from the notes that were written.
 
     Raises FadernetsError for input that cannot be used; OUT is then left as it was.
@@ -127,7 +127,7 @@ class Variations:
     """Different answers to one request, the likeliest first."""
 
     outs: list[Path]
-    reports: list[Report]
+    reports: list[EditReport]
     log_odds: list[float | None]  # of being real music, mean of the edited segments; None without a critic
     difference: list[list[float]]  # share of notes that two of them do not have in common, 0..1
 
@@ -159,7 +159,7 @@ class Answer:
     """An edited piece: the bytes of its file, and what is measured in them."""
 
     data: bytes
-    report: Report
+    report: EditReport
     log_odds: float | None  # of being real music, mean of the edited segments; None without a critic
     cells: Cells  # [S, 16, 88] of the edited segments
 
@@ -209,7 +209,7 @@ def answers(
             data, after = _retouched(engine, document, data, after, edited, plan, faders)
         segments = compare(score, after, edited, plan.asked, holds=not faders.arousal)
         means = {"before": describe(score, edited), "measured": describe(after, edited)}
-        report = Report(engine.name, faders.seed, _preset_moves(faders), segments, means, list(warnings))
+        report = EditReport(engine.name, faders.seed, _preset_moves(faders), segments, means, list(warnings))
         warn_of_misses(segments, report.warnings)
         if plan.wishes.key is not None and means["measured"]["key"] not in (KEY_NAMES[plan.wishes.key], None):
             report.warnings.append(f"key: asked {KEY_NAMES[plan.wishes.key]}, measured {means['measured']['key']}")
@@ -517,7 +517,7 @@ def _without_orphans(roll: Cells) -> Cells:
 
 def compare(
     before: Score, after: Score, edited: NDArray[np.int64], asked: dict[str, NDArray[np.float64]], holds: bool
-) -> list[Segment]:
+) -> list[SegmentReport]:
     """Every full window before and after.
 
     `holds`: the model's faders that were not asked for stay at the source's own value, which is then asked as well; but
@@ -537,7 +537,7 @@ def compare(
                 elif holds and name in CODED and (name != "note_density" or "articulation" not in asked):
                     wanted[name] = shown(name, first[name][i])
         segments.append(
-            Segment(
+            SegmentReport(
                 index=w,
                 bar=int(before.windows.bar[w]),
                 start_beat=number(before.windows.start_beat()[w]),
@@ -561,7 +561,7 @@ def number(value: Any) -> float:
     return round(float(value), 6)
 
 
-def warn_of_misses(segments: list[Segment], warnings: list[str]) -> None:
+def warn_of_misses(segments: list[SegmentReport], warnings: list[str]) -> None:
     """Asked is measured: say how many segments did not come near."""
     for name, row in ATTRIBUTES.items():
         if row.names:
@@ -602,7 +602,7 @@ def means_of(cells: Cells) -> dict[str, Any]:
     return {**means, "key": KEY_NAMES[estimate(whole)[0]]}
 
 
-def table(report: Report) -> str:
+def table(report: EditReport) -> str:
     """What each segment had, was asked for, and measured in the written file: the model's faders and those touched."""
     names = [n for n in ATTRIBUTES if n in CODED or any(s.asked[n] is not None for s in report.segments)]
     wide = {n: 15 if ATTRIBUTES[n].names else 7 for n in names}

@@ -45,7 +45,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Segment:
+class MixedSegment:
     """One four-beat segment of OUT beside those that it came from."""
 
     index: int  # among OUT's windows
@@ -59,13 +59,13 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Report:
+class MixReport:
     """What came of it; `as_dict` is the command line's --json."""
 
     model: str
     seed: int
     lengths: dict[str, int]  # a, b, out: full segments
-    segments: list[Segment]
+    segments: list[MixedSegment]
     means: dict[str, Any]  # a, b, out: of their segments here that sound; agreement: of those mixed
     warnings: list[str]
 
@@ -88,7 +88,7 @@ def pairs(count_a: int, count_b: int, stretch: bool = False) -> tuple[NDArray[np
 
 def mix(
     engine: Engine, a: Path, b: Path, out: Path, options: Options | None = None, progress: Progress | None = None
-) -> Report:
+) -> MixReport:
     """Write B with A's rhythm. Attributes are measured from the notes that were written.
 
     Segments of B without notes stay empty. Where no note begins in A's segment there is no rhythm to take, and B's
@@ -138,18 +138,18 @@ def mix(
         side: number(np.mean([s.agreement[side] for s in segments if s.mixed])) if mixed.any() else None
         for side in ("b", "out")
     }
-    return Report(engine.name, options.seed, {**lengths, "out": len(segments)}, segments, means, warnings)
+    return MixReport(engine.name, options.seed, {**lengths, "out": len(segments)}, segments, means, warnings)
 
 
 def _segments(
     score: Score, cells: dict[str, Cells], mixed: NDArray[np.bool_], bar_in_a: NDArray[np.int64]
-) -> list[Segment]:
+) -> list[MixedSegment]:
     """Every full window of OUT; `cells` [S, 16, 88] of each side."""
     beats = score.windows.start_beat()
     described = {side: describe(c) for side, c in cells.items()}
     agreement = {side: agreements(cells[side], cells["a"]) for side in ("b", "out")}
     return [
-        Segment(
+        MixedSegment(
             index=w,
             bar=int(score.windows.bar[w]),
             start_beat=number(beats[w]),
@@ -217,7 +217,7 @@ def describe(cells: Cells) -> list[dict[str, Any]]:
     ]
 
 
-def table(report: Report) -> str:
+def table(report: MixReport) -> str:
     """What each segment of A and B had, and what OUT has."""
     heads = [f"{name.replace('_', ' '):^23}" for name in CODED]
     columns = f"{'A':>7} {'B':>7} {'out':>7}"

@@ -77,7 +77,7 @@ class Request:
         rhythm = self.rhythm and Rhythm(self.rhythm.shift[rows], self.rhythm.onsets[rows])
         return replace(self, asked={name: values[rows] for name, values in self.asked.items()}, rhythm=rhythm)
 
-    def levels(self, source: Segments) -> NDArray[np.float64]:
+    def levels(self, source: EncodedSegments) -> NDArray[np.float64]:
         """[S, 2] the values that nothing moved: the segments' own; with another rhythm, its density."""
         values = source.values
         if self.rhythm is not None:
@@ -86,7 +86,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Segments:
+class EncodedSegments:
     """S segments with what every edit of them needs; encoded once, and decoded at rest once."""
 
     engine: Engine
@@ -125,9 +125,9 @@ class Candidates:
         return Candidates(self.cells[rows], self.targets[rows], self.scores[rows])
 
 
-def look(engine: Engine, cells: Cells) -> Segments:
+def look(engine: Engine, cells: Cells) -> EncodedSegments:
     """Encode and measure cells [S, 16, 88]."""
-    return Segments(engine, cells, engine.encode(cells), of_cells.key(cells), table.measure(cells))
+    return EncodedSegments(engine, cells, engine.encode(cells), of_cells.key(cells), table.measure(cells))
 
 
 class Looks:
@@ -136,12 +136,12 @@ class Looks:
 
     def __init__(self) -> None:
         @lru_cache(MOST_LOOKS)
-        def found(engine: Engine, cells: bytes) -> Segments:
+        def found(engine: Engine, cells: bytes) -> EncodedSegments:
             return look(engine, np.frombuffer(cells, np.uint8).reshape(-1, STEPS, PITCHES))
 
         self._found = found
 
-    def __call__(self, engine: Engine, cells: Cells) -> Segments:
+    def __call__(self, engine: Engine, cells: Cells) -> EncodedSegments:
         """Cells [S, 16, 88]."""
         return self._found(engine, cells.tobytes())
 
@@ -149,7 +149,7 @@ class Looks:
         self._found.cache_clear()
 
 
-def moved_codes(engine: Engine, source: Segments, request: Request) -> tuple[Codes, NDArray[np.float64]]:
+def moved_codes(engine: Engine, source: EncodedSegments, request: Request) -> tuple[Codes, NDArray[np.float64]]:
     """Codes after the preset and the faders, and the attribute values [S, 2] that they stand for."""
     values = request.levels(source)
     codes = []
@@ -171,7 +171,7 @@ def moved_codes(engine: Engine, source: Segments, request: Request) -> tuple[Cod
     return Codes(*codes), values
 
 
-def targets_of(source: Segments, request: Request) -> NDArray[np.float64]:
+def targets_of(source: EncodedSegments, request: Request) -> NDArray[np.float64]:
     """[S, 2] what the answers are chosen by: asked values, the source's own (or the other rhythm's) for the
     other faders.
 
@@ -183,7 +183,7 @@ def targets_of(source: Segments, request: Request) -> NDArray[np.float64]:
 
 
 def candidates(
-    engine: Engine, source: Segments, request: Request, pinned: NDArray[np.bool_] | None = None
+    engine: Engine, source: EncodedSegments, request: Request, pinned: NDArray[np.bool_] | None = None
 ) -> Candidates:
     """Decode the answers to a request, all in one batch behind one resting and one first pass.
 
@@ -239,7 +239,7 @@ def candidates(
 
 def _sampled(
     engine: Engine,
-    source: Segments,
+    source: EncodedSegments,
     request: Request,
     p: Planes,
     rest: Planes,
@@ -278,7 +278,7 @@ def _sampled(
 
 def _whole(
     net: Patterns,
-    source: Segments,
+    source: EncodedSegments,
     targets: NDArray[np.float64],
     struck: NDArray[np.bool_],
     drawn: candidate_rules.Draws,
@@ -298,7 +298,7 @@ def _whole(
     return np.where(bits, 1, -1).reshape(rows, count, STEPS), more[:, None] & drawn.whole
 
 
-def rest_offset(source: Segments, faithfulness: float) -> tuple[Planes, Planes]:
+def rest_offset(source: EncodedSegments, faithfulness: float) -> tuple[Planes, Planes]:
     """f * (source - p_rest), and f in the cells of the source's outer voices; [S, 16, 176] each."""
     planes = planes_of(source.cells)
     if faithfulness == 0:
@@ -362,7 +362,7 @@ def edit(engine: Engine, cells: Cells, request: Request) -> Cells:
     return answer(engine, look(engine, cells), request)
 
 
-def answer(engine: Engine, source: Segments, request: Request) -> Cells:
+def answer(engine: Engine, source: EncodedSegments, request: Request) -> Cells:
     """As `edit`, for segments that are encoded already."""
     found = candidates(engine, source, request)
     best = choose(found, source.cells, spread_of(engine), rate(engine, found, source.cells, request.faithfulness))
@@ -370,7 +370,7 @@ def answer(engine: Engine, source: Segments, request: Request) -> Cells:
     return candidate_rules.settle(chosen, found.scores, found.targets[:, 1])
 
 
-def free(engine: Engine, source: Segments, request: Request) -> Cells:
+def free(engine: Engine, source: EncodedSegments, request: Request) -> Cells:
     """The paper's open loop: one decode of the moved codes, nothing held, nothing chosen."""
     codes, values = moved_codes(engine, source, request)
     return engine.decode(codes, source.key, values, source.held).cells

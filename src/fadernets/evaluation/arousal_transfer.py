@@ -19,7 +19,7 @@ from fadernets.codecs.grid import ONSET
 from fadernets.data.dataset import Dataset, label_of
 from fadernets.engines import code_arithmetic
 from fadernets.errors import FadernetsError
-from fadernets.evaluation.checkpoint import Looked, Outputs, Subject
+from fadernets.evaluation.checkpoint import Checkpoint, Looked, Outputs
 from fadernets.metrics import fader_scores, note_features
 from fadernets.metrics.fader_scores import Figures
 
@@ -93,7 +93,7 @@ def seconds_of(data: Dataset, rows: NDArray[np.int64]) -> Floats:
     return np.full(len(rows), 2.0) if data.seconds is None else np.asarray(data.seconds[rows], np.float64)
 
 
-def shift(subject: Subject, looked: Looked, strength: Floats) -> Outputs:
+def shift(subject: Checkpoint, looked: Looked, strength: Floats) -> Outputs:
     """Segments [S] moved by their own strength [S], above 0 toward high arousal, and decoded once: [S, 1, ...]."""
     codes = {}
     for name, code in looked.codes.items():
@@ -104,7 +104,7 @@ def shift(subject: Subject, looked: Looked, strength: Floats) -> Outputs:
 
 
 def evaluate(
-    subject: Subject,
+    subject: Checkpoint,
     regressor: Regressor,
     *,
     seed: int = 0,
@@ -141,7 +141,7 @@ def evaluate(
     return found
 
 
-def draw(subject: Subject, rows: NDArray[np.int64], seed: int) -> tuple[NDArray[np.int64], Floats]:
+def draw(subject: Checkpoint, rows: NDArray[np.int64], seed: int) -> tuple[NDArray[np.int64], Floats]:
     """Up to MANY of the rows, by chance and in turn one of the low cluster, to go up (1), and one of the high cluster,
     to go down (-1). Raises FadernetsError where one cluster has none."""
     pool = np.random.default_rng(seed).permutation(rows)[: 4 * MANY]
@@ -160,7 +160,7 @@ def _figures(
     looked: Looked,
     sign: Floats,
     regressor: Regressor,
-    subject: Subject,
+    subject: Checkpoint,
     seed: int,
 ) -> dict[str, Any]:
     moved = regressor.predict(out, looked.seconds) - regressor.predict(plain, looked.seconds)
@@ -195,7 +195,7 @@ def _interval(agree: NDArray[np.bool_], pieces: NDArray[np.integer], seed: int) 
     return float(low), float(high)
 
 
-def drawn(subject: Subject, looked: Looked, sign: Floats, regressor: Regressor) -> list[dict[str, Any]]:
+def drawn(subject: Checkpoint, looked: Looked, sign: Floats, regressor: Regressor) -> list[dict[str, Any]]:
     """The paper's 20 segments, one by one: attributes and predicted arousal before and after one shift."""
     out = shift(subject, looked, sign).cells[:, 0]
     plain = subject.decode(looked, looked.codes, looked.values).cells[:, 0]
@@ -214,7 +214,7 @@ def drawn(subject: Subject, looked: Looked, sign: Floats, regressor: Regressor) 
 
 
 def whole_pieces(
-    subject: Subject, regressor: Regressor, test: NDArray[np.int64], most: int = 20, seed: int = 0
+    subject: Checkpoint, regressor: Regressor, test: NDArray[np.int64], most: int = 20, seed: int = 0
 ) -> Figures:
     """All kept segments of held-out pieces, drawn by chance, moved as one, up and down: the share of pieces whose mean
     prediction went the asked way, and the mean change of each attribute."""

@@ -64,7 +64,7 @@ class Outputs:
         return cls(np.concatenate([o.raw for o in some], 1), np.concatenate([o.cells for o in some], 1))
 
 
-class Subject:
+class Checkpoint:
     """A checkpoint over its data set."""
 
     def __init__(self, folder: Path, data: Dataset, device: str = "cpu") -> None:

@@ -21,7 +21,7 @@ from fadernets.attributes.table import CODED
 from fadernets.codecs import grid
 from fadernets.data.dataset import Dataset, label_of
 from fadernets.editing import segment_decoding
-from fadernets.editing.segment_decoding import Request, Segments
+from fadernets.editing.segment_decoding import EncodedSegments, Request
 from fadernets.engines import code_arithmetic
 from fadernets.engines.code_arithmetic import Calibration
 from fadernets.engines.grid import CODES, Engine
@@ -103,7 +103,7 @@ class Way:
     curves: Mapping[str, Calibration] = field(default_factory=dict)  # of the calibrated loop, see `decode_curves`
     request: Request = field(default_factory=Request)
 
-    def answer(self, source: Segments, asked: dict[str, Floats]) -> Cells:
+    def answer(self, source: EncodedSegments, asked: dict[str, Floats]) -> Cells:
         """One answer a segment, [S, 16, 88]; asked: attribute -> [S]."""
         if self.loop == "calibrated":
             asked = {name: self._level(name, values) for name, values in asked.items()}

@@ -19,7 +19,7 @@ from fadernets.data.dataset import Dataset
 from fadernets.engines.code_arithmetic import cluster_probability
 from fadernets.errors import FadernetsError
 from fadernets.evaluation import arousal_transfer as arousal
-from fadernets.evaluation.checkpoint import Subject
+from fadernets.evaluation.checkpoint import Checkpoint
 from fadernets.evaluation.table1 import clusters, held_out_labels
 from fadernets.figures import plots, rolls
 from fadernets.figures.plots import Panel
@@ -42,8 +42,8 @@ def latents(
     """Figure 3 (each code by t-SNE, coloured by density, z^d and inferred cluster) and, with another run beside,
     Figure 4 (the clusters with and without low-level features)."""
     dataset = Dataset.open(data)
-    subject = Subject(run, dataset, device)
-    other = Subject(beside, dataset, device) if beside is not None else None
+    subject = Checkpoint(run, dataset, device)
+    other = Checkpoint(beside, dataset, device) if beside is not None else None
     if not subject.model.CODES:
         raise FadernetsError(f"{run}: {subject.config['recipe']['name']} has no codes to draw")
     for one in (subject, other):
@@ -86,7 +86,7 @@ def _names(run: Path, beside: Path | None) -> tuple[str, str]:
     return (run.name, beside.name) if run.name != beside.name else (str(run), str(beside))
 
 
-def _clusters(subject: Subject, seed: int) -> dict[str, Any]:
+def _clusters(subject: Checkpoint, seed: int) -> dict[str, Any]:
     """Figures of the clusters; none where a model has none, or held-out pieces have no labels of both kinds."""
     if not subject.means or len(np.unique(held_out_labels(subject)[1])) < 2:
         return {}
@@ -96,7 +96,7 @@ def _clusters(subject: Subject, seed: int) -> dict[str, Any]:
 Maps = dict[str, tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_] | None]]
 
 
-def _panels(subject: Subject, maps: Maps, values: NDArray[np.float64]) -> list[list[Panel]]:
+def _panels(subject: Checkpoint, maps: Maps, values: NDArray[np.float64]) -> list[list[Panel]]:
     """A row a code: its own fader's attribute and z^d; every attribute where the code has no fader; the clusters."""
     rows = []
     for name, (code, points, high) in maps.items():
@@ -114,7 +114,7 @@ def _panels(subject: Subject, maps: Maps, values: NDArray[np.float64]) -> list[l
     return rows
 
 
-def _maps(subject: Subject, rows: NDArray[np.int64], seed: int, report: Callable[[], None]) -> Maps:
+def _maps(subject: Checkpoint, rows: NDArray[np.int64], seed: int, report: Callable[[], None]) -> Maps:
     """Code -> its posterior means, their t-SNE map, and which segments lie in the high cluster."""
     found: Maps = {}
     for name, code in subject.encode(rows).items():
@@ -136,7 +136,7 @@ def labels(
     dataset = Dataset.open(data)
     rows: list[dict[str, Any]] = []
     for i, run in enumerate(runs):
-        subject = Subject(run, dataset, device)
+        subject = Checkpoint(run, dataset, device)
         found = _clusters(subject, seed) if subject.means else {}
         if not found:
             raise FadernetsError(f"{run}: has no arousal clusters, or {data} no held-out labels of both kinds")
@@ -192,7 +192,7 @@ def transfer(
     """Section 5.2: agreement of an independent regressor by strength, the curve of identity lost, rolls before and
     after (Figure 5)."""
     dataset = Dataset.open(data)
-    subject = Subject(run, dataset, device)
+    subject = Checkpoint(run, dataset, device)
     if not subject.means:
         raise FadernetsError(
             f"{run}: {subject.config['recipe']['name']} has no arousal clusters; train with clusters 2"
@@ -220,7 +220,7 @@ def transfer(
     return _finish(out / "transfer.json", files, numbers)
 
 
-def _rolls(subject: Subject, drawn: list[dict[str, Any]], out: Path) -> list[Path]:
+def _rolls(subject: Checkpoint, drawn: list[dict[str, Any]], out: Path) -> list[Path]:
     """Source and transformed segment of the first drawn ones, two a direction; tokens alone keep their timing."""
     if subject.data.codec != "tokens":
         return []

@@ -25,7 +25,7 @@ from fadernets.editing.presets import LEARNED, Preset
 from fadernets.engines.grid import Engine
 from fadernets.errors import FadernetsError
 from fadernets.fitting import preset_data
-from fadernets.fitting.preset_data import MARGIN, Segments
+from fadernets.fitting.preset_data import MARGIN, LabelledSegments
 from fadernets.metrics import note_features
 from fadernets.music.document import Document
 
@@ -49,7 +49,7 @@ def features(score: Score, windows: NDArray[np.int64]) -> Floats:
 @dataclass(frozen=True)
 class _Piece:
     source: Source
-    found: Segments
+    found: LabelledSegments
     said: Floats  # [S] the label
 
 

@@ -208,7 +208,7 @@ def evaluated(
     """A run's figures, from its evaluation.json where that is up to date, else made now and written there."""
     from fadernets.data.dataset import Dataset
     from fadernets.evaluation import table1 as p
-    from fadernets.evaluation.checkpoint import Subject
+    from fadernets.evaluation.checkpoint import Checkpoint
 
     have = up_to_date(folder, data, judge, runs, seed)
     which = tuple(name for name in p.PROTOCOLS if name in (protocols or p.PROTOCOLS) or name in have)
@@ -216,8 +216,8 @@ def evaluated(
         return read(folder)
     made_from = {**origin(folder, data, judge, runs, seed), "protocols": list(which)}
     dataset = Dataset.open(data)
-    subject = Subject(folder, dataset, device)
-    language_model = Subject(judge, dataset, device) if made_from["language_model"] else None
+    subject = Checkpoint(folder, dataset, device)
+    language_model = Checkpoint(judge, dataset, device) if made_from["language_model"] else None
     found = p.evaluate(subject, which, runs=runs, seed=seed, language_model=language_model, progress=progress)
     found = {**found, "made_from": made_from, **provenance()}
     write_atomic(folder / EVALUATION, (json.dumps(found, indent=1) + "\n").encode())

@@ -21,7 +21,7 @@ from fadernets.attributes.table import CODED, measure
 from fadernets.codecs import grid, performance_tokens
 from fadernets.data.dataset import attribute_statistics, label_of
 from fadernets.engines.code_arithmetic import Calibration, cluster_probability
-from fadernets.evaluation.checkpoint import Looked, Outputs, Subject
+from fadernets.evaluation.checkpoint import Checkpoint, Looked, Outputs
 from fadernets.evaluation.model_folder import LOOPS, values_to_ask
 from fadernets.metrics import disentanglement, fader_scores, note_features
 from fadernets.metrics.fader_scores import Figures
@@ -35,12 +35,12 @@ Progress = Callable[[int, int], None]
 
 
 def evaluate(
-    subject: Subject,
+    subject: Checkpoint,
     protocols: tuple[str, ...] = PROTOCOLS,
     *,
     runs: int = 10,
     seed: int = 0,
-    language_model: Subject | None = None,
+    language_model: Checkpoint | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Every figure of a checkpoint on the test split of its data set.
@@ -83,7 +83,7 @@ class Bench:
     """The faders of one model: levels worked out once, every run's decodes shared by the protocols."""
 
     def __init__(
-        self, subject: Subject, test: NDArray[np.int64], runs: int, seed: int, language_model: Subject | None
+        self, subject: Checkpoint, test: NDArray[np.int64], runs: int, seed: int, language_model: Checkpoint | None
     ) -> None:
         self.subject, self.test, self.runs, self.seed, self.judge = subject, test, runs, seed, language_model
         values = np.asarray(subject.data.attributes[subject.rows.train], np.float32)
@@ -208,7 +208,7 @@ def choose(options: Outputs, looked: Looked, name: str, asked: Floats, spread: F
 
 
 @torch.no_grad()
-def likelihood(judge: Subject, raw: NDArray[Any]) -> Figures:
+def likelihood(judge: Checkpoint, raw: NDArray[Any]) -> Figures:
     """Mean nats of codes [N, ...] under a language model, a segment and a token (or step)."""
     nats, length = 0.0, 0
     in_tokens = judge.data.codec == "tokens"
@@ -228,7 +228,7 @@ def likelihood(judge: Subject, raw: NDArray[Any]) -> Figures:
     return {"nats": nats / len(raw), "nats_a_token": nats / max(length, 1)}
 
 
-def judge_of(judge: Subject) -> Callable[[NDArray[np.uint8]], float]:
+def judge_of(judge: Checkpoint) -> Callable[[NDArray[np.uint8]], float]:
     """Mean nats a segment that a language model of the grid finds in cells [N, 16, 88]."""
 
     def nats(cells: NDArray[np.uint8]) -> float:
@@ -242,7 +242,7 @@ def judge_of(judge: Subject) -> Callable[[NDArray[np.uint8]], float]:
 
 
 @torch.no_grad()
-def reconstruction(subject: Subject, rows: NDArray[np.int64]) -> Figures:
+def reconstruction(subject: Checkpoint, rows: NDArray[np.int64]) -> Figures:
     """From posterior means: teacher-forced accuracy and nats, note precision, recall and F1 of free decodes."""
     model, looked = subject.model, subject.look(rows)
     order = np.argsort(subject.data.lengths(rows), kind="stable")
@@ -268,7 +268,7 @@ def reconstruction(subject: Subject, rows: NDArray[np.int64]) -> Figures:
     }
 
 
-def encoder(subject: Subject, rows: NDArray[np.int64]) -> Figures:
+def encoder(subject: Checkpoint, rows: NDArray[np.int64]) -> Figures:
     """Metrics of the codes themselves, as in AR-VAE, over all dimensions side by side."""
     codes = subject.encode(rows)
     first, at = {}, 0
@@ -283,19 +283,19 @@ def encoder(subject: Subject, rows: NDArray[np.int64]) -> Figures:
     )
 
 
-def held_out_labels(subject: Subject) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def held_out_labels(subject: Checkpoint) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Test segments that are labelled low (0) or high (1), and these labels."""
     rows = subject.labelled_rows("test")
     label = label_of(np.asarray(subject.data.arousal[rows], np.float32))
     return rows[label >= 0], label[label >= 0]
 
 
-def means_of(subject: Subject) -> dict[str, NDArray[np.float32]]:
+def means_of(subject: Checkpoint) -> dict[str, NDArray[np.float32]]:
     """The means of the clusters: the mixture's, or for a model without one those of its labelled training segments."""
     return subject.means or subject.label_means
 
 
-def clusters(subject: Subject, rows: NDArray[np.int64], seed: int) -> dict[str, Any]:
+def clusters(subject: Checkpoint, rows: NDArray[np.int64], seed: int) -> dict[str, Any]:
     """Arousal clusters (`means_of`) on labelled segments of held-out pieces: balanced accuracy of each code and of both
     together, silhouette by label; on the test segments `rows`: silhouette by inferred cluster, mean attributes."""
     from sklearn.metrics import silhouette_score

@@ -27,7 +27,7 @@ ONSETS, PITCHES = 3, 2  # a segment counts with at least so many onsets and more
 MOST_PIECES = 400  # of a corpus whose labels are measured
 
 
-class Segments(NamedTuple):
+class LabelledSegments(NamedTuple):
     """The segments of one piece. S segments."""
 
     score: Score
@@ -36,7 +36,7 @@ class Segments(NamedTuple):
     valence: Floats  # [S]
 
 
-def read(source: Source, corpus: str) -> Segments:
+def read(source: Source, corpus: str) -> LabelledSegments:
     """A piece's full windows with enough notes. Raises FadernetsError."""
     item = CORPORA[corpus].read(source)
     piece = item.piece
@@ -56,7 +56,7 @@ def read(source: Source, corpus: str) -> Segments:
             own = getattr(item.labels, name)
             values[index < len(own)] = own[index[index < len(own)]]
         columns.append(values)
-    return Segments(score, windows, *columns)
+    return LabelledSegments(score, windows, *columns)
 
 
 def of_corpora(

@@ -66,7 +66,7 @@ class OfTrial:
 
 
 @dataclass(frozen=True)
-class Report:
+class StudyReport:
     """All figures of a study; `as_dict` is the command line's --json."""
 
     study: str
@@ -119,7 +119,7 @@ class Report:
         return "\n".join(lines)
 
 
-def report(folder: str | Path) -> Report:
+def report(folder: str | Path) -> StudyReport:
     """The figures of a study as its answers stand, complete or not. Raises FadernetsError.
 
     An answer counts for the direction once it says one, and for an aspect once that is rated, whether or not the rest
@@ -129,7 +129,7 @@ def report(folder: str | Path) -> Report:
         return _report(study, study.records())
 
 
-def write(folder: str | Path, out: Path) -> tuple[Report, list[str]]:
+def write(folder: str | Path, out: Path) -> tuple[StudyReport, list[str]]:
     """The report, and in the folder `out` answers.csv (a row an answer, subjects by number), report.json and, once
     there are answers, figure6.png (heat map and ratings) and trials.png. Returns it and the names of the files.
 
@@ -152,7 +152,7 @@ def write(folder: str | Path, out: Path) -> tuple[Report, list[str]]:
     return found, files
 
 
-def _report(study: Study, records: Sequence[Record]) -> Report:
+def _report(study: Study, records: Sequence[Record]) -> StudyReport:
     manifest = study.manifest
     about, trials = manifest.about, {trial.id: trial for trial in manifest.trials}
     directed = [(r, trials[r.trial]) for r in records if r.answer.changed is not None]
@@ -171,7 +171,7 @@ def _report(study: Study, records: Sequence[Record]) -> Report:
     for record, trial in directed:
         each[trial.id][str(record.answer.changed)] += 1
     order = sorted(manifest.trials, key=lambda t: (DIRECTIONS.index(t.direction), t.title))
-    return Report(
+    return StudyReport(
         study=manifest.name,
         seed=about.seed,
         model=str(about.model["name"]),
@@ -277,7 +277,7 @@ def _csv(study: Study, records: Sequence[Record]) -> str:
     return out.getvalue()
 
 
-def _draw(found: Report, out: Path) -> None:
+def _draw(found: StudyReport, out: Path) -> None:
     from fadernets.figures import plots
 
     title = f"{found.answers} answers of {found.subjects['answered']} subjects"

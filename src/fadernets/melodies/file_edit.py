@@ -37,7 +37,7 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class MelodyReport:
+class MelodyEditReport:
     """What an edit of a melody did; `as_dict` is the command line's --json."""
 
     model: str
@@ -54,7 +54,7 @@ class MelodyReport:
 
 def sing(
     engine: MelodyEngine, source: Path, out: Path, knobs: Turn, track: str | None = None, *, regrid: bool = False
-) -> MelodyReport:
+) -> MelodyEditReport:
     """Turn the knobs of a file's melody. `measured` is taken from the notes that were written.
 
     Raises FadernetsError for input that cannot be used; OUT is then left as it was.
@@ -72,7 +72,7 @@ def sung(
     *,
     regrid: bool = False,
     option: str = "--track",
-) -> tuple[bytes, MelodyReport]:
+) -> tuple[bytes, MelodyEditReport]:
     """As `sing`, in memory: the bytes of the file with its melody's knobs turned. option: what names `track`."""
     number = melody_clips.choose_track(document.piece, track, option)
     tune = melody_clips.read(document.piece, number, regrid=regrid)
@@ -211,7 +211,7 @@ def _report(
     bars: NDArray[np.int64],
     track: str,
     warnings: list[str],
-) -> MelodyReport:
+) -> MelodyEditReport:
     own = _measures(tune.clips)
     now_clips = after.clips if after is not None else np.full_like(tune.clips, melody_states.REST)
     now = _measures(now_clips)
@@ -237,7 +237,7 @@ def _report(
         "pitch": number(pitch + knobs.pitch) if knobs.pitch and pitch is not None else None,
         "onsets": number(np.sum(asked["onsets"])) if "onsets" in asked else None,
     }
-    return MelodyReport(engine.name, track, vars(knobs), clips, whole, [*warnings, *_misses(clips)])
+    return MelodyEditReport(engine.name, track, vars(knobs), clips, whole, [*warnings, *_misses(clips)])
 
 
 def _misses(clips: list[Clip]) -> list[str]:
@@ -264,7 +264,7 @@ def _whole(clips: States) -> dict[str, Value]:
     return {"pitch": number(melody_states.mean_pitch(together)), "onsets": number(melody_states.onsets(together))}
 
 
-def table(report: MelodyReport) -> str:
+def table(report: MelodyEditReport) -> str:
     """Asked against measured, a line a clip, and the whole."""
     lines = [f"{'bar':>5} {'pitch':>8} {'asked':>8} {'measured':>8} {'onsets':>8} {'asked':>8} {'measured':>8}"]
     rows = [(str(clip.bar), clip.before, clip.asked, clip.measured) for clip in report.clips]

@@ -6,7 +6,6 @@ attributes themselves), and adds the terms of its loss. Shapes: B rows to rebuil
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -17,25 +16,11 @@ from fadernets.data.batches import Batch
 from fadernets.models import codings, grid_coding, losses, schedules
 from fadernets.models.blocks import Posterior
 from fadernets.models.grid_coding import scale
+from fadernets.models.options import Options
 
 KEYS = 24
 SECONDS = 2.0  # of a segment of tokens, whatever its own tempo: what is compared is read alike
 VALUES = 2  # rhythm density and note density, in the order of attributes.CODED
-
-
-@dataclass(frozen=True)
-class Options:
-    """A recipe's `model` section: what every model knows. Weights are per segment, in nats summed over it."""
-
-    z: int = 128  # size of a code; a model with one code has it twice as large
-    encoder: int = 192  # hidden size of each direction
-    decoder: int = 384
-    embedding: int = 128  # of a token
-    plan: int = 96  # on the grid: size of the per-step plan computed from the codes
-    input_dropout: float = 0.3  # probability that a fed-back step or token is blanked in training
-    beta: float = 0.02  # weight of the KL term, in nats summed over dimensions
-    beta_start: float = 0.0
-    beta_ramp: float = 0.2
 
 
 class Model(nn.Module):

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from fadernets.models.base import Options
 from fadernets.models.grid_coding import GridDecoder, GridEncoder, grid_cells
+from fadernets.models.options import Options
 from fadernets.models.token_coding import TokenDecoder, TokenEncoder, token_cells
 
 # --- the table

@@ -6,8 +6,6 @@ GRU given the token before and the condition at every step. B batch, T steps or 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -15,10 +13,8 @@ from torch.nn import functional as F
 
 from fadernets.codecs.grid import PITCHES
 from fadernets.models.blocks import GRUEncoder, Posterior
+from fadernets.models.options import Options
 from fadernets.music.segments import STEPS
-
-if TYPE_CHECKING:
-    from fadernets.models.base import Options
 
 CELLS = 2 * PITCHES  # onset and hold planes of a step
 

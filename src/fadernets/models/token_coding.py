@@ -6,8 +6,6 @@ GRU given the token before and the condition at every step. B batch, T steps or 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -15,9 +13,8 @@ from torch.nn import functional as F
 
 from fadernets.codecs import performance_tokens
 from fadernets.models.blocks import Posterior, RaggedEncoder, ragged
+from fadernets.models.options import Options
 
-if TYPE_CHECKING:
-    from fadernets.models.base import Options
 LAYERS = 2
 COMPACT = 8  # tokens between two looks at which rows have ended
 

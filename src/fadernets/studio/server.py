@@ -28,6 +28,7 @@ from fadernets.studio import types
 from fadernets.studio.service import File, Stale, Studio
 from fadernets.studio.uploads import Unknown
 from fadernets.web.guard import GONE, LOOPBACK, Guard, failed, first, one_line_errors, page_folder, problems
+from fadernets.web.types import Failed
 
 LIVE, PORT = "/api/live", "/api/port"  # the sockets
 LOOK = 0.2  # seconds between looks at whether a client is still there
@@ -182,9 +183,9 @@ def create(studio: Studio | None = None, *, hosts: tuple[str, ...] = LOOPBACK, t
                     for later, message in asked.messages:
                         studio.port.send(message, later)
                 except ValidationError as error:
-                    await socket.send_text(types.Failed(error=first(error.errors())).model_dump_json())
+                    await socket.send_text(Failed(error=first(error.errors())).model_dump_json())
                 except FadernetsError as error:
-                    await socket.send_text(types.Failed(error=str(error)).model_dump_json())
+                    await socket.send_text(Failed(error=str(error)).model_dump_json())
         except (WebSocketDisconnect, RuntimeError):
             studio.port.silence()
 
@@ -254,7 +255,7 @@ class _Live:
             return self.gone
         return True
 
-    async def send(self, message: types.Edited | types.Failed) -> None:
+    async def send(self, message: types.Edited | Failed) -> None:
         with suppress(WebSocketDisconnect, RuntimeError):
             await self.socket.send_text(message.model_dump_json())
 

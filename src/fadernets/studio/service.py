@@ -554,7 +554,7 @@ def _course(name: str, value: float | tuple[float, float] | str) -> Course:
     return value
 
 
-def mean_asked(segments: list[file_edit.Segment], home: types.Value) -> dict[str, types.Value]:
+def mean_asked(segments: list[file_edit.SegmentReport], home: types.Value) -> dict[str, types.Value]:
     """The mean of what was asked of each attribute, and the key asked of what was in `home`; None where nothing was."""
     found: dict[str, types.Value] = {}
     for name, row in ATTRIBUTES.items():

@@ -183,13 +183,6 @@ class Edited(BaseModel):
     milliseconds: float
 
 
-class Failed(BaseModel):
-    """Why nothing came of it, in one line."""
-
-    seq: int | None = None
-    error: str
-
-
 class PortMessage(Asked):
     """For the port that --midi-port opened: [seconds from now, bytes] each; `silence` ends all that sounds."""
 

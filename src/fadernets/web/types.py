@@ -17,3 +17,10 @@ class Asked(BaseModel):
     """What comes in: a field that nobody knows is refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Failed(BaseModel):
+    """Why nothing came of it, in one line."""
+
+    seq: int | None = None
+    error: str
