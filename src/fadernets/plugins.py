@@ -1,0 +1,112 @@
+"""Entry points by which an installed package adds attributes, models, corpora, presets and codecs to fadernets.
+
+A package names its objects in its `pyproject.toml`, and the name that it gives there is the name by which users ask:
+
+    [project.entry-points."fadernets.attributes"]
+    repeated_notes = "my_package.attributes:REPEATED_NOTES"
+
+| group | the entry point is |
+|---|---|
+| `fadernets.attributes` | a `fadernets.Attribute` whose `name` equals the entry point's |
+| `fadernets.models` | a class derived from `fadernets.models.base.Model`; imported when it is built, so it may import torch |
+| `fadernets.corpora` | a `fadernets.data.corpora.Corpus`, a row of the table of corpora |
+| `fadernets.presets` | a `fadernets.editing.presets.Preset`, or the path of a file that `fadernets preset learn` wrote |
+| `fadernets.codecs` | a `fadernets.codecs.base.Codec`, a row of the table of codecs |
+
+Each group is read once in a process, by the first look-up that needs it; `import fadernets` and `--help` read none. A
+plugin that cannot be loaded or used is left out, and one line in the log of `fadernets.plugins` (standard error, where
+logging is not configured) names the distribution that it comes from.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+ATTRIBUTES = "fadernets.attributes"
+MODELS = "fadernets.models"
+CORPORA = "fadernets.corpora"
+PRESETS = "fadernets.presets"
+CODECS = "fadernets.codecs"
+GROUPS = (ATTRIBUTES, MODELS, CORPORA, PRESETS, CODECS)
+
+_log = logging.getLogger(__name__)
+_lock = threading.RLock()
+_begun: set[str] = set()  # groups that are being read, or were
+_read: set[str] = set()
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One entry point of an installed distribution, not yet imported."""
+
+    group: str
+    name: str
+    target: str  # "package.module:object"
+    distribution: str  # its name and version
+    entry: metadata.EntryPoint
+
+    def load(self) -> Any:
+        """Import the object. Raises whatever the plugin's module raises."""
+        return self.entry.load()
+
+    def report(self, error: BaseException) -> None:
+        """Log in one line that this plugin is left out, where it comes from, and why."""
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        _log.warning(
+            "%s: its entry point %s (%s = %s) is left out: %s",
+            self.distribution,
+            self.name,
+            self.group,
+            self.target,
+            reason,
+        )
+
+
+def of(group: str) -> list[Plugin]:
+    """The plugins of a group by name, none of them imported. Raises ValueError for a group that is not one of GROUPS."""
+    if group not in GROUPS:
+        raise ValueError(f"{group}: no group of plugins; groups: {', '.join(GROUPS)}")
+    return [
+        Plugin(group, entry.name, entry.value, _distribution(entry), entry)
+        for entry in sorted(metadata.entry_points(group=group), key=lambda entry: (entry.name, entry.value))
+    ]
+
+
+def adopt(group: str, accept: Callable[[str, Any], None]) -> None:
+    """Load the plugins of a group and hand each to `accept(name, object)`, the first time that this is called.
+
+    Later calls return at once, so a table calls it before every look-up. `accept` puts the object into the table, and
+    raises for one that does not belong there, such as a second one of the same name; that plugin is then reported and
+    left out. Raises ValueError for a group that is not one of GROUPS.
+    """
+    _once(group, lambda plugin: accept(plugin.name, plugin.load()))
+
+
+def adopt_targets(group: str, accept: Callable[[str, str], None]) -> None:
+    """As `adopt`, without importing: `accept(name, "package.module:object")`. For tables that import late."""
+    _once(group, lambda plugin: accept(plugin.name, plugin.target))
+
+
+def _once(group: str, take: Callable[[Plugin], None]) -> None:
+    if group in _read:
+        return
+    with _lock:
+        if group in _begun:  # by a look-up of a plugin's own, while it is imported
+            return
+        _begun.add(group)
+        for plugin in of(group):
+            try:
+                take(plugin)
+            except Exception as error:
+                plugin.report(error)
+        _read.add(group)
+
+
+def _distribution(entry: metadata.EntryPoint) -> str:
+    """The name and version of the distribution that an entry point belongs to."""
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown distribution"

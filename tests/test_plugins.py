@@ -1,0 +1,92 @@
+"""Entry points of other packages: read once, when they are needed, and a broken one costs one line."""
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fadernets import plugins
+
+
+@pytest.fixture
+def fresh(monkeypatch):
+    """As in a process in which no group was read yet."""
+    monkeypatch.setattr(plugins, "_begun", set())
+    monkeypatch.setattr(plugins, "_read", set())
+
+
+def install(folder: Path, module: str, source: str, points: dict[str, str], group: str = plugins.ATTRIBUTES) -> None:
+    """A distribution `some-MODULE 1.5` with one module and entry points, as pip would leave it in a folder."""
+    (folder / f"{module}.py").write_text(source)
+    info = folder / f"some_{module}-1.5.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: some-{module}\nVersion: 1.5\n")
+    rows = "\n".join(f"{name} = {target}" for name, target in points.items())
+    (info / "entry_points.txt").write_text(f"[{group}]\n{rows}\n")
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch, fresh):
+    """A folder on the path to install into."""
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path
+
+
+def test_a_group_is_read_once(installed):
+    install(installed, "plug_once", "ONE = 1\nTWO = 2\n", {"one": "plug_once:ONE", "two": "plug_once:TWO"})
+    taken = []
+    for _ in range(2):
+        plugins.adopt(plugins.ATTRIBUTES, lambda name, value: taken.append((name, value)))
+    assert taken == [("one", 1), ("two", 2)]
+
+
+def test_targets_are_given_without_an_import(installed):
+    install(installed, "plug_late", "raise RuntimeError\n", {"late": "plug_late:Model"}, plugins.MODELS)
+    taken = []
+    plugins.adopt_targets(plugins.MODELS, lambda name, target: taken.append((name, target)))
+    assert taken == [("late", "plug_late:Model")]
+    assert "plug_late" not in sys.modules
+
+
+def test_a_broken_plugin_is_one_line_and_the_others_stay(installed, caplog):
+    install(installed, "plug_broken", "import no_such_module_at_all\n", {"a": "plug_broken:A"})
+    install(installed, "plug_good", "B = 2\n", {"b": "plug_good:B", "c": "plug_good:C", "d": "plug_good:B"})
+    taken = {}
+
+    def accept(name, value):
+        if name == "d":
+            raise ValueError("d is there\nalready")
+        taken[name] = value
+
+    with caplog.at_level(logging.WARNING, "fadernets.plugins"):
+        plugins.adopt(plugins.ATTRIBUTES, accept)
+    assert taken == {"b": 2}
+    a, c, d = caplog.messages
+    assert a == (
+        "some-plug_broken 1.5: its entry point a (fadernets.attributes = plug_broken:A) is left out: "
+        "ModuleNotFoundError: No module named 'no_such_module_at_all'"
+    )
+    assert "some-plug_good 1.5: its entry point c" in c
+    assert d.endswith("left out: ValueError: d is there already")
+
+
+def test_a_plugin_that_looks_something_up_while_it_is_imported(installed):
+    source = "from fadernets import plugins\nplugins.adopt(plugins.ATTRIBUTES, print)\nA = 1\n"
+    install(installed, "plug_again", source, {"a": "plug_again:A"})
+    taken = []
+    plugins.adopt(plugins.ATTRIBUTES, lambda name, value: taken.append(name))
+    assert taken == ["a"]
+
+
+def test_a_group_that_is_none(fresh):
+    with pytest.raises(ValueError, match=r"fadernets.faders: no group of plugins; groups: fadernets.attributes, "):
+        plugins.adopt("fadernets.faders", print)
+
+
+@pytest.mark.parametrize("code", ["", "from fadernets.cli.main import main; main(['--help'])"])
+def test_import_and_help_read_no_entry_points(code):
+    after = "import atexit, sys, fadernets; atexit.register(lambda: print('fadernets.plugins' in sys.modules)); "
+    done = subprocess.run([sys.executable, "-c", after + code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
