@@ -2,6 +2,7 @@
 # make test   install what the tests need, and pass them
 # make check  lint, format, types; the page's too, and that the built page is that of its source
 # make studio open the studio (installs the runtime alone)
+# make docs   build the documentation into build/site
 # make page   build the studio's page (needs Node)
 # make bench  timings on one core
 
@@ -9,7 +10,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo studio test check bench page check-page clean
+.PHONY: demo studio test check docs bench page check-page clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with PYTHON=...")'
@@ -20,7 +21,7 @@ $(BIN)/python:
 	@touch $@
 
 .venv/test: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/pip install -q -c constraints.txt -e '.[train,test]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[train,test,docs]'
 	@touch $@ .venv/runtime
 
 demo: .venv/runtime
@@ -48,7 +49,10 @@ check-page: studio/node_modules
 	cd studio && npm run -s build -- --outDir ../build/page --emptyOutDir
 	diff -r build/page src/fadernets/page
 
-check: .venv/test check-page
+docs: .venv/test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+check: .venv/test check-page docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
