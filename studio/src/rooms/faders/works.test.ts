@@ -1,7 +1,7 @@
 import 'fake-indexeddb/auto'
 import { expect, it } from 'vitest'
 import { REST } from './faders'
-import { begin, write } from './history'
+import { begin, write } from '../../lib/history'
 import { keep, list, MOST, workOn } from './works'
 
 const work = (piece: string, tempo = 0) => ({

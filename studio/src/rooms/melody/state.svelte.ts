@@ -1,13 +1,13 @@
 // The state of the melody room: a melody, its knobs, what came of them, and the grid between two melodies.
-import * as api from './api'
-import * as history from './history'
-import { clamp } from './geometry'
+import * as api from '../../lib/api'
+import * as history from '../../lib/history'
+import { clamp } from '../../lib/values'
 import { clipsOf, empty, enter, erase, flat, notesOf, onsets, TICKS, trim } from './melody'
-import { Player, type Music } from './player'
-import { Tempo } from './score'
-import { load, save } from './store'
-import type { Studio } from './studio.svelte'
-import type { GridCell, KnobsAsked, Turned } from './types'
+import { Player, type Music } from '../../lib/player'
+import { Tempo } from '../../lib/score'
+import { load, save } from '../../lib/store'
+import type { Studio } from '../../studio.svelte'
+import type { GridCell, KnobsAsked, Turned } from '../../lib/types'
 
 export const RESTING: Required<KnobsAsked> = {
   pitch: 0, rhythm: 0, rest: 0, control: 'knob', faithfulness: 1, chromatic: false, seed: 0,
@@ -41,7 +41,7 @@ const FIRST = 'k265' // whose melody is there at first
 const OWN = 'my melody'
 export const [SLOWEST, FASTEST] = [20, 300] // quarter-beats a minute
 
-export class MelodyRoom {
+export class MelodyState {
   history: history.History<Tune> = $state.raw(history.begin(NONE))
   knobs: Required<KnobsAsked> = $state.raw(RESTING)
   turned: Turned | null = $state.raw(null)

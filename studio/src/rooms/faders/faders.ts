@@ -1,5 +1,6 @@
 // Where the faders are, and what that asks of the server. Values are in the attributes' own units. Pure.
-import type { AttributeInfo, Edited, FadersAsked, PieceInfo, Value } from './types'
+import type { AttributeInfo, Edited, FadersAsked, PieceInfo, Value } from '../../lib/types'
+import { text } from '../../lib/values'
 
 export interface Preset {
   name: string
@@ -93,12 +94,6 @@ export function span(row: AttributeInfo, own: Value): [number, number] {
 export function step(row: AttributeInfo): number {
   const [low, high] = SPANS[row.name] ?? [row.low, row.high]
   return 10 ** Math.floor(Math.log10((high - low) / 100)) * (high - low > 20 ? 5 : 1)
-}
-
-export function text(value: Value, digits = 2): string {
-  if (value === null || value === undefined) return '–'
-  if (typeof value === 'string') return value.replace('-flat', '♭').replace('-sharp', '♯')
-  return Number.isInteger(value) ? String(value) : value.toFixed(Math.abs(value) >= 20 ? 1 : digits)
 }
 
 /** Two faders in words, for a screen reader. */

@@ -1,7 +1,7 @@
 // What was done to each piece, in this browser alone: its file, where the faders are, snapshots. The newest few.
-import { load, remove, save } from './store'
+import { load, remove, save } from '../../lib/store'
 import type { Faders } from './faders'
-import type { History, Snapshot } from './history'
+import type { History, Snapshot } from '../../lib/history'
 
 export const MOST = 12
 const LIST = 'works'

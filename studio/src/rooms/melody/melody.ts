@@ -1,5 +1,5 @@
 // Melodies as states: 0..127 begin a note, 128 holds it, 129 rests; 32 sixteenths (two bars) a clip. Pure.
-import type { Note } from './score'
+import type { Note } from '../../lib/score'
 
 export const HOLD = 128
 export const REST = 129

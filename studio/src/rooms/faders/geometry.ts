@@ -1,4 +1,5 @@
 // Where things are on the roll: ticks to pixels and back, pitches to rows. Pure.
+import { clamp } from '../../lib/values'
 
 export interface View {
   width: number // pixels
@@ -68,5 +69,3 @@ export function follow(view: View, at: number, end: number): View {
   if (left >= 0 && left <= view.width * 0.92) return view
   return scroll({ ...view, start: at - (view.width * 0.08) / view.perTick }, 0, end)
 }
-
-export const clamp = (value: number, low: number, high: number): number => Math.min(Math.max(value, low), high)

@@ -1,13 +1,13 @@
 // The state of the faders' room: a piece, its faders with their history, what came of them, the player.
-import * as api from './api'
-import * as faders from './faders'
-import * as history from './history'
-import { Player, type Music } from './player'
-import { compare, notesOf, Tempo, type Difference } from './score'
-import type { Port } from './midiout'
-import { openPiano, silent, type Piano } from './synth'
-import type { About, Edited, PieceInfo } from './types'
-import * as works from './works'
+import * as api from './lib/api'
+import * as faders from './rooms/faders/faders'
+import * as history from './lib/history'
+import { Player, type Music } from './lib/player'
+import { compare, notesOf, Tempo, type Difference } from './lib/score'
+import type { Port } from './lib/midiout'
+import { openPiano, silent, type Piano } from './lib/synth'
+import type { About, Edited, PieceInfo } from './lib/types'
+import * as works from './rooms/faders/works'
 
 export type Room = 'faders' | 'melody' | 'inspect'
 const TOGETHER = 1000 // milliseconds: presses of a key that follow each other sooner are one step of undo

@@ -1,6 +1,6 @@
 // The roll on a canvas: what is drawn for each note says by its form, and not by colour alone, what an edit did to it.
 import { row, x, y, type View } from './geometry'
-import type { Difference, Note } from './score'
+import type { Difference, Note } from '../../lib/score'
 
 export interface Colours {
   paper: string

@@ -1,0 +1,10 @@
+import { expect, it } from 'vitest'
+import { clamp, text } from './values'
+
+it('writes values short', () => {
+  expect([text(null), text(2), text(0.123), text(67.94), text('B-flat minor')]).toEqual(['–', '2', '0.12', '67.9', 'B♭ minor'])
+})
+
+it('keeps a number within its limits', () => {
+  expect([clamp(-1, 0, 2), clamp(1, 0, 2), clamp(3, 0, 2)]).toEqual([0, 1, 2])
+})
