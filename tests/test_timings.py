@@ -14,8 +14,8 @@ import pytest
 
 from fadernets.codecs import grid, melody_clips
 from fadernets.editing import segment_decoding
-from fadernets.editing.beyond_model import Wishes, retouch
-from fadernets.editing.piece_on_grid import Score
+from fadernets.editing.beyond_model import FaderTargets, apply_targets
+from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.segment_decoding import Request
 from fadernets.engines.grid import Engine
 from fadernets.engines.melody import MelodyEngine
@@ -66,28 +66,30 @@ def song(path: Path, bars: int) -> Path:
 def test_encode_and_free_decode(benchmark, engine, count):
     """Targets: 1 segment 10 ms, 16 segments 30 ms."""
     cells = segments(count)
-    benchmark(lambda: segment_decoding.free(engine, segment_decoding.look(engine, cells), Request()))
+    benchmark(lambda: segment_decoding.free_decode(engine, segment_decoding.encode_segments(engine, cells), Request()))
 
 
-@pytest.mark.parametrize("sampled", [segment_decoding.QUICK, segment_decoding.FULL], ids=["quick", "full"])
+@pytest.mark.parametrize(
+    "sampled", [segment_decoding.SAMPLED_WHILE_DRAGGING, segment_decoding.SAMPLED_FOR_EDIT], ids=["quick", "full"]
+)
 @pytest.mark.parametrize("count", [1, 16, 32], ids=["1-segment", "16-segments", "32-segments"])
 def test_whole_edit(benchmark, engine, count, sampled):
     """Encode, search, measure. Targets: 1 segment 20 ms, 16 segments 120 ms, 32 segments 160 ms; quick is for a fader
     while it is dragged."""
     cells = segments(count)
     request = Request({"rhythm_density": np.full(count, 0.75)}, sampled=sampled)
-    benchmark(lambda: segment_decoding.edit(engine, cells, request))
+    benchmark(lambda: segment_decoding.edit_segments(engine, cells, request))
 
 
 @pytest.mark.parametrize("name", ["syncopation", "pitch", "dynamics", "articulation", "tempo"])
 def test_a_fader_beyond_the_model(benchmark, tmp_path, name):
     """One fader over 32 bars of a piece in memory, to the bytes of the file."""
     document = Document(song(tmp_path / "song.mid", 32))
-    score = Score.of(document.piece, [0])
+    score = PieceOnGrid.of(document.piece, [0])
     by = {"syncopation": 2.0, "pitch": 2.0, "dynamics": 10.0, "articulation": -0.2, "tempo": 10.0}[name]
     values = score.measure(score.full)[name] + by
-    wishes = Wishes(cells={name: values}) if name == "syncopation" else Wishes(windows={name: values})
-    benchmark(lambda: retouch(document, score, score.full, wishes, {}))
+    wishes = FaderTargets(cells={name: values}) if name == "syncopation" else FaderTargets(windows={name: values})
+    benchmark(lambda: apply_targets(document, score, score.full, wishes, {}))
 
 
 @pytest.fixture(scope="module")

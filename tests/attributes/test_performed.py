@@ -36,10 +36,12 @@ def test_articulation_is_the_share_of_the_way_to_the_next_onset():
 
 
 def test_the_next_onset_is_one_within_an_octave_and_not_of_the_same_chord():
-    own = performed.gaps(heard([(0, 1, 60, 80), (0.1, 1, 64, 80), (1, 1, 80, 80), (2, 1, 48, 80)]).notes, TPQ)
+    own = performed.gaps_to_next_onset(
+        heard([(0, 1, 60, 80), (0.1, 1, 64, 80), (1, 1, 80, 80), (2, 1, 48, 80)]).notes, TPQ
+    )
     # C is followed by its octave below, E (of the same chord) and A flat by nothing
     assert (own / TPQ).tolist() == pytest.approx([2, 4, 4, 4])
-    near = performed.gaps(heard([(0, 1, 60, 80), (0.125, 1, 64, 80)]).notes, TPQ)
+    near = performed.gaps_to_next_onset(heard([(0, 1, 60, 80), (0.125, 1, 64, 80)]).notes, TPQ)
     assert (near / TPQ).tolist() == pytest.approx([0.125, 4])
 
 
@@ -49,7 +51,7 @@ def test_gaps_are_those_of_a_search_by_hand():
         (a, 0.2, int(p), 80) for a, p in zip(rng.uniform(0, 40, 300).round(2), rng.integers(21, 109, 300), strict=True)
     ]
     notes = heard(rows).notes
-    found = performed.gaps(notes, TPQ)
+    found = performed.gaps_to_next_onset(notes, TPQ)
     for i, note in enumerate(notes):
         away = notes["onset"] - note["onset"]
         near = np.abs(notes["pitch"].astype(int) - int(note["pitch"])) <= 12
@@ -76,5 +78,5 @@ def test_nothing_to_measure_is_nan_and_no_warning():
 
 def test_notes_of_no_length_last_a_tick():
     p = heard([(0, 0, 60, 80), (1, 0.5, 60, 80)])
-    assert performed.lengths(p.notes).tolist() == [1, 240]
+    assert performed.note_lengths(p.notes).tolist() == [1, 240]
     assert performed.articulation(p)[0] == pytest.approx((1 / 480 + 0.125) / 2)

@@ -7,15 +7,15 @@ from midi_files import ODDITIES, PIECES, TPQ, events, metre, notes, save, track
 from fadernets.attributes import of_cells
 from fadernets.attributes.table import ATTRIBUTES
 from fadernets.editing import beyond_model, file_edit
-from fadernets.editing.beyond_model import Wishes, granted, rows_of
-from fadernets.editing.cell_search import render
-from fadernets.editing.piece_on_grid import Score
+from fadernets.editing.beyond_model import FaderTargets, draft_with_targets, search_rows
+from fadernets.editing.cell_search import cells_of
+from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.music.document import Document
 
 
 def opened(path, name):
     document = Document({**PIECES, **ODDITIES}[name](path / "in.mid"))
-    return document, Score.of(document.piece, file_edit.choose_tracks(document.piece))
+    return document, PieceOnGrid.of(document.piece, file_edit.choose_tracks(document.piece))
 
 
 def sounding(score):
@@ -23,10 +23,10 @@ def sounding(score):
 
 
 def test_wishes_are_none_until_something_is_wished():
-    assert not Wishes()
-    assert Wishes(key=0)
-    assert Wishes(cells={"syncopation": np.zeros(1)})
-    assert Wishes(windows={"tempo": np.zeros(1)})
+    assert not FaderTargets()
+    assert FaderTargets(key=0)
+    assert FaderTargets(cells={"syncopation": np.zeros(1)})
+    assert FaderTargets(windows={"tempo": np.zeros(1)})
 
 
 @pytest.mark.parametrize("name", {**PIECES, **ODDITIES})
@@ -35,8 +35,8 @@ def test_rows_have_the_cells_of_their_window(tmp_path, name):
     _, score = opened(tmp_path, name)
     still = np.zeros(len(score.piece.notes), bool)
     for w in score.full.tolist():
-        rows, twins = rows_of(score, w, still)
-        cells, sound = render([rows])
+        rows, twins = search_rows(score, w, still)
+        cells, sound = cells_of([rows])
         assert sound.all()
         assert (cells[0] == score.cells(np.array([w]))[0]).all()
         stands = [note for row in rows.tolist() for note in twins[row[3]]]
@@ -49,8 +49,8 @@ def test_syncopation_at_rest_changes_nothing(tmp_path, name):
     edited = sounding(score)
     own = score.measure(edited)["syncopation"]
     for values in (own, np.full(len(edited), np.nan)):
-        wishes = Wishes(cells={"syncopation": values})
-        assert beyond_model.retouch(document, score, edited, wishes, {}) == document.path.read_bytes()
+        wishes = FaderTargets(cells={"syncopation": values})
+        assert beyond_model.apply_targets(document, score, edited, wishes, {}) == document.path.read_bytes()
 
 
 @pytest.mark.parametrize("value", [0.0, 3.0, 5.0])
@@ -59,7 +59,9 @@ def test_syncopation_leaves_what_reaches_out_of_its_windows(tmp_path, name, valu
     document, score = opened(tmp_path, name)
     windows = score.windows
     edited = sounding(score)[1:3]
-    data = beyond_model.retouch(document, score, edited, Wishes(cells={"syncopation": np.full(2, value)}), {})
+    data = beyond_model.apply_targets(
+        document, score, edited, FaderTargets(cells={"syncopation": np.full(2, value)}), {}
+    )
     found = score.again(Document(document.path, data).piece)
     after, own = found.measure(edited), score.measure(edited)
     assert (np.abs(after["syncopation"] - value) <= np.abs(own["syncopation"] - value)).all()
@@ -79,9 +81,11 @@ def test_an_early_first_note_stays_within_the_piece(tmp_path):
     """Played ahead of its step, and moved to the first one: not before the file begins."""
     rows = [(0.4 / 4, 0.5, 60, 80), (0.6 / 4, 0.5, 67, 80), (0.25 + 0.15, 0.5, 72, 80), (1, 1, 64, 80), (2, 2, 62, 80)]
     document = Document(save(tmp_path / "in.mid", track(rows, metre(4))))
-    score = Score.of(document.piece, [0])
+    score = PieceOnGrid.of(document.piece, [0])
     for value in range(8):
-        take = granted(score, np.array([0]), Wishes(cells={"syncopation": np.array([float(value)])}), {})
+        take = draft_with_targets(
+            score, np.array([0]), FaderTargets(cells={"syncopation": np.array([float(value)])}), {}
+        )
         assert take.notes["onset"].min() >= 0
         assert (take.notes["end"] > take.notes["onset"]).all()
     note = score.piece.notes.copy()
@@ -97,8 +101,10 @@ def test_a_bar_that_comes_again_is_answered_again(tmp_path):
     bar = [(0, 1, 60, 80), (1, 1, 64, 80), (2, 1, 67, 80), (3, 1, 72, 80)]
     rows = [(a + 4 * k, n, p, v) for k in range(3) for a, n, p, v in bar]
     document = Document(save(tmp_path / "in.mid", track(rows, metre(4))))
-    score = Score.of(document.piece, [0])
-    data = beyond_model.retouch(document, score, score.full, Wishes(cells={"syncopation": np.full(3, 4.0)}), {})
+    score = PieceOnGrid.of(document.piece, [0])
+    data = beyond_model.apply_targets(
+        document, score, score.full, FaderTargets(cells={"syncopation": np.full(3, 4.0)}), {}
+    )
     found = notes(data)
     bars = [[(a - 4 * TPQ * k, b - 4 * TPQ * k, *row) for a, b, *row in found if a // (4 * TPQ) == k] for k in range(3)]
     assert bars[0] == bars[1] == bars[2]
@@ -107,19 +113,19 @@ def test_a_bar_that_comes_again_is_answered_again(tmp_path):
 
 def test_nothing_is_left_to_search_in(tmp_path):
     document, score = opened(tmp_path, "two_hands")
-    empty = Score.of(document.piece, [], score.windows)
-    wishes = Wishes(
+    empty = PieceOnGrid.of(document.piece, [], score.windows)
+    wishes = FaderTargets(
         cells={"syncopation": np.array([3.0])}, windows={name: np.full(8, 50.0) for name in ("pitch", "dynamics")}
     )
-    assert beyond_model.retouch(document, empty, np.array([0]), wishes, {}) == document.path.read_bytes()
+    assert beyond_model.apply_targets(document, empty, np.array([0]), wishes, {}) == document.path.read_bytes()
 
 
 def test_wishes_together_land_one_after_the_other(tmp_path):
     document, score = opened(tmp_path, "two_hands")
     count = len(score.windows.start)
     windows = {"pitch": np.full(count, 64.0), "dynamics": np.full(count, 90.0), "tempo": np.full(count, 66.0)}
-    wishes = Wishes({"syncopation": np.full(len(score.full), 2.0)}, windows, key=21)
-    data = beyond_model.retouch(document, score, score.full, wishes, {}, home=score.key(score.full))
+    wishes = FaderTargets({"syncopation": np.full(len(score.full), 2.0)}, windows, key=21)
+    data = beyond_model.apply_targets(document, score, score.full, wishes, {}, home=score.key(score.full))
     found = score.again(Document(document.path, data).piece).measure(score.full)
     np.testing.assert_allclose(found["syncopation"], 2.0, atol=1)
     np.testing.assert_allclose(found["pitch"], 64.0, atol=0.5)
@@ -128,7 +134,7 @@ def test_wishes_together_land_one_after_the_other(tmp_path):
 
 
 def test_what_is_not_asked_is_held_where_it_is_measured():
-    cells, _ = render([np.array([(0, 4, 40, 0, 0)])])
+    cells, _ = cells_of([np.array([(0, 4, 40, 0, 0)])])
     aims = beyond_model._aims(cells, {"syncopation": 2.0}, {"rhythm_density": 0.2})
     assert [aim.value for aim in aims] == [2.0, 1 / 16, 4 / 16, 61.0]
     assert aims[1].scale == 0.2

@@ -53,7 +53,7 @@ def test_biases_sound_about_the_asked_number_of_cells():
     random = np.random.default_rng(0)
     scores = random.uniform(-0.5, 0.5, (3, 16, 176)).astype(np.float32)
     steps = np.zeros((3, 16), np.int64)
-    bias = candidates.biases(scores, steps, np.ones((3, 88), bool), np.array([2.0, 4.0, np.nan]))
+    bias = candidates.sounding_biases(scores, steps, np.ones((3, 88), bool), np.array([2.0, 4.0, np.nan]))
     assert bias.shape == (3, 1 + len(candidates.AIMS))
     assert (bias[2] == 0).all()
     assert (bias[:, 0] == 0).all()
@@ -67,7 +67,11 @@ def test_biases_sound_about_the_asked_number_of_cells():
 
 
 def test_draws_are_the_same_for_a_seed_and_alike_for_a_pitch_s_holds():
-    one, again, other = candidates.draws(8, 3), candidates.draws(8, 3), candidates.draws(8, 4)
+    one, again, other = (
+        candidates.draw_variations(8, 3),
+        candidates.draw_variations(8, 3),
+        candidates.draw_variations(8, 4),
+    )
     assert one.count == 8
     np.testing.assert_array_equal(one.cells, again.cells)
     assert (one.cells != other.cells).any()
@@ -78,7 +82,7 @@ def test_draws_are_the_same_for_a_seed_and_alike_for_a_pitch_s_holds():
     assert set(one.outer.tolist()) == set(np.array(candidates.OUTERS, np.float32).tolist())
     assert (one.strikes[0], one.aims[0]) == (1, 1)
     assert one.steps.shape == (8, 16)
-    np.testing.assert_array_equal(candidates.draws(4, 3).strikes, one.strikes[:4])
+    np.testing.assert_array_equal(candidates.draw_variations(4, 3).strikes, one.strikes[:4])
 
 
 def test_the_struck_notes_that_are_expected():
@@ -88,9 +92,9 @@ def test_the_struck_notes_that_are_expected():
     scores[0, 8, 30] = 0.2
     scores[0, 8, 88 + 30] = 0.5  # a hold
     steps = np.zeros((2, 16), np.int64)
-    assert candidates.strikes_expected(scores, steps).tolist() == pytest.approx([2.7, 0])
+    assert candidates.expected_onsets(scores, steps).tolist() == pytest.approx([2.7, 0])
     steps[0, 4] = -1
-    assert candidates.strikes_expected(scores, steps)[0] == pytest.approx(1.7)
+    assert candidates.expected_onsets(scores, steps)[0] == pytest.approx(1.7)
 
 
 def test_two_biases_place_both_counts():
@@ -100,7 +104,7 @@ def test_two_biases_place_both_counts():
     steps[:, 5] = -1
     held = np.ones((3, 88), bool)
     density, strikes = np.array([2.0, 4.0, np.nan]), np.array([7.0, 12.0, 5.0])
-    bias = candidates.two_biases(scores, steps, held, density, strikes, np.ones(3))
+    bias = candidates.onset_and_hold_biases(scores, steps, held, density, strikes, np.ones(3))
     assert (bias[2] == 0).all()
     for row, count in ((0, 32), (1, 64)):
         struck = (scores[row, :, :88] + bias[row, 0] > 0) & (steps[row] >= 0)[:, None]
@@ -116,7 +120,7 @@ def test_a_hold_needs_something_to_hold():
     scores[0, 3, 20] = 0.3
     args = np.zeros((1, 16), np.int64), np.array([2 / 16]), np.array([1.0]), np.ones(1)
     steps, density, strikes, aim = args
-    within = candidates.two_biases(scores, steps, np.zeros((1, 88), bool), density, strikes, aim)
+    within = candidates.onset_and_hold_biases(scores, steps, np.zeros((1, 88), bool), density, strikes, aim)
     assert (scores[0, 1:, 88:] + within[0, 1] <= 0).any()
     assert within[0, 1] > -0.4  # not set by what cannot sound
 
@@ -136,7 +140,7 @@ def test_too_much_sound_ends_the_weakest_hold_first():
     cells = roll((0, 6, 40), (0, 6, 50))
     scores = np.zeros((1, 16, 176), np.float32)
     scores[0, :, 88 + 40] = 0.3
-    out = candidates.settle(cells, scores, np.array([9 / 16]))
+    out = candidates.land_on_density(cells, scores, np.array([9 / 16]))
     np.testing.assert_array_equal(out, roll((0, 6, 40), (0, 3, 50)))
     assert (cells == roll((0, 6, 40), (0, 6, 50))).all()  # a copy
 
@@ -152,10 +156,12 @@ def test_then_a_short_note_of_a_chord_goes_and_notes_of_two_steps_are_cut_last()
         (1, [(0, 1, 50)]),
         (0, [(0, 1, 50)]),  # the onset step stays
     ):
-        np.testing.assert_array_equal(candidates.settle(cells, scores, np.array([count / 16])), roll(*expected))
+        np.testing.assert_array_equal(
+            candidates.land_on_density(cells, scores, np.array([count / 16])), roll(*expected)
+        )
     scores[0, 0, 40] = 0.5  # an outer voice's onset scores more
     np.testing.assert_array_equal(
-        candidates.settle(roll((0, 1, 40), (0, 1, 50)), scores, np.array([1 / 16])), roll((0, 1, 40))
+        candidates.land_on_density(roll((0, 1, 40), (0, 1, 50)), scores, np.array([1 / 16])), roll((0, 1, 40))
     )
 
 
@@ -163,7 +169,7 @@ def test_too_little_sound_holds_on_where_nothing_rubs():
     cells = roll((0, 2, 40), (2, 8, 41), (0, 2, 60))
     scores = np.zeros((1, 16, 176), np.float32)
     scores[0, :, 88 + 40] = 0.9  # would like to go on, beside its neighbour
-    out = candidates.settle(cells, scores, np.array([12 / 16]))
+    out = candidates.land_on_density(cells, scores, np.array([12 / 16]))
     np.testing.assert_array_equal(out, roll((0, 2, 40), (2, 8, 41), (0, 4, 60)))
 
 
@@ -171,18 +177,20 @@ def test_a_hold_stops_at_the_next_onset():
     cells = roll((0, 2, 40), (3, 4, 40))
     scores = np.zeros((1, 16, 176), np.float32)
     scores[0, 2, 88 + 40] = 0.5
-    np.testing.assert_array_equal(candidates.settle(cells, scores, np.array([4 / 16])), roll((0, 3, 40), (3, 4, 40)))
+    np.testing.assert_array_equal(
+        candidates.land_on_density(cells, scores, np.array([4 / 16])), roll((0, 3, 40), (3, 4, 40))
+    )
 
 
 def test_pinned_cells_and_free_densities_stay():
     cells = np.concatenate([roll((0, 6, 40)), roll((0, 6, 40))])
     scores = np.zeros((2, 16, 176), np.float32)
-    np.testing.assert_array_equal(candidates.settle(cells, scores, np.full(2, np.nan)), cells)
+    np.testing.assert_array_equal(candidates.land_on_density(cells, scores, np.full(2, np.nan)), cells)
     pinned = np.zeros(cells.shape, bool)
     pinned[0, 5, 40] = pinned[0, 6, 40] = True
-    out = candidates.settle(cells, scores, np.array([3 / 16, 3 / 16]), pinned)
+    out = candidates.land_on_density(cells, scores, np.array([3 / 16, 3 / 16]), pinned)
     np.testing.assert_array_equal(out[0], cells[0])
     np.testing.assert_array_equal(out[1:], roll((0, 3, 40)))
-    out = candidates.settle(cells, scores, np.array([8 / 16, 8 / 16]), pinned)
+    out = candidates.land_on_density(cells, scores, np.array([8 / 16, 8 / 16]), pinned)
     np.testing.assert_array_equal(out[0], cells[0])
     np.testing.assert_array_equal(out[1:], roll((0, 8, 40)))

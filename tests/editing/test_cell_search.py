@@ -6,7 +6,7 @@ import pytest
 from fadernets.attributes import table
 from fadernets.codecs.grid import HOLD, ONSET
 from fadernets.editing import cell_search
-from fadernets.editing.cell_search import HELD, STILL, Aim, reach, render
+from fadernets.editing.cell_search import HELD, STILL, SearchTarget, cells_of, search
 
 
 def rows(*notes, still=()):
@@ -18,30 +18,30 @@ QUARTERS = [(0, 4, 40), (4, 8, 42), (8, 12, 44), (12, 16, 45)]
 
 
 def aim(name, value, weight=cell_search.ASKED, slack=0.0):
-    return Aim(table.ATTRIBUTES[name].measure, value, 1.0, weight, slack)
+    return SearchTarget(table.ATTRIBUTES[name].measure, value, 1.0, weight, slack)
 
 
 def measured(found, name):
-    cells, sound = render([found])
+    cells, sound = cells_of([found])
     assert sound.all()
     return float(table.ATTRIBUTES[name].measure(cells)[0])
 
 
 def test_cells_by_hand():
-    cells, sound = render([rows((0, 2, 5), (-1, 3, 7), (14, 20, 9)), rows((0, 2, 5), (1, 3, 5)), rows()])
+    cells, sound = cells_of([rows((0, 2, 5), (-1, 3, 7), (14, 20, 9)), rows((0, 2, 5), (1, 3, 5)), rows()])
     assert sound.tolist() == [True, False, True]
     assert cells[0, :, 5].tolist() == [ONSET, HOLD] + [0] * 14
     assert cells[0, :, 7].tolist() == [HOLD] * 3 + [0] * 13
     assert cells[0, :, 9].tolist() == [0] * 14 + [ONSET, HOLD]
     assert not cells[2].any()
-    assert render([])[0].shape == (0, 16, 88)
+    assert cells_of([])[0].shape == (0, 16, 88)
 
 
 @pytest.mark.parametrize("value", range(6))
 def test_syncopation_is_reached_and_the_densities_held(value):
     source = rows(*QUARTERS)
     held = [aim("rhythm_density", 0.25, HELD), aim("note_density", 1.0, HELD, 0.05)]
-    found = reach(source, [aim("syncopation", float(value)), *held])
+    found = search(source, [aim("syncopation", float(value)), *held])
     assert measured(found, "syncopation") == value
     assert measured(found, "rhythm_density") == 0.25
     assert measured(found, "note_density") == pytest.approx(1.0, abs=0.05)
@@ -49,19 +49,19 @@ def test_syncopation_is_reached_and_the_densities_held(value):
 
 def test_what_measures_what_is_asked_comes_back():
     source = rows(*QUARTERS, (2, 4, 50))
-    assert reach(source, [aim("syncopation", measured(source, "syncopation"))]) is source
-    assert reach(source, []) is source
+    assert search(source, [aim("syncopation", measured(source, "syncopation"))]) is source
+    assert search(source, []) is source
 
 
 def test_what_cannot_be_reached_is_left(monkeypatch):
     source = rows((-1, 20, 40))
-    assert reach(source, [aim("syncopation", 5.0)]) is source
-    assert reach(rows(), [aim("syncopation", 5.0)]).shape == (0, 5)
+    assert search(source, [aim("syncopation", 5.0)]) is source
+    assert search(rows(), [aim("syncopation", 5.0)]).shape == (0, 5)
 
 
 def test_still_notes_are_not_touched_and_held_ones_keep_ends_and_pitch():
     source = rows(*QUARTERS, (-1, 3, 30), (6, 22, 60), still={0, 1, 4})
-    found = reach(source, [aim("syncopation", 9.0), aim("note_density", 3.0)])
+    found = search(source, [aim("syncopation", 9.0), aim("note_density", 3.0)])
     by_origin = {row[3]: row for row in found.tolist()}
     for i in (0, 1, 4):
         assert by_origin[i] == source[i].tolist()
@@ -102,6 +102,6 @@ def test_a_measure_without_a_value_counts_as_far():
         count = (cells == ONSET).sum((1, 2))
         return np.where(count > 0, count / np.maximum(count, 1), np.nan)
 
-    misses = cell_search._misses(render([rows(*QUARTERS), rows()])[0], [Aim(mean, 1.0, 1.0)])
+    misses = cell_search._misses(cells_of([rows(*QUARTERS), rows()])[0], [SearchTarget(mean, 1.0, 1.0)])
     assert misses[0] == 0
     assert misses[1] > 1000

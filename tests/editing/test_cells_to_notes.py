@@ -47,7 +47,7 @@ def woven(piece, free=None, **keys):
     after = before.copy()
     for key, text in keys.items():
         after[:, int(key[1:]) - LOW] = cells_of(text)
-    change = cells_to_notes.weave(piece, windows, placed, before, after, free)
+    change = cells_to_notes.edit_between_rolls(piece, windows, placed, before, after, free)
     notes = piece.notes.copy()
     notes[change.changed] = change.becomes
     notes = np.concatenate([np.delete(notes, change.removed), change.added])
@@ -110,7 +110,7 @@ def test_nothing_comes_of_nothing():
     before = grid.roll(placed, windows.n_steps)
     after = before.copy()
     after[0, 40] = ONSET
-    change = cells_to_notes.weave(piece, windows, placed, before, after)
+    change = cells_to_notes.edit_between_rolls(piece, windows, placed, before, after)
     assert not len(change.added)
 
 
@@ -224,7 +224,7 @@ SECOND = np.arange(32) >= 16
 def frozen(*rows, free=SECOND):
     piece = make_piece(*rows)
     windows = cut(piece)
-    return cells_to_notes.frozen(piece, windows, grid.place(piece, windows), free)[: len(rows)].tolist()
+    return cells_to_notes.fixed_notes(piece, windows, grid.place(piece, windows), free)[: len(rows)].tolist()
 
 
 def test_what_lies_or_reaches_outside_is_frozen():
@@ -258,7 +258,7 @@ def test_a_frozen_note_is_untouched_whatever_the_roll_says():
     before = grid.roll(placed, windows.n_steps)
     after = before.copy()
     after[16:, 60 - LOW] = OFF
-    change = cells_to_notes.weave(piece, windows, placed, before, after, SECOND)
+    change = cells_to_notes.edit_between_rolls(piece, windows, placed, before, after, SECOND)
     assert not len(change.removed)
     assert not len(change.changed)
 
@@ -341,13 +341,13 @@ def test_any_roll_can_be_woven(tmp_path_factory, notes, cells, tpq, metre, windo
     assume(placed.on_grid.any())  # new notes have their timing from others
     before = grid.roll(placed, windows.n_steps)
     free = np.repeat(windows.full & np.resize(windows_free, len(windows.full)), windows.steps)
-    still = cells_to_notes.frozen(piece, windows, placed, free)
+    still = cells_to_notes.fixed_notes(piece, windows, placed, free)
     pinned = np.zeros(before.shape, bool)
     for i in np.flatnonzero(still & placed.on_grid):
         pinned[placed.onset[i] : placed.end[i] + 1, placed.pitch[i]] = True
     after = aim(before, cells, free, pinned)
 
-    change = cells_to_notes.weave(piece, windows, placed, before, after, free)
+    change = cells_to_notes.edit_between_rolls(piece, windows, placed, before, after, free)
     data = document.edited(change)
     woven = Document(tmp_path_factory.getbasetemp(), data).piece
     chunks = {t.chunk: i for i, t in enumerate(piece.tracks)}

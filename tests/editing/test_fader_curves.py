@@ -22,17 +22,17 @@ def write(tmp_path):
 
 def test_one_value_and_a_ramp_over_beats():
     beats = np.array([4.0, 8.0, 12.0, 20.0])
-    assert fader_curves.over(0.5, beats).tolist() == [0.5] * 4
-    assert fader_curves.over(Ramp(0.2, 1.0), beats).tolist() == pytest.approx([0.2, 0.4, 0.6, 1.0])
-    assert fader_curves.over(Ramp(0.2, 1.0), beats[:1]).tolist() == [0.2]
-    assert fader_curves.over(Ramp(0.2, 1.0), beats[:0]).tolist() == []
+    assert fader_curves.values_at(0.5, beats).tolist() == [0.5] * 4
+    assert fader_curves.values_at(Ramp(0.2, 1.0), beats).tolist() == pytest.approx([0.2, 0.4, 0.6, 1.0])
+    assert fader_curves.values_at(Ramp(0.2, 1.0), beats[:1]).tolist() == [0.2]
+    assert fader_curves.values_at(Ramp(0.2, 1.0), beats[:0]).tolist() == []
 
 
 def test_a_ramp_over_other_beats_is_level_before_and_behind_them():
     beats = np.array([0.0, 4.0, 8.0, 12.0, 16.0])
-    assert fader_curves.over(Ramp(60, 120), beats, beats[1:4]).tolist() == [60, 60, 90, 120, 120]
-    assert fader_curves.over(Ramp(60, 120), beats, beats[2:3]).tolist() == [60] * 5
-    assert fader_curves.over(Ramp(60, 120), beats, beats[:0]).tolist() == [60, 75, 90, 105, 120]
+    assert fader_curves.values_at(Ramp(60, 120), beats, beats[1:4]).tolist() == [60, 60, 90, 120, 120]
+    assert fader_curves.values_at(Ramp(60, 120), beats, beats[2:3]).tolist() == [60] * 5
+    assert fader_curves.values_at(Ramp(60, 120), beats, beats[:0]).tolist() == [60, 75, 90, 105, 120]
 
 
 def test_a_list_for_every_bar(write):

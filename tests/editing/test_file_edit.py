@@ -16,6 +16,7 @@ from fadernets.attributes.table import ATTRIBUTES, CODED
 from fadernets.codecs import grid
 from fadernets.editing import file_edit, presets
 from fadernets.editing.fader_curves import PerBar, Ramp
+from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.engines.grid import Engine
 from fadernets.errors import FadernetsError
 from fadernets.music.document import Document
@@ -116,7 +117,7 @@ def test_an_edit_leaves_all_else_as_it_was(apply, engine, name, how):
     assert gone or new or how == "arousal"  # where a segment is in the cluster already, it stays as it is
     assert {row[3] for row in new} <= set(range(1, 128))
 
-    score = file_edit.Score.of(piece, chosen)
+    score = PieceOnGrid.of(piece, chosen)
     whole = np.array([w for w in score.full if (score.cells(np.array([w])) != grid.OFF).any()])
     for row in [*gone, *new]:
         w = np.searchsorted(windows.start, row[0], side="right") - 1

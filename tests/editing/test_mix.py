@@ -19,6 +19,7 @@ from midi_files import BROKEN, ODDITIES, PIECES, TPQ, events, left, metre, notes
 from fadernets.attributes import of_cells
 from fadernets.codecs import grid
 from fadernets.editing import file_edit, mix
+from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.engines.grid import Engine
 from fadernets.errors import FadernetsError
 from fadernets.music.document import Document
@@ -55,7 +56,7 @@ def mixed(engine, tmp_path):
 def cells_of(path, wanted=None):
     """Cells [S, 16, 88] of a file's full segments, and where each starts in ticks."""
     piece = Document(path).piece
-    score = file_edit.Score.of(piece, file_edit.choose_tracks(piece, wanted), cut(piece))
+    score = PieceOnGrid.of(piece, file_edit.choose_tracks(piece, wanted), cut(piece))
     return score.cells(score.full), score.windows.start[score.full]
 
 

@@ -6,13 +6,13 @@ from midi_files import PIECES, metre, save, tempo, track
 
 from fadernets.attributes.table import ATTRIBUTES
 from fadernets.editing import file_edit
-from fadernets.editing.piece_on_grid import Score
+from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.music.document import Document, Edit
 
 
 def score_of(path, name):
     piece = Document(PIECES[name](path / "in.mid")).piece
-    return Score.of(piece, file_edit.choose_tracks(piece))
+    return PieceOnGrid.of(piece, file_edit.choose_tracks(piece))
 
 
 @pytest.mark.parametrize("name", PIECES)
@@ -45,7 +45,7 @@ def test_the_chosen_tracks_alone_are_heard(tmp_path):
 def test_the_same_tracks_are_found_again_where_one_lost_its_notes(tmp_path):
     hands = [track([(i, 1, 60 + i, 80) for i in range(4)], channel=c) for c in range(3)]
     document = Document(save(tmp_path / "in.mid", track((), tempo(100), metre(4)), *hands))
-    score = Score.of(document.piece, [0, 2])
+    score = PieceOnGrid.of(document.piece, [0, 2])
     gone = np.flatnonzero(document.piece.notes["track"] == 0)
     nothing = Edit.nothing()
     written = Document(document.path, document.edited(Edit(gone, nothing.changed, nothing.becomes, nothing.added)))
@@ -56,5 +56,5 @@ def test_the_same_tracks_are_found_again_where_one_lost_its_notes(tmp_path):
 
 def test_the_key_of_several_windows_is_that_of_all_their_notes(tmp_path):
     major = [(i, 1, 60 + d, 80) for i, d in enumerate((0, 4, 7, 0))]
-    score = Score.of(Document(save(tmp_path / "in.mid", track(major, metre(4)))).piece, [0])
+    score = PieceOnGrid.of(Document(save(tmp_path / "in.mid", track(major, metre(4)))).piece, [0])
     assert score.key(np.array([0])) == 0

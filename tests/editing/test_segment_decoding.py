@@ -34,28 +34,28 @@ def cells() -> np.ndarray:
 
 
 def test_a_request_for_nothing_returns_the_source(engine, cells):
-    found = segment_decoding.candidates(engine, segment_decoding.look(engine, cells), Request())
+    found = segment_decoding.decode_candidates(engine, segment_decoding.encode_segments(engine, cells), Request())
     assert (found.cells[:, 0] == cells).all()
 
 
 def test_own_values_return_the_source_at_full_faithfulness(engine, cells):
-    source = segment_decoding.look(engine, cells)
-    out = segment_decoding.edit(engine, cells, Request(dict(source.before)))
+    source = segment_decoding.encode_segments(engine, cells)
+    out = segment_decoding.edit_segments(engine, cells, Request(dict(source.before)))
     assert (out == cells).all()
 
 
 def test_free_decode_has_no_pull_to_the_source(engine, cells):
-    source = segment_decoding.look(engine, cells)
+    source = segment_decoding.encode_segments(engine, cells)
     assert not any(offset.any() for offset in segment_decoding.rest_offset(source, 0.0))
     assert all(np.abs(offset).max() > 0 for offset in segment_decoding.rest_offset(source, 1.0))
 
 
 def test_looks_are_kept_by_model_and_cells(engine, cells, exported):
-    other, looks = Engine.open(exported[True][0]), segment_decoding.Looks()
+    other, looks = Engine.open(exported[True][0]), segment_decoding.EncodingCache()
     source = looks(engine, cells)
     assert looks(engine, cells.copy()) is source
     assert source.rest is source.rest
-    fresh = segment_decoding.look(engine, cells)
+    fresh = segment_decoding.encode_segments(engine, cells)
     assert fresh.codes.rhythm.tobytes() == source.codes.rhythm.tobytes()
     assert fresh.rest.tobytes() == source.rest.tobytes()
     strange = looks(other, cells)
@@ -63,7 +63,7 @@ def test_looks_are_kept_by_model_and_cells(engine, cells, exported):
     assert strange.codes.rhythm.shape != source.codes.rhythm.shape
     few = looks(engine, cells[:3])
     assert (few.cells == cells[:3]).all()
-    for pitch in range(segment_decoding.MOST_LOOKS - 1):
+    for pitch in range(segment_decoding.CACHED_BATCHES - 1):
         looks(engine, grid.from_notes(np.array([(0, 4, pitch)]))[None])
     assert looks(engine, cells[:3]) is few
     assert looks(engine, cells) is not source  # the oldest went
@@ -74,34 +74,34 @@ def test_looks_are_kept_by_model_and_cells(engine, cells, exported):
 
 @pytest.mark.parametrize("asked", [0.25, 0.5, 0.8125, 1.0])
 def test_rhythm_density_lands_on_the_asked_sixteenth(engine, cells, asked):
-    out = segment_decoding.edit(engine, cells, Request({"rhythm_density": np.full(8, asked)}))
+    out = segment_decoding.edit_segments(engine, cells, Request({"rhythm_density": np.full(8, asked)}))
     assert of_cells.rhythm_density(out) == pytest.approx(asked)
 
 
 def test_an_answer_does_not_depend_on_its_neighbours_in_the_batch(engine, cells):
     request = Request({"note_density": np.full(8, 4.0)})
-    together = segment_decoding.edit(engine, cells, request)
-    alone = segment_decoding.edit(engine, cells[3:4], Request({"note_density": np.full(1, 4.0)}))
+    together = segment_decoding.edit_segments(engine, cells, request)
+    alone = segment_decoding.edit_segments(engine, cells[3:4], Request({"note_density": np.full(1, 4.0)}))
     assert (together[3] == alone[0]).all()
 
 
 def test_pinned_cells_stay(engine, cells):
-    source = segment_decoding.look(engine, cells)
+    source = segment_decoding.encode_segments(engine, cells)
     pinned = np.zeros(cells.shape, bool)
     pinned[:, :4] = cells[:, :4] != grid.OFF
     request = Request({"rhythm_density": np.full(8, 1 / 16)})
-    found = segment_decoding.candidates(engine, source, request, pinned)
+    found = segment_decoding.decode_candidates(engine, source, request, pinned)
     for candidate in range(found.cells.shape[1]):
         assert (found.cells[:, candidate][pinned] == cells[pinned]).all()
 
 
 def test_targets_hold_the_other_fader_but_not_under_a_preset(engine, cells):
-    source = segment_decoding.look(engine, cells)
+    source = segment_decoding.encode_segments(engine, cells)
     asked = {"rhythm_density": np.full(8, 0.5)}
-    held = segment_decoding.targets_of(source, Request(asked))
+    held = segment_decoding.target_values(source, Request(asked))
     assert (held[:, 0] == 0.5).all()
     assert (held[:, 1] == source.before["note_density"]).all()
-    free = segment_decoding.targets_of(source, Request(asked, arousal=1.0))
+    free = segment_decoding.target_values(source, Request(asked, arousal=1.0))
     assert (free[:, 0] == 0.5).all()
     assert np.isnan(free[:, 1]).all()
 
@@ -111,12 +111,12 @@ def test_the_candidate_nearest_to_all_targets_wins():
     one[0, 10], two[[0, 8], 10] = grid.ONSET, grid.ONSET
     spread, even = np.array([0.2, 1.0]), np.zeros((1, 2))
     found = found_of([one, two], [2 / 16, 1 / 16])
-    assert segment_decoding.choose(found, one[None], spread, even).tolist() == [1]
-    assert segment_decoding.choose(found, one[None], spread, np.array([[1.0, 0.0]])).tolist() == [
+    assert segment_decoding.choose_candidates(found, one[None], spread, even).tolist() == [1]
+    assert segment_decoding.choose_candidates(found, one[None], spread, np.array([[1.0, 0.0]])).tolist() == [
         1
     ]  # a miss weighs more
     tied = found_of([two, one], [np.nan, np.nan])
-    assert segment_decoding.choose(tied, one[None], spread, even).tolist() == [1]
+    assert segment_decoding.choose_candidates(tied, one[None], spread, even).tolist() == [1]
 
 
 def found_of(cells, targets):
@@ -128,18 +128,18 @@ def test_of_those_that_come_near_the_best_rated_wins():
     far[:8, 10], near[:5, 10], nearest[:4, 10] = grid.HOLD, grid.HOLD, grid.HOLD
     found = found_of([far, near, nearest], [np.nan, 4 / 16])  # voices: off by 4, 1 and 0 sixteenths
     spread, source = np.array([0.2, 1.0]), np.zeros((1, 16, 88), np.uint8)
-    assert segment_decoding.choose(found, source, spread, np.array([[5.5, 5.0, 4.0]])).tolist() == [
+    assert segment_decoding.choose_candidates(found, source, spread, np.array([[5.5, 5.0, 4.0]])).tolist() == [
         1
     ]  # .25 off: too far
-    assert segment_decoding.choose(found, source, spread, np.array([[1.0, 5.0, 4.0]])).tolist() == [1]
-    assert segment_decoding.choose(found, source, spread, np.array([[1.0, 4.0, 5.0]])).tolist() == [2]
+    assert segment_decoding.choose_candidates(found, source, spread, np.array([[1.0, 5.0, 4.0]])).tolist() == [1]
+    assert segment_decoding.choose_candidates(found, source, spread, np.array([[1.0, 4.0, 5.0]])).tolist() == [2]
 
 
 def test_a_preset_alone_has_sampled_answers_too(engine, cells):
-    source = segment_decoding.look(engine, cells)
-    found = segment_decoding.candidates(engine, source, Request(arousal=-1.0))
-    assert found.cells.shape[1] == 1 + segment_decoding.FULL
-    plain = segment_decoding.candidates(engine, source, Request(arousal=-1.0, sampled=0))
+    source = segment_decoding.encode_segments(engine, cells)
+    found = segment_decoding.decode_candidates(engine, source, Request(arousal=-1.0))
+    assert found.cells.shape[1] == 1 + segment_decoding.SAMPLED_FOR_EDIT
+    plain = segment_decoding.decode_candidates(engine, source, Request(arousal=-1.0, sampled=0))
     assert plain.cells.shape[1] == 1
     np.testing.assert_array_equal(found.cells[:, 0], plain.cells[:, 0])
     assert np.isnan(found.targets).all()
@@ -150,14 +150,18 @@ def test_a_preset_may_leave_the_source_even_where_a_candidate_is_it():
     source[0, 10], other[0, 12] = grid.ONSET, grid.ONSET
     spread, rated = np.array([0.2, 1.0]), np.array([[5.0, 0.0]])
     for targets in ([np.nan, np.nan], [1 / 16, np.nan]):
-        assert segment_decoding.choose(found_of([other, source], targets), source[None], spread, rated).tolist() == [0]
+        assert segment_decoding.choose_candidates(
+            found_of([other, source], targets), source[None], spread, rated
+        ).tolist() == [0]
 
 
 def test_a_source_that_measures_what_is_asked_is_the_answer():
     source, other = np.zeros((16, 88), np.uint8), np.zeros((16, 88), np.uint8)
     source[0, 10], other[0, 12] = grid.ONSET, grid.ONSET
     found = found_of([other, source], [1 / 16, 1 / 16])
-    assert segment_decoding.choose(found, source[None], np.array([0.2, 1.0]), np.array([[50.0, 0.0]])).tolist() == [1]
+    assert segment_decoding.choose_candidates(
+        found, source[None], np.array([0.2, 1.0]), np.array([[50.0, 0.0]])
+    ).tolist() == [1]
 
 
 def faults(found, source):
@@ -178,28 +182,29 @@ def faults(found, source):
 
 
 def test_rating_weighs_critic_harmony_notes_and_faults(engine, cells):
-    source = segment_decoding.look(engine, cells)
-    found = segment_decoding.candidates(engine, source, Request({"rhythm_density": np.full(8, 0.75)}))
-    assert found.cells.shape[1] == 1 + len(candidates.AIMS) + segment_decoding.FULL
-    rated = segment_decoding.rate(engine, found, cells)
+    source = segment_decoding.encode_segments(engine, cells)
+    found = segment_decoding.decode_candidates(engine, source, Request({"rhythm_density": np.full(8, 0.75)}))
+    assert found.cells.shape[1] == 1 + len(candidates.AIMS) + segment_decoding.SAMPLED_FOR_EDIT
+    rated = segment_decoding.rate_candidates(engine, found, cells)
     assert rated.shape == found.cells.shape[:2]
     one, (cost, lost) = found.cells[:, 3], faults(found.cells, cells)
     assert cost.any()
     expected = segment_decoding.CHROMA * np.minimum(chroma_similarity(one, cells), segment_decoding.CLOSE)
     expected += segment_decoding.NOTES * note_f1(one, cells) - lost[:, 3] + engine.critic.rate(one) - cost[:, 3]
     np.testing.assert_allclose(rated[:, 3], expected)
-    free = segment_decoding.rate(engine, found, cells, faithfulness=0.0)
+    free = segment_decoding.rate_candidates(engine, found, cells, faithfulness=0.0)
     np.testing.assert_allclose(free[:, 3], engine.critic.rate(one) - cost[:, 3])
     np.testing.assert_array_equal(
-        segment_decoding.rate(engine, segment_decoding.candidates(engine, source, Request()), cells), 0
+        segment_decoding.rate_candidates(engine, segment_decoding.decode_candidates(engine, source, Request()), cells),
+        0,
     )
 
 
 def test_a_model_without_a_critic_is_rated_by_the_source_alone(engine, cells, monkeypatch):
     monkeypatch.setattr(engine, "critic", None)
-    source = segment_decoding.look(engine, cells)
-    found = segment_decoding.candidates(engine, source, Request({"note_density": np.full(8, 3.0)}))
-    rated = segment_decoding.rate(engine, found, cells)
+    source = segment_decoding.encode_segments(engine, cells)
+    found = segment_decoding.decode_candidates(engine, source, Request({"note_density": np.full(8, 3.0)}))
+    rated = segment_decoding.rate_candidates(engine, found, cells)
     expected = segment_decoding.CHROMA * np.minimum(
         chroma_similarity(found.cells, cells[:, None]), segment_decoding.CLOSE
     )
@@ -208,38 +213,40 @@ def test_a_model_without_a_critic_is_rated_by_the_source_alone(engine, cells, mo
 
 
 def test_a_lost_first_onset_counts(engine, cells):
-    source = segment_decoding.look(engine, cells)
-    found = segment_decoding.candidates(engine, source, Request({"note_density": np.full(8, 3.0)}))
-    kept = segment_decoding.rate(engine, found, cells)
+    source = segment_decoding.encode_segments(engine, cells)
+    found = segment_decoding.decode_candidates(engine, source, Request({"note_density": np.full(8, 3.0)}))
+    kept = segment_decoding.rate_candidates(engine, found, cells)
     found.cells[0, 2, 0] = np.where(found.cells[0, 2, 0] == grid.ONSET, grid.OFF, found.cells[0, 2, 0])
     found.cells[0, 2, 1] = np.where(found.cells[0, 2, 1] == grid.HOLD, grid.ONSET, found.cells[0, 2, 1])
     assert (cells[0, 0] == grid.ONSET).any()
-    assert segment_decoding.rate(engine, found, cells)[0, 2] < kept[0, 2] - segment_decoding.FIRST / 2
+    assert segment_decoding.rate_candidates(engine, found, cells)[0, 2] < kept[0, 2] - segment_decoding.FIRST / 2
 
 
 @pytest.mark.parametrize("asked", [1.0, 2.5, 4.0, 5.03])
 def test_note_density_lands_on_the_nearest_sixteenth_of_a_note(engine, cells, asked):
-    out = segment_decoding.edit(engine, cells, Request({"note_density": np.full(8, asked)}))
+    out = segment_decoding.edit_segments(engine, cells, Request({"note_density": np.full(8, asked)}))
     assert (np.abs(of_cells.note_density(out) - asked) <= 1 / 32 + 1e-6).mean() >= 0.75
     assert of_cells.rhythm_density(out) == pytest.approx(of_cells.rhythm_density(cells))
 
 
 def test_a_bar_that_comes_again_is_answered_again(engine, cells):
     again = np.concatenate([cells, cells[::-1]])
-    out = segment_decoding.edit(engine, again, Request({"rhythm_density": np.full(16, 0.875)}))
+    out = segment_decoding.edit_segments(engine, again, Request({"rhythm_density": np.full(16, 0.875)}))
     np.testing.assert_array_equal(out[:8], out[8:][::-1])
 
 
 def test_the_seed_draws_other_candidates(engine, cells):
-    source = segment_decoding.look(engine, cells)
+    source = segment_decoding.encode_segments(engine, cells)
     asked = {"rhythm_density": np.full(8, 0.75)}
-    one, again, other = (segment_decoding.candidates(engine, source, Request(asked, seed=s)).cells for s in (0, 0, 1))
+    one, again, other = (
+        segment_decoding.decode_candidates(engine, source, Request(asked, seed=s)).cells for s in (0, 0, 1)
+    )
     np.testing.assert_array_equal(one, again)
     plain = 1 + len(candidates.AIMS)
     np.testing.assert_array_equal(one[:, :plain], other[:, :plain])
     assert (one[:, plain:] != other[:, plain:]).any()
-    assert segment_decoding.candidates(engine, source, Request(asked, sampled=0)).cells.shape[1] == plain
-    assert segment_decoding.candidates(engine, source, Request(asked, sampled=3)).cells.shape[1] == plain + 3
+    assert segment_decoding.decode_candidates(engine, source, Request(asked, sampled=0)).cells.shape[1] == plain
+    assert segment_decoding.decode_candidates(engine, source, Request(asked, sampled=3)).cells.shape[1] == plain + 3
 
 
 # Another rhythm
@@ -252,7 +259,7 @@ def other_rhythm(engine, cells, by=1):
 
 
 def test_another_rhythm_takes_the_place_of_the_code_and_of_its_level(engine, cells):
-    source, rhythm = segment_decoding.look(engine, cells), other_rhythm(engine, cells)
+    source, rhythm = segment_decoding.encode_segments(engine, cells), other_rhythm(engine, cells)
     request = Request(rhythm=rhythm)
     assert not request.at_rest
     codes, values = segment_decoding.moved_codes(engine, source, request)
@@ -260,12 +267,12 @@ def test_another_rhythm_takes_the_place_of_the_code_and_of_its_level(engine, cel
     assert (codes.note == source.codes.note).all()
     assert values[:, 0].tolist() == np.roll(source.before["rhythm_density"], 1).tolist()
     assert values[:, 1].tolist() == source.before["note_density"].tolist()
-    assert (segment_decoding.targets_of(source, request) == values).all()
+    assert (segment_decoding.target_values(source, request) == values).all()
     assert (source.before["rhythm_density"] == of_cells.rhythm_density(cells)).all()  # left as it was
 
 
 def test_faders_move_from_the_other_rhythm_s_level(engine, cells):
-    source, rhythm = segment_decoding.look(engine, cells), other_rhythm(engine, cells)
+    source, rhythm = segment_decoding.encode_segments(engine, cells), other_rhythm(engine, cells)
     own = rhythm.onsets.mean(1)
     still, _ = segment_decoding.moved_codes(engine, source, Request({"rhythm_density": own}, rhythm=rhythm))
     assert (still.rhythm == segment_decoding.moved_codes(engine, source, Request(rhythm=rhythm))[0].rhythm).all()
@@ -291,7 +298,7 @@ def test_its_onset_steps_are_taken_as_they_are_at_full_faithfulness(engine, cell
         [grid.from_notes(np.array([(t, t + 2, 60 + t) for t in range(i % 3, 16, 2 + i)])) for i in range(8)]
     )
     rhythm = other_rhythm(engine, cells, by=3)
-    out = segment_decoding.edit(engine, cells, Request(rhythm=rhythm))
+    out = segment_decoding.edit_segments(engine, cells, Request(rhythm=rhythm))
     assert ((out == grid.ONSET).any(-1) == rhythm.onsets).all()
 
 

@@ -9,8 +9,9 @@ from fadernets.codecs import grid
 from fadernets.editing import candidates, segment_decoding
 from fadernets.editing.segment_decoding import Request
 from fadernets.engines import onset_patterns
-from fadernets.engines.grid import Engine, ModelError
-from fadernets.engines.onset_patterns import CONDITIONS, Patterns
+from fadernets.engines.grid import Engine
+from fadernets.engines.model_folder import ModelError
+from fadernets.engines.onset_patterns import CONDITIONS, OnsetPatterns
 from fadernets.fitting import fit_patterns
 
 H = 5
@@ -20,7 +21,9 @@ H = 5
 def net():
     random = np.random.default_rng(0)
     shapes = {"given": CONDITIONS, "place": 16, "left": 17, "behind": 16, "outer": 16}
-    return Patterns(**{n: random.normal(size=(k, H)) for n, k in shapes.items()}, outer_bias=random.normal(size=16))
+    return OnsetPatterns(
+        **{n: random.normal(size=(k, H)) for n, k in shapes.items()}, outer_bias=random.normal(size=16)
+    )
 
 
 @pytest.fixture
@@ -76,13 +79,13 @@ def test_a_draw_has_the_nets_own_probability(net, given):
 
 
 def test_through_json(net, given):
-    again = Patterns.of(json.loads(json.dumps(net.as_dict())))
+    again = OnsetPatterns.of(json.loads(json.dumps(net.as_dict())))
     noise = np.random.default_rng(6).logistic(size=(60, 16))
     assert (again.draw(given, np.full(60, 6), noise) == net.draw(given, np.full(60, 6), noise)).mean() > 0.97
     info = net.as_dict()
     info["left"] = info["left"][:-1]
     with pytest.raises(ValueError, match=r"patterns' left has shape \(16, 5\), not \(17, 5\)"):
-        Patterns.of(info)
+        OnsetPatterns.of(info)
 
 
 # Learning
@@ -134,15 +137,17 @@ def test_a_data_set_of_songs(songs, monkeypatch):
 @pytest.fixture
 def engine(exported, net, monkeypatch):
     engine = Engine.open(exported[True][0])
-    monkeypatch.setattr(engine, "patterns", net)
+    monkeypatch.setattr(engine, "onset_patterns", net)
     return engine
 
 
 def steps_of(engine, cells, rhythm, struck=None):
-    source = segment_decoding.look(engine, cells)
-    targets = segment_decoding.targets_of(source, Request({"rhythm_density": np.full(len(cells), rhythm)}))
+    source = segment_decoding.encode_segments(engine, cells)
+    targets = segment_decoding.target_values(source, Request({"rhythm_density": np.full(len(cells), rhythm)}))
     struck = np.zeros((len(cells), 16), bool) if struck is None else struck
-    return segment_decoding._whole(engine.patterns, source, targets, struck, candidates.draws(8, 0))
+    return segment_decoding._draw_patterns(
+        engine.onset_patterns, source, targets, struck, candidates.draw_variations(8, 0)
+    )
 
 
 def test_half_of_the_sampled_answers_where_onsets_are_added(engine, segments):
@@ -151,17 +156,24 @@ def test_half_of_the_sampled_answers_where_onsets_are_added(engine, segments):
     assert ((steps == 1).sum(-1) == 4).all()
     assert (used.sum(1) == np.where(own < 4, 4, 0)).all()
     assert 0 < used.any(1).sum() < len(segments)
-    turns = candidates.draws(8, 0)
+    turns = candidates.draw_variations(8, 0)
     assert {s for s, whole in zip(turns.strikes.tolist(), turns.whole, strict=True) if whole} == set(candidates.STRIKES)
 
 
 def test_a_model_without_patterns_ranks_steps(engine, segments, monkeypatch):
     request = Request({"rhythm_density": np.full(40, 0.5)})
-    drawn = segment_decoding.candidates(engine, segment_decoding.look(engine, segments), request).cells
-    monkeypatch.setattr(engine, "patterns", None)
-    ranked = segment_decoding.candidates(engine, segment_decoding.look(engine, segments), request).cells
+    drawn = segment_decoding.decode_candidates(
+        engine, segment_decoding.encode_segments(engine, segments), request
+    ).cells
+    monkeypatch.setattr(engine, "onset_patterns", None)
+    ranked = segment_decoding.decode_candidates(
+        engine, segment_decoding.encode_segments(engine, segments), request
+    ).cells
     others = np.concatenate(
-        [np.ones(len(candidates.AIMS) + 1, bool), ~candidates.draws(segment_decoding.FULL, 0).whole]
+        [
+            np.ones(len(candidates.AIMS) + 1, bool),
+            ~candidates.draw_variations(segment_decoding.SAMPLED_FOR_EDIT, 0).whole,
+        ]
     )
     np.testing.assert_array_equal(drawn[:, others], ranked[:, others])
     few = (segments == grid.ONSET).any(-1).sum(1) < 8
@@ -172,9 +184,11 @@ def test_a_model_without_patterns_ranks_steps(engine, segments, monkeypatch):
 
 
 def test_a_preset_leaves_onsets_free(engine, segments):
-    source = segment_decoding.look(engine, segments[:8])
-    targets = segment_decoding.targets_of(source, Request(arousal=1.0))
-    _, used = segment_decoding._whole(engine.patterns, source, targets, np.zeros((8, 16), bool), candidates.draws(8, 0))
+    source = segment_decoding.encode_segments(engine, segments[:8])
+    targets = segment_decoding.target_values(source, Request(arousal=1.0))
+    _, used = segment_decoding._draw_patterns(
+        engine.onset_patterns, source, targets, np.zeros((8, 16), bool), candidates.draw_variations(8, 0)
+    )
     assert not used.any()
 
 
@@ -189,9 +203,9 @@ def test_pinned_onsets_are_in_every_pattern(engine, segments):
 def test_a_bar_that_comes_again_is_answered_again(engine, segments):
     twice = np.concatenate([segments[:5], segments[7:8], segments[:5]])
     asked = Request({"rhythm_density": np.full(11, 0.5)}, seed=3)
-    found = segment_decoding.edit(engine, twice, asked)
+    found = segment_decoding.edit_segments(engine, twice, asked)
     np.testing.assert_array_equal(found[:5], found[6:])
-    np.testing.assert_array_equal(found, segment_decoding.edit(engine, twice, asked))
+    np.testing.assert_array_equal(found, segment_decoding.edit_segments(engine, twice, asked))
 
 
 def test_patterns_of_another_shape_are_refused(exported, net, tmp_path):

@@ -22,7 +22,7 @@ def engine(exported):
 def test_a_variant_leaves_out_what_its_name_says(engine, songs, segments, monkeypatch):
     found = ablation.variants(engine, songs)
     assert list(found)[:2] == ["open", "calibrated"]
-    source = segment_decoding.look(engine, segments[:5])
+    source = segment_decoding.encode_segments(engine, segments[:5])
     asked = {"rhythm_density": np.full(5, 0.5)}
     requests = []
     monkeypatch.setattr(segment_decoding, "answer", lambda engine, _, request: requests.append((engine, request)))
@@ -44,7 +44,7 @@ def test_an_ablation_of_a_toy(engine, songs, monkeypatch):
 
     def compared(answer, data, test, spread, *, seed):
         np.testing.assert_array_equal(test, rows)
-        assert (data, seed, spread.tolist()) == (songs, 2, segment_decoding.spread_of(engine).tolist())
+        assert (data, seed, spread.tolist()) == (songs, 2, segment_decoding.attribute_deviations(engine).tolist())
         answers.append(answer(songs.cells(rows[:2]), "rhythm_density", np.array([0.25, 0.5])))
         return {"features": [], "note_density/+1": {"frechet": 3.0 + len(answers), "frechet_real": 2.0}}
 

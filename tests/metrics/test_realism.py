@@ -236,7 +236,7 @@ def test_quality_of_a_model(songs, exported, monkeypatch):
         from fadernets.editing import segment_decoding
 
         asked = {"rhythm_density": np.full(len(rows), 0.5)}
-        expected = way.answer(segment_decoding.look(engine, found["cells"]), asked)
+        expected = way.answer(segment_decoding.encode_segments(engine, found["cells"]), asked)
         np.testing.assert_array_equal(found["out"], expected)
 
 

@@ -101,7 +101,7 @@ def test_the_least_recently_used_goes_first(song, clock):
 
 def test_what_was_looked_at_goes_with_its_piece_and_before_it(song, clock, monkeypatch):
     looked = []
-    monkeypatch.setattr(segment_decoding, "look", lambda engine, cells: looked.append(engine))
+    monkeypatch.setattr(segment_decoding, "encode_segments", lambda engine, cells: looked.append(engine))
     cells = np.zeros((1, 16, 88), np.uint8)
 
     def keeps(kept):

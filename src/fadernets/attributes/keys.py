@@ -84,7 +84,7 @@ def estimate(histograms: np.ndarray) -> np.ndarray:
     return np.where(best > 0, 12 * minor + tonic, 0).astype(np.uint8)
 
 
-def home(whole: np.ndarray, opening: np.ndarray) -> int:
+def home_key(whole: np.ndarray, opening: np.ndarray) -> int:
     """The key class of a piece by two histograms [12]. It says at its opening where it is at home, and goes elsewhere:
     the opening weighs as much as all of it."""
     shares = [np.asarray(part, np.float64) / max(part.sum(), 1) for part in (whole, opening)]

@@ -52,7 +52,7 @@ def dynamics(p: Performance) -> Floats:
 
 def articulation(p: Performance) -> Floats:
     """Mean share of the time to the next onset near by (within an octave) that a note sounds, at most 1."""
-    return p.mean(np.minimum(lengths(p.notes) / gaps(p.notes, p.windows.tpq), 1.0))
+    return p.mean(np.minimum(note_lengths(p.notes) / gaps_to_next_onset(p.notes, p.windows.tpq), 1.0))
 
 
 def tempo(p: Performance) -> Floats:
@@ -61,12 +61,12 @@ def tempo(p: Performance) -> Floats:
     return np.asarray(60 * (p.windows.end - p.windows.start) / p.windows.tpq / np.maximum(seconds, 1e-9))
 
 
-def lengths(notes: NDArray) -> Floats:
+def note_lengths(notes: NDArray) -> Floats:
     """[N] ticks that each note sounds, at least 1."""
     return np.maximum(notes["end"] - notes["onset"], 1).astype(np.float64)
 
 
-def gaps(notes: NDArray, tpq: int) -> Floats:
+def gaps_to_next_onset(notes: NDArray, tpq: int) -> Floats:
     """[N] ticks from each note's onset to the next onset within an octave of its pitch in any track.
 
     Onsets within a thirty-second note are one chord. The gap is what a line has, whatever sounds elsewhere, and hangs

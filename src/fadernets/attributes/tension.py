@@ -20,7 +20,7 @@ WEIGHTS = np.array([0.6025, 0.2930, 0.1145])  # of root, fifth and third; of ton
 MINOR = 0.75  # share of the major dominant, and of the minor subdominant, in a minor key
 
 
-def place(fifths: NDArray) -> Floats:
+def helix_position(fifths: NDArray) -> Floats:
     """[..., 3] where pitches lie, counted in fifths."""
     turn = np.asarray(fifths, np.float64)
     return np.stack([np.sin(turn * np.pi / 2), np.cos(turn * np.pi / 2), turn * RISE], axis=-1)
@@ -28,7 +28,7 @@ def place(fifths: NDArray) -> Floats:
 
 def _triad(root: int, third: int) -> Floats:
     """The centre of a triad: its third lies 4 fifths up (major) or 3 down (minor)."""
-    return np.asarray(WEIGHTS @ place(np.array([root, root + 1, root + third])))
+    return np.asarray(WEIGHTS @ helix_position(np.array([root, root + 1, root + third])))
 
 
 def _centre(minor: bool) -> Floats:
@@ -40,7 +40,7 @@ def _centre(minor: bool) -> Floats:
     return np.asarray(WEIGHTS @ np.stack([_triad(0, -3), dominant, subdominant]))
 
 
-def tensions(cells: Cells) -> Floats:
+def tension_measures(cells: Cells) -> Floats:
     """[S, 3] cloud diameter, cloud momentum and tensile strain of cells [S, 16, 88], means over their beats."""
     beats = cells.reshape(len(cells), BEATS, STEPS_PER_BEAT, cells.shape[-1])
     weight = of_cells.pitch_classes(beats).astype(np.float64)  # [S, 4, 12] steps that each class sounds
@@ -48,7 +48,7 @@ def tensions(cells: Cells) -> Floats:
     minor = key >= 12
     semitones = (np.arange(12) - key[:, None] % 12) % 12  # [S, 12] above the tonic
     fifths = (7 * semitones + 5) % 12 - 5
-    where = place(fifths)  # [S, 12, 3]
+    where = helix_position(fifths)  # [S, 12, 3]
     sounds = weight > 0
     apart = np.linalg.norm(where[:, :, None] - where[:, None], axis=-1)  # [S, 12, 12]
     both = sounds[:, :, :, None] & sounds[:, :, None]
@@ -69,4 +69,4 @@ def tensions(cells: Cells) -> Floats:
 
 def tension(cells: Cells) -> Floats:
     """[S] the sum of the three measures: one number of how tense a segment is."""
-    return np.asarray(tensions(cells).sum(1))
+    return np.asarray(tension_measures(cells).sum(1))

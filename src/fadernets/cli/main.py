@@ -29,7 +29,7 @@ from fadernets.errors import FadernetsError
 
 if TYPE_CHECKING:
     from fadernets.data.dataset import Dataset
-    from fadernets.editing.fader_curves import Course
+    from fadernets.editing.fader_curves import FaderCurve
     from fadernets.engines.grid import Engine
 
 MOST_VARIATIONS = 16
@@ -305,7 +305,7 @@ def _add_own_attributes(command: Parser) -> None:
 # --- reading values
 
 
-def read_attribute(text: str, option: str) -> tuple[str, Course]:
+def read_attribute(text: str, option: str) -> tuple[str, FaderCurve]:
     """`rhythm-density=0.5` -> ("rhythm_density", 0.5), `=0.3..0.8` -> (..., Ramp(0.3, 0.8)), `key=Am` -> its class.
 
     Raises FadernetsError.
@@ -538,12 +538,12 @@ def _render(options: argparse.Namespace) -> None:
 
 
 def _models(options: argparse.Namespace) -> None:
-    from fadernets.engines import grid
+    from fadernets.engines import model_folder
 
     rows: list[dict[str, Any]] = []
-    for name, folder in grid.bundled().items():
+    for name, folder in model_folder.bundled().items():
         size = sum(f.stat().st_size for f in folder.iterdir())
-        rows.append({"name": name, "folder": str(folder), "bytes": size, "default": name == grid.DEFAULT_MODEL})
+        rows.append({"name": name, "folder": str(folder), "bytes": size, "default": name == model_folder.DEFAULT_MODEL})
     if options.json:
         print(json.dumps({"models": rows}))
         return
@@ -629,7 +629,8 @@ def _export(options: argparse.Namespace) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     from fadernets.data.dataset import Dataset
-    from fadernets.engines.grid import Engine, codec_of
+    from fadernets.engines.grid import Engine
+    from fadernets.engines.model_folder import codec_of
     from fadernets.evaluation import model_folder
     from fadernets.files import write_atomic
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from fadernets.attributes import of_cells
 from fadernets.attributes.table import ATTRIBUTES, CODED, Attribute
 from fadernets.editing import cell_search, note_faders
-from fadernets.editing.cell_search import Aim
-from fadernets.editing.cells_to_notes import frozen
-from fadernets.editing.note_changes import NEW, Take
-from fadernets.editing.piece_on_grid import Score
+from fadernets.editing.cell_search import SearchTarget
+from fadernets.editing.cells_to_notes import fixed_notes
+from fadernets.editing.note_draft import NEW, NoteDraft
+from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.music.document import Document, Edit
 from fadernets.music.segments import STEPS, STEPS_PER_BEAT
 
@@ -26,7 +26,7 @@ SLACK = {"rhythm_density": 0.0, "note_density": 0.05, "syncopation": 0.0}
 
 
 @dataclass(frozen=True)
-class Wishes:
+class FaderTargets:
     """What is asked beyond the model. S edited segments, W windows."""
 
     cells: dict[str, Floats] = field(default_factory=dict)  # attribute of cells -> [S]
@@ -37,13 +37,13 @@ class Wishes:
         return bool(self.cells or self.windows) or self.key is not None
 
 
-def retouch(
+def apply_targets(
     document: Document,
-    score: Score,
+    score: PieceOnGrid,
     edited: NDArray[np.int64],
-    wishes: Wishes,
+    wishes: FaderTargets,
     spread: Mapping[str, float],
-    rekeyed: Score | None = None,
+    rekeyed: PieceOnGrid | None = None,
     home: int = 0,
     inside: NDArray[np.bool_] | None = None,
 ) -> bytes:
@@ -52,32 +52,34 @@ def retouch(
     the edited ones, unless given."""
     if wishes.key is not None and wishes.key != home:
         whole = rekeyed or score
-        take = take_of(whole)
+        take = draft_of(whole)
         inside = np.isin(np.arange(len(whole.windows.start)), edited) if inside is None else inside
-        take = note_faders.key(take, inside[take.performance.window], home, wishes.key)
-        data = document.edited(change_of(take, whole).among(whole.rows))
+        take = note_faders.change_key(take, inside[take.performance.window], home, wishes.key)
+        data = document.edited(edit_of(take, whole).among(whole.rows))
         written = Document(document.path, data)
         document, score = written, score.again(written.piece)
-    return document.edited(change_of(granted(score, edited, wishes, spread), score).among(score.rows))
+    return document.edited(edit_of(draft_with_targets(score, edited, wishes, spread), score).among(score.rows))
 
 
-def granted(score: Score, edited: NDArray[np.int64], wishes: Wishes, spread: Mapping[str, float]) -> Take:
+def draft_with_targets(
+    score: PieceOnGrid, edited: NDArray[np.int64], wishes: FaderTargets, spread: Mapping[str, float]
+) -> NoteDraft:
     """The score's notes with all that is wished for but a new key."""
-    take = take_of(score)
+    take = draft_of(score)
     if wishes.cells:
         take = _searched(take, score, edited, wishes.cells, spread)
-    for name, change in note_faders.BY_WINDOW.items():
+    for name, change in note_faders.WINDOW_FADERS.items():
         if name in wishes.windows:
             take = change(take, wishes.windows[name])
     return take
 
 
-def take_of(score: Score) -> Take:
+def draft_of(score: PieceOnGrid) -> NoteDraft:
     """The score's notes, ready to be changed."""
-    return Take.of(score.piece.notes, score.windows, score.piece.tempo)
+    return NoteDraft.of(score.piece.notes, score.windows, score.piece.tempo)
 
 
-def change_of(take: Take, score: Score) -> Edit:
+def edit_of(take: NoteDraft, score: PieceOnGrid) -> Edit:
     """What turns the score into the take."""
     return take.edit(score.piece.notes, score.piece.tempo, score.piece.tracks)
 
@@ -86,15 +88,19 @@ def change_of(take: Take, score: Score) -> Edit:
 
 
 def _searched(
-    take: Take, score: Score, edited: NDArray[np.int64], asked: Mapping[str, Floats], spread: Mapping[str, float]
-) -> Take:
+    take: NoteDraft,
+    score: PieceOnGrid,
+    edited: NDArray[np.int64],
+    asked: Mapping[str, Floats],
+    spread: Mapping[str, float],
+) -> NoteDraft:
     """The take with attributes of cells brought to what is asked of each edited segment."""
-    known: dict[bytes, cell_search.Rows] = {}
+    known: dict[bytes, cell_search.NoteRows] = {}
     notes, fresh, gone = take.notes.copy(), [], set()
     cells, windows = score.cells(edited), score.windows
     free = np.zeros(windows.n_steps, bool)
     free[(windows.base[edited][:, None] + np.arange(STEPS)).ravel()] = True
-    still = frozen(score.piece, windows, score.placed, free)
+    still = fixed_notes(score.piece, windows, score.placed, free)
     there = [np.abs(values - ATTRIBUTES[name].measure(cells)) <= 1e-6 for name, values in asked.items()]
     at_rest = np.logical_and.reduce(
         [near | np.isnan(values) for near, values in zip(there, asked.values(), strict=True)]
@@ -103,13 +109,13 @@ def _searched(
         if at_rest[i]:
             continue
         wanted = {name: float(values[i]) for name, values in asked.items() if np.isfinite(values[i])}
-        rows, twins = rows_of(score, w, still)
+        rows, twins = search_rows(score, w, still)
         aims = _aims(cells[i : i + 1], wanted, spread)
         relative = rows.copy()
         relative[:, 3] = np.arange(len(rows))
         name = relative.tobytes() + repr([aim.value for aim in aims]).encode()
         if name not in known:  # a bar that comes again is answered again
-            known[name] = cell_search.reach(relative, aims)
+            known[name] = cell_search.search(relative, aims)
         found = known[name].copy()
         found[:, 3] = np.where(
             found[:, 3] >= 0, rows[found[:, 3], 3], -1 - rows[np.minimum(-1 - found[:, 3], len(rows) - 1), 3]
@@ -132,7 +138,9 @@ def _searched(
     return replace(take, notes=np.concatenate([notes[stay], added]), origin=origin)
 
 
-def rows_of(score: Score, window: int, still: NDArray[np.bool_]) -> tuple[cell_search.Rows, dict[int, list[int]]]:
+def search_rows(
+    score: PieceOnGrid, window: int, still: NDArray[np.bool_]
+) -> tuple[cell_search.NoteRows, dict[int, list[int]]]:
     """The notes that sound in a window, as `search` takes them, and the notes of the piece that each row stands for:
     one that two tracks strike together is one row. `still` [N] notes are not to be touched."""
     placed, base = score.placed, int(score.windows.base[window])
@@ -158,19 +166,19 @@ def rows_of(score: Score, window: int, still: NDArray[np.bool_]) -> tuple[cell_s
     return found[found[:, 1] > np.maximum(found[:, 0], 0)], twins
 
 
-def _aims(cells: NDArray[np.uint8], asked: Mapping[str, float], spread: Mapping[str, float]) -> list[Aim]:
+def _aims(cells: NDArray[np.uint8], asked: Mapping[str, float], spread: Mapping[str, float]) -> list[SearchTarget]:
     """What one segment [1, 16, 88] is to have, and what it is to keep."""
 
     def scale(row: Attribute) -> float:
         return (SPREAD | dict(spread)).get(row.name, (row.high - row.low) / GRAIN)
 
-    found = [Aim(ATTRIBUTES[name].measure, value, scale(ATTRIBUTES[name])) for name, value in asked.items()]
+    found = [SearchTarget(ATTRIBUTES[name].measure, value, scale(ATTRIBUTES[name])) for name, value in asked.items()]
     for name in (*CODED, "syncopation"):
         if name not in asked:
             row = ATTRIBUTES[name]
             value = float(row.measure(cells)[0])
-            found.append(Aim(row.measure, value, scale(row), cell_search.HELD, SLACK[name]))
-    found.append(Aim(of_cells.mean_pitch, float(of_cells.mean_pitch(cells)[0]), 5.0, cell_search.HELD, 0.25))
+            found.append(SearchTarget(row.measure, value, scale(row), cell_search.HELD, SLACK[name]))
+    found.append(SearchTarget(of_cells.mean_pitch, float(of_cells.mean_pitch(cells)[0]), 5.0, cell_search.HELD, 0.25))
     return [aim for aim in found if np.isfinite(aim.value)]
 
 

@@ -12,10 +12,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from fadernets.arrays import Planes
 from fadernets.codecs import grid
 from fadernets.codecs.grid import PITCHES
 from fadernets.engines import onset_odds
-from fadernets.engines.grid import Planes
 from fadernets.music.segments import STEPS
 
 Cells = NDArray[np.uint8]
@@ -55,7 +55,7 @@ def outer_voices(cells: Cells) -> Bools:
     return found
 
 
-def pinned_steps(cells: Cells, pinned: Bools | None) -> Bools:
+def pinned_onset_steps(cells: Cells, pinned: Bools | None) -> Bools:
     """[S, 16] steps that have a pinned onset."""
     if pinned is None:
         return np.zeros(cells.shape[:2], bool)
@@ -86,7 +86,7 @@ def onset_steps(
     return np.where(np.isnan(density)[:, None], 0, chosen)
 
 
-def biases(scores: Planes, steps: NDArray[np.int64], held: Bools, density: Floats) -> Floats:
+def sounding_biases(scores: Planes, steps: NDArray[np.int64], held: Bools, density: Floats) -> Floats:
     """[S, C] biases on both scores, read off the first pass so as to sound about the asked number of cells.
 
     0 alone where density [S] is nan.
@@ -109,7 +109,7 @@ def biases(scores: Planes, steps: NDArray[np.int64], held: Bools, density: Float
 
 
 @dataclass(frozen=True)
-class Draws:
+class RandomVariations:
     """How C sampled candidates differ: alike for every segment, so that a bar that comes again is answered again."""
 
     cells: Planes  # [C, 16, 176] standard normal; a hold's is its pitch's
@@ -126,12 +126,12 @@ class Draws:
 
 
 @lru_cache(maxsize=8)
-def draws(count: int, seed: int) -> Draws:
+def draw_variations(count: int, seed: int) -> RandomVariations:
     rng = np.random.default_rng(seed)
     onset = rng.normal(size=(count, STEPS, PITCHES))
     hold = np.repeat(rng.normal(size=(count, 1, PITCHES)), STEPS, axis=1)
     turn = np.arange(count)
-    return Draws(
+    return RandomVariations(
         np.concatenate([onset, hold], -1).astype(np.float32),
         rng.gumbel(0, STEP_NOISE, (count, STEPS)),
         rng.logistic(0, TEMPERATURE, (count, STEPS)),
@@ -142,13 +142,13 @@ def draws(count: int, seed: int) -> Draws:
     )
 
 
-def strikes_expected(scores: Planes, steps: NDArray[np.int64]) -> Floats:
+def expected_onsets(scores: Planes, steps: NDArray[np.int64]) -> Floats:
     """[N] notes that the first pass expects to be struck in the steps that may have an onset: without a bonus for
     outer voices, scores sum to what the source has plus what the decoder would change."""
     return np.asarray(((scores[..., :PITCHES] + 0.5) * (steps >= 0)[..., None]).sum((1, 2)), np.float64)
 
 
-def two_biases(
+def onset_and_hold_biases(
     scores: Planes, steps: NDArray[np.int64], held: Bools, density: Floats, strikes: Floats, aim: Floats
 ) -> Floats:
     """[N, 2] biases on onsets and on holds: as many struck notes as `strikes` [N], and `aim` [N] times the asked
@@ -178,7 +178,7 @@ def _between(scores: Planes, wanted: Floats) -> Floats:
 # --- landing
 
 
-def settle(cells: Cells, scores: Planes, density: Floats, pinned: Bools | None = None) -> Cells:
+def land_on_density(cells: Cells, scores: Planes, density: Floats, pinned: Bools | None = None) -> Cells:
     """Cells [S, 16, 88] whose note ends are moved until the asked number of cells sounds, 16 x density [S] rounded.
 
     Where too much sounds, the last held step of the note whose hold scores least goes, then a note of one step that is

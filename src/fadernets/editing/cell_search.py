@@ -23,7 +23,7 @@ from fadernets.codecs.grid import HOLD, ONSET, PITCHES
 from fadernets.music.segments import STEPS
 
 Cells = NDArray[np.uint8]
-Rows = NDArray[np.int64]
+NoteRows = NDArray[np.int64]
 ASKED, HELD = 10.0, 20.0  # weights of a miss, in units of an attribute's scale
 MOST = 48  # changes of one segment
 EVENT, SHIFT, PITCH, LENGTH, DROP, DOUBLE, FIRST = 0.05, 0.10, 0.10, 0.04, 0.25, 0.20, 0.5  # what changes cost
@@ -33,7 +33,7 @@ SHORT = 2  # steps that a doubled note lasts
 
 
 @dataclass(frozen=True)
-class Aim:
+class SearchTarget:
     """An attribute of cells and the value it is to have."""
 
     measure: Callable[[Cells], NDArray]
@@ -43,17 +43,17 @@ class Aim:
     slack: float = 0.0  # a miss up to this does not count
 
 
-def reach(rows: Rows, aims: list[Aim], near: float = 1e-6) -> Rows:
+def search(rows: NoteRows, aims: list[SearchTarget], near: float = 1e-6) -> NoteRows:
     """The rows after the changes that bring the aims nearest. Rows of the source keep their origin."""
     best = rows
-    cells, _ = render([rows])
+    cells, _ = cells_of([rows])
     short = float(_misses(cells, aims)[0])
     for tier in (_events, _notes):
         for _ in range(MOST):
             if short <= near:
                 return best
             tried = list(tier(best))
-            cells, sound = render([state for state, _ in tried])
+            cells, sound = cells_of([state for state, _ in tried])
             if not sound.any():
                 break
             costs = np.array([cost for _, cost in tried])
@@ -65,7 +65,7 @@ def reach(rows: Rows, aims: list[Aim], near: float = 1e-6) -> Rows:
     return best
 
 
-def _misses(cells: Cells, aims: list[Aim]) -> NDArray[np.float64]:
+def _misses(cells: Cells, aims: list[SearchTarget]) -> NDArray[np.float64]:
     """[K] the weighted sum of what is missing."""
     total = np.zeros(len(cells))
     for aim in aims:
@@ -74,7 +74,7 @@ def _misses(cells: Cells, aims: list[Aim]) -> NDArray[np.float64]:
     return total
 
 
-def render(states: list[Rows]) -> tuple[Cells, NDArray[np.bool_]]:
+def cells_of(states: list[NoteRows]) -> tuple[Cells, NDArray[np.bool_]]:
     """Cells [K, 16, 88] of rows, and [K] whether no two of them sound on one key at once."""
     count = len(states)
     cells = np.zeros((count, STEPS, PITCHES), np.uint8)
@@ -94,14 +94,14 @@ def render(states: list[Rows]) -> tuple[Cells, NDArray[np.bool_]]:
     return cells, sounding.max(1) <= 1
 
 
-def _put(rows: Rows, which: NDArray[np.int64], columns: Mapping[int, NDArray[np.int64] | int]) -> Rows:
+def _put(rows: NoteRows, which: NDArray[np.int64], columns: Mapping[int, NDArray[np.int64] | int]) -> NoteRows:
     out = rows.copy()
     for column, values in columns.items():
         out[which, column] = values
     return out
 
 
-def _shifted(rows: Rows, which: NDArray[np.int64], by: int) -> Rows:
+def _shifted(rows: NoteRows, which: NDArray[np.int64], by: int) -> NoteRows:
     """Notes struck together at another step; their ends stay, and what led up to them still does."""
     step = rows[which[0], 0] + by
     out = _put(rows, which, {0: step, 1: np.maximum(rows[which, 1], step + 1)})
@@ -111,7 +111,7 @@ def _shifted(rows: Rows, which: NDArray[np.int64], by: int) -> Rows:
     return out
 
 
-def _events(rows: Rows, merge: bool = False) -> Iterator[tuple[Rows, float]]:
+def _events(rows: NoteRows, merge: bool = False) -> Iterator[tuple[NoteRows, float]]:
     """Each struck chord a step or two earlier or later, where no other is struck; or, to `merge`, into the next one."""
     steps = np.unique(rows[(rows[:, 0] >= 0) & (rows[:, 0] < STEPS), 0])
     for step in steps.tolist():
@@ -124,7 +124,7 @@ def _events(rows: Rows, merge: bool = False) -> Iterator[tuple[Rows, float]]:
                 yield _shifted(rows, which, by), EVENT * (abs(by) + 2 * passed) + FIRST * (step == 0)
 
 
-def _notes(rows: Rows) -> Iterator[tuple[Rows, float]]:
+def _notes(rows: NoteRows) -> Iterator[tuple[NoteRows, float]]:
     """Every small change of one note, and those of chords."""
     yield from _events(rows, merge=True)
     classes = np.zeros(12, bool)

@@ -28,7 +28,7 @@ Integers = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
-def frozen(piece: Piece, windows: Windows, placed: grid.Placed, free: Bools) -> Bools:
+def fixed_notes(piece: Piece, windows: Windows, placed: grid.Placed, free: Bools) -> Bools:
     """[N] the notes that begin or sound outside the windows whose steps are `free` [T]; also those on no grid."""
     w = np.clip(np.searchsorted(windows.start, piece.notes["onset"], side="right") - 1, 0, None)
     outside = np.concatenate([[0], np.cumsum(~free)])
@@ -37,7 +37,7 @@ def frozen(piece: Piece, windows: Windows, placed: grid.Placed, free: Bools) -> 
     return np.asarray(~placed.on_grid | reaches_out | ~free[windows.base[w]])
 
 
-def weave(
+def edit_between_rolls(
     piece: Piece,
     windows: Windows,
     placed: grid.Placed,
@@ -54,7 +54,7 @@ def weave(
     if not len(keys):
         return Edit.nothing()
     free = np.ones(windows.n_steps, bool) if free is None else free
-    still = frozen(piece, windows, placed, free)
+    still = fixed_notes(piece, windows, placed, free)
     frame = _Frame.of(windows, free)
     rows = np.argwhere((after == ONSET) & (before != ONSET))
     ends = np.zeros(len(rows), np.int64)

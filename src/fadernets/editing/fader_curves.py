@@ -21,7 +21,7 @@ from fadernets.attributes.table import ATTRIBUTES
 from fadernets.errors import FadernetsError
 
 Floats = NDArray[np.float64]
-MOST = 2**20  # bytes of a file of values
+MAX_FILE_BYTES = 2**20  # bytes of a file of values
 BEYOND = 1e9  # more than any attribute's value: ramps between numbers that have no difference start and end there
 
 
@@ -33,10 +33,10 @@ class Ramp:
     last: float
 
 
-Course = float | Ramp
+FaderCurve = float | Ramp
 
 
-def over(course: Course, beats: Floats, span: Floats | None = None) -> Floats:
+def values_at(course: FaderCurve, beats: Floats, span: Floats | None = None) -> Floats:
     """[S] a course at segments that start at these beats, in order: from the first of `span` (they, unless given) to
     the last, and level before and behind."""
     if not isinstance(course, Ramp):
@@ -76,8 +76,8 @@ def read(path: Path) -> PerBar:
     """A file of values. JSON: {"rhythm-density": [a value a bar]} or [{"bar": 3, "rhythm-density": 0.5}]; CSV: a line a
     bar under `bar,rhythm-density,note-density`, an empty cell for a bar that stays. Raises FadernetsError."""
     try:
-        if path.stat().st_size > MOST:
-            raise FadernetsError(f"{path}: {path.stat().st_size} bytes; at most {MOST} are read")
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise FadernetsError(f"{path}: {path.stat().st_size} bytes; at most {MAX_FILE_BYTES} are read")
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise FadernetsError(f"{path}: cannot be read ({error.strerror or error})") from None

@@ -17,9 +17,9 @@ from fadernets.attributes.keys import KEY_NAMES, estimate, transpose
 from fadernets.attributes.table import ATTRIBUTES, CODED, Attribute
 from fadernets.codecs import grid
 from fadernets.editing import candidates, cells_to_notes, presets, segment_decoding
-from fadernets.editing.beyond_model import Wishes, retouch
-from fadernets.editing.fader_curves import Course, PerBar, over
-from fadernets.editing.piece_on_grid import Score
+from fadernets.editing.beyond_model import FaderTargets, apply_targets
+from fadernets.editing.fader_curves import FaderCurve, PerBar, values_at
+from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.presets import Preset
 from fadernets.engines.grid import Engine
 from fadernets.errors import FadernetsError
@@ -42,8 +42,10 @@ Value = float | str | None  # of an attribute, as reports have it
 class Faders:
     """What the user asked for, in the attributes' own units."""
 
-    set: dict[str, Course] = field(default_factory=dict)  # attribute -> absolute value, or a ramp; key: its class
-    move: dict[str, Course] = field(default_factory=dict)  # attribute -> change from each segment's own; key: semitones
+    set: dict[str, FaderCurve] = field(default_factory=dict)  # attribute -> absolute value, or a ramp; key: its class
+    move: dict[str, FaderCurve] = field(
+        default_factory=dict
+    )  # attribute -> change from each segment's own; key: semitones
     per_bar: PerBar | None = None  # values by bar: bars without any stay, or are left to the other faders
     arousal: float = 0.0  # the paper's preset: shift vectors of the two codes, -4..4
     preset: Preset | None = None  # of all faders
@@ -170,16 +172,16 @@ def answers(
     faders: Faders,
     count: int = 1,
     *,
-    sampled: int = segment_decoding.FULL,
+    sampled: int = segment_decoding.SAMPLED_FOR_EDIT,
     progress: Progress | None = None,
-    look: Look = segment_decoding.look,
+    look: Look = segment_decoding.encode_segments,
 ) -> list[Answer]:
     """As many different edits of a piece, the likeliest first. sampled: candidates a segment beside the plain ones,
     fewer while a fader is dragged. look: the `decoding.Looks` that edits of the piece share. Raises FadernetsError for
     input that cannot be used."""
     if faders.arousal and not engine.means:
         raise FadernetsError(f"model {engine.name} has no arousal clusters: arousal-codes cannot be used")
-    score = Score.of(document.piece, choose_tracks(document.piece, faders.tracks))
+    score = PieceOnGrid.of(document.piece, choose_tracks(document.piece, faders.tracks))
     warnings = list(document.piece.warnings)
     warn_of_oddities(score, warnings)
     if abs(faders.arousal) > MOST_AROUSAL:
@@ -240,13 +242,13 @@ def _share(progress: Progress | None, done: int, runs: int) -> Progress | None:
 def answer(
     engine: Engine,
     document: Document,
-    score: Score,
+    score: PieceOnGrid,
     edited: NDArray[np.int64],
     request: segment_decoding.Request,
     progress: Progress | None = None,
     others: Sequence[Cells] = (),
-    look: Look = segment_decoding.look,
-) -> tuple[bytes, Score]:
+    look: Look = segment_decoding.encode_segments,
+) -> tuple[bytes, PieceOnGrid]:
     """The file with what is asked of its `edited` windows, and the score as it reads from there.
 
     others: rolls [T, 88] of variations to keep away from.
@@ -255,12 +257,12 @@ def answer(
     free[(score.windows.base[edited][:, None] + np.arange(STEPS)).ravel()] = True
     fixed = _fixed(score, document.piece, free)
     roll = _edit_roll(engine, score, edited, fixed, request, progress, others, look)
-    change = cells_to_notes.weave(score.piece, score.windows, score.placed, score.roll, roll, free)
+    change = cells_to_notes.edit_between_rolls(score.piece, score.windows, score.placed, score.roll, roll, free)
     data = document.edited(change.among(score.rows))
     return data, score.again(Document(document.path, data).piece)
 
 
-def warn_of_oddities(score: Score, warnings: list[str]) -> None:
+def warn_of_oddities(score: PieceOnGrid, warnings: list[str]) -> None:
     pitch = score.piece.notes["pitch"]
     beyond = int(((pitch < grid.LOW) | (pitch >= grid.LOW + grid.PITCHES)).sum())
     if beyond:
@@ -270,7 +272,7 @@ def warn_of_oddities(score: Score, warnings: list[str]) -> None:
         warnings.append(f"the piece lasts {seconds / 3600:.1f} hours, {len(score.full)} segments: this takes a while")
 
 
-def _inside(score: Score, faders: Faders) -> NDArray[np.bool_]:
+def _inside(score: PieceOnGrid, faders: Faders) -> NDArray[np.bool_]:
     """[W] which windows lie wholly inside the asked bars."""
     w = score.windows
     inside = np.ones(len(w.start), bool)
@@ -288,7 +290,7 @@ def _inside(score: Score, faders: Faders) -> NDArray[np.bool_]:
     return inside
 
 
-def _editable(score: Score, inside: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _editable(score: PieceOnGrid, inside: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Full windows with a note in them, of those `inside` [W]."""
     full = score.full
     sounding = (score.cells(full) != grid.OFF).any((1, 2)) if len(full) else np.zeros(0, bool)
@@ -300,7 +302,7 @@ class _Plan:
     """What every fader asks for. S edited segments."""
 
     coded: dict[str, NDArray[np.float64]]  # the model's faders -> [S]
-    wishes: Wishes
+    wishes: FaderTargets
     asked: dict[str, NDArray[np.float64]]  # every fader that was touched -> [S], nan where it asks for nothing
     home: int  # the key of what is edited
     inside: NDArray[np.bool_]  # [W] the windows of the asked bars
@@ -308,7 +310,7 @@ class _Plan:
 
 def _plan(
     engine: Engine,
-    score: Score,
+    score: PieceOnGrid,
     inside: NDArray[np.bool_],
     edited: NDArray[np.int64],
     faders: Faders,
@@ -345,13 +347,13 @@ def _plan(
         key = None if key == home else key
     if key is not None:
         asked["key"] = _keys_asked(own["key"].astype(np.int64), home, key)
-    return _Plan(coded, Wishes(cells, windows, key if len(edited) else None), asked, home, inside)
+    return _Plan(coded, FaderTargets(cells, windows, key if len(edited) else None), asked, home, inside)
 
 
 def _asked(
     row: Attribute,
     own: NDArray[np.float64],
-    score: Score,
+    score: PieceOnGrid,
     windows: NDArray[np.int64],
     edited: NDArray[np.int64],
     faders: Faders,
@@ -361,14 +363,14 @@ def _asked(
     is. A ramp runs over the `edited` windows."""
     name, starts = row.name, score.windows.start_beat()
     beats, span = starts[windows], starts[edited]
-    values = over(faders.set[name], beats, span) if name in faders.set else own.copy()
+    values = values_at(faders.set[name], beats, span) if name in faders.set else own.copy()
     if faders.preset is not None and faders.implied(name):
         values = faders.preset.moved(name, values, faders.amount)
         values = np.round(values / row.grain) * row.grain if row.grain else values
     if faders.per_bar is not None and name in faders.per_bar.values:
         named = faders.per_bar.at(name, score.windows.bar[windows].tolist())
         values = np.where(np.isnan(named), values, named)
-    values = np.where(np.isnan(own), np.nan, values + over(faders.move.get(name, 0.0), beats, span))
+    values = np.where(np.isnan(own), np.nan, values + values_at(faders.move.get(name, 0.0), beats, span))
     asked = np.clip(values, np.fmin(row.low, own), np.fmax(row.high, own))
     known = ~np.isnan(values)
     beyond = int((asked != values)[known].sum())
@@ -422,11 +424,11 @@ def _retouched(
     engine: Engine,
     source: Document,
     data: bytes,
-    after: Score,
+    after: PieceOnGrid,
     edited: NDArray[np.int64],
     plan: _Plan,
     faders: Faders,
-) -> tuple[bytes, Score]:
+) -> tuple[bytes, PieceOnGrid]:
     """What the model made with the other faders moved, and the score as it reads from there.
 
     A new key reaches all pitched tracks, unless tracks were named.
@@ -435,15 +437,15 @@ def _retouched(
     whole = None
     if plan.wishes.key is not None and faders.tracks is None:
         pitched = [i for i, track in enumerate(written.piece.tracks) if not track.is_drum]
-        whole = Score.of(written.piece, pitched, after.windows)
+        whole = PieceOnGrid.of(written.piece, pitched, after.windows)
     spread = {name: row["std"] for name, row in engine.info["statistics"].items()}
-    data = retouch(written, after, edited, plan.wishes, spread, whole, plan.home, plan.inside)
+    data = apply_targets(written, after, edited, plan.wishes, spread, whole, plan.home, plan.inside)
     return data, after.again(Document(source.path, data).piece)
 
 
 def _edit_roll(
     engine: Engine,
-    score: Score,
+    score: PieceOnGrid,
     edited: NDArray[np.int64],
     fixed: NDArray[np.bool_],
     request: segment_decoding.Request,
@@ -456,33 +458,35 @@ def _edit_roll(
     roll = score.roll.copy()
     if request.at_rest:
         return roll
-    spread = segment_decoding.spread_of(engine)
+    spread = segment_decoding.attribute_deviations(engine)
     base = score.windows.base
     for a in range(0, len(edited), BATCH):
         part = edited[a : a + BATCH]
         source = look(engine, score.cells(part))
         at = base[part][:, None] + np.arange(STEPS)
-        found = segment_decoding.candidates(engine, source, request.take(slice(a, a + BATCH)), fixed[at])
-        rated = segment_decoding.rate(
+        found = segment_decoding.decode_candidates(engine, source, request.take(slice(a, a + BATCH)), fixed[at])
+        rated = segment_decoding.rate_candidates(
             engine, found, source.cells, request.faithfulness, [other[at] for other in others]
         )
         for i, window in enumerate(part.tolist()):
             options = _joined(found.cells[i], roll[base[window] - 1] if base[window] else None)
             here = slice(i, i + 1)
-            best = segment_decoding.choose(found.take(here), source.cells[here], spread, rated[here], options[None])
+            best = segment_decoding.choose_candidates(
+                found.take(here), source.cells[here], spread, rated[here], options[None]
+            )
             density, pinned = found.targets[here, 1], fixed[at[here]]
-            roll[at[i]] = candidates.settle(options[best], found.scores[here], density, pinned)[0]
+            roll[at[i]] = candidates.land_on_density(options[best], found.scores[here], density, pinned)[0]
         if progress:
             progress(min(a + BATCH, len(edited)), len(edited))
     return _without_orphans(roll)
 
 
-def _fixed(score: Score, piece: Piece, free: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _fixed(score: PieceOnGrid, piece: Piece, free: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """[T, 88] cells that must stay as they are: those of the notes that lie or reach outside the `free` [T]
     steps, with the step behind each, and rests where a track that is not edited has the key of a channel.
     """
     fixed = np.zeros(score.roll.shape, bool)
-    still = cells_to_notes.frozen(score.piece, score.windows, score.placed, free)
+    still = cells_to_notes.fixed_notes(score.piece, score.windows, score.placed, free)
     _mark(fixed, score.placed, still & score.placed.on_grid, before=0)
     ours = score.piece.notes["track"]
     channels = np.array([track.channel for track in piece.tracks])
@@ -516,7 +520,11 @@ def _without_orphans(roll: Cells) -> Cells:
 
 
 def compare(
-    before: Score, after: Score, edited: NDArray[np.int64], asked: dict[str, NDArray[np.float64]], holds: bool
+    before: PieceOnGrid,
+    after: PieceOnGrid,
+    edited: NDArray[np.int64],
+    asked: dict[str, NDArray[np.float64]],
+    holds: bool,
 ) -> list[SegmentReport]:
     """Every full window before and after.
 
@@ -580,7 +588,7 @@ def _away(asked: Value, measured: Value) -> float:
     return math.inf if measured is None else abs(float(asked or 0) - float(measured))
 
 
-def describe(score: Score, windows: NDArray[np.int64]) -> dict[str, Value]:
+def describe(score: PieceOnGrid, windows: NDArray[np.int64]) -> dict[str, Value]:
     """The mean of each attribute over these windows where there is something to measure, and the key of them all."""
     found: dict[str, Value] = dict.fromkeys(ATTRIBUTES)
     if len(windows):
@@ -640,10 +648,10 @@ def measure(engine: Engine, source: Path, tracks: list[str] | None = None) -> di
         for i, t in enumerate(piece.tracks)
     ]
     said = {"model": engine.name, "tracks": named}
-    return {**said, **measured(engine, Score.of(piece, chosen)), "warnings": piece.warnings}
+    return {**said, **measured(engine, PieceOnGrid.of(piece, chosen)), "warnings": piece.warnings}
 
 
-def measured(engine: Engine, score: Score) -> dict[str, Any]:
+def measured(engine: Engine, score: PieceOnGrid) -> dict[str, Any]:
     """What `measure` says of the segments and their means."""
     full = score.full
     cells = score.cells(full)

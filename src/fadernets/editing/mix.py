@@ -21,7 +21,8 @@ from fadernets.attributes.keys import KEY_NAMES
 from fadernets.attributes.table import CODED
 from fadernets.codecs import grid
 from fadernets.editing import file_edit, segment_decoding
-from fadernets.editing.file_edit import Cells, Progress, Score, cell, number
+from fadernets.editing.file_edit import Cells, Progress, cell, number
+from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.engines.grid import Engine
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
@@ -96,7 +97,7 @@ def mix(
     """
     options = options or Options()
     giver, frame = Document(a), Document(b)
-    rhythm = Score.of(giver.piece, _tracks(giver, options.tracks_a, "--tracks-a"), cut(giver.piece))
+    rhythm = PieceOnGrid.of(giver.piece, _tracks(giver, options.tracks_a, "--tracks-a"), cut(giver.piece))
     tracks = _tracks(frame, options.tracks_b, "--tracks")
     warnings = [f"{name}: {text}" for name, d in (("A", giver), ("B", frame)) for text in d.piece.warnings]
     windows = cut(frame.piece)
@@ -108,7 +109,7 @@ def mix(
     if len(from_b) > lengths["b"]:
         frame, windows = play_on(frame, windows, len(from_b))
         tracks = _tracks(frame, options.tracks_b, "--tracks")
-    score = Score.of(frame.piece, tracks, windows)
+    score = PieceOnGrid.of(frame.piece, tracks, windows)
     file_edit.warn_of_oddities(score, warnings)
     cells_a, cells_b = rhythm.cells(rhythm.full)[from_a], score.cells(score.full)
     begins, sounds = (cells_a == grid.ONSET).any((1, 2)), (cells_b != grid.OFF).any((1, 2))
@@ -142,7 +143,7 @@ def mix(
 
 
 def _segments(
-    score: Score, cells: dict[str, Cells], mixed: NDArray[np.bool_], bar_in_a: NDArray[np.int64]
+    score: PieceOnGrid, cells: dict[str, Cells], mixed: NDArray[np.bool_], bar_in_a: NDArray[np.int64]
 ) -> list[MixedSegment]:
     """Every full window of OUT; `cells` [S, 16, 88] of each side."""
     beats = score.windows.start_beat()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fadernets.attributes import performed
 from fadernets.attributes.keys import correlations
 from fadernets.codecs.grid import LOW, PITCHES
-from fadernets.editing.note_changes import Take
+from fadernets.editing.note_draft import NoteDraft
 from fadernets.music.notes import TempoMap
 
 Floats = NDArray[np.float64]
@@ -33,7 +33,7 @@ OCTAVE = 12
 # --- pitch
 
 
-def pitch(take: Take, asked: Floats) -> Take:
+def set_pitch(take: NoteDraft, asked: Floats) -> NoteDraft:
     """Move the mean pitch of each window up or down along the harmony that its beats already have.
 
     The rungs of a beat's ladder are all pitches of the classes that sound in it, so harmony and key stay, an octave is
@@ -74,7 +74,7 @@ def pitch(take: Take, asked: Floats) -> Take:
 class _Ladders:
     """The pitches that the beats of a take may use."""
 
-    def __init__(self, take: Take) -> None:
+    def __init__(self, take: NoteDraft) -> None:
         self.tpq, notes = take.windows.tpq, take.notes
         beats = int(notes["end"].max(initial=0)) // self.tpq + 1
         first, last = notes["onset"] // self.tpq, np.maximum(notes["end"] - 1, notes["onset"]) // self.tpq
@@ -224,7 +224,7 @@ def _voices(inside: NDArray[np.int64], notes: NDArray, heights: NDArray[np.int64
 # --- key
 
 
-def interval(home: int, target: int) -> int:
+def tonic_interval(home: int, target: int) -> int:
     """Semitones from one tonic to another the nearest way, -5..6."""
     return (target - home + 5) % 12 - 5
 
@@ -239,7 +239,7 @@ SCALES = (np.array([0, 2, 4, 5, 7, 9, 11]), np.array([0, 2, 3, 5, 7, 8, 10, 11])
 MOST_BENDS = 4
 
 
-def key(take: Take, chosen: NDArray[np.bool_], home: int, target: int) -> Take:
+def change_key(take: NoteDraft, chosen: NDArray[np.bool_], home: int, target: int) -> NoteDraft:
     """Put the `chosen` [N] notes, whose key is `home`, into the key `target` (classes 0..23): every voice by the
     nearest way to the new tonic and, to the other mode, third, sixth and seventh as far as the new key needs them.
 
@@ -250,9 +250,9 @@ def key(take: Take, chosen: NDArray[np.bool_], home: int, target: int) -> Take:
     if home == target or not chosen.any():
         return take
     heights = take.notes["pitch"].astype(np.int64)
-    way = interval(home % 12, target % 12)
+    way = tonic_interval(home % 12, target % 12)
     degrees = (heights - home % 12) % OCTAVE
-    length = np.bincount(degrees[chosen], performed.lengths(take.notes)[chosen], OCTAVE)  # above the tonic
+    length = np.bincount(degrees[chosen], performed.note_lengths(take.notes)[chosen], OCTAVE)  # above the tonic
     bends = _bends(np.asarray(length, np.float64), home, target)
     moved = np.asarray(heights + way + bends[degrees], np.int64)
     moved = np.where(moved > HIGH, moved - OCTAVE, np.where(moved < LOW, moved + OCTAVE, moved))
@@ -317,7 +317,7 @@ def _lead(length: Floats, bends: NDArray[np.int64], target: int) -> float:
 # --- touch
 
 
-def dynamics(take: Take, asked: Floats) -> Take:
+def set_dynamics(take: NoteDraft, asked: Floats) -> NoteDraft:
     """Make the notes of each window louder or softer by as much each, so that phrasing stays, within 1..127."""
     heard = take.performance
     own = performed.dynamics(heard)
@@ -341,12 +341,12 @@ def _louder(velocity: NDArray[np.int64], total: int) -> NDArray[np.int64]:
     return out
 
 
-def articulation(take: Take, asked: Floats) -> Take:
+def set_articulation(take: NoteDraft, asked: Floats) -> NoteDraft:
     """Shorten the notes of each window by one factor, or fill what is left of the time to the next onset by one."""
     heard = take.performance
     own = performed.articulation(heard)
     notes, tpq = take.notes, take.windows.tpq
-    gaps, sounded = performed.gaps(notes, tpq), performed.lengths(notes)
+    gaps, sounded = performed.gaps_to_next_onset(notes, tpq), performed.note_lengths(notes)
     share = np.minimum(sounded / gaps, 1.0)
     lengths = sounded.copy()
     least = np.maximum(np.minimum(sounded, SHORTEST * tpq), 1)
@@ -371,7 +371,7 @@ def articulation(take: Take, asked: Floats) -> Take:
 # --- tempo
 
 
-def tempo(take: Take, asked: Floats) -> Take:
+def set_tempo(take: NoteDraft, asked: Floats) -> NoteDraft:
     """Speed the tempo map up or down by one factor a window: what is slower or faster inside it stays so. What lies
     behind the last window, where other tracks may go on, goes with it."""
     own = performed.tempo(take.performance)
@@ -389,9 +389,9 @@ def tempo(take: Take, asked: Floats) -> Take:
     return replace(take, tempo=TempoMap(ticks[kept], micros[kept], old.tpq))
 
 
-BY_WINDOW: dict[str, Callable[[Take, Floats], Take]] = {
-    "pitch": pitch,
-    "dynamics": dynamics,
-    "articulation": articulation,
-    "tempo": tempo,
+WINDOW_FADERS: dict[str, Callable[[NoteDraft, Floats], NoteDraft]] = {
+    "pitch": set_pitch,
+    "dynamics": set_dynamics,
+    "articulation": set_articulation,
+    "tempo": set_tempo,
 }

@@ -15,11 +15,11 @@ from fadernets.music.notes import Piece
 from fadernets.music.segments import STEPS, Windows, cut
 
 Cells = NDArray[np.uint8]
-OPENING = 8  # windows
+OPENING_WINDOWS = 8  # windows
 
 
 @dataclass(frozen=True)
-class Score:
+class PieceOnGrid:
     """T steps, W windows."""
 
     piece: Piece  # the chosen tracks alone
@@ -29,18 +29,18 @@ class Score:
     roll: Cells  # [T, 88]
 
     @classmethod
-    def of(cls, piece: Piece, tracks: list[int], windows: Windows | None = None) -> Score:
+    def of(cls, piece: Piece, tracks: list[int], windows: Windows | None = None) -> PieceOnGrid:
         rows = np.flatnonzero(np.isin(piece.notes["track"], tracks))
         chosen = piece.only(tracks)
         windows = windows or cut(piece)
         placed = grid.place(chosen, windows)
         return cls(chosen, rows, windows, placed, grid.roll(placed, windows.n_steps))
 
-    def again(self, written: Piece) -> Score:
+    def again(self, written: Piece) -> PieceOnGrid:
         """The same tracks of the file as it was written, where one may have lost all its notes."""
         chosen = {(self.piece.tracks[i].chunk, self.piece.tracks[i].channel) for i in set(self.piece.notes["track"])}
         tracks = [i for i, track in enumerate(written.tracks) if (track.chunk, track.channel) in chosen]
-        return Score.of(written, tracks, self.windows)
+        return PieceOnGrid.of(written, tracks, self.windows)
 
     @property
     def full(self) -> NDArray[np.int64]:
@@ -68,4 +68,4 @@ class Score:
     def key(self, windows: NDArray[np.int64]) -> int:
         """The key that these windows are at home in, 0..23."""
         classes = of_cells.pitch_classes(self.cells(windows)).astype(np.float64)
-        return keys.home(classes.sum(0), classes[:OPENING].sum(0))
+        return keys.home_key(classes.sum(0), classes[:OPENING_WINDOWS].sum(0))

@@ -19,6 +19,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from fadernets.arrays import Planes
 from fadernets.attributes import of_cells, table
 from fadernets.attributes.table import CODED
 from fadernets.codecs import grid
@@ -26,8 +27,8 @@ from fadernets.codecs.grid import PITCHES
 from fadernets.editing import candidates as candidate_rules
 from fadernets.editing.candidates import CERTAIN
 from fadernets.engines import code_arithmetic, onset_patterns
-from fadernets.engines.grid import CODES, Codes, Engine, Planes, planes_of
-from fadernets.engines.onset_patterns import Patterns
+from fadernets.engines.grid import CODES, Codes, Engine, planes_of
+from fadernets.engines.onset_patterns import OnsetPatterns
 from fadernets.metrics import note_features
 from fadernets.metrics.fader_scores import chroma_similarity, note_f1
 from fadernets.music.segments import STEPS
@@ -39,14 +40,17 @@ RHYTHM = 0  # which code, and which attribute, is the rhythm's
 OUTER = (
     0.55  # what a cell of an outer voice scores more, at full faithfulness: it goes when a target needs it, not before
 )
-FULL, QUICK = 16, 0  # sampled candidates beside the plain ones: of an edit, and while a fader is dragged
+SAMPLED_FOR_EDIT, SAMPLED_WHILE_DRAGGING = (
+    16,
+    0,
+)  # sampled candidates beside the plain ones: of an edit, and while a fader is dragged
 NEAR = 0.12  # standard deviations, summed over the targets, that the landing can still make up for
 MISS, CHROMA, NOTES = 10.0, 30.0, 4.0  # weights beside the critic's log odds: of a miss, of chroma, of the notes kept
 LONE, CLASH = 0.3, 0.8  # of a lone short note, and of a cell with a semitone beside it, new to the source
 FIRST = 3.0  # of the source's first onset lost
 OTHER = 12.0  # weight of the likeness to a variation that is there already
 CLOSE = 0.985  # a chroma similarity beyond which more is no better
-MOST_LOOKS = 16  # batches of segments that `Looks` keeps: 8 MB of 32 each
+CACHED_BATCHES = 16  # batches of segments that `Looks` keeps: 8 MB of 32 each
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class Request:
     arousal: float = 0.0  # shift vectors toward high (above 0) or low arousal
     faithfulness: float = 1.0
     rhythm: Rhythm | None = None  # another rhythm: faders move from there
-    sampled: int = FULL  # sampled candidates beside the plain ones; none with another rhythm
+    sampled: int = SAMPLED_FOR_EDIT  # sampled candidates beside the plain ones; none with another rhythm
     seed: int = 0
 
     @property
@@ -125,19 +129,19 @@ class Candidates:
         return Candidates(self.cells[rows], self.targets[rows], self.scores[rows])
 
 
-def look(engine: Engine, cells: Cells) -> EncodedSegments:
+def encode_segments(engine: Engine, cells: Cells) -> EncodedSegments:
     """Encode and measure cells [S, 16, 88]."""
     return EncodedSegments(engine, cells, engine.encode(cells), of_cells.key(cells), table.measure(cells))
 
 
-class Looks:
+class EncodingCache:
     """`look` that keeps what it found last, by model and cells: edits of one piece share it. Safe to use from several
     threads."""
 
     def __init__(self) -> None:
-        @lru_cache(MOST_LOOKS)
+        @lru_cache(CACHED_BATCHES)
         def found(engine: Engine, cells: bytes) -> EncodedSegments:
-            return look(engine, np.frombuffer(cells, np.uint8).reshape(-1, STEPS, PITCHES))
+            return encode_segments(engine, np.frombuffer(cells, np.uint8).reshape(-1, STEPS, PITCHES))
 
         self._found = found
 
@@ -171,7 +175,7 @@ def moved_codes(engine: Engine, source: EncodedSegments, request: Request) -> tu
     return Codes(*codes), values
 
 
-def targets_of(source: EncodedSegments, request: Request) -> NDArray[np.float64]:
+def target_values(source: EncodedSegments, request: Request) -> NDArray[np.float64]:
     """[S, 2] what the answers are chosen by: asked values, the source's own (or the other rhythm's) for the
     other faders.
 
@@ -182,7 +186,7 @@ def targets_of(source: EncodedSegments, request: Request) -> NDArray[np.float64]
     return np.stack(columns, axis=1)
 
 
-def candidates(
+def decode_candidates(
     engine: Engine, source: EncodedSegments, request: Request, pinned: NDArray[np.bool_] | None = None
 ) -> Candidates:
     """Decode the answers to a request, all in one batch behind one resting and one first pass.
@@ -200,27 +204,29 @@ def candidates(
         outer = np.where(hard, 0, outer)
     offset = rest + OUTER * outer
     first = engine.decode(codes, source.key, values, source.held, offset=offset)
-    targets = targets_of(source, request)
+    targets = target_values(source, request)
     scores = first.probabilities + offset - 0.5  # [S, 16, 176]
     free = bool(np.isnan(targets).all())  # a preset alone: nothing to land on
     sampled = request.sampled and request.rhythm is None
     if free and not sampled:
         return Candidates(first.cells[:, None], targets, scores)
     other, own = request.rhythm, (cells == grid.ONSET).any(-1)
-    struck = candidate_rules.pinned_steps(cells, pinned)
+    struck = candidate_rules.pinned_onset_steps(cells, pinned)
     steps = candidate_rules.onset_steps(
         scores,
         targets[:, RHYTHM],
         struck,
-        engine.habits,
+        engine.onset_odds,
         own if other is None else other.onsets,
         pull=0.0 if other is None else request.faithfulness,
     )
-    bias = np.zeros((rows, 1)) if free else candidate_rules.biases(scores, steps, source.held, targets[:, 1])  # [S, C]
+    bias = (
+        np.zeros((rows, 1)) if free else candidate_rules.sounding_biases(scores, steps, source.held, targets[:, 1])
+    )  # [S, C]
     offsets = np.broadcast_to(offset[:, None], (rows, bias.shape[1], *offset.shape[1:]))
     steps = np.broadcast_to(steps[:, None], (rows, bias.shape[1], STEPS))
     if sampled:
-        more, where = _sampled(engine, source, request, first.probabilities, rest, outer, targets, struck)
+        more, where = _sampled_variations(engine, source, request, first.probabilities, rest, outer, targets, struck)
         offsets, steps = np.concatenate([offsets, more], 1), np.concatenate([steps, where], 1)
         bias = np.concatenate([bias, np.zeros((rows, more.shape[1]))], 1)
     count = bias.shape[1]
@@ -237,7 +243,7 @@ def candidates(
     return Candidates(decoded.cells.reshape(rows, count, STEPS, PITCHES), targets, scores)
 
 
-def _sampled(
+def _sampled_variations(
     engine: Engine,
     source: EncodedSegments,
     request: Request,
@@ -248,7 +254,7 @@ def _sampled(
     struck: NDArray[np.bool_],
 ) -> tuple[Planes, NDArray[np.int64]]:
     """Offsets [S, C, 16, 176] and onset steps [S, C, 16] of the sampled candidates. p is the first pass's."""
-    drawn = candidate_rules.draws(request.sampled, request.seed)
+    drawn = candidate_rules.draw_variations(request.sampled, request.seed)
     rows, count = len(p), drawn.count
     doubt = 2 * np.sqrt(np.clip(p * (1 - p), 0, None))
     plain = p + rest - 0.5
@@ -263,25 +269,25 @@ def _sampled(
     density = targets[repeat]
     noise = np.tile(drawn.steps, (rows, 1))
     steps = candidate_rules.onset_steps(
-        flat, density[:, RHYTHM], struck[repeat], engine.habits, own[repeat], noise=noise
+        flat, density[:, RHYTHM], struck[repeat], engine.onset_odds, own[repeat], noise=noise
     )
-    if engine.patterns is not None:
-        whole, used = _whole(engine.patterns, source, targets, struck, drawn)
+    if engine.onset_patterns is not None:
+        whole, used = _draw_patterns(engine.onset_patterns, source, targets, struck, drawn)
         steps = np.where(used.reshape(-1, 1), whole.reshape(-1, STEPS), steps)
-    strikes = candidate_rules.strikes_expected(plain[repeat], steps) * np.tile(drawn.strikes, rows)
-    bias = candidate_rules.two_biases(
+    strikes = candidate_rules.expected_onsets(plain[repeat], steps) * np.tile(drawn.strikes, rows)
+    bias = candidate_rules.onset_and_hold_biases(
         flat, steps, source.held[repeat], density[:, 1], strikes, np.tile(drawn.aims, rows)
     )
     offsets = offsets + np.repeat(bias, PITCHES, axis=1).reshape(rows, count, 1, -1)
     return np.asarray(offsets, np.float32), steps.reshape(rows, count, STEPS)
 
 
-def _whole(
-    net: Patterns,
+def _draw_patterns(
+    net: OnsetPatterns,
     source: EncodedSegments,
     targets: NDArray[np.float64],
     struck: NDArray[np.bool_],
-    drawn: candidate_rules.Draws,
+    drawn: candidate_rules.RandomVariations,
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Onset steps [S, C, 16] drawn as whole patterns, and which of them [S, C] are to be used: where onsets are added.
 
@@ -307,7 +313,7 @@ def rest_offset(source: EncodedSegments, faithfulness: float) -> tuple[Planes, P
     return np.float32(faithfulness) * (planes - source.rest), np.float32(faithfulness) * outer
 
 
-def rate(
+def rate_candidates(
     engine: Engine, found: Candidates, source: Cells, faithfulness: float = 1.0, others: Sequence[Cells] = ()
 ) -> NDArray[np.float64]:
     """[S, C] how good candidates are as music: the critic's log odds, new lone notes and clashes, and first onset,
@@ -331,7 +337,7 @@ def rate(
     return np.asarray(rated)
 
 
-def choose(
+def choose_candidates(
     found: Candidates,
     source: Cells,
     spread: NDArray[np.float64],
@@ -352,25 +358,30 @@ def choose(
     return np.asarray(np.argmax(rated - MISS * beyond - 1e-3 * (miss + changed) + 1e6 * at_rest, axis=1))
 
 
-def spread_of(engine: Engine) -> NDArray[np.float64]:
+def attribute_deviations(engine: Engine) -> NDArray[np.float64]:
     """[2] the attributes' standard deviations in the training data."""
     return np.array([engine.info["statistics"][name]["std"] for name in CODED])
 
 
-def edit(engine: Engine, cells: Cells, request: Request) -> Cells:
+def edit_segments(engine: Engine, cells: Cells, request: Request) -> Cells:
     """The chosen answer for each of S separate segments, [S, 16, 88]."""
-    return answer(engine, look(engine, cells), request)
+    return edit_encoded(engine, encode_segments(engine, cells), request)
 
 
-def answer(engine: Engine, source: EncodedSegments, request: Request) -> Cells:
+def edit_encoded(engine: Engine, source: EncodedSegments, request: Request) -> Cells:
     """As `edit`, for segments that are encoded already."""
-    found = candidates(engine, source, request)
-    best = choose(found, source.cells, spread_of(engine), rate(engine, found, source.cells, request.faithfulness))
+    found = decode_candidates(engine, source, request)
+    best = choose_candidates(
+        found,
+        source.cells,
+        attribute_deviations(engine),
+        rate_candidates(engine, found, source.cells, request.faithfulness),
+    )
     chosen = found.cells[np.arange(len(best)), best]
-    return candidate_rules.settle(chosen, found.scores, found.targets[:, 1])
+    return candidate_rules.land_on_density(chosen, found.scores, found.targets[:, 1])
 
 
-def free(engine: Engine, source: EncodedSegments, request: Request) -> Cells:
+def free_decode(engine: Engine, source: EncodedSegments, request: Request) -> Cells:
     """The paper's open loop: one decode of the moved codes, nothing held, nothing chosen."""
     codes, values = moved_codes(engine, source, request)
     return engine.decode(codes, source.key, values, source.held).cells

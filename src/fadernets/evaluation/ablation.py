@@ -65,7 +65,7 @@ def evaluate(
 
 def distance(way: Way, data: Dataset, rows: NDArray[np.int64], seed: int) -> dict[str, float]:
     """`ATTRIBUTE/MOVE` -> Frechet distance to real segments over that between real ones."""
-    found = realism.evaluate(way.move, data, rows, segment_decoding.spread_of(way.engine), seed=seed)
+    found = realism.evaluate(way.move, data, rows, segment_decoding.attribute_deviations(way.engine), seed=seed)
     return {key: one["frechet"] / one["frechet_real"] for key, one in found.items() if "/" in key}
 
 

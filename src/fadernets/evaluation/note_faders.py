@@ -20,8 +20,8 @@ from fadernets.codecs.grid import OFF
 from fadernets.data.corpora import CORPORA, Source, find_root, split_of
 from fadernets.data.dataset import SPLITS
 from fadernets.editing import note_faders
-from fadernets.editing.beyond_model import Wishes, granted, take_of
-from fadernets.editing.piece_on_grid import Score
+from fadernets.editing.beyond_model import FaderTargets, draft_of, draft_with_targets
+from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.errors import FadernetsError
 from fadernets.metrics import fader_scores
 from fadernets.music.segments import cut
@@ -56,7 +56,7 @@ def _unknown(name: str) -> list[Source]:
 
 def _scores(
     pieces: Sequence[tuple[str, Source]], rng: np.random.Generator
-) -> Iterator[tuple[Score, NDArray[np.int64]]]:
+) -> Iterator[tuple[PieceOnGrid, NDArray[np.int64]]]:
     """Pieces in an order of their own, each corpus in turn, with their full windows that have an onset."""
     by_corpus: dict[str, list[Source]] = {}
     for name, source in pieces:
@@ -71,7 +71,7 @@ def _scores(
             except FadernetsError:
                 continue
             if len(piece.notes):
-                score = Score.of(piece, list(range(len(piece.tracks))), cut(piece))
+                score = PieceOnGrid.of(piece, list(range(len(piece.tracks))), cut(piece))
                 struck = np.isin(score.full, score.performance.window)
                 sounds = (score.cells(score.full) != OFF).any((1, 2))
                 if (struck & sounds).any():
@@ -117,7 +117,9 @@ def evaluate(
     return found
 
 
-def _draw(pieces: Sequence[tuple[str, Source]], rng: np.random.Generator) -> list[tuple[Score, NDArray[np.int64]]]:
+def _draw(
+    pieces: Sequence[tuple[str, Source]], rng: np.random.Generator
+) -> list[tuple[PieceOnGrid, NDArray[np.int64]]]:
     """100 segments: four of a piece."""
     drawn, count = [], 0
     for score, windows in _scores(pieces, rng):
@@ -136,7 +138,7 @@ def levels(name: str, known: Known) -> Floats:
     return np.asarray(np.round(values / row.grain) * row.grain if row.grain else values)
 
 
-def _fader(drawn: list[tuple[Score, NDArray[np.int64]]], name: str, known: Known) -> dict[str, float]:
+def _fader(drawn: list[tuple[PieceOnGrid, NDArray[np.int64]]], name: str, known: Known) -> dict[str, float]:
     values, spread = levels(name, known), known.spread
     every = (*CODED, *ADDED)
     measured: dict[str, list[Floats]] = {n: [] for n in every}  # each [T, m]
@@ -166,31 +168,31 @@ def _fader(drawn: list[tuple[Score, NDArray[np.int64]]], name: str, known: Known
 
 
 def _moved(
-    score: Score, windows: NDArray[np.int64], name: str, value: float, spread: dict[str, float]
+    score: PieceOnGrid, windows: NDArray[np.int64], name: str, value: float, spread: dict[str, float]
 ) -> dict[str, Floats]:
     """Every attribute of these windows after one fader was set there."""
     if ATTRIBUTES[name].of == "cells":
-        wishes = Wishes(cells={name: np.full(len(windows), value)})
+        wishes = FaderTargets(cells={name: np.full(len(windows), value)})
     else:
         asked = np.full(len(score.windows.start), np.nan)
         asked[windows] = value
-        wishes = Wishes(windows={name: asked})
-    piece = granted(score, windows, wishes, spread).piece(score.piece)
-    return Score.of(piece, list(range(len(piece.tracks))), score.windows).measure(windows)
+        wishes = FaderTargets(windows={name: asked})
+    piece = draft_with_targets(score, windows, wishes, spread).piece(score.piece)
+    return PieceOnGrid.of(piece, list(range(len(piece.tracks))), score.windows).measure(windows)
 
 
-def _keys(drawn: list[tuple[Score, NDArray[np.int64]]], rng: np.random.Generator) -> dict[str, float]:
+def _keys(drawn: list[tuple[PieceOnGrid, NDArray[np.int64]]], rng: np.random.Generator) -> dict[str, float]:
     """How often a segment by itself, put into any key, is estimated to be in it; how far its voices went."""
     hits, semitones = [], []
     for score, windows in drawn:
         inside = score.performance.window
         for w in windows.tolist():
             alone = score.piece.notes[inside == w]
-            one = Score.of(replace(score.piece, notes=alone), list(range(len(score.piece.tracks))), score.windows)
+            one = PieceOnGrid.of(replace(score.piece, notes=alone), list(range(len(score.piece.tracks))), score.windows)
             home = one.key(np.array([w]))
             for target in rng.permutation(24)[:VALUES].tolist():
-                take = note_faders.key(take_of(one), np.ones(len(alone), bool), home, target)
-                after = Score.of(take.piece(one.piece), list(range(len(one.piece.tracks))), score.windows)
+                take = note_faders.change_key(draft_of(one), np.ones(len(alone), bool), home, target)
+                after = PieceOnGrid.of(take.piece(one.piece), list(range(len(one.piece.tracks))), score.windows)
                 hits.append(after.key(np.array([w])) == target)
                 semitones.append(np.abs(take.notes["pitch"].astype(int) - alone["pitch"]).mean())
     return {"hit_rate": float(np.mean(hits)), "voices_move": float(np.mean(semitones))}

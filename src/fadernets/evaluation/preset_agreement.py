@@ -20,7 +20,7 @@ from fadernets.attributes import tension
 from fadernets.data.corpora import CORPORA, Source, find_root, split_of
 from fadernets.data.dataset import SPLITS
 from fadernets.editing import file_edit, presets
-from fadernets.editing.piece_on_grid import Score
+from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.presets import LEARNED, Preset
 from fadernets.engines.grid import Engine
 from fadernets.errors import FadernetsError
@@ -34,7 +34,7 @@ SEGMENTS, EACH = 200, 12  # test segments, at most so many of a piece
 HELD = {"tempo held": {"tempo"}, "tempo and dynamics held": {"tempo", "dynamics"}}
 
 
-def features(score: Score, windows: NDArray[np.int64]) -> Floats:
+def features(score: PieceOnGrid, windows: NDArray[np.int64]) -> Floats:
     """[S, F] what the classifier sees: every attribute, onsets a second, spread of velocity, the note features."""
     values, heard = score.measure(windows), score.performance
     velocity = heard.notes["velocity"].astype(np.float64)
@@ -91,7 +91,7 @@ def evaluate(
     test = _pieces(root, corpus, label, ("test",))
     report: dict[str, Any] = {"label": label, "preset": presets.table(preset)}
     if label == "tension":
-        judge: Callable[[Score, NDArray[np.int64]], Floats] = lambda s, w: tension.tension(s.cells(w))  # noqa: E731
+        judge: Callable[[PieceOnGrid, NDArray[np.int64]], Floats] = lambda s, w: tension.tension(s.cells(w))  # noqa: E731
     else:
         judge, accuracy = _classifier([known[i] for i in order[half:]], test)
         report |= {"classifier_pieces": len(known) - half, "classifier_balanced_accuracy": accuracy}
@@ -117,7 +117,9 @@ def _learned(pieces: list[_Piece], label: str) -> Preset:
     return presets.learn(label, presets.of_labels(values, key, said, piece, MARGIN))
 
 
-def _classifier(pieces: list[_Piece], test: list[_Piece]) -> tuple[Callable[[Score, NDArray[np.int64]], Floats], float]:
+def _classifier(
+    pieces: list[_Piece], test: list[_Piece]
+) -> tuple[Callable[[PieceOnGrid, NDArray[np.int64]], Floats], float]:
     """Probability of "high" from a logistic regression, and its balanced accuracy on the test pieces."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import balanced_accuracy_score
@@ -140,7 +142,7 @@ def _classifier(pieces: list[_Piece], test: list[_Piece]) -> tuple[Callable[[Sco
 def _agreement(
     engine: Engine,
     test: list[_Piece],
-    judge: Callable[[Score, NDArray[np.int64]], Floats],
+    judge: Callable[[PieceOnGrid, NDArray[np.int64]], Floats],
     options: dict[str, Any],
     seed: int,
 ) -> dict[str, float]:
@@ -152,7 +154,7 @@ def _agreement(
         out = Path(folder) / "out.mid"
         for one in test:
             document = Document(one.source.path)
-            before = Score.of(document.piece, file_edit.choose_tracks(document.piece))
+            before = PieceOnGrid.of(document.piece, file_edit.choose_tracks(document.piece))
             full = before.full[np.isin(before.full, before.performance.window)]
             chosen = np.sort(rng.permutation(full)[: min(EACH, left)])
             left -= len(chosen)
@@ -163,7 +165,7 @@ def _agreement(
                 moved = file_edit.Faders(amount=amount, **options) if options else file_edit.Faders(arousal=amount)
                 file_edit.apply(engine, one.source.path, out, moved)
                 written = Document(out).piece
-                after = Score.of(written, file_edit.choose_tracks(written), before.windows)
+                after = PieceOnGrid.of(written, file_edit.choose_tracks(written), before.windows)
                 went[name].append((judge(after, chosen) - first) * amount > 0)
     share = {name: float(np.concatenate(each).mean()) for name, each in went.items()}
     return {**share, "both": (share["up"] + share["down"]) / 2, "segments": float(SEGMENTS - left)}

@@ -15,7 +15,7 @@ from fadernets.codecs.grid import OFF, ONSET
 from fadernets.data.corpora import CORPORA, Source, find_root, split_of
 from fadernets.data.dataset import SPLITS
 from fadernets.editing import presets
-from fadernets.editing.piece_on_grid import Score
+from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.presets import LEARNED, Labelled
 from fadernets.errors import FadernetsError
 from fadernets.music.segments import BEATS, cut
@@ -30,7 +30,7 @@ MOST_PIECES = 400  # of a corpus whose labels are measured
 class LabelledSegments(NamedTuple):
     """The segments of one piece. S segments."""
 
-    score: Score
+    score: PieceOnGrid
     windows: NDArray[np.int64]  # [S]
     arousal: Floats  # [S], nan without a label
     valence: Floats  # [S]
@@ -42,7 +42,7 @@ def read(source: Source, corpus: str) -> LabelledSegments:
     piece = item.piece
     if not len(piece.notes):
         raise FadernetsError(f"{source.path}: has no notes")
-    score = Score.of(piece, list(range(len(piece.tracks))), cut(piece))
+    score = PieceOnGrid.of(piece, list(range(len(piece.tracks))), cut(piece))
     full = score.full
     cells = score.cells(full)
     busy = ((cells == ONSET).sum((1, 2)) >= ONSETS) & ((cells != OFF).any(1).sum(1) > PITCHES)

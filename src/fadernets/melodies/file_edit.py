@@ -123,11 +123,13 @@ def rewritten(piece: Piece, tune: Tune, states: States) -> Edit:
     free = np.zeros(tune.windows.n_steps, bool)
     free[tune.at[tune.at >= 0]] = True
     states = folded(states, tune.states)
-    still = cells_to_notes.frozen(tune.piece, tune.windows, tune.placed, free)  # notes that reach out of the clips
+    still = cells_to_notes.fixed_notes(tune.piece, tune.windows, tune.placed, free)  # notes that reach out of the clips
     for onset, end in np.column_stack([tune.placed.onset, tune.placed.end])[still].tolist():
         states[onset:end] = tune.states[onset:end]
     before, after = roll_of(tune.states), roll_of(melody_states.tidy(states))
-    change = cells_to_notes.weave(tune.piece, tune.windows, tune.placed, before, after, free).among(tune.rows)
+    change = cells_to_notes.edit_between_rolls(tune.piece, tune.windows, tune.placed, before, after, free).among(
+        tune.rows
+    )
     return _give_way(piece, tune, change)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadernets.attributes import keys
-from fadernets.editing.piece_on_grid import OPENING
+from fadernets.editing.piece_on_grid import OPENING_WINDOWS
 from fadernets.music.notes import Piece
 from fadernets.music.segments import BEATS
 
@@ -43,9 +43,9 @@ def key_signature(piece: Piece, tracks: list[int]) -> int:
     """Sharps, or flats below 0, of the key that these tracks are at home in."""
     notes = piece.notes[np.isin(piece.notes["track"], tracks)]
     length = notes["end"] - notes["onset"]
-    opening = notes["onset"] < notes["onset"].min(initial=piece.end) + OPENING * BEATS * piece.tpq
+    opening = notes["onset"] < notes["onset"].min(initial=piece.end) + OPENING_WINDOWS * BEATS * piece.tpq
     whole, first = (np.bincount(notes["pitch"][some] % 12, length[some], 12) for some in (slice(None), opening))
-    key = keys.home(whole, first)
+    key = keys.home_key(whole, first)
     return FIFTHS[(key + 3 * (key // 12)) % 12]
 
 

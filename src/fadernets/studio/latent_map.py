@@ -20,7 +20,7 @@ from fadernets.attributes import table
 from fadernets.codecs import grid
 from fadernets.data.dataset import Dataset
 from fadernets.editing import file_edit, segment_decoding
-from fadernets.editing.piece_on_grid import Score
+from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.engines.grid import Codes, Engine
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
@@ -79,7 +79,7 @@ class LatentMap:
         own = self.plot.cells[index : index + 1]
         if np.abs(step).max() < 1e-3:
             return np.asarray(own[0])
-        source = segment_decoding.look(engine, own)
+        source = segment_decoding.encode_segments(engine, own)
         moved = (self.codes[index] + step @ self.axes).astype(np.float32)[None]
         rhythm, note = np.split(moved, [source.codes.rhythm.shape[1]], axis=1)
         return np.asarray(engine.decode(Codes(rhythm, note), source.key, source.values, source.held).cells[0])
@@ -111,7 +111,7 @@ def of_pieces(pieces: Iterable[Kept]) -> Plot:
     titles: list[str] = []
     bars: list[int] = []
     for kept in pieces:
-        score = Score.of(kept.document.piece, file_edit.choose_tracks(kept.document.piece))
+        score = PieceOnGrid.of(kept.document.piece, file_edit.choose_tracks(kept.document.piece))
         full = score.full
         some = score.cells(full)
         sounding = np.flatnonzero((some != grid.OFF).any((1, 2)))[: MOST - len(titles)]

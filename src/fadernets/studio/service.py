@@ -19,10 +19,11 @@ from fadernets.attributes.keys import KEY_NAMES, parse, transpose
 from fadernets.attributes.table import ATTRIBUTES, CODED
 from fadernets.codecs import grid, melody_clips, melody_states
 from fadernets.editing import file_edit, presets, segment_decoding
-from fadernets.editing.fader_curves import Course, PerBar, Ramp
-from fadernets.editing.piece_on_grid import Score
-from fadernets.engines.grid import DEFAULT_MODEL, Engine, bundled, codec_of, described
+from fadernets.editing.fader_curves import FaderCurve, PerBar, Ramp
+from fadernets.editing.piece_on_grid import PieceOnGrid
+from fadernets.engines.grid import Engine
 from fadernets.engines.melody import MelodyEngine
+from fadernets.engines.model_folder import DEFAULT_MODEL, bundled, codec_of, model_info
 from fadernets.errors import FadernetsError
 from fadernets.melodies import augmentations, blend, knobs
 from fadernets.melodies import file_edit as melody_file_edit
@@ -81,7 +82,7 @@ class Studio:
     def about(self) -> types.About:
         models = []
         for name, folder in self._models.items():
-            with described(folder) as (_, info):
+            with model_info(folder) as (_, info):
                 digest = info["sha256"].get("decoder.onnx", "")[:12]
                 models.append(types.ModelInfo(name=name, codec=info["codec"], hash=digest))
         rows = [
@@ -151,7 +152,7 @@ class Studio:
         kept, engine = self.uploads.get(piece), self.engine(model)
         document = kept.document
         chosen = file_edit.choose_tracks(document.piece)
-        score = Score.of(document.piece, chosen)
+        score = PieceOnGrid.of(document.piece, chosen)
         measured = file_edit.measured(engine, score)
         ticks = {int(w): (int(score.windows.start[w]), int(score.windows.end[w])) for w in score.full}
         segments = []
@@ -220,7 +221,7 @@ class Studio:
     def _answer(self, asked: types.EditAsked, stale: Callable[[], bool]) -> tuple[Kept, file_edit.Answer]:
         kept = self.uploads.get(asked.piece)
         faders, engine = faders_of(asked.faders, kept), self.engine(asked.model)
-        sampled = segment_decoding.QUICK if asked.draft else segment_decoding.FULL
+        sampled = segment_decoding.SAMPLED_WHILE_DRAGGING if asked.draft else segment_decoding.SAMPLED_FOR_EDIT
         one = asked.faders.variation
         count, index = (one.count, one.index) if one is not None and not asked.draft else (1, 0)
         if index >= count:
@@ -541,7 +542,7 @@ def _ranges(bars: list[int]) -> list[tuple[int, int]]:
     return [(int(run[0]), int(run[-1])) for run in each]
 
 
-def _course(name: str, value: float | tuple[float, float] | str) -> Course:
+def _course(name: str, value: float | tuple[float, float] | str) -> FaderCurve:
     if isinstance(value, str):
         if not ATTRIBUTES[name].names:
             raise FadernetsError(f"{name} {value}: takes a number")

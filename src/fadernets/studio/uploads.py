@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
-from fadernets.editing.segment_decoding import Looks
+from fadernets.editing.segment_decoding import EncodingCache
 from fadernets.errors import FadernetsError
 from fadernets.music.document import Document
 from fadernets.music.smf import checked
@@ -43,7 +43,7 @@ class Kept:
     data: bytes
     document: Document
     used: float
-    look: Looks = field(default_factory=Looks)
+    look: EncodingCache = field(default_factory=EncodingCache)
 
 
 class Uploads:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from midi_files import PIECES, TPQ, events, metre, notes, save, track
 
-from fadernets.editing.beyond_model import take_of
-from fadernets.editing.note_changes import NEW, Take
-from fadernets.editing.piece_on_grid import Score
+from fadernets.editing.beyond_model import draft_of
+from fadernets.editing.note_draft import NEW, NoteDraft
+from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.music.document import Document
 from fadernets.music.notes import NOTE, TempoMap
 
@@ -24,7 +24,7 @@ def opened(tmp_path):
 
     def open_(*hands):
         document = Document(save(tmp_path / "in.mid", *(track(rows, metre(4)) for rows in hands)))
-        return document, take_of(Score.of(document.piece, list(range(len(hands)))))
+        return document, draft_of(PieceOnGrid.of(document.piece, list(range(len(hands)))))
 
     return open_
 
@@ -33,13 +33,13 @@ def changed(take, note, **columns):
     notes = take.notes.copy()
     for name, value in columns.items():
         notes[name][note] = value
-    return Take(notes, take.origin, take.windows, take.tempo)
+    return NoteDraft(notes, take.origin, take.windows, take.tempo)
 
 
 @pytest.mark.parametrize("name", PIECES)
 def test_a_take_that_nothing_changed_is_no_edit(tmp_path, name):
     document = Document(PIECES[name](tmp_path / "in.mid"))
-    take = take_of(Score.of(document.piece, list(range(len(document.piece.tracks)))))
+    take = draft_of(PieceOnGrid.of(document.piece, list(range(len(document.piece.tracks)))))
     assert written(document, take) == document.path.read_bytes()
     assert take.piece(document.piece).notes.tolist() == document.piece.notes.tolist()
 
@@ -49,7 +49,7 @@ def test_any_change_of_notes_reads_back_as_the_take_says(tmp_path, name):
     """Notes moved, raised, cut, dropped and new, at random: the file has them, and every other event."""
     document = Document(PIECES[name](tmp_path / "in.mid"))
     piece, rng = document.piece, np.random.default_rng(5)
-    take = take_of(Score.of(piece, list(range(len(piece.tracks)))))
+    take = draft_of(PieceOnGrid.of(piece, list(range(len(piece.tracks)))))
     found, count = take.notes.copy(), len(take.notes)
     some = rng.random((4, count)) < 0.2
     found["onset"] = np.maximum(found["onset"] + some[0] * rng.integers(-90, 90, count), 0)
@@ -60,7 +60,7 @@ def test_any_change_of_notes_reads_back_as_the_take_says(tmp_path, name):
     fresh = found[~kept]
     fresh["pitch"] = rng.integers(30, 90, len(fresh))
     origin = np.concatenate([np.flatnonzero(kept), np.full(len(fresh), NEW)])
-    other = Take(np.concatenate([found[kept], fresh]), origin, take.windows, take.tempo)
+    other = NoteDraft(np.concatenate([found[kept], fresh]), origin, take.windows, take.tempo)
     (tmp_path / "out.mid").write_bytes(written(document, other))
     assert events(tmp_path / "out.mid") == events(document.path)
     again = Document(tmp_path / "out.mid").piece
@@ -110,7 +110,7 @@ def test_a_third_note_is_seen_behind_an_inner_one(opened):
 
 def test_a_tempo_map_is_an_edit_of_its_own(opened):
     document, take = opened([(0, 1, 60, 80)])
-    other = Take(take.notes, take.origin, take.windows, TempoMap.of([(0, 400_000)], TPQ))
+    other = NoteDraft(take.notes, take.origin, take.windows, TempoMap.of([(0, 400_000)], TPQ))
     edit = other.edit(document.piece.notes, document.piece.tempo, document.piece.tracks)
     assert edit.tempo is other.tempo
     assert len(edit.changed) == len(edit.removed) == len(edit.added) == 0

@@ -19,7 +19,7 @@ NEW = -1  # the origin of a note that the source does not have
 
 
 @dataclass(frozen=True)
-class Take:
+class NoteDraft:
     """The notes of some tracks as they are now. N notes, W windows."""
 
     notes: NDArray  # [N] of NOTE, in any order
@@ -28,14 +28,14 @@ class Take:
     tempo: TempoMap
 
     @classmethod
-    def of(cls, notes: NDArray, windows: Windows, tempo: TempoMap) -> Take:
+    def of(cls, notes: NDArray, windows: Windows, tempo: TempoMap) -> NoteDraft:
         return cls(notes.copy(), np.arange(len(notes)), windows, tempo)
 
     @property
     def performance(self) -> Performance:
         return Performance.of(self.notes, self.windows, self.tempo)
 
-    def changed(self, **columns: NDArray) -> Take:
+    def changed(self, **columns: NDArray) -> NoteDraft:
         """The same notes with some of their columns anew."""
         notes = self.notes.copy()
         for name, values in columns.items():
