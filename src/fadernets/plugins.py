@@ -8,9 +8,9 @@ A package names its objects in its `pyproject.toml`, and the name that it gives 
 | group | the entry point is |
 |---|---|
 | `fadernets.attributes` | a `fadernets.Attribute` whose `name` equals the entry point's |
-| `fadernets.models` | a class derived from `fadernets.models.base.Model`; imported when it is built, so it may import torch |
+| `fadernets.models` | a class derived from `fadernets.models.base.Model`; imported (with torch) when one is built |
 | `fadernets.corpora` | a `fadernets.data.corpora.Corpus`, a row of the table of corpora |
-| `fadernets.presets` | a `fadernets.editing.presets.Preset`, or the path of a file that `fadernets preset learn` wrote |
+| `fadernets.presets` | a `fadernets.editing.presets.Preset`, or the path of a file by `fadernets preset learn` |
 | `fadernets.codecs` | a `fadernets.codecs.base.Codec`, a row of the table of codecs |
 
 Each group is read once in a process, by the first look-up that needs it; `import fadernets` and `--help` read none. A
@@ -68,7 +68,7 @@ class Plugin:
 
 
 def of(group: str) -> list[Plugin]:
-    """The plugins of a group by name, none of them imported. Raises ValueError for a group that is not one of GROUPS."""
+    """The plugins of a group by name, none of them imported. Raises ValueError for a group that does not exist."""
     if group not in GROUPS:
         raise ValueError(f"{group}: no group of plugins; groups: {', '.join(GROUPS)}")
     return [

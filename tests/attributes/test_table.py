@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,9 +18,12 @@ from fadernets.attributes.of_cells import (
     rhythm_symbols,
     syncopation,
 )
+from fadernets.attributes.performed import Performance
 from fadernets.attributes.table import ATTRIBUTES, CODED, Attribute, measure
 from fadernets.codecs import grid
 from fadernets.errors import FadernetsError
+from fadernets.music.notes import MetreMap, Piece, TempoMap, Track, make_notes
+from fadernets.music.segments import cut
 
 # Two notes on step 0 for 4 steps, one on step 8 for 2, and one held in over steps 0 and 1.
 CELLS = grid.from_notes(np.array([(0, 4, 60), (0, 4, 64), (8, 10, 67), (-1, 2, 48)]))
@@ -143,7 +148,7 @@ def test_rows_are_whole():
 @pytest.fixture
 def table(monkeypatch):
     monkeypatch.setattr(attribute_table, "ATTRIBUTES", dict(ATTRIBUTES))
-    monkeypatch.setattr(attribute_table, "OWN", set())
+    monkeypatch.setattr(attribute_table, "USER_DEFINED", set())
     return attribute_table
 
 
@@ -157,18 +162,20 @@ def test_a_user_adds_an_attribute_and_adds_it_anew(table):
     assert table.ATTRIBUTES["voices"].measure(CELLS[None]).tolist() == [4]
     table.register(own(near=2.0))
     assert table.ATTRIBUTES["voices"].near == 2
-    assert {"voices"} == table.OWN
+    assert {"voices"} == table.USER_DEFINED
 
 
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        (own("tempo"), "attribute tempo: is there already, as one of rhythm_density"),
-        (own("start_beat"), "attribute start_beat: reports have another thing of that name"),
+        (own("tempo"), "attribute tempo: exists already, as one of rhythm_density"),
+        (own("start_beat"), "attribute start_beat: the name is taken in reports"),
         (own("Voices"), "needs a name in small letters"),
         (own("my voices"), "needs a name in small letters"),
-        (own(of="performance"), "a function of cells"),
-        (own(names=("few", "many")), "a function of cells"),
+        (own(of="performance"), "fails on two segments: AttributeError"),
+        (own(of="audio"), "a function of cells or of a performance"),
+        (own(names=("few", "many")), "a function of cells or of a performance"),
+        (own(change=lambda p, asked: p), "search moves attributes of cells"),
         (own(low=3.0, high=3.0), "its range 3..3 is empty"),
         (own(high=float("nan")), "is empty or without end"),
         (own(high=float("inf")), "is empty or without end"),
@@ -192,3 +199,110 @@ def test_a_users_function_gives_numbers_or_an_error_of_one_line(table):
     table.register(own(measure=lambda cells: {}[len(cells)] if len(cells) == 1 else np.zeros(2)))
     with pytest.raises(FadernetsError, match="attribute voices: KeyError: 1"):
         table.ATTRIBUTES["voices"].measure(CELLS[None])
+
+
+# Attributes of a performance
+
+
+def loudest(p):
+    """[W] the velocity of the loudest note that begins in each window."""
+    out = np.full(len(p.windows.start), np.nan)
+    for w in np.unique(p.window):
+        out[w] = p.notes["velocity"][p.window == w].max()
+    return out
+
+
+def all_as_loud(p, asked):
+    notes = p.notes.copy()
+    moved = np.isfinite(asked)[p.window]
+    notes["velocity"][moved] = asked[p.window][moved]
+    return replace(p, notes=notes)
+
+
+def performance(velocities, tpq=480):
+    """One note a window of four beats."""
+    notes = make_notes([(4 * tpq * i, 4 * tpq * i + tpq, 60, v, 0) for i, v in enumerate(velocities)])
+    tempo = TempoMap.of([], tpq)
+    piece = Piece(notes, tpq, tempo, MetreMap.of([], tpq), [Track("", 0, 0)])
+    return Performance.of(notes, cut(piece), tempo)
+
+
+def performed(change=all_as_loud, measure=loudest):
+    return Attribute("loudest", measure, 1.0, 127.0, "velocity", of="performance", change=change)
+
+
+def test_a_user_adds_an_attribute_of_a_performance(table):
+    table.register(performed())
+    row, source = table.ATTRIBUTES["loudest"], performance([10, 20, 30])
+    assert row.measure(source).tolist() == [10, 20, 30]
+    after = row.change(source, np.array([np.nan, 20.0, 90.0]))
+    assert row.measure(after).tolist() == [10, 20, 90]
+    assert source.notes["velocity"].tolist() == [10, 20, 30]
+    assert table.is_movable(row)
+
+
+def test_windows_that_are_not_asked_stay_whatever_a_change_gives(table):
+    def all_softer(p, asked):
+        p.notes["velocity"] -= 5
+        return p
+
+    table.register(performed(all_softer))
+    source = performance([10, 20, 30])
+    after = table.ATTRIBUTES["loudest"].change(source, np.array([np.nan, 20.0, 25.0]))
+    assert after.notes["velocity"].tolist() == [10, 20, 25]
+    assert table.ATTRIBUTES["loudest"].change(source, np.full(3, np.nan)) is source
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p, asked: None, "attribute loudest: AttributeError: 'NoneType'"),
+        (lambda p, asked: replace(p, notes=p.notes[:1]), "must give the same 2 notes, changed"),
+        (lambda p, asked: all_as_loud(p, np.full(2, 128.0)), "a note that no MIDI file can hold"),
+        (lambda p, asked: replace(p, notes=_with(p, "end", -1)), "a note that no MIDI file can hold"),
+        (lambda p, asked: replace(p, notes=_with(p, "track", 3)), "a note that no MIDI file can hold"),
+    ],
+)
+def test_a_change_that_cannot_be_written_is_an_error_of_one_line(table, change, message):
+    table.register(performed(change))
+    with pytest.raises(FadernetsError, match=message):
+        table.ATTRIBUTES["loudest"].change(performance([10, 20]), np.array([40.0, 40.0]))
+
+
+def _with(p, column, value):
+    notes = p.notes.copy()
+    notes[column] = value
+    return notes
+
+
+def test_a_performed_attribute_without_a_change_is_measured_and_not_moved(table):
+    table.register(performed(change=None))
+    assert not table.is_movable(table.ATTRIBUTES["loudest"])
+    assert table.is_movable(table.ATTRIBUTES["tempo"])
+    assert table.is_movable(table.ATTRIBUTES["syncopation"])
+
+
+# Attributes of other packages
+
+
+def test_plugins_join_at_the_first_look_up(monkeypatch):
+    found = attribute_table.AttributeTable(dict(ATTRIBUTES))
+    monkeypatch.setattr(attribute_table, "ATTRIBUTES", found)
+    monkeypatch.setattr(attribute_table, "USER_DEFINED", set())
+    errors = {}
+
+    def adopt(group, accept):
+        if errors or group != "fadernets.attributes":
+            return
+        errors["once"] = None
+        for name, value in {"voices": own(), "other": own(), "tempo": own("tempo"), "number": 3}.items():
+            try:
+                accept(name, value)
+            except (TypeError, ValueError) as error:
+                errors[name] = str(error)
+
+    monkeypatch.setattr(attribute_table.plugins, "adopt", adopt)
+    assert list(found) == [*ATTRIBUTES, "voices"]
+    assert errors["other"] == "the attribute's own name is voices"
+    assert errors["tempo"] == "an attribute of the name tempo exists already"
+    assert errors["number"] == "is a int, not a fadernets.Attribute"

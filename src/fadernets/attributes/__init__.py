@@ -1,18 +1,26 @@
 """Musical attributes of a segment: what the grid holds and what a performance holds, and the table that lists them.
 
-`from fadernets.attributes import Attribute, register` is what a file given by --attributes needs.
+A file of a user's attributes, as `--attributes` takes it, needs no more than
+
+    from fadernets.attributes import Attribute, register
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fadernets.attributes.table import Attribute, register
+    from fadernets.attributes.table import register as add
+
+__all__ = ["Attribute", "add", "register"]
 
 _FROM_TABLE = {"Attribute": "Attribute", "register": "register", "add": "register"}  # `add`: its name before 0.2
 
 
 def __getattr__(name: str) -> Any:
-    """What the table offers to users, imported when it is asked for."""
+    """What the table offers to users, imported when it is first asked for. Raises AttributeError."""
     if name not in _FROM_TABLE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module("fadernets.attributes.table"), _FROM_TABLE[name])

@@ -1,18 +1,20 @@
-"""Musical attributes of a segment, one function each, and the table that everything reads.
+"""The table of musical attributes that everything reads: what a fader can ask for, and what `measure` reports.
 
-A function takes cells [..., 16, 88] and gives one number a segment, in the attribute's own unit; those of what the grid
-does not hold take a Performance and give one a window. To add an attribute: write the function, add a row.
+An attribute of cells takes cells [..., 16, 88] and gives one number a segment; one of a performance takes a
+`performed.Performance` and gives one number a window (a short last window among them), both in the attribute's own
+unit. To add one: write its function and add a row here, or call `register`, or name it as an entry point (`plugins`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fadernets import plugins
 from fadernets.attributes import performed
 from fadernets.attributes.keys import KEY_NAMES
 from fadernets.attributes.of_cells import (
@@ -23,28 +25,78 @@ from fadernets.attributes.of_cells import (
     rhythm_density,
     syncopation,
 )
+from fadernets.attributes.performed import Performance
 from fadernets.codecs.grid import PITCHES, STEPS
 from fadernets.errors import FadernetsError
+from fadernets.music.notes import MetreMap, Piece, TempoMap, Track, make_notes
+from fadernets.music.segments import cut
+
+Floats = NDArray[np.float64]
+CLOSE = 1e-6  # in the attribute's unit: nearer than this, a window has what is asked of it
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """A row of the table: what a fader can ask for."""
+    """A row of the table: what a fader can ask for.
+
+    `change` is how a user's attribute of a performance is moved: `change(performance, asked)` takes the notes of the
+    edited tracks and the value asked of each window [W], nan where a window stays, and gives the performance that comes
+    as near to it as notes can: `dataclasses.replace(performance, notes=...)` with the same N notes in the same order,
+    whose onset, end (ticks), pitch and velocity may be others, and, if need be, another tempo map. Without it the
+    attribute is measured and cannot be moved. Attributes of cells are moved by search and need none.
+    """
 
     name: str
     measure: Callable[[Any], NDArray[Any]]
     low: float
     high: float
     unit: str
-    near: float = 0.0  # how far from the asked value is still a hit; 0, where added: a fortieth of the range
+    near: float = 0.0  # how far from the asked value still counts as reached; 0, when registered: a 40th of the range
     grain: float = 0.0  # values that exist are multiples of this; 0: any
     of: Literal["cells", "performance"] = "cells"  # what `measure` takes
     names: tuple[str, ...] = ()  # of its values 0, 1, ..., where they are kinds
+    change: Callable[[Performance, Floats], Performance] | None = None
 
     @property
     def option(self) -> str:
         """The name as the command line spells it."""
         return self.name.replace("_", "-")
+
+
+class AttributeTable(MutableMapping[str, Attribute]):
+    """Name -> row, in the order of reports. Attributes of installed packages join at the first look-up."""
+
+    def __init__(self, rows: dict[str, Attribute]) -> None:
+        self._rows = rows
+
+    def _all(self) -> dict[str, Attribute]:
+        plugins.adopt(plugins.ATTRIBUTES, self._adopt)
+        return self._rows
+
+    def _adopt(self, name: str, value: Any) -> None:
+        """Take in an entry point's object. Raises ValueError or TypeError for one that cannot be a fader."""
+        if not isinstance(value, Attribute):
+            raise TypeError(f"is a {type(value).__name__}, not a fadernets.Attribute")
+        if value.name != name:
+            raise ValueError(f"the attribute's own name is {value.name}")
+        if name in self._rows:
+            raise ValueError(f"an attribute of the name {name} exists already")
+        register(value)
+
+    def __getitem__(self, name: str) -> Attribute:
+        return self._all()[name]
+
+    def __setitem__(self, name: str, row: Attribute) -> None:
+        self._rows[name] = row
+
+    def __delitem__(self, name: str) -> None:
+        del self._rows[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
 
 
 # What models, data sets and protocols know, in the order of their codes and columns.
@@ -56,68 +108,135 @@ CODED = {
     )
 }
 # What faders can ask for: those of the model first.
-ATTRIBUTES = CODED | {
-    row.name: row
-    for row in (
-        Attribute("syncopation", syncopation, 0.0, 16.0, "Longuet-Higgins and Lee", near=1.0, grain=1.0),
-        Attribute("pitch", performed.pitch, 21.0, 108.0, "MIDI number, mean", near=0.5, of="performance"),
-        Attribute("key", key, 0.0, 23.0, "key", near=0.5, grain=1.0, names=KEY_NAMES),
-        Attribute("dynamics", performed.dynamics, 1.0, 127.0, "velocity, mean", near=1.0, of="performance"),
-        Attribute(
-            "articulation",
-            performed.articulation,
-            0.05,
-            1.0,
-            "share of the time to the next onset within an octave",
-            near=0.05,
-            of="performance",
-        ),
-        Attribute("tempo", performed.tempo, 20.0, 300.0, "quarter-beats a minute", near=1.0, of="performance"),
-    )
-}
+ATTRIBUTES = AttributeTable(
+    CODED
+    | {
+        row.name: row
+        for row in (
+            Attribute("syncopation", syncopation, 0.0, 16.0, "Longuet-Higgins and Lee", near=1.0, grain=1.0),
+            Attribute("pitch", performed.pitch, 21.0, 108.0, "MIDI number, mean", near=0.5, of="performance"),
+            Attribute("key", key, 0.0, 23.0, "key", near=0.5, grain=1.0, names=KEY_NAMES),
+            Attribute("dynamics", performed.dynamics, 1.0, 127.0, "velocity, mean", near=1.0, of="performance"),
+            Attribute(
+                "articulation",
+                performed.articulation,
+                0.05,
+                1.0,
+                "share of the time to the next onset within an octave",
+                near=0.05,
+                of="performance",
+            ),
+            Attribute("tempo", performed.tempo, 20.0, 300.0, "quarter-beats a minute", near=1.0, of="performance"),
+        )
+    }
+)
 
 
-USER_DEFINED: set[str] = set()  # names of attributes that a user added
+USER_DEFINED: set[str] = set()  # names of attributes that a user or a plugin registered
 RESERVED = ("index", "bar", "start_beat", "arousal")  # what else a report or a file of values has by name
 
 
 def register(row: Attribute) -> None:
-    """Make a new attribute of cells a fader: closed-loop search drives it (`search`). Raises ValueError.
+    """Make an attribute a fader that `apply`, `measure`, `evaluate`, presets and the studio know.
 
-    `row.measure` takes cells [K, 16, 88] of 0 off, 1 onset, 2 hold and gives K numbers.
+    `row.measure` takes cells [K, 16, 88] (0 off, 1 onset, 2 hold) and gives [K] numbers, or, with `of="performance"`,
+    takes a `Performance` and gives [W] numbers; nan where there is nothing to measure. A second call with the same name
+    replaces the first. Raises ValueError for a row that cannot be a fader.
+
+        >>> from fadernets import Attribute, register
+        >>> register(Attribute("struck_notes", lambda cells: (cells == 1).sum((1, 2)), 0, 64, "onsets a segment"))
     """
     if row.name in ATTRIBUTES and row.name not in USER_DEFINED:
-        raise ValueError(f"attribute {row.name}: is there already, as one of {', '.join(ATTRIBUTES)}")
+        raise ValueError(f"attribute {row.name}: exists already, as one of {', '.join(ATTRIBUTES)}")
     if row.name in RESERVED:
-        raise ValueError(f"attribute {row.name}: reports have another thing of that name, as of {', '.join(RESERVED)}")
-    if not row.name.isidentifier() or row.name != row.name.lower() or row.of != "cells" or row.names:
-        raise ValueError(f"attribute {row.name!r}: needs a name in small letters and a function of cells")
+        raise ValueError(f"attribute {row.name}: the name is taken in reports, as are {', '.join(RESERVED)}")
+    if not row.name.isidentifier() or row.name != row.name.lower():
+        raise ValueError(f"attribute {row.name!r}: needs a name in small letters, digits and underscores")
+    if row.of not in ("cells", "performance") or row.names:
+        raise ValueError(f"attribute {row.name}: needs a function of cells or of a performance that gives numbers")
+    if row.change is not None and row.of == "cells":
+        raise ValueError(
+            f"attribute {row.name}: search moves attributes of cells; `change` is for those of performances"
+        )
     if not (row.low < row.high and np.isfinite([row.low, row.high]).all()):
         raise ValueError(f"attribute {row.name}: its range {row.low:g}..{row.high:g} is empty or without end")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        shape = np.shape(row.measure(np.zeros((2, STEPS, PITCHES), np.uint8)))
+    trial = np.zeros((2, STEPS, PITCHES), np.uint8) if row.of == "cells" else _trial_performance()
+    try:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shape = np.shape(row.measure(trial))
+    except Exception as error:
+        raise ValueError(f"attribute {row.name}: fails on two segments: {type(error).__name__}: {error}") from error
     if shape != (2,):
         raise ValueError(f"attribute {row.name}: gives numbers of shape {shape} for two segments, not (2,)")
-    ATTRIBUTES[row.name] = replace(row, measure=_guarded(row), near=row.near or (row.high - row.low) / 40)
+    measure = _checked_measure(row)
+    change = None if row.change is None else _checked_change(row.name, measure, row.change)
+    near = row.near or (row.high - row.low) / 40
+    ATTRIBUTES[row.name] = replace(row, measure=measure, near=near, change=change)
     USER_DEFINED.add(row.name)
 
 
-def _guarded(row: Attribute) -> Callable[[Cells], NDArray[np.float64]]:
+def is_movable(row: Attribute) -> bool:
+    """Whether a fader can move the attribute: one of a performance that a user registered needs its `change`."""
+    return row.of == "cells" or row.change is not None or row.name not in USER_DEFINED
+
+
+def _trial_performance() -> Performance:
+    """Two windows with a note each, to try a new attribute on."""
+    tpq = 480
+    notes = make_notes([(0, tpq, 60, 64, 0), (4 * tpq, 5 * tpq, 60, 64, 0)])
+    tempo = TempoMap.of([], tpq)
+    return Performance.of(notes, cut(Piece(notes, tpq, tempo, MetreMap.of([], tpq), [Track("", 0, 0)])), tempo)
+
+
+def _checked_measure(row: Attribute) -> Callable[[Any], Floats]:
     """A user's function as one that gives a number a segment, nan where it has none, or raises FadernetsError."""
 
-    def measure(cells: Cells) -> NDArray[np.float64]:
+    def measure(source: Any) -> Floats:
         try:
             with np.errstate(divide="ignore", invalid="ignore"):
-                values = np.asarray(row.measure(cells), np.float64)
+                values = np.asarray(row.measure(source), np.float64)
         except Exception as error:
             raise FadernetsError(f"attribute {row.name}: {type(error).__name__}: {error}") from error
-        if values.shape != cells.shape[:-2]:
-            raise FadernetsError(f"attribute {row.name}: gave {values.shape} numbers for {cells.shape[:-2]} segments")
+        expected = source.windows.start.shape if isinstance(source, Performance) else source.shape[:-2]
+        if values.shape != expected:
+            raise FadernetsError(f"attribute {row.name}: gave {values.shape} numbers for {expected} segments")
         return np.where(np.isfinite(values), values, np.nan)
 
     return measure
 
 
-def measure(cells: Cells) -> dict[str, NDArray[np.float64]]:
+def _checked_change(
+    name: str,
+    measure: Callable[[Performance], Floats],
+    change: Callable[[Performance, Floats], Performance],
+) -> Callable[[Performance, Floats], Performance]:
+    """A user's change of notes as one that leaves alone what it is not asked to move, or raises FadernetsError."""
+
+    def checked(source: Performance, asked: Floats) -> Performance:
+        asked = np.where(np.abs(asked - measure(source)) <= CLOSE, np.nan, asked)
+        if np.isnan(asked).all():
+            return source
+        try:
+            after = change(replace(source, notes=source.notes.copy()), asked.copy())
+            notes, tempo = after.notes, after.tempo
+        except Exception as error:
+            raise FadernetsError(f"attribute {name}: {type(error).__name__}: {error}") from error
+        if notes.dtype != source.notes.dtype or notes.shape != source.notes.shape:
+            raise FadernetsError(f"attribute {name}: its change must give the same {len(source.notes)} notes, changed")
+        notes = np.where(np.isnan(asked)[source.window], source.notes, notes)
+        altered = notes[notes != source.notes]
+        possible = (altered["onset"] >= 0) & (altered["end"] > altered["onset"])
+        possible &= (altered["pitch"] <= 127) & (altered["velocity"] >= 1) & (altered["velocity"] <= 127)
+        if not possible.all() or (notes["track"] != source.notes["track"]).any():
+            raise FadernetsError(
+                f"attribute {name}: its change gave a note that no MIDI file can hold (ticks from 0, an end behind the "
+                "onset, pitch 0..127, velocity 1..127, in its own track)"
+            )
+        return replace(source, notes=notes, tempo=tempo)
+
+    return checked
+
+
+def measure(cells: Cells) -> dict[str, Floats]:
     """The coded attributes of cells [S, 16, 88]: name -> [S]."""
     return {name: row.measure(cells) for name, row in CODED.items()}
