@@ -8,7 +8,7 @@ import numpy as np
 
 from fadernets.codecs import melody_states
 from fadernets.codecs.melody_states import HOLD, ONSETS, REST, STATES, STEPS
-from fadernets.engines.melody import Sung
+from fadernets.engines.melody import Decoded
 
 Z = 8
 RANK = np.argsort(
@@ -69,7 +69,7 @@ class Singer:
         states = (logp if offset is None else logp + offset).argmax(-1)
         if forced is not None:
             states = np.where(np.asarray(forced) < 0, states, forced)
-        return Sung(states.astype(np.uint8), logp)
+        return Decoded(states.astype(np.uint8), logp)
 
 
 def clip(text):

@@ -14,7 +14,7 @@ from midi_files import BROKEN, ODDITIES, PIECES, TPQ, metre, notes, right, save,
 from fadernets.attributes import table
 from fadernets.cli import main
 from fadernets.editing import file_edit
-from fadernets.engines import grid as grid_engine
+from fadernets.engines import model_folder
 
 COMMANDS = (
     "apply", "mix", "measure", "preset", "render", "models", "demo", "prepare", "train", "export", "evaluate", "bench",
@@ -162,7 +162,7 @@ def test_tracks_are_named_by_number_or_name(run, tmp_path):
 
 
 def test_a_folder_can_be_the_model(run, piece, tmp_path):
-    shutil.copytree(grid_engine.bundled()["pop-lieder"], tmp_path / "model")
+    shutil.copytree(model_folder.bundled()["pop-lieder"], tmp_path / "model")
     for model in ("pop-lieder", tmp_path / "model"):
         out = tmp_path / f"out-{len(str(model))}.mid"
         run("apply", piece, out, "--set", "rhythm-density=0.5", "--model", model)
@@ -304,7 +304,7 @@ def test_a_disk_that_fills_up_leaves_nothing(refused, piece, tmp_path, monkeypat
     ],
 )
 def test_model_folders_that_are_damaged(refused, piece, tmp_path, damage, message):
-    folder = shutil.copytree(grid_engine.bundled()["pop-lieder"], tmp_path / "model")
+    folder = shutil.copytree(model_folder.bundled()["pop-lieder"], tmp_path / "model")
     damage(folder)
     options = ("--set", "note-density=2", "--model", folder)
     assert message in refused("apply", piece, tmp_path / "out.mid", *options)
@@ -313,7 +313,7 @@ def test_model_folders_that_are_damaged(refused, piece, tmp_path, damage, messag
 @pytest.mark.parametrize("key", ["name", "means", "calibration", "statistics", "sha256", "format", "habits"])
 @pytest.mark.parametrize("value", [None, 3, "x", [], {"x": [[]]}])
 def test_a_model_file_with_nonsense_in_it(run, piece, tmp_path, key, value):
-    folder = shutil.copytree(grid_engine.bundled()["pop-lieder"], tmp_path / "model")
+    folder = shutil.copytree(model_folder.bundled()["pop-lieder"], tmp_path / "model")
     info = json.loads((folder / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps(info | {key: value}))
     code, _, err = run("apply", piece, tmp_path / "out.mid", "--preset", "arousal-codes=1", "--model", folder)
@@ -511,7 +511,7 @@ def test_an_attribute_of_ones_own_is_a_fader(run, piece, own):
         ("def (", "SyntaxError"),
         ("raise SystemExit(0)", "SystemExit"),
         ("raise ValueError('one\\ntwo')", "ValueError: one two"),
-        (OWN.replace('"offbeats", offbeats', '"tempo", offbeats'), "attribute tempo: is there already"),
+        (OWN.replace('"offbeats", offbeats', '"tempo", offbeats'), "attribute tempo: exists already"),
         (OWN.replace('"offbeats", offbeats', '"bar", offbeats'), "attribute bar: reports have another thing"),
         (OWN.replace("4.0", "0.0"), "is empty or without end"),
         (OWN.replace(".sum(-1)", ""), "gives numbers of shape (2, 4) for two segments"),
@@ -534,7 +534,7 @@ def test_own_attributes_that_cannot_be_used(refused, piece, tmp_path, own, text,
 def test_models(run):
     _, out, _ = run("models", "--json")
     (row,) = [row for row in json.loads(out)["models"] if row["default"]]
-    assert row["name"] == grid_engine.DEFAULT_MODEL == "pop-lieder"
+    assert row["name"] == model_folder.DEFAULT_MODEL == "pop-lieder"
     assert 0 < row["bytes"] < 20e6
     assert "pop-lieder (default): " in run("models")[1]
 

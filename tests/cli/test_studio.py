@@ -16,7 +16,7 @@ import uvicorn
 from browsing import free_port
 from websockets.sync.client import connect
 
-from fadernets.engines.grid import bundled
+from fadernets.engines.model_folder import bundled
 from fadernets.errors import FadernetsError
 from fadernets.web import guard
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from fadernets.engines.critic import Critic
-from fadernets.engines.grid import Engine, ModelError
+from fadernets.engines.grid import Engine
+from fadernets.engines.model_folder import ModelError
 from fadernets.fitting import fit_critic
 from fadernets.metrics import note_features, realism
 

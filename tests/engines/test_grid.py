@@ -11,8 +11,8 @@ import pytest
 from fadernets.attributes import of_cells, table
 from fadernets.codecs import grid
 from fadernets.engines import code_arithmetic
-from fadernets.engines import grid as engine_module
-from fadernets.engines.grid import Codes, Engine, ModelError, cells_of, planes_of
+from fadernets.engines.grid import Codes, Engine, cells_of, planes_of
+from fadernets.engines.model_folder import ModelError
 
 CERTAIN = 10.0
 
@@ -210,42 +210,6 @@ def test_what_opens(folder, exported):
     assert Engine.open(str(folder)).name == "toy"
 
 
-def test_a_bundled_model_by_its_name(monkeypatch, folder, tmp_path):
-    (tmp_path / "fadernets").mkdir()
-    shutil.move(folder, tmp_path / "fadernets" / "bundled" / "small")
-    (tmp_path / "fadernets" / "bundled" / "notes").mkdir()
-    monkeypatch.setattr(engine_module.resources, "files", lambda package: tmp_path / package)
-    assert list(engine_module.bundled()) == ["small"]
-    assert Engine.open("small").name == "toy"
-    with pytest.raises(ModelError, match=r"--model large: is neither a bundled model nor a folder; bundled: small$"):
-        Engine.open("large")
-
-
-def test_the_default_model_is_bundled():
-    assert engine_module.DEFAULT_MODEL in engine_module.bundled()
-
-
-def test_no_such_model(tmp_path):
-    with pytest.raises(ModelError, match=r"--model .*none: is neither a bundled model nor a folder; bundled: "):
-        Engine.open(tmp_path / "none")
-    with pytest.raises(ModelError, match=r"--model .*: has no model\.json; bundled: "):
-        Engine.open(tmp_path)
-
-
-@pytest.mark.parametrize("text", ["", "{", "[]", "3", "{}", '{"format": 2}', "\xff"])
-def test_a_damaged_description(folder, text):
-    (folder / "model.json").write_text(text, encoding="latin-1")
-    with pytest.raises(ModelError, match=r"model\.json: (is damaged \(.*\); export|lacks)") as error:
-        Engine.open(folder)
-    assert "\n" not in str(error.value)
-
-
-def test_a_description_of_another_format(folder):
-    change(folder, format=1)
-    with pytest.raises(ModelError, match="format 1; this version reads 2"):
-        Engine.open(folder)
-
-
 @pytest.mark.parametrize("name", ["codec", "recipe", "data", "statistics", "sha256"])
 def test_a_description_that_lacks_something(folder, name):
     change(folder, **{name: None})
@@ -267,30 +231,6 @@ def test_a_model_without_a_curve_for_each_attribute(folder):
         Engine.open(folder)
 
 
-@pytest.mark.parametrize("name", ["encoder", "decoder"])
-def test_a_damaged_graph(folder, name, segments):
-    path = folder / f"{name}.onnx"
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-    with pytest.raises(ModelError, match=rf"{name}\.onnx: is damaged .*hash.*; export it again"):
-        Engine.open(folder).load()
-
-
-@pytest.mark.parametrize("name", ["encoder", "decoder"])
-def test_a_missing_graph(folder, name):
-    (folder / f"{name}.onnx").unlink()
-    with pytest.raises(ModelError, match=rf"{name}\.onnx: cannot be read \(No such file or directory\)"):
-        Engine.open(folder).load()
-
-
-def test_sessions_open_when_first_needed(folder, segments):
-    """A model that only measures needs no decoder."""
-    (folder / "decoder.onnx").unlink()
-    engine = Engine.open(folder)
-    engine.arousal(engine.encode(segments))
-
-
 # What it needs
 
 
@@ -299,15 +239,15 @@ def test_nothing_of_the_training_side_is_imported(exported):
     code = """
 import sys
 import numpy as np
-from fadernets import attributes
-from fadernets.engine import Engine
+from fadernets.attributes import of_cells
+from fadernets.engines.grid import Engine
 engine = Engine.open(sys.argv[1])
 cells = np.zeros((2, 16, 88), np.uint8)
 cells[:, ::4, [40, 44, 47]] = 1
 codes = engine.encode(cells)
 engine.arousal(codes)
 held = np.zeros((2, 88), bool)
-engine.decode(codes, attributes.key(cells), np.full((2, 2), 0.25), held)
+engine.decode(codes, of_cells.key(cells), np.full((2, 2), 0.25), held)
 heavy = {"torch", "onnx", "lightning", "sklearn", "scipy", "yaml", "safetensors", "tensorboard", "pandas"}
 print(sorted(heavy & set(sys.modules)))
 """

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from fadernets.codecs.melody_states import STATES, STEPS
-from fadernets.engines.grid import Engine, ModelError
+from fadernets.engines.grid import Engine
 from fadernets.engines.melody import MelodyEngine
+from fadernets.engines.model_folder import ModelError
 
 
 @pytest.fixture(params=["plain", "whole"])
@@ -194,7 +195,7 @@ def test_what_runs_for_a_user_imports_no_torch(songbirds, tmp_path):
     from midi_files import PIECES
 
     program = (
-        "import sys\nfrom fadernets.cli import main\nmodel, a, out = sys.argv[1:]\n"
+        "import sys\nfrom fadernets.cli.main import main\nmodel, a, out = sys.argv[1:]\n"
         "knobs = ['--pitch', '2', '--rhythm', '1', '--rest', '1']\n"
         "codes = [main(['melody', a, out + '/o.mid', '--model', model, *knobs]),\n"
         " main(['blend', a, a, out + '/grid', '--model', model, '--grid', '2x2'])]\n"

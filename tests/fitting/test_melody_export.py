@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from fadernets.engines.grid import codec_of
+from fadernets.engines.model_folder import codec_of
 from fadernets.engines.melody import MelodyEngine
 from fadernets.errors import FadernetsError
 from fadernets.fitting import melody_export

@@ -9,7 +9,7 @@ import pytest
 from conftest import write_songs
 from midi_files import BROKEN, PIECES, metre, notes, save, track
 
-from fadernets.engines import grid
+from fadernets.engines import model_folder
 from fadernets.engines.grid import Engine
 from fadernets.errors import FadernetsError
 from fadernets.listening import make as study_maker
@@ -267,7 +267,7 @@ def test_what_no_study_can_be(quick, tmp_path, given, said):
 
 def test_a_model_without_clusters(quick, files, tmp_path):
     folder = tmp_path / "model"
-    shutil.copytree(grid.find("pop-lieder"), folder)
+    shutil.copytree(model_folder.find_folder("pop-lieder"), folder)
     info = json.loads((folder / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps(info | {"means": None}))
     with pytest.raises(FadernetsError, match="has no arousal clusters: arousal-codes cannot be used"):

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from fadernets.codecs import melody_clips, melody_states
-from fadernets.engines.grid import bundled
-from fadernets.engines.melody import DEFAULT_MELODY_MODEL, MelodyEngine
+from fadernets.engines.model_folder import bundled
+from fadernets.engines.melody import MelodyEngine
+from fadernets.engines.model_folder import DEFAULT_MELODY_MODEL
 from fadernets.evaluation import melody_paper_figures
 from fadernets.melodies.blend import blend
 from fadernets.melodies.file_edit import sing

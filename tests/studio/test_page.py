@@ -13,7 +13,7 @@ import pytest
 from browsing import free_port, stop_server
 from midi_files import metre, save, tempo, track
 
-from fadernets.engines.grid import bundled
+from fadernets.engines.model_folder import bundled
 
 SOURCE = Path(__file__).parents[2] / "src" / "fadernets" / "assets" / "k545.mid"
 RANGE = "#fader-rhythm_density"

@@ -16,7 +16,8 @@ from fadernets.attributes.table import ATTRIBUTES, CODED
 from fadernets.cli import studio as studio_command
 from fadernets.codecs import melody_states
 from fadernets.editing import file_edit, presets
-from fadernets.engines.grid import Engine, bundled
+from fadernets.engines.grid import Engine
+from fadernets.engines.model_folder import bundled
 from fadernets.errors import FadernetsError
 from fadernets.melodies import augmentations
 from fadernets.music.document import Document

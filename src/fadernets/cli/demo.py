@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from fadernets.attributes import keys
 from fadernets.editing import file_edit, presets
-from fadernets.engines.grid import DEFAULT_MODEL, Engine
+from fadernets.engines.grid import Engine
+from fadernets.engines.model_folder import DEFAULT_MODEL
 from fadernets.errors import FadernetsError
 from fadernets.figures import rolls
 from fadernets.music.document import Document

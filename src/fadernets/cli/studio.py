@@ -38,8 +38,9 @@ def register(add: Callable[..., Parser]) -> None:
 
 
 def _studio(options: argparse.Namespace) -> None:
-    from fadernets.engines.grid import Engine, described
+    from fadernets.engines.grid import Engine
     from fadernets.engines.melody import MelodyEngine
+    from fadernets.engines.model_folder import model_info
     from fadernets.studio import latent_map, midi_port, server
     from fadernets.studio.service import Studio
     from fadernets.web import guard
@@ -47,7 +48,7 @@ def _studio(options: argparse.Namespace) -> None:
     public = options.public and read_public(options.public)
     models = {}
     for folder in options.model:
-        with described(folder) as (found, info):
+        with model_info(folder) as (found, info):
             (MelodyEngine if info.get("codec") == "melody" else Engine).open(found).load()  # or raise here
             models[found.resolve().name] = found
     if options.data is not None:

@@ -1,7 +1,7 @@
-"""Faders and presets as arithmetic on codes (Sections 3.2 and 5.2). No framework, no MIDI.
+"""Faders and presets as arithmetic on codes (Sections 3.2 and 5.2 of the ISMIR paper). No framework, no MIDI.
 
-S segments, Z latent size, K = 2 clusters (0 low, 1 high arousal). Codes come in the order of the
-attribute table: code i holds attribute i, in its dimension 0.
+S segments, Z latent size; two clusters, 0 low and 1 high arousal. Codes come in the order of the attribute table: code
+i holds attribute i in its dimension 0.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
+Floats = NDArray[np.floating]  # of either precision: codes are float32, curves float64
 REGULARISED = 0  # the dimension z^d of each code
-PRIOR_VARIANCE = float(np.exp(-2))  # Section 4.1
+PRIOR_VARIANCE = float(np.exp(-2))  # of each cluster, Section 4.1
+
+LEAST_RISE = 1e-9  # between two knots, so that a level stretch of a curve has an inverse
 
 
 @dataclass(frozen=True)
@@ -25,25 +27,26 @@ class Calibration:
 
     @classmethod
     def fit(cls, values: Floats, zd: Floats) -> Calibration:
-        """The isotonic fit of zd [S] on values [S], a knot for each distinct value."""
+        """The isotonic fit of zd [S] on values [S], with a knot for each distinct value."""
         order = np.argsort(values, kind="stable")
         knots, start, counts = np.unique(np.asarray(values, np.float64)[order], return_index=True, return_counts=True)
         means = np.add.reduceat(np.asarray(zd, np.float64)[order], start) / counts
         return cls(knots, _isotonic(means, counts.astype(np.float64)))
 
     def to_zd(self, value: Floats) -> Floats:
-        """Attribute to dimension; beyond the knots the curve goes on with its mean slope."""
+        """Attribute values to the dimension; beyond the outermost knots the curve goes on with its mean slope."""
         return _interpolate(np.asarray(value, np.float64), self.values, self.zd)
 
     def to_value(self, zd: Floats) -> Floats:
-        """Dimension to attribute, the inverse."""
-        rising = np.maximum.accumulate(self.zd + np.arange(len(self.zd)) * 1e-9)
+        """The dimension to attribute values: the inverse of `to_zd`."""
+        rising = np.maximum.accumulate(self.zd + np.arange(len(self.zd)) * LEAST_RISE)
         return _interpolate(np.asarray(zd, np.float64), rising, self.values)
 
 
 def _interpolate(x: Floats, knots: Floats, values: Floats) -> Floats:
+    """Linear interpolation, continued on both sides with the mean slope."""
     inside = np.interp(x, knots, values)
-    slope = (values[-1] - values[0]) / max(float(knots[-1] - knots[0]), 1e-9)
+    slope = (values[-1] - values[0]) / max(float(knots[-1] - knots[0]), LEAST_RISE)
     return np.asarray(inside + slope * (x - np.clip(x, knots[0], knots[-1])))
 
 
@@ -60,10 +63,10 @@ def _isotonic(means: Floats, weights: Floats) -> Floats:
     return np.concatenate([np.full(int(length), mean) for mean, _, length in blocks])
 
 
-def move(code: Floats, calibration: Calibration, before: Floats, asked: Floats) -> Floats:
-    """Slide z^d along the curve from each segment's own level to the asked one: code [S, Z] -> [S, Z]."""
+def move(code: Floats, calibration: Calibration, before: Floats, target: Floats) -> Floats:
+    """Section 3.2: slide z^d along the curve from each segment's level to the target [S]: code [S, Z] -> [S, Z]."""
     moved = np.array(code, copy=True)
-    moved[:, REGULARISED] += calibration.to_zd(asked) - calibration.to_zd(before)
+    moved[:, REGULARISED] += calibration.to_zd(target) - calibration.to_zd(before)
     return moved
 
 
@@ -74,9 +77,9 @@ def cluster_probability(code: Floats, means: Floats) -> Floats:
 
 
 def shift(code: Floats, means: Floats, amount: float) -> Floats:
-    """Section 5.2: z + amount * (mu_target - mu_other), for codes outside the target cluster alone.
+    """Section 5.2: z + amount * (mu_target - mu_other), for codes outside the target cluster; the others stay.
 
-    amount above 0 goes toward high arousal, below 0 toward low; 1 is one shift vector.
+    code [S, Z], means [2, Z]. An amount above 0 goes toward high arousal, below 0 toward low; 1 is one shift vector.
     """
     vector = (means[1] - means[0]) * amount
     high = cluster_probability(code, means)

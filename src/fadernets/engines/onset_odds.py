@@ -1,37 +1,40 @@
 """Where onsets fall: the odds of an onset at each of 16 steps, learned from pairs of like bars.
 
-Given how many onsets a segment is to have and whether its source has one at the step: real bars of eight
-onsets are straight eighths, and a bar gives up its first onset last. What the decoder's own scores leave
-open is settled by this; it is too weak to move anything that is at rest.
+The odds depend on the number of onsets that a segment is to have and on whether its source has an onset at the step:
+bars of eight onsets are mostly straight eighths, and the first onset of a bar is the last to go. They settle what the
+decoder's own scores leave open and are too weak to move anything that need not change. model.json keeps the table
+under `habits`.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fadernets.arrays import Bools, Floats, Indices
 from fadernets.music.segments import STEPS
 
-CERTAIN = 3.0  # log odds beyond which more evidence says no more
-PRIOR = 20  # pairs' worth of belief that a step does not care about its source
-Floats = NDArray[np.float64]
+CERTAIN = 3.0  # log odds at which the table is clipped
+PRIOR = 20  # pseudo-counts: pairs in which the source's onset makes no difference
 
 
-def learn(source: NDArray[np.bool_], target: NDArray[np.bool_]) -> Floats:
-    """Log odds [17, 2, 16] from onset steps of pairs [N, 16]: by onsets of the target, by the source's onset."""
+def learn(source: Bools, target: Bools) -> Floats:
+    """Log odds [17, 2, 16] from the onset steps of N pairs, each [N, 16].
+
+    The first axis is the number of onsets in the target, the second whether the source has an onset at the step.
+    """
     counts = target.sum(1)
-    seen, onsets = np.zeros((2, STEPS + 1, 2, STEPS))
+    pairs, onsets = np.zeros((2, STEPS + 1, 2, STEPS))
     for flag in (0, 1):
         here = source == flag
-        np.add.at(seen[:, flag], counts, here)
+        np.add.at(pairs[:, flag], counts, here)
         np.add.at(onsets[:, flag], counts, here & target)
-    either = onsets.sum(1, keepdims=True) / np.maximum(seen.sum(1, keepdims=True), 1)
-    share = (onsets + PRIOR * either) / (seen + PRIOR)
+    either = onsets.sum(1, keepdims=True) / np.maximum(pairs.sum(1, keepdims=True), 1)
+    share = (onsets + PRIOR * either) / (pairs + PRIOR)
     edge = 1 / (1 + np.exp(CERTAIN))
     share = np.clip(share, edge, 1 - edge)
     return np.asarray(np.log(share / (1 - share)))
 
 
-def look_up(habits: Floats, source: NDArray[np.bool_], count: NDArray[np.int64]) -> Floats:
-    """[S, 16] log odds for segments with onsets source [S, 16] that are to have count [S] of them."""
-    return np.asarray(habits[count[:, None], source.astype(np.int64), np.arange(STEPS)])
+def look_up(table: Floats, source: Bools, count: Indices) -> Floats:
+    """[S, 16] log odds for segments whose sources have onsets at source [S, 16] and that are to have count [S]."""
+    return np.asarray(table[count[:, None], source.astype(np.int64), np.arange(STEPS)])

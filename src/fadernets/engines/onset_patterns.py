@@ -1,9 +1,9 @@
 """Whole onset patterns: 16 bits drawn one after the other from a small autoregressive net.
 
 Larochelle and Murray, "The Neural Autoregressive Distribution Estimator", AISTATS 2011: the hidden sum gains a row of
-weights for every bit that is set, so that 16 steps cost little more than one. It also reads the source's onsets and
-struck notes, the asked densities, and how many onsets are still to place; `fit_patterns` learns it from pairs of like
-bars. N rows, D conditions, H hidden units; densities in the units of `attributes`.
+weights for every bit that is set, so that 16 steps cost little more than one. The net also reads the source's onsets
+and the number of notes at each, the target densities, and how many onsets are still to place; `fitting.fit_patterns`
+learns it from pairs of like bars. N rows, D conditions, H hidden units; densities in the units of `attributes.table`.
 """
 
 from __future__ import annotations
@@ -14,36 +14,41 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fadernets.arrays import Bools, Floats, Integers
 from fadernets.music.segments import STEPS
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-
 CONDITIONS = 2 * STEPS + 4
-SCALE, SHIFT = (2.0, 0.25), (1.0, 0.5)  # of rhythm and note density, to about -1..1
-DIGITS = 3  # of a weight in JSON
+SCALE, SHIFT = (2.0, 0.25), (1.0, 0.5)  # bring rhythm and note density to about -1..1
+DIGITS = 3  # decimals of a weight in model.json
 
 
-def conditions(struck: NDArray[np.integer], own: Floats, asked: Floats) -> Floats:
-    """[N, D] what the net knows beforehand: notes that the source strikes in each step [N, 16], its own and the asked
-    rhythm and note density [N, 2]."""
-    return np.concatenate([struck > 0, np.log1p(struck) / 2, asked * SCALE - SHIFT, (asked - own) * SCALE], axis=1)
+def conditions(onsets: NDArray[np.integer], source: Floats, target: Floats) -> Floats:
+    """[N, D] what the net is told before the first bit.
+
+    onsets [N, 16] counts the notes that begin in each step of the source; source and target [N, 2] are the rhythm and
+    note densities before and after the edit.
+    """
+    densities = [target * SCALE - SHIFT, (target - source) * SCALE]
+    return np.concatenate([onsets > 0, np.log1p(onsets) / 2, *densities], axis=1)
 
 
 @dataclass(frozen=True)
-class Patterns:
-    """The net, in numbers that JSON holds. Log odds of a step: outer x relu(sum of all others) + outer_bias."""
+class OnsetPatterns:
+    """The weights of the net. The log odds of a step are outer x relu(sum of the other rows) + outer_bias.
 
-    given: Floats  # [D, H]
-    place: Floats  # [16, H] which step it is
-    left: Floats  # [17, H] onsets still to place
-    behind: Floats  # [16, H] the bits that are set already
-    outer: Floats  # [16, H]
+    The fields' names are the keys of model.json.
+    """
+
+    given: Floats  # [D, H] weights of the conditions
+    place: Floats  # [16, H] the row of the step
+    left: Floats  # [17, H] the row of the number of onsets still to place
+    behind: Floats  # [16, H] the row of each earlier step that has an onset
+    outer: Floats  # [16, H] output weights of each step
     outer_bias: Floats  # [16]
 
     @classmethod
-    def of(cls, info: dict[str, Any]) -> Patterns:
-        """From what `as_dict` gave. Raises ValueError for arrays of other shapes."""
+    def of(cls, info: dict[str, Any]) -> OnsetPatterns:
+        """The inverse of `as_dict`. Raises ValueError for arrays of other shapes."""
         arrays = {field.name: np.asarray(info[field.name], np.float64) for field in fields(cls)}
         hidden = arrays["given"].shape[1:]
         rows = {"given": CONDITIONS, "left": STEPS + 1}
@@ -54,16 +59,18 @@ class Patterns:
         return cls(**arrays)
 
     def as_dict(self) -> dict[str, Any]:
+        """The weights as model.json keeps them, rounded."""
         return {field.name: np.round(getattr(self, field.name), DIGITS).tolist() for field in fields(self)}
 
-    def draw(self, given: Floats, count: NDArray[np.int64], noise: Floats, forced: Bools | None = None) -> Bools:
-        """[N, 16] patterns with count [N] onsets each, and at least the forced [N, 16] ones.
+    def draw(self, given: Floats, count: Integers, noise: Floats, forced: Bools | None = None) -> Bools:
+        """[N, 16] patterns with count [N] onsets each, among them all forced [N, 16] ones.
 
-        A bit that count and forced leave open is set where its log odds + noise [N, 16] exceed 0: with noise from the
-        standard logistic distribution, that is a draw from the net; a smaller scale is a lower temperature.
+        given [N, D] comes from `conditions`. A bit that count and forced leave open is set where its log odds plus
+        noise [N, 16] exceed 0: noise from the standard logistic distribution makes that a draw from the net, noise of a
+        smaller scale a draw at a lower temperature.
         """
         forced = np.zeros(noise.shape, bool) if forced is None else forced
-        ahead = np.cumsum(forced[:, ::-1], axis=1)[:, ::-1]  # [N, 16] forced here and behind
+        ahead = np.cumsum(forced[:, ::-1], axis=1)[:, ::-1]  # [N, 16] forced onsets from this step on
         left = np.clip(count, ahead[:, 0], STEPS)
         hidden = given @ self.given  # [N, H]
         bits = []

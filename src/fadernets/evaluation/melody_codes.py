@@ -40,7 +40,7 @@ class Space:
 
 def space(model: str | Path, device: str = "cpu") -> Space:
     """The codes of a bundled model, of a model folder, or of a run (its best checkpoint). Raises FadernetsError."""
-    from fadernets.engines.grid import bundled
+    from fadernets.engines.model_folder import bundled
 
     folder = Path(model)
     if str(model) in bundled() or (folder / "model.json").exists():
@@ -51,7 +51,8 @@ def space(model: str | Path, device: str = "cpu") -> Space:
 
 
 def _exported(model: str | Path) -> Space:
-    from fadernets.engines.grid import Engine, codec_of
+    from fadernets.engines.grid import Engine
+    from fadernets.engines.model_folder import codec_of
     from fadernets.engines.melody import MelodyEngine
 
     codec = codec_of(model)

@@ -17,7 +17,8 @@ from fadernets.data.batches import find_pairs
 from fadernets.data.dataset import Dataset, attribute_statistics
 from fadernets.engines import onset_odds
 from fadernets.engines.code_arithmetic import REGULARISED, Calibration
-from fadernets.engines.grid import CODES, FORMAT, Engine
+from fadernets.engines.grid import CODES, Engine
+from fadernets.engines.model_folder import FORMAT
 from fadernets.errors import FadernetsError
 from fadernets.fitting import fit_critic, fit_patterns, melody_export, onnx_grid
 from fadernets.training import checkpoints

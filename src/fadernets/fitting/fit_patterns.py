@@ -12,7 +12,7 @@ from fadernets.codecs import grid
 from fadernets.data.batches import find_pairs
 from fadernets.data.dataset import Dataset
 from fadernets.engines import onset_patterns
-from fadernets.engines.onset_patterns import Patterns
+from fadernets.engines.onset_patterns import OnsetPatterns
 from fadernets.music.segments import STEPS
 
 HIDDEN, ROWS, STEPS_OF_FIT = 64, 512, 3000
@@ -45,7 +45,7 @@ class Net(nn.Module):
         return (each * open_).sum(1).mean()
 
 
-def fit(data: Dataset, rows: NDArray[np.int64], *, seed: int = 0) -> Patterns | None:
+def fit(data: Dataset, rows: NDArray[np.int64], *, seed: int = 0) -> OnsetPatterns | None:
     """From all pairs among the sorted `rows`; None where there are none."""
     partners, first = find_pairs(data, rows)
     if not len(partners):
@@ -63,7 +63,7 @@ def learn(
     sources: NDArray[np.int64],
     targets: NDArray[np.int64],
     seed: int,
-) -> Patterns:
+) -> OnsetPatterns:
     """From notes struck in each step [S, 16] and attribute values [S, 2] of bars, and pairs [P] of them."""
     known = onset_patterns.conditions(struck[sources], values[sources], values[targets])
     given = torch.from_numpy(known.astype(np.float32))
@@ -83,4 +83,4 @@ def learn(
         optimizer.step()
         schedule.step()
     torch.set_num_threads(threads)
-    return Patterns(**{name: p.detach().numpy().astype(np.float64) for name, p in net.named_parameters()})
+    return OnsetPatterns(**{name: p.detach().numpy().astype(np.float64) for name, p in net.named_parameters()})

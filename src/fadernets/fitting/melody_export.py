@@ -11,8 +11,8 @@ import numpy as np
 
 from fadernets.codecs import melody_states
 from fadernets.data.dataset import Dataset, attribute_statistics
-from fadernets.engines.grid import FORMAT
 from fadernets.engines.melody import MelodyEngine
+from fadernets.engines.model_folder import FORMAT
 from fadernets.fitting import onnx_melody
 from fadernets.melodies import augmentations
 from fadernets.melodies.augmentations import AUGMENTATIONS

@@ -20,7 +20,8 @@ from fadernets.data.dataset import MANIFEST as DATASET
 from fadernets.data.dataset import Dataset
 from fadernets.editing import file_edit, presets
 from fadernets.editing.file_edit import Faders, Value
-from fadernets.engines.grid import DEFAULT_MODEL, Engine
+from fadernets.engines.grid import Engine
+from fadernets.engines.model_folder import DEFAULT_MODEL
 from fadernets.errors import FadernetsError
 from fadernets.listening import excerpts, study_files
 from fadernets.listening.excerpts import Excerpt

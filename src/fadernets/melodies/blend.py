@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fadernets.arrays import Latents
 from fadernets.codecs import melody_clips, melody_states
 from fadernets.codecs.melody_clips import Tune
 from fadernets.codecs.melody_states import STEPS, States
-from fadernets.engines.melody import Latents, MelodyEngine
+from fadernets.engines.melody import MelodyEngine
 from fadernets.errors import FadernetsError
 from fadernets.figures import rolls
 from fadernets.files import write_atomic

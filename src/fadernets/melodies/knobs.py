@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fadernets.arrays import Latents
 from fadernets.attributes.keys import estimate
 from fadernets.codecs import melody_states
 from fadernets.codecs.melody_states import HOLD, ONSETS, REST, STATES, STEPS, States
-from fadernets.engines.melody import Latents, MelodyEngine
+from fadernets.engines.melody import MelodyEngine
 from fadernets.errors import FadernetsError
 
 Floats = NDArray[np.float64]

@@ -1,0 +1,124 @@
+"""What the model folders of both codecs share: where they lie, model.json, the two graphs and their hashes.
+
+A model folder holds model.json (what the engine must know besides the weights, and the SHA-256 of each graph),
+encoder.onnx, decoder.onnx and README.md (the card). ONNX Runtime alone runs it, on one thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from fadernets.errors import FadernetsError
+
+FORMAT = 2  # of model.json; raised when a folder of before can no longer be read
+DEFAULT_MODEL = "pop-lieder"  # the bundled model of the grid
+DEFAULT_MELODY_MODEL = "melody"  # the bundled model of melodies
+
+
+class ModelError(FadernetsError):
+    """A model folder that cannot be used."""
+
+
+class ModelFolder:
+    """A model of one codec, ready to encode and decode on one core; each graph opens when it is first needed."""
+
+    default: ClassVar[str]  # the bundled model that `open` takes where none is named
+
+    def __init__(self, folder: Path, info: dict[str, Any]) -> None:
+        """`info` is what model.json says; raises ValueError, KeyError or TypeError where it is not usable."""
+        self.folder, self.info = folder, info
+        self.name = str(info["name"])
+        _ = info["sha256"].keys()
+
+    @classmethod
+    def open(cls, model: str | Path | None = None) -> Self:
+        """A bundled model by name, or a folder that `fadernets export` wrote. Raises ModelError."""
+        model = cls.default if model is None else model
+        with model_info(model) as (folder, info):
+            cls._check(model, folder, info)
+            return cls(folder, info)
+
+    @classmethod
+    def _check(cls, model: str | Path, folder: Path, info: dict[str, Any]) -> None:
+        """Raise ModelError, ValueError, KeyError or TypeError for a model.json that this engine cannot use."""
+
+    def load(self) -> Self:
+        """Open both graphs now. Raises ModelError."""
+        _ = self._encoder, self._decoder
+        return self
+
+    @cached_property
+    def _encoder(self) -> Any:
+        return open_session(self.folder, "encoder", self.info["sha256"])
+
+    @cached_property
+    def _decoder(self) -> Any:
+        return open_session(self.folder, "decoder", self.info["sha256"])
+
+
+def open_session(folder: Path, name: str, hashes: dict[str, str]) -> Any:
+    """A graph of a model folder, on one thread. Raises ModelError where it is not the one that model.json names."""
+    import onnxruntime
+
+    path = folder / f"{name}.onnx"
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
+    if hashlib.sha256(data).hexdigest() != hashes.get(path.name):
+        raise ModelError(f"{path}: is damaged (its hash is not the one in model.json); export it again")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors alone
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
+def bundled() -> dict[str, Path]:
+    """The models inside the package: name -> folder."""
+    root = Path(str(resources.files("fadernets"))) / "bundled"
+    return {f.name: f for f in sorted(root.glob("*")) if (f / "model.json").exists()}
+
+
+def find_folder(model: str | Path) -> Path:
+    """The folder of a bundled model's name or of a path. Raises ModelError."""
+    known = bundled()
+    if str(model) in known:
+        return known[str(model)]
+    folder = Path(model)
+    if (folder / "model.json").exists():
+        return folder
+    reason = "has no model.json" if folder.is_dir() else "is neither a bundled model nor a folder"
+    raise ModelError(f"--model {model}: {reason}; bundled: {', '.join(known) or 'none'}")
+
+
+@contextmanager
+def model_info(model: str | Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """A model's folder and what its model.json says.
+
+    Inside the `with` block, a missing key or a value of the wrong kind becomes a ModelError of one line.
+    """
+    folder = find_folder(model)
+    try:
+        info = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        if info["format"] != FORMAT:
+            raise ModelError(f"{folder}: format {info['format']}; this version reads {FORMAT}: export it again")
+        yield folder, info
+    except OSError as error:
+        raise ModelError(f"{folder}/model.json: cannot be read ({error.strerror})") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(f"{folder}/model.json: is damaged ({error}); export the model again") from None
+
+
+def codec_of(model: str | Path) -> str:
+    """The codec of a model folder, such as `grid` or `melody`. Raises ModelError."""
+    with model_info(model) as (_, info):
+        return str(info["codec"])
