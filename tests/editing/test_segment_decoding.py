@@ -10,7 +10,7 @@ from fadernets.codecs import grid
 from fadernets.editing import candidates, segment_decoding
 from fadernets.editing.segment_decoding import Candidates, Request
 from fadernets.engines.grid import Engine
-from fadernets.metrics import note_features
+from fadernets.metrics import cell_counts
 from fadernets.metrics.fader_scores import chroma_similarity, note_f1
 
 
@@ -167,11 +167,11 @@ def test_a_source_that_measures_what_is_asked_is_the_answer():
 def faults(found, source):
     """What new lone notes and clashes cost, and what lost first onsets do; each [S, C]."""
     rows = [[found[i, c] for c in range(found.shape[1])] for i in range(len(found))]
-    own = [(note_features.isolated(cells[None])[0], note_features.clashing(cells[None]).sum()) for cells in source]
+    own = [(cell_counts.isolated(cells[None])[0], cell_counts.clashing(cells[None]).sum()) for cells in source]
     cost, lost = np.zeros((2, *found.shape[:2]))
     for i, row in enumerate(rows):
         for c, one in enumerate(row):
-            lone, clash = note_features.isolated(one[None])[0], note_features.clashing(one[None]).sum()
+            lone, clash = cell_counts.isolated(one[None])[0], cell_counts.clashing(one[None]).sum()
             cost[i, c] = segment_decoding.LONE * max(lone - own[i][0], 0) + segment_decoding.CLASH * max(
                 clash - own[i][1], 0
             )

@@ -17,7 +17,7 @@ from fadernets.codecs import grid, performance_tokens
 from fadernets.evaluation import table1
 from fadernets.evaluation.checkpoint import Checkpoint, Looked, Outputs
 from fadernets.evaluation.table1 import LOOPS, Bench, choose, evaluate, likelihood
-from fadernets.metrics import disentanglement, fader_scores, note_features
+from fadernets.metrics import cell_counts, disentanglement, fader_scores, frechet, note_features
 from fadernets.training.loop import choose_rows
 
 FADERS = [*BY_CODE, "told", *GIVEN]
@@ -271,7 +271,7 @@ def test_figures_are_those_of_the_slides(subjects, few, name, attribute):
     for loop in LOOPS:
         assert found.pop(f"strict/{attribute}/{loop}") == fader_scores.over_runs(strict[loop])
         own = found.pop(f"quality/{attribute}/{loop}")
-        counted = note_features.counts(np.concatenate(outputs[loop]))
+        counted = cell_counts.counts(np.concatenate(outputs[loop]))
         assert {key: own[key] for key in counted} == counted
     assert not found
     assert strict["closed"][0]["error"] <= strict["open"][0]["error"]
@@ -289,12 +289,12 @@ def test_the_distance_is_between_as_many_outputs_as_real_segments(subjects, rate
     draws = np.random.default_rng(0)
     assert (draws.permutation(len(test)) == pick).all()
     real = note_features.features(test[draws.permutation(len(test))])[0][:n]
-    expected = note_features.frechet(found, real, note_features.scale_of(note_features.features(test)[0]))
+    expected = frechet.distance(found, real, frechet.scale_of(note_features.features(test)[0]))
     assert bench.quality(np.zeros((len(test), 100), np.int16), test)["frechet"] == pytest.approx(expected)
     floor = bench.floor()
     assert {"frechet", "n"} <= set(floor)
     assert floor["frechet"] == pytest.approx(
-        note_features.split_floor(note_features.features(test)[0], n, 0, bench.real_scale)
+        frechet.split_floor(note_features.features(test)[0], n, 0, bench.real_scale)
     )
 
 

@@ -10,7 +10,7 @@ from fadernets.attributes.table import CODED
 from fadernets.codecs import grid
 from fadernets.engines.grid import Engine
 from fadernets.evaluation import model_folder
-from fadernets.metrics import fader_scores, note_features, realism
+from fadernets.metrics import fader_scores, frechet, note_features, realism
 from fadernets.metrics.realism import LEVEL, OTHERS, compare, counts, match, position_distance, repeats_alike
 
 UNITS = np.array([0.15, 0.5])  # of made-up music
@@ -151,13 +151,13 @@ def test_figures_of_real_music_are_those_of_the_floor(songlike):
     """A mover that gives back the first of the real segments."""
     matched = match(songlike, np.arange(800), "rhythm_density", 1, UNITS, 0)
     assert len(matched.source) > 50
-    scale = note_features.scale_of(note_features.features(songlike.cells(np.arange(800)))[0])
+    scale = frechet.scale_of(note_features.features(songlike.cells(np.arange(800)))[0])
     real = songlike.cells(matched.real[0])
     found = compare(
         lambda source, name, asked: real, songlike, "rhythm_density", matched, scale, nats=lambda c: c.sum()
     )
     second = songlike.cells(matched.real[1])
-    between = note_features.frechet(note_features.features(real)[0], note_features.features(second)[0], scale)
+    between = frechet.distance(note_features.features(real)[0], note_features.features(second)[0], scale)
     assert found["frechet_real"] == pytest.approx(between)
     assert found["frechet"] == pytest.approx(between / 2, abs=1e-6)  # 0 to the first
     assert found["positions"] == pytest.approx(found["positions_real"] / 2)
@@ -177,7 +177,7 @@ def test_figures_of_real_music_are_those_of_the_floor(songlike):
 
 def test_a_mover_that_does_nothing_misses(songlike):
     matched = match(songlike, np.arange(800), "rhythm_density", 1, UNITS, 0)
-    scale = note_features.scale_of(note_features.features(songlike.cells(np.arange(800)))[0])
+    scale = frechet.scale_of(note_features.features(songlike.cells(np.arange(800)))[0])
     found = compare(lambda source, name, asked: source, songlike, "rhythm_density", matched, scale)
     assert found["error"] == pytest.approx(0.15, abs=0.04)
     assert found["frechet"] > 1.5 * found["frechet_real"]
@@ -233,10 +233,10 @@ def test_quality_of_a_model(songs, exported, monkeypatch):
         found = model_folder.quality(engine, songs, loop=loop, seed=4)
         assert (found["model"], found["loop"], found["seed"]) == ("toy", loop, 4)
         assert given == {"seed": 4, "nats": None, "progress": None}
-        from fadernets.editing import segment_decoding
+        from fadernets.editing import segment_requests
 
         asked = {"rhythm_density": np.full(len(rows), 0.5)}
-        expected = way.answer(segment_decoding.encode_segments(engine, found["cells"]), asked)
+        expected = way.answer(segment_requests.encode_segments(engine, found["cells"]), asked)
         np.testing.assert_array_equal(found["out"], expected)
 
 

@@ -1,9 +1,32 @@
-"""Intervals that cover as often as they say, and Krippendorff's alpha by hand and as he printed it."""
+"""Rank correlations by SciPy, intervals that cover as often as they say, and alpha by hand and as printed."""
 
 import numpy as np
 import pytest
 
 from fadernets.metrics import statistics
+from fadernets.metrics.statistics import krippendorff_alpha
+
+
+def test_spearman_shares_ranks_between_ties():
+    from scipy.stats import rankdata, spearmanr
+
+    random = np.random.default_rng(0)
+    x, y = random.integers(0, 5, (2, 7, 60)).astype(float)
+    np.testing.assert_array_equal(statistics.ranks(x), rankdata(x, axis=1) - 1)
+    expected = [spearmanr(*rows).statistic for rows in zip(x, y, strict=True)]
+    assert statistics.spearman(x, y) == pytest.approx(expected)
+    assert statistics.spearman(x[0], y) == pytest.approx([spearmanr(x[0], row).statistic for row in y])
+    assert statistics.spearman(x, -(x**3)).tolist() == [-1] * 7
+    assert np.isnan(statistics.spearman(x[0], np.ones(60)))
+    assert np.isnan(statistics.spearman(np.ones(60), y[0]))
+
+
+def test_intervals_of_a_ratio_draw_whole_units():
+    sums, counts = np.random.default_rng(0).integers(1, 9, (2, 12)).astype(float)
+    drawn = np.random.default_rng(4).integers(0, 12, (300, 12))
+    expected = np.percentile([sums[d].sum() / counts[d].sum() for d in drawn], [2.5, 97.5])
+    assert statistics.ratio_interval(sums, counts, draws=300, seed=4) == pytest.approx(expected)
+    assert statistics.ratio_interval(np.array([3.0]), np.array([4.0])) == (0.75, 0.75)
 
 
 def test_wilson_as_newcombe_printed_it():
@@ -67,31 +90,31 @@ def krippendorff():
 
 @pytest.mark.parametrize(("distance", "printed"), [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)])
 def test_alpha_as_printed(distance, printed):
-    assert statistics.alpha(krippendorff(), getattr(statistics, distance)) == pytest.approx(printed, abs=5e-4)
+    assert krippendorff_alpha(krippendorff(), getattr(statistics, distance)) == pytest.approx(printed, abs=5e-4)
 
 
 def test_alpha_by_hand():
     # Two raters, three units: up up, up down, down down. Coincidences: uu 2, ud 1, du 1, dd 2; n_u = n_d = 3, n = 6.
     # alpha = 1 - (6 - 1) * (1 + 1) / (3 * 3 + 3 * 3) = 1 - 10 / 18
-    assert statistics.alpha(np.array([[2, 0], [1, 1], [0, 2]])) == pytest.approx(8 / 18)
+    assert krippendorff_alpha(np.array([[2, 0], [1, 1], [0, 2]])) == pytest.approx(8 / 18)
     # Ratings 1 1, 1 3, 3 3: all distances are 4 times as large, above and below, so the same.
-    assert statistics.alpha(np.array([[2, 0, 0], [1, 0, 1], [0, 0, 2]]), statistics.interval) == pytest.approx(8 / 18)
+    assert krippendorff_alpha(np.array([[2, 0, 0], [1, 0, 1], [0, 0, 2]]), statistics.interval) == pytest.approx(8 / 18)
 
 
 def test_alpha_is_1_in_agreement_and_near_0_by_chance():
-    assert statistics.alpha(np.array([[9, 0], [0, 9], [9, 0]])) == 1.0
+    assert krippendorff_alpha(np.array([[9, 0], [0, 9], [9, 0]])) == 1.0
     rng = np.random.default_rng(0)
     table = rng.multinomial(30, [0.2, 0.3, 0.5], 400)
     for distance in (statistics.nominal, statistics.ordinal, statistics.interval):
-        assert abs(statistics.alpha(table, distance)) < 0.01
+        assert abs(krippendorff_alpha(table, distance)) < 0.01
 
 
 def test_alpha_says_nothing_of_nothing():
-    assert statistics.alpha(np.zeros((4, 3), int)) is None
-    assert statistics.alpha(np.array([[1, 0], [0, 1]])) is None  # nobody judged what another did
-    assert statistics.alpha(np.array([[3, 0], [2, 0]])) is None  # one value alone
+    assert krippendorff_alpha(np.zeros((4, 3), int)) is None
+    assert krippendorff_alpha(np.array([[1, 0], [0, 1]])) is None  # nobody judged what another did
+    assert krippendorff_alpha(np.array([[3, 0], [2, 0]])) is None  # one value alone
 
 
 def test_a_unit_of_one_rater_changes_nothing():
     table = krippendorff()
-    assert statistics.alpha(np.vstack([table, [[0, 0, 1, 0, 0]]])) == statistics.alpha(table)
+    assert krippendorff_alpha(np.vstack([table, [[0, 0, 1, 0, 0]]])) == krippendorff_alpha(table)

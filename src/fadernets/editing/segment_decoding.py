@@ -29,7 +29,7 @@ from fadernets.editing.candidates import CERTAIN
 from fadernets.engines import code_arithmetic, onset_patterns
 from fadernets.engines.grid import CODES, Codes, Engine, planes_of
 from fadernets.engines.onset_patterns import OnsetPatterns
-from fadernets.metrics import note_features
+from fadernets.metrics import cell_counts
 from fadernets.metrics.fader_scores import chroma_similarity, note_f1
 from fadernets.music.segments import STEPS
 
@@ -330,7 +330,7 @@ def rate_candidates(
     flat = found.cells.reshape(-1, STEPS, PITCHES)
     if engine.critic is not None:
         rated += engine.critic.rate(flat).reshape(rows, count)
-    for weight, fault in ((LONE, note_features.isolated), (CLASH, note_features.clashes)):
+    for weight, fault in ((LONE, cell_counts.isolated), (CLASH, cell_counts.clashes)):
         rated -= weight * np.maximum(fault(flat).reshape(rows, count) - fault(source)[:, None], 0)
     if others:
         rated -= OTHER * np.max([note_f1(found.cells, cells[:, None]) for cells in others], axis=0)

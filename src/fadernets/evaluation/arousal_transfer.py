@@ -73,7 +73,7 @@ class Regressor:
         )
         figures = {
             "segments": float(len(found)),
-            "spearman": fader_scores.spearman(found, y["test"]),
+            "spearman": fader_scores.rank_correlation(found, y["test"]),
             "r2": 1 - float(((found - y["test"]) ** 2).mean() / y["test"].var()),
             **accuracy,
         }

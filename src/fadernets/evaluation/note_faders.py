@@ -155,13 +155,13 @@ def _fader(drawn: list[tuple[PieceOnGrid, NDArray[np.int64]]], name: str, known:
     others = [n for n in every if n != name and (name, n) not in EXEMPT]
     drift = {n: float(np.abs(found[n] - source[n][:, None]).mean() / spread[n]) for n in others}
     figures = {
-        "spearman": fader_scores.spearman(asked.ravel(), found[name].ravel()),
+        "spearman": fader_scores.rank_correlation(asked.ravel(), found[name].ravel()),
         "linearity": float(np.mean([fader_scores.linearity(values, row) for row in found[name]])),
         "consistency": fader_scores.consistency(found[name] / spread[name]),
         "error": float(np.abs(found[name] - asked).mean()),
         "error_sd": float(np.abs(found[name] - asked).mean() / spread[name]),
         "response_range": float(np.polyfit(asked.ravel(), found[name].ravel(), 1)[0]),
-        "leakage": max(abs(fader_scores.spearman(asked.ravel(), found[n].ravel())) for n in others),
+        "leakage": max(abs(fader_scores.rank_correlation(asked.ravel(), found[n].ravel())) for n in others),
         "others_move": max(drift.values()),
     }
     return figures | {f"moves_{n}": value for n, value in drift.items()}

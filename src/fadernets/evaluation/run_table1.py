@@ -51,7 +51,7 @@ TABLE = (
 
 def run(
     *,
-    preset: str = "small",
+    size: str = "small",
     data: Path,
     roots: Mapping[str, Path],
     codec: str = "tokens",
@@ -66,23 +66,23 @@ def run(
     report: Report = print,
     progress: Callable[[str], Callable[[int, int], None]] | None = None,
 ) -> str:
-    """Do what is missing and return the tables as markdown; they are in `out`/table1-PRESET.md as well.
+    """Do what is missing and return the tables as markdown; they are in `out`/table1-SIZE.md as well.
 
     `seed` draws the segments of the evaluation; training has its own, a value of the recipe (`overrides`).
-    A run of the small preset on tokens lies in `out`/RECIPE, others in `out`/PRESET-CODEC/RECIPE.
+    A run of the small size on tokens lies in `out`/RECIPE, others in `out`/SIZE-CODEC/RECIPE.
     """
     names = [row.recipe for row in TABLE] + [JUDGE]
     unknown = sorted(set(only) - set(names))
     if unknown:
         raise FadernetsError(f"--only {unknown[0]}: allowed are {', '.join(names)}")
-    folder = out if (preset, codec) == ("small", "tokens") else out / f"{preset}-{codec}"
+    folder = out if (size, codec) == ("small", "tokens") else out / f"{size}-{codec}"
     chosen = [name for name in names if not only or name in only]
     prepared(data, roots, codec, report)
     if train:
         for name in chosen:
             report(f"train {name}")
             bar = progress("steps") if progress else None
-            trained(recipes_folder / f"{name}.yaml", preset, data, folder / name, overrides, device, bar)
+            trained(recipes_folder / f"{name}.yaml", size, data, folder / name, overrides, device, bar)
     lacking = {row.recipe: unfinished(folder / row.recipe) for row in TABLE}
     for name in chosen:
         if lacking.get(name):
@@ -99,7 +99,7 @@ def run(
         elif (folder / name / EVALUATION).exists():
             report(f"{name}: its figures are not of what is there now, left out")
     text = tables(found)
-    write_atomic(folder / f"table1-{preset}.md", (text + "\n").encode())
+    write_atomic(folder / f"table1-{size}.md", (text + "\n").encode())
     return text
 
 
@@ -120,7 +120,7 @@ def prepared(data: Path, roots: Mapping[str, Path], codec: str, report: Report) 
 
 def trained(
     recipe: Path,
-    preset: str,
+    size: str,
     data: Path,
     out: Path,
     overrides: Sequence[str],
@@ -132,7 +132,7 @@ def trained(
     from fadernets.training import recipes
 
     values = [*overrides, f"data={data}", f"out={out}"]
-    loaded = recipes.load(recipe, values, None if preset == "small" else preset)
+    loaded = recipes.load(recipe, values, None if size == "small" else size)
     training_loop.train(loaded, device=device, progress=progress)
 
 
@@ -167,6 +167,9 @@ MEASURES = (
     "engines.code_arithmetic",
     "metrics.disentanglement",
     "evaluation.table1",
+    "metrics.statistics",
+    "metrics.cell_counts",
+    "metrics.frechet",
     "metrics.note_features",
     "metrics.fader_scores",
     "evaluation.checkpoint",

@@ -23,7 +23,7 @@ from fadernets.data.dataset import attribute_statistics, label_of
 from fadernets.engines.code_arithmetic import Calibration, cluster_probability
 from fadernets.evaluation.checkpoint import Checkpoint, Looked, Outputs
 from fadernets.evaluation.model_folder import LOOPS, values_to_ask
-from fadernets.metrics import disentanglement, fader_scores, note_features
+from fadernets.metrics import cell_counts, disentanglement, fader_scores, frechet, note_features
 from fadernets.metrics.fader_scores import Figures
 
 Floats = NDArray[np.float64]
@@ -90,7 +90,7 @@ class Bench:
         self.statistics = attribute_statistics(values, subject.data.manifest["attributes"])
         self.spread = np.array([self.statistics[name]["std"] for name in CODED])
         self.real = note_features.features(subject.data.cells(test))[0]
-        self.real_scale = note_features.scale_of(self.real)
+        self.real_scale = frechet.scale_of(self.real)
         self.draws: list[Looked] = []
 
     def samples(self, run: int) -> Looked:
@@ -169,9 +169,9 @@ class Bench:
         pick = np.random.default_rng(self.seed)
         found, real = pick.permutation(note_features.features(cells)[0])[:n], pick.permutation(self.real)[:n]
         figures = {
-            "frechet": note_features.frechet(found, real, self.real_scale),
+            "frechet": frechet.distance(found, real, self.real_scale),
             "n": float(n),
-            **note_features.counts(cells),
+            **cell_counts.counts(cells),
         }
         return figures | self.nats(raw)
 
@@ -183,10 +183,10 @@ class Bench:
     def floor(self) -> Figures:
         """The same figures of real held-out segments, one half against the other."""
         n = min(len(self.real) // 2, self.runs * M * T)
-        figures = {"frechet": note_features.split_floor(self.real, n, self.seed, self.real_scale), "n": float(n)}
+        figures = {"frechet": frechet.split_floor(self.real, n, self.seed, self.real_scale), "n": float(n)}
         codes = np.array(self.subject.data.codes[self.test])
         raw = codes if self.subject.data.codec == "tokens" else self.subject.inputs(self.test)[0].cpu().numpy()
-        return figures | note_features.counts(self.subject.data.cells(self.test)) | self.nats(raw)
+        return figures | cell_counts.counts(self.subject.data.cells(self.test)) | self.nats(raw)
 
 
 def cut_share(raw: NDArray[Any], codec: str) -> float:

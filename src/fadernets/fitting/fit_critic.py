@@ -18,7 +18,7 @@ from fadernets.editing import segment_decoding
 from fadernets.editing.segment_decoding import Request
 from fadernets.engines.critic import Critic
 from fadernets.engines.grid import Engine
-from fadernets.metrics import note_features, realism
+from fadernets.metrics import frechet, note_features, realism
 from fadernets.music.segments import STEPS
 
 HIDDEN, DROPOUT, STEPS_OF_FIT, ROWS = 48, 0.2, 800, 256
@@ -70,7 +70,7 @@ def _answers(
 
 def _learn(real: Floats, made: Floats, seed: int) -> Critic:
     """Logistic regression with one hidden layer, both kinds weighing the same."""
-    mean, deviation = note_features.scale_of(real)
+    mean, deviation = frechet.scale_of(real)
     blank = Critic(mean, deviation, np.zeros((len(mean), 0)), np.zeros(0), np.zeros(0), 0.0)
     kinds = [torch.from_numpy(blank.standardised(x)).float() for x in (real, made)]
     torch.manual_seed(seed)

@@ -243,7 +243,7 @@ def _alphas(
     records: Sequence[Record], trials: Sequence[Trial], each: dict[str, dict[str, int]]
 ) -> dict[str, dict[str, float | None]]:
     directions = np.array([[each[t.id][c] for c in CHANGES] for t in trials])
-    found: dict[str, dict[str, float | None]] = {"direction": {"nominal": statistics.alpha(directions)}}
+    found: dict[str, dict[str, float | None]] = {"direction": {"nominal": statistics.krippendorff_alpha(directions)}}
     row = {trial.id: i for i, trial in enumerate(trials)}
     for aspect in ASPECTS:
         counts: NDArray[np.int64] = np.zeros((len(trials), len(SCALE)), np.int64)
@@ -251,8 +251,8 @@ def _alphas(
             if (value := r.answer.ratings[aspect]) is not None:
                 counts[row[r.trial], SCALE.index(value)] += 1
         found[aspect] = {
-            "interval": statistics.alpha(counts, statistics.interval),
-            "ordinal": statistics.alpha(counts, statistics.ordinal),
+            "interval": statistics.krippendorff_alpha(counts, statistics.interval),
+            "ordinal": statistics.krippendorff_alpha(counts, statistics.ordinal),
         }
     return found
 

@@ -20,8 +20,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
-Bins = NDArray[np.int64]
+from fadernets.arrays import Floats, Integers
+from fadernets.metrics import statistics
+
 Attributes = Mapping[str, ArrayLike]
 BINS = 20
 _FLAT = 1e-12  # a spread below this share of the greatest value is rounding
@@ -119,9 +120,9 @@ def r_squared(codes: ArrayLike, attributes: Attributes) -> Floats:
 
 
 def spearman(codes: ArrayLike, attributes: Attributes) -> Floats:
-    """[D, A] rank correlation, -1..1, equal values sharing their mean rank."""
+    """[D, A] Spearman's rank correlation, -1..1; 0 where either side is constant."""
     x, y = _columns(codes, attributes)
-    return _correlation(_ranks(x), _ranks(y))
+    return np.nan_to_num(statistics.spearman(x.T[:, None], y.T[None]))
 
 
 def _at_faders(codes: ArrayLike, attributes: Attributes, faders: Mapping[str, int]) -> dict[str, dict[str, float]]:
@@ -170,7 +171,7 @@ def _columns(codes: ArrayLike, attributes: Attributes) -> tuple[Floats, Floats]:
     return x, y
 
 
-def _bins(columns: Floats) -> Bins:
+def _bins(columns: Floats) -> Integers:
     """Bin 0..19 of each value in its column [S, N]; a value on an edge is in the bin above, the greatest in the last.
 
     Against the edges themselves, as `np.digitize` does: a quotient would round attributes of coarse grain off them.
@@ -182,7 +183,7 @@ def _bins(columns: Floats) -> Bins:
     return bins
 
 
-def _information(x: Bins, y: Bins) -> Floats:
+def _information(x: Integers, y: Integers) -> Floats:
     """Bins [S, D] and [S, A] to nats [D, A]: sum of p(i, j) log(p(i, j) / p(i) p(j))."""
     size, dimensions = x.shape
     cells = (np.arange(dimensions) * BINS + x) * BINS  # [S, D]
@@ -206,21 +207,6 @@ def _unit(columns: Floats) -> Floats:
     centred = columns - columns.mean(0)
     norm = np.sqrt((centred**2).sum(0))
     return centred / np.where(norm > 0, norm, 1)
-
-
-def _ranks(columns: Floats) -> Floats:
-    """Ranks from 0 in each column [S, N], equal values sharing their mean rank."""
-    rows = columns.T
-    order = rows.argsort(1)  # [N, S]
-    ordered = np.take_along_axis(rows, order, 1)
-    first = np.ones(rows.shape, bool)  # of a run of equal values
-    first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    start = np.flatnonzero(first)
-    length = np.diff(start, append=first.size)
-    mean = start % rows.shape[1] + (length - 1) / 2
-    ranks = np.empty(rows.shape)
-    np.put_along_axis(ranks, order, np.repeat(mean, length).reshape(rows.shape), 1)
-    return ranks.T
 
 
 def _gap(scores: Floats) -> Floats:
