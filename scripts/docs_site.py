@@ -32,13 +32,7 @@ def on_files(files: Files, config: Any) -> Files:
 def page(room: Path) -> str:
     """The Markdown of a subpackage's page: a directive of mkdocstrings for each public module."""
     package = f"fadernets.{room.name}"
-    lines = [f"# {package}", "", f"::: {package}"]
-    lines += [
-        "    options:",
-        "      show_root_heading: false",
-        "      show_root_toc_entry: false",
-        "      members: false",
-    ]
+    lines = [f"::: {package}", "    options:", "      heading_level: 1", "      show_root_full_path: true"]
     for module in sorted(path.stem for path in room.glob("*.py") if not path.stem.startswith("_")):
         lines += ["", f"::: {package}.{module}"]
     return "\n".join([*lines, ""])
