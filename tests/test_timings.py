@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from fadernets.codecs import grid, melody_clips
-from fadernets.editing import segment_decoding
+from fadernets.editing import candidate_choice, segment_decoding, segment_requests
 from fadernets.editing.beyond_model import FaderTargets, apply_targets
 from fadernets.editing.piece_on_grid import PieceOnGrid
-from fadernets.editing.segment_decoding import Request
+from fadernets.editing.segment_requests import SegmentRequest
 from fadernets.engines.grid import Engine
 from fadernets.engines.melody import MelodyEngine
 from fadernets.evaluation import melody_paper_figures
@@ -66,19 +66,21 @@ def song(path: Path, bars: int) -> Path:
 def test_encode_and_free_decode(benchmark, engine, count):
     """Targets: 1 segment 10 ms, 16 segments 30 ms."""
     cells = segments(count)
-    benchmark(lambda: segment_decoding.free_decode(engine, segment_decoding.encode_segments(engine, cells), Request()))
+    benchmark(
+        lambda: segment_decoding.free_decode(engine, segment_requests.encode_segments(engine, cells), SegmentRequest())
+    )
 
 
 @pytest.mark.parametrize(
-    "sampled", [segment_decoding.SAMPLED_WHILE_DRAGGING, segment_decoding.SAMPLED_FOR_EDIT], ids=["quick", "full"]
+    "sampled", [segment_requests.SAMPLED_WHILE_DRAGGING, segment_requests.SAMPLED_FOR_EDIT], ids=["quick", "full"]
 )
 @pytest.mark.parametrize("count", [1, 16, 32], ids=["1-segment", "16-segments", "32-segments"])
 def test_whole_edit(benchmark, engine, count, sampled):
     """Encode, search, measure. Targets: 1 segment 20 ms, 16 segments 120 ms, 32 segments 160 ms; quick is for a fader
     while it is dragged."""
     cells = segments(count)
-    request = Request({"rhythm_density": np.full(count, 0.75)}, sampled=sampled)
-    benchmark(lambda: segment_decoding.edit_segments(engine, cells, request))
+    request = SegmentRequest({"rhythm_density": np.full(count, 0.75)}, sampled=sampled)
+    benchmark(lambda: candidate_choice.edit_segments(engine, cells, request))
 
 
 @pytest.mark.parametrize("name", ["syncopation", "pitch", "dynamics", "articulation", "tempo"])

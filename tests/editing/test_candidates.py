@@ -54,12 +54,12 @@ def test_biases_sound_about_the_asked_number_of_cells():
     scores = random.uniform(-0.5, 0.5, (3, 16, 176)).astype(np.float32)
     steps = np.zeros((3, 16), np.int64)
     bias = candidates.sounding_biases(scores, steps, np.ones((3, 88), bool), np.array([2.0, 4.0, np.nan]))
-    assert bias.shape == (3, 1 + len(candidates.AIMS))
+    assert bias.shape == (3, 1 + len(candidates.PLAIN_SOUNDING_FACTORS))
     assert (bias[2] == 0).all()
     assert (bias[:, 0] == 0).all()
     best = np.maximum(scores[..., :88], scores[..., 88:])
     for row, density in ((0, 2.0), (1, 4.0)):
-        exact = bias[row, 1 + candidates.AIMS.index(1.0)]
+        exact = bias[row, 1 + candidates.PLAIN_SOUNDING_FACTORS.index(1.0)]
         assert (best[row] + exact > 0).sum() == 16 * density
 
 
@@ -78,11 +78,11 @@ def test_draws_are_the_same_for_a_seed_and_alike_for_a_pitch_s_holds():
     assert one.cells.shape == (8, 16, 176)
     assert (one.cells[:, :, 88:] == one.cells[:, :1, 88:]).all()
     assert (one.cells[:, 1:, :88] != one.cells[:, :-1, :88]).all()
-    assert set(one.strikes.tolist()) == set(candidates.STRIKES)
-    assert set(one.outer.tolist()) == set(np.array(candidates.OUTERS, np.float32).tolist())
-    assert (one.strikes[0], one.aims[0]) == (1, 1)
+    assert set(one.onset_factors.tolist()) == set(candidates.ONSET_FACTORS)
+    assert set(one.outer.tolist()) == set(np.array(candidates.OUTER_VOICE_BONUSES, np.float32).tolist())
+    assert (one.onset_factors[0], one.sounding_factors[0]) == (1, 1)
     assert one.steps.shape == (8, 16)
-    np.testing.assert_array_equal(candidates.draw_variations(4, 3).strikes, one.strikes[:4])
+    np.testing.assert_array_equal(candidates.draw_variations(4, 3).onset_factors, one.onset_factors[:4])
 
 
 def test_the_struck_notes_that_are_expected():

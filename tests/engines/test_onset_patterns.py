@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fadernets.codecs import grid
-from fadernets.editing import candidates, segment_decoding
-from fadernets.editing.segment_decoding import Request
+from fadernets.editing import candidate_choice, candidates, segment_decoding, segment_requests
+from fadernets.editing.segment_requests import SegmentRequest
 from fadernets.engines import onset_patterns
 from fadernets.engines.grid import Engine
 from fadernets.engines.model_folder import ModelError
@@ -142,8 +142,8 @@ def engine(exported, net, monkeypatch):
 
 
 def steps_of(engine, cells, rhythm, struck=None):
-    source = segment_decoding.encode_segments(engine, cells)
-    targets = segment_decoding.target_values(source, Request({"rhythm_density": np.full(len(cells), rhythm)}))
+    source = segment_requests.encode_segments(engine, cells)
+    targets = segment_decoding.target_values(source, SegmentRequest({"rhythm_density": np.full(len(cells), rhythm)}))
     struck = np.zeros((len(cells), 16), bool) if struck is None else struck
     return segment_decoding._draw_patterns(
         engine.onset_patterns, source, targets, struck, candidates.draw_variations(8, 0)
@@ -157,22 +157,24 @@ def test_half_of_the_sampled_answers_where_onsets_are_added(engine, segments):
     assert (used.sum(1) == np.where(own < 4, 4, 0)).all()
     assert 0 < used.any(1).sum() < len(segments)
     turns = candidates.draw_variations(8, 0)
-    assert {s for s, whole in zip(turns.strikes.tolist(), turns.whole, strict=True) if whole} == set(candidates.STRIKES)
+    assert {s for s, whole in zip(turns.onset_factors.tolist(), turns.whole_pattern, strict=True) if whole} == set(
+        candidates.ONSET_FACTORS
+    )
 
 
 def test_a_model_without_patterns_ranks_steps(engine, segments, monkeypatch):
-    request = Request({"rhythm_density": np.full(40, 0.5)})
+    request = SegmentRequest({"rhythm_density": np.full(40, 0.5)})
     drawn = segment_decoding.decode_candidates(
-        engine, segment_decoding.encode_segments(engine, segments), request
+        engine, segment_requests.encode_segments(engine, segments), request
     ).cells
     monkeypatch.setattr(engine, "onset_patterns", None)
     ranked = segment_decoding.decode_candidates(
-        engine, segment_decoding.encode_segments(engine, segments), request
+        engine, segment_requests.encode_segments(engine, segments), request
     ).cells
     others = np.concatenate(
         [
-            np.ones(len(candidates.AIMS) + 1, bool),
-            ~candidates.draw_variations(segment_decoding.SAMPLED_FOR_EDIT, 0).whole,
+            np.ones(len(candidates.PLAIN_SOUNDING_FACTORS) + 1, bool),
+            ~candidates.draw_variations(segment_requests.SAMPLED_FOR_EDIT, 0).whole_pattern,
         ]
     )
     np.testing.assert_array_equal(drawn[:, others], ranked[:, others])
@@ -184,8 +186,8 @@ def test_a_model_without_patterns_ranks_steps(engine, segments, monkeypatch):
 
 
 def test_a_preset_leaves_onsets_free(engine, segments):
-    source = segment_decoding.encode_segments(engine, segments[:8])
-    targets = segment_decoding.target_values(source, Request(arousal=1.0))
+    source = segment_requests.encode_segments(engine, segments[:8])
+    targets = segment_decoding.target_values(source, SegmentRequest(arousal=1.0))
     _, used = segment_decoding._draw_patterns(
         engine.onset_patterns, source, targets, np.zeros((8, 16), bool), candidates.draw_variations(8, 0)
     )
@@ -202,10 +204,10 @@ def test_pinned_onsets_are_in_every_pattern(engine, segments):
 
 def test_a_bar_that_comes_again_is_answered_again(engine, segments):
     twice = np.concatenate([segments[:5], segments[7:8], segments[:5]])
-    asked = Request({"rhythm_density": np.full(11, 0.5)}, seed=3)
-    found = segment_decoding.edit_segments(engine, twice, asked)
+    asked = SegmentRequest({"rhythm_density": np.full(11, 0.5)}, seed=3)
+    found = candidate_choice.edit_segments(engine, twice, asked)
     np.testing.assert_array_equal(found[:5], found[6:])
-    np.testing.assert_array_equal(found, segment_decoding.edit_segments(engine, twice, asked))
+    np.testing.assert_array_equal(found, candidate_choice.edit_segments(engine, twice, asked))
 
 
 def test_patterns_of_another_shape_are_refused(exported, net, tmp_path):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fadernets.attributes.table import CODED
-from fadernets.editing import segment_decoding
-from fadernets.editing.segment_decoding import Request
+from fadernets.editing import segment_decoding, segment_requests
+from fadernets.editing.segment_requests import SegmentRequest
 from fadernets.engines.grid import Engine
 from fadernets.evaluation import ablation, model_folder
 from fadernets.evaluation.model_folder import Way
@@ -22,17 +22,17 @@ def engine(exported):
 def test_a_variant_leaves_out_what_its_name_says(engine, songs, segments, monkeypatch):
     found = ablation.variants(engine, songs)
     assert list(found)[:2] == ["open", "calibrated"]
-    source = segment_decoding.encode_segments(engine, segments[:5])
+    source = segment_requests.encode_segments(engine, segments[:5])
     asked = {"rhythm_density": np.full(5, 0.5)}
     requests = []
     monkeypatch.setattr(segment_decoding, "answer", lambda engine, _, request: requests.append((engine, request)))
     for way in list(found.values())[2:]:
         way.answer(source, asked)
     undecoded, plain, uncritical, full = requests
-    assert undecoded[1] == Request(asked, faithfulness=0.0)
-    assert plain[1] == Request(asked, sampled=0)
+    assert undecoded[1] == SegmentRequest(asked, faithfulness=0.0)
+    assert plain[1] == SegmentRequest(asked, sampled=0)
     assert uncritical[0].critic is None
-    assert uncritical[1] == full[1] == Request(asked)
+    assert uncritical[1] == full[1] == SegmentRequest(asked)
     assert engine.critic is not None  # the engine itself keeps it
     assert undecoded[0] is plain[0] is full[0] is engine
 
@@ -44,7 +44,7 @@ def test_an_ablation_of_a_toy(engine, songs, monkeypatch):
 
     def compared(answer, data, test, spread, *, seed):
         np.testing.assert_array_equal(test, rows)
-        assert (data, seed, spread.tolist()) == (songs, 2, segment_decoding.attribute_deviations(engine).tolist())
+        assert (data, seed, spread.tolist()) == (songs, 2, segment_requests.attribute_deviations(engine).tolist())
         answers.append(answer(songs.cells(rows[:2]), "rhythm_density", np.array([0.25, 0.5])))
         return {"features": [], "note_density/+1": {"frechet": 3.0 + len(answers), "frechet_real": 2.0}}
 

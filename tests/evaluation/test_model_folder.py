@@ -10,8 +10,8 @@ from conftest import write_songs
 
 from fadernets.attributes.table import CODED
 from fadernets.codecs import grid
-from fadernets.editing import segment_decoding
-from fadernets.editing.segment_decoding import Request
+from fadernets.editing import candidate_choice, segment_decoding, segment_requests
+from fadernets.editing.segment_requests import SegmentRequest
 from fadernets.engines.code_arithmetic import Calibration
 from fadernets.engines.grid import Engine
 from fadernets.evaluation import model_folder
@@ -51,21 +51,21 @@ def test_rhythm_is_asked_for_in_sixteenths():
 
 
 def test_each_loop_answers_by_its_own_path(engine, segments):
-    source = segment_decoding.encode_segments(engine, segments[:6])
+    source = segment_requests.encode_segments(engine, segments[:6])
     asked = {"rhythm_density": np.array([0.25, 0.5, 0.75, 1.0, 0.125, 0.5])}
     opened = Way(engine, "open").answer(source, asked)
-    np.testing.assert_array_equal(opened, segment_decoding.free_decode(engine, source, Request(asked)))
+    np.testing.assert_array_equal(opened, segment_decoding.free_decode(engine, source, SegmentRequest(asked)))
     closed = Way(engine, "closed").answer(source, asked)
-    np.testing.assert_array_equal(closed, segment_decoding.edit_encoded(engine, source, Request(asked)))
-    plain = Way(engine, request=Request(sampled=0, faithfulness=0.5)).answer(source, asked)
+    np.testing.assert_array_equal(closed, candidate_choice.edit_encoded(engine, source, SegmentRequest(asked)))
+    plain = Way(engine, request=SegmentRequest(sampled=0, faithfulness=0.5)).answer(source, asked)
     np.testing.assert_array_equal(
-        plain, segment_decoding.edit_encoded(engine, source, Request(asked, sampled=0, faithfulness=0.5))
+        plain, candidate_choice.edit_encoded(engine, source, SegmentRequest(asked, sampled=0, faithfulness=0.5))
     )
     # Decodes measured 0.4 where 0.25 was asked, and 0.6 at 0.75: nothing beyond is tried.
     curve = Calibration(np.array([0.25, 0.75]), np.array([0.4, 0.6]))
     found = Way(engine, "calibrated", {"rhythm_density": curve}).answer(source, asked)
     levels = {"rhythm_density": np.array([0.25, 0.5, 0.75, 0.75, 0.25, 0.5])}
-    np.testing.assert_array_equal(found, segment_decoding.free_decode(engine, source, Request(levels)))
+    np.testing.assert_array_equal(found, segment_decoding.free_decode(engine, source, SegmentRequest(levels)))
 
 
 def test_a_way_moves_cells_in_batches(engine, segments, monkeypatch):
@@ -124,7 +124,7 @@ def test_strict_figures_are_those_of_the_slides(engine, songs, few):
         cells = songs.cells(np.random.default_rng([7, run]).permutation(rows)[:4])
         outputs = np.stack([way.move(cells, "note_density", np.full(4, value)) for value in values], 1)
         each.append(
-            fader_scores.strict(outputs, cells, "note_density", values, segment_decoding.attribute_deviations(engine))
+            fader_scores.strict(outputs, cells, "note_density", values, segment_requests.attribute_deviations(engine))
         )
     assert found == fader_scores.over_runs(each)
 
@@ -181,9 +181,11 @@ def test_untouched_notes_by_size_of_the_move(engine, songs, few):
             inside = (asked >= values[0] - 1e-6) & (asked <= values[-1] + 1e-6)
             assert own["segments"] == inside.sum()
             if inside.any():
-                source = segment_decoding.encode_segments(engine, cells[inside])
+                source = segment_requests.encode_segments(engine, cells[inside])
                 kept = fader_scores.notes_kept(
-                    segment_decoding.edit_encoded(engine, source, replace(Request(), asked={name: asked[inside]})),
+                    candidate_choice.edit_encoded(
+                        engine, source, replace(SegmentRequest(), asked={name: asked[inside]})
+                    ),
                     source.cells,
                 )
                 assert own["onsets"] == kept[:, 1].sum() / kept[:, 0].sum()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from midi_files import BROKEN, PIECES, metre, notes, riff, right, save, track
 
-from fadernets.editing import segment_decoding
+from fadernets.editing import segment_requests
 from fadernets.errors import FadernetsError
 from fadernets.studio.types import MOST_BARS, MOST_BYTES
 from fadernets.studio.uploads import BUNDLED, MOST_LOOKED, Unknown, Uploads
@@ -101,7 +101,7 @@ def test_the_least_recently_used_goes_first(song, clock):
 
 def test_what_was_looked_at_goes_with_its_piece_and_before_it(song, clock, monkeypatch):
     looked = []
-    monkeypatch.setattr(segment_decoding, "encode_segments", lambda engine, cells: looked.append(engine))
+    monkeypatch.setattr(segment_requests, "encode_segments", lambda engine, cells: looked.append(engine))
     cells = np.zeros((1, 16, 88), np.uint8)
 
     def keeps(kept):

@@ -1,7 +1,8 @@
-"""Ways to answer a request, as arrays: where onsets fall, how much sounds, and how sampled answers differ.
+"""The parts from which candidates are made: where onsets fall, how much sounds, how sampled candidates differ, landing.
 
-Scores are those of the decode path: a cell's class stands where its score is above 0. S segments, C candidates,
-N = S or S x C rows; offsets and scores are [N, 16, 176], onset then hold.
+All are functions of arrays and know no model. Scores are those of `segment_decoding`: a cell's class is set where its
+score is above 0. S segments, C candidates, N = S or S x C rows; offsets and scores are [N, 16, 176], onsets then holds.
+The weights were decided on held-out pieces (docs/lab.md, "Decode path").
 """
 
 from __future__ import annotations
@@ -10,53 +11,57 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fadernets.arrays import Planes
+from fadernets.arrays import Array, Bools, Cells, Floats, Floats32, Integers, Planes
 from fadernets.codecs import grid
 from fadernets.codecs.grid import PITCHES
 from fadernets.engines import onset_odds
 from fadernets.music.segments import STEPS
 
-Cells = NDArray[np.uint8]
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-
 CERTAIN = 10.0  # an offset that no probability outweighs
-HABIT = 0.15  # weight of a step's log odds: at most 0.45 either way, so that a step at rest (1/2) keeps its side
-# Plain candidates aim at these shares of the asked count of sounding cells, since a decoder that feeds on
-# its own output drifts from what the first pass promised; landing does the rest.
-AIMS = (0.85, 1.0, 1.2)
-NOISE = 0.25  # of a cell, in units of the first pass's own uncertainty, 2 sqrt(p (1 - p))
-STEP_NOISE = 0.3  # scale of the Gumbel noise on the steps of onsets
-TEMPERATURE = 1.0  # of whole patterns
-STRIKES = (1.0, 0.85, 1.2, 1.4)  # factors on the number of struck notes that the first pass expects
-SAMPLED_AIMS = (1.0, 0.85, 1.2, 0.95, 1.05)
-OUTERS = (0.55, 0.25)  # what a cell of an outer voice scores more
-# In landing: how much later a note of two steps is cut and one of one step goes, how much sooner one of one is held on.
-LAST, SMALL, FIRST = 1.5, 0.7, 0.2
-MOST = 256  # sounding cells that an answer can have: 16 voices
+HIGHEST_SCORE = 2.0  # no score is higher or lower than this: biases stay within it
+MARGIN = 1e-3  # a bias lies half of this below the last score that it lifts where no other score can be lifted
+ODDS_WEIGHT = 0.15  # of a step's log odds: at most 0.45 either way, so that a step at rest (1/2) keeps its side
+TIE_SHARE = 0.01  # what is left of the scores where a borrowed rhythm decides: they settle its ties
+
+# What the plain candidates aim at, as shares of the asked number of sounding cells: a decoder that feeds on its own
+# output drifts from what the first pass promised. Landing does the rest.
+PLAIN_SOUNDING_FACTORS = (0.85, 1.0, 1.2)
+
+# How sampled candidates differ.
+CELL_NOISE = 0.25  # standard deviation of a cell's score, in units of the first pass's uncertainty, 2 sqrt(p (1 - p))
+STEP_NOISE = 0.3  # scale of the Gumbel noise on the scores of onset steps
+TEMPERATURE = 1.0  # of onset patterns that are drawn jointly
+ONSET_FACTORS = (1.0, 0.85, 1.2, 1.4)  # on the number of notes that the first pass expects to begin
+SOUNDING_FACTORS = (1.0, 0.85, 1.2, 0.95, 1.05)  # on the asked number of sounding cells
+OUTER_VOICE_BONUSES = (0.55, 0.25)  # what a cell of an outer voice scores more
+
+# What landing adds to scores when it ranks changes.
+LAST_HOLD_COST = 1.5  # cutting a note of two steps to one comes later
+WHOLE_NOTE_COST = 0.7  # removing a note of one step comes later
+FIRST_HOLD_BONUS = 0.2  # holding a note of one step on comes sooner
+MAX_SOUNDING = 256  # cells that can sound in a segment: 16 voices
 
 
 def outer_voices(cells: Cells) -> Bools:
     """[S, 16, 88] cells of notes that are the lowest or highest sounding in at least half of their steps."""
     sounds = cells != grid.OFF
-    ends = (np.cumsum(sounds, axis=-1) == 1) | (np.cumsum(sounds[..., ::-1], axis=-1)[..., ::-1] == 1)
-    ends &= sounds
+    extreme = (np.cumsum(sounds, axis=-1) == 1) | (np.cumsum(sounds[..., ::-1], axis=-1)[..., ::-1] == 1)
+    extreme &= sounds
     begins = (cells == grid.ONSET) | (sounds & (np.arange(STEPS) == 0)[:, None])
     note = np.cumsum(begins, axis=1)  # which note of its pitch a cell belongs to, 1..16
     s, t, p = np.nonzero(sounds)
     index = (s, p, note[s, t, p])
     length, outer = np.zeros((2, len(cells), PITCHES, STEPS + 1))
     np.add.at(length, index, 1)
-    np.add.at(outer, index, ends[s, t, p])
-    found = np.zeros(cells.shape, bool)
-    found[s, t, p] = 2 * outer[index] >= length[index]
-    return found
+    np.add.at(outer, index, extreme[s, t, p])
+    result = np.zeros(cells.shape, bool)
+    result[s, t, p] = 2 * outer[index] >= length[index]
+    return result
 
 
 def pinned_onset_steps(cells: Cells, pinned: Bools | None) -> Bools:
-    """[S, 16] steps that have a pinned onset."""
+    """[S, 16] the steps with an onset that must stay; pinned [S, 16, 88] marks the cells that must."""
     if pinned is None:
         return np.zeros(cells.shape[:2], bool)
     return np.asarray((pinned & (cells == grid.ONSET)).any(-1))
@@ -70,109 +75,126 @@ def onset_steps(
     source: Bools,
     pull: float = 0.0,
     noise: Floats | float = 0.0,
-) -> NDArray[np.int64]:
+) -> Integers:
     """[S, 16] of -1 (no onset) and 1 (an onset): the round(16 r) steps whose best onset scores highest.
 
-    odds [17, 2, 16] is the table of `habits`, source [S, 16] the onset steps of where the rhythm comes from, `pull`
-    how much they weigh beside the scores: 1 takes them as they are. noise [S, 16] is added to what is ranked. 0
-    everywhere (free) where density [S] is nan.
+    density [S] is the asked rhythm density r; where it is nan, every step is free (0). pinned [S, 16] steps have an
+    onset in any case. odds [17, 2, 16] is the table of `onset_odds`. source [S, 16] marks the onset steps of the
+    segment that the rhythm comes from, and `pull` is how much they weigh against the scores: with 1 they are taken as
+    they are. noise [S, 16] is added to what is ranked.
     """
-    wanted = np.floor(STEPS * np.nan_to_num(density) + 0.5).astype(np.int64)
-    best = scores[..., :PITCHES].max(-1) + HABIT * onset_odds.look_up(odds, source, wanted) + noise  # [S, 16]
-    best = (1 - 0.99 * pull) * best + pull * (source - 0.5)  # what is left of the scores settles ties
+    wanted = _round_half_up(STEPS * np.nan_to_num(density))
+    best = scores[..., :PITCHES].max(-1) + ODDS_WEIGHT * onset_odds.look_up(odds, source, wanted) + noise  # [S, 16]
+    best = (1 - (1 - TIE_SHARE) * pull) * best + pull * (source - 0.5)
     best = np.where(pinned, CERTAIN, best)
     rank = np.argsort(np.argsort(-best, axis=1, kind="stable"), axis=1)
     chosen = np.where((rank < wanted[:, None]) | pinned, 1, -1)
     return np.where(np.isnan(density)[:, None], 0, chosen)
 
 
-def sounding_biases(scores: Planes, steps: NDArray[np.int64], held: Bools, density: Floats) -> Floats:
-    """[S, C] biases on both scores, read off the first pass so as to sound about the asked number of cells.
+def sounding_biases(scores: Planes, steps: Integers, held: Bools, density: Floats) -> Floats:
+    """[S, C] biases on all scores of a segment, by which about the asked number of cells sounds.
 
-    0 alone where density [S] is nan.
+    They are read off the scores of the first pass [S, 16, 176], the onset steps [S, 16] and the pitches held [S, 88]
+    from before. The first candidate has a bias of 0, each other one aims at a share of 16 x density [S] (see
+    PLAIN_SOUNDING_FACTORS); where the density is nan, every bias is 0.
     """
     onset = np.where(steps[..., None] < 0, -np.inf, scores[..., :PITCHES])
     hold = scores[..., PITCHES:].copy()
     hold[:, 0] = np.where(held, hold[:, 0], -np.inf)
     ranked = -np.sort(-np.maximum(onset, hold).reshape(len(scores), -1), axis=1)  # [S, 16 * 88]
-    aims = np.floor(STEPS * np.nan_to_num(density)[:, None] * np.array(AIMS) + 0.5).astype(np.int64)
+    aims = _round_half_up(STEPS * np.nan_to_num(density)[:, None] * np.array(PLAIN_SOUNDING_FACTORS))
     aims = np.clip(aims, 0, ranked.shape[1] - 2)
-    padded = np.concatenate([np.full((len(scores), 1), 2.0), ranked], axis=1)
+    padded = np.concatenate([np.full((len(scores), 1), HIGHEST_SCORE), ranked], axis=1)
     above = np.take_along_axis(padded, aims, 1)  # the last cell that should sound
     below = np.take_along_axis(padded, aims + 1, 1)
-    threshold = (above + np.where(np.isfinite(below), below, above - 1e-3)) / 2
-    found = np.where(np.isnan(density)[:, None], 0.0, np.clip(-threshold, -2.0, 2.0))
-    return np.concatenate([np.zeros((len(scores), 1)), found], axis=1)
+    threshold = (above + np.where(np.isfinite(below), below, above - MARGIN)) / 2
+    bias = np.where(np.isnan(density)[:, None], 0.0, np.clip(-threshold, -HIGHEST_SCORE, HIGHEST_SCORE))
+    return np.concatenate([np.zeros((len(scores), 1)), bias], axis=1)
 
 
-# --- sampled answers
+def _round_half_up(counts: Floats) -> Integers:
+    """Whole numbers nearest to `counts`."""
+    return np.floor(counts + 0.5).astype(np.int64)
+
+
+# --- sampled candidates
 
 
 @dataclass(frozen=True)
 class RandomVariations:
-    """How C sampled candidates differ: alike for every segment, so that a bar that comes again is answered again."""
+    """How C sampled candidates differ. The draws are shared by all segments, so that equal bars get equal answers."""
 
-    cells: Planes  # [C, 16, 176] standard normal; a hold's is its pitch's
-    steps: Floats  # [C, 16] Gumbel, for steps that are ranked
-    bits: Floats  # [C, 16] logistic, for whole patterns
-    whole: Bools  # [C] half of them: whose onsets are a whole pattern where more are asked for than there are
-    outer: NDArray[np.float32]  # [C]
-    strikes: Floats  # [C]
-    aims: Floats  # [C]
+    cells: Floats32  # [C, 16, 176] standard normal; the holds of one pitch share one draw
+    steps: Floats  # [C, 16] Gumbel, added to the scores of onset steps
+    bits: Floats  # [C, 16] logistic, for onset patterns that are drawn jointly
+    whole_pattern: Bools  # [C] half of them: draw all onset steps jointly where onsets are added
+    outer: Floats32  # [C] what a cell of an outer voice scores more
+    onset_factors: Floats  # [C] on the number of notes that begin
+    sounding_factors: Floats  # [C] on the number of sounding cells
 
     @property
     def count(self) -> int:
-        return len(self.strikes)
+        """C."""
+        return len(self.onset_factors)
 
 
 @lru_cache(maxsize=8)
 def draw_variations(count: int, seed: int) -> RandomVariations:
+    """The variations of `count` candidates; the same for the same seed."""
     rng = np.random.default_rng(seed)
     onset = rng.normal(size=(count, STEPS, PITCHES))
     hold = np.repeat(rng.normal(size=(count, 1, PITCHES)), STEPS, axis=1)
     turn = np.arange(count)
+    cycle = turn // len(ONSET_FACTORS)
     return RandomVariations(
-        np.concatenate([onset, hold], -1).astype(np.float32),
-        rng.gumbel(0, STEP_NOISE, (count, STEPS)),
-        rng.logistic(0, TEMPERATURE, (count, STEPS)),
-        (turn + turn // len(STRIKES)) % 2 == 0,
-        np.array(OUTERS, np.float32)[turn // len(STRIKES) % len(OUTERS)],
-        np.array(STRIKES)[turn % len(STRIKES)],
-        np.array(SAMPLED_AIMS)[turn % len(SAMPLED_AIMS)],
+        cells=np.concatenate([onset, hold], -1).astype(np.float32),
+        steps=rng.gumbel(0, STEP_NOISE, (count, STEPS)),
+        bits=rng.logistic(0, TEMPERATURE, (count, STEPS)),
+        whole_pattern=(turn + cycle) % 2 == 0,
+        outer=np.array(OUTER_VOICE_BONUSES, np.float32)[cycle % len(OUTER_VOICE_BONUSES)],
+        onset_factors=np.array(ONSET_FACTORS)[turn % len(ONSET_FACTORS)],
+        sounding_factors=np.array(SOUNDING_FACTORS)[turn % len(SOUNDING_FACTORS)],
     )
 
 
-def expected_onsets(scores: Planes, steps: NDArray[np.int64]) -> Floats:
-    """[N] notes that the first pass expects to be struck in the steps that may have an onset: without a bonus for
-    outer voices, scores sum to what the source has plus what the decoder would change."""
+def expected_onsets(scores: Planes, steps: Integers) -> Floats:
+    """[N] how many notes the first pass expects to begin in the steps [N, 16] that may have an onset.
+
+    scores [N, 16, 176] are without a bonus for outer voices: then they sum to what the source has plus what the decoder
+    would change.
+    """
     return np.asarray(((scores[..., :PITCHES] + 0.5) * (steps >= 0)[..., None]).sum((1, 2)), np.float64)
 
 
 def onset_and_hold_biases(
-    scores: Planes, steps: NDArray[np.int64], held: Bools, density: Floats, strikes: Floats, aim: Floats
+    scores: Planes, steps: Integers, held: Bools, density: Floats, onsets: Floats, factors: Floats
 ) -> Floats:
-    """[N, 2] biases on onsets and on holds: as many struck notes as `strikes` [N], and `aim` [N] times the asked
-    number of sounding cells. 0 where density [N] is nan."""
+    """[N, 2] biases on onsets and on holds, by which `onsets` [N] notes begin and `factors` [N] times the asked number
+    of cells, 16 x density [N], sounds.
+
+    scores [N, 16, 176], steps [N, 16] and held [N, 88] are as in `sounding_biases`. 0 where the density is nan.
+    """
     onset = np.where(steps[..., None] < 0, -np.inf, scores[..., :PITCHES]).reshape(len(scores), -1)
     hold = scores[..., PITCHES:].copy()
     hold[:, 0] = np.where(held, hold[:, 0], -np.inf)
     hold = hold.reshape(len(scores), -1)
-    first = _between(onset, np.maximum(np.floor(strikes + 0.5), 1))
-    struck = onset + first[:, None] > 0
-    wanted = np.floor(STEPS * np.nan_to_num(density) * aim + 0.5) - struck.sum(1)
-    second = _between(np.where(struck, -np.inf, hold), wanted)
-    return np.where(np.isnan(density)[:, None], 0.0, np.stack([first, second], 1))
+    on_onsets = _bias_for(onset, np.maximum(np.floor(onsets + 0.5), 1))
+    begins = onset + on_onsets[:, None] > 0
+    wanted = np.floor(STEPS * np.nan_to_num(density) * factors + 0.5) - begins.sum(1)
+    on_holds = _bias_for(np.where(begins, -np.inf, hold), wanted)
+    return np.where(np.isnan(density)[:, None], 0.0, np.stack([on_onsets, on_holds], 1))
 
 
-def _between(scores: Planes, wanted: Floats) -> Floats:
-    """[N] the bias that lifts the `wanted` [N] best of scores [N, K] above 0, and no others."""
-    ranked = -np.sort(np.partition(-scores, MOST, axis=1)[:, : MOST + 1], axis=1)
-    count = np.clip(wanted, 0, MOST - 1).astype(np.int64)[:, None]
-    above = np.where(count > 0, np.take_along_axis(ranked, np.maximum(count - 1, 0), 1), 2.0)[:, 0]
+def _bias_for(scores: Array, wanted: Floats) -> Floats:
+    """[N] the bias that lifts the `wanted` [N] highest of scores [N, K] above 0, and no others."""
+    ranked = -np.sort(np.partition(-scores, MAX_SOUNDING, axis=1)[:, : MAX_SOUNDING + 1], axis=1)
+    count = np.clip(wanted, 0, MAX_SOUNDING - 1).astype(np.int64)[:, None]
+    above = np.where(count > 0, np.take_along_axis(ranked, np.maximum(count - 1, 0), 1), HIGHEST_SCORE)[:, 0]
     below = np.take_along_axis(ranked, count, 1)[:, 0]
-    below = np.where(np.isfinite(below), below, above - 1e-3)
-    threshold = np.where(np.isfinite(above), (above + below) / 2, -2.0)
-    return np.asarray(np.clip(-threshold, -2.0, 2.0))
+    below = np.where(np.isfinite(below), below, above - MARGIN)
+    threshold = np.where(np.isfinite(above), (above + below) / 2, -HIGHEST_SCORE)
+    return np.asarray(np.clip(-threshold, -HIGHEST_SCORE, HIGHEST_SCORE))
 
 
 # --- landing
@@ -181,13 +203,14 @@ def _between(scores: Planes, wanted: Floats) -> Floats:
 def land_on_density(cells: Cells, scores: Planes, density: Floats, pinned: Bools | None = None) -> Cells:
     """Cells [S, 16, 88] whose note ends are moved until the asked number of cells sounds, 16 x density [S] rounded.
 
-    Where too much sounds, the last held step of the note whose hold scores least goes, then a note of one step that is
-    struck with others, last the second step of a note that has two; where too little, a note is held on into the free
-    step that scores most, if no semitone beside it sounds there. Onset steps stay, and so do pinned cells and segments
-    whose density is nan. What cannot be reached so is not reached.
+    scores [S, 16, 176] rank the moves, which are made one at a time in every segment. Where too many cells sound, the
+    last held step of a note goes, the lowest score first; a note of one step goes if others begin with it; the second
+    step of a note of two steps goes last. Where too few sound, a note is held on into the free step of the highest
+    score, if no semitone beside it sounds there. Onset steps stay, and so do pinned [S, 16, 88] cells and segments
+    whose density is nan. A count that cannot be reached in this way is approached as far as it can be.
     """
     out = cells.copy()
-    wanted = np.floor(STEPS * np.nan_to_num(density) + 0.5).astype(np.int64)
+    wanted = _round_half_up(STEPS * np.nan_to_num(density))
     free = np.ones(cells.shape, bool) if pinned is None else ~pinned
     onset, hold = scores[..., :PITCHES], scores[..., PITCHES:]
     rows = np.flatnonzero(~np.isnan(density))
@@ -195,19 +218,21 @@ def land_on_density(cells: Cells, scores: Planes, density: Floats, pinned: Bools
         now = out[rows]
         sounds = now != grid.OFF
         surplus = sounds.sum((1, 2)) - wanted[rows]
-        behind = np.pad(now[:, 1:], ((0, 0), (0, 1), (0, 0)))
-        ends = (now == grid.HOLD) & (behind != grid.HOLD)
-        before = np.pad(sounds[:, :-1], ((0, 0), (1, 0), (0, 0)))
+        too_many = (surplus > 0)[:, None, None]
+        following = np.pad(now[:, 1:], ((0, 0), (0, 1), (0, 0)))
+        is_last_hold = (now == grid.HOLD) & (following != grid.HOLD)
+        sounds_before = np.pad(sounds[:, :-1], ((0, 0), (1, 0), (0, 0)))
         beside = np.pad(sounds, ((0, 0), (0, 0), (1, 1)))
-        opens = ~sounds & before & ~beside[..., 2:] & ~beside[..., :-2]
-        struck = now == grid.ONSET
-        small = struck & (behind != grid.HOLD) & (struck.sum(-1, keepdims=True) > 1)
-        may = np.where((surplus > 0)[:, None, None], ends | small, opens) & free[rows]
-        shortest = np.pad(now[:, :-1] == grid.ONSET, ((0, 0), (1, 0), (0, 0)))  # one step would be left of the note
-        less = np.where(small, -onset[rows] - SMALL, -hold[rows] - LAST * shortest)
-        rank = np.where((surplus > 0)[:, None, None], less, hold[rows] + FIRST * shortest)
-        rank = np.where(may, rank, -np.inf)
-        rank = rank.reshape(len(rows), -1)
+        can_hold = ~sounds & sounds_before & ~beside[..., 2:] & ~beside[..., :-2]
+        begins = now == grid.ONSET
+        is_one_step_note = begins & (following != grid.HOLD) & (begins.sum(-1, keepdims=True) > 1)
+        allowed = np.where(too_many, is_last_hold | is_one_step_note, can_hold) & free[rows]
+        is_second_step = np.pad(now[:, :-1] == grid.ONSET, ((0, 0), (1, 0), (0, 0)))
+        removal = np.where(
+            is_one_step_note, -onset[rows] - WHOLE_NOTE_COST, -hold[rows] - LAST_HOLD_COST * is_second_step
+        )
+        rank = np.where(too_many, removal, hold[rows] + FIRST_HOLD_BONUS * is_second_step)
+        rank = np.where(allowed, rank, -np.inf).reshape(len(rows), -1)
         at = rank.argmax(1)
         moves = (surplus != 0) & np.isfinite(rank[np.arange(len(rows)), at])
         flat = out.reshape(len(out), -1)

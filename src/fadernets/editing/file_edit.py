@@ -16,7 +16,7 @@ from fadernets.attributes import table as attribute_table
 from fadernets.attributes.keys import KEY_NAMES, estimate, transpose
 from fadernets.attributes.table import ATTRIBUTES, CODED, Attribute
 from fadernets.codecs import grid
-from fadernets.editing import candidates, cells_to_notes, presets, segment_decoding
+from fadernets.editing import candidate_choice, candidates, cells_to_notes, presets, segment_decoding, segment_requests
 from fadernets.editing.beyond_model import FaderTargets, apply_targets
 from fadernets.editing.fader_curves import FaderCurve, PerBar, values_at
 from fadernets.editing.piece_on_grid import PieceOnGrid
@@ -34,7 +34,7 @@ LONG = 3600  # seconds: a longer piece is edited, with a warning
 BATCH = 32  # segments decoded at once: bounds memory on long pieces, and lets progress show
 Cells = NDArray[np.uint8]
 Progress = Callable[[int, int], None]
-Look = Callable[[Engine, Cells], segment_decoding.EncodedSegments]
+Look = Callable[[Engine, Cells], segment_requests.EncodedSegments]
 Value = float | str | None  # of an attribute, as reports have it
 
 
@@ -172,9 +172,9 @@ def answers(
     faders: Faders,
     count: int = 1,
     *,
-    sampled: int = segment_decoding.SAMPLED_FOR_EDIT,
+    sampled: int = segment_requests.SAMPLED_FOR_EDIT,
     progress: Progress | None = None,
-    look: Look = segment_decoding.encode_segments,
+    look: Look = segment_requests.encode_segments,
 ) -> list[Answer]:
     """As many different edits of a piece, the likeliest first. sampled: candidates a segment beside the plain ones,
     fewer while a fader is dragged. look: the `decoding.Looks` that edits of the piece share. Raises FadernetsError for
@@ -203,7 +203,7 @@ def answers(
     made: list[Answer] = []
     rolls: list[Cells] = []
     for i in range(count):
-        request = segment_decoding.Request(
+        request = segment_requests.SegmentRequest(
             plan.coded, faders.arousal, faders.faithfulness, sampled=sampled, seed=faders.seed + i
         )
         data, after = answer(engine, document, score, edited, request, _share(progress, i, count), rolls, look)
@@ -244,10 +244,10 @@ def answer(
     document: Document,
     score: PieceOnGrid,
     edited: NDArray[np.int64],
-    request: segment_decoding.Request,
+    request: segment_requests.SegmentRequest,
     progress: Progress | None = None,
     others: Sequence[Cells] = (),
-    look: Look = segment_decoding.encode_segments,
+    look: Look = segment_requests.encode_segments,
 ) -> tuple[bytes, PieceOnGrid]:
     """The file with what is asked of its `edited` windows, and the score as it reads from there.
 
@@ -448,7 +448,7 @@ def _edit_roll(
     score: PieceOnGrid,
     edited: NDArray[np.int64],
     fixed: NDArray[np.bool_],
-    request: segment_decoding.Request,
+    request: segment_requests.SegmentRequest,
     progress: Progress | None,
     others: Sequence[Cells],
     look: Look,
@@ -458,20 +458,20 @@ def _edit_roll(
     roll = score.roll.copy()
     if request.at_rest:
         return roll
-    spread = segment_decoding.attribute_deviations(engine)
+    spread = segment_requests.attribute_deviations(engine)
     base = score.windows.base
     for a in range(0, len(edited), BATCH):
         part = edited[a : a + BATCH]
         source = look(engine, score.cells(part))
         at = base[part][:, None] + np.arange(STEPS)
         found = segment_decoding.decode_candidates(engine, source, request.take(slice(a, a + BATCH)), fixed[at])
-        rated = segment_decoding.rate_candidates(
+        rated = candidate_choice.rate_candidates(
             engine, found, source.cells, request.faithfulness, [other[at] for other in others]
         )
         for i, window in enumerate(part.tolist()):
             options = _joined(found.cells[i], roll[base[window] - 1] if base[window] else None)
             here = slice(i, i + 1)
-            best = segment_decoding.choose_candidates(
+            best = candidate_choice.choose_candidates(
                 found.take(here), source.cells[here], spread, rated[here], options[None]
             )
             density, pinned = found.targets[here, 1], fixed[at[here]]

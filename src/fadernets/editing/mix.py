@@ -20,7 +20,7 @@ from fadernets.attributes import table as attribute_table
 from fadernets.attributes.keys import KEY_NAMES
 from fadernets.attributes.table import CODED
 from fadernets.codecs import grid
-from fadernets.editing import file_edit, segment_decoding
+from fadernets.editing import file_edit, segment_requests
 from fadernets.editing.file_edit import Cells, Progress, cell, number
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.engines.grid import Engine
@@ -124,10 +124,10 @@ def mix(
         "note_density": of_cells.note_density(cells_b[mixed]),
     }
     shift = rhythm_part(engine, rhythm.cells(rhythm.full))[from_a[mixed]] - rhythm_part(engine, cells_b[mixed])
-    request = segment_decoding.Request(
+    request = segment_requests.SegmentRequest(
         asked,
         faithfulness=options.faithfulness,
-        rhythm=segment_decoding.Rhythm(shift, (cells_a[mixed] == grid.ONSET).any(-1)),
+        rhythm=segment_requests.BorrowedRhythm(shift, (cells_a[mixed] == grid.ONSET).any(-1)),
     )
     data, after = file_edit.answer(engine, frame, score, score.full[mixed], request, progress)
     file_edit.warn_of_misses(file_edit.compare(score, after, score.full[mixed], asked, holds=True), warnings)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from fadernets.attributes.table import CODED
 from fadernets.data.dataset import Dataset
-from fadernets.editing import segment_decoding
-from fadernets.editing.segment_decoding import Request
+from fadernets.editing import segment_requests
+from fadernets.editing.segment_requests import SegmentRequest
 from fadernets.engines.grid import Engine
 from fadernets.evaluation import model_folder
 from fadernets.evaluation.model_folder import Way
@@ -30,8 +30,8 @@ def variants(engine: Engine, data: Dataset, seed: int = 0) -> dict[str, Way]:
     bare.critic = None
     return {
         **model_folder.ways(engine, data, ("open", "calibrated"), seed),
-        "closed, no difference decode": Way(engine, request=Request(faithfulness=0.0)),  # free decodes, searched
-        "closed, plain candidates": Way(engine, request=Request(sampled=0)),
+        "closed, no difference decode": Way(engine, request=SegmentRequest(faithfulness=0.0)),  # free decodes, searched
+        "closed, plain candidates": Way(engine, request=SegmentRequest(sampled=0)),
         "closed, no critic": Way(bare),
         "closed": Way(engine),
     }
@@ -65,7 +65,7 @@ def evaluate(
 
 def distance(way: Way, data: Dataset, rows: NDArray[np.int64], seed: int) -> dict[str, float]:
     """`ATTRIBUTE/MOVE` -> Frechet distance to real segments over that between real ones."""
-    found = realism.evaluate(way.move, data, rows, segment_decoding.attribute_deviations(way.engine), seed=seed)
+    found = realism.evaluate(way.move, data, rows, segment_requests.attribute_deviations(way.engine), seed=seed)
     return {key: one["frechet"] / one["frechet_real"] for key, one in found.items() if "/" in key}
 
 

@@ -20,8 +20,8 @@ from fadernets.attributes import table as attribute_table
 from fadernets.attributes.table import CODED
 from fadernets.codecs import grid
 from fadernets.data.dataset import Dataset, label_of
-from fadernets.editing import segment_decoding
-from fadernets.editing.segment_decoding import EncodedSegments, Request
+from fadernets.editing import candidate_choice, segment_decoding, segment_requests
+from fadernets.editing.segment_requests import EncodedSegments, SegmentRequest
 from fadernets.engines import code_arithmetic
 from fadernets.engines.code_arithmetic import Calibration
 from fadernets.engines.grid import CODES, Engine
@@ -101,13 +101,13 @@ class Way:
     engine: Engine
     loop: str = "closed"
     curves: Mapping[str, Calibration] = field(default_factory=dict)  # of the calibrated loop, see `decode_curves`
-    request: Request = field(default_factory=Request)
+    request: SegmentRequest = field(default_factory=SegmentRequest)
 
     def answer(self, source: EncodedSegments, asked: dict[str, Floats]) -> Cells:
         """One answer a segment, [S, 16, 88]; asked: attribute -> [S]."""
         if self.loop == "calibrated":
             asked = {name: self._level(name, values) for name, values in asked.items()}
-        found = segment_decoding.edit_encoded if self.loop == "closed" else segment_decoding.free_decode
+        found = candidate_choice.edit_encoded if self.loop == "closed" else segment_decoding.free_decode
         return found(self.engine, source, replace(self.request, asked=asked))
 
     def move(self, cells: Cells, name: str, asked: Floats) -> Cells:
@@ -115,7 +115,7 @@ class Way:
         out = np.empty_like(cells)
         for a in range(0, len(cells), BATCH):
             part = slice(a, a + BATCH)
-            out[part] = self.answer(segment_decoding.encode_segments(self.engine, cells[part]), {name: asked[part]})
+            out[part] = self.answer(segment_requests.encode_segments(self.engine, cells[part]), {name: asked[part]})
         return out
 
     def _level(self, name: str, values: Floats) -> Floats:
@@ -134,12 +134,12 @@ def decode_curves(engine: Engine, data: Dataset, seed: int) -> dict[str, Calibra
     decodes of validation segments measure."""
     rows = np.concatenate([data.select(split="validation", corpus=c) for c in corpora_of(engine, data)[0]])
     rows = np.random.default_rng(seed).permutation(rows)[:CALIBRATION_ROWS]
-    source = segment_decoding.encode_segments(engine, data.cells(rows))
+    source = segment_requests.encode_segments(engine, data.cells(rows))
     curves = {}
     for name, row in CODED.items():
         statistics = engine.info["statistics"][name]
         levels = np.linspace(statistics["min"], statistics["max"], CALIBRATION_LEVELS)
-        asked = [Request({name: np.full(len(rows), level)}) for level in levels]
+        asked = [SegmentRequest({name: np.full(len(rows), level)}) for level in levels]
         measured = [row.measure(segment_decoding.free_decode(engine, source, request)) for request in asked]
         curves[name] = Calibration.fit(np.repeat(levels, len(rows)), np.concatenate(measured))
     return curves
@@ -153,7 +153,7 @@ def reconstruction(engine: Engine, data: Dataset, rows: NDArray[np.int64]) -> Fi
     hits, f1 = [], []
     for a in range(0, len(rows), BATCH):
         cells = data.cells(rows[a : a + BATCH])
-        out = segment_decoding.free_decode(engine, segment_decoding.encode_segments(engine, cells), Request())
+        out = segment_decoding.free_decode(engine, segment_requests.encode_segments(engine, cells), SegmentRequest())
         hits.append(fader_scores.note_hits(out, cells))
         f1.append(fader_scores.note_f1(out, cells))
     pooled = fader_scores.pooled_f1(np.concatenate(hits))
@@ -164,8 +164,8 @@ def at_rest(engine: Engine, data: Dataset, rows: NDArray[np.int64], seed: int) -
     """Note F1 of an edit that asks for each segment's own values: the whole path, resting."""
     rows = np.random.default_rng(seed).permutation(rows)[:1000]
     cells = data.cells(rows)
-    source = segment_decoding.encode_segments(engine, cells)
-    out = segment_decoding.edit_encoded(engine, source, Request(dict(source.before)))
+    source = segment_requests.encode_segments(engine, cells)
+    out = candidate_choice.edit_encoded(engine, source, SegmentRequest(dict(source.before)))
     return {
         "segments": len(rows),
         "note_f1": float(fader_scores.note_f1(out, cells).mean()),
@@ -201,7 +201,7 @@ def strict(way: Way, data: Dataset, rows: NDArray[np.int64], name: str, runs: in
         cells = data.cells(chosen)
         outputs = slide(way, cells, name, values)
         each.append(
-            fader_scores.strict(outputs, cells, name, values, segment_decoding.attribute_deviations(way.engine))
+            fader_scores.strict(outputs, cells, name, values, segment_requests.attribute_deviations(way.engine))
         )
     return fader_scores.over_runs(each)
 
@@ -210,7 +210,7 @@ def slide(way: Way, cells: Cells, name: str, values: Floats) -> Cells:
     """[M, T, 16, 88] what comes out of each segment at each asked value."""
     out = np.empty((len(cells), len(values), *cells.shape[1:]), np.uint8)
     for a in range(0, len(cells), BATCH):
-        part = segment_decoding.encode_segments(way.engine, cells[a : a + BATCH])
+        part = segment_requests.encode_segments(way.engine, cells[a : a + BATCH])
         for t, value in enumerate(values):
             out[a : a + BATCH, t] = way.answer(part, {name: np.full(len(part.cells), value)})
     return out
@@ -227,7 +227,7 @@ def untouched(engine: Engine, data: Dataset, rows: NDArray[np.int64], seed: int)
     values that `strict` asks for.
     """
     cells = data.cells(np.random.default_rng(seed).permutation(rows)[:UNTOUCHED])
-    way, spread = Way(engine), dict(zip(CODED, segment_decoding.attribute_deviations(engine), strict=True))
+    way, spread = Way(engine), dict(zip(CODED, segment_requests.attribute_deviations(engine), strict=True))
     found: dict[str, dict[str, Figures]] = {}
     for name, row in CODED.items():
         own, values = row.measure(cells), asked_values(engine, name)
@@ -284,8 +284,8 @@ def preset(engine: Engine, data: Dataset, rows: NDArray[np.int64], seed: int) ->
     for amount in (1.0, -1.0):
         before, after, chroma, probability = [], [], [], []
         for a in range(0, len(rows), BATCH):
-            source = segment_decoding.encode_segments(engine, data.cells(rows[a : a + BATCH]))
-            cells = segment_decoding.edit_encoded(engine, source, Request(arousal=amount))
+            source = segment_requests.encode_segments(engine, data.cells(rows[a : a + BATCH]))
+            cells = candidate_choice.edit_encoded(engine, source, SegmentRequest(arousal=amount))
             before.append(source.values)
             after.append(np.stack(list(attribute_table.measure(cells).values()), 1))
             chroma.append(fader_scores.chroma_similarity(cells, source.cells))
@@ -319,7 +319,7 @@ def quality(
 
     way = ways(engine, data, [loop], seed)[loop]
     rows = data.select(split="test")
-    spread = segment_decoding.attribute_deviations(engine)
+    spread = segment_requests.attribute_deviations(engine)
     found = realism.evaluate(way.move, data, rows, spread, seed=seed, nats=nats, progress=progress)
     return {"model": engine.name, "data": data.hash, "loop": loop, "seed": seed, **found}
 
@@ -329,7 +329,7 @@ def pairs(
 ) -> list[tuple[str, NDArray[Any], NDArray[Any]]]:
     """Test segments before and after every move of `musicality.MOVES`, `each` a move, chosen by seed: title and notes
     (in beats) as `rolls.draw_sheet` takes them. Of the corpora that the model rebuilds: those may be shown."""
-    spread = segment_decoding.attribute_deviations(engine)
+    spread = segment_requests.attribute_deviations(engine)
     test = np.sort(np.concatenate([data.select(split="test", corpus=c) for c in corpora_of(engine, data)[0]]))
     found = []
     for name in CODED:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from fadernets.attributes.table import CODED
 from fadernets.data.dataset import Dataset
-from fadernets.editing import segment_decoding
-from fadernets.editing.segment_decoding import Request
+from fadernets.editing import candidate_choice, segment_decoding, segment_requests
+from fadernets.editing.segment_requests import SegmentRequest
 from fadernets.engines.critic import Critic
 from fadernets.engines.grid import Engine
 from fadernets.metrics import frechet, note_features, realism
@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 def fit(engine: Engine, data: Dataset, rows: NDArray[np.int64], *, each: int = 400, seed: int = 0) -> Critic | None:
     """A critic from up to `each` segments of `rows` a move of `musicality.MOVES`; None where none can be matched."""
     rng = np.random.default_rng(seed)
-    spread = segment_decoding.attribute_deviations(engine)
+    spread = segment_requests.attribute_deviations(engine)
     moves = [(name, move) for name in CODED for move in realism.MOVES]
     matched = [(name, realism.match(data, rows, name, move, spread, seed)) for name, move in moves]
     matched = [(name, m) for name, m in matched if len(m.source)]
@@ -54,13 +54,13 @@ def _answers(
     found = []
     for a in range(0, len(cells), BATCH):
         part = slice(a, a + BATCH)
-        source = segment_decoding.encode_segments(engine, cells[part])
-        request = Request({name: asked[part]}, seed=int(rng.integers(2**31)))
+        source = segment_requests.encode_segments(engine, cells[part])
+        request = SegmentRequest({name: asked[part]}, seed=int(rng.integers(2**31)))
         if engine.critic is not None:
-            found.append(note_features.features(segment_decoding.edit_encoded(engine, source, request))[0])
+            found.append(note_features.features(candidate_choice.edit_encoded(engine, source, request))[0])
             continue
         some = segment_decoding.decode_candidates(
-            engine, source, replace(request, sampled=segment_decoding.SAMPLED_FOR_EDIT)
+            engine, source, replace(request, sampled=segment_requests.SAMPLED_FOR_EDIT)
         ).cells
         pick = rng.permuted(np.tile(np.arange(some.shape[1]), (len(some), 1)), axis=1)[:, :KEPT]
         chosen = some[np.arange(len(some))[:, None], pick]

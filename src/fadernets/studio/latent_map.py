@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from fadernets.attributes import table
 from fadernets.codecs import grid
 from fadernets.data.dataset import Dataset
-from fadernets.editing import file_edit, segment_decoding
+from fadernets.editing import file_edit, segment_requests
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.engines.grid import Codes, Engine
 from fadernets.errors import FadernetsError
@@ -79,7 +79,7 @@ class LatentMap:
         own = self.plot.cells[index : index + 1]
         if np.abs(step).max() < 1e-3:
             return np.asarray(own[0])
-        source = segment_decoding.encode_segments(engine, own)
+        source = segment_requests.encode_segments(engine, own)
         moved = (self.codes[index] + step @ self.axes).astype(np.float32)[None]
         rhythm, note = np.split(moved, [source.codes.rhythm.shape[1]], axis=1)
         return np.asarray(engine.decode(Codes(rhythm, note), source.key, source.values, source.held).cells[0])

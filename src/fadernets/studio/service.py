@@ -18,7 +18,7 @@ from fadernets import __version__
 from fadernets.attributes.keys import KEY_NAMES, parse, transpose
 from fadernets.attributes.table import ATTRIBUTES, CODED
 from fadernets.codecs import grid, melody_clips, melody_states
-from fadernets.editing import file_edit, presets, segment_decoding
+from fadernets.editing import file_edit, presets, segment_requests
 from fadernets.editing.fader_curves import FaderCurve, PerBar, Ramp
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.engines.grid import Engine
@@ -221,7 +221,7 @@ class Studio:
     def _answer(self, asked: types.EditAsked, stale: Callable[[], bool]) -> tuple[Kept, file_edit.Answer]:
         kept = self.uploads.get(asked.piece)
         faders, engine = faders_of(asked.faders, kept), self.engine(asked.model)
-        sampled = segment_decoding.SAMPLED_WHILE_DRAGGING if asked.draft else segment_decoding.SAMPLED_FOR_EDIT
+        sampled = segment_requests.SAMPLED_WHILE_DRAGGING if asked.draft else segment_decoding.SAMPLED_FOR_EDIT
         one = asked.faders.variation
         count, index = (one.count, one.index) if one is not None and not asked.draft else (1, 0)
         if index >= count:
