@@ -10,7 +10,7 @@ from fadernets.editing import segment_decoding, segment_requests
 from fadernets.editing.segment_requests import SegmentRequest
 from fadernets.engines.grid import Engine
 from fadernets.evaluation import ablation, model_folder
-from fadernets.evaluation.model_folder import Way
+from fadernets.evaluation.decoding_loops import DecodingLoop
 from fadernets.metrics import realism
 
 
@@ -26,8 +26,8 @@ def test_a_variant_leaves_out_what_its_name_says(engine, songs, segments, monkey
     asked = {"rhythm_density": np.full(5, 0.5)}
     requests = []
     monkeypatch.setattr(segment_decoding, "answer", lambda engine, _, request: requests.append((engine, request)))
-    for way in list(found.values())[2:]:
-        way.answer(source, asked)
+    for loop in list(found.values())[2:]:
+        loop.answer(source, asked)
     undecoded, plain, uncritical, full = requests
     assert undecoded[1] == SegmentRequest(asked, faithfulness=0.0)
     assert plain[1] == SegmentRequest(asked, sampled=0)
@@ -55,12 +55,12 @@ def test_an_ablation_of_a_toy(engine, songs, monkeypatch):
     assert told == [(i + 1, len(told)) for i in range(len(told))]
     assert (found["model"], found["data"], found["runs"], found["seed"]) == ("toy", songs.hash, 1, 2)
     for name in CODED:
-        assert found["variants"]["closed"][name] == model_folder.strict(Way(engine), songs, rows, name, 1, 2)
+        assert found["variants"]["closed"][name] == model_folder.strict(DecodingLoop(engine), songs, rows, name, 1, 2)
     ratios = [one["distance"] for one in found["variants"].values()]
     assert ratios == [{"note_density/+1": (4 + i) / 2} for i in range(6)]
-    ways = ablation.variants(engine, songs, 2).values()
-    for way, out in zip(ways, answers, strict=True):
-        np.testing.assert_array_equal(out, way.move(songs.cells(rows[:2]), "rhythm_density", np.array([0.25, 0.5])))
+    loops = ablation.variants(engine, songs, 2).values()
+    for loop, out in zip(loops, answers, strict=True):
+        np.testing.assert_array_equal(out, loop.move(songs.cells(rows[:2]), "rhythm_density", np.array([0.25, 0.5])))
 
 
 def test_a_row_a_variant():

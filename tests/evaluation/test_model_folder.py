@@ -1,4 +1,4 @@
-"""What a model folder is asked for and by which path it answers; the figures themselves are in test_scores.py."""
+"""What a model folder is measured at; the figures themselves are in tests/metrics."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import pytest
 from conftest import write_songs
 
 from fadernets.attributes.table import CODED
-from fadernets.codecs import grid
-from fadernets.editing import candidate_choice, segment_decoding, segment_requests
+from fadernets.editing import candidate_choice, segment_requests
 from fadernets.editing.segment_requests import SegmentRequest
-from fadernets.engines.code_arithmetic import Calibration
 from fadernets.engines.grid import Engine
-from fadernets.evaluation import model_folder
-from fadernets.evaluation.model_folder import LOOPS, MOVES, T, Way, values_to_ask
+from fadernets.evaluation import decoding_loops, model_folder
+from fadernets.evaluation.decoding_loops import LOOPS, DecodingLoop
+from fadernets.evaluation.model_folder import MOVES
 from fadernets.metrics import fader_scores
 
 
@@ -37,92 +36,18 @@ def few(monkeypatch):
     monkeypatch.setattr(model_folder, "UNTOUCHED", 4)
 
 
-def test_values_to_ask_lie_evenly_between_the_5th_and_the_95th_percentile():
-    statistics = {"p5": 1.3, "p95": 4.1}
-    assert values_to_ask("note_density", statistics) == pytest.approx(np.linspace(1.3, 4.1, T))
-
-
-def test_rhythm_is_asked_for_in_sixteenths():
-    values = values_to_ask("rhythm_density", {"p5": 0.1875, "p95": 0.8125})
-    assert (values * 16).tolist() == [3, 4, 6, 7, 9, 10, 12, 13]
-
-
-# The three loops
-
-
-def test_each_loop_answers_by_its_own_path(engine, segments):
-    source = segment_requests.encode_segments(engine, segments[:6])
-    asked = {"rhythm_density": np.array([0.25, 0.5, 0.75, 1.0, 0.125, 0.5])}
-    opened = Way(engine, "open").answer(source, asked)
-    np.testing.assert_array_equal(opened, segment_decoding.free_decode(engine, source, SegmentRequest(asked)))
-    closed = Way(engine, "closed").answer(source, asked)
-    np.testing.assert_array_equal(closed, candidate_choice.edit_encoded(engine, source, SegmentRequest(asked)))
-    plain = Way(engine, request=SegmentRequest(sampled=0, faithfulness=0.5)).answer(source, asked)
-    np.testing.assert_array_equal(
-        plain, candidate_choice.edit_encoded(engine, source, SegmentRequest(asked, sampled=0, faithfulness=0.5))
-    )
-    # Decodes measured 0.4 where 0.25 was asked, and 0.6 at 0.75: nothing beyond is tried.
-    curve = Calibration(np.array([0.25, 0.75]), np.array([0.4, 0.6]))
-    found = Way(engine, "calibrated", {"rhythm_density": curve}).answer(source, asked)
-    levels = {"rhythm_density": np.array([0.25, 0.5, 0.75, 0.75, 0.25, 0.5])}
-    np.testing.assert_array_equal(found, segment_decoding.free_decode(engine, source, SegmentRequest(levels)))
-
-
-def test_a_way_moves_cells_in_batches(engine, segments, monkeypatch):
-    asked = np.linspace(0.2, 0.9, 7)
-    whole = Way(engine, "open").move(segments[:7], "rhythm_density", asked)
-    monkeypatch.setattr(model_folder, "BATCH", 3)
-    np.testing.assert_array_equal(Way(engine, "open").move(segments[:7], "rhythm_density", asked), whole)
-    assert Way(engine).move(segments[:0], "rhythm_density", asked[:0]).shape == (0, 16, 88)
-
-
-def test_curves_come_from_decodes_of_validation_segments(engine, songs, monkeypatch):
-    """Decodes that measure half of what is asked: the curve asks for twice the value."""
-    seen = []
-
-    def free(_, source, request):
-        seen.append(source.cells)
-        out = np.zeros_like(source.cells)
-        for name, values in request.asked.items():
-            count = round(float(values[0]) * 8)
-            at = (
-                (np.arange(count), 40)
-                if name == "rhythm_density"
-                else (np.arange(count) % 16, 40 + np.arange(count) // 16)
-            )
-            out[:, *at] = grid.ONSET
-        return out
-
-    monkeypatch.setattr(segment_decoding, "free", free)
-    curves = model_folder.decode_curves(engine, songs, 0)
-    for name in CODED:
-        low, high = (engine.info["statistics"][name][end] for end in ("min", "max"))
-        assert (curves[name].values[0], curves[name].values[-1]) == pytest.approx((low, high))
-        middle = (low + high) / 4
-        assert curves[name].to_value(middle) == pytest.approx(2 * middle, abs=(high - low) / 15 + 1 / 8)
-    rows = songs.select(split="validation", corpus="songs")
-    validation = {cells.tobytes() for cells in songs.cells(rows)}
-    assert all({cells.tobytes() for cells in batch} == validation for batch in seen)
-
-
-def test_curves_are_made_for_the_calibrated_loop_alone(engine, songs, monkeypatch):
-    assert set(model_folder.ways(engine, songs)["calibrated"].curves) == set(CODED)
-    monkeypatch.setattr(model_folder, "decode_curves", lambda *_: pytest.fail("decodes"))
-    assert set(model_folder.ways(engine, songs, ["open", "closed"])) == {"open", "closed"}
-
-
 # The strict protocol
 
 
 def test_strict_figures_are_those_of_the_slides(engine, songs, few):
     rows = songs.select(split="test")
-    way = Way(engine, "open")
-    values = model_folder.asked_values(engine, "note_density")
-    found = model_folder.strict(way, songs, rows, "note_density", 2, 7)
+    loop = DecodingLoop(engine, "open")
+    values = decoding_loops.asked_values(engine, "note_density")
+    found = model_folder.strict(loop, songs, rows, "note_density", 2, 7)
     each = []
     for run in range(2):
         cells = songs.cells(np.random.default_rng([7, run]).permutation(rows)[:4])
-        outputs = np.stack([way.move(cells, "note_density", np.full(4, value)) for value in values], 1)
+        outputs = np.stack([loop.move(cells, "note_density", np.full(4, value)) for value in values], 1)
         each.append(
             fader_scores.strict(outputs, cells, "note_density", values, segment_requests.attribute_deviations(engine))
         )
@@ -141,10 +66,10 @@ def test_every_figure_of_a_model(engine, both, few):
     test = both.select(split="test")
     assert [found[f"reconstruction/{corpus}"]["segments"] for corpus in corpora] == [16, 16]
     assert found["rest"] == {"segments": 32, "note_f1": 1.0, "equal": 1.0}
-    closed = model_folder.strict(Way(engine), both, test, "rhythm_density", 1, 0)
+    closed = model_folder.strict(DecodingLoop(engine), both, test, "rhythm_density", 1, 0)
     assert found["rhythm_density/closed"] == closed
     one = both.select(split="test", corpus="vgmidi")
-    opened = model_folder.strict(Way(engine, "open"), both, one, "note_density", 1, 0)
+    opened = model_folder.strict(DecodingLoop(engine, "open"), both, one, "note_density", 1, 0)
     assert found["note_density/open/vgmidi"] == opened
     text = model_folder.table(found)
     for block in text.split("\n\n"):
@@ -173,11 +98,11 @@ def test_untouched_notes_by_size_of_the_move(engine, songs, few):
     for name, row in CODED.items():
         assert list(found[name]) == [f"{move:+g}" for move in MOVES]
         assert found[name]["+0"]["onsets"] == found[name]["+0"]["notes"] == 1
-        values, std = model_folder.asked_values(engine, name), engine.info["statistics"][name]["std"]
+        values, std = decoding_loops.asked_values(engine, name), engine.info["statistics"][name]["std"]
         for move in MOVES:
             own = found[name][f"{move:+g}"]
             assert 0 <= own["notes"] <= own["onsets"] <= 1
-            asked = model_folder.in_grain(name, row.measure(cells) + move * std)
+            asked = decoding_loops.in_grain(name, row.measure(cells) + move * std)
             inside = (asked >= values[0] - 1e-6) & (asked <= values[-1] + 1e-6)
             assert own["segments"] == inside.sum()
             if inside.any():

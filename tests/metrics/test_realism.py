@@ -8,8 +8,6 @@ import pytest
 from fadernets.attributes import of_cells, table
 from fadernets.attributes.table import CODED
 from fadernets.codecs import grid
-from fadernets.engines.grid import Engine
-from fadernets.evaluation import model_folder
 from fadernets.metrics import fader_scores, frechet, note_features, realism
 from fadernets.metrics.realism import LEVEL, OTHERS, compare, counts, match, position_distance, repeats_alike
 
@@ -209,50 +207,3 @@ def test_every_move_that_has_enough(songlike):
 
 def test_a_table_of_nothing():
     assert realism.table({"features": []}).splitlines()[0] == "| moved by |  |"
-
-
-# A model
-
-
-def test_quality_of_a_model(songs, exported, monkeypatch):
-    """In batches, from what the model's own path answers."""
-    engine = Engine.open(exported[True][0])
-    rows = songs.select(split="test")
-    given = {}
-
-    def evaluate(mover, data, test, spread, **more):
-        np.testing.assert_array_equal(test, rows)
-        given.update(more)
-        cells = data.cells(test)
-        asked = np.full(len(cells), 0.5)
-        return {"out": mover(cells, "rhythm_density", asked), "cells": cells}
-
-    monkeypatch.setattr(realism, "evaluate", evaluate)
-    monkeypatch.setattr(model_folder, "BATCH", 3)
-    for loop, way in model_folder.ways(engine, songs, seed=4).items():
-        found = model_folder.quality(engine, songs, loop=loop, seed=4)
-        assert (found["model"], found["loop"], found["seed"]) == ("toy", loop, 4)
-        assert given == {"seed": 4, "nats": None, "progress": None}
-        from fadernets.editing import segment_requests
-
-        asked = {"rhythm_density": np.full(len(rows), 0.5)}
-        expected = way.answer(segment_requests.encode_segments(engine, found["cells"]), asked)
-        np.testing.assert_array_equal(found["out"], expected)
-
-
-def test_pairs_to_be_drawn(songs, exported, monkeypatch):
-    """Notes before and after, in beats; what is held in begins with the segment."""
-    engine = Engine.open(exported[True][0])
-    monkeypatch.setattr(realism, "LEVEL", 2.0)
-    monkeypatch.setattr(realism, "OTHERS", 9.0)
-    found = model_folder.pairs(engine, songs, each=2, seed=1)
-    assert found
-    titles = [title for title, _, _ in found]
-    assert set(titles) <= {f"{n.replace('_', ' ')} {m:+d} sd" for n in CODED for m in realism.MOVES}
-    assert max(titles.count(title) for title in titles) <= 2
-    for _, before, after in found:
-        assert len(before) > 0
-        for notes in (before, after):
-            assert ((notes["onset"] >= 0) & (notes["onset"] < notes["end"]) & (notes["end"] <= 4)).all()
-    again = model_folder.pairs(engine, songs, each=2, seed=1)
-    assert all((a[2] == b[2]).all() for a, b in zip(found, again, strict=True))

@@ -719,7 +719,7 @@ def _evaluate_corpora(options: argparse.Namespace) -> None:
 
 
 def _evaluate_quality(engine: Engine, data: Dataset, options: argparse.Namespace) -> None:
-    from fadernets.evaluation import model_folder
+    from fadernets.evaluation import model_realism
     from fadernets.metrics import realism
 
     nats = None
@@ -727,14 +727,14 @@ def _evaluate_quality(engine: Engine, data: Dataset, options: argparse.Namespace
         from fadernets.figures import rolls
 
         check_output(options.rolls)
-        rolls.draw_sheet(model_folder.pairs(engine, data, seed=options.seed), options.rolls)
+        rolls.draw_sheet(model_realism.pairs(engine, data, seed=options.seed), options.rolls)
     if options.language_model:
         from fadernets.evaluation.checkpoint import Checkpoint
         from fadernets.evaluation.table1 import judge_of
 
         nats = judge_of(Checkpoint(options.language_model, data, options.device))
     loop = options.loop or "closed"
-    figures = model_folder.quality(engine, data, loop=loop, seed=options.seed, nats=nats, progress=progress("moves"))
+    figures = model_realism.evaluate(engine, data, loop=loop, seed=options.seed, nats=nats, progress=progress("moves"))
     print(json.dumps(figures) if options.json else realism.table(figures))
 
 

@@ -22,7 +22,7 @@ from fadernets.codecs import grid, performance_tokens
 from fadernets.data.dataset import attribute_statistics, label_of
 from fadernets.engines.code_arithmetic import Calibration, cluster_probability
 from fadernets.evaluation.checkpoint import Checkpoint, Looked, Outputs
-from fadernets.evaluation.model_folder import LOOPS, values_to_ask
+from fadernets.evaluation.decoding_loops import LOOPS, values_to_ask
 from fadernets.metrics import cell_counts, disentanglement, fader_scores, frechet, note_features
 from fadernets.metrics.fader_scores import Figures
 
