@@ -11,6 +11,7 @@ import mido
 import numpy as np
 
 TPQ = 480
+ROW = ["onset", "end", "pitch", "velocity"]
 Meta = mido.MetaMessage
 
 
@@ -450,6 +451,12 @@ def notes(source):
                 onset, velocity = open_[message.channel, message.note].pop(0)
                 found.append((onset, now, message.note, velocity, chunk, message.channel))
     return sorted(found)
+
+
+def piece_rows(piece):
+    """The notes of a `Piece` as `notes` gives those of a file."""
+    where = [(t.chunk, t.channel) for t in piece.tracks]
+    return sorted((*(int(n[k]) for k in ROW), *where[n["track"]]) for n in piece.notes)
 
 
 def paired(path):

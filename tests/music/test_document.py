@@ -1,4 +1,4 @@
-"""MIDI in and out. mido and pretty_midi are the oracles; the package reads event by event on its own."""
+"""Documents: what is read, and that an edit changes what it names alone. mido and pretty_midi are the oracles."""
 
 import io
 import os
@@ -8,27 +8,26 @@ import mido
 import numpy as np
 import pretty_midi
 import pytest
-from midi_files import BROKEN, ODDITIES, PIECES, TPQ, Meta, events, metre, notes, raw, riff, right, save, tempo, track
+from midi_files import (
+    ODDITIES,
+    PIECES,
+    ROW,
+    TPQ,
+    Meta,
+    events,
+    metre,
+    notes,
+    piece_rows,
+    raw,
+    right,
+    save,
+    track,
+)
 
-from fadernets import files
 from fadernets.errors import FadernetsError
-from fadernets.music import reader, smf
 from fadernets.music.document import Document, Edit
-from fadernets.music.notes import NOTE, MetreMap, TempoMap, make_notes
+from fadernets.music.notes import NOTE, TempoMap, make_notes, note_order
 from fadernets.music.smf import MidiError
-
-ROW = ["onset", "end", "pitch", "velocity"]
-
-
-@pytest.fixture(params=PIECES)
-def piece_file(request, tmp_path):
-    return PIECES[request.param](tmp_path / "in.mid")
-
-
-def rows(piece):
-    """Sorted (onset, end, pitch, velocity, chunk, channel), as `notes` gives them."""
-    where = [(t.chunk, t.channel) for t in piece.tracks]
-    return sorted((*(int(n[k]) for k in ROW), *where[n["track"]]) for n in piece.notes)
 
 
 def change(removed=(), moved=(), ends=(), added=(), of=None):
@@ -43,47 +42,7 @@ def change(removed=(), moved=(), ends=(), added=(), of=None):
 
 
 def test_a_document_has_the_notes_that_mido_finds(piece_file):
-    assert rows(Document(piece_file).piece) == notes(piece_file)
-
-
-def test_read_and_document_agree(piece_file):
-    fast, full = reader.read(piece_file), Document(piece_file).piece
-    assert fast.tpq == full.tpq
-    assert sorted(fast.notes[ROW].tolist()) == sorted(full.notes[ROW].tolist())
-    for name in ("tempo", "metre"):
-        one, other = vars(getattr(fast, name)), vars(getattr(full, name))
-        assert {k: np.asarray(v).tolist() for k, v in one.items()} == {
-            k: np.asarray(v).tolist() for k, v in other.items()
-        }
-    np.testing.assert_allclose(fast.seconds(), full.seconds())
-
-
-def seconds(path):
-    """When mido plays the notes of a file, sorted."""
-    now, found = 0.0, []
-    for message in mido.MidiFile(path):  # times in seconds, the tracks merged
-        now += message.time
-        if message.type == "note_on" and message.velocity:
-            found.append(now)
-    return found
-
-
-def test_seconds_are_mido_s_where_tempos_share_a_tick(tmp_path):
-    path = PIECES["tempi"](tmp_path / "in.mid")
-    for piece in (reader.read(path), Document(path).piece):
-        np.testing.assert_allclose(sorted(piece.tempo.seconds(piece.notes["onset"])), seconds(path), atol=1e-9)
-        assert piece.tempo.ticks.tolist() == [0, 480, 1921, 3840, 5760]
-        assert (60e6 / piece.tempo.micros).round().tolist() == [60, 140, 150, 70, 200]
-
-
-def test_many_tempos_on_a_tick_keep_their_order(tmp_path):
-    """symusic sorts them unstably from some twenty on."""
-    one = [tempo(60 + i, TPQ * (i // 2)) for i in range(20)]
-    other = [tempo(200 + i, TPQ * i) for i in range(11)]
-    path = save(tmp_path / "in.mid", track((), *one), track((), *other), track(right(16)))
-    for piece in (reader.read(path), Document(path).piece):
-        np.testing.assert_allclose(sorted(piece.tempo.seconds(piece.notes["onset"])), seconds(path), atol=1e-9)
-        assert (60e6 / piece.tempo.micros).round().tolist() == [*range(200, 211)]
+    assert piece_rows(Document(piece_file).piece) == notes(piece_file)
 
 
 @pytest.mark.parametrize("name", [name for name in PIECES if name != "tempi"])  # those are not in one track
@@ -108,52 +67,6 @@ def test_a_tempo_of_0_is_the_tempo_before_it(tmp_path):
     assert TempoMap.of([(0, 400_000), (10, 0)], 10).seconds(20) == pytest.approx(0.8)
 
 
-def test_a_stuck_note_is_one_beat_long(tmp_path):
-    save(path := tmp_path / "in.mid", track([(0, 1, 60, 80)], (960, mido.Message("note_on", note=64, velocity=70))))
-    piece = Document(path).piece
-    assert rows(piece) == [(0, 480, 60, 80, 0, 0), (960, 1440, 64, 70, 0, 0)]
-    assert piece.warnings == ["notes that are never released: 1, read as one beat long"]
-
-
-def test_a_stuck_note_does_not_end_before_an_earlier_note_of_its_key(tmp_path):
-    save(path := tmp_path / "in.mid", track([(0, 8, 60, 80)], (480, mido.Message("note_on", note=60, velocity=70))))
-    assert rows(Document(path).piece) == [(0, 3840, 60, 80, 0, 0), (480, 3840, 60, 70, 0, 0)]
-
-
-def test_notes_of_no_length_are_read_with_a_warning(tmp_path):
-    piece = Document(ODDITIES["zero_length"](tmp_path / "in.mid")).piece
-    assert piece.warnings == ["notes of no length: 2, read as one step long"]
-    assert (2400, 2400, 81, 70, 0, 0) in rows(piece)
-
-
-def test_overlapping_notes_of_a_key_pair_first_in_first_out(tmp_path):
-    save(path := tmp_path / "in.mid", track([(0, 2, 60, 80), (1, 3, 60, 70)]))
-    assert rows(Document(path).piece) == [(0, 960, 60, 80, 0, 0), (480, 1920, 60, 70, 0, 0)]
-
-
-def test_tracks_have_names_channels_and_programs(tmp_path):
-    tracks = Document(PIECES["band"](tmp_path / "in.mid")).piece.tracks
-    assert [(t.name, t.channel, t.program, t.is_drum, t.is_keyboard) for t in tracks] == [
-        ("drums", 9, 0, True, False),
-        ("bass", 1, 33, False, False),
-        ("strings", 2, 48, False, False),
-        ("Piano", 0, 0, False, True),
-    ]
-
-
-def test_a_channel_s_program_may_stand_in_another_chunk(tmp_path):
-    setup = track((), (0, mido.Message("program_change", channel=3, program=41)))
-    save(path := tmp_path / "in.mid", setup, track(right(4), channel=3), track(right(4), channel=4))
-    assert [t.program for t in Document(path).piece.tracks] == [41, 0]
-
-
-@pytest.mark.parametrize(("name", "encoding"), [("Flöte", "utf-8"), ("Flöte", "latin-1"), ("a\n b", "ascii")])
-def test_names_are_read_in_either_encoding_on_one_line(tmp_path, name, encoding):
-    data = name.encode(encoding)
-    chunk = b"\x00\xff\x03" + bytes([len(data)]) + data + b"\x00\x90\x3c\x40\x60\x3c\x00"
-    assert Document(raw(tmp_path / "in.mid", chunk)).piece.tracks[0].name == " ".join(name.split())
-
-
 def test_a_signature_or_key_that_cannot_be_does_no_harm(tmp_path):
     piece = Document(ODDITIES["odd_meta"](tmp_path / "in.mid")).piece
     assert piece.warnings == ["time signatures that no bar can have: 2, not heeded"]
@@ -161,99 +74,18 @@ def test_a_signature_or_key_that_cannot_be_does_no_harm(tmp_path):
     assert len(piece.notes) == 48
 
 
-def test_an_riff_wrapper_is_taken_off(tmp_path):
-    wrapped, plain = riff(tmp_path / "in.rmi"), PIECES["two_hands"](tmp_path / "in.mid")
-    assert rows(Document(wrapped).piece) == rows(Document(plain).piece)
-    Document(wrapped).write(tmp_path / "out.mid")
-    assert (tmp_path / "out.mid").read_bytes() == plain.read_bytes()
+def test_notes_are_ordered_by_onset_then_pitch(piece_file):
+    found = Document(piece_file).piece.notes
+    assert found.dtype == NOTE
+    keys = list(zip(found["onset"].tolist(), found["pitch"].tolist(), strict=True))
+    assert all(a <= b for a, b in pairwise(keys))
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("empty", "is empty"),
-        ("text", "is not a MIDI file"),
-        ("truncated", "it ends in track 3 of 3"),
-        ("noise", "is not a MIDI file"),
-        ("noise_with_header", "is damaged"),
-        ("smpte", "SMPTE frames"),
-        ("no_division", "0 ticks"),
-        ("format_2", "format 2"),
-        ("endless", "60001 quarter notes long; at most 50000"),
-    ],
-)
-def test_what_cannot_be_read_is_refused_by_both_readers(tmp_path, name, message):
-    path = BROKEN[name](tmp_path / "in.mid")
-    with pytest.raises(MidiError, match=message) as error:
-        Document(path)
-    assert str(path) in str(error.value)
-    if name != "endless":  # a corpus has a limit of its own
-        with pytest.raises(MidiError):
-            reader.read(path)
-
-
-def test_files_that_are_no_files_are_refused(tmp_path):
-    with pytest.raises(MidiError, match="is a folder"):
-        Document(tmp_path)
-    with pytest.raises(MidiError, match="cannot be read"):
-        Document(tmp_path / "none.mid")
-    with pytest.raises(MidiError, match="is of format 7"):
-        Document(raw(tmp_path / "in.mid", b"", kind=7))
-
-
-@pytest.mark.parametrize(
-    ("chunk", "message"),
-    [
-        (b"\x00\x3c\x40", "has no status"),
-        (b"\x00\xf4\x40", "starts no event"),
-        (b"\x81\x82\x83\x84\x05\x90\x3c\x40", "more than four bytes"),
-        (b"\x00\x90\x3c", "ends too early"),
-        (b"\x00\xff\x01\x09abc", "ends too early"),
-        (b"\x00", "ends too early"),
-    ],
-)
-def test_broken_events_are_named(tmp_path, chunk, message):
-    with pytest.raises(MidiError, match=message):
-        Document(raw(tmp_path / "in.mid", chunk))
-    with pytest.raises(MidiError, match="ends in track 2 of 2"):
-        Document(raw(tmp_path / "in.mid", b"\x00\xff\x2f\x00", count=2))
-
-
-def test_every_cut_of_a_file_is_refused_or_read(tmp_path):
-    data = PIECES["pick_up"](tmp_path / "in.mid").read_bytes()
-    for size in range(len(data)):
-        (tmp_path / "cut.mid").write_bytes(data[:size])
-        with pytest.raises(MidiError):
-            Document(tmp_path / "cut.mid")
-
-
-# Bars
-
-
-def bars(end, *signatures):
-    return MetreMap.of(list(signatures), 10).bar_starts(end).tolist()
-
-
-def test_bar_lines():
-    assert bars(100) == [0, 40, 80]
-    assert bars(80) == [0, 40]
-    assert bars(100, (0, 3, 4)) == [0, 30, 60, 90]
-    assert bars(100, (0, 6, 8)) == [0, 30, 60, 90]
-    assert bars(100, (0, 1, 4), (10, 4, 4)) == [0, 10, 50, 90]
-    assert bars(100, (20, 3, 4)) == [0, 20, 50, 80]  # 4/4 until the first signature
-    assert bars(100, (0, 4, 4), (50, 2, 4)) == [0, 40, 50, 70, 90]  # a change starts a bar
-    assert bars(100, (0, 3, 4), (0, 4, 4)) == [0, 40, 80]  # the last on a tick holds
-
-
-def test_a_signature_said_again_on_a_bar_line_is_no_change():
-    assert MetreMap.of([(0, 3, 4), (60, 3, 4), (90, 3, 4)], 10).ticks.tolist() == [0]
-    assert MetreMap.of([(0, 3, 4), (50, 3, 4)], 10).ticks.tolist() == [0, 50]
-    assert MetreMap.of([(40, 4, 4), (80, 4, 4)], 10).ticks.tolist() == [0]
-    assert MetreMap.of([(0, 3, 4), (30, 4, 4), (70, 3, 4)], 10).ticks.tolist() == [0, 30, 70]
-
-
-def test_impossible_signatures_make_no_endless_bars():
-    assert len(MetreMap.of([(0, 0, 2**200)], 480).bar_starts(480)) == 16
+def test_a_metre_in_any_track_counts(tmp_path):
+    path = save(
+        tmp_path / "in.mid", track(right(8)), track(right(8), metre(3), (0, Meta("marker", text="x")), channel=1)
+    )
+    assert Document(path).piece.metre.numerators.tolist() == [3]
 
 
 # Writing
@@ -437,133 +269,6 @@ def test_writing_is_all_or_nothing(tmp_path, monkeypatch):
     assert out.read_bytes() == b"as it was"
 
 
-def test_a_long_name_can_be_written(tmp_path):
-    out = tmp_path / ("x" * 251 + ".mid")
-    files.write_atomic(out, b"abc")
-    assert out.read_bytes() == b"abc"
-
-
-def test_notes_are_ordered_by_onset_then_pitch(piece_file):
-    found = Document(piece_file).piece.notes
-    assert found.dtype == NOTE
-    keys = list(zip(found["onset"].tolist(), found["pitch"].tolist(), strict=True))
-    assert all(a <= b for a, b in pairwise(keys))
-
-
-def test_a_metre_in_any_track_counts(tmp_path):
-    path = save(
-        tmp_path / "in.mid", track(right(8)), track(right(8), metre(3), (0, Meta("marker", text="x")), channel=1)
-    )
-    assert Document(path).piece.metre.numerators.tolist() == [3]
-
-
-# Played on
-
-
-def played_on(path, start, stop, end):
-    """What `repeated` must give, by brute force on the notes that mido finds."""
-    found = notes(path)
-    for shift in range(stop - start, end - start, stop - start):
-        for onset, last, *rest in notes(path):
-            if start <= onset and onset + shift < end:
-                found.append((onset + shift, min(last + shift, end), *rest))
-    return sorted(found)
-
-
-@pytest.mark.parametrize("passes", [0.25, 1, 2.5])
-def test_bars_are_repeated_note_for_note(piece_file, passes):
-    document = Document(piece_file)
-    bar = 4 * document.piece.tpq
-    start, stop = bar, -(-document.piece.end // bar) * bar
-    end = stop + int(passes * (stop - start))
-    data = document.repeated(start, stop, end)
-    assert notes(data) == played_on(piece_file, start, stop, end)
-    assert Document(piece_file, data).piece.tpq == document.piece.tpq
-    assert [t for t, _ in mido_names(data)] == [t for t, _ in mido_names(piece_file.read_bytes())]
-
-
-def mido_names(data):
-    return [(tick, message) for chunk in events(data) for tick, message in chunk if message.type == "track_name"]
-
-
-def test_a_repeat_has_the_tempo_and_the_bars_of_the_first_time(tmp_path):
-    for name in ("tempi", "metre_change", "pick_up"):
-        path = PIECES[name](tmp_path / f"{name}.mid")
-        piece = Document(path).piece
-        start = int(piece.metre.bar_starts(piece.end)[1])
-        lines = piece.metre.bar_starts(piece.end)
-        stop = int(lines[-1] + piece.metre.bar_lengths()[-1])
-        longer = Document(path, Document(path).repeated(start, stop, 3 * stop - 2 * start)).piece
-        ticks = np.arange(start, stop, 60)
-        for shift in (0, stop - start, 2 * (stop - start)):
-            times = longer.tempo.seconds(ticks + shift) - longer.tempo.seconds(start + shift)
-            np.testing.assert_allclose(times, piece.tempo.seconds(ticks) - piece.tempo.seconds(start))
-        wanted = sorted({int(t) + k * (stop - start) for t in lines if t >= start for k in range(3)})
-        assert [int(t) for t in longer.metre.bar_starts(longer.end) if t >= start] == wanted
-
-
-def test_controllers_begin_a_repeat_as_they_began_the_first_time(tmp_path):
-    control, bend = mido.Message("control_change", control=64, value=127), mido.Message("pitchwheel", pitch=900)
-    volume = [mido.Message("control_change", control=7, value=value) for value in (90, 40)]
-    program = [mido.Message("program_change", program=value) for value in (3, 5)]
-    extra = [(0, volume[0]), (0, program[0]), (2000, control), (2400, bend), (2400, volume[1]), (2400, program[1])]
-    extra += [(2500, Meta("lyrics", text="la")), (4000, Meta("text", text="the end"))]
-    path = save(tmp_path / "in.mid", track([(i, 1, 60, 80) for i in range(8)], metre(4), *extra))
-    data = Document(path).repeated(4 * TPQ, 8 * TPQ, 14 * TPQ)
-    (found,) = events(data)
-    anew = [(tick, m) for tick, m in found if tick in (8 * TPQ, 12 * TPQ, 14 * TPQ)]
-    rest = [control.copy(value=0), bend.copy(pitch=0), volume[0], program[0]]
-    for tick in (8 * TPQ, 12 * TPQ, 14 * TPQ):
-        assert sorted(map(str, (m for t, m in anew if t == tick))) == sorted(map(str, rest))
-    assert [tick for tick, m in found if m == control] == [2000, 2000 + 4 * TPQ, 2000 + 8 * TPQ]
-    assert [tick for tick, m in found if m.type == "lyrics"] == [2500, 2500 + 4 * TPQ, 2500 + 8 * TPQ]
-    assert [tick for tick, m in found if m.type == "text"] == [4000 + 6 * TPQ]
-
-
-def test_a_note_held_into_the_repeated_bars_and_one_never_released(tmp_path):
-    """The first sounds once. The second gets an end, so that no later one is cut by it."""
-    body = b"\x00\x90\x3c\x50\x8f\x00\x80\x3c\x00"  # C for 1920 ticks; E, then G after 480 ticks and for 480
-    body += b"\x00\x90\x40\x50\x83\x60\x90\x43\x50\x83\x60\x80\x43\x00"
-    path = raw(tmp_path / "in.mid", body + b"\x00\xff\x2f\x00")
-    piece = Document(path).piece
-    assert piece.notes["end"].tolist() == [1920, 2400, 2880]
-    document = Document(path, Document(path).repeated(960, 2880, 2880 + 2 * 1920))
-    assert document.piece.warnings == []
-    first = [[0, 1920, 60], [1920, 2400, 64], [2400, 2880, 67]]
-    again = [[a + shift, b + shift, p] for shift in (1920, 3840) for a, b, p in first[1:]]
-    assert [[int(n["onset"]), int(n["end"]), int(n["pitch"])] for n in document.piece.notes] == first + again
-
-
-@pytest.mark.parametrize("name", ODDITIES)
-def test_odd_files_can_be_played_on(tmp_path, name):
-    path = ODDITIES[name](tmp_path / "in.mid")
-    piece = Document(path).piece
-    stop = -(-piece.end // (4 * piece.tpq)) * 4 * piece.tpq
-    longer = Document(path, Document(path).repeated(0, stop, 2 * stop)).piece
-    once = rows(piece)
-    assert rows(longer) == sorted(once + [(a + stop, b + stop, *rest) for a, b, *rest in once])
-
-
-def test_only_what_belongs_to_a_place_is_repeated(tmp_path):
-    """Words and signatures come again; names, rights, other systems' messages do not."""
-    path = PIECES["dressed"](tmp_path / "in.mid")
-    data = Document(path).repeated(0, 16 * TPQ, 32 * TPQ)
-    twice = {"lyrics", "marker", "cue_marker", "set_tempo", "time_signature", "key_signature", "polytouch"}
-    for chunk, longer in zip(events(path), events(data), strict=True):
-        for kind in {message.type for _, message in chunk} - {"control_change", "pitchwheel", "aftertouch"}:
-            once, found = ([t for t, m in part if m.type == kind] for part in (chunk, longer))
-            if kind == "text":  # behind the last note
-                assert (once, found) == ([9000], [9000 + 16 * TPQ])
-            elif kind in twice:
-                assert found == once + [tick + 16 * TPQ for tick in once], kind
-            else:
-                assert kind == "program_change" or found == once, kind
-    idle = ODDITIES["idle_offs"](tmp_path / "idle.mid")
-    files = io.BytesIO(idle.read_bytes()), io.BytesIO(Document(idle).repeated(0, 16 * TPQ, 32 * TPQ))
-    offs = [sum(m.type == "note_off" for m in mido.MidiFile(file=file).tracks[0]) for file in files]
-    assert offs[0] > offs[1] - offs[0] == len(notes(idle))
-
-
 # Changed notes
 
 
@@ -588,9 +293,9 @@ def test_any_column_of_any_note_may_change(tmp_path, name):
     expected = document.piece.notes.copy()
     expected["velocity"][which] = velocity
     if name != "unison":  # of two on one tick and key each may have the other's
-        assert again.notes[[*ROW, "track"]].tolist() == expected[smf.note_order(expected)][[*ROW, "track"]].tolist()
+        assert again.notes[[*ROW, "track"]].tolist() == expected[note_order(expected)][[*ROW, "track"]].tolist()
     assert sorted(again.notes["velocity"]) == sorted(expected["velocity"])
-    kept = [_others(d._events, d._file.tpq) for d in (document, Document(document.path, document.edited(edit)))]
+    kept = [_others(d.paired.events, d._file.tpq) for d in (document, Document(document.path, document.edited(edit)))]
     assert kept[0] == kept[1] or name == "coarse"
 
 
@@ -605,7 +310,7 @@ def test_a_changed_note_is_what_mido_finds(tmp_path, column):
     i = 7
     value = {"onset": 333, "end": int(document.piece.notes["end"][i]) + 50, "pitch": 99}[column]
     data = document.edited(becoming(document, [i], **{column: value}))
-    expected = rows(document.piece)
+    expected = piece_rows(document.piece)
     old = document.piece.notes[i]
     track_of = document.piece.tracks[old["track"]]
     row = [*(int(old[k]) for k in ROW), track_of.chunk, track_of.channel]

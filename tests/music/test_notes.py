@@ -50,3 +50,29 @@ def test_keyboards_and_drums():
     assert Track("", 0, 9, 0).is_drum
     assert not Track("", 0, 9, 0).is_keyboard
     assert isinstance(make_notes([(0, 1, 60, 1, 0)])["onset"][0], np.integer)
+
+
+def bars(end, *signatures):
+    return MetreMap.of(list(signatures), 10).bar_starts(end).tolist()
+
+
+def test_bar_lines():
+    assert bars(100) == [0, 40, 80]
+    assert bars(80) == [0, 40]
+    assert bars(100, (0, 3, 4)) == [0, 30, 60, 90]
+    assert bars(100, (0, 6, 8)) == [0, 30, 60, 90]
+    assert bars(100, (0, 1, 4), (10, 4, 4)) == [0, 10, 50, 90]
+    assert bars(100, (20, 3, 4)) == [0, 20, 50, 80]  # 4/4 until the first signature
+    assert bars(100, (0, 4, 4), (50, 2, 4)) == [0, 40, 50, 70, 90]  # a change starts a bar
+    assert bars(100, (0, 3, 4), (0, 4, 4)) == [0, 40, 80]  # the last on a tick holds
+
+
+def test_a_signature_said_again_on_a_bar_line_is_no_change():
+    assert MetreMap.of([(0, 3, 4), (60, 3, 4), (90, 3, 4)], 10).ticks.tolist() == [0]
+    assert MetreMap.of([(0, 3, 4), (50, 3, 4)], 10).ticks.tolist() == [0, 50]
+    assert MetreMap.of([(40, 4, 4), (80, 4, 4)], 10).ticks.tolist() == [0]
+    assert MetreMap.of([(0, 3, 4), (30, 4, 4), (70, 3, 4)], 10).ticks.tolist() == [0, 30, 70]
+
+
+def test_impossible_signatures_make_no_endless_bars():
+    assert len(MetreMap.of([(0, 0, 2**200)], 480).bar_starts(480)) == 16

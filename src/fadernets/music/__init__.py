@@ -1,0 +1,1 @@
+"""Notes, tempo and metre maps, four-beat segments; MIDI files as bytes, in and out."""

@@ -9,13 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-# One row a note. `track` indexes `Piece.tracks`.
+from fadernets.arrays import Array, Floats, Indices, Integers
+
+# One row a note; onset and end in ticks; `track` indexes `Piece.tracks`.
 NOTE = np.dtype(
     [("onset", np.int64), ("end", np.int64), ("pitch", np.uint8), ("velocity", np.uint8), ("track", np.int32)]
 )
-# The same as pictures take it: onset and end in quarter-beats.
+# One row a note of a picture; onset and end in quarter-beats.
 ROLL_NOTE = np.dtype([("onset", float), ("end", float), ("pitch", np.uint8), ("velocity", np.uint8)])
 SHORTEST_BEAT = 64  # the largest denominator of a time signature
 DEFAULT_TEMPO = 500_000  # microseconds a quarter: 120 bpm, what the paper assumes where a file has no tempo
@@ -35,10 +37,12 @@ class Track:
 
     @property
     def is_drum(self) -> bool:
+        """Whether the channel is General MIDI's for percussion."""
         return self.channel == 9
 
     @property
     def is_keyboard(self) -> bool:
+        """Whether the track plays a keyboard instrument."""
         return not self.is_drum and self.program in KEYBOARD_PROGRAMS
 
 
@@ -46,8 +50,8 @@ class Track:
 class TempoMap:
     """Tempo changes, one a tick at most, the first at tick 0."""
 
-    ticks: NDArray[np.int64]
-    micros: NDArray[np.int64]  # microseconds a quarter-beat from that tick on
+    ticks: Integers
+    micros: Integers  # microseconds a quarter-beat from that tick on
     tpq: int
 
     @classmethod
@@ -63,7 +67,7 @@ class TempoMap:
         ticks = np.array(sorted(last), np.int64)
         return cls(ticks, np.array([last[t] for t in ticks.tolist()], np.int64), tpq)
 
-    def seconds(self, ticks: ArrayLike) -> NDArray[np.float64]:
+    def seconds(self, ticks: ArrayLike) -> Floats:
         """Ticks to seconds."""
         at = np.asarray(ticks, np.float64)
         lengths = np.diff(self.ticks) * self.micros[:-1] / (self.tpq * 1e6)
@@ -76,16 +80,16 @@ class TempoMap:
 class MetreMap:
     """Time signatures, the first at tick 0 or where the first bar line is (`ticks[0]`)."""
 
-    ticks: NDArray[np.int64]
-    numerators: NDArray[np.int64]
-    denominators: NDArray[np.int64]
+    ticks: Integers
+    numerators: Integers
+    denominators: Integers
     tpq: int
 
     @classmethod
     def of(cls, events: list[tuple[int, int, int]], tpq: int) -> MetreMap:
         """From (tick, numerator, denominator); 4/4 until the first one; the last event of a tick holds.
 
-        A signature that says again, on a bar line, what holds already is no change.
+        A signature on a bar line that repeats the one before it is no change.
         """
         last = {0: (4, 4)} if not events or min(e[0] for e in events) > 0 else {}
         for tick, numerator, denominator in events:
@@ -100,11 +104,11 @@ class MetreMap:
         ticks, numerators, denominators = np.array(kept, np.int64).T
         return cls(ticks, numerators, denominators, tpq)
 
-    def bar_lengths(self) -> NDArray[np.int64]:
+    def bar_lengths(self) -> Integers:
         """Ticks in a bar of each signature."""
         return np.maximum(self.numerators * 4 * self.tpq // self.denominators, 1)
 
-    def bar_starts(self, end: int) -> NDArray[np.int64]:
+    def bar_starts(self, end: int) -> Integers:
         """The tick of each bar line before `end`; a signature change starts a new bar."""
         stops = np.append(self.ticks[1:], max(end, int(self.ticks[-1]) + 1))
         spans = zip(self.ticks, stops, self.bar_lengths(), strict=True)
@@ -116,7 +120,7 @@ class MetreMap:
 class Piece:
     """A piece of music: notes sorted by onset then pitch, with what is needed to place them."""
 
-    notes: NDArray  # [N] of NOTE
+    notes: Array  # [N] of NOTE
     tpq: int
     tempo: TempoMap
     metre: MetreMap
@@ -129,6 +133,7 @@ class Piece:
         return int(self.notes["end"].max()) if len(self.notes) else 0
 
     def seconds(self) -> float:
+        """How long the piece lasts, up to the end of its last note."""
         return float(self.tempo.seconds(self.end))
 
     def only(self, tracks: list[int]) -> Piece:
@@ -137,13 +142,13 @@ class Piece:
         return Piece(kept, self.tpq, self.tempo, self.metre, self.tracks, self.warnings)
 
 
-def make_notes(rows: list[tuple[int, int, int, int, int]]) -> NDArray:
+def make_notes(rows: list[tuple[int, int, int, int, int]]) -> Array:
     """Rows of (onset, end, pitch, velocity, track) as a NOTE array in `note_order`."""
     notes = np.array(rows, NOTE) if rows else np.empty(0, NOTE)
     return notes[note_order(notes)]
 
 
-def note_order(notes: NDArray) -> NDArray[np.int64]:
+def note_order(notes: Array) -> Indices:
     """The order of a piece's notes: by onset, pitch, end, track, velocity."""
     keys = ("velocity", "track", "end", "pitch", "onset")
     return np.lexsort(tuple(notes[key] for key in keys))

@@ -1,7 +1,6 @@
-"""MIDI files in and out.
+"""The notes of corpus files, fast: symusic reads them, and what it leaves open is read event by event.
 
-`read` (symusic, fast) gives the notes of a corpus file. `Document` is what an edit works on: it keeps
-every event of the file as the bytes it came in, so that all but the edited notes is written back as it was.
+Tracks are symusic's: channel 9 for drums and 0 for all others. `document` reads files that are to be edited.
 """
 
 from __future__ import annotations
@@ -12,20 +11,13 @@ from typing import Any
 import numpy as np
 
 from fadernets.music.notes import NOTE, MetreMap, Piece, TempoMap, Track, note_order
-from fadernets.music.smf import (
-    MidiError,
-    MidiFile,
-    file_bytes,
-    first_line,
-    tempo_events,
-)
+from fadernets.music.smf import MidiError, MidiFile, file_bytes, first_line, tempo_events
 
 
 def read(path: Path) -> Piece:
-    """A corpus file's notes (symusic; notes of one pitch that overlap pair first in, first out).
+    """A file's notes as a piece; overlapping notes of one pitch pair first in, first out. Raises MidiError.
 
-    Raises MidiError. Tempo changes that share a tick are read again event by event, since symusic does
-    not keep their order.
+    Tempo changes that share a tick are read again event by event, since symusic does not keep their order.
     """
     import symusic
 

@@ -1,7 +1,7 @@
-"""MIDI files in and out.
+"""Standard MIDI files as bytes: chunks, events, and the messages that other modules read or write.
 
-`read` (symusic, fast) gives the notes of a corpus file. `Document` is what an edit works on: it keeps
-every event of the file as the bytes it came in, so that all but the edited notes is written back as it was.
+An event is an absolute tick and its message as the file states it, with its status byte put back where running status
+left it out. Formats 0 and 1 with ticks per quarter note are read; everything else is a MidiError that says why.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ MAX_BYTES = 64 * 2**20  # a three-hour performance with pedal takes about 3 MB
 MAX_BEATS = 50_000  # quarter-beats: seven hours at 120 bpm; a file that claims more is damaged
 MAX_TICKS = 2**28 - 1  # the longest time between two events that a file can state
 TEMPO, METRE, KEY, NAME, END_OF_TRACK = 0x51, 0x58, 0x59, 0x03, 0x2F  # types of meta events
-Event = tuple[int, bytes]  # absolute tick; the message as a file states it, never without its status byte
+SUSTAIN = 64  # the controller of the sustain pedal
+Event = tuple[int, bytes]  # absolute tick; message, never without its status byte
+RankedEvent = tuple[int, int, bytes]  # absolute tick; rank among the events of the tick; message
 
 
 class MidiError(FadernetsError):
@@ -38,7 +40,7 @@ def file_bytes(path: Path) -> bytes:
 
 
 def checked(path: Path, data: bytes) -> bytes:
-    """A file's bytes, without what a RIFF file wraps around them. Raises MidiError as `file_bytes` does."""
+    """A file's bytes, taken out of the RIFF file that may wrap them. Raises MidiError as `file_bytes` does."""
     if not data:
         raise MidiError(f"{path}: is empty")
     if data[:4] == b"RIFF" and data[8:12] == b"RMID":
@@ -58,44 +60,45 @@ def checked(path: Path, data: bytes) -> bytes:
 
 
 def playable(path: Path) -> bytes:
-    """The file with what sounds and its tempo alone: no text, no signature, no system-exclusive message.
+    """The file with its channel messages and tempo alone: no text, no signature, no system-exclusive message.
 
-    A player reads this where the file itself holds something that it would stumble over. Raises MidiError.
+    For readers that fail on a meta event that no player needs. Raises MidiError.
     """
     file = MidiFile.of(path, file_bytes(path))
-    wanted = {bytes((0xFF, TEMPO)), bytes((0xFF, END_OF_TRACK))}
-    tracks = [[e for e in events if e[1][0] < 0xF0 or e[1][:2] in wanted] for events in file.tracks]
+    kept = {bytes((0xFF, TEMPO)), bytes((0xFF, END_OF_TRACK))}
+    tracks = [[e for e in events if e[1][0] < 0xF0 or e[1][:2] in kept] for events in file.tracks]
     return b"".join([b"MThd", (6).to_bytes(4, "big"), file.chunks[0][8:14], *map(track_chunk, tracks)])
 
 
 def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its kind where it has none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-# --- the file as events
+# --- bytes to events
 
 
 @dataclass(frozen=True)
 class MidiFile:
-    """The chunks of a file: those of tracks as events, the others as they are."""
+    """The chunks of a file, and the events of those that are tracks."""
 
-    chunks: list[bytes]  # the header first, each with its own eight bytes; what lies behind the last
-    where: list[int]  # which chunk each track is
+    chunks: list[bytes]  # the header first, each with its type and length; last, the bytes behind the last track
+    where: list[int]  # index of each track's chunk
     tracks: list[list[Event]]
 
     @classmethod
     def of(cls, path: Path, data: bytes) -> MidiFile:
-        """Raises MidiError for a file that ends early or does not follow the format."""
+        """Split the bytes that `checked` gives. Raises MidiError for a file that ends early or breaks the format."""
         chunks: list[bytes] = []
         where: list[int] = []
         tracks: list[list[Event]] = []
         at = 0
-        wanted = int.from_bytes(data[10:12], "big")
+        count = int.from_bytes(data[10:12], "big")  # of tracks
         try:
-            while not chunks or len(tracks) < wanted:
+            while not chunks or len(tracks) < count:
                 size = int.from_bytes(data[at + 4 : at + 8], "big")
                 if at + 8 + size > len(data) or len(data) < at + 8:
-                    raise _Damage(f"it ends in track {len(tracks) + 1} of {wanted}" if chunks else "it ends early")
+                    raise _Damage(f"it ends in track {len(tracks) + 1} of {count}" if chunks else "it ends early")
                 if data[at : at + 4] == b"MTrk":
                     where.append(len(chunks))
                     tracks.append(_events(data[at + 8 : at + 8 + size]))
@@ -107,6 +110,7 @@ class MidiFile:
 
     @property
     def tpq(self) -> int:
+        """Ticks per quarter note."""
         return int.from_bytes(self.chunks[0][12:14], "big")
 
 
@@ -114,8 +118,8 @@ class _Damage(Exception):
     """Bytes that are no MIDI events."""
 
 
-# Data bytes behind a status byte: by its high four bits; of the system messages, by the whole byte.
-_DATA = {0x8: 2, 0x9: 2, 0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2}
+# Number of data bytes of a channel message, by the high four bits of its status byte.
+_DATA_BYTES = {0x8: 2, 0x9: 2, 0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2}
 
 
 def _events(data: bytes) -> list[Event]:
@@ -127,7 +131,7 @@ def _events(data: bytes) -> list[Event]:
             tick += delta
             status = data[at]
             if status >= 0xF0:
-                if status not in (0xF0, 0xF7, 0xFF):
+                if status not in (0xF0, 0xF7, 0xFF):  # system exclusive, its continuation, meta
                     raise _Damage(f"byte {status:#x} at tick {tick} starts no event")
                 size, body = _length(data, at + (2 if status == 0xFF else 1))
                 message, end = data[at : body + size], body + size
@@ -135,7 +139,7 @@ def _events(data: bytes) -> list[Event]:
                 running, at = (status, at + 1) if status >= 0x80 else (running, at)
                 if not running:
                     raise _Damage(f"the first event at tick {tick} has no status")
-                end = at + _DATA[running >> 4]
+                end = at + _DATA_BYTES[running >> 4]
                 message = bytes((running, *data[at:end]))
             if end > len(data):
                 raise _Damage("a track ends too early")
@@ -147,7 +151,7 @@ def _events(data: bytes) -> list[Event]:
 
 
 def _length(data: bytes, at: int) -> tuple[int, int]:
-    """A number of variable length at `at`, and where it ends."""
+    """The variable-length number at `at`, and the index behind it."""
     number = 0
     for i in range(at, at + 4):
         number = number << 7 | data[i] & 0x7F
@@ -156,8 +160,11 @@ def _length(data: bytes, at: int) -> tuple[int, int]:
     raise _Damage("a number has more than four bytes")
 
 
+# --- events to bytes
+
+
 def track_chunk(events: list[Event]) -> bytes:
-    """The inverse of `_events`, as a whole track chunk."""
+    """Events in order as a track chunk, with running status: the inverse of `_events`."""
     body, now, running = bytearray(), 0, 0
     for tick, message in events:
         body += variable_length(tick - now)
@@ -168,10 +175,34 @@ def track_chunk(events: list[Event]) -> bytes:
 
 
 def variable_length(value: int) -> bytes:
+    """A number below 2**28 as MIDI files write it: seven bits a byte."""
     digits = [value & 0x7F]
     while value := value >> 7:
         digits.append(value & 0x7F | 0x80)
     return bytes(reversed(digits))
+
+
+def in_order(events: list[RankedEvent]) -> list[Event]:
+    """Events by tick, then rank; the end of the track behind all others."""
+    end = bytes((0xFF, END_OF_TRACK))
+    ends = [event for event in events if event[2][:2] == end]
+    body = sorted((event for event in events if event[2][:2] != end), key=lambda event: event[:2])
+    last = max((event[0] for event in events), default=0)
+    return [*((tick, message) for tick, _, message in body), *((last, event[2]) for event in ends[-1:])]
+
+
+def stamped(data: bytes, text: str) -> bytes:
+    """A MIDI file's bytes with a text event at the start of its first track, such as where it comes from."""
+    at = 0
+    while data[at : at + 4] != b"MTrk":
+        at += 8 + int.from_bytes(data[at + 4 : at + 8], "big")
+    content = text.encode("utf-8")
+    event = b"\x00\xff\x01" + variable_length(len(content)) + content
+    length = int.from_bytes(data[at + 4 : at + 8], "big") + len(event)
+    return data[: at + 4] + length.to_bytes(4, "big") + event + data[at + 8 :]
+
+
+# --- messages
 
 
 def meta_events(events: list[Event], kind: int) -> Iterator[tuple[int, bytes]]:
@@ -183,11 +214,12 @@ def meta_events(events: list[Event], kind: int) -> Iterator[tuple[int, bytes]]:
 
 def tempo_events(tracks: list[list[Event]]) -> list[tuple[int, int]]:
     """(tick, microseconds a quarter) of every track, ordered by tick, file order within a tick."""
-    found = [(t, int.from_bytes(m[:3], "big")) for track in tracks for t, m in meta_events(track, TEMPO) if len(m) > 2]
-    return sorted(found, key=lambda event: event[0])
+    tempos = [(t, int.from_bytes(m[:3], "big")) for track in tracks for t, m in meta_events(track, TEMPO) if len(m) > 2]
+    return sorted(tempos, key=lambda event: event[0])
 
 
 def text_of(content: bytes) -> str:
+    """A text event's content on one line, read as UTF-8 where it is that and as Latin-1 where not."""
     try:
         text = content.decode()
     except UnicodeDecodeError:
@@ -204,22 +236,3 @@ def release_of(message: bytes) -> bytes:
     """The note-off of a note-on."""
     channel, pitch = channel_and_pitch(message)
     return bytes((0x80 | channel, pitch, 0))
-
-
-def in_order(events: list[tuple[int, int, bytes]]) -> list[Event]:
-    """Events by tick, then rank; the end of the track behind all others."""
-    ends = [e for e in events if e[2][:2] == bytes((0xFF, END_OF_TRACK))]
-    body = sorted((e for e in events if e[2][:2] != bytes((0xFF, END_OF_TRACK))), key=lambda e: e[:2])
-    last = max((e[0] for e in events), default=0)
-    return [*((tick, message) for tick, _, message in body), *((last, e[2]) for e in ends[-1:])]
-
-
-def stamped(data: bytes, text: str) -> bytes:
-    """A MIDI file's bytes with a text event at the start of its first track: where it comes from."""
-    at = 0
-    while data[at : at + 4] != b"MTrk":
-        at += 8 + int.from_bytes(data[at + 4 : at + 8], "big")
-    content = text.encode("utf-8")
-    event = b"\x00\xff\x01" + variable_length(len(content)) + content
-    length = int.from_bytes(data[at + 4 : at + 8], "big") + len(event)
-    return data[: at + 4] + length.to_bytes(4, "big") + event + data[at + 8 :]
