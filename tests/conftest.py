@@ -10,7 +10,7 @@ from hypothesis import settings
 from fadernets.attributes import of_cells, table
 from fadernets.cli import main
 from fadernets.codecs import grid, melody_states, performance_tokens
-from fadernets.data.dataset import MEASURED, SPLITS, write_dataset
+from fadernets.data.dataset import SPLITS, measured, write_dataset
 
 settings.register_profile("fadernets", deadline=None)  # a busy machine is no failure
 settings.load_profile("fadernets")
@@ -78,7 +78,7 @@ def _manifest(codec, names, corpora, splits, bars):
     return {
         "codec": codec,
         "corpora": names,
-        "attributes": list(MEASURED[codec]),
+        "attributes": list(measured(codec)),
         "pieces": pieces,
         "sources": sources,
     }
@@ -198,7 +198,7 @@ def save_run(folder, model, songs, **recipe):
 
     values = {"data": str(songs.folder), "out": str(folder), "model": asdict(model.options)} | recipe
     config = {
-        "codec": songs.codec,
+        "codec": songs.codec.name,
         "recipe": recipes.as_dict(recipes.check(values)),
         "data": {"hash": songs.hash, "corpora": songs.manifest["sources"]},
         "segments": {"train": 128, "labelled": 26},

@@ -140,7 +140,7 @@ def test_training_step(benchmark, precision):
     """One step of the shipped recipe's model at batch 128, forward, backward and update."""
     import torch
 
-    from fadernets.data.batches import Sampler
+    from fadernets.data.batches import grid_batch
     from fadernets.models import build
     from fadernets.training import recipes
 
@@ -148,7 +148,7 @@ def test_training_step(benchmark, precision):
     torch.set_num_threads(1)
     planes = torch.from_numpy(np.stack([segments(128) == 1, segments(128) == 2], 1).astype(np.float32))
     zeros = torch.zeros(128, dtype=torch.int64)
-    batch = Sampler.finish(planes, planes, None, zeros, zeros, zeros - 1)
+    batch = grid_batch(planes, planes, None, zeros, zeros, zeros - 1)
     model = build(recipe.name, recipe.model).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
 
@@ -292,7 +292,7 @@ def test_one_fader_of_table_1(benchmark):
 
     from fadernets.attributes.table import measure
     from fadernets.models import build
-    from fadernets.models.codings import CODINGS
+    from fadernets.models.codings import TOKENS
     from fadernets.training import recipes
 
     torch.set_num_threads(1)
@@ -304,6 +304,6 @@ def test_one_fader_of_table_1(benchmark):
 
     def fader() -> None:
         for _ in range(10):
-            measure(CODINGS["tokens"].cells(model.decode(codes, key, asked), 2.0))
+            measure(TOKENS.cells(model.decode(codes, key, asked), 2.0))
 
     benchmark.pedantic(fader, rounds=1)

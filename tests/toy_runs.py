@@ -31,12 +31,12 @@ def write_toy(folder, name, data, seed=0, **recipe):
     """The folder of a checkpoint whose decodes are full of notes and move with what the decoder is given."""
     model, options = TOYS[name]
     torch.manual_seed(seed)
-    built = build(model, SIZES | options, data.codec)
+    built = build(model, SIZES | options, data.codec.name)
     with torch.no_grad():
         for part, weight in built.named_parameters():
             if weight.ndim > 1 and not part.startswith("means"):
-                weight.mul_(6 if data.codec == "tokens" else 3)
-        if data.codec == "tokens":
+                weight.mul_(6 if data.codec.timed else 3)
+        if data.codec.timed:
             built.decoder.head.bias[0] = -50.0  # no model has learned to emit padding
         else:
             built.decoder.head.bias.copy_(torch.tensor([-2.0, -1.0]).repeat_interleave(88))

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from fadernets.attributes import of_cells
 from fadernets.codecs import grid, performance_tokens
 from fadernets.data import batches
-from fadernets.data.batches import Sampler, beat_chroma, find_pairs, one_hot, transpose_tokens
+from fadernets.data.batches import Sampler, beat_chroma, find_pairs, grid_batch, one_hot, transpose_tokens
 from fadernets.data.dataset import array_types, label_of, write_dataset
 from fadernets.errors import FadernetsError
 
@@ -54,7 +54,7 @@ def test_unpack_is_that_of_the_grid(cells):
 def test_symbols_and_densities_are_those_of_the_attributes(cells):
     planes = planes_of(cells)
     none = torch.zeros(3, dtype=torch.int64)
-    batch = Sampler.finish(planes, planes.flip(0), None, none, none, none)
+    batch = grid_batch(planes, planes.flip(0), None, none, none, none)
     np.testing.assert_array_equal(batch.rhythm_symbols, of_cells.rhythm_symbols(cells))
     np.testing.assert_array_equal(batch.note_symbols, of_cells.note_symbols(cells))
     rhythm, note = of_cells.rhythm_density(cells), of_cells.note_density(cells)
@@ -79,7 +79,7 @@ def test_transpose_moves_each_row_and_loses_what_leaves(cells, shifts):
 )
 def test_the_key_moves_within_its_mode(key, shift, moved):
     planes = torch.zeros(1, 2, 16, 88)
-    batch = Sampler.finish(planes, planes, None, torch.tensor([key]), torch.tensor([shift]), torch.tensor([-1]))
+    batch = grid_batch(planes, planes, None, torch.tensor([key]), torch.tensor([shift]), torch.tensor([-1]))
     assert batch.key.sum() == 1
     assert batch.key.argmax() == moved
 

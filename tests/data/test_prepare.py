@@ -13,7 +13,7 @@ import pytest
 from fadernets.attributes import keys
 from fadernets.attributes.of_cells import key
 from fadernets.attributes.table import measure
-from fadernets.codecs import grid, melody_states, performance_tokens
+from fadernets.codecs import base, grid, melody_states, performance_tokens
 from fadernets.data import prepare as prepare_module
 from fadernets.data.corpora import Item, Labels, Source
 from fadernets.data.dataset import Dataset
@@ -411,7 +411,7 @@ def test_processes_give_what_one_process_gives(songs, tmp_path):
 
 def test_tokens_are_prepared(songs, tmp_path):
     data = prepare({"folder": songs}, tmp_path / "out", "tokens", workers=1)
-    assert (data.codec, data.codes.shape, data.codes.dtype) == ("tokens", (160, 100), np.uint16)
+    assert (data.codec.name, data.codes.shape, data.codes.dtype) == ("tokens", (160, 100), np.uint16)
     data.verify()
     assert data.seconds.tolist() == [2.0] * 160
     every = np.arange(160)
@@ -429,7 +429,7 @@ def test_melodies_are_prepared(songs, tmp_path):
     (songs / "z drums.mid").write_bytes(b"")
     midi_files.only_drums(songs / "z drums.mid")
     data = prepare({"folder": songs}, tmp_path / "out", "melody", workers=1)
-    assert (data.codec, data.codes.shape, data.codes.dtype) == ("melody", (120, 32), np.uint8)
+    assert (data.codec.name, data.codes.shape, data.codes.dtype) == ("melody", (120, 32), np.uint8)
     data.verify()
     top = 67 + np.repeat(np.arange(40) % 12, 3)
     expected = np.full((120, 2, 16), melody_states.HOLD)
@@ -445,7 +445,7 @@ def test_melodies_are_prepared(songs, tmp_path):
     assert manifest["skipped"] == [{"id": "z drums.mid", "corpus": "folder", "reason": "the file has only drums"}]
     row = manifest["sources"]["folder"]
     assert (row["windows"], row["segments"], row["dropped"]) == (160, 120, {"not two bars of 4/4": 40, "no note": 0})
-    assert manifest["filter"] == prepare_module.MELODY_FILTER != prepare_module.FILTER
+    assert manifest["filter"] == base.MELODY_SELECTION != base.SEGMENT_SELECTION
     again = prepare({"folder": songs}, tmp_path / "two", "melody", workers=2)
     assert (again.hash, again.manifest) == (data.hash, manifest)
     with pytest.raises(FadernetsError, match="holds melodies"):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from conftest import TINY, make_model
 
-from fadernets.data.batches import Sampler
+from fadernets.data.batches import Sampler, grid_batch
 from fadernets.errors import FadernetsError
 from fadernets.models import MODELS, build, grid_coding, losses, schedules
 from fadernets.models.blocks import GRUEncoder, Posterior, SequenceDecoder
@@ -38,7 +38,7 @@ def with_rows(batch, rows, planes):
     changed[rows] = planes
     n = batch.reconstructed
     keys = batch.key.argmax(1)
-    return Sampler.finish(changed, changed[:n], None, keys, torch.zeros_like(keys), batch.label)
+    return grid_batch(changed, changed[:n], None, keys, torch.zeros_like(keys), batch.label)
 
 
 def forced_loss(model, codes, key, asked, planes):
@@ -497,7 +497,7 @@ def test_a_paired_row_is_rebuilt_from_its_own_code_with_the_targets_faders(sampl
     targets = batch.targets.clone()
     targets[paired] = batch.inputs[[2, 5, 9]]
     keys = batch.key.argmax(1)
-    mixed = Sampler.finish(batch.inputs, targets, paired, keys, torch.zeros_like(keys), batch.label)
+    mixed = grid_batch(batch.inputs, targets, paired, keys, torch.zeros_like(keys), batch.label)
     seen = {}
     loss = model.decoder.loss
 

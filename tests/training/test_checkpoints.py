@@ -8,7 +8,7 @@ import pytest
 import torch
 from conftest import TINY, make_model, save_run
 
-from fadernets.models import MODELS, OF_MELODIES, build
+from fadernets.models import MODELS, build, reads_melodies
 from fadernets.training import checkpoints, model_cards
 from fadernets.training.checkpoints import CheckpointError
 
@@ -233,7 +233,7 @@ def test_a_card_says_which_model_over_which_codec_and_what_may_be_done_with_it(f
     config = checkpoints.read_config(folder)
     free = {"licence": "CC0-1.0", "pieces": 3, "train": 9, "shippable": True}
     bound = free | {"licence": "CC-BY-NC-SA-4.0", "shippable": False}
-    for name in set(MODELS) - set(OF_MELODIES):
+    for name in (name for name in MODELS if not reads_melodies(name)):
         recipe = config["recipe"] | {"name": name, "model": {}, "corpora": [], "label_corpora": ["vgmidi"]}
         own = config | {"codec": "tokens", "recipe": recipe, "data": config["data"] | {"corpora": {"a": free}}}
         text = model_cards.card(own)

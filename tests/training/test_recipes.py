@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fadernets.errors import FadernetsError
-from fadernets.models import OF_MELODIES, build
+from fadernets.models import build, reads_melodies
 from fadernets.training import recipes
 from fadernets.training.recipes import Recipe
 
@@ -33,7 +33,7 @@ def test_there_are_recipes():
 def test_every_recipe_loads_and_its_model_builds(path):
     recipe = recipes.load(path)
     assert recipe.out == f"runs/{path.stem}"
-    build(recipe.name, recipe.model, "melody" if recipe.name in OF_MELODIES else "grid")
+    build(recipe.name, recipe.model, "melody" if reads_melodies(recipe.name) else "grid")
 
 
 def test_the_shipped_recipes_say_what_they_are():
@@ -183,14 +183,14 @@ def test_a_loop_of_bases(write, tmp_path, loop):
         recipes.load(tmp_path / "a.yaml")
 
 
-# Presets and grids
+# Sizes and sweeps
 
 
-def test_a_preset_is_a_file_beside_the_recipe(write):
+def test_a_size_is_a_file_beside_the_recipe(write):
     """Over the recipe and its bases, under the overrides, group by group."""
     write("steps: 100\nmodel:\n  z: 4\n  beta: 0.5\n", "base.yaml")
     path = write("base: base.yaml\nbatch: 8\nseed: 1\n")
-    write("steps: 9\nseed: 2\nmodel:\n  z: 64\n", "presets/large.yaml")
+    write("steps: 9\nseed: 2\nmodel:\n  z: 64\n", "sizes/large.yaml")
     assert recipes.load(path).steps == 100
     recipe = recipes.load(path, ["seed=3"], "large")
     assert (recipe.steps, recipe.batch, recipe.seed) == (9, 8, 3)
@@ -198,27 +198,27 @@ def test_a_preset_is_a_file_beside_the_recipe(write):
     assert recipe.out == "runs/some"
 
 
-def test_a_preset_that_is_not_there(write):
+def test_a_size_that_is_not_there(write):
     path = write("steps: 100\n")
-    with pytest.raises(FadernetsError, match=r"--preset huge: .*presets has none"):
-        recipes.load(path, preset="huge")
-    write("steps: 9\n", "presets/small.yaml")
-    write("steps: 99\n", "presets/large.yaml")
+    with pytest.raises(FadernetsError, match=r"--size huge: .*sizes has none"):
+        recipes.load(path, size="huge")
+    write("steps: 9\n", "sizes/small.yaml")
+    write("steps: 99\n", "sizes/large.yaml")
     for name in ("huge", "", "small.yaml", "../some"):
-        with pytest.raises(FadernetsError, match=r"--preset .*: .*presets has large, small"):
-            recipes.load(path, preset=name)
+        with pytest.raises(FadernetsError, match=r"--size .*: .*sizes has large, small"):
+            recipes.load(path, size=name)
 
 
-def test_a_preset_is_checked_as_a_recipe_is(write):
+def test_a_size_is_checked_as_a_recipe_is(write):
     path = write("steps: 100\n")
-    write("volume: 11\n", "presets/loud.yaml")
+    write("volume: 11\n", "sizes/loud.yaml")
     with pytest.raises(FadernetsError, match="unknown recipe key 'volume'"):
-        recipes.load(path, preset="loud")
+        recipes.load(path, size="loud")
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_the_paper_s_sizes_fit_every_recipe(path):
-    recipe = recipes.load(path, preset="paper")
+    recipe = recipes.load(path, size="paper")
     assert (recipe.steps, recipe.patience) == (15_000, 5)
     assert (recipe.model["z"], recipe.model["encoder"], recipe.model["decoder"]) == (128, 512, 512)
 
@@ -232,11 +232,11 @@ def test_the_paper_s_sizes_fit_every_recipe(path):
         (["a=1,2", "b= x , y"], [["a=1", "b=x"], ["a=1", "b=y"], ["a=2", "b=x"], ["a=2", "b=y"]]),
     ],
 )
-def test_a_grid_is_every_combination(choices, expected):
-    assert recipes.grid(choices) == expected
+def test_a_sweep_is_every_combination(choices, expected):
+    assert recipes.sweep(choices) == expected
 
 
 @pytest.mark.parametrize("text", ["a", "a=", "a=1,,2", "a=1,", ""])
-def test_a_grid_that_makes_no_sense(text):
+def test_a_sweep_that_makes_no_sense(text):
     with pytest.raises(FadernetsError, match=r"expected key=value,value, such as model\.beta"):
-        recipes.grid([text])
+        recipes.sweep([text])

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from fadernets.arrays import Cells, Floats32, Indices
 from fadernets.attributes import of_cells
-from fadernets.codecs import performance_tokens
+from fadernets.codecs import grid, performance_tokens
+from fadernets.codecs.base import imported
 from fadernets.codecs.grid import PITCHES
-from fadernets.data.dataset import label_of
+from fadernets.data.dataset import Dataset, label_of
 from fadernets.errors import FadernetsError
 from fadernets.music.segments import STEPS
 
-if TYPE_CHECKING:
-    from fadernets.data.dataset import Dataset
+TRANSPOSE_DOWN, TRANSPOSE_UP = -5, 6  # semitones: the twelve keys, none of them twice
+ALIKE = 0.8  # cosine of the chroma by beat from which two segments of a piece make a pair
+UNLIKE_RHYTHM, UNLIKE_NOTES = 1 / 16, 0.5  # differences of density beyond which one of them is worth a pair
 
 
 @dataclass
@@ -79,18 +81,115 @@ def note_symbols(planes: Tensor) -> Tensor:
     return planes.sum((1, 3)).clamp(max=of_cells.MAX_VOICES).long()
 
 
+@dataclass
+class Drawn:
+    """Which rows a batch holds and what is done to them; positions are those in the rows that were loaded."""
+
+    rows: Tensor  # [N] B to reconstruct, then the labelled ones
+    reconstructed: int  # B
+    shift: Tensor  # [N] semitones to transpose by
+    key: Tensor  # [B] 0..23, before the transposition
+    label: Tensor  # [N]
+    paired: Tensor | None = None  # [Q] positions in the batch whose target is another segment
+    partners: Tensor | None = None  # [Q] that segment
+
+
+class Rows(Protocol):
+    """The codes of a data set on the training device, as batches of one codec: what `Codec.batches` names."""
+
+    def __init__(self, data: Dataset, chosen: Indices, device: torch.device) -> None:
+        """Load the segments `chosen` [M] of a data set."""
+
+    def batch(self, drawn: Drawn) -> Batch:
+        """The batch of what was drawn."""
+
+
+class GridRows:
+    """Packed cells, unpacked and transposed on the device; attributes are measured after that."""
+
+    def __init__(self, data: Dataset, chosen: Indices, device: torch.device) -> None:
+        self.codes = torch.from_numpy(np.array(data.codes[chosen])).to(device)
+
+    def batch(self, drawn: Drawn) -> Batch:
+        """The batch of what was drawn: planes, some of whose targets are partners."""
+        planes = transpose(unpack(self.codes[drawn.rows]), drawn.shift)
+        n = drawn.reconstructed
+        targets = planes[:n]
+        if drawn.paired is not None and drawn.partners is not None:
+            targets = targets.clone()
+            targets[drawn.paired] = transpose(unpack(self.codes[drawn.partners]), drawn.shift[drawn.paired])
+        return grid_batch(planes, targets, drawn.paired, drawn.key, drawn.shift[:n], drawn.label)
+
+
+def grid_batch(
+    planes: Tensor, targets: Tensor, paired: Tensor | None, keys: Tensor, shift: Tensor, label: Tensor
+) -> Batch:
+    """A batch of planes [N, 2, 16, 88] with targets [B, 2, 16, 88], its attributes measured on the planes themselves.
+
+    keys [B] of 0..23 before the transposition by `shift` [B] semitones; label [N].
+    """
+    rhythm, note = rhythm_symbols(planes), note_symbols(planes)
+    return Batch(
+        inputs=planes,
+        lengths=torch.full((len(planes),), STEPS, device=planes.device),
+        targets=targets,
+        paired=paired,
+        key=one_hot(keys, shift),
+        label=label,
+        rhythm_symbols=rhythm,
+        note_symbols=note,
+        values=torch.stack([(rhythm == 1).float().mean(1), note.float().mean(1)], -1),
+        target_values=torch.stack(
+            [(rhythm_symbols(targets) == 1).float().mean(1), note_symbols(targets).float().mean(1)], -1
+        ),
+    )
+
+
+class TokenRows:
+    """Token rows with the symbols of their grids, measured when they are loaded: the device cannot read them there."""
+
+    def __init__(self, data: Dataset, chosen: Indices, device: torch.device) -> None:
+        self.codes = torch.from_numpy(data.codes[chosen].astype(np.int64)).to(device)
+        self.lengths = torch.from_numpy(data.lengths(chosen)).to(device)
+        blocks = [data.cells(chosen[a : a + 4096]) for a in range(0, len(chosen), 4096)]
+        rhythm = np.concatenate([of_cells.rhythm_symbols(cells) for cells in blocks])
+        note = np.concatenate([of_cells.note_symbols(cells) for cells in blocks])
+        self.rhythm, self.note = (torch.from_numpy(x).to(device) for x in (rhythm, note))
+
+    def batch(self, drawn: Drawn) -> Batch:
+        """The batch of what was drawn: rows cut to the longest one."""
+        every, n = drawn.rows, drawn.reconstructed
+        lengths = self.lengths[every]
+        rows, shift = transpose_tokens(self.codes[every, : int(lengths.max())], drawn.shift)
+        rhythm, note = self.rhythm[every], self.note[every].long()
+        values = torch.stack([(rhythm == 1).float().mean(1), note.float().mean(1)], -1)
+        return Batch(
+            inputs=rows,
+            lengths=lengths,
+            targets=rows[:n, : int(lengths[:n].max())],
+            paired=None,
+            key=one_hot(drawn.key, shift[:n]),
+            label=drawn.label,
+            rhythm_symbols=rhythm,
+            note_symbols=note,
+            values=values,
+            target_values=values[:n],
+        )
+
+
 class Sampler:
     """Draws the batches of one run: a shuffled pass over the rows a time, seeded by the epoch.
 
     `pairs` is the share of rows whose target is another segment of the same piece with like harmony
-    and unlike density; `labels` the number of labelled rows a batch.
+    and unlike density; `labels` the number of labelled rows a batch. Raises FadernetsError for pairs over a codec
+    that has none.
     """
 
     def __init__(
         self,
         data: Dataset,
-        rows: NDArray[np.int64],
-        labelled: NDArray[np.int64],
+        rows: Indices,
+        labelled: Indices,
         *,
         batch: int,
         labels: int = 0,
@@ -103,25 +202,15 @@ class Sampler:
         self.batch, self.labels, self.pair_share = batch, labels if len(labelled) else 0, pairs
         self.transpose, self.seed = transpose, seed
         chosen = np.concatenate([rows, labelled]).astype(np.int64)
-        self.codec = data.codec
-        codes = np.array(data.codes[chosen])
-        self.codes = torch.from_numpy(codes.astype(np.int64) if self.codec == "tokens" else codes).to(self.device)
+        if pairs > 0 and not data.codec.pairs:
+            raise FadernetsError(f"pairs {pairs:g}: pairs of like bars need the grid; {data.folder} holds {data.codec}")
+        self.codes: Rows = imported(data.codec.batches)(data, chosen, self.device)
         self.keys = torch.from_numpy(np.array(data.key[chosen]).astype(np.int64)).to(self.device)
         arousal = np.asarray(data.arousal[chosen], np.float32)
         self.label = torch.from_numpy(label_of(arousal)).to(self.device)
         self.n, self.n_labelled = len(rows), len(labelled)
-        if self.codec == "tokens":  # what they say is not to be read from them on the device
-            self.lengths = torch.from_numpy(data.lengths(chosen)).to(self.device)
-            blocks = [data.cells(chosen[a : a + 4096]) for a in range(0, len(chosen), 4096)]
-            rhythm = np.concatenate([of_cells.rhythm_symbols(cells) for cells in blocks])
-            note = np.concatenate([of_cells.note_symbols(cells) for cells in blocks])
-            self.rhythm, self.note = (torch.from_numpy(x).to(self.device) for x in (rhythm, note))
         self.partners, self.first = None, None
         if pairs > 0:
-            if self.codec != "grid":
-                raise FadernetsError(
-                    f"pairs {pairs:g}: pairs of like bars need the grid; {data.folder} holds {data.codec}"
-                )
             partners, first = find_pairs(data, rows)
             self.partners = torch.from_numpy(partners).to(self.device)
             self.first = torch.from_numpy(first).to(self.device)
@@ -143,60 +232,16 @@ class Sampler:
         every = torch.cat([rows, label_rows.to(self.device)])
         shift = torch.zeros(len(every), dtype=torch.int64)
         if self.transpose:
-            shift = torch.randint(-5, 7, (len(every),), generator=random)
-        shift = shift.to(self.device)
-        if self.codec == "tokens":
-            return self._tokens(every, len(rows), shift)
-        planes = transpose(unpack(self.codes[every]), shift)
-        targets, paired = planes[: len(rows)], None
+            shift = torch.randint(TRANSPOSE_DOWN, TRANSPOSE_UP + 1, (len(every),), generator=random)
+        drawn = Drawn(every, len(rows), shift.to(self.device), self.keys[rows], self.label[every])
         if self.partners is not None and self.first is not None:
             count = self.first[rows + 1] - self.first[rows]
             wanted = torch.rand(len(rows), generator=random).to(self.device) < self.pair_share
             pick = torch.rand(len(rows), generator=random).to(self.device)
             paired = torch.nonzero((count > 0) & wanted).flatten()
             which = self.first[rows[paired]] + (pick[paired] * count[paired]).long()
-            targets = targets.clone()
-            targets[paired] = transpose(unpack(self.codes[self.partners[which]]), shift[paired])
-        return self.finish(planes, targets, paired, self.keys[rows], shift[: len(rows)], self.label[every])
-
-    def _tokens(self, every: Tensor, rebuilt: int, shift: Tensor) -> Batch:
-        lengths = self.lengths[every]
-        rows, shift = transpose_tokens(self.codes[every, : int(lengths.max())], shift)
-        rhythm, note = self.rhythm[every], self.note[every].long()
-        values = torch.stack([(rhythm == 1).float().mean(1), note.float().mean(1)], -1)
-        return Batch(
-            inputs=rows,
-            lengths=lengths,
-            targets=rows[:rebuilt, : int(lengths[:rebuilt].max())],
-            paired=None,
-            key=one_hot(self.keys[every[:rebuilt]], shift[:rebuilt]),
-            label=self.label[every],
-            rhythm_symbols=rhythm,
-            note_symbols=note,
-            values=values,
-            target_values=values[:rebuilt],
-        )
-
-    @staticmethod
-    def finish(
-        planes: Tensor, targets: Tensor, paired: Tensor | None, keys: Tensor, shift: Tensor, label: Tensor
-    ) -> Batch:
-        """A batch of the grid, its attributes measured on the planes themselves."""
-        rhythm, note = rhythm_symbols(planes), note_symbols(planes)
-        return Batch(
-            inputs=planes,
-            lengths=torch.full((len(planes),), STEPS, device=planes.device),
-            targets=targets,
-            paired=paired,
-            key=one_hot(keys, shift),
-            label=label,
-            rhythm_symbols=rhythm,
-            note_symbols=note,
-            values=torch.stack([(rhythm == 1).float().mean(1), note.float().mean(1)], -1),
-            target_values=torch.stack(
-                [(rhythm_symbols(targets) == 1).float().mean(1), note_symbols(targets).float().mean(1)], -1
-            ),
-        )
+            drawn.paired, drawn.partners = paired, self.partners[which]
+        return self.codes.batch(drawn)
 
 
 def one_hot(keys: Tensor, shift: Tensor) -> Tensor:
@@ -221,28 +266,25 @@ def transpose_tokens(rows: Tensor, semitones: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(note, rows + semitones[:, None], rows), semitones
 
 
-def find_pairs(data: Dataset, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """For each row its partners: same piece, chroma by beat alike (cosine >= 0.8), density unlike.
+def find_pairs(data: Dataset, rows: Indices) -> tuple[Indices, Indices]:
+    """For each row its partners: same piece, chroma by beat alike (cosine of at least ALIKE), density unlike.
 
-    Unlike: rhythm density by more than 1/16 or note density by more than 0.5. Returns (partners, first):
-    the partners of row i (positions in `rows`) are partners[first[i]:first[i + 1]].
+    Unlike: by more than UNLIKE_RHYTHM or UNLIKE_NOTES. Returns (partners, first): the partners of row i (positions in
+    `rows`) are partners[first[i]:first[i + 1]].
     """
-    from fadernets.codecs import grid
-
-    partners: list[NDArray[np.int64]] = []
     counts = np.zeros(len(rows), np.int64)
     pieces = np.asarray(data.piece[rows])
     order = np.argsort(pieces, kind="stable")
     edges = np.flatnonzero(np.diff(pieces[order], prepend=-1, append=-1))
-    lists: list[NDArray[np.int64] | None] = [None] * len(rows)
+    lists: list[Indices | None] = [None] * len(rows)
     for a, b in pairwise(edges.tolist()):
         members = order[a:b]
         cells = grid.unpack(np.asarray(data.codes[rows[members]]))
         chroma = beat_chroma(cells)  # [n, 48]
-        like = chroma @ chroma.T >= 0.8
+        like = chroma @ chroma.T >= ALIKE
         rhythm, note = of_cells.rhythm_density(cells), of_cells.note_density(cells)
-        unlike = np.abs(rhythm[:, None] - rhythm) > 1 / 16 + 1e-6
-        unlike |= np.abs(note[:, None] - note) > 0.5
+        unlike = np.abs(rhythm[:, None] - rhythm) > UNLIKE_RHYTHM + 1e-6  # rounding is no difference
+        unlike |= np.abs(note[:, None] - note) > UNLIKE_NOTES
         for i, found in zip(members, like & unlike, strict=True):
             lists[i] = members[found]
             counts[i] = found.sum()
@@ -251,7 +293,7 @@ def find_pairs(data: Dataset, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64
     return (np.concatenate(partners) if partners else np.empty(0, np.int64)), first
 
 
-def beat_chroma(cells: NDArray[np.uint8]) -> NDArray[np.float32]:
+def beat_chroma(cells: Cells) -> Floats32:
     """[S, 48] unit-length pitch-class weights of each of the four beats, of cells [S, 16, 88]."""
     beats = cells.reshape(-1, 4, PITCHES)
     chroma = of_cells.pitch_classes(beats).reshape(len(cells), -1).astype(np.float32)

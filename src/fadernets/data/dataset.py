@@ -19,28 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadernets.attributes.table import CODED
-from fadernets.codecs import grid, melody_states, performance_tokens
-from fadernets.codecs.performance_tokens import MAX_TOKENS, PAD
+from fadernets.codecs import base as codec_table
+from fadernets.codecs.base import Codec
 from fadernets.errors import FadernetsError
-from fadernets.music.segments import STEPS
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 PARTS = ".parts"  # where an unfinished preparation keeps what it has
 SPLITS = ("train", "validation", "test")
-CODECS: dict[str, tuple[np.dtype[Any], int]] = {  # name -> type and columns of its codes
-    "grid": (np.dtype(np.uint8), grid.PACKED),
-    "tokens": (np.dtype(np.uint16), MAX_TOKENS),
-    "melody": (np.dtype(np.uint8), melody_states.STEPS),
-}
-MEASURED: dict[str, tuple[str, ...]] = {  # codec -> the attributes that its data sets hold
-    "grid": tuple(CODED),
-    "tokens": tuple(CODED),
-    "melody": ("pitch", "onsets"),  # mean MIDI number; notes that begin in a clip
-}
 
 ARRAYS: dict[str, np.dtype[Any]] = {
-    "codes": np.dtype(np.uint8),  # [S, 352] grid.pack, [S, 32] states of a melody, or uint16 [S, 100] tokens
+    "codes": np.dtype(np.uint8),  # [S, columns], in the type of the codec
     "attributes": np.dtype(np.float32),  # [S, A]
     "key": np.dtype(np.uint8),  # [S] 0..23
     "arousal": np.dtype(np.float32),  # [S] -1..1, NaN where nobody labelled
@@ -51,16 +40,18 @@ ARRAYS: dict[str, np.dtype[Any]] = {
     "corpus": np.dtype(np.uint8),  # [S] index in manifest["corpora"]
 }
 
-OF_CODEC: dict[str, dict[str, np.dtype[Any]]] = {  # what a codec needs beside its codes
-    "grid": {},
-    "tokens": {"seconds": np.dtype(np.float32)},  # [S] how long the segment's sixteen steps last
-    "melody": {},
-}
+TIMED: dict[str, np.dtype[Any]] = {"seconds": np.dtype(np.float32)}  # [S] how long each segment lasts: timed codecs
 
 
-def array_types(codec: str) -> dict[str, np.dtype[Any]]:
+def array_types(codec: str | Codec) -> dict[str, np.dtype[Any]]:
     """Name -> type of every array that a data set of this codec holds."""
-    return ARRAYS | OF_CODEC[codec]
+    return ARRAYS | (TIMED if codec_table.find(codec).timed else {})
+
+
+def measured(codec: str | Codec) -> tuple[str, ...]:
+    """The attributes that data sets of this codec hold, in the order of their columns."""
+    own = codec_table.find(codec).attributes
+    return tuple(CODED) if own is None else own
 
 
 @dataclass(frozen=True)
@@ -78,7 +69,7 @@ class Dataset:
     index: NDArray[np.int32]
     split: NDArray[np.uint8]
     corpus: NDArray[np.uint8]
-    seconds: NDArray[np.float32] | None = None  # with tokens alone
+    seconds: NDArray[np.float32] | None = None  # of timed codecs alone
 
     @classmethod
     def open(cls, folder: str | Path) -> Dataset:
@@ -99,8 +90,9 @@ class Dataset:
         return len(self.codes)
 
     @property
-    def codec(self) -> str:
-        return str(self.manifest["codec"])
+    def codec(self) -> Codec:
+        """The row of its codec."""
+        return codec_table.find(self.manifest["codec"])
 
     @property
     def hash(self) -> str:
@@ -108,19 +100,19 @@ class Dataset:
         return str(self.manifest["hash"])
 
     def cells(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """[n, 16, 88] the grids of these segments; of tokens, what they say at the segment's own tempo."""
-        rows = np.asarray(indices)
-        if self.codec == "melody":
-            raise FadernetsError(f"{self.folder}: holds melodies, which have no grid of 88 pitches")
-        if self.seconds is None:
-            return grid.unpack(self.codes[rows])
-        return performance_tokens.cells(self.codes[rows], self.seconds[rows])
+        """[n, 16, 88] the grids of these segments; of tokens, what they say at the segment's own tempo.
+
+        Raises FadernetsError where the codec has no grid.
+        """
+        rows, unpack = np.asarray(indices), self.codec.unpack
+        if unpack is None:
+            what = "melodies" if self.codec.melodic else f"codes of {self.codec}"
+            raise FadernetsError(f"{self.folder}: holds {what}, which have no grid of 88 pitches")
+        return unpack(self.codes[rows], None if self.seconds is None else self.seconds[rows])
 
     def lengths(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
-        """[n] how many steps these segments take: tokens up to EOS; 16 on the grid."""
-        if self.codec != "tokens":
-            return np.full(len(indices), STEPS if self.codec == "grid" else melody_states.STEPS, np.int64)
-        return np.asarray((self.codes[np.asarray(indices)] != PAD).sum(axis=1), np.int64)
+        """[n] how many steps or tokens these segments take: 16 on the grid; tokens up to EOS."""
+        return self.codec.lengths(self.codes[np.asarray(indices)])
 
     def select(
         self, split: str | None = None, corpus: str | None = None, labelled: bool | None = None
@@ -158,9 +150,9 @@ class Dataset:
 
 
 def array_hash(arrays: Mapping[str, NDArray[Any]]) -> str:
-    """sha256 over name, type, shape and bytes of every array, in the order of ARRAYS and OF_CODEC."""
+    """sha256 over name, type, shape and bytes of every array, in the order of ARRAYS and TIMED."""
     digest = hashlib.sha256()
-    for name in (n for n in array_types("tokens") if n in arrays):
+    for name in (n for n in (*ARRAYS, *TIMED) if n in arrays):
         array = np.ascontiguousarray(arrays[name])
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
         digest.update(array.data if array.size else b"")
@@ -232,7 +224,7 @@ def write_dataset(folder: str | Path, manifest: Mapping[str, Any], arrays: Mappi
 def check_target(folder: Path) -> None:
     """Raise FadernetsError where writing a data set would take something else away."""
     if folder.is_dir():
-        ours = {MANIFEST, PARTS, *(f"{name}.npy" for name in array_types("tokens"))}
+        ours = {MANIFEST, PARTS, *(f"{name}.npy" for name in (*ARRAYS, *TIMED))}
         others = sorted(entry.name for entry in folder.iterdir() if entry.name not in ours)
         if others:
             raise FadernetsError(f"{folder}: holds {others[0]!r}, which is no part of a data set; name another")
@@ -242,12 +234,12 @@ def check_target(folder: Path) -> None:
 
 def _expected(manifest: Mapping[str, Any]) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
     """Array name -> (dtype, shape) as the manifest has it."""
-    dtype, columns = CODECS[manifest["codec"]]
+    codec = codec_table.find(manifest["codec"])
     segments = manifest["segments"]
     expected: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {
-        name: (kind, (segments,)) for name, kind in array_types(manifest["codec"]).items()
+        name: (kind, (segments,)) for name, kind in array_types(codec).items()
     }
-    expected["codes"] = (dtype, (segments, columns))
+    expected["codes"] = (codec.dtype, (segments, codec.columns))
     expected["attributes"] = (ARRAYS["attributes"], (segments, len(manifest["attributes"])))
     return expected
 
@@ -267,7 +259,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise FadernetsError(f"{path}: format {version}; this version reads {FORMAT}. Prepare it again")
     needed = ("codec", "segments", "attributes", "corpora", "pieces", "splits", "statistics", "hash")
     missing = [name for name in needed if name not in manifest]
-    if missing or manifest["codec"] not in CODECS:
+    if missing or manifest["codec"] not in codec_table.codecs():
         wrong = f"lacks {', '.join(missing)}" if missing else f"names codec {manifest['codec']!r}"
         raise FadernetsError(f"{path}: {wrong}. Prepare the data set again")
     return dict(manifest)

@@ -26,21 +26,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadernets import __version__
+from fadernets.arrays import Array, Bools, Bytes, Cells, Floats32, Indices, Tokens
 from fadernets.attributes.keys import estimate
 from fadernets.attributes.of_cells import key
 from fadernets.attributes.table import CODED, measure
-from fadernets.codecs import grid, melody_states, performance_tokens
-from fadernets.codecs import melody_clips as clip_codec
+from fadernets.codecs import base as codec_table
+from fadernets.codecs import grid, melody_clips, melody_states, performance_tokens
+from fadernets.codecs.base import Codec
 from fadernets.data.corpora import CORPORA, Item, Source, find_root, split_of
 from fadernets.data.dataset import (
-    CODECS,
     FORMAT,
-    MEASURED,
-    OF_CODEC,
     PARTS,
     SPLITS,
+    TIMED,
     Dataset,
     check_target,
+    measured,
     write_dataset,
 )
 from fadernets.errors import FadernetsError
@@ -52,22 +53,6 @@ CHUNK = 16  # files
 MIN_PITCHES = 3
 MIN_SOUNDING = 12  # steps of 16
 
-FILTER = (
-    "A segment has a note, more than 2 distinct pitches, sound on at least 12 of 16 steps, an onset on the "
-    "first step and at most 100 tokens, EOS counted; a labelled one needs the pitches and the tokens alone. "
-    "With keep_all a note is enough (and 100 tokens where tokens are stored). On the grid a segment counts 2 "
-    "tokens a note (one held in is a note), one a step boundary at which something changes, and EOS. With tokens "
-    "a note held into the first step counts as sounding there and as its onset."
-)
-
-MELODY_FILTER = "Two bars of 4/4, or four of 2/4, from every bar on, in which a note begins: clips overlap."
-
-
-def filter_of(codec: str) -> str:
-    """What a segment has to have."""
-    return MELODY_FILTER if codec == "melody" else FILTER
-
-
 Progress = Callable[[int, int, int], None]  # files done, files in all, segments kept so far
 
 
@@ -75,18 +60,18 @@ Progress = Callable[[int, int, int], None]  # files done, files in all, segments
 class PreparedSegments:
     """The segments of one piece that passed the filter. S segments."""
 
-    codes: NDArray[Any]
-    attributes: NDArray[np.float32]  # [S, A]
-    key: NDArray[np.uint8]
-    arousal: NDArray[np.float32]
-    valence: NDArray[np.float32]
+    codes: Array
+    attributes: Floats32  # [S, A]
+    key: Bytes  # [S] 0..23
+    arousal: Floats32
+    valence: Floats32
     index: NDArray[np.int32]
-    seconds: NDArray[np.float32]  # 0 on the grid, which does not know them
+    seconds: Floats32  # 0 on the grid, which does not know them
     dropped: Counter[str]  # reason -> windows
 
 
-def grid_token_count(cells: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """[W] about how many performance tokens cells [W, 16, 88] would take; see FILTER for what is counted."""
+def grid_token_count(cells: Cells) -> Indices:
+    """[W] about how many performance tokens cells [W, 16, 88] would take, as `SEGMENT_SELECTION` of codecs counts."""
     onset, sounds = cells == grid.ONSET, cells != grid.OFF
     notes = onset.sum(axis=(1, 2)) + (cells[:, 0] == grid.HOLD).sum(axis=1)
     # What follows each step: the next one, and silence behind the last.
@@ -96,20 +81,20 @@ def grid_token_count(cells: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def failures(
-    cells: NDArray[np.uint8],
-    heard: NDArray[np.uint8],
-    token_count: NDArray[np.int64],
-    labelled: NDArray[np.bool_],
+    cells: Cells,
+    sounding: Cells,
+    token_count: Indices,
+    labelled: Bools,
     keep_all: bool,
-) -> dict[str, NDArray[np.bool_]]:
+) -> dict[str, Bools]:
     """Reason -> [W] windows that fail it, in the order in which a window is asked.
 
-    cells [W, 16, 88] is what the codes hold, heard what sounds there: with tokens, which hold the notes that
-    begin in a window, notes held in as well. A performance has no beat for an onset to fall on, so that there
-    a first step that sounds is enough.
+    cells [W, 16, 88] is what the codes hold. sounding [W, 16, 88] is what sounds there: tokens hold the notes that
+    begin in a window, so notes held in from before sound as well. A performance has no beat for an onset to fall on:
+    there, a first step that sounds is enough.
     """
-    steps = (heard != grid.OFF).any(axis=2)
-    first = (heard[:, 0] == grid.ONSET).any(axis=1) if heard is cells else steps[:, 0]
+    steps = (sounding != grid.OFF).any(axis=2)
+    first = (sounding[:, 0] == grid.ONSET).any(axis=1) if sounding is cells else steps[:, 0]
     pitches = (cells != grid.OFF).any(axis=1).sum(axis=1)
     strict = ~labelled & (not keep_all)
     return {
@@ -121,46 +106,64 @@ def failures(
     }
 
 
-def segments(item: Item, codec: str = "grid", keep_all: bool = False) -> PreparedSegments:
-    """Cut a piece, encode its full windows and keep those that pass the filter."""
+def segments(item: Item, codec: str | Codec = "grid", keep_all: bool = False) -> PreparedSegments:
+    """Cut a piece, encode its full windows and keep those that pass the filter. Raises FadernetsError."""
     piece = item.piece
     if piece.end > MAX_BEATS * piece.tpq:
         raise FadernetsError(f"{piece.end // piece.tpq} beats long; at most {MAX_BEATS} are read")
-    windows = cut(piece)
-    index = np.flatnonzero(windows.full)
-    if codec == "melody":
-        return melody_clips(item)
-    if codec == "tokens":
-        codes, token_count, seconds = window_tokens(piece, windows)
-        cells, heard = performance_tokens.cells(codes, seconds), grid.encode(piece, windows)
-    else:
-        cells = heard = grid.encode(piece, windows)
-        token_count, seconds = grid_token_count(cells), np.zeros(len(cells), np.float32)
-        codes = np.empty((len(cells), 0), np.uint8)
-    arousal, valence = _labels(item, index)
-    failed = failures(cells, heard, token_count, np.isfinite(arousal), keep_all)
-    if codec == "tokens":
-        failed["more than 100 tokens"] = token_count > performance_tokens.MAX_TOKENS
+    found: PreparedSegments = codec_table.find(codec).segments(item, keep_all)
+    return found
+
+
+def grid_segments(item: Item, keep_all: bool) -> PreparedSegments:
+    """The segments of a piece on the sixteenth grid."""
+    windows = cut(item.piece)
+    cells = grid.encode(item.piece, windows)
+    arousal, valence = _labels(item, windows)
+    failed = failures(cells, cells, grid_token_count(cells), np.isfinite(arousal), keep_all)
+    return _kept(grid.pack(cells), cells, windows, arousal, valence, np.zeros(len(cells), np.float32), failed)
+
+
+def token_segments(item: Item, keep_all: bool) -> PreparedSegments:
+    """The segments of a piece as performance tokens."""
+    windows = cut(item.piece)
+    codes, token_count, seconds = window_tokens(item.piece, windows)
+    cells, sounding = performance_tokens.cells(codes, seconds), grid.encode(item.piece, windows)
+    arousal, valence = _labels(item, windows)
+    failed = failures(cells, sounding, token_count, np.isfinite(arousal), keep_all)
+    failed["more than 100 tokens"] = token_count > performance_tokens.MAX_TOKENS  # keep_all cannot store them either
+    return _kept(codes, cells, windows, arousal, valence, seconds, failed)
+
+
+def _kept(
+    codes: Array,
+    cells: Cells,
+    windows: Windows,
+    arousal: Floats32,
+    valence: Floats32,
+    seconds: Floats32,
+    failed: Mapping[str, Bools],
+) -> PreparedSegments:
+    """The windows that fail nothing; each other one counts as dropped for the first reason."""
     keep = np.ones(len(cells), bool)
     dropped: Counter[str] = Counter()
     for reason, fails in failed.items():
         dropped[reason] += int((keep & fails).sum())
         keep &= ~fails
-    kept = cells[keep]
-    values = measure(kept)
+    values = measure(cells[keep])
     return PreparedSegments(
-        codes[keep] if codec == "tokens" else grid.pack(kept),
+        codes[keep],
         np.stack([values[name] for name in CODED], axis=1).astype(np.float32),
-        key(kept),
+        key(cells[keep]),
         arousal[keep],
         valence[keep],
-        index[keep].astype(np.int32),
+        np.flatnonzero(windows.full)[keep].astype(np.int32),
         seconds[keep],
         dropped,
     )
 
 
-def melody_clips(item: Item) -> PreparedSegments:
+def melody_segments(item: Item, keep_all: bool = False) -> PreparedSegments:
     """Two bars from every bar of every track of a piece: the segments of a melody, which overlap.
 
     Index counts the bars; the key is that of the whole line, since two bars of it say too little.
@@ -173,8 +176,8 @@ def melody_clips(item: Item) -> PreparedSegments:
         [np.empty(0, np.uint8)],
     )
     for track in np.unique(piece.notes["track"]).tolist():
-        tune = clip_codec.read(piece, track, regrid=True, windows=cut(piece))
-        at, bar = clip_codec.bar_steps(piece, tune.windows)
+        tune = melody_clips.read(piece, track, regrid=True, windows=cut(piece))
+        at, bar = melody_clips.bar_steps(piece, tune.windows)
         clips = tune.states[at]
         clips = melody_states.tidy(clips, held=True)
         keep = melody_states.onsets(clips) > 0
@@ -198,9 +201,9 @@ def melody_clips(item: Item) -> PreparedSegments:
     )
 
 
-def _labels(item: Item, index: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """[W] arousal and valence of these windows, NaN without a label."""
-    labels = item.labels
+def _labels(item: Item, windows: Windows) -> tuple[Floats32, Floats32]:
+    """[W] arousal and valence of the full windows, NaN without a label."""
+    labels, index = item.labels, np.flatnonzero(windows.full)
     arousal, valence = np.full((2, len(index)), np.nan, np.float32)
     if labels is not None:
         has = index < min(len(labels.arousal), len(labels.valence))
@@ -212,7 +215,7 @@ def _labels(item: Item, index: NDArray[np.int64]) -> tuple[NDArray[np.float32], 
 # with its window and is left out of the next.
 
 
-def window_tokens(piece: Piece, windows: Windows) -> tuple[NDArray[np.uint16], NDArray[np.int64], NDArray[np.float32]]:
+def window_tokens(piece: Piece, windows: Windows) -> tuple[Tokens, Indices, Floats32]:
     """Tokens [W, 100] of every full window, padded with PAD; how many each takes, EOS counted [W]; seconds [W]."""
     playable = (piece.notes["pitch"] >= performance_tokens.LOWEST_PITCH) & (
         piece.notes["pitch"] <= performance_tokens.HIGHEST_PITCH
@@ -245,12 +248,14 @@ class _Chunk:
     part: Path
 
 
-def _chunks(name: str, sources: list[Source], parts: Path, codec: str, keep_all: bool) -> Iterator[_Chunk]:
+def _chunks(name: str, sources: list[Source], parts: Path, codec: Codec, keep_all: bool) -> Iterator[_Chunk]:
     """The part's name holds a hash of all that its content depends on."""
     for start in range(0, len(sources), CHUNK):
         some = sources[start : start + CHUNK]
         digest = hashlib.blake2b(digest_size=12)
-        digest.update(repr((FORMAT, __version__, filter_of(codec), MEASURED[codec], name, codec, keep_all)).encode())
+        digest.update(
+            repr((FORMAT, __version__, codec.selection, measured(codec), name, codec.name, keep_all)).encode()
+        )
         for source in some:
             try:
                 stat = source.path.stat()
@@ -262,18 +267,18 @@ def _chunks(name: str, sources: list[Source], parts: Path, codec: str, keep_all:
         yield _Chunk(name, some, parts / f"{name}-{start // CHUNK:05d}-{digest.hexdigest()}.npz")
 
 
-def _read(corpus: str, source: Source, codec: str) -> Item:
+def _read(corpus: str, source: Source, codec: Codec) -> Item:
     row = CORPORA[corpus]
-    if codec != "melody":
+    if not codec.melodic:
         return row.read(source)
     if row.melodies is None:
         raise FadernetsError(f"corpus {corpus!r} has no track that is known to be a melody")
     return row.melodies(source)
 
 
-def _work(chunk: _Chunk, codec: str, keep_all: bool) -> tuple[int, int]:
-    """Read a chunk's files and write its part. Returns (files, segments)."""
-    dtype, columns = CODECS[codec]
+def _work(chunk: _Chunk, codec_name: str, keep_all: bool) -> tuple[int, int]:
+    """Read a chunk's files and write its part. Returns (files, segments). A worker process finds the codec itself."""
+    codec = codec_table.find(codec_name)
     found: list[PreparedSegments] = []
     files: list[dict[str, Any]] = []  # one a file: how many segments, what was dropped, or why it was skipped
     for source in chunk.sources:
@@ -288,8 +293,8 @@ def _work(chunk: _Chunk, codec: str, keep_all: bool) -> tuple[int, int]:
         found.append(some)
         files.append({"segments": len(some.key), "dropped": dict(some.dropped)})
     columns_of: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {
-        "codes": (dtype, (0, columns)),
-        "attributes": (np.dtype(np.float32), (0, len(MEASURED[codec]))),
+        "codes": (codec.dtype, (0, codec.columns)),
+        "attributes": (np.dtype(np.float32), (0, len(measured(codec)))),
         "key": (np.dtype(np.uint8), (0,)),
         "arousal": (np.dtype(np.float32), (0,)),
         "valence": (np.dtype(np.float32), (0,)),
@@ -310,7 +315,7 @@ def _work(chunk: _Chunk, codec: str, keep_all: bool) -> tuple[int, int]:
     return len(chunk.sources), len(arrays["key"])
 
 
-def _load(part: Path) -> dict[str, NDArray[Any]] | None:
+def _load(part: Path) -> dict[str, Array] | None:
     """A part's arrays; None where it is not there or not whole."""
     try:
         with part.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
@@ -319,17 +324,17 @@ def _load(part: Path) -> dict[str, NDArray[Any]] | None:
         return None
 
 
-def _run(chunks: list[_Chunk], codec: str, keep_all: bool, workers: int) -> Iterator[tuple[int, int]]:
+def _run(chunks: list[_Chunk], codec_name: str, keep_all: bool, workers: int) -> Iterator[tuple[int, int]]:
     """Work on the chunks, on this process or on several; yields each one's (files, segments)."""
     if workers == 1 or len(chunks) <= 1:
         for chunk in chunks:
-            yield _work(chunk, codec, keep_all)
+            yield _work(chunk, codec_name, keep_all)
         return
     context = multiprocessing.get_context("spawn")  # safe beside threads, the same on every system
     # An interrupt is for this process to handle: the workers finish the chunk they are at.
     ignore = (signal.SIGINT, signal.SIG_IGN)
     with ProcessPoolExecutor(min(workers, len(chunks)), context, signal.signal, ignore) as pool:
-        waiting = {pool.submit(_work, chunk, codec, keep_all) for chunk in chunks}
+        waiting = {pool.submit(_work, chunk, codec_name, keep_all) for chunk in chunks}
         try:
             while waiting:
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
@@ -357,12 +362,10 @@ def prepare(
 
     roots: corpus name -> its folder or the folder that holds it. workers: processes, all cores by default.
     """
-    out = Path(out)
-    if codec not in CODECS:
-        raise FadernetsError(f"codec {codec!r} is not known; allowed: {', '.join(CODECS)}")
+    out, row = Path(out), codec_table.find(codec)
     if not roots:
         raise FadernetsError(f"no corpus is named; allowed: {', '.join(CORPORA)}")
-    if codec == "melody":
+    if row.melodic:
         if keep_all:
             raise FadernetsError("keep-all: is for segments; of melodies every clip with an onset is kept")
         if none := [name for name in roots if CORPORA[name].melodies is None]:
@@ -382,7 +385,7 @@ def prepare(
         parts.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FadernetsError(f"{out}: cannot be written ({error.strerror or error})") from None
-    chunks = [c for name, sources in listed for c in _chunks(name, sources, parts, codec, keep_all)]
+    chunks = [c for name, sources in listed for c in _chunks(name, sources, parts, row, keep_all)]
     todo: list[_Chunk] = []
     done, kept, total = 0, 0, sum(len(chunk.sources) for chunk in chunks)
     for chunk in chunks:
@@ -391,16 +394,16 @@ def prepare(
             todo.append(chunk)
         else:
             done, kept = done + len(chunk.sources), kept + len(part["key"])
-    for files, more in _run(todo, codec, keep_all, workers or os.cpu_count() or 1):
+    for files, more in _run(todo, row.name, keep_all, workers or os.cpu_count() or 1):
         done, kept = done + files, kept + more
         if progress:
             progress(done, total, kept)
-    return _assemble(chunks, list(roots), out, codec, seed, keep_all)
+    return _assemble(chunks, list(roots), out, row, seed, keep_all)
 
 
-def _assemble(chunks: list[_Chunk], names: list[str], out: Path, codec: str, seed: int, keep_all: bool) -> Dataset:
+def _assemble(chunks: list[_Chunk], names: list[str], out: Path, codec: Codec, seed: int, keep_all: bool) -> Dataset:
     """Put the parts together, number the pieces, write the data set."""
-    columns: dict[str, list[NDArray[Any]]] = {}
+    columns: dict[str, list[Array]] = {}
     pieces: list[dict[str, str]] = []
     piece_of: list[NDArray[np.int32]] = []
     splits: list[int] = []
@@ -411,7 +414,7 @@ def _assemble(chunks: list[_Chunk], names: list[str], out: Path, codec: str, see
         part = _load(chunk.part)
         if part is None:
             raise FadernetsError(f"{chunk.part}: cannot be read back; run again")
-        for name in ("codes", "attributes", "key", "arousal", "valence", "index", *OF_CODEC[codec]):
+        for name in ("codes", "attributes", "key", "arousal", "valence", "index", *(TIMED if codec.timed else ())):
             columns.setdefault(name, []).append(part[name])
         for source, file in zip(chunk.sources, json.loads(str(part["files"])), strict=True):
             count = counts[chunk.corpus]
@@ -448,12 +451,12 @@ def _assemble(chunks: list[_Chunk], names: list[str], out: Path, codec: str, see
     arrays["corpus"] = corpus_of[arrays["piece"]]
     keys = ("files", "pieces", "windows", "segments", *SPLITS)
     manifest = {
-        "codec": codec,
+        "codec": codec.name,
         "corpora": names,
         "seed": seed,
-        "filter": filter_of(codec),
+        "filter": codec.selection,
         "keep_all": keep_all,
-        "attributes": list(MEASURED[codec]),
+        "attributes": list(measured(codec)),
         "sources": {
             name: {
                 "licence": CORPORA[name].licence,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from fadernets.arrays import Bools, Cells, Floats, Floats32, Indices, Planes
 from fadernets.attributes.table import CODED
 from fadernets.codecs import grid
+from fadernets.codecs.base import is_melodic
 from fadernets.codecs.grid import PITCHES
 from fadernets.engines import code_arithmetic
 from fadernets.engines.critic import Critic
@@ -71,7 +72,7 @@ class Engine(ModelFolder):
 
     @classmethod
     def _check(cls, model: str | Path, folder: Path, info: dict[str, Any]) -> None:
-        if info.get("codec") == "melody":
+        if is_melodic(info.get("codec")):
             raise ModelError(f"--model {model}: a model of melodies; it serves `fadernets melody` and `blend`")
         lacking = {"codec", "recipe", "data", "statistics", "habits", "sha256"} - set(info)
         if lacking:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from fadernets.arrays import Floats, Floats32, Latents, States
 from fadernets.codecs import melody_states
+from fadernets.codecs.base import is_melodic
 from fadernets.engines.model_folder import DEFAULT_MELODY_MODEL, ModelError, ModelFolder
 
 
@@ -44,7 +45,7 @@ class MelodyEngine(ModelFolder):
 
     @classmethod
     def _check(cls, model: str | Path, folder: Path, info: dict[str, Any]) -> None:
-        if info["codec"] != "melody":
+        if not is_melodic(info["codec"]):
             raise ModelError(f"--model {model}: a model of {info['codec']}; melodies need one such as 'melody'")
         z = int(info["z"])
         for name in ("pitch", "rhythm"):

@@ -18,14 +18,13 @@ import torch
 from numpy.typing import NDArray
 
 from fadernets.attributes.table import CODED
-from fadernets.data.batches import unpack
+from fadernets.codecs.base import codecs
 from fadernets.data.dataset import Dataset, label_of
 from fadernets.engines.code_arithmetic import Calibration, cluster_probability
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
 from fadernets.models.base import Model
-from fadernets.models.codings import CODINGS
-from fadernets.models.grid_coding import held_in
+from fadernets.models.codings import coding
 from fadernets.training import checkpoints, recipes
 from fadernets.training.loop import Rows, auto_precision, check_device, choose_rows
 from fadernets.training.recipes import Recipe
@@ -73,19 +72,19 @@ class Checkpoint:
         model, self.config = checkpoints.load(checkpoint, device)
         self.model: Model = model  # type: ignore[assignment]
         self.folder, self.checkpoint, self.data, self.device = folder, checkpoint, data, device
-        if self.config["codec"] != data.codec:
+        if self.config["codec"] != data.codec.name:
             raise FadernetsError(f"{checkpoint}: a model of {self.config['codec']}; {data.folder} holds {data.codec}")
         if self.config["data"]["hash"] != data.hash:
             raise FadernetsError(
                 f"{checkpoint}: was trained on data set {self.config['data']['hash'][:12]}; {data.folder} is "
                 f"{data.hash[:12]}. Name the right one with --data"
             )
-        if data.codec not in CODINGS:
-            known = " and ".join(CODINGS)
+        if data.codec.coding is None:
+            known = " and ".join(name for name, row in codecs().items() if row.coding is not None)
             raise FadernetsError(
                 f"{checkpoint}: a model over {data.codec}; this measures models over {known}. Export it to measure it"
             )
-        self.coding = CODINGS[data.codec]
+        self.coding = coding(data.codec)
 
     @property
     def faders(self) -> dict[str, str]:
@@ -151,11 +150,9 @@ class Checkpoint:
 
     def inputs(self, rows: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
         """Codes and lengths of segments, as the encoders take them."""
-        codes = np.array(self.data.codes[rows])
-        lengths = torch.from_numpy(self.data.lengths(rows)).to(self.device)
-        if self.data.codec == "grid":
-            return unpack(torch.from_numpy(codes).to(self.device)), lengths
-        return torch.from_numpy(codes.astype(np.int64)[:, : int(lengths.max())]).to(self.device), lengths
+        lengths = self.data.lengths(rows)
+        inputs = self.coding.inputs(np.array(self.data.codes[rows]), int(lengths.max()))
+        return inputs.to(self.device), torch.from_numpy(lengths).to(self.device)
 
     @torch.no_grad()
     def encode(self, rows: NDArray[np.int64], fast: bool = False) -> dict[str, NDArray[np.float32]]:
@@ -221,9 +218,7 @@ class Checkpoint:
         cells: list[NDArray[np.uint8]] = []
         for a in range(0, len(looked.rows), DECODE):
             part = slice(a, a + DECODE)
-            held = None
-            if self.data.codec == "grid":
-                held = held_in(self.inputs(looked.rows[part])[0])
+            held = self.coding.held(self.inputs(looked.rows[part])[0])
             out = self.model.decode(*self.tensors(looked, codes, asked, part), held)
             raw.append(out.cpu().numpy().astype(np.int16))
             cells.append(self.coding.cells(out, looked.seconds[part]))

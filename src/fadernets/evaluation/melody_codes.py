@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadernets.codecs import melody_states
+from fadernets.codecs.base import is_melodic
 from fadernets.data.dataset import Dataset
 from fadernets.errors import FadernetsError
 from fadernets.figures import plots
@@ -52,11 +53,11 @@ def space(model: str | Path, device: str = "cpu") -> Space:
 
 def _exported(model: str | Path) -> Space:
     from fadernets.engines.grid import Engine
-    from fadernets.engines.model_folder import codec_of
     from fadernets.engines.melody import MelodyEngine
+    from fadernets.engines.model_folder import codec_of
 
     codec = codec_of(model)
-    if codec == "melody":
+    if is_melodic(codec):
         singer = MelodyEngine.open(model)
         return Space(singer.name, codec, singer.encode, str(singer.info["recipe"]["data"]), singer.pitches)
     engine = Engine.open(model)
@@ -76,7 +77,7 @@ def _trained(folder: Path, device: str) -> Space:
 
     model: Any
     model, config = checkpoints.load(folder / "best" if (folder / "best" / "config.json").exists() else folder, device)
-    if config["codec"] != "melody":
+    if not is_melodic(config["codec"]):
         raise FadernetsError(f"{folder}: a run over {config['codec']}; export it, or give a run of music-vae")
 
     @torch.no_grad()
@@ -85,13 +86,13 @@ def _trained(folder: Path, device: str) -> Space:
         return np.asarray(means.cpu().numpy())
 
     pitches = whole_semitones(Dataset.open(config["recipe"]["data"]).statistics("pitch"))
-    return Space(folder.name, "melody", encode, str(config["recipe"]["data"]), pitches)
+    return Space(folder.name, config["codec"], encode, str(config["recipe"]["data"]), pitches)
 
 
 def clips_of(data: Path, codec: str, split: str = "test", count: int = CLIPS, seed: int = 0) -> NDArray[np.uint8]:
     """[N, ...] clips of a data set: of `split`, then of the others where it has too few. Raises FadernetsError."""
     dataset = Dataset.open(data)
-    if dataset.codec != codec:
+    if dataset.codec.name != codec:
         raise FadernetsError(f"{data}: holds {dataset.codec}; this model reads {codec}")
     random = np.random.default_rng(seed)
     rows = random.permutation(dataset.select(split=split))
@@ -99,7 +100,7 @@ def clips_of(data: Path, codec: str, split: str = "test", count: int = CLIPS, se
         rest = np.concatenate([dataset.select(split=s) for s in ("test", "validation", "train") if s != split])
         rows = np.concatenate([rows, rest[: count - len(rows)]])
     rows = np.sort(rows[:count])
-    return np.asarray(dataset.codes[rows]) if codec == "melody" else dataset.cells(rows)
+    return np.asarray(dataset.codes[rows]) if dataset.codec.melodic else dataset.cells(rows)
 
 
 def _learned(where: Space, data: Path | None, **which: Any) -> NDArray[np.uint8]:
@@ -168,7 +169,7 @@ def inspect(
     Raises FadernetsError.
     """
     where = space(model)
-    if clips == "whole-notes" and where.codec != "melody":
+    if clips == "whole-notes" and not is_melodic(where.codec):
         clips = "real"
     if own is not None:
         own = replace(own, highest=augmentations.HIGHEST[where.codec])

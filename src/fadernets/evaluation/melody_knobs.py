@@ -98,7 +98,7 @@ def _ranks(v: Floats) -> Floats:
 
 def clips_of(data: Dataset, count: int, seed: int) -> States:
     """[N, 32] clips of the test split with two notes or more. Raises FadernetsError."""
-    if data.codec != "melody":
+    if not data.codec.melodic:
         raise FadernetsError(f"{data.folder}: holds {data.codec}; a melody model reads melodies")
     clips = melody_states.tidy(np.asarray(data.codes[np.sort(data.select(split="test"))]), held=True)
     clips = clips[np.random.default_rng(seed).permutation(len(clips))]

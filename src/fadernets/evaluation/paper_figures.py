@@ -161,7 +161,7 @@ def labels(
             progress(i + 1, len(runs))
     rows.sort(key=lambda row: row["labels"])
     if not rows[0]["labels"] or len({row["labels"] for row in rows}) < len(rows):
-        raise FadernetsError("plot labels: the runs need unlike numbers of labels, each above 0 (train --grid)")
+        raise FadernetsError("plot labels: the runs need unlike numbers of labels, each above 0 (train --sweep)")
     out.mkdir(parents=True, exist_ok=True)
     files = [out / f"labels.{kind}" for kind in ("png", "svg")]
     plots.curves(
@@ -222,7 +222,7 @@ def transfer(
 
 def _rolls(subject: Checkpoint, drawn: list[dict[str, Any]], out: Path) -> list[Path]:
     """Source and transformed segment of the first drawn ones, two a direction; tokens alone keep their timing."""
-    if subject.data.codec != "tokens":
+    if not subject.data.codec.timed:
         return []
     files = []
     for direction in ("up", "down"):

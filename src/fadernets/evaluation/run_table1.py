@@ -48,6 +48,9 @@ TABLE = (
     Row("gm-vae", "GM-VAE, single encoder"),
 )
 
+DATA = {"tokens": Path("data/performances"), "grid": Path("data/performances-grid")}  # codec -> its data set by default
+PLAIN_RUN = ("small", "tokens")  # the size and codec whose runs lie in the folder itself
+
 
 def run(
     *,
@@ -75,7 +78,7 @@ def run(
     unknown = sorted(set(only) - set(names))
     if unknown:
         raise FadernetsError(f"--only {unknown[0]}: allowed are {', '.join(names)}")
-    folder = out if (size, codec) == ("small", "tokens") else out / f"{size}-{codec}"
+    folder = out if (size, codec) == PLAIN_RUN else out / f"{size}-{codec}"
     chosen = [name for name in names if not only or name in only]
     prepared(data, roots, codec, report)
     if train:
@@ -113,7 +116,7 @@ def prepared(data: Path, roots: Mapping[str, Path], codec: str, report: Report) 
 
         report(f"prepare {data}")
         prepare(roots, data, codec)
-    found = Dataset.open(data).codec
+    found = Dataset.open(data).codec.name
     if found != codec:
         raise FadernetsError(f"{data}: holds {found}, not {codec}; name another data set with --data")
 

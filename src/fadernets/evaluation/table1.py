@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from fadernets.attributes.table import CODED, measure
-from fadernets.codecs import grid, performance_tokens
+from fadernets.codecs import grid
 from fadernets.data.dataset import attribute_statistics, label_of
 from fadernets.engines.code_arithmetic import Calibration, cluster_probability
 from fadernets.evaluation.checkpoint import Checkpoint, Looked, Outputs
@@ -115,13 +115,13 @@ class Bench:
             out = {way: self.subject.slide(looked, name, where) for way, where in levels.items()}
             if "paper" in protocols:
                 one = fader_scores.paper(out["paper"].cells, name, levels["paper"], self.spread)
-                one["cut"] = cut_share(out["paper"].raw, self.subject.data.codec)
+                one["cut"] = cut_share(out["paper"].raw, self.subject.data.codec.end)
                 figures.setdefault(f"paper/{name}", []).append(one)
             if "strict" in protocols:
                 out["closed"] = choose(Outputs.join(list(out.values())), looked, name, asked, self.spread)
                 for loop in LOOPS:
                     one = fader_scores.strict(out[loop].cells, looked.cells, name, asked, self.spread)
-                    one["cut"] = cut_share(out[loop].raw, self.subject.data.codec)
+                    one["cut"] = cut_share(out[loop].raw, self.subject.data.codec.end)
                     figures.setdefault(f"strict/{name}/{loop}", []).append(one)
                     kept.setdefault(loop, []).append(out[loop])
         found: dict[str, Any] = {key: fader_scores.over_runs(each) for key, each in figures.items()}
@@ -178,21 +178,20 @@ class Bench:
     def nats(self, raw: NDArray[Any]) -> Figures:
         if self.judge is None:
             return {}
-        return likelihood(self.judge, raw.reshape(-1, *raw.shape[-3 if self.subject.data.codec == "grid" else -1 :]))
+        return likelihood(self.judge, raw.reshape(-1, *raw.shape[-self.subject.coding.dimensions :]))
 
     def floor(self) -> Figures:
         """The same figures of real held-out segments, one half against the other."""
         n = min(len(self.real) // 2, self.runs * M * T)
         figures = {"frechet": frechet.split_floor(self.real, n, self.seed, self.real_scale), "n": float(n)}
-        codes = np.array(self.subject.data.codes[self.test])
-        raw = codes if self.subject.data.codec == "tokens" else self.subject.inputs(self.test)[0].cpu().numpy()
+        raw = self.subject.inputs(self.test)[0].cpu().numpy()
         return figures | cell_counts.counts(self.subject.data.cells(self.test)) | self.nats(raw)
 
 
-def cut_share(raw: NDArray[Any], codec: str) -> float:
-    """Share of the decodes [..., 100] of tokens that reach the most a segment may have without an end: they count as
-    they are. None of the grid's can."""
-    return float((raw != performance_tokens.EOS).all(-1).mean()) if codec == "tokens" else 0.0
+def cut_share(raw: NDArray[Any], end: int | None) -> float:
+    """Share of the decodes [..., 100] of tokens that reach the most a segment may have without its `end`: they count
+    as they are. 0 for a codec whose segments need none."""
+    return 0.0 if end is None else float((raw != end).all(-1).mean())
 
 
 def choose(options: Outputs, looked: Looked, name: str, asked: Floats, spread: Floats) -> Outputs:
@@ -211,15 +210,12 @@ def choose(options: Outputs, looked: Looked, name: str, asked: Floats, spread: F
 def likelihood(judge: Checkpoint, raw: NDArray[Any]) -> Figures:
     """Mean nats of codes [N, ...] under a language model, a segment and a token (or step)."""
     nats, length = 0.0, 0
-    in_tokens = judge.data.codec == "tokens"
-    counts = np.maximum((raw != 0).sum(-1), 1) if in_tokens else np.full(len(raw), raw.shape[-2])
+    counts = judge.coding.lengths(raw)
     order = np.argsort(counts, kind="stable")
     for a in range(0, len(raw), 512):
         part = order[a : a + 512]
         lengths = torch.from_numpy(counts[part]).to(judge.device)
-        rows = torch.from_numpy(raw[part].astype(np.int64 if in_tokens else np.float32)).to(judge.device)
-        if in_tokens:
-            rows = rows[:, : int(lengths.max())]
+        rows = judge.coding.decodes(raw[part], int(counts[part].max())).to(judge.device)
         key = torch.zeros(len(part), 24, device=judge.device)
         asked = torch.zeros(len(part), len(CODED), device=judge.device)
         loss = judge.model.decoder.loss(judge.model.condition({}, key, asked), asked, rows, lengths)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ def export(run: Path, folder: Path, *, name: str | None = None, data: Path | Non
     checkpoint = run / "best" if (run / "best" / "config.json").exists() else run
     model, config = checkpoints.load(checkpoint)
     recipe = config["recipe"]
-    if (recipe["name"], config["codec"]) not in (("music-fadernets", "grid"), ("music-vae", "melody")):
+    fill = FILLERS.get((recipe["name"], config["codec"]))
+    if fill is None:
         raise FadernetsError(
             f"{checkpoint}: {recipe['name']} over {config['codec']}; model folders are made of music-fadernets "
             "over the grid and of music-vae. `fadernets evaluate` takes the run itself"
@@ -53,10 +55,7 @@ def export(run: Path, folder: Path, *, name: str | None = None, data: Path | Non
     new = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir()
-    if config["codec"] == "melody":
-        info = melody_export.fill(new, model, config, dataset, name or folder.name)
-    else:
-        info = _fill(new, model, config, dataset, name or folder.name)
+    info = fill(new, model, config, dataset, name or folder.name)
     (new / "model.json").write_text(json.dumps(info) + "\n", encoding="utf-8")
     (new / "README.md").write_text(card(info), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
@@ -101,6 +100,12 @@ def _fill(new: Path, model: Any, config: dict[str, Any], dataset: Dataset, name:
     critic = fit_critic.fit(Engine(new, info), dataset, rows)  # on candidates with those patterns
     info["critic"] = critic and critic.as_dict()
     return info
+
+
+FILLERS: dict[tuple[str, str], Callable[..., dict[str, Any]]] = {  # model and codec -> what fills its model folder
+    ("music-fadernets", "grid"): _fill,
+    ("music-vae", "melody"): melody_export.fill,
+}
 
 
 def _rows(data: Dataset, recipe: dict[str, Any], split: str) -> NDArray[np.int64]:

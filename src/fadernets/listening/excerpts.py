@@ -50,7 +50,7 @@ def of_dataset(data: Dataset, count: int, size: int = 4, seed: int = 0, split: s
     Pieces with longer runs come first; no segment is in two excerpts. Of performance tokens the played timing and
     velocities stay. Raises FadernetsError where the data set holds melodies or too few segments.
     """
-    if data.codec == "melody":
+    if data.codec.melodic:
         raise FadernetsError(f"{data.folder}: holds melodies; excerpts come from segments (codec grid or tokens)")
     rng = np.random.default_rng(seed)
     rows = data.select(split)

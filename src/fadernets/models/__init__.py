@@ -5,11 +5,13 @@ A new one is a file beside these and a row here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import fields
-from importlib import import_module
 from typing import Any
 
+from fadernets import plugins
+from fadernets.codecs.base import find, imported
 from fadernets.errors import FadernetsError
 
 MODELS = {
@@ -23,7 +25,30 @@ MODELS = {
     "language-model": "fadernets.models.language_model:LanguageModel",
 }
 
-OF_MELODIES = ("music-vae",)
+
+def models() -> Mapping[str, str]:
+    """Name -> "module:class" of every model, those of installed packages included."""
+    plugins.adopt_targets(plugins.MODELS, _accept)
+    return MODELS
+
+
+def _accept(name: str, target: str) -> None:
+    if name in MODELS:
+        raise ValueError(f"model {name}: is there already, as one of {', '.join(MODELS)}")
+    MODELS[name] = target
+
+
+def model_class(name: str) -> Any:
+    """The class of a model, imported. Raises FadernetsError for an unknown name."""
+    known = models()
+    if name not in known:
+        raise FadernetsError(f"unknown model {name!r}; known: {', '.join(known)}")
+    return imported(known[name])
+
+
+def reads_melodies(name: str) -> bool:
+    """Whether a model reads data sets of melodies, and no others. Raises FadernetsError for an unknown name."""
+    return bool(getattr(model_class(name), "MELODIC", False))
 
 
 def build(name: str, options: dict[str, Any], codec: str = "grid") -> Any:
@@ -31,12 +56,9 @@ def build(name: str, options: dict[str, Any], codec: str = "grid") -> Any:
 
     Raises FadernetsError for an unknown name or option, or a codec that the model does not take.
     """
-    if name not in MODELS:
-        raise FadernetsError(f"unknown model {name!r}; known: {', '.join(MODELS)}")
-    if (codec == "melody") != (name in OF_MELODIES):
+    model = model_class(name)
+    if find(codec).melodic != reads_melodies(name):
         raise FadernetsError(f"model {name} over {codec}: music-vae takes data sets of melodies, the others do not")
-    module, _, kind = MODELS[name].partition(":")
-    model = getattr(import_module(module), kind)
     known = {f.name: f.default for f in fields(model.OPTIONS)}
     for option in options:
         if option not in known:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from fadernets.codecs.grid import ONSET
 from fadernets.data.batches import Batch
-from fadernets.models import codings, grid_coding, losses, schedules
+from fadernets.models import codings, losses, schedules
 from fadernets.models.blocks import Posterior
 from fadernets.models.grid_coding import scale
 from fadernets.models.options import Options
@@ -37,7 +37,7 @@ class Model(nn.Module):
         self.options, self.codec = options, codec
         self.sizes = {name: n * options.z for name, n in self.CODES.items()}
         extra = VALUES if self.ENCODER_GIVEN else 0
-        coding = codings.CODINGS[codec]
+        self.coding = coding = codings.coding(codec)
         self.encoders = nn.ModuleDict({n: coding.encoder(options, size, extra) for n, size in self.sizes.items()})
         self.decoder: Any = coding.decoder(options, sum(self.sizes.values()) + KEYS + VALUES * self.given)
 
@@ -87,9 +87,9 @@ class Model(nn.Module):
         right = self.decoder.accuracy(condition, batch.target_values, batch.targets, batch.target_lengths).sum(0)
         found = {"accuracy": (float(right[0]), float(right[1]))}
         if free and codes:
-            held = grid_coding.held_in(batch.targets) if self.codec == "grid" else None
+            held = self.coding.held(batch.targets)
             out = self.decode(codes, batch.key, batch.target_values, held)
-            a, b = (codings.CODINGS[self.codec].cells(x, SECONDS) == ONSET for x in (out, batch.targets))
+            a, b = (self.coding.cells(x, SECONDS) == ONSET for x in (out, batch.targets))
             found["note_f1"] = (2 * float((a & b).sum()), float(a.sum() + b.sum()))
         return found
 

@@ -119,6 +119,7 @@ class MusicVAE(nn.Module):
     """`loss` trains it; `encode` and `decoder.generate` use it."""
 
     OPTIONS: ClassVar[type[MelodyOptions]] = MelodyOptions
+    MELODIC: ClassVar[bool] = True  # it reads data sets of melodies
 
     def __init__(self, options: Any, codec: str = "melody") -> None:
         super().__init__()

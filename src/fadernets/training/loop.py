@@ -122,7 +122,7 @@ class _Run:
         self.out = Path(recipe.out)
         self.rows = choose_rows(data, recipe)
         torch.manual_seed(recipe.seed)
-        model = build(recipe.name, recipe.model, data.codec).to(fabric.device)
+        model = build(recipe.name, recipe.model, data.codec.name).to(fabric.device)
         optimizer = torch.optim.AdamW(
             model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.98)
         )
@@ -149,7 +149,7 @@ class _Run:
         training: bool = True,
     ) -> Sampler | MelodySampler:
         recipe, device = self.recipe, self.fabric.device
-        if self.data.codec == "melody":
+        if self.data.codec.melodic:
             axes = self.raw.options.axes > 0
             seed = recipe.seed if training else 0
             return MelodySampler(
@@ -286,7 +286,7 @@ class _Run:
     def config(self, checked: dict[str, float]) -> dict[str, Any]:
         sources = self.data.manifest["sources"]
         return {
-            "codec": self.data.codec,
+            "codec": self.data.codec.name,
             "recipe": recipes.as_dict(self.recipe),
             "data": {"hash": self.data.hash, "corpora": sources},
             "segments": {"train": len(self.rows.train), "labelled": len(self.rows.labelled)},

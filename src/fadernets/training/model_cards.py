@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from fadernets.codecs.base import find
+
 KINDS = {  # model -> what it is
     "music-fadernets": "Music FaderNets (Tan and Herremans, ISMIR 2020): a code for rhythm and a code for note "
     "density of a four-beat piano segment, each with one regularised dimension",
@@ -17,26 +19,6 @@ KINDS = {  # model -> what it is
     "language-model": "An autoregressive model of four-beat piano segments, conditioned on nothing",
 }
 MIXTURES = ("music-fadernets", "gm-vae")
-CODECS = {  # codec -> where it lives, what its codes are
-    "grid": ("on the sixteenth grid", "16 steps x 88 pitches of off, onset, hold"),
-    "tokens": ("over performance tokens", "342 tokens of 10 ms, at most 100 a segment"),
-    "melody": ("on the sixteenth grid", "32 steps of 130 states: onset of a pitch, hold, rest"),
-}
-FILTERS = {
-    "grid": "Pieces are split 80/10/10 as wholes; segments pass the paper's filter (a note, more than two pitches,\n"
-    "three quarters of the steps sounding, an onset on the first step).",
-    "tokens": "Whole pieces are split, by the corpus's own split where it has one, else 80/10/10. Segments pass the\n"
-    "paper's filter as it is heard: a note, more than two pitches, three quarters of the steps and the first one\n"
-    "sounding, notes held in from before counted; and at most 100 tokens.",
-    "melody": "Pieces are split 80/10/10 as wholes; clips are two bars of 4/4, or four of 2/4, from every bar on:\n"
-    "they overlap.",
-}
-LIMITS = {
-    "grid": "- Sixteenth notes in four-beat segments: triplets and ornaments are read at the nearest step, and keep\n"
-    "  their own timing where they survive.",
-    "melody": "- Melodies of one voice in 4/4 on sixteenths: triplets and ornaments are read at the nearest step.",
-    "tokens": "- Segments of at most 100 tokens, notes held in from before left out: dense passages are not known.",
-}
 
 
 def card(config: dict[str, Any], held_out: str = "") -> str:
@@ -45,15 +27,15 @@ def card(config: dict[str, Any], held_out: str = "") -> str:
     held_out: figures on test pieces, as markdown (evaluation.table).
     """
     recipe, data = config["recipe"], config["data"]
-    kind, codec = recipe["name"], config["codec"]
+    kind, codec = recipe["name"], find(config["codec"])
     clustered = kind in MIXTURES and recipe["model"].get("clusters", 2) > 0
     lines = [
         f"# {config.get('name', kind)}",
         "",
-        f"{KINDS[kind]}, {CODECS[codec][0]}.",
+        f"{KINDS[kind]}, {codec.card.place}.",
         *(["A mixture prior has two components: low and high arousal."] if clustered else []),
         "",
-        f"- codec: {codec} ({CODECS[codec][1]})",
+        f"- codec: {codec} ({codec.card.form})",
         f"- recipe: {recipe['name']}, {config['step']} steps of batch {recipe['batch']}, seed {recipe['seed']}",
         f"- data set: {data['hash']}",
         "",
@@ -76,7 +58,7 @@ def card(config: dict[str, Any], held_out: str = "") -> str:
         lines.append(f"| {name} | {row['licence']} | {row['pieces']} | {count} | {used} |")
     lines += [
         "",
-        FILTERS[codec] + (" Training transposes by -5 to +6 semitones." if recipe["transpose"] else ""),
+        codec.card.selection + (" Training transposes by -5 to +6 semitones." if recipe["transpose"] else ""),
         "",
         "## Figures",
         "",
@@ -102,9 +84,8 @@ def card(config: dict[str, Any], held_out: str = "") -> str:
         "",
         "## Limits",
         "",
-        LIMITS[codec],
-        f"- Western {'melodies' if codec == 'melody' else 'keyboard music'} of the kinds named above; other music is "
-        "edited by the same habits.",
+        codec.card.limits,
+        f"- Western {codec.card.music} of the kinds named above; other music is edited by the same habits.",
         *(
             [
                 "- Arousal was rated by listeners of video game music. Tempo and loudness, which carry most of it, are",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fadernets.errors import FadernetsError
-from fadernets.models import MODELS, typed
+from fadernets.models import models, typed
 
 
 @dataclass(frozen=True)
@@ -37,19 +37,19 @@ class Recipe:
     patience: int = 0  # validations without a better loss before the run stops; 0: never
 
 
-def load(path: Path, overrides: list[str] | None = None, preset: str | None = None) -> Recipe:
-    """A recipe file, its bases, a preset (a file of `presets/` beside it) and `key=value` overrides.
+def load(path: Path, overrides: list[str] | None = None, size: str | None = None) -> Recipe:
+    """A recipe file, its bases, a size (a file of `sizes/` beside it) and `key=value` overrides.
 
     The later ones win; dots reach into `model`. Raises FadernetsError for a missing file, an unknown key or an
     impossible value.
     """
     values = _read(path, seen=())
-    if preset is not None:
-        folder = path.parent / "presets"
+    if size is not None:
+        folder = path.parent / "sizes"
         known = sorted(f.stem for f in folder.glob("*.yaml"))
-        if preset not in known:
-            raise FadernetsError(f"--preset {preset}: {folder} has {', '.join(known) or 'none'}")
-        values = _merge(values, _read(folder / f"{preset}.yaml", seen=()))
+        if size not in known:
+            raise FadernetsError(f"--size {size}: {folder} has {', '.join(known) or 'none'}")
+        values = _merge(values, _read(folder / f"{size}.yaml", seen=()))
     for item in overrides or []:
         name, equals, text = item.partition("=")
         if not equals:
@@ -76,7 +76,7 @@ def check(values: dict[str, Any]) -> Recipe:
             values[name] = typed(f"recipe key {name}", value, getattr(default, name))
     recipe = Recipe(**values)
     rules = [
-        (recipe.name in MODELS, f"name {recipe.name!r}; known models: {', '.join(MODELS)}"),
+        (recipe.name in models(), f"name {recipe.name!r}; known models: {', '.join(models())}"),
         (recipe.segments >= 0, f"segments {recipe.segments}; must not be negative"),
         (recipe.steps > 0, f"steps {recipe.steps}; must be above 0"),
         (recipe.batch > 1, f"batch {recipe.batch}; must be above 1"),
@@ -100,7 +100,7 @@ def check(values: dict[str, Any]) -> Recipe:
     return recipe
 
 
-def grid(choices: list[str]) -> list[list[str]]:
+def sweep(choices: list[str]) -> list[list[str]]:
     """`key=a,b` choices -> the overrides of each combination, the last key fastest. Raises FadernetsError."""
     from itertools import product
 
@@ -108,7 +108,7 @@ def grid(choices: list[str]) -> list[list[str]]:
     for text in choices:
         name, equals, values = text.partition("=")
         if not equals or not all(value.strip() for value in values.split(",")):
-            raise FadernetsError(f"--grid {text!r}: expected key=value,value, such as model.beta=0.01,0.03")
+            raise FadernetsError(f"--sweep {text!r}: expected key=value,value, such as model.beta=0.01,0.03")
         axes.append([f"{name.strip()}={value.strip()}" for value in values.split(",")])
     return [list(combination) for combination in product(*axes)]
 
