@@ -42,7 +42,7 @@ def inspect(page: Page) -> None:
 
 
 def main(out: Path, *more: str) -> None:
-    run = "from fadernets.cli import main; raise SystemExit(main())"
+    run = "from fadernets.cli.main import main; raise SystemExit(main())"
     command = [sys.executable, "-c", run, "studio", "--no-browser", "--port", "0", *more]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server, sync_playwright() as playwright:
         assert server.stdout is not None

@@ -16,7 +16,12 @@ AXE = HERE / "studio" / "node_modules" / "axe-core" / "axe.min.js"
 
 def start(*arguments):
     """Run fadernets with these; (process, the first line it says)."""
-    command = [sys.executable, "-c", "from fadernets.cli import main; raise SystemExit(main())", *map(str, arguments)]
+    command = [
+        sys.executable,
+        "-c",
+        "from fadernets.cli.main import main; raise SystemExit(main())",
+        *map(str, arguments),
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     return process, process.stdout.readline()
 

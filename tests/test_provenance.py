@@ -24,9 +24,9 @@ def git(monkeypatch):
 
 
 def test_command_and_commit(git, monkeypatch):
-    monkeypatch.setattr("sys.argv", ["/usr/bin/fadernets", "bench", "--only", "pati"])
+    monkeypatch.setattr("sys.argv", ["/usr/bin/fadernets", "table1", "--only", "pati"])
     git(lambda arguments: (0, "b69ff1b-dirty\n" if arguments[0] == "describe" else "provenance.py\n"))
-    assert provenance.provenance() == {"command": "fadernets bench --only pati", "commit": "b69ff1b-dirty"}
+    assert provenance.provenance() == {"command": "fadernets table1 --only pati", "commit": "b69ff1b-dirty"}
 
 
 def test_a_package_in_somebody_elses_repository_has_its_version(git):

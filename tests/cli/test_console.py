@@ -18,14 +18,6 @@ def test_an_argument_s_error_is_one_line(capsys):
     assert capsys.readouterr() == ("", said)
 
 
-def test_faithfulness_is_a_share():
-    for value in (0, 0.5, 1):
-        console.check_faithfulness(value)
-    for value in (-0.01, 1.01, float("nan"), float("inf")):
-        with pytest.raises(FadernetsError, match=f"--faithfulness {value:g}: must lie in 0..1".replace("+", r"\+")):
-            console.check_faithfulness(value)
-
-
 def test_places_for_a_file(tmp_path):
     (tmp_path / "old.mid").write_bytes(b"")
     (tmp_path / "folder").mkdir()

@@ -7,9 +7,7 @@ import pytest
 from midi_files import BROKEN, PIECES, metre, notes, paired, save, track
 
 from fadernets.cli import melody
-from fadernets.cli.melody import read_size
 from fadernets.codecs import melody_clips, melody_states
-from fadernets.errors import FadernetsError
 from fadernets.melodies import augmentations, knobs
 from fadernets.music.document import Document
 
@@ -128,7 +126,7 @@ def test_regrid_takes_any_metre(run_here, bird, tmp_path):
     waltz = PIECES["waltz"](tmp_path / "in.mid")
     assert run_here("melody", waltz, tmp_path / "o.mid", "--pitch", 2, "--regrid", "--model", bird)[0] == 0
     assert notes(tmp_path / "o.mid") != notes(waltz)
-    given = ("--regrid", "--model", bird, "--grid", "2x2")
+    given = ("--regrid", "--model", bird, "--cells", "2x2")
     assert run_here("blend", waltz, waltz, tmp_path / "out", *given)[0] == 0
 
 
@@ -136,7 +134,7 @@ def test_regrid_takes_any_metre(run_here, bird, tmp_path):
 def test_amounts_are_numbers(refused, bird, piece, tmp_path, option):
     for value in ("nan", "inf", "-inf", "1e999"):
         message = refused("melody", piece, tmp_path / "out.mid", f"{option}={value}", "--model", bird)
-        assert message == f"fadernets melody: error: {option} {float(value):g}: is no number"
+        assert message == f"fadernets melody: error: {option} {float(value):g}: is not a finite number"
     for value in ("abc", "", "1,5"):
         assert "invalid float value" in refused("melody", piece, tmp_path / "out.mid", f"{option}={value}")
 
@@ -196,7 +194,7 @@ def test_models_that_do_not_fit(refused, bird, piece, melodies, tmp_path):
 
 def test_blend(run_here, bird, piece, tmp_path):
     other = save(tmp_path / "b.mid", track([(i / 2, 0.5, 72 - i % 7, 60) for i in range(32)], metre(4)))
-    code, out, err = run_here("blend", piece, other, tmp_path / "out", "--grid", "2x3", "--model", bird)
+    code, out, err = run_here("blend", piece, other, tmp_path / "out", "--cells", "2x3", "--model", bird)
     assert (code, err) == (0, [])
     assert out.splitlines()[0] == f"2 x 3 cells of 4 bars in {tmp_path / 'out'}"
     assert len(list((tmp_path / "out").glob("cell-*.mid"))) == 6
@@ -214,7 +212,7 @@ def test_blend(run_here, bird, piece, tmp_path):
 def test_melodies_of_very_different_length(run_here, bird, tmp_path):
     short = save(tmp_path / "short.mid", track([(0, 1, 60, 80)], metre(4)))
     long = save(tmp_path / "long.mid", track([(i, 1, 60 + i % 7, 80) for i in range(640)], metre(4)))
-    code, _, err = run_here("blend", short, long, tmp_path / "out", "--grid", "2x2", "--model", bird)
+    code, _, err = run_here("blend", short, long, tmp_path / "out", "--cells", "2x2", "--model", bird)
     assert code == 0
     assert err == ["warning: short.mid: 2 bars, repeated from the start to 160"]
     assert len(notes(tmp_path / "out" / "cell-1-1.mid")) == 80
@@ -223,7 +221,7 @@ def test_melodies_of_very_different_length(run_here, bird, tmp_path):
 
 def test_tracks_by_name_of_either(run_here, refused, bird, tmp_path):
     band = PIECES["band"](tmp_path / "in.mid")
-    given = ("--model", bird, "--grid", "2x2")
+    given = ("--model", bird, "--cells", "2x2")
     assert run_here("blend", band, band, tmp_path / "out", *given, "--track-a", "Piano", "--track-b", "bass")[0] == 0
     assert notes(tmp_path / "out" / "cell-2-2.mid")[0][2] == 36
     assert "in.mid: --track-b flute: no such pitched track" in refused(
@@ -232,21 +230,15 @@ def test_tracks_by_name_of_either(run_here, refused, bird, tmp_path):
 
 
 @pytest.mark.parametrize("size", ["0x5", "1x1", "5x1", "99x99", "17x2"])
-def test_grids_of_other_sizes(refused, bird, piece, tmp_path, size):
-    message = refused("blend", piece, piece, tmp_path / "out", "--model", bird, "--grid", size)
-    assert message == f"fadernets blend: error: --grid {size}: needs 2..16 rows and columns"
+def test_blends_of_other_sizes(refused, bird, piece, tmp_path, size):
+    message = refused("blend", piece, piece, tmp_path / "out", "--model", bird, "--cells", size)
+    assert message == f"fadernets blend: error: --cells {size}: needs 2..16 rows and columns"
 
 
 @pytest.mark.parametrize("size", ["abc", "5", "x5", "5x", "-5x5", "5x5x5", "1000x2", "2.5x2", ""])
-def test_grids_that_are_none(refused, bird, piece, tmp_path, size):
-    message = refused("blend", piece, piece, tmp_path / "out", "--model", bird, f"--grid={size}")
-    assert message == f"fadernets blend: error: --grid {size}: expected rows x columns, such as 5x5"
-
-
-def test_sizes_are_read():
-    assert read_size(" 2X16 ") == (2, 16)
-    with pytest.raises(FadernetsError, match="--grid 5,5: expected"):
-        read_size("5,5")
+def test_sizes_that_are_none(refused, bird, piece, tmp_path, size):
+    message = refused("blend", piece, piece, tmp_path / "out", "--model", bird, f"--cells={size}")
+    assert message == f"fadernets blend: error: --cells {size}: expected rows x columns, such as 5x5"
 
 
 # inspect and plot
@@ -287,7 +279,7 @@ def test_inspections_that_cannot_be(refused, bird, songs, tmp_path):
         return refused("inspect", bird, "--out", tmp_path / "out", *given)
 
     assert "threshold 1e+06: keeps no dimension for pitch; the largest mean change is" in said("--threshold", 1e6)
-    assert said("--threshold", "nan").endswith("--threshold nan: is no number")
+    assert said("--threshold", "nan").endswith("--threshold nan: is not a finite number")
     assert said("--threshold=-0.5").endswith("--threshold -0.5: must be at least 0")
     assert "--top 0: must be at least 1" in said("--top", 0)
     assert "--threshold and --top both say which dimensions count" in said("--top", 1, "--threshold", 1)
@@ -328,17 +320,14 @@ def test_plot_of_a_melody_model(run_here, refused, bird, tmp_path, monkeypatch):
 # evaluate
 
 
-def test_evaluate_a_melody_model(run_here, refused, bird, melodies, songs, tmp_path, monkeypatch):
+def test_evaluate_a_melody_model(run_here, refused, bird, melodies, songs, monkeypatch):
     from fadernets.evaluation import melody_knobs
 
     evaluate = melody_knobs.evaluate
     monkeypatch.setattr(melody_knobs, "evaluate", lambda *a, **k: evaluate(*a, **k, count=3))
-    code, out, err = run_here("evaluate", bird, "--data", melodies.folder, "--seed", 2)
+    code, out, err = run_here("evaluate", "melody", bird, "--data", melodies.folder, "--seed", 2)
     assert (code, err) == (0, [])
     assert out.startswith("3 held-out clips rebuilt: ")
-    code, out, _ = run_here("evaluate", bird, "--data", melodies.folder, "--json")
+    code, out, _ = run_here("evaluate", "melody", bird, "--data", melodies.folder, "--json")
     assert json.loads(out)["knob"]["pitch"]["onset_f1"]["mean"] == 1
-    assert "holds grid; a melody model reads melodies" in refused("evaluate", bird, "--data", songs.folder)
-    for option in (("--quality",), ("--ablation",), ("--untouched", tmp_path)):
-        message = refused("evaluate", bird, "--data", melodies.folder, *option)
-        assert message.endswith(f"{option[0]}: is for models of segments; {bird} is of melodies")
+    assert "holds grid; a melody model reads melodies" in refused("evaluate", "melody", bird, "--data", songs.folder)

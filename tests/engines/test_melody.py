@@ -198,7 +198,7 @@ def test_what_runs_for_a_user_imports_no_torch(songbirds, tmp_path):
         "import sys\nfrom fadernets.cli.main import main\nmodel, a, out = sys.argv[1:]\n"
         "knobs = ['--pitch', '2', '--rhythm', '1', '--rest', '1']\n"
         "codes = [main(['melody', a, out + '/o.mid', '--model', model, *knobs]),\n"
-        " main(['blend', a, a, out + '/grid', '--model', model, '--grid', '2x2'])]\n"
+        " main(['blend', a, a, out + '/grid', '--model', model, '--cells', '2x2'])]\n"
         "print(codes, sorted({'torch', 'onnx', 'sklearn', 'lightning'} & set(sys.modules)))"
     )
     source = PIECES["band"](tmp_path / "in.mid")

@@ -67,14 +67,15 @@ def test_a_corpus_that_is_not_known(tmp_path):
 
 
 def test_the_command(run_here, toy):
-    code, out, err = run_here("evaluate", "--agreement", "arousal", "--corpus", f"toy={toy}", "--json")
+    code, out, err = run_here("evaluate", "presets", "arousal", "--corpus", f"toy={toy}", "--json")
     assert code == 0
     assert json.loads(out)["every fader"]["up"] == 1
     for arguments, message in (
-        (["--agreement", "arousal"], "--corpus NAME=PATH goes with --added or --agreement"),
-        (["--corpus", "toy=x"], "--corpus NAME=PATH goes with --added or --agreement"),
-        (["--agreement", "arousal", "--corpus", "toy=x", "--corpus", "two=y"], "takes one corpus"),
+        (["arousal"], "the following arguments are required: --corpus"),
+        (["--corpus", "toy=x"], "the following arguments are required: LABEL"),
+        (["joy", "--corpus", "toy=x"], "invalid choice: 'joy'"),
+        (["arousal", "--corpus", "toy=x", "--corpus", "two=y"], "takes one corpus"),
     ):
-        code, _, err = run_here("evaluate", *arguments)
+        code, _, err = run_here("evaluate", "presets", *arguments)
         assert code == 2
         assert message in err[-1]

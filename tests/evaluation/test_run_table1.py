@@ -190,7 +190,7 @@ STEPS = 4
 
 @pytest.fixture(scope="module")
 def recipes_folder(tmp_path_factory):
-    """The eight recipes of the table in toy size, and a preset of two steps."""
+    """The eight recipes of the table in toy size, and a size of two steps."""
     folder = tmp_path_factory.mktemp("recipes")
     for name, (model, options) in MODELS.items():
         recipe = {
@@ -198,8 +198,8 @@ def recipes_folder(tmp_path_factory):
             "label_share": 0.2 * (name in CLUSTERED), "validate": 2, "precision": "32-true", "model": SIZES | options,
         }  # fmt: skip
         (folder / f"{name}.yaml").write_text(json.dumps(recipe))
-    (folder / "presets").mkdir()
-    (folder / "presets" / "shorter.yaml").write_text("steps: 2")
+    (folder / "sizes").mkdir()
+    (folder / "sizes" / "shorter.yaml").write_text("steps: 2")
     return folder
 
 
@@ -216,11 +216,11 @@ def light(monkeypatch):
 
 @pytest.fixture(scope="module")
 def whole(performances, recipes_folder, tmp_path_factory):
-    """The folder of a bench run over the made-up performances, what it reported and what it returned."""
-    out, said = tmp_path_factory.mktemp("bench") / "runs", []
+    """The folder of a run of Table 1 over the made-up performances, what it reported and what it returned."""
+    out, said = tmp_path_factory.mktemp("table1") / "runs", []
     with pytest.MonkeyPatch.context() as patch:
         lighten(patch)
-        patch.setattr("sys.argv", ["fadernets", "bench", "--runs", "1"])
+        patch.setattr("sys.argv", ["fadernets", "table1", "--runs", "1"])
         text = call(performances, recipes_folder, out, said)
     return out, said, text
 
@@ -300,7 +300,7 @@ def test_the_whole_table_in_one_call(whole, performances):
             "code": provenance.code_hash(*run_table1.MEASURES),
             "protocols": ["paper", "strict"],
         }
-        assert found["command"] == "fadernets bench --runs 1"
+        assert found["command"] == "fadernets table1 --runs 1"
         assert found["commit"]
     assert not (out / run_table1.JUDGE / "evaluation.json").exists()
     assert "nats_a_token" in figures_of(out, "pati")["quality/real"]
@@ -364,13 +364,13 @@ def test_one_model_alone(performances, recipes_folder, tmp_path):
     assert "nats_a_token" not in found["quality/real"]
 
 
-def test_a_preset_has_a_folder_of_its_own(performances, recipes_folder, tmp_path):
-    call(performances, recipes_folder, tmp_path, only=["cvae"], preset="shorter")
+def test_a_size_has_a_folder_of_its_own(performances, recipes_folder, tmp_path):
+    call(performances, recipes_folder, tmp_path, only=["cvae"], size="shorter")
     folder = tmp_path / "shorter-tokens"
     assert checkpoints.read_config(folder / "cvae" / "last")["step"] == 2
     assert (folder / "table1-shorter.md").exists()
-    with pytest.raises(FadernetsError, match=r"--preset larger: .* has shorter"):
-        call(performances, recipes_folder, tmp_path, only=["cvae"], preset="larger")
+    with pytest.raises(FadernetsError, match=r"--size larger: .* has shorter"):
+        call(performances, recipes_folder, tmp_path, only=["cvae"], size="larger")
 
 
 def test_without_training_what_is_there_is_evaluated(copy, performances, recipes_folder, monkeypatch):
@@ -422,7 +422,7 @@ def test_the_runs_stand_below(whole):
     for _, (_, steps, trained, measured, command) in rows:
         assert steps == str(STEPS)
         assert trained == measured == provenance.commit()
-        assert command == "`fadernets bench --runs 1`"
+        assert command == "`fadernets table1 --runs 1`"
 
 
 def test_clusters_in_the_table(rated, recipes_folder, tmp_path):

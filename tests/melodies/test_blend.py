@@ -313,7 +313,7 @@ def test_what_cannot_be_blended(tmp_path, singer, pair):
     with pytest.raises(FadernetsError, match=r"^b.mid: --track-b 7: no such pitched track"):
         blend.blend(singer, pair, (2, 2), tracks=(None, "7"))
     for size in ((1, 1), (1, 5), (5, 1), (0, 5), (17, 2), (99, 99)):
-        with pytest.raises(FadernetsError, match=f"--grid {size[0]}x{size[1]}: needs 2..16 rows and columns"):
+        with pytest.raises(FadernetsError, match=f"--cells {size[0]}x{size[1]}: needs 2..16 rows and columns"):
             blend.blend(singer, pair, size)
     with pytest.raises(FadernetsError, match="control 'own'; allowed: knob, paper"):
         blend.blend(singer, pair, (2, 2), control="own")

@@ -1,31 +1,58 @@
-"""What commands share: a parser with errors of one line, values read, checks before any work, warnings, progress."""
+"""What every command shares: the parser, whose errors are one line, and what goes to standard error.
+
+Nothing heavy is imported here: `fadernets --help` reads this module.
+"""
 
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
+from fadernets.cli.reading import read_seed
 from fadernets.errors import FadernetsError
+
+Command = Callable[[argparse.Namespace], None]
+Add = Callable[..., "Parser"]  # add(name, command, summary, **more) -> the parser of that command
 
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        """Say it in one line and exit with 2."""
+        """Print the message in one line on standard error and exit with 2."""
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
 
-def check_faithfulness(value: float) -> None:
-    """Raises FadernetsError for a share that lies outside 0..1, nan among them."""
-    if not 0 <= value <= 1:
-        raise FadernetsError(f"--faithfulness {value:g}: must lie in 0..1")
+def adder(commands: Any, *, json: Any = False, seed: Any = 0) -> Add:
+    """A function that adds commands to what `add_subparsers` returned, each with --json and --seed.
+
+    `json` and `seed` are the values of these two options where the command line does not give them.
+    """
+
+    def add(name: str, command: Command | None, summary: str, **more: Any) -> Parser:
+        parser: Parser = commands.add_parser(name, help=summary, description=summary, **more)
+        parser.set_defaults(run=command)
+        parser.add_argument("--json", action="store_true", default=json, help="print JSON for machines")
+        parser.add_argument(
+            "--seed", type=read_seed, default=seed, metavar="N", help="seed of everything random (default 0)"
+        )
+        return parser
+
+    return add
+
+
+def add_group(add: Add, name: str, summary: str, epilog: str) -> Add:
+    """Add a command that has actions of its own, such as `preset learn`; returns the function that adds an action.
+
+    --json and --seed may stand before the action as well as after it.
+    """
+    group = add(name, None, summary, epilog=epilog)
+    actions = group.add_subparsers(required=True, metavar="ACTION", parser_class=Parser)
+    return adder(actions, json=argparse.SUPPRESS, seed=argparse.SUPPRESS)
 
 
 def check_output(path: Path) -> None:
@@ -40,58 +67,27 @@ def check_output(path: Path) -> None:
         raise FadernetsError(f"{path}: its folder {path.parent} cannot be written to")
 
 
-def read_seed(text: str) -> int:
-    """A number that every generator takes as a seed."""
-    if not text.isdecimal() or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 0 to {2**32 - 1}")
-    return int(text)
-
-
-def read_number(text: str, where: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise FadernetsError(f"{where}: {text!r} is not a number") from None
-    if not math.isfinite(value):
-        raise FadernetsError(f"{where}: {text!r} is not a finite number")
-    return value
-
-
-def read_preset(text: str | None) -> tuple[str, float]:
-    """`arousal=1` -> ("arousal", 1.0); ("", 0.0) for none. Raises FadernetsError."""
-    if text is None:
-        return "", 0.0
-    name, equals, value = text.rpartition("=")
-    if not equals or not name.strip():
-        raise FadernetsError(f"--preset {text}: expected NAME=AMOUNT, such as arousal=1 or mine.json=-0.5")
-    return name.strip(), read_number(value, f"--preset {text}")
-
-
-def read_public(url: str) -> str:
-    """A page's address with a / at its end, as a reverse proxy shows it. Raises FadernetsError."""
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment)
-        good = good and "@" not in parts.netloc and (parts.port is None or parts.port > 0)
-    except ValueError:
-        good = False
-    if not good:
-        raise FadernetsError(f"--public {url}: expected an address such as https://listen.example.org/")
-    return url if url.endswith("/") else f"{url}/"
+def check_output_folder(path: Path | None) -> None:
+    """Refuse, before any work, a file where a folder is to be written. Raises FadernetsError."""
+    if path is not None and path.exists() and not path.is_dir():
+        raise FadernetsError(f"{path}: is a file; name a folder")
 
 
 def warn(warnings: list[str]) -> None:
-    """A line each on standard error."""
+    """Print each warning as a line on standard error."""
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
 
 
 def progress(unit: str) -> Callable[[int, int], None]:
-    """A bar on standard error for whatever takes more than a second; in a log it comes once a minute."""
+    """A function of (done, total) that shows a bar on standard error for whatever takes more than a second.
+
+    In a log, where standard error is no terminal, the bar is printed once a minute.
+    """
     from tqdm import tqdm
 
     bar: list[Any] = []
-    pause = 0.1 if sys.stderr.isatty() else 60
+    pause = 0.1 if sys.stderr.isatty() else 60  # seconds
 
     def report(done: int, total: int) -> None:
         if not bar:

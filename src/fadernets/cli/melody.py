@@ -4,34 +4,40 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from fadernets.cli.console import Parser, check_faithfulness, check_output, progress, warn
+from fadernets.cli import options as shared
+from fadernets.cli.console import Add, Parser, check_output, check_output_folder, progress, warn
+from fadernets.cli.reading import check_faithfulness, check_finite, read_cells, read_pitches
 from fadernets.errors import FadernetsError
 
 CONTROLS = ("knob", "paper")
 
 
-def register(add: Callable[..., Parser]) -> None:
+def register(add: Add) -> None:
     """Add the commands to the parser."""
     melody = add(
         "melody",
         _melody,
         "Turn the pitch, rhythm and rest knobs of a MIDI file's melody.",
-        epilog="The melody is the track named by --track, else the first whose name says so (melody, voice, ...), else "
-        "the first pitched one; a polyphonic track gives its skyline. Clips are two bars of 4/4 (four of 2/4).",
+        epilog="The melody is the track that --track names, else the first whose name says so (melody, voice, ...), "
+        "else the first pitched one; of a polyphonic track, its highest notes (the skyline). A clip is two bars of "
+        "4/4, or four of 2/4.",
     )
     melody.add_argument("source", type=Path, metavar="IN.mid")
     melody.add_argument("out", type=Path, metavar="OUT.mid")
-    melody.add_argument("--pitch", type=float, default=0.0, metavar="S", help="semitones of mean pitch; fractions too")
+    melody.add_argument(
+        "--pitch", type=float, default=0.0, metavar="S", help="semitones of the mean pitch; fractions are allowed"
+    )
     melody.add_argument("--rhythm", type=float, default=0.0, metavar="D", help="doublings of the number of onsets")
     melody.add_argument(
-        "--rest", type=float, default=0.0, metavar="SD", help="all else, along a seeded direction, standard deviations"
+        "--rest",
+        type=float,
+        default=0.0,
+        metavar="SD",
+        help="everything else, along a direction drawn by --seed, in standard deviations",
     )
-    melody.add_argument("--faithfulness", type=float, default=1.0, metavar="F", help="pull to the source, 0..1 (1)")
+    shared.add_faithfulness(melody, "how strongly the source's notes are kept, 0..1 (1)")
     melody.add_argument("--chromatic", action="store_true", help="new notes may leave the melody's key")
     melody.add_argument("--track", metavar="NAME", help="number or name of the melody's track")
     _add_common(melody)
@@ -39,16 +45,17 @@ def register(add: Callable[..., Parser]) -> None:
     blend = add(
         "blend",
         _blend,
-        "Write a grid of melodies between A and B: pitch from top to bottom, rhythm from left to right.",
-        epilog="Top left is A itself, bottom right B. The shorter melody is repeated from its start. FOLDER gets a "
-        "MIDI file a cell, all.mid with all in order, and a contact sheet, grid.png.",
+        "Write melodies between A and B, rows by columns: pitch from top to bottom, rhythm from left to right.",
+        epilog="The cell at the top left is A itself, the one at the bottom right is B. The shorter melody is repeated "
+        "from its start. FOLDER gets a MIDI file for each cell, all.mid with all of them in order, and a picture, "
+        "grid.png.",
     )
     blend.add_argument("a", type=Path, metavar="A.mid")
     blend.add_argument("b", type=Path, metavar="B.mid")
     blend.add_argument("out", type=Path, metavar="FOLDER")
-    blend.add_argument("--grid", default="5x5", metavar="5x5", help="rows x columns (5x5)")
+    blend.add_argument("--cells", default="5x5", metavar="5x5", help="rows x columns (5x5)")
     blend.add_argument("--track-a", metavar="NAME", help="number or name of A's melody track")
-    blend.add_argument("--track-b", metavar="NAME", help="the same of B")
+    blend.add_argument("--track-b", metavar="NAME", help="number or name of B's melody track")
     _add_common(blend)
 
     inspect = add(
@@ -59,27 +66,47 @@ def register(add: Callable[..., Parser]) -> None:
         "augment(clips, amount) that gives as many clips (melodies [N, 32] of 0..127 onset, 128 hold, 129 rest; "
         "segments [N, 16, 88] of 0 off, 1 onset, 2 hold) and may have AMOUNTS and NAME.",
     )
-    inspect.add_argument("models", nargs="*", default=["melody"], metavar="MODEL", help="several: what they agree on")
+    inspect.add_argument(
+        "models",
+        nargs="*",
+        metavar="MODEL",
+        help="of several: what they have in common (default: the bundled model of melodies)",
+    )
     inspect.add_argument("--data", type=Path, metavar="DATA", help="data set that real clips come from")
     inspect.add_argument(
-        "--clips", choices=("whole-notes", "real"), default="whole-notes", help="two whole notes, the paper's, or music"
+        "--clips",
+        choices=("whole-notes", "real"),
+        default="whole-notes",
+        help="what is changed: two whole notes, as in the paper, or music of the data set",
     )
     inspect.add_argument(
         "--pitches", metavar="0-127", help="of whole notes (default: those of the data that the model learned from)"
     )
-    inspect.add_argument("--basis", choices=("standard", "pca"), default="standard", help="default standard")
-    inspect.add_argument("--threshold", type=float, metavar="T", help="|mean delta z| that counts; default: Otsu's")
-    inspect.add_argument("--top", type=int, metavar="N", help="that many dimensions in place of a threshold")
-    inspect.add_argument("--augmentation", type=Path, metavar="FILE.py", help="a change of your own")
+    inspect.add_argument(
+        "--basis", choices=("standard", "pca"), default="standard", help="the model's own dimensions, or their PCA"
+    )
+    inspect.add_argument(
+        "--threshold", type=float, metavar="T", help="mean absolute change of z that counts (default: Otsu's)"
+    )
+    inspect.add_argument("--top", type=int, metavar="N", help="take N dimensions in place of a threshold")
+    inspect.add_argument(
+        "--augmentation",
+        type=Path,
+        metavar="FILE.py",
+        help="run the code of this Python file, whose augment(clips, amount) is a change of your own",
+    )
     inspect.add_argument("--out", type=Path, metavar="FOLDER", help="write figures and numbers there")
 
 
 def _add_common(command: Parser) -> None:
-    command.add_argument("--model", default="melody", metavar="M", help="bundled model or folder (melody)")
+    shared.add_model(command, default="the bundled model of melodies")
     command.add_argument(
-        "--control", choices=CONTROLS, default="knob", help="knob: lands on what is asked; paper: Section 4 as it is"
+        "--control",
+        choices=CONTROLS,
+        default="knob",
+        help="knob: lands on what is asked for; paper: Section 4 as it is (knob)",
     )
-    command.add_argument("--regrid", action="store_true", help="cut by quarter-beats, whatever the metre")
+    command.add_argument("--regrid", action="store_true", help="cut clips by quarter-beats, whatever the metre is")
 
 
 def _melody(options: argparse.Namespace) -> None:
@@ -89,7 +116,7 @@ def _melody(options: argparse.Namespace) -> None:
 
     check_faithfulness(options.faithfulness)
     for name in ("pitch", "rhythm", "rest"):
-        _check_number(name, getattr(options, name))
+        check_finite(getattr(options, name), f"--{name}")
     check_output(options.out)
     knobs = Turn(
         options.pitch,
@@ -110,37 +137,37 @@ def _blend(options: argparse.Namespace) -> None:
     from fadernets.engines.melody import MelodyEngine
     from fadernets.melodies import blend
 
-    if options.out.exists() and not options.out.is_dir():
-        raise FadernetsError(f"{options.out}: is a file; name a folder")
-    found = blend.blend(
+    check_output_folder(options.out)
+    cells = blend.blend(
         MelodyEngine.open(options.model),
         (options.a, options.b),
-        read_size(options.grid),
+        read_cells(options.cells),
         tracks=(options.track_a, options.track_b),
         regrid=options.regrid,
         control=options.control,
     )
-    warn(found.warnings)
-    report = blend.write(found, options.out)
+    warn(cells.warnings)
+    report = blend.write(cells, options.out)
     print(json.dumps(report) if options.json else blend.table(report, options.out))
 
 
 def _inspect(options: argparse.Namespace) -> None:
+    from fadernets.engines.model_folder import DEFAULT_MELODY_MODEL
     from fadernets.evaluation import melody_codes
     from fadernets.melodies import augmentations
 
-    if options.out is not None and options.out.exists() and not options.out.is_dir():
-        raise FadernetsError(f"{options.out}: is a file; name a folder")
-    own = augmentations.own_augmentation(options.augmentation) if options.augmentation else None
+    models = options.models or [DEFAULT_MELODY_MODEL]
+    check_output_folder(options.out)
+    user_defined = augmentations.own_augmentation(options.augmentation) if options.augmentation else None
     if options.threshold is not None:
-        _check_number("threshold", options.threshold)
+        check_finite(options.threshold, "--threshold")
         if options.threshold < 0:
             raise FadernetsError(f"--threshold {options.threshold:g}: must be at least 0")
     if options.top is not None and options.top < 1:
         raise FadernetsError(f"--top {options.top}: must be at least 1")
     if options.top is not None and options.threshold is not None:
         raise FadernetsError("--threshold and --top both say which dimensions count; give one of them")
-    found = [
+    inspections = [
         melody_codes.inspect(
             model,
             data=options.data,
@@ -149,77 +176,23 @@ def _inspect(options: argparse.Namespace) -> None:
             threshold=options.threshold,
             top=options.top,
             pitches=read_pitches(options.pitches),
-            own=own,
+            own=user_defined,
             seed=options.seed,
             progress=progress("augmentations"),
         )
-        for model in options.models
+        for model in models
     ]
-    if options.out is not None:  # once all are found: nothing is written of some where another cannot be read
-        for i, (model, its) in enumerate(zip(options.models, found, strict=True)):
-            melody_codes.draw(its, options.out / f"{i + 1}-{Path(model).name}" if len(found) > 1 else options.out)
-    together = melody_codes.stability(found) if len(found) > 1 else None
-    if options.json:
-        one = found[0].as_dict()
-        print(json.dumps(one if together is None else {"models": [f.as_dict() for f in found], "together": together}))
+    if options.out is not None:  # once all are made: nothing is written of some where another cannot be read
+        several = len(inspections) > 1
+        for i, (model, inspection) in enumerate(zip(models, inspections, strict=True)):
+            melody_codes.draw(inspection, options.out / f"{i + 1}-{Path(model).name}" if several else options.out)
+    if len(inspections) == 1:
+        (inspection,) = inspections
+        print(json.dumps(inspection.as_dict()) if options.json else inspection.table())
         return
-    print("\n\n".join([*(f"{f.model}\n{f.table()}" if together else f.table() for f in found)]))
-    if together is not None:
-        print(f"\n{melody_codes.stability_table(together)}")
-
-
-def evaluate(options: argparse.Namespace) -> None:
-    """`fadernets evaluate` of a melody model: its knobs on held-out clips."""
-    from fadernets.data.dataset import Dataset
-    from fadernets.engines.melody import MelodyEngine
-    from fadernets.evaluation import melody_knobs
-
-    for option in ("quality", "ablation", "loop", "untouched", "card", "language_model", "rolls"):
-        if getattr(options, option):
-            raise FadernetsError(
-                f"--{option.replace('_', '-')}: is for models of segments; {options.model} is of melodies"
-            )
-    data = Dataset.open(options.data or Path("data/melodies"))
-    engine = MelodyEngine.open(options.model)
-    figures = melody_knobs.evaluate(engine, data, seed=options.seed, progress=progress("parts"))
-    print(json.dumps(melody_knobs.as_dict(figures)) if options.json else melody_knobs.table(figures))
-
-
-def plot(figure: str, model: str, data: Path | None, out: Path | None, seed: int) -> dict[str, Any]:
-    """`fadernets plot pca` and `fadernets plot theme`: the files that were written."""
-    from fadernets.engines.melody import MelodyEngine
-
-    folder = out or (Path(model) if Path(model).is_dir() else Path())
-    if figure == "theme":
-        from fadernets.evaluation import melody_paper_figures
-
-        return {"files": melody_paper_figures.draw(MelodyEngine.open(model), folder)}
-    from fadernets.evaluation import melody_codes
-
-    return melody_codes.pca(model, data, folder, seed)
-
-
-def read_size(text: str) -> tuple[int, int]:
-    """`5x5` -> (5, 5). Raises FadernetsError."""
-    match = re.fullmatch(r"(\d{1,3})x(\d{1,3})", text.strip().lower())
-    if match is None:
-        raise FadernetsError(f"--grid {text}: expected rows x columns, such as 5x5")
-    return int(match[1]), int(match[2])
-
-
-def read_pitches(text: str | None) -> tuple[int, int] | None:
-    """`48-84` -> (48, 84). Raises FadernetsError."""
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d{1,3})-(\d{1,3})", text.strip())
-    low, high = (int(match[1]), int(match[2])) if match else (0, 0)
-    if high > 127 or high - low < 13:
-        raise FadernetsError(f"--pitches {text}: expected two MIDI numbers more than an octave apart, such as 48-84")
-    return low, high
-
-
-def _check_number(name: str, value: Any) -> None:
-    import math
-
-    if not math.isfinite(value):
-        raise FadernetsError(f"--{name} {value:g}: is no number")
+    together = melody_codes.stability(inspections)
+    if options.json:
+        print(json.dumps({"models": [each.as_dict() for each in inspections], "together": together}))
+        return
+    print("\n\n".join(f"{each.model}\n{each.table()}" for each in inspections))
+    print(f"\n{melody_codes.stability_table(together)}")

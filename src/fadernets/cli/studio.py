@@ -5,39 +5,42 @@ from __future__ import annotations
 import argparse
 import secrets
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from fadernets.cli.console import Parser, read_public
+from fadernets.cli.console import Add
+from fadernets.cli.reading import read_public
 
 PORT = 8765
 
 
-def register(add: Callable[..., Parser]) -> None:
+def register(add: Add) -> None:
     """Add the command to the parser."""
     studio = add(
         "studio",
         _studio,
-        "Open the studio: a page with faders, presets, roll and sound.",
-        epilog="The page is served to this machine alone. With --host, others reach it with the address that is "
-        "printed: it holds a token; for sound, browsers then want https (--public). No request leaves the machine.",
+        "Open the studio: a page with faders, presets, piano roll and sound.",
+        epilog="The page is served to this machine alone. With --host, others reach it by the address that is printed, "
+        "which holds a token; browsers then need https for sound (--public). No request leaves this machine.",
     )
-    studio.add_argument("--host", metavar="ADDRESS", help="serve there too, to those who have the token")
+    studio.add_argument("--host", metavar="ADDRESS", help="serve at this address too, to those who have the token")
     studio.add_argument(
         "--public", metavar="URL", help="where a reverse proxy shows the page, to those who have the token"
     )
-    studio.add_argument("--port", type=int, default=PORT, metavar="N", help=f"({PORT}; 0: any that is free)")
     studio.add_argument(
-        "--model", type=Path, action="append", default=[], metavar="FOLDER", help="offer a model of yours; repeatable"
+        "--port", type=int, default=PORT, metavar="N", help=f"the port ({PORT}); 0 takes any that is free"
+    )
+    studio.add_argument(
+        "--model", type=Path, action="append", default=[], metavar="FOLDER", help="offer a model folder too; repeatable"
     )
     studio.add_argument("--data", type=Path, metavar="DATA", help="a data set whose segments the map shows")
-    studio.add_argument("--midi-port", metavar="NAME", help="open a virtual MIDI port, for a DAW to listen to")
-    studio.add_argument("--no-browser", action="store_true", help="do not open the page")
+    studio.add_argument("--midi-port", metavar="NAME", help="open a virtual MIDI port that a DAW can listen to")
+    studio.add_argument("--no-browser", action="store_true", help="do not open the page in a browser")
 
 
 def _studio(options: argparse.Namespace) -> None:
+    from fadernets.codecs.base import is_melodic
     from fadernets.engines.grid import Engine
     from fadernets.engines.melody import MelodyEngine
     from fadernets.engines.model_folder import model_info
@@ -49,7 +52,7 @@ def _studio(options: argparse.Namespace) -> None:
     models = {}
     for folder in options.model:
         with model_info(folder) as (found, info):
-            (MelodyEngine if info.get("codec") == "melody" else Engine).open(found).load()  # or raise here
+            (MelodyEngine if is_melodic(info.get("codec")) else Engine).open(found).load()  # or raise here
             models[found.resolve().name] = found
     if options.data is not None:
         latent_map.check(options.data)
@@ -63,7 +66,7 @@ def _studio(options: argparse.Namespace) -> None:
         studio.port = midi_port.open_virtual(options.midi_port)
     app = server.create(studio, hosts=names, token=token)
     try:
-        # It is waited for at the end: a runtime that is just being loaded must not be cut off.
+        # No daemon: the interpreter waits for it at the end, as a runtime that is being loaded must not be cut off.
         threading.Thread(target=studio.warm, name="warm").start()
         print(f"fadernets studio: {address}  (Ctrl-C ends it)", flush=True)
         if not options.no_browser:
@@ -79,8 +82,9 @@ def _studio(options: argparse.Namespace) -> None:
 
 
 def plot(model: str, data: Path | None, seed: int) -> dict[str, Any]:
-    """`fadernets plot map`: the file that was written, beside the data set; without one, beside the model, of the
-    bundled pieces."""
+    """`fadernets plot map`: write the t-SNE of a data set beside it or, without one, that of the bundled pieces beside
+    the model. Returns {"files": [the file]}.
+    """
     from fadernets.engines.grid import Engine
     from fadernets.studio import latent_map
     from fadernets.studio.uploads import BUNDLED, Uploads

@@ -155,7 +155,7 @@ def blend(
     """The grid between the melodies of two files. The shorter one is repeated from its start. Raises FadernetsError."""
     rows, columns = size
     if not (1 < rows <= MOST and 1 < columns <= MOST):
-        raise FadernetsError(f"--grid {rows}x{columns}: needs 2..{MOST} rows and columns")
+        raise FadernetsError(f"--cells {rows}x{columns}: needs 2..{MOST} rows and columns")
     if control not in CONTROLS:
         raise FadernetsError(f"control {control!r}; allowed: {', '.join(CONTROLS)}")
     warnings: list[str] = []

@@ -1,0 +1,192 @@
+"""The commands of one edit: `apply`, `mix`, `measure`, `render`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from fadernets.cli import options as shared
+from fadernets.cli.console import Add, check_output, progress, warn
+from fadernets.cli.reading import (
+    check_faithfulness,
+    read_bars,
+    read_fader,
+    read_names,
+    read_preset,
+    read_tracks,
+    register_attributes,
+)
+
+
+def register(add: Add) -> None:
+    """Add the commands to the parser."""
+    apply = add(
+        "apply",
+        _apply,
+        "Edit a MIDI file with faders and presets. What no fader moves comes back note for note.",
+        epilog="NAME is rhythm-density (onset steps / 16, 0..1), note-density (mean notes sounding a step, 0..15), "
+        "syncopation (0..16), pitch (mean MIDI number), key (a name such as a-minor; --move: semitones), dynamics "
+        "(mean velocity), articulation (duration over the time to the next onset, 0.05..1) or tempo (quarter-beats a "
+        "minute).",
+    )
+    apply.add_argument("source", type=Path, metavar="IN.mid")
+    apply.add_argument("out", type=Path, metavar="OUT.mid")
+    apply.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="ask for a value, or for a ramp: 0.3..0.8"
+    )
+    apply.add_argument(
+        "--move",
+        action="append",
+        default=[],
+        metavar="NAME=DELTA",
+        help="ask for a change from each segment's own value, or for a ramp of changes",
+    )
+    apply.add_argument(
+        "--values", type=Path, metavar="FILE", help="one value a bar: CSV (bar,rhythm-density,...) or JSON"
+    )
+    apply.add_argument(
+        "--preset",
+        metavar="NAME=AMOUNT",
+        help="move every fader toward high (1) or low (-1) arousal, valence or tension, or as a file that `fadernets "
+        "preset learn` wrote; fractions are allowed. The last preset of `fadernets preset list` is the paper's, a "
+        "shift of the model's two codes",
+    )
+    apply.add_argument("--hold", metavar="LIST", help="faders that the preset leaves alone, separated by commas")
+    apply.add_argument("--bars", metavar="5-12", help="edit only segments that lie wholly in these bars")
+    shared.add_faithfulness(apply, "how strongly the source's notes are kept, 0..1 (1)")
+    apply.add_argument(
+        "--variations",
+        type=int,
+        metavar="N",
+        help="write N different edits, OUT-1.mid to OUT-N.mid, the likeliest first",
+    )
+    shared.add_tracks(apply)
+    shared.add_model(apply)
+    shared.add_attributes(apply)
+
+    mix = add(
+        "mix",
+        _mix,
+        "Write B.mid with the rhythm of A.mid, segment by segment (generation via analogy).",
+        epilog="A segment is four quarter-beats. OUT keeps B's tempo, tracks and everything else of its file. The "
+        "shorter piece repeats from its start: A's rhythm begins again, or B's bars are played again. Where no note "
+        "begins in A, B stays as it is.",
+    )
+    mix.add_argument("a", type=Path, metavar="A.mid", help="where the rhythm comes from")
+    mix.add_argument("b", type=Path, metavar="B.mid", help="where notes and key come from")
+    mix.add_argument("out", type=Path, metavar="OUT.mid")
+    mix.add_argument("--stretch", action="store_true", help="spread A over B instead: OUT is as long as B")
+    shared.add_faithfulness(mix, "how strongly A's onsets and B's notes are kept, 0..1 (1); 0 follows the codes alone")
+    mix.add_argument("--tracks-a", metavar="LIST", help="the same as --tracks, for A")
+    shared.add_tracks(mix)
+    shared.add_model(mix)
+
+    measure = add("measure", _measure, "Print the attributes, key and arousal of every segment, and the piece's means.")
+    measure.add_argument("source", type=Path, metavar="IN.mid")
+    shared.add_tracks(measure)
+    shared.add_model(measure)
+    shared.add_attributes(measure)
+
+    render = add("render", _render, "Play a MIDI file on the bundled piano into a WAV file.")
+    render.add_argument("source", type=Path, metavar="IN.mid")
+    render.add_argument("out", type=Path, metavar="OUT.wav")
+
+
+def _apply(options: argparse.Namespace) -> None:
+    from fadernets.editing import edit_report, fader_curves, file_edit, presets
+    from fadernets.editing.requests import COMMAND_LINE, Faders
+    from fadernets.engines.grid import Engine
+
+    register_attributes(options.attributes)
+    name, amount = read_preset(options.preset)
+    faders = Faders.checked(
+        set=dict(read_fader(text, "set") for text in options.set),
+        move=dict(read_fader(text, "move") for text in options.move),
+        per_bar=fader_curves.read(options.values) if options.values else None,
+        preset=name or None,
+        amount=amount,
+        hold=read_names(options.hold, "hold"),
+        faithfulness=options.faithfulness,
+        bars=read_bars(options.bars),
+        tracks=read_tracks(options.tracks),
+        seed=options.seed,
+        spelling=COMMAND_LINE,
+    )
+    outs = _outputs(options.out, options.variations)
+    engine = Engine.open(options.model)
+    made = file_edit.write_variations(engine, options.source, outs, faders, progress("segments"))
+    warn(list(dict.fromkeys(warning for report in made.reports for warning in report.warnings)))
+    if options.variations:
+        print(json.dumps(made.as_dict()) if options.json else file_edit.table_of(made))
+    elif options.json:
+        print(json.dumps(made.reports[0].as_dict()))
+    else:
+        if faders.preset is not None:
+            print(presets.table(faders.preset, faders.amount, sorted(faders.hold | set(faders.set))))
+        print(edit_report.table(made.reports[0]))
+
+
+def _outputs(out: Path, variations: int | None) -> list[Path]:
+    """The files that are written: OUT, or OUT-1, OUT-2, ... for variations. Raises FadernetsError."""
+    from fadernets.editing.requests import COMMAND_LINE, check_variations
+
+    if variations is None:
+        outs = [out]
+    else:
+        check_variations(variations, spelling=COMMAND_LINE)
+        outs = [out.with_stem(f"{out.stem}-{i + 1}") for i in range(variations)]
+    for path in outs:
+        check_output(path)
+    return outs
+
+
+def _mix(options: argparse.Namespace) -> None:
+    from fadernets.editing import mix
+    from fadernets.engines.grid import Engine
+
+    check_faithfulness(options.faithfulness)
+    choices = mix.Options(
+        faithfulness=options.faithfulness,
+        stretch=options.stretch,
+        tracks_a=read_tracks(options.tracks_a, "--tracks-a"),
+        tracks_b=read_tracks(options.tracks),
+        seed=options.seed,
+    )
+    check_output(options.out)
+    engine = Engine.open(options.model)
+    report = mix.mix(engine, options.a, options.b, options.out, choices, progress("segments"))
+    warn(report.warnings)
+    print(json.dumps(report.as_dict()) if options.json else mix.table(report))
+
+
+def _measure(options: argparse.Namespace) -> None:
+    from fadernets.editing import edit_report, file_edit
+    from fadernets.engines.grid import Engine
+
+    register_attributes(options.attributes)
+    measured = file_edit.measure(Engine.open(options.model), options.source, read_tracks(options.tracks))
+    warn(measured["warnings"])
+    if options.json:
+        print(json.dumps(measured))
+        return
+    names = [name for name in measured["means"] if name not in ("key", "arousal")] + ["arousal"]
+    widths = {name: max(len(name), 7) for name in names}
+    head = [f"{'bar':>5} {'beat':>7}", *(f"{name.replace('_', ' '):>{widths[name]}}" for name in names)]
+    print(" ".join(head) + "  key")
+    for row in [*measured["segments"], {"bar": "mean", "start_beat": None, **measured["means"]}]:
+        beat = "" if row["start_beat"] is None else f"{row['start_beat']:g}"
+        values = " ".join(f"{edit_report.cell(row[name]):>{widths[name]}}" for name in names)
+        print(f"{row['bar']:>5} {beat:>7} {values}  {row['key'] or '-'}")
+
+
+def _render(options: argparse.Namespace) -> None:
+    from fadernets.rendering import audio
+
+    check_output(options.out)
+    audio.render(options.source, options.out)
+    level = audio.level(options.out)
+    if options.json:
+        print(json.dumps({"out": str(options.out), **level._asdict()}))
+    else:
+        print(f"{options.out}: {level.seconds:.1f} s, peak {level.peak:.1f} dBFS")

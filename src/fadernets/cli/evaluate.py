@@ -1,0 +1,269 @@
+"""The command `evaluate`, one action for each thing that can be measured. docs/results.md is made of their output."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from fadernets.cli import options as shared
+from fadernets.cli.console import Add, Parser, add_group, check_output, progress
+from fadernets.cli.presets import LABELS
+from fadernets.cli.reading import check_runs, read_corpora
+from fadernets.errors import FadernetsError
+
+SEGMENTS = Path("data/pop-lieder")  # where README prepares the data set of the bundled model of segments
+MELODIES = Path("data/melodies")  # and that of the bundled model of melodies
+MODEL_LOOPS = ("open", "calibrated", "closed")
+CHECKPOINT_LOOPS = ("open", "calibrated", "best-of-n")
+PROTOCOLS = ("paper", "strict")
+
+
+def register(add: Add) -> None:
+    """Add the command and its actions to the parser."""
+    action = add_group(
+        add,
+        "evaluate",
+        "Measure a model, a trained run, faders or presets on held-out music.",
+        "`fadernets evaluate model --help` lists the options of model; the same holds for the others.",
+    )
+    _register_model(action)
+    _register_checkpoint(action)
+
+    faders = action("faders", _faders, "The faders beyond the model, on the test pieces of corpora.")
+    shared.add_corpora(faders, "a corpus and its folder; repeatable", required=True)
+    shared.add_runs(faders)
+
+    presets = action(
+        "presets",
+        _presets,
+        "Whether a classifier that was trained on other pieces agrees with a preset, on the test pieces of a corpus.",
+    )
+    presets.add_argument("label", choices=LABELS, metavar="LABEL", help=f"the preset: {', '.join(LABELS)}")
+    shared.add_corpora(presets, "one corpus with labels, such as vgmidi=PATH", required=True)
+    shared.add_model(presets)
+
+    melody = action("melody", _melody, "The knobs of a melody model, on held-out clips.")
+    shared.add_model(melody, "model", "the bundled model of melodies")
+    _add_data(melody, MELODIES)
+
+    realism = action("realism", _realism, "Moved segments beside real ones of the level that was asked for.")
+    shared.add_model(realism, "model")
+    _add_data(realism, SEGMENTS)
+    _add_loop(realism, MODEL_LOOPS, "which loop moves the segments (closed)", default="closed")
+    realism.add_argument("--rolls", type=Path, metavar="OUT.png", help="draw 24 pairs of segments, chosen by --seed")
+    realism.add_argument("--language-model", type=Path, metavar="RUN", help="a language model that rates the segments")
+    shared.add_device(realism)
+
+    ablation = action("ablation", _ablation, "A model's loops, and the closed one with parts left out.")
+    shared.add_model(ablation, "model")
+    _add_data(ablation, SEGMENTS)
+    shared.add_runs(ablation)
+    _add_loop(ablation, MODEL_LOOPS, "measure this row alone")
+
+
+def _register_model(action: Add) -> None:
+    model = action(
+        "model",
+        _model,
+        "How a model's faders land, on held-out segments.",
+        epilog="open is one decode; calibrated is one decode, asked for through a curve of validation decodes; closed "
+        "samples candidates and chooses among them, as an edit does.",
+    )
+    shared.add_model(model, "model")
+    _add_data(model, SEGMENTS)
+    shared.add_runs(model)
+    _add_loop(model, MODEL_LOOPS, "measure this loop alone (default: all three)")
+    model.add_argument(
+        "--untouched", type=Path, metavar="OUT.png", help="draw the share of notes left alone over the size of a move"
+    )
+    model.add_argument("--card", action="store_true", help="write the figures into the model folder's card")
+
+
+def _register_checkpoint(action: Add) -> None:
+    checkpoint = action(
+        "checkpoint",
+        _checkpoint,
+        "A trained run by the protocols of Table 1, on held-out segments.",
+        epilog="open is one decode; calibrated is one decode, asked for through a curve of validation decodes; "
+        "best-of-n is the nearest of a few decodes.",
+    )
+    checkpoint.add_argument("run_folder", type=Path, metavar="RUN", help="the folder of a run, or of its checkpoint")
+    checkpoint.add_argument("--data", type=Path, metavar="DATA", help="where the run's data set is now")
+    shared.add_runs(checkpoint)
+    _add_loop(checkpoint, CHECKPOINT_LOOPS, "print this loop alone (default: all three)")
+    checkpoint.add_argument(
+        "--protocol",
+        choices=PROTOCOLS,
+        help="paper: Section 4.2 to the letter; strict: values that were asked for (default: both)",
+    )
+    checkpoint.add_argument(
+        "--language-model",
+        type=Path,
+        metavar="RUN",
+        help="a language model that rates the outputs (default: language-model beside the run)",
+    )
+    shared.add_device(checkpoint)
+
+
+def _add_data(command: Parser, default: Path) -> None:
+    command.add_argument("--data", type=Path, default=default, metavar="DATA", help=f"the data set ({default})")
+
+
+def _add_loop(command: Parser, loops: tuple[str, ...], help_text: str, default: str | None = None) -> None:
+    command.add_argument("--loop", choices=loops, default=default, help=help_text)
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Whether a folder is a run of `fadernets train`, or a checkpoint of one."""
+    return any((folder / name).exists() for name in ("config.json", "best/config.json"))
+
+
+def _check_model_of_segments(model: str | None) -> None:
+    """Raises FadernetsError, with the command that fits, for a trained run and for a model of melodies."""
+    from fadernets.codecs.base import is_melodic
+    from fadernets.engines.model_folder import codec_of
+
+    if model is None:
+        return
+    if is_checkpoint(Path(model)):
+        raise FadernetsError(f"{model}: is a trained run; fadernets evaluate checkpoint {model} measures it")
+    if is_melodic(codec_of(model)):
+        raise FadernetsError(f"{model}: is a model of melodies; fadernets evaluate melody {model} measures it")
+
+
+def _model(options: argparse.Namespace) -> None:
+    from fadernets.data.dataset import Dataset
+    from fadernets.engines.grid import Engine
+    from fadernets.evaluation import model_folder
+    from fadernets.files import write_atomic
+
+    check_runs(options.runs)
+    _check_model_of_segments(options.model)
+    if options.untouched:
+        check_output(options.untouched)
+    engine = Engine.open(options.model)
+    data = Dataset.open(options.data)
+    figures = model_folder.evaluate(
+        engine,
+        data,
+        loops=[options.loop] if options.loop else model_folder.LOOPS,
+        runs=options.runs,
+        seed=options.seed,
+        progress=progress("parts"),
+    )
+    if options.untouched:
+        from fadernets.figures import plots
+
+        plots.curves(
+            model_folder.MOVES,
+            model_folder.untouched_lines(engine, data, options.seed),
+            [options.untouched],
+            title="Notes that an edit leaves alone",
+            label="move, in standard deviations of the moved attribute",
+        )
+    if options.card:
+        from fadernets.training.model_cards import card as make_card
+
+        card = make_card(engine.info, model_folder.table(figures))
+        write_atomic(engine.folder / "README.md", card.encode())
+    print(json.dumps(figures) if options.json else model_folder.table(figures))
+
+
+def _checkpoint(options: argparse.Namespace) -> None:
+    from fadernets.evaluation import run_table1
+
+    check_runs(options.runs)
+    run = options.run_folder
+    if not is_checkpoint(run) and (run / "model.json").exists():
+        raise FadernetsError(f"{run}: is a model folder; fadernets evaluate model {run} measures it")
+    figures = run_table1.evaluated(
+        run,
+        options.data or shared.data_of_run(run),
+        options.language_model or run.parent / run_table1.JUDGE,
+        runs=options.runs,
+        seed=options.seed,
+        protocols=[options.protocol] if options.protocol else None,
+        device=options.device,
+        progress=progress("parts"),
+    )
+    if options.loop:
+        figures = run_table1.of_loop(figures, options.loop)
+    print(json.dumps(figures) if options.json else run_table1.tables({run.name: figures}))
+
+
+def _faders(options: argparse.Namespace) -> None:
+    from fadernets.evaluation import note_faders
+
+    check_runs(options.runs)
+    roots = read_corpora(options.corpus)
+    figures = note_faders.evaluate(roots, runs=options.runs, seed=options.seed, progress=progress("runs"))
+    print(json.dumps(figures) if options.json else note_faders.table(figures))
+
+
+def _presets(options: argparse.Namespace) -> None:
+    from fadernets.engines.grid import Engine
+    from fadernets.evaluation import preset_agreement
+
+    roots = read_corpora(options.corpus)
+    if len(roots) != 1:
+        raise FadernetsError("evaluate presets takes one corpus with labels, such as --corpus vgmidi=PATH")
+    ((corpus, root),) = roots.items()
+    engine = Engine.open(options.model)
+    figures = preset_agreement.evaluate(engine, root, options.label, corpus, options.seed, progress("ways"))
+    print(json.dumps(figures) if options.json else preset_agreement.table(figures))
+
+
+def _melody(options: argparse.Namespace) -> None:
+    from fadernets.data.dataset import Dataset
+    from fadernets.engines.melody import MelodyEngine
+    from fadernets.evaluation import melody_knobs
+
+    data = Dataset.open(options.data)
+    engine = MelodyEngine.open(options.model)
+    figures = melody_knobs.evaluate(engine, data, seed=options.seed, progress=progress("parts"))
+    print(json.dumps(melody_knobs.as_dict(figures)) if options.json else melody_knobs.table(figures))
+
+
+def _realism(options: argparse.Namespace) -> None:
+    from fadernets.data.dataset import Dataset
+    from fadernets.engines.grid import Engine
+    from fadernets.evaluation import model_realism
+    from fadernets.metrics import realism
+
+    _check_model_of_segments(options.model)
+    engine = Engine.open(options.model)
+    data = Dataset.open(options.data)
+    nats = None
+    if options.rolls:
+        from fadernets.figures import rolls
+
+        check_output(options.rolls)
+        rolls.draw_sheet(model_realism.pairs(engine, data, seed=options.seed), options.rolls)
+    if options.language_model:
+        from fadernets.evaluation.checkpoint import Checkpoint
+        from fadernets.evaluation.table1 import judge_of
+
+        nats = judge_of(Checkpoint(options.language_model, data, options.device))
+    figures = model_realism.evaluate(
+        engine, data, loop=options.loop, seed=options.seed, nats=nats, progress=progress("moves")
+    )
+    print(json.dumps(figures) if options.json else realism.table(figures))
+
+
+def _ablation(options: argparse.Namespace) -> None:
+    from fadernets.data.dataset import Dataset
+    from fadernets.engines.grid import Engine
+    from fadernets.evaluation import ablation
+
+    check_runs(options.runs)
+    _check_model_of_segments(options.model)
+    figures = ablation.evaluate(
+        Engine.open(options.model),
+        Dataset.open(options.data),
+        runs=options.runs,
+        seed=options.seed,
+        only=options.loop,
+        progress=progress("parts"),
+    )
+    print(json.dumps(figures) if options.json else ablation.table(figures))

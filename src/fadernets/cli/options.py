@@ -1,0 +1,67 @@
+"""Options that several commands share, added to a command's parser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fadernets.cli.console import Parser
+
+
+def add_model(command: Parser, option: str = "--model", default: str = "the bundled model of segments") -> None:
+    """A model's name or folder; None where it is not given."""
+    more = {} if option.startswith("-") else {"nargs": "?"}
+    command.add_argument(
+        option,
+        metavar="NAME_OR_FOLDER",
+        help=f"a model of `fadernets models`, or a model folder (default: {default})",
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def add_tracks(command: Parser) -> None:
+    """The tracks that are edited."""
+    command.add_argument(
+        "--tracks",
+        metavar="LIST",
+        help="numbers or names of tracks, separated by commas (default: keyboards, else all pitched tracks)",
+    )
+
+
+def add_faithfulness(command: Parser, help_text: str) -> None:
+    """How strongly the source pulls."""
+    command.add_argument("--faithfulness", type=float, default=1.0, metavar="F", help=help_text)
+
+
+def add_attributes(command: Parser) -> None:
+    """A file of user-defined attributes."""
+    command.add_argument(
+        "--attributes",
+        type=Path,
+        metavar="FILE.py",
+        help="run the code of this Python file, which registers attributes of your own (fadernets.register)",
+    )
+
+
+def add_corpora(command: Parser, help_text: str, required: bool = False) -> None:
+    """Corpora by name and folder; the option may be repeated."""
+    command.add_argument(
+        "--corpus", action="append", default=[], required=required, metavar="NAME=PATH", help=help_text
+    )
+
+
+def add_runs(command: Parser) -> None:
+    """How often an evaluation draws its segments."""
+    command.add_argument("--runs", type=int, default=10, metavar="N", help="number of draws of 100 segments (10)")
+
+
+def add_device(command: Parser) -> None:
+    """Where PyTorch computes."""
+    command.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where PyTorch computes (cpu)")
+
+
+def data_of_run(run: Path) -> Path:
+    """The data set that a run was trained on. Raises FadernetsError for a folder that holds no checkpoint."""
+    from fadernets.training import checkpoints
+
+    checkpoint = run / "best" if checkpoints.exists(run / "best") else run
+    return Path(checkpoints.read_config(checkpoint)["recipe"]["data"])

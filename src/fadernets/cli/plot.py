@@ -1,0 +1,82 @@
+"""The command `plot`: the papers' figures of trained runs and of model folders, and the studio's t-SNE."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from fadernets.cli import options as shared
+from fadernets.cli import studio
+from fadernets.cli.console import Add, progress
+from fadernets.errors import FadernetsError
+
+FIGURES = ("latents", "transfer", "labels", "pca", "theme", "map")
+LEAST_SEGMENTS = 100
+
+
+def register(add: Add) -> None:
+    """Add the command to the parser."""
+    plot = add(
+        "plot",
+        _plot,
+        "Draw a figure of trained runs or of a model folder.",
+        epilog="Of trained runs (ISMIR 2020): latents is Figures 3 and 4, transfer is Figure 5, and labels draws the "
+        "clusters over the number of labels. Of a melody model (arXiv 2009.13294): pca is Figure 2, theme is Figures "
+        "5 to 9. Of a model folder: map is the t-SNE that the studio shows, of the bundled pieces or of --data.",
+    )
+    plot.add_argument("figure", choices=FIGURES)
+    plot.add_argument(
+        "run_folders", type=Path, nargs="+", metavar="RUN", help="labels takes several, one a label share"
+    )
+    plot.add_argument("--out", type=Path, metavar="FOLDER", help="default: the folder of the first run")
+    shared.add_device(plot)
+    plot.add_argument(
+        "--data", type=Path, metavar="DATA", help="where the run's data set is now; of map: the data set that is shown"
+    )
+    plot.add_argument("--beside", type=Path, metavar="RUN", help="of latents: another run, at the right of Figure 4")
+    plot.add_argument(
+        "--segments", type=int, default=3000, metavar="N", help="of latents: number of held-out segments drawn (3000)"
+    )
+
+
+def _plot(options: argparse.Namespace) -> None:
+    if options.segments < LEAST_SEGMENTS:
+        raise FadernetsError(f"--segments {options.segments}: at least {LEAST_SEGMENTS}")
+    if len(options.run_folders) > 1 and options.figure != "labels":
+        raise FadernetsError(f"plot {options.figure}: takes one run, not {len(options.run_folders)}; see --beside")
+    made = _draw(options)
+    print(json.dumps(made) if options.json else "\n".join(made["files"]))
+
+
+def _draw(options: argparse.Namespace) -> dict[str, Any]:
+    """Draw the figure; the dictionary names the files that were written."""
+    run = options.run_folders[0]
+    if options.figure in ("pca", "theme"):
+        return _draw_melody_model(options.figure, str(run), options.data, options.out, options.seed)
+    if options.figure == "map":
+        return studio.plot(str(run), options.data, options.seed)
+    from fadernets.evaluation import paper_figures
+
+    out, data, device = options.out or run, options.data or shared.data_of_run(run), options.device
+    if options.figure == "latents":
+        return paper_figures.latents(
+            run, data, out, options.beside, options.segments, options.seed, device, progress("maps")
+        )
+    if options.figure == "labels":
+        return paper_figures.labels(options.run_folders, data, out, options.seed, device, progress("runs"))
+    return paper_figures.transfer(run, data, out, options.seed, device, progress("parts"))
+
+
+def _draw_melody_model(figure: str, model: str, data: Path | None, out: Path | None, seed: int) -> dict[str, Any]:
+    from fadernets.engines.melody import MelodyEngine
+
+    folder = out or (Path(model) if Path(model).is_dir() else Path())
+    if figure == "theme":
+        from fadernets.evaluation import melody_paper_figures
+
+        return {"files": melody_paper_figures.draw(MelodyEngine.open(model), folder)}
+    from fadernets.evaluation import melody_codes
+
+    return melody_codes.pca(model, data, folder, seed)

@@ -1,0 +1,182 @@
+"""Values read from the text of a command line. What cannot be read raises FadernetsError, one line that names the
+option, what came and what is allowed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from fadernets.errors import FadernetsError
+
+if TYPE_CHECKING:
+    from fadernets.editing.requests import FaderValue
+
+MOST_SEED = 2**32 - 1  # every generator in use takes seeds up to this one
+
+
+def read_seed(text: str) -> int:
+    """A whole number that every generator takes as a seed. Raises ArgumentTypeError."""
+    if not text.isdecimal() or int(text) > MOST_SEED:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 0 to {MOST_SEED}")
+    return int(text)
+
+
+def read_number(text: str, where: str) -> float:
+    """A finite number; `where` begins the message of the error. Raises FadernetsError."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise FadernetsError(f"{where}: {text!r} is not a number") from None
+    if not math.isfinite(value):
+        raise FadernetsError(f"{where}: {text!r} is not a finite number")
+    return value
+
+
+def check_finite(value: float, option: str) -> None:
+    """Raises FadernetsError for a number that the parser read, but that is infinite or nan."""
+    if not math.isfinite(value):
+        raise FadernetsError(f"{option} {value:g}: is not a finite number")
+
+
+def check_faithfulness(value: float) -> None:
+    """Raises FadernetsError for a share that lies outside 0..1, nan among them."""
+    from fadernets.editing import requests
+
+    requests.check_faithfulness(value, requests.COMMAND_LINE)
+
+
+def check_runs(runs: int) -> None:
+    """Raises FadernetsError for a number of draws that is not positive."""
+    if runs < 1:
+        raise FadernetsError(f"--runs {runs}: must be at least 1")
+
+
+def read_preset(text: str | None) -> tuple[str, float]:
+    """`arousal=1` -> ("arousal", 1.0); None -> ("", 0.0). Raises FadernetsError."""
+    if text is None:
+        return "", 0.0
+    name, equals, value = text.rpartition("=")
+    if not equals or not name.strip():
+        raise FadernetsError(f"--preset {text}: expected NAME=AMOUNT, such as arousal=1 or mine.json=-0.5")
+    return name.strip(), read_number(value, f"--preset {text}")
+
+
+def read_public(url: str) -> str:
+    """A page's address with a / at its end, as a reverse proxy shows it. Raises FadernetsError."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment)
+        good = good and "@" not in parts.netloc and (parts.port is None or parts.port > 0)
+    except ValueError:
+        good = False
+    if not good:
+        raise FadernetsError(f"--public {url}: expected an address such as https://listen.example.org/")
+    return url if url.endswith("/") else f"{url}/"
+
+
+def read_fader(text: str, option: str) -> tuple[str, FaderValue]:
+    """A fader and its value, its ramp or its key's name, of `--set` or `--move`. Raises FadernetsError.
+
+    `rhythm-density=0.5` -> ("rhythm_density", 0.5), `=0.3..0.8` -> (..., Ramp(0.3, 0.8)), `key=Am` -> ("key", "Am").
+    """
+    from fadernets.attributes.table import ATTRIBUTES
+    from fadernets.editing.fader_curves import Ramp
+
+    name, equals, value = text.partition("=")
+    name = read_name(name, option)
+    attribute = ATTRIBUTES[name]
+    if not equals:
+        raise FadernetsError(f"--{option} {text}: expected {attribute.option}=NUMBER")
+    if attribute.names:
+        return name, value if option == "set" else read_number(value, f"--{option} {text}")
+    first, dots, last = value.partition("..")
+    if not dots:
+        return name, read_number(value, f"--{option} {text}")
+    return name, Ramp(*(read_number(end, f"--{option} {text}") for end in (first, last)))
+
+
+def read_name(text: str, option: str) -> str:
+    """`rhythm-density` or `rhythm_density` -> the attribute's name. Raises FadernetsError."""
+    from fadernets.editing.requests import COMMAND_LINE, known_fader
+
+    return known_fader(text.strip().replace("-", "_"), option, COMMAND_LINE).name
+
+
+def read_names(text: str | None, option: str) -> frozenset[str]:
+    """`tempo,note-density` -> the attributes' names; None -> none. Raises FadernetsError."""
+    return frozenset(read_name(part, option) for part in (text or "").split(",") if part.strip())
+
+
+def read_bars(text: str | None) -> list[tuple[int, int]] | None:
+    """`5-12`, `7` or `1-4,9-12` -> ranges of bars that count from 1, both ends included. Raises FadernetsError."""
+    if text is None:
+        return None
+    ranges = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        try:
+            a = int(first)
+            b = int(last) if dash else a
+        except ValueError:
+            raise FadernetsError(f"--bars {text}: expected bar numbers such as 5-12 or 1-4,9-12") from None
+        ranges.append((a, b))
+    return ranges
+
+
+def read_tracks(text: str | None, option: str = "--tracks") -> list[str] | None:
+    """`1,3` or `left hand` -> numbers or names of tracks. Raises FadernetsError."""
+    if text is None:
+        return None
+    tracks = [part.strip() for part in text.split(",")]
+    if not all(tracks):
+        raise FadernetsError(f"{option} {text}: expected numbers or names by comma, such as 1,2")
+    return tracks
+
+
+def read_corpora(texts: list[str]) -> dict[str, Path]:
+    """`pop909=~/music/pop909` -> name and folder. Raises FadernetsError."""
+    roots: dict[str, Path] = {}
+    for text in texts:
+        name, equals, path = text.partition("=")
+        if not equals:
+            raise FadernetsError(f"--corpus {text}: expected NAME=PATH, such as pop909=~/music/pop909")
+        roots[name] = Path(path).expanduser()
+    return roots
+
+
+def read_cells(text: str) -> tuple[int, int]:
+    """`5x5` -> rows and columns of a blend. Raises FadernetsError."""
+    match = re.fullmatch(r"(\d{1,3})x(\d{1,3})", text.strip().lower())
+    if match is None:
+        raise FadernetsError(f"--cells {text}: expected rows x columns, such as 5x5")
+    return int(match[1]), int(match[2])
+
+
+def read_pitches(text: str | None) -> tuple[int, int] | None:
+    """`48-84` -> the lowest and the highest MIDI number. Raises FadernetsError."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d{1,3})-(\d{1,3})", text.strip())
+    low, high = (int(match[1]), int(match[2])) if match else (0, 0)
+    if high > 127 or high - low < 13:
+        raise FadernetsError(f"--pitches {text}: expected two MIDI numbers more than an octave apart, such as 48-84")
+    return low, high
+
+
+def register_attributes(path: Path | None) -> None:
+    """Run the Python file of `--attributes`, which registers attributes of the user's. Raises FadernetsError."""
+    import runpy
+
+    if path is None:
+        return
+    if not path.is_file():
+        raise FadernetsError(f"--attributes {path}: no such file")
+    try:
+        runpy.run_path(str(path))
+    except (Exception, SystemExit) as error:
+        raise FadernetsError(f"--attributes {path}: {type(error).__name__}: {error}") from None

@@ -1,0 +1,59 @@
+"""The command `table1`: Table 1 of the paper (ISMIR 2020), from corpora to tables."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from fadernets.cli import options as shared
+from fadernets.cli.console import Add, progress
+from fadernets.cli.reading import check_runs, read_corpora
+
+
+def register(add: Add) -> None:
+    """Add the command to the parser."""
+    table1 = add(
+        "table1",
+        _table1,
+        "Table 1: prepare the data, train what is missing, evaluate all models and print the tables.",
+    )
+    table1.add_argument("--size", default="small", metavar="NAME", help="sizes and steps: small or paper (small)")
+    table1.add_argument(
+        "--codec", choices=("tokens", "grid"), default="tokens", help="how a segment is coded (tokens, as in the paper)"
+    )
+    table1.add_argument("--data", type=Path, metavar="DATA", help="default data/performances or data/performances-grid")
+    shared.add_corpora(table1, "a corpus to prepare DATA from; repeatable")
+    table1.add_argument("--recipes", type=Path, default=Path("recipes"), metavar="FOLDER", help="default recipes")
+    table1.add_argument("--out", type=Path, default=Path("runs"), metavar="FOLDER", help="where runs are kept (runs)")
+    table1.add_argument("--only", action="append", default=[], metavar="RECIPE", help="only this model; repeatable")
+    table1.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of every recipe"
+    )
+    shared.add_runs(table1)
+    shared.add_device(table1)
+    table1.add_argument("--no-train", action="store_true", help="evaluate what is trained already")
+
+
+def _table1(options: argparse.Namespace) -> None:
+    from fadernets.evaluation import run_table1
+
+    check_runs(options.runs)
+    text = run_table1.run(
+        size=options.size,
+        data=options.data or run_table1.DATA[options.codec],
+        roots=read_corpora(options.corpus),
+        codec=options.codec,
+        recipes_folder=options.recipes,
+        out=options.out,
+        only=options.only,
+        overrides=options.set,
+        runs=options.runs,
+        seed=options.seed,
+        device=options.device,
+        train=not options.no_train,
+        report=lambda line: print(line, file=sys.stderr),
+        progress=progress,
+    )
+    print(json.dumps({"tables": text}) if options.json else text)

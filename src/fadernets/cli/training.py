@@ -1,0 +1,119 @@
+"""The commands that make a model: `prepare`, `train`, `export`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from fadernets.cli import options as shared
+from fadernets.cli.console import Add, progress, warn
+from fadernets.cli.reading import read_corpora
+
+# Validation figures that a sweep prints; a model has some of them.
+SWEEP_FIGURES = ("loss", "reconstruction", "accuracy", "note_f1", "states", "clips")
+
+
+def register(add: Add) -> None:
+    """Add the commands to the parser."""
+    prepare = add("prepare", _prepare, "Make a data set from corpora.")
+    prepare.add_argument("out", type=Path, metavar="FOLDER")
+    shared.add_corpora(prepare, "a corpus and its folder; repeatable", required=True)
+    prepare.add_argument(
+        "--codec", choices=("grid", "tokens", "melody"), default="grid", help="how a segment is coded (grid)"
+    )
+    prepare.add_argument("--workers", type=int, metavar="N", help="number of processes (default: one a core)")
+    prepare.add_argument("--keep-all", action="store_true", help="keep the segments that the paper's filter drops")
+
+    train = add("train", _train, "Train a recipe. A run that was stopped goes on where it was.")
+    train.add_argument("recipe", type=Path, metavar="RECIPE")
+    train.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of the recipe")
+    train.add_argument("--size", metavar="NAME", help="take the sizes of sizes/NAME.yaml beside the recipe, as paper")
+    train.add_argument(
+        "--sweep",
+        action="append",
+        default=[],
+        metavar="KEY=V,V",
+        help="train every combination of these values and print their validation figures; repeatable",
+    )
+    shared.add_device(train)
+    train.add_argument(
+        "--devices", type=int, default=1, metavar="N", help="number of processes of a distributed run (1)"
+    )
+    train.add_argument("--fresh", action="store_true", help="start anew even where the run could go on")
+
+    export = add("export", _export, "Turn a trained run into a model folder.")
+    export.add_argument("run_folder", type=Path, metavar="RUN")
+    export.add_argument("folder", type=Path, metavar="FOLDER")
+    export.add_argument("--name", help="the model's name (default: the folder's)")
+    export.add_argument("--data", type=Path, metavar="DATA", help="where the run's data set is now")
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    from fadernets.data import prepare
+
+    roots = read_corpora(options.corpus)
+    report = progress("files")
+    data = prepare.prepare(
+        roots,
+        options.out,
+        options.codec,
+        workers=options.workers,
+        seed=options.seed,
+        keep_all=options.keep_all,
+        progress=lambda done, total, _: report(done, total),
+    )
+    skipped = data.manifest["skipped"]
+    warn([f"{row['id']}: {row['reason']}" for row in skipped])
+    summary = {key: data.manifest[key] for key in ("segments", "splits", "sources", "statistics", "hash")}
+    if options.json:
+        print(json.dumps({**summary, "skipped": skipped}))
+        return
+    print(f"{options.out}: {len(data)} segments, {len(skipped)} files skipped, hash {data.hash[:12]}")
+    for name, row in data.manifest["sources"].items():
+        print(f"  {name}: {row['segments']} segments of {row['pieces']} pieces ({row['licence']})")
+
+
+def _train(options: argparse.Namespace) -> None:
+    from fadernets.training import recipes
+
+    overrides = [*options.set, *([f"seed={options.seed}"] if options.seed else [])]
+    chosen = [  # all are read before the first is trained: a mistake in the last costs nothing
+        (values, recipes.load(options.recipe, [*overrides, *values], options.size))
+        for values in recipes.sweep(options.sweep)
+    ]
+    from dataclasses import replace
+
+    from fadernets.training import loop as training_loop
+
+    rows: list[dict[str, Any]] = []
+    for values, recipe in chosen:
+        if values:
+            recipe = replace(recipe, out="-".join([recipe.out, *values]))
+        best = training_loop.train(
+            recipe,
+            device=options.device,
+            devices=options.devices,
+            resume=not options.fresh,
+            progress=progress("steps"),
+        )
+        rows.append({"best": str(best), **({"grid": values, **training_loop.figures_of(best)} if values else {})})
+    if os.environ.get("LOCAL_RANK", "0") != "0":  # one process of a distributed run prints
+        return
+    if options.json:
+        print(json.dumps(rows if options.sweep else rows[0]))
+    elif not options.sweep:
+        print(f"best checkpoint: {rows[0]['best']}")
+    else:
+        for row in rows:
+            shown = ", ".join(f"{name} {row[name]:.4f}" for name in SWEEP_FIGURES if name in row)
+            print(f"{' '.join(row['grid'])}: {shown} ({row['best']})")
+
+
+def _export(options: argparse.Namespace) -> None:
+    from fadernets.fitting import export
+
+    folder = export.export(options.run_folder, options.folder, name=options.name, data=options.data)
+    print(json.dumps({"folder": str(folder)}) if options.json else f"model folder: {folder}")

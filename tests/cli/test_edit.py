@@ -1,0 +1,466 @@
+"""The commands `apply`, `measure` and `render`: what they print, what they refuse, and what they leave behind."""
+
+import json
+import os
+import shutil
+
+import pytest
+from midi_files import BROKEN, ODDITIES, PIECES, metre, notes, save, track
+
+from fadernets.attributes import table
+from fadernets.engines import model_folder
+
+# apply
+
+
+def test_apply_prints_a_table_and_writes_the_file(run, piece, tmp_path):
+    code, out, err = run("apply", piece, tmp_path / "out.mid", "--set", "rhythm-density=0.25")
+    assert (code, err) == (0, [])
+    lines = out.splitlines()
+    assert "rhythm density" in lines[0]
+    assert len(lines) == 2 + 8
+    assert lines[2].split()[2] == lines[2].split()[3] == "0.25"  # asked and measured
+    assert notes(tmp_path / "out.mid") != notes(piece)
+
+
+def test_apply_takes_ramps_and_values_by_bar(run, piece, tmp_path):
+    out = tmp_path / "out.mid"
+    found = json.loads(run("apply", piece, out, "--set", "rhythm-density=0.25..0.75", "--json")[1])
+    asked = [s["asked"]["rhythm_density"] for s in found["segments"]]
+    assert (asked[0], asked[-1]) == (0.25, 0.75)
+    assert asked == sorted(asked)
+    values = tmp_path / "values.csv"
+    values.write_text("bar,rhythm-density\n2,0.75\n")
+    found = json.loads(run("apply", piece, out, "--values", values, "--json")[1])
+    assert [s["bar"] for s in found["segments"] if s["asked"]["rhythm_density"] is not None] == [2]
+
+
+def test_apply_writes_variations(run, piece, tmp_path):
+    code, out, err = run("apply", piece, tmp_path / "out.mid", "--set", "rhythm-density=0.75", "--variations", 2)
+    assert (code, err) == (0, [])
+    assert {p.name for p in tmp_path.glob("out*")} == {"out-1.mid", "out-2.mid"}
+    assert out.splitlines()[1].endswith("out-1.mid")
+    options = ("--set", "rhythm-density=0.75", "--variations", 2, "--json")
+    found = json.loads(run("apply", piece, tmp_path / "out.mid", *options)[1])
+    assert [v["out"] for v in found["variations"]] == [str(tmp_path / f"out-{i}.mid") for i in (1, 2)]
+    assert len(found["difference"]) == 2
+
+
+def test_apply_refuses_what_contradicts(refused, piece, tmp_path):
+    out, values = tmp_path / "out.mid", tmp_path / "values.json"
+    values.write_text('{"rhythm-density": [0.5]}')
+    assert "--variations 0: must lie in 1..16" in refused("apply", piece, out, "--variations", 0)
+    assert "rhythm-density has 1 values; the piece has" in refused("apply", piece, out, "--values", values)
+    message = refused("apply", piece, out, "--values", values, "--set", "rhythm-density=0.5")
+    assert "--set and --values both name rhythm-density" in message
+    assert "is not a number" in refused("apply", piece, out, "--set", "rhythm-density=0.5..")
+
+
+def test_apply_prints_json_for_machines(run, piece, tmp_path):
+    arguments = ["--move", "note-density=0.5", "--preset", "arousal-codes=-0.5"]
+    arguments += ["--bars", "2-3", "--seed", "7", "--json"]
+    code, out, err = run("apply", piece, tmp_path / "out.mid", *arguments)
+    found = json.loads(out)
+    assert code == 0
+    assert err == [f"warning: {warning}" for warning in found["warnings"]]
+    assert (found["model"], found["seed"]) == ("pop-lieder", 7)
+    assert [s["asked"]["note_density"] is None for s in found["segments"]] == [True, False, False] + [True] * 5
+    assert {s["asked"]["rhythm_density"] for s in found["segments"]} == {None}
+
+
+def test_faders_may_be_spelt_with_underscores_and_the_last_one_counts(run, piece, tmp_path):
+    given = ["--set", "note_density=1", "--set", " rhythm-density = 0.5", "--set", "note-density=2"]
+    _, out, _ = run("apply", piece, tmp_path / "out.mid", *given, "--json")
+    asked = json.loads(out)["segments"][0]["asked"]
+    assert {k: v for k, v in asked.items() if v is not None} == {"rhythm_density": 0.5, "note_density": 2.0}
+
+
+def test_tracks_are_named_by_number_or_name(run, tmp_path):
+    source = PIECES["band"](tmp_path / "in.mid")
+    for given, channels in (("2", {1}), ("strings", {2}), ("Piano, 2", {0, 1})):
+        run("apply", source, tmp_path / "out.mid", "--tracks", given, "--set", "note-density=0")
+        gone = set(notes(source)) - set(notes(tmp_path / "out.mid"))
+        assert {row[5] for row in gone} == channels
+
+
+def test_a_folder_can_be_the_model(run, piece, tmp_path):
+    shutil.copytree(model_folder.bundled()["pop-lieder"], tmp_path / "model")
+    for model in ("pop-lieder", tmp_path / "model"):
+        out = tmp_path / f"out-{len(str(model))}.mid"
+        run("apply", piece, out, "--set", "rhythm-density=0.5", "--model", model)
+    one, other = tmp_path.glob("out-*.mid")
+    assert one.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.parametrize("name", [*ODDITIES, "beyond"])
+def test_what_can_be_played_is_edited_with_a_warning(run, tmp_path, name):
+    source = {**ODDITIES, **PIECES}[name](tmp_path / "in.mid")
+    code, _, err = run("apply", source, tmp_path / "out.mid", "--set", "rhythm-density=0.25")
+    assert code == 0
+    assert (tmp_path / "out.mid").exists()
+    assert all(line.startswith("warning: ") for line in err)
+    assert bool(err) == (name != "idle_offs")
+
+
+def test_a_value_outside_its_range_is_clamped_with_a_warning(run, piece, tmp_path):
+    code, out, err = run("apply", piece, tmp_path / "out.mid", "--set", "rhythm-density=7", "--json")
+    assert code == 0
+    assert err[0] == "warning: rhythm-density: 8 of 8 segments were asked for values outside 0..1; clamped"
+    assert json.loads(out)["segments"][0]["asked"]["rhythm_density"] == 1.0
+
+
+# Bad input
+
+
+@pytest.mark.parametrize("command", ["apply", "measure"])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("empty", "is empty"),
+        ("truncated", "is damaged (it ends in track"),
+        ("text", "is not a MIDI file"),
+        ("no_notes", "has no notes"),
+        ("only_drums", "has only drums"),
+        ("noise", "is not a MIDI file"),
+        ("noise_with_header", "is damaged"),
+        ("smpte", "SMPTE frames"),
+        ("no_division", "0 ticks"),
+        ("format_2", "format 2"),
+        ("endless", "at most 50000"),
+    ],
+)
+def test_files_that_cannot_be_used(refused, tmp_path, command, name, message):
+    source = BROKEN[name](tmp_path / "in.mid")
+    arguments = ["--set", "rhythm-density=0.5"] if command == "apply" else []
+    assert message in refused(command, source, *([tmp_path / "out.mid"] if command == "apply" else []), *arguments)
+
+
+def test_files_that_are_not_there(refused, tmp_path):
+    assert "none.mid: cannot be read (No such file or directory)" in refused("measure", tmp_path / "none.mid")
+    assert "is a folder, not a MIDI file" in refused("measure", tmp_path)
+    assert "File name too long" in refused("measure", tmp_path / ("x" * 300))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--set volume=1", "unknown fader 'volume'; known: rhythm-density, note-density"),
+        ("--move swing=1", "unknown fader 'swing'"),
+        ("--set key=H", "--set key=H: 'H' is not a key; write it like C, F#m, B-flat major or a-minor"),
+        ("--set key=", "'' is not a key"),
+        ("--set key=3", "'3' is not a key"),
+        ("--set key=C..G", "'C..G' is not a key"),
+        ("--move key=0.5", "--move key=0.5: a key moves by whole semitones; --set key=a-minor names one"),
+        ("--move key=Am", "'Am' is not a number"),
+        ("--move key=1..2", "'1..2' is not a number"),
+        ("--attributes none.py", "--attributes none.py: no such file"),
+        ("--set rhythm-density", "expected rhythm-density=NUMBER"),
+        ("--set rhythm-density=", "'' is not a number"),
+        ("--set rhythm-density=lots", "'lots' is not a number"),
+        ("--set =0.5", "unknown fader ''"),
+        ("--set rhythm-density=nan", "'nan' is not a finite number"),
+        ("--move note-density=-inf", "'-inf' is not a finite number"),
+        ("--set note-density=1 --move note_density=1", "both name note-density"),
+        ("--preset arousal", "expected NAME=AMOUNT"),
+        ("--preset joy=1", "bundled: arousal, tension, valence, arousal-codes"),
+        ("--preset arousal=inf", "'inf' is not a finite number"),
+        ("--bars x", "expected bar numbers such as 5-12"),
+        ("--bars 3-", "expected bar numbers"),
+        ("--bars -3", "expected"),
+        ("--bars 5-4", "the first not behind the last"),
+        ("--bars 0-4", "bars count from 1"),
+        ("--bars 1,,2", "expected bar numbers"),
+        ("--bars 9-12", "--bars 9-12: the piece has 8 bars"),
+        ("--bars 1-2,400", "--bars 400-400: the piece has 8 bars"),
+        ("--tracks 3", "--tracks 3: no such pitched track; the file has 1 'right hand', 2 'left hand'"),
+        ("--tracks feet", "--tracks feet: no such pitched track"),
+        ("--tracks ,", "expected numbers or names"),
+        ("--faithfulness 2", "must lie in 0..1"),
+        ("--faithfulness nan", "must lie in 0..1"),
+        ("--faithfulness x", "invalid float value"),
+        ("--model none", "is neither a bundled model nor a folder; bundled: melody, pop-lieder"),
+        ("--model .", "has no model.json"),
+        ("--seed x", "expected a whole number"),
+    ],
+)
+def test_options_that_make_no_sense(refused, piece, tmp_path, options, message):
+    assert message in refused("apply", piece, tmp_path / "out.mid", *options.split())
+
+
+def test_outputs_that_cannot_be_written(refused, piece, tmp_path):
+    assert "its folder" in refused("apply", piece, tmp_path / "none" / "out.mid")
+    (tmp_path / "folder").mkdir()
+    assert "is a folder; name a file" in refused("apply", piece, tmp_path / "folder")
+    assert "its folder" in refused("apply", piece, piece / "out.mid")
+    assert "File name too long" in refused("apply", piece, tmp_path / ("x" * 300))
+    os.mkfifo(tmp_path / "pipe")
+    assert "is not a regular file" in refused("apply", piece, tmp_path / "pipe")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
+def test_a_folder_without_leave_to_write(refused, piece, tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    assert "cannot be written to" in refused("apply", piece, tmp_path / "locked" / "out.mid")
+
+
+def test_a_disk_that_fills_up_leaves_nothing(refused, piece, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", fail)
+    assert "out.mid: cannot be written (No space left on device)" in refused("apply", piece, tmp_path / "out.mid")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda f: (f / "model.json").write_text("{"), "model.json: is damaged"),
+        (lambda f: (f / "model.json").write_text("[]"), "model.json: is damaged"),
+        (lambda f: (f / "model.json").write_bytes(b"\xff\xfe"), "model.json: is damaged"),
+        (lambda f: (f / "model.json").write_text(""), "model.json: is damaged"),
+        (lambda f: _without(f, "calibration"), "model.json: is damaged"),
+        (lambda f: _without(f, "sha256"), "lacks sha256"),
+        (lambda f: (f / "decoder.onnx").write_bytes(b"no"), "decoder.onnx: is damaged (its hash"),
+        (lambda f: (f / "decoder.onnx").unlink(), "decoder.onnx: cannot be read"),
+        (lambda f: _flip(f / "encoder.onnx"), "encoder.onnx: is damaged"),
+    ],
+)
+def test_model_folders_that_are_damaged(refused, piece, tmp_path, damage, message):
+    folder = shutil.copytree(model_folder.bundled()["pop-lieder"], tmp_path / "model")
+    damage(folder)
+    options = ("--set", "note-density=2", "--model", folder)
+    assert message in refused("apply", piece, tmp_path / "out.mid", *options)
+
+
+@pytest.mark.parametrize("key", ["name", "means", "calibration", "statistics", "sha256", "format", "habits"])
+@pytest.mark.parametrize("value", [None, 3, "x", [], {"x": [[]]}])
+def test_a_model_file_with_nonsense_in_it(run, piece, tmp_path, key, value):
+    folder = shutil.copytree(model_folder.bundled()["pop-lieder"], tmp_path / "model")
+    info = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(info | {key: value}))
+    code, _, err = run("apply", piece, tmp_path / "out.mid", "--preset", "arousal-codes=1", "--model", folder)
+    if key == "name":
+        assert code == 0
+    else:
+        assert (code, len(err)) == (2, 1)
+        assert not (tmp_path / "out.mid").exists()
+
+
+def _without(folder, key):
+    info = json.loads((folder / "model.json").read_text())
+    del info[key]
+    (folder / "model.json").write_text(json.dumps(info))
+
+
+def _flip(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+# measure
+
+
+def test_measure_prints_a_table(run, tmp_path):
+    code, out, err = run("measure", PIECES["gaps"](tmp_path / "in.mid"))
+    assert (code, err) == (0, [])
+    lines = out.splitlines()
+    names = "bar beat rhythm density note density syncopation pitch dynamics articulation tempo arousal key"
+    assert lines[0].split() == names.split()
+    assert len(lines) == 1 + 6 + 1
+    assert lines[2].split() == ["2", "4", "0.00", "0.00", "0.00", "-", "-", "-", "100.00", "-", "-"]
+    assert lines[-1].split()[0] == "mean"
+
+
+def test_measure_prints_json(run, tmp_path):
+    chord = [(0, 2, pitch, 80) for pitch in (60, 64, 67)]
+    scale = [(4 + i / 2, 0.5, pitch, 80) for i, pitch in enumerate((72, 74, 76, 77, 79, 77, 76, 74))]
+    source = save(tmp_path / "in.mid", track(chord + scale, metre(4)))
+    found = json.loads(run("measure", source, "--json")[1])
+    assert [(s["rhythm_density"], s["note_density"]) for s in found["segments"]] == [(1 / 16, 1.5), (0.5, 1.0)]
+    assert [s["key"] for s in found["segments"]] == ["C major"] * 2
+    assert (found["means"]["rhythm_density"], found["means"]["note_density"]) == (0.28125, 1.25)
+    assert found["means"]["key"] == "C major"
+    arousal = [s["arousal"] for s in found["segments"]]
+    assert found["means"]["arousal"] == pytest.approx(sum(arousal) / 2, abs=2e-6)
+    assert found["tracks"] == [{"track": 1, "name": "", "program": 0, "edited": True}]
+
+
+def test_measure_agrees_with_the_report_of_apply(run, piece, tmp_path):
+    report = json.loads(run("apply", piece, tmp_path / "out.mid", "--set", "rhythm-density=0.375", "--json")[1])
+    found = json.loads(run("measure", tmp_path / "out.mid", "--json")[1])
+    again = [{k: s[k] for k in report["segments"][0]["measured"]} for s in found["segments"]]
+    assert again == [s["measured"] for s in report["segments"]]
+
+
+# The faders beyond the model
+
+
+def edited(run, source, *options):
+    """The report of an edit of a file into out.mid beside it, and its lines of standard error."""
+    code, out, err = run("apply", source, source.with_name("out.mid"), *options, "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    assert err == [f"warning: {warning}" for warning in found["warnings"]]
+    return found, err
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "value"),
+    [
+        ("syncopation=3", "syncopation", 3.0),
+        ("pitch=66", "pitch", 66.0),
+        ("dynamics=96.5", "dynamics", 96.5),
+        ("articulation=0.4", "articulation", 0.4),
+        ("tempo=72", "tempo", 72.0),
+    ],
+)
+def test_every_fader_lands_and_json_shows_it(run, piece, tmp_path, given, name, value):
+    found, err = edited(run, piece, "--set", given)
+    assert err == []
+    near = {"syncopation": 0, "pitch": 0.3, "dynamics": 0.05, "articulation": 0.02, "tempo": 0.01}[name]
+    for s in found["segments"]:
+        assert s["asked"][name] == value
+        assert s["measured"][name] == pytest.approx(value, abs=near + 1e-6)
+    assert found["means"]["measured"][name] == pytest.approx(value, abs=near + 1e-6)
+    again = json.loads(run("measure", tmp_path / "out.mid", "--json")[1])
+    assert again["means"][name] == found["means"]["measured"][name]
+
+
+def test_the_table_shows_the_faders_that_were_moved(run, piece, tmp_path):
+    code, out, err = run("apply", piece, tmp_path / "out.mid", "--set", "key=a-minor", "--set", "tempo=80")
+    assert (code, err) == (0, [])
+    head, _, first, *_ = out.splitlines()
+    assert head.split() == ["bar", "rhythm", "density", "note", "density", "key", "tempo"]
+    assert first.split()[-3:] == ["100.00", "80.00", "80.00"]
+
+
+@pytest.mark.parametrize(("given", "name"), [("Am", "A minor"), ("f#", "F-sharp major"), ("B flat", "B-flat major")])
+def test_a_key_is_named_as_people_write_it(run, piece, given, name):
+    found, err = edited(run, piece, "--set", f"key={given}")
+    assert err == []
+    assert found["means"]["measured"]["key"] == name
+
+
+def test_a_key_moves_by_semitones(run, piece, tmp_path):
+    found, _ = edited(run, piece, "--move", "key=2")
+    assert (found["means"]["before"]["key"], found["means"]["measured"]["key"]) == ("C major", "D major")
+    assert [(n[0], n[1], n[2] + 2, *n[3:]) for n in notes(piece)] == notes(tmp_path / "out.mid")
+    for octaves in ("12", "-120", "1e300"):
+        edited(run, piece, "--move", f"key={octaves}")
+        assert octaves == "1e300" or (tmp_path / "out.mid").read_bytes() == piece.read_bytes()
+
+
+def test_values_by_bar_take_every_fader_but_the_key(run, refused, piece, tmp_path):
+    values = tmp_path / "values.csv"
+    values.write_text("bar,tempo,dynamics,pitch,articulation,syncopation\n2,80,,60,,2\n5,,100,,0.5,\n")
+    found, _ = edited(run, piece, "--values", values)
+    by_bar = {s["bar"]: s for s in found["segments"]}
+    for bar, asked in ((2, {"tempo": 80, "pitch": 60, "syncopation": 2}), (5, {"dynamics": 100, "articulation": 0.5})):
+        for name, value in asked.items():
+            assert by_bar[bar]["asked"][name] == value
+            assert by_bar[bar]["measured"][name] == pytest.approx(value, abs=0.3)
+    for bar in (1, 3, 4, 6, 7, 8):
+        assert by_bar[bar]["asked"]["tempo"] is None
+        assert {k: v for k, v in by_bar[bar]["measured"].items() if k != "articulation"} == {
+            k: v for k, v in by_bar[bar]["before"].items() if k != "articulation"
+        }
+    values.write_text("bar,key\n2,Am\n")
+    message = refused("apply", piece, tmp_path / "none.mid", "--values", values)
+    assert "key takes one value for the whole piece, with --set" in message
+
+
+# User-defined attributes
+
+
+OWN = """
+from fadernets.attributes import Attribute, add
+import numpy as np
+
+
+def offbeats(cells):
+    return (cells == 1).any(-1)[:, 2::4].sum(-1)
+
+
+add(Attribute("offbeats", offbeats, 0.0, 4.0, "eighths struck off the beat", grain=1.0))
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Write a file of own attributes; what it adds is gone behind the test."""
+    before = dict(table.ATTRIBUTES), set(table.USER_DEFINED)
+
+    def write(text):
+        (tmp_path / "own.py").write_text(text)
+        return tmp_path / "own.py"
+
+    yield write
+    table.ATTRIBUTES.clear()
+    table.ATTRIBUTES.update(before[0])
+    table.USER_DEFINED.intersection_update(before[1])
+
+
+def test_an_attribute_of_ones_own_is_a_fader(run, piece, own):
+    found, _ = edited(run, piece, "--attributes", own(OWN), "--set", "offbeats=1", "--bars", "2-4")
+    for s in found["segments"]:
+        inside = 2 <= s["bar"] <= 4
+        assert s["asked"]["offbeats"] == (1.0 if inside else None)
+        assert s["measured"]["offbeats"] == (1.0 if inside else s["before"]["offbeats"])
+        assert s["before"]["offbeats"] == 4.0
+    again = json.loads(run("measure", piece, "--attributes", own(OWN), "--json")[1])
+    assert again["means"]["offbeats"] == 4.0
+    assert run("apply", piece, piece, "--attributes", own(OWN), "--move", "offbeats=0")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import fadernets.nowhere", "ModuleNotFoundError: No module named 'fadernets.nowhere'"),
+        ("def (", "SyntaxError"),
+        ("raise SystemExit(0)", "SystemExit"),
+        ("raise ValueError('one\\ntwo')", "ValueError: one two"),
+        (OWN.replace('"offbeats", offbeats', '"tempo", offbeats'), "attribute tempo: exists already"),
+        (OWN.replace('"offbeats", offbeats', '"bar", offbeats'), "attribute bar: reports have another thing"),
+        (OWN.replace("4.0", "0.0"), "is empty or without end"),
+        (OWN.replace(".sum(-1)", ""), "gives numbers of shape (2, 4) for two segments"),
+        (OWN.replace("return", "return 1 if len(cells) == 2 else"), "attribute offbeats"),
+        (
+            OWN.replace("    return", "    if len(cells) != 2: raise KeyError('x')\n    return"),
+            "offbeats: KeyError: 'x'",
+        ),
+        (
+            OWN.replace("    return", "    if len(cells) != 2: return np.zeros(3)\n    return"),
+            "gave (3,) numbers for (8,)",
+        ),
+    ],
+)
+def test_own_attributes_that_cannot_be_used(refused, piece, tmp_path, own, text, message):
+    arguments = ("apply", piece, tmp_path / "out.mid", "--attributes", own(text), "--set", "tempo=80")
+    assert message in refused(*arguments)
+
+
+# render
+
+
+def test_render_writes_a_wave_file_and_its_level(run, tmp_path):
+    source = save(tmp_path / "in.mid", track([(0, 1, 60, 100)], metre(4)))
+    code, out, _ = run("render", source, tmp_path / "out.wav", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["out"] == str(tmp_path / "out.wav")
+    assert 1 < found["seconds"] < 10
+    assert -30 < found["peak"] <= 0
+    assert (tmp_path / "out.wav").read_bytes()[:4] == b"RIFF"
+    assert " s, peak " in run("render", source, tmp_path / "out.wav")[1]
+
+
+@pytest.mark.parametrize("name", ["empty", "truncated", "text", "noise", "smpte", "format_2"])
+def test_render_refuses_what_is_no_music(refused, tmp_path, name):
+    assert "in.mid" in refused("render", BROKEN[name](tmp_path / "in.mid"), tmp_path / "out.wav")
+
+
+def test_render_refuses_outputs_that_cannot_be_written(refused, piece, tmp_path):
+    assert "its folder" in refused("render", piece, tmp_path / "none" / "out.wav")
+    assert "is a folder" in refused("render", piece, tmp_path)
+    assert "No such file" in refused("render", tmp_path / "none.mid", tmp_path / "out.wav")
