@@ -14,9 +14,10 @@ from midi_files import ODDITIES, PIECES, TPQ, events, left, metre, notes, right,
 
 from fadernets.attributes.table import ATTRIBUTES, CODED
 from fadernets.codecs import grid
-from fadernets.editing import file_edit, presets
+from fadernets.editing import file_edit, presets, roll_edit
 from fadernets.editing.fader_curves import PerBar, Ramp
 from fadernets.editing.piece_on_grid import PieceOnGrid
+from fadernets.editing.requests import Faders
 from fadernets.engines.grid import Engine
 from fadernets.errors import FadernetsError
 from fadernets.music.document import Document
@@ -45,7 +46,7 @@ def apply(engine, tmp_path):
     def run(piece, **faders):
         source = piece if isinstance(piece, Path) else {**PIECES, **ODDITIES}[piece](tmp_path / f"{piece}.mid")
         out = tmp_path / f"{source.stem}-out.mid"
-        return source, out, file_edit.apply(engine, source, out, file_edit.Faders(**faders))
+        return source, out, file_edit.apply(engine, source, out, Faders(**faders))
 
     return run
 
@@ -444,7 +445,7 @@ def test_the_report_as_json(apply):
 
 def test_an_edit_may_overwrite_its_source(apply, engine, tmp_path):
     source, out, _ = apply("two_hands", **DENSE)
-    file_edit.apply(engine, source, source, file_edit.Faders(**DENSE))
+    file_edit.apply(engine, source, source, Faders(**DENSE))
     assert source.read_bytes() == out.read_bytes()
 
 
@@ -452,7 +453,7 @@ def test_out_is_left_as_it_was_where_the_input_cannot_be_used(engine, tmp_path):
     (tmp_path / "in.mid").write_bytes(b"MThd")
     (tmp_path / "out.mid").write_bytes(b"as it was")
     with pytest.raises(FadernetsError):
-        file_edit.apply(engine, tmp_path / "in.mid", tmp_path / "out.mid", file_edit.Faders())
+        file_edit.apply(engine, tmp_path / "in.mid", tmp_path / "out.mid", Faders())
     assert (tmp_path / "out.mid").read_bytes() == b"as it was"
     assert len(list(tmp_path.iterdir())) == 2
 
@@ -461,7 +462,7 @@ def test_segments_are_independent_of_how_they_are_batched(apply, monkeypatch):
     """The first bars come out the same, whatever is decoded beside them."""
     _, out, _ = apply("two_hands", **DENSE)
     whole = notes(out)
-    monkeypatch.setattr(file_edit, "BATCH", 3)
+    monkeypatch.setattr(roll_edit, "BATCH", 3)
     _, out, _ = apply("two_hands", **DENSE)
     assert notes(out) == whole
 
@@ -521,7 +522,7 @@ def test_variations_land_and_differ(engine, tmp_path):
     source = PIECES["expressive"](tmp_path / "in.mid")
     outs = [tmp_path / f"out-{i}.mid" for i in range(3)]
     told = []
-    made = file_edit.vary(engine, source, outs, file_edit.Faders(**DENSE), lambda *at: told.append(at))
+    made = file_edit.write_variations(engine, source, outs, Faders(**DENSE), lambda *at: told.append(at))
     assert made.outs == outs
     assert len({out.read_bytes() for out in outs}) == 3
     assert made.log_odds == sorted(made.log_odds, reverse=True)
@@ -534,7 +535,7 @@ def test_variations_land_and_differ(engine, tmp_path):
         assert all(0.2 < d <= 1 for j, d in enumerate(row) if j != i)
     assert told[-1] == (told[-1][1], told[-1][1])
     assert [done for done, _ in told] == sorted(done for done, _ in told)
-    again = file_edit.vary(engine, source, outs, file_edit.Faders(**DENSE))
+    again = file_edit.write_variations(engine, source, outs, Faders(**DENSE))
     assert again.as_dict() == made.as_dict()
     text = file_edit.table_of(made)
     assert [line.rsplit("  ", 1)[-1] for line in text.splitlines()[1:]] == [str(out) for out in outs]
@@ -542,7 +543,7 @@ def test_variations_land_and_differ(engine, tmp_path):
 
 def test_one_variation_is_the_edit(apply, engine, tmp_path):
     source, out, report = apply("two_hands", **DENSE)
-    made = file_edit.vary(engine, source, [tmp_path / "one.mid"], file_edit.Faders(**DENSE))
+    made = file_edit.write_variations(engine, source, [tmp_path / "one.mid"], Faders(**DENSE))
     assert (tmp_path / "one.mid").read_bytes() == out.read_bytes()
     assert made.reports == [report]
 
@@ -551,10 +552,10 @@ def test_variations_without_a_critic_and_at_rest(engine, tmp_path, monkeypatch):
     source = PIECES["two_hands"](tmp_path / "in.mid")
     outs = [tmp_path / f"out-{i}.mid" for i in range(2)]
     monkeypatch.setattr(engine, "critic", None)
-    made = file_edit.vary(engine, source, outs, file_edit.Faders(**DENSE))
+    made = file_edit.write_variations(engine, source, outs, Faders(**DENSE))
     assert made.log_odds == [None, None]
     assert made.difference[0][1] > 0
-    assert file_edit.vary(engine, source, outs, file_edit.Faders()).difference == [[0, 0], [0, 0]]
+    assert file_edit.write_variations(engine, source, outs, Faders()).difference == [[0, 0], [0, 0]]
     assert [notes(out) for out in outs] == [notes(source)] * 2
 
 
@@ -571,7 +572,7 @@ def test_another_seed_may_answer_otherwise_and_lands_too(apply):
 def test_progress_is_told(engine, tmp_path):
     told = []
     source = PIECES["two_hands"](tmp_path / "in.mid")
-    file_edit.apply(engine, source, tmp_path / "out.mid", file_edit.Faders(**DENSE), lambda *at: told.append(at))
+    file_edit.apply(engine, source, tmp_path / "out.mid", Faders(**DENSE), lambda *at: told.append(at))
     assert told[-1] == (8, 8)
 
 
@@ -614,7 +615,7 @@ def other_events(path, but=None):
     left_out = (b"\xff\x2f", but)
     return [
         [(tick / document.piece.tpq, m) for tick, m in track if m[0] >> 4 not in (8, 9) and m[:2] not in left_out]
-        for track in document._events
+        for track in document.paired.events
     ]
 
 
@@ -732,7 +733,7 @@ def test_tempo_goes_on_behind_the_last_edited_note(apply, tmp_path):
     source = save(tmp_path / "in.mid", track(right(8), tempo(100), metre(4), program=0), track(beat, channel=9))
     _, out, _ = apply(source, set={"tempo": 50.0})
     assert (60e6 / Document(out).piece.tempo.micros).tolist() == [50]
-    assert max(tick for tick, _ in Document(out)._events[0]) == max(tick for tick, _ in Document(source)._events[0])
+    assert max(tick for tick, _ in Document(out).paired.events[0]) == max(tick for tick, _ in Document(source).paired.events[0])
     _, out, _ = apply(source, set={"tempo": 50.0}, bars=[(1, 1)])
     tempi = Document(out).piece.tempo
     assert (tempi.ticks.tolist(), (60e6 / tempi.micros).tolist()) == ([0, 4 * TPQ], [50, 100])

@@ -18,7 +18,7 @@ from midi_files import BROKEN, ODDITIES, PIECES, TPQ, events, left, metre, notes
 
 from fadernets.attributes import of_cells
 from fadernets.codecs import grid
-from fadernets.editing import file_edit, mix
+from fadernets.editing import file_edit, mix, roll_edit
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.engines.grid import Engine
 from fadernets.errors import FadernetsError
@@ -408,7 +408,7 @@ def test_targets_that_were_missed_are_named(mixed, tmp_path):
 def test_segments_are_independent_of_how_they_are_batched(mixed, monkeypatch):
     _, _, out, _ = mixed("repeated", "two_hands")
     whole = notes(out)
-    monkeypatch.setattr(file_edit, "BATCH", 3)
+    monkeypatch.setattr(roll_edit, "BATCH", 3)
     _, _, out, _ = mixed("repeated", "two_hands")
     assert notes(out) == whole
 
@@ -535,7 +535,7 @@ def test_outputs_that_cannot_be_written(refused, two, tmp_path):
 
 def test_a_process_of_its_own_imports_nothing_heavy_and_gives_the_same_bytes(engine, two, tmp_path):
     program = (
-        "import sys\nfrom fadernets.cli import main\ncode = main(sys.argv[1:])\n"
+        "import sys\nfrom fadernets.cli.main import main\ncode = main(sys.argv[1:])\n"
         "print(sorted({'torch', 'symusic', 'mido', 'matplotlib'} & set(sys.modules)), file=sys.stderr)\nsys.exit(code)"
     )
     found = []

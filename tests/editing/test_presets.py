@@ -7,7 +7,8 @@ import pytest
 from midi_files import PIECES, left, metre, right, save, tempo, track
 
 from fadernets.editing import file_edit, presets
-from fadernets.editing.presets import Labelled, Preset
+from fadernets.editing.presets import LabelledValues, Preset
+from fadernets.editing.requests import Faders
 from fadernets.engines.grid import Engine
 from fadernets.errors import FadernetsError
 from fadernets.fitting import preset_data
@@ -18,12 +19,12 @@ def rows(shift, pieces=12, each=20, seed=0, both=True):
     rng = np.random.default_rng(seed)
     n = pieces * each
     high = np.tile(np.arange(each) % 2 == 0, pieces)
-    values = {name: rng.normal(10, 1, n) for name in presets.LEARNED}
+    values = {name: rng.normal(10, 1, n) for name in presets.learnable()}
     values["tempo"] = np.exp(rng.normal(4.6, 0.05, n))
     for name, by in shift.items():
         values[name] = values[name] * np.where(high, by, 1) if name == "tempo" else values[name] + by * high
     piece = np.repeat(np.arange(pieces), each)
-    return Labelled(values, rng.random(n) < np.where(high, 0.9, 0.2), high, ~high if both else high & ~high, piece)
+    return LabelledValues(values, rng.random(n) < np.where(high, 0.9, 0.2), high, ~high if both else high & ~high, piece)
 
 
 def test_what_tells_high_from_low_is_learned():
@@ -82,7 +83,7 @@ def test_factors_and_steps():
     assert preset.moved("tempo", own, -1).tolist() == pytest.approx([30, 50])
     assert preset.moved("pitch", own, 0.5).tolist() == [61.5, 101.5]
     assert preset.moved("dynamics", own, 1).tolist() == own.tolist()
-    assert (preset.said("tempo", 1), preset.said("pitch", -1)) == ("x2.00", "-3")
+    assert (preset.move_text("tempo", 1), preset.move_text("pitch", -1)) == ("x2.00", "-3")
     assert [preset.key(home, amount) for home, amount in ((14, 1), (14, -1), (2, -1), (2, 0.3))] == [2, 14, 14, 2]
 
 
@@ -116,7 +117,7 @@ def test_bundled_presets():
     assert arousal.moves["tempo"] > 0.2
     assert arousal.moves["rhythm_density"] > 0.05
     assert arousal.moves["dynamics"] > 0
-    assert presets.load("valence").mode > presets.MODE
+    assert presets.load("valence").mode > presets.LEAST_MODE
     with pytest.raises(FadernetsError, match="bundled: arousal, tension, valence, arousal-codes"):
         presets.load("joy")
 
@@ -137,7 +138,7 @@ def piece(tmp_path):
 
 def test_a_preset_moves_its_faders_and_says_so(engine, piece, tmp_path):
     preset = presets.load("arousal")
-    report = file_edit.apply(engine, piece, tmp_path / "out.mid", file_edit.Faders(preset=preset, amount=0.5))
+    report = file_edit.apply(engine, piece, tmp_path / "out.mid", Faders(preset=preset, amount=0.5))
     assert report.preset["name"] == "arousal"
     assert set(report.preset["moves"]) == {name for name, step in preset.moves.items() if step}
     for segment in report.segments:
@@ -147,7 +148,7 @@ def test_a_preset_moves_its_faders_and_says_so(engine, piece, tmp_path):
 
 
 def test_held_and_set_faders_are_left_to_the_user(engine, piece, tmp_path):
-    faders = file_edit.Faders(
+    faders = Faders(
         set={"dynamics": 90.0}, preset=presets.load("arousal"), amount=1, hold=frozenset({"tempo", "rhythm_density"})
     )
     report = file_edit.apply(engine, piece, tmp_path / "out.mid", faders)
@@ -163,10 +164,10 @@ def test_valence_goes_to_the_other_mode_unless_key_is_held(engine, piece, tmp_pa
     preset = presets.load("valence")
     before = file_edit.measure(engine, piece)["means"]["key"]
     way = -1 if before.endswith("major") else 1
-    turned = file_edit.apply(engine, piece, tmp_path / "a.mid", file_edit.Faders(preset=preset, amount=way))
+    turned = file_edit.apply(engine, piece, tmp_path / "a.mid", Faders(preset=preset, amount=way))
     assert turned.means["measured"]["key"].split()[0] == before.split()[0]
     assert turned.means["measured"]["key"] != before
-    held = file_edit.Faders(preset=preset, amount=way, hold=frozenset({"key"}))
+    held = Faders(preset=preset, amount=way, hold=frozenset({"key"}))
     kept = file_edit.apply(engine, piece, tmp_path / "b.mid", held)
     assert all(segment.asked["key"] is None for segment in kept.segments)
 
@@ -174,12 +175,12 @@ def test_valence_goes_to_the_other_mode_unless_key_is_held(engine, piece, tmp_pa
 @pytest.mark.parametrize("name", ["two_hands", "expressive", "waltz"])
 def test_a_preset_times_zero_changes_nothing(engine, tmp_path, name):
     source = PIECES[name](tmp_path / "in.mid")
-    file_edit.apply(engine, source, tmp_path / "out.mid", file_edit.Faders(preset=presets.load("arousal"), amount=0))
+    file_edit.apply(engine, source, tmp_path / "out.mid", Faders(preset=presets.load("arousal"), amount=0))
     assert (tmp_path / "out.mid").read_bytes() == source.read_bytes()
 
 
 def test_too_much_of_a_preset_is_clamped(engine, piece, tmp_path):
-    faders = file_edit.Faders(preset=Preset("p", {"dynamics": 1.0}), amount=1e300)
+    faders = Faders(preset=Preset("p", {"dynamics": 1.0}), amount=1e300)
     report = file_edit.apply(engine, piece, tmp_path / "out.mid", faders)
     assert "preset p=1e+300: outside -4..4; clamped" in report.warnings
 

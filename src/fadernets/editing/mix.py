@@ -15,18 +15,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fadernets.arrays import Cells
 from fadernets.attributes import of_cells
 from fadernets.attributes import table as attribute_table
 from fadernets.attributes.keys import KEY_NAMES
 from fadernets.attributes.table import CODED
 from fadernets.codecs import grid
-from fadernets.editing import file_edit, segment_requests
-from fadernets.editing.file_edit import Cells, Progress, cell, number
+from fadernets.editing import edit_report, file_edit, segment_requests
+from fadernets.editing.edit_report import cell, number
 from fadernets.editing.piece_on_grid import PieceOnGrid
+from fadernets.editing.roll_edit import Progress, edit_windows
 from fadernets.engines.grid import Engine
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
 from fadernets.music.document import Document
+from fadernets.music.repetition import repeat_section
 from fadernets.music.segments import Windows, cut
 
 TRANSPOSITIONS = range(-5, 7)  # semitones
@@ -110,7 +113,7 @@ def mix(
         frame, windows = play_on(frame, windows, len(from_b))
         tracks = _tracks(frame, options.tracks_b, "--tracks")
     score = PieceOnGrid.of(frame.piece, tracks, windows)
-    file_edit.warn_of_oddities(score, warnings)
+    edit_report.warn_of_oddities(score, warnings)
     cells_a, cells_b = rhythm.cells(rhythm.full)[from_a], score.cells(score.full)
     begins, sounds = (cells_a == grid.ONSET).any((1, 2)), (cells_b != grid.OFF).any((1, 2))
     mixed = begins & sounds
@@ -129,12 +132,12 @@ def mix(
         faithfulness=options.faithfulness,
         rhythm=segment_requests.BorrowedRhythm(shift, (cells_a[mixed] == grid.ONSET).any(-1)),
     )
-    data, after = file_edit.answer(engine, frame, score, score.full[mixed], request, progress)
-    file_edit.warn_of_misses(file_edit.compare(score, after, score.full[mixed], asked, holds=True), warnings)
+    data, after = edit_windows(engine, frame, score, score.full[mixed], request, progress)
+    edit_report.warn_of_misses(edit_report.compare(score, after, score.full[mixed], asked, holds=True), warnings)
     write_atomic(out, data)
     cells = dict(zip(SIDES, (cells_a, cells_b, after.cells(score.full)), strict=True))
     segments = _segments(score, cells, mixed, rhythm.windows.bar[rhythm.full][from_a])
-    means = {side: file_edit.means_of(c) for side, c in cells.items()}
+    means = {side: edit_report.means_of(c) for side, c in cells.items()}
     means["agreement"] = {
         side: number(np.mean([s.agreement[side] for s in segments if s.mixed])) if mixed.any() else None
         for side in ("b", "out")
@@ -179,12 +182,12 @@ def play_on(document: Document, windows: Windows, count: int) -> tuple[Document,
     """
     start, stop = int(windows.start[windows.full][0]), int(windows.end[-1])
     passes = -(-count // int(windows.full.sum()))
-    whole = Document(document.path, document.repeated(start, stop, start + passes * (stop - start)))
+    whole = Document(document.path, repeat_section(document, start, stop, start + passes * (stop - start)))
     windows = cut(whole.piece)
     end = int(windows.end[windows.full][count - 1])
     names = ("start", "end", "steps", "base", "bar", "last_bar")
     inside = replace(windows, **{name: getattr(windows, name)[windows.start < end] for name in names})
-    return Document(document.path, document.repeated(start, stop, end)), inside
+    return Document(document.path, repeat_section(document, start, stop, end)), inside
 
 
 def rhythm_part(engine: Engine, cells: Cells) -> NDArray[np.float32]:

@@ -1,14 +1,15 @@
-"""Presets that use every fader: what tells high from low in labelled pieces, as moves of the faders.
+"""Presets that move every fader: what tells high from low in labelled pieces, as changes of the faders.
 
 One preset (amount 1) is the way from the mean of the segments labelled low to that of those labelled high, the paper's
-shift vector (Section 5.2) in the faders' own units; tempo goes by a factor. A difference that does not hold from piece
-to piece shrinks toward 0; one below its standard error (pieces drawn anew), or too small to hear, is none. The mode
-goes along where the labels do.
+shift vector (Section 5.2) in the faders' own units; tempo changes by a factor. A difference that does not hold from
+piece to piece shrinks toward 0; one below its standard error (pieces drawn anew), or too small to hear, counts as 0.
+The mode (major or minor) moves where the labels go along with it. F learnable faders, P pieces, N segments.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -16,26 +17,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fadernets.attributes.table import ATTRIBUTES
+from fadernets import plugins
+from fadernets.arrays import Array, Bools, Floats, Indices
+from fadernets.attributes.table import ATTRIBUTES, is_movable
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
 
-Floats = NDArray[np.float64]
-FORMAT = 1
+PAPER_PRESET = "arousal-codes"  # the paper's preset, a shift of the model's two codes: no Preset of faders
+FORMAT = 1  # of the files
 RESAMPLED = 400  # draws of pieces for the standard error of a difference
-SLIGHT = 0.05  # standard deviations: a smaller difference is none
-MODE = 0.1  # a difference in the share of major segments that moves the mode
-MOST = 4.0  # presets at once
-MOST_BYTES = 2**20
-FACTORS = ("tempo",)  # attributes that go by a factor
-LEARNED = tuple(name for name, row in ATTRIBUTES.items() if not row.names)
+SLIGHT = 0.05  # standard deviations: a smaller difference cannot be heard and counts as 0
+LEAST_MODE = 0.1  # a difference in the share of major segments from which the mode moves
+MOST_AMOUNT = 4.0  # how many times a preset can be applied, either way
+MAX_FILE_BYTES = 2**20
+FACTORS = ("tempo",)  # attributes that change by a factor
+_plugin_presets: dict[str, Preset | Path] = {}  # those of installed packages
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A direction in the faders."""
+    """A direction in the faders. What is called `amount` is how many times it is applied; below 0, the other way."""
 
     name: str
     moves: dict[str, float]  # attribute -> its change for amount 1; for those of FACTORS, the log of a factor
@@ -43,27 +45,27 @@ class Preset:
     about: str = ""
     evidence: dict[str, Any] = field(default_factory=dict)
 
-    def moved(self, name: str, own: Floats, amount: float) -> Floats:
-        """Values [K] of an attribute after the preset, `amount` times."""
+    def moved(self, name: str, values: Floats, amount: float) -> Floats:
+        """Values [K] of an attribute after the preset."""
         step = amount * self.moves.get(name, 0.0)
-        return np.asarray(own * np.exp(step) if name in FACTORS else own + step)
+        return np.asarray(values * np.exp(step) if name in FACTORS else values + step)
 
-    def said(self, name: str, amount: float) -> str:
-        """One fader's move in words: +12.5, or x1.32 for a factor."""
+    def move_text(self, name: str, amount: float) -> str:
+        """One fader's change as text: +12.5, or x1.32 for a factor."""
         step = amount * self.moves[name]
         return f"x{np.exp(step):.2f}" if name in FACTORS else f"{step:+.3g}"
 
     def key(self, home: int, amount: float) -> int:
         """The key that a piece in `home` (0..23) goes to: on the same tonic, major or minor."""
-        way = amount * self.mode
-        if abs(way) < MODE:
+        shift = amount * self.mode
+        if abs(shift) < LEAST_MODE:
             return home
-        return home % 12 if way > 0 else home % 12 + 12
+        return home % 12 if shift > 0 else home % 12 + 12
 
     def save(self, path: Path) -> None:
-        """Write as JSON, whole or not at all."""
-        found = {"format": FORMAT, **vars(self)}
-        write_atomic(path, (json.dumps(found, indent=1) + "\n").encode())
+        """Write as JSON, whole or not at all. Raises FadernetsError."""
+        record = {"format": FORMAT, **vars(self)}
+        write_atomic(path, (json.dumps(record, indent=1) + "\n").encode())
 
 
 def bundled() -> dict[str, Path]:
@@ -72,105 +74,139 @@ def bundled() -> dict[str, Path]:
     return {file.stem: file for file in sorted(root.glob("*.json"))}
 
 
+def names() -> list[str]:
+    """The presets of faders that can be asked for by name: the bundled ones, then those of installed packages."""
+    return [*bundled(), *_of_plugins()]
+
+
+def learnable() -> tuple[str, ...]:
+    """The attributes that a preset can move, as they are registered now: all faders whose values are numbers."""
+    return tuple(name for name, row in ATTRIBUTES.items() if not row.names and is_movable(row))
+
+
 def load(name: str | Path) -> Preset:
-    """A bundled preset by name, or a file that `fadernets preset learn` wrote. Raises FadernetsError."""
-    path = bundled().get(str(name), Path(name))
+    """A preset by its name, or a file that `fadernets preset learn` wrote. Raises FadernetsError.
+
+    A file may name attributes of the user's; they must be registered before it is loaded.
+    """
+    source = bundled().get(str(name)) or _of_plugins().get(str(name), Path(name))
+    return source if isinstance(source, Preset) else _read(source, name)
+
+
+def _read(path: Path, name: str | Path) -> Preset:
+    """The preset in a file; `name` is what the user called it. Raises FadernetsError."""
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise FadernetsError(f"--preset {name}: {path.stat().st_size} bytes; at most {MOST_BYTES} are read")
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if found.pop("format") != FORMAT:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise FadernetsError(f"--preset {name}: {path.stat().st_size} bytes; at most {MAX_FILE_BYTES} are read")
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record.pop("format") != FORMAT:
             raise FadernetsError(f"--preset {name}: is of another format; this version reads {FORMAT}")
-        moves = {str(key): float(value) for key, value in found.pop("moves").items()}
-        unknown = sorted(set(moves) - set(LEARNED))
-        if unknown or not np.isfinite([*moves.values(), float(found["mode"])]).all():
+        moves = {str(key): float(value) for key, value in record.pop("moves").items()}
+        unknown = sorted(set(moves) - set(learnable()))
+        if unknown or not np.isfinite([*moves.values(), float(record["mode"])]).all():
             raise FadernetsError(f"--preset {name}: unknown fader or impossible move: {', '.join(unknown) or moves}")
-        return Preset(str(found["name"]), moves, float(found["mode"]), str(found["about"]), dict(found["evidence"]))
+        return Preset(str(record["name"]), moves, float(record["mode"]), str(record["about"]), dict(record["evidence"]))
     except OSError as error:
-        known = ", ".join([*bundled(), "arousal-codes"])
+        known = ", ".join([*names(), PAPER_PRESET])
         raise FadernetsError(f"--preset {name}: cannot be read ({error.strerror}); bundled: {known}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FadernetsError(f"--preset {name}: is no preset ({error}); `fadernets preset learn` writes one") from None
 
 
+def _of_plugins() -> dict[str, Preset | Path]:
+    """The presets of installed packages: name -> preset or file."""
+    plugins.adopt(plugins.PRESETS, _adopt)
+    return _plugin_presets
+
+
+def _adopt(name: str, value: Any) -> None:
+    """Take in an entry point's object. Raises ValueError or TypeError for one that is no preset."""
+    if name in bundled() or name in _plugin_presets or name == PAPER_PRESET:
+        raise ValueError(f"a preset of the name {name} exists already")
+    if not isinstance(value, (Preset, str, os.PathLike)):
+        raise TypeError(f"is a {type(value).__name__}, not a Preset or the path of one")
+    _plugin_presets[name] = value if isinstance(value, Preset) else Path(value)
+
+
 @dataclass(frozen=True)
-class Labelled:
-    """Segments with what was said of them. N segments."""
+class LabelledValues:
+    """Segments with their labels. N segments."""
 
     values: Mapping[str, Floats]  # attribute -> [N]
-    major: NDArray[np.bool_]  # [N]
-    high: NDArray[np.bool_]  # [N]
-    low: NDArray[np.bool_]  # [N]
-    piece: NDArray  # [N] which piece each is of
+    major: Bools  # [N]
+    high: Bools  # [N]
+    low: Bools  # [N]
+    piece: Array  # [N] which piece each is of
 
 
-def learn(name: str, rows: Labelled, about: str = "", seed: int = 0) -> Preset:
+def learn(name: str, segments: LabelledValues, about: str = "", seed: int = 0) -> Preset:
     """A preset from labelled segments. Raises FadernetsError where one of the two sides has none."""
-    if not rows.high.any() or not rows.low.any():
+    if not segments.high.any() or not segments.low.any():
         raise FadernetsError("a preset needs segments of both kinds, high and low")
-    columns = [np.log(rows.values[n]) if n in FACTORS else rows.values[n] for n in LEARNED]
-    table = np.column_stack([*columns, rows.major]).astype(np.float64)
-    sides = [_sums(table, side, rows.piece) for side in (rows.high, rows.low)]
-    step = _step(sides, np.arange(len(sides[0][0])))
+    faders = learnable()
+    columns = [np.log(segments.values[n]) if n in FACTORS else segments.values[n] for n in faders]
+    table = np.column_stack([*columns, segments.major]).astype(np.float64)  # [N, F + 1]
+    sides = [_sums_by_piece(table, side, segments.piece) for side in (segments.high, segments.low)]
+    pieces = len(sides[0][0])
+    step = _difference(sides, np.arange(pieces))
     rng = np.random.default_rng(seed)
-    drawn = [rng.integers(len(sides[0][0]), size=len(sides[0][0])) for _ in range(RESAMPLED)]
-    steps = np.array([_step(sides, pieces) for pieces in drawn])
-    error = np.nanstd(steps, axis=0)
+    draws = [rng.integers(pieces, size=pieces) for _ in range(RESAMPLED)]
+    error = np.nanstd([_difference(sides, draw) for draw in draws], axis=0)  # [F + 1]
     least = np.maximum(error, SLIGHT * np.nanstd(table, axis=0))
     shrunk = np.where(np.abs(step) > least, step**3 / np.maximum(step**2 + error**2, 1e-12), 0.0)
-    moves = {n: round(float(value), 5) + 0.0 for n, value in zip(LEARNED, shrunk, strict=False)}
+    moves = {n: round(float(value), 5) + 0.0 for n, value in zip(faders, shrunk, strict=False)}
     evidence = {
-        "pieces": len(np.unique(rows.piece[rows.high | rows.low])),
-        "segments": int((rows.high | rows.low).sum()),
-        "unshrunk": {n: round(float(value), 5) for n, value in zip((*LEARNED, "mode"), step, strict=True)},
-        "standard_error": {n: round(float(value), 5) for n, value in zip((*LEARNED, "mode"), error, strict=True)},
+        "pieces": len(np.unique(segments.piece[segments.high | segments.low])),
+        "segments": int((segments.high | segments.low).sum()),
+        "unshrunk": {n: round(float(value), 5) for n, value in zip((*faders, "mode"), step, strict=True)},
+        "standard_error": {n: round(float(value), 5) for n, value in zip((*faders, "mode"), error, strict=True)},
     }
     return Preset(name, moves, round(float(shrunk[-1]), 5), about, evidence)
 
 
-def _sums(table: Floats, side: NDArray[np.bool_], piece: NDArray) -> tuple[Floats, Floats]:
-    """[P, F] sums of the rows of one side by piece, and how many each sums."""
-    names, index = np.unique(piece, return_inverse=True)
+def _sums_by_piece(table: Floats, side: Bools, piece: Array) -> tuple[Floats, Floats]:
+    """[P, F + 1] sums of one side's rows of each piece, and how many values each sums."""
+    pieces, index = np.unique(piece, return_inverse=True)
     known = np.isfinite(table) & side[:, None]
-    total, count = np.zeros((2, len(names), table.shape[1]))
+    total, count = np.zeros((2, len(pieces), table.shape[1]))
     np.add.at(total, index, np.where(known, table, 0))
     np.add.at(count, index, known)
     return total, count
 
 
-def _step(sides: list[tuple[Floats, Floats]], pieces: NDArray[np.int64]) -> Floats:
-    """[F] from the mean of the low side to that of the high one, of some pieces; nan where a side has none."""
+def _difference(sides: list[tuple[Floats, Floats]], pieces: Indices) -> Floats:
+    """[F + 1] from the mean of the low side to that of the high one, over some pieces; nan where a side has none."""
     means = []
     for total, count in sides:
-        seen = count[pieces].sum(0)
-        means.append(np.divide(total[pieces].sum(0), seen, out=np.full(len(seen), np.nan), where=seen > 0))
+        known = count[pieces].sum(0)
+        means.append(np.divide(total[pieces].sum(0), known, out=np.full(len(known), np.nan), where=known > 0))
     return np.asarray(means[0] - means[1])
 
 
-def of_labels(values: Mapping[str, Floats], key: Floats, label: Floats, piece: NDArray, margin: float) -> Labelled:
+def of_labels(values: Mapping[str, Floats], key: Floats, label: Floats, piece: Array, margin: float) -> LabelledValues:
     """Segments outside -margin..margin of a label that runs from low to high around 0; the others are left out."""
-    return Labelled(values, np.asarray(key) < 12, label > margin, label < -margin, piece)
+    return LabelledValues(values, np.asarray(key) < 12, label > margin, label < -margin, piece)
 
 
-def of_measure(values: Mapping[str, Floats], key: Floats, measured: Floats, piece: NDArray) -> Labelled:
-    """The upper and the lower third of a measure, each piece against itself: what is high in one may be low in another
-    piece."""
+def of_measure(values: Mapping[str, Floats], key: Floats, measured: Floats, piece: Array) -> LabelledValues:
+    """The upper and the lower third of a measure [N] within each piece: what is high in one piece may be low in
+    another. Pieces of fewer than three segments are left out."""
     high, low = np.zeros((2, len(measured)), bool)
     for p in np.unique(piece):
-        own = np.flatnonzero(piece == p)
-        if len(own) < 3:
+        inside = np.flatnonzero(piece == p)
+        if len(inside) < 3:
             continue
-        first, last = np.quantile(measured[own], [1 / 3, 2 / 3])
+        first, last = np.quantile(measured[inside], [1 / 3, 2 / 3])
         if last > first:
-            high[own], low[own] = measured[own] >= last, measured[own] <= first
-    return Labelled(values, np.asarray(key) < 12, high, low, piece)
+            high[inside], low[inside] = measured[inside] >= last, measured[inside] <= first
+    return LabelledValues(values, np.asarray(key) < 12, high, low, piece)
 
 
 def table(preset: Preset, amount: float = 1.0, held: Sequence[str] = ()) -> str:
-    """What each fader does, in words."""
-    moves = [n for n, step in preset.moves.items() if step * amount and n not in held]
-    parts = [f"{ATTRIBUTES[n].option} {preset.said(n, amount)}" for n in moves]
-    if abs(amount * preset.mode) >= MODE and "key" not in held:
+    """What the preset does to each fader, in one line."""
+    moved = [n for n, step in preset.moves.items() if step * amount and n not in held]
+    parts = [f"{ATTRIBUTES[n].option} {preset.move_text(n, amount)}" for n in moved]
+    if abs(amount * preset.mode) >= LEAST_MODE and "key" not in held:
         parts.append(f"key to {'major' if amount * preset.mode > 0 else 'minor'}")
     holds = f"; held: {', '.join(ATTRIBUTES[n].option for n in held)}" if held else ""
     return f"preset {preset.name}={amount:g}: {', '.join(parts) or 'nothing'}{holds}"

@@ -21,7 +21,8 @@ from fadernets.data.corpora import CORPORA, Source, find_root, split_of
 from fadernets.data.dataset import SPLITS
 from fadernets.editing import file_edit, presets
 from fadernets.editing.piece_on_grid import PieceOnGrid
-from fadernets.editing.presets import LEARNED, Preset
+from fadernets.editing.presets import Preset, learnable
+from fadernets.editing.requests import Faders
 from fadernets.engines.grid import Engine
 from fadernets.errors import FadernetsError
 from fadernets.fitting import preset_data
@@ -41,7 +42,7 @@ def features(score: PieceOnGrid, windows: NDArray[np.int64]) -> Floats:
     spread = np.sqrt(np.maximum(heard.mean(velocity**2) - heard.mean(velocity) ** 2, 0))[windows]
     count = np.bincount(heard.window, minlength=len(score.windows.start))[windows]
     seconds = 240 / values["tempo"]
-    own = [*(values[name] for name in LEARNED), values["key"] < 12, count / seconds, np.log(values["tempo"]), spread]
+    own = [*(values[name] for name in learnable()), values["key"] < 12, count / seconds, np.log(values["tempo"]), spread]
     notes = note_features.features(score.cells(windows))[0]
     return np.nan_to_num(np.column_stack([*own, notes]).astype(np.float64))
 
@@ -108,7 +109,7 @@ def evaluate(
 
 def _learned(pieces: list[_Piece], label: str) -> Preset:
     tables = [one.found.score.measure(one.found.windows) for one in pieces]
-    values = {name: np.concatenate([table[name] for table in tables]) for name in (*LEARNED, "key")}
+    values = {name: np.concatenate([table[name] for table in tables]) for name in (*learnable(), "key")}
     said = np.concatenate([one.said for one in pieces])
     piece = np.repeat(np.arange(len(pieces)), [len(one.said) for one in pieces])
     key = values.pop("key")
@@ -162,7 +163,7 @@ def _agreement(
                 continue
             first = judge(before, chosen)
             for name, amount in (("up", 1.0), ("down", -1.0)):
-                moved = file_edit.Faders(amount=amount, **options) if options else file_edit.Faders(arousal=amount)
+                moved = Faders(amount=amount, **options) if options else Faders(arousal=amount)
                 file_edit.apply(engine, one.source.path, out, moved)
                 written = Document(out).piece
                 after = PieceOnGrid.of(written, file_edit.choose_tracks(written), before.windows)

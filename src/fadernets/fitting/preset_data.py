@@ -16,7 +16,7 @@ from fadernets.data.corpora import CORPORA, Source, find_root, split_of
 from fadernets.data.dataset import SPLITS
 from fadernets.editing import presets
 from fadernets.editing.piece_on_grid import PieceOnGrid
-from fadernets.editing.presets import LEARNED, Labelled
+from fadernets.editing.presets import LabelledValues, learnable
 from fadernets.errors import FadernetsError
 from fadernets.music.segments import BEATS, cut
 
@@ -61,7 +61,7 @@ def read(source: Source, corpus: str) -> LabelledSegments:
 
 def of_corpora(
     roots: dict[str, Path], label: str, splits: Sequence[str] = ("train",), progress: Progress | None = None
-) -> Labelled:
+) -> LabelledValues:
     """What labels say, or the spiral array (`tension`), in pieces of these splits. Raises FadernetsError."""
     sources = []
     for name, root in roots.items():
@@ -70,7 +70,7 @@ def of_corpora(
         sources += [(name, source) for source in every]
     if label == "tension":
         sources = [sources[i] for i in np.random.default_rng(0).permutation(len(sources))[:MOST_PIECES]]
-    values: dict[str, list[Floats]] = {name: [] for name in (*LEARNED, "key")}
+    values: dict[str, list[Floats]] = {name: [] for name in (*learnable(), "key")}
     said: list[Floats] = []
     piece: list[NDArray[np.int64]] = []
     for i, (name, source) in enumerate(sources):
@@ -97,10 +97,10 @@ def of_corpora(
     return presets.of_labels(table, key, labels, pieces, MARGIN)
 
 
-def of_folder(folder: Path, progress: Progress | None = None) -> Labelled:
+def of_folder(folder: Path, progress: Progress | None = None) -> LabelledValues:
     """A user's files: in `high` and `low`, or named in labels.csv (file,label). Raises FadernetsError."""
     files = _files(folder)
-    values: dict[str, list[Floats]] = {name: [] for name in (*LEARNED, "key")}
+    values: dict[str, list[Floats]] = {name: [] for name in (*learnable(), "key")}
     high: list[NDArray[np.bool_]] = []
     piece: list[NDArray[np.int64]] = []
     for i, (path, label) in enumerate(files):
@@ -114,7 +114,7 @@ def of_folder(folder: Path, progress: Progress | None = None) -> Labelled:
             progress(i + 1, len(files))
     table = {name: np.concatenate(columns) for name, columns in values.items()}
     key, up = table.pop("key"), np.concatenate(high)
-    return Labelled(table, key < 12, up, ~up, np.concatenate(piece))
+    return LabelledValues(table, key < 12, up, ~up, np.concatenate(piece))
 
 
 def _files(folder: Path) -> list[tuple[Path, float]]:

@@ -1,0 +1,185 @@
+"""What faders ask of every segment and window of one piece, inside each attribute's range.
+
+W windows, S edited segments (full windows with a note, inside the chosen bars); values in the attributes' own units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fadernets.arrays import Bools, Floats, Indices, Integers
+from fadernets.attributes.keys import transpose
+from fadernets.attributes.table import ATTRIBUTES, CODED, Attribute, is_movable
+from fadernets.codecs import grid
+from fadernets.editing.beyond_model import FaderTargets
+from fadernets.editing.fader_curves import values_at
+from fadernets.editing.piece_on_grid import PieceOnGrid
+from fadernets.editing.requests import Faders
+from fadernets.engines.grid import Engine
+from fadernets.errors import FadernetsError
+from fadernets.music.segments import STEPS
+
+
+@dataclass(frozen=True)
+class EditPlan:
+    """What every fader asks of one piece."""
+
+    inside: Bools  # [W] the windows that lie wholly in the chosen bars
+    edited: Indices  # [S]
+    coded: dict[str, Floats]  # the model's faders -> [S]
+    targets: FaderTargets  # of the faders beyond the model
+    asked: dict[str, Floats]  # every fader that moves -> [S], nan where it asks for nothing
+    home: int  # the key of what is edited
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the chosen bars hold nothing that could be edited."""
+        return not len(self.edited) and all(np.isnan(values).all() for values in self.targets.windows.values())
+
+
+def plan_edit(engine: Engine, piece: PieceOnGrid, faders: Faders, warnings: list[str]) -> EditPlan:
+    """What faders ask of a piece. Adds to `warnings` what had to be clamped or brought together.
+
+    Raises FadernetsError for bars that the piece does not have, and for faders that cannot be moved like that.
+    """
+    inside = _inside(piece, faders)
+    edited = _editable(piece, inside)
+    values, performance = piece.measure(edited), piece.performance
+    home = piece.key(edited) if len(edited) else 0
+    coded: dict[str, Floats] = {}
+    cells: dict[str, Floats] = {}
+    windows: dict[str, Floats] = {}
+    asked: dict[str, Floats] = {}
+    for name, row in ATTRIBUTES.items():
+        if row.names or not (faders.touches(name) or faders.is_moved_by_preset(name)):
+            continue
+        if not is_movable(row):
+            raise FadernetsError(f"{row.option}: can be measured and not moved; its Attribute has no `change` of notes")
+        if row.of == "performance":
+            source = np.where(inside, row.measure(performance), np.nan)
+            windows[name] = _asked(row, source, piece, np.arange(len(source)), edited, faders, warnings)
+            asked[name] = windows[name][edited]
+        else:
+            asked[name] = _asked(row, values[name], piece, edited, edited, faders, warnings)
+            (coded if name in CODED else cells)[name] = asked[name]
+    if not faders.arousal or len(coded) == len(CODED):
+        _bring_together(coded, values, engine, warnings)
+        asked |= coded
+    key = _key_asked(faders, home)
+    if key is not None:
+        asked["key"] = _keys_asked(values["key"].astype(np.int64), home, key)
+    targets = FaderTargets(cells, windows, key if len(edited) else None)
+    return EditPlan(inside, edited, coded, targets, asked, home)
+
+
+def _inside(piece: PieceOnGrid, faders: Faders) -> Bools:
+    """[W] which windows lie wholly inside the asked bars. Raises FadernetsError for bars that the piece has not."""
+    w = piece.windows
+    inside = np.ones(len(w.start), bool)
+    last = int(w.last_bar.max())
+    if faders.bars is not None:
+        for a, b in faders.bars:
+            if a > last:
+                raise FadernetsError(f"{faders.spelling.field('bars')} {a}-{b}: the piece has {last} bars")
+        inside = np.any([(w.bar >= a) & (w.last_bar <= b) for a, b in faders.bars], axis=0)
+    if faders.per_bar is not None:
+        faders.per_bar.check(last)
+        if not (faders.set or faders.move or faders.amount or faders.arousal):  # else these reach the other bars too
+            named = [faders.per_bar.at(name, w.bar.tolist()) for name in ATTRIBUTES]
+            inside &= ~np.isnan(named).all(0)
+    return inside
+
+
+def _editable(piece: PieceOnGrid, inside: Bools) -> Indices:
+    """[S] the full windows with a note in them, of those `inside` [W]."""
+    full = piece.full
+    sounding = (piece.cells(full) != grid.OFF).any((1, 2)) if len(full) else np.zeros(0, bool)
+    return full[inside[full] & sounding]
+
+
+def _key_asked(faders: Faders, home: int) -> int | None:
+    """The key that what is edited goes to; None where it stays. Raises FadernetsError for a key that changes on the
+    way."""
+    if faders.touches("key"):
+        curve = faders.set.get("key", faders.move.get("key"))
+        if not isinstance(curve, (int, float)):
+            raise FadernetsError("key: takes one value for all bars that are edited")
+        return int(curve) if "key" in faders.set else int(transpose(home, int(curve) % 12))
+    if faders.preset is None or "key" in faders.hold:
+        return None
+    key = faders.preset.key(home, faders.amount)
+    return None if key == home else key
+
+
+def _asked(
+    row: Attribute,
+    source: Floats,
+    piece: PieceOnGrid,
+    windows: Indices,
+    edited: Indices,
+    faders: Faders,
+    warnings: list[str],
+) -> Floats:
+    """[K] the value asked of each of these windows, whose values are `source` [K]; nan where those are.
+
+    Values stay inside the attribute's range, or where the source is outside it. A ramp runs over the `edited` windows.
+    """
+    name, starts = row.name, piece.windows.start_beat()
+    beats, span = starts[windows], starts[edited]
+    values = values_at(faders.set[name], beats, span) if name in faders.set else source.copy()
+    if faders.preset is not None and faders.is_moved_by_preset(name):
+        values = faders.preset.moved(name, values, faders.amount)
+        values = np.round(values / row.grain) * row.grain if row.grain else values
+    if faders.per_bar is not None and name in faders.per_bar.values:
+        named = faders.per_bar.at(name, piece.windows.bar[windows].tolist())
+        values = np.where(np.isnan(named), values, named)
+    values = np.where(np.isnan(source), np.nan, values + values_at(faders.move.get(name, 0.0), beats, span))
+    asked = np.clip(values, np.fmin(row.low, source), np.fmax(row.high, source))
+    known = ~np.isnan(values)
+    beyond = int((asked != values)[known].sum())
+    if beyond:
+        warnings.append(
+            f"{row.option}: {beyond} of {known.sum()} segments were asked for values outside "
+            f"{row.low:g}..{row.high:g}; clamped"
+        )
+    return asked
+
+
+def _bring_together(coded: dict[str, Floats], source: dict[str, Floats], engine: Engine, warnings: list[str]) -> None:
+    """Densities that no segment can have together become the nearest that one can; changes `coded`.
+
+    A step with an onset has a note that sounds: note density is at least rhythm density. Where one of the two was
+    asked, the other follows; where both were, the nearest pair counts in standard deviations.
+    """
+    if not coded:
+        return
+    r, n = (coded.get(name, source[name]) for name in CODED)
+    apart = n < r - 1e-9
+    if not apart.any():
+        return
+    both = len(coded) == len(CODED)
+    if both:
+        weights = [float(engine.info["statistics"][name]["std"]) ** -2 for name in CODED]
+        together = np.floor((weights[0] * r + weights[1] * n) / sum(weights) * STEPS + 0.5) / STEPS
+    else:  # what was asked holds
+        together = r if "rhythm_density" in coded else n
+    for name, values in zip(CODED, (r, n), strict=True):
+        coded[name] = np.where(apart, together, values)
+    pair = f"rhythm-density {r[apart].mean():.2f} and note-density {n[apart].mean():.2f}"
+    warnings.append(
+        f"{pair} (means of {int(apart.sum())} segments) contradict each other, since a step with an onset sounds: "
+        f"{'both are' if both else 'the one not asked for is'} brought to {together[apart].mean():.2f} there"
+    )
+
+
+def _keys_asked(source: Integers, home: int, key: int) -> Floats:
+    """[S] the key of each segment, which was `source` [S], after the piece went from `home` to `key`.
+
+    From one mode to the other only segments in `home` have one answer; the others are nan.
+    """
+    moved = transpose(source, key % 12 - home % 12).astype(np.float64)
+    if home // 12 != key // 12:
+        moved = np.where(source == home, float(key), np.nan)
+    return np.asarray(moved)

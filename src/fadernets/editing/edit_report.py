@@ -1,0 +1,179 @@
+"""What an edit did, in the attributes' own units: a report a segment, means, warnings and the tables that print them.
+
+S full segments of a piece; values are None where there is nothing to measure or nothing was asked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fadernets.arrays import Cells, Floats, Indices
+from fadernets.attributes import of_cells
+from fadernets.attributes import table as attribute_table
+from fadernets.attributes.keys import KEY_NAMES, estimate
+from fadernets.attributes.table import ATTRIBUTES, CLOSE, CODED, USER_DEFINED, Attribute
+from fadernets.codecs import grid
+from fadernets.editing.piece_on_grid import PieceOnGrid
+
+LONG_PIECE = 3600  # seconds: a longer piece is edited, with a warning
+MOST_BARS_NAMED = 8  # bars that a warning lists
+Value = float | str | None  # of an attribute, as reports have it
+
+
+@dataclass(frozen=True)
+class SegmentReport:
+    """One segment of four quarter-beats: attribute -> value before the edit, as asked, and after it."""
+
+    index: int  # among the piece's windows
+    bar: int  # in which it starts
+    start_beat: float  # quarter-beats from the start of the file
+    before: dict[str, Value]
+    asked: dict[str, Value]
+    measured: dict[str, Value]
+
+
+@dataclass(frozen=True)
+class EditReport:
+    """What an edit did; `as_dict` is the command line's --json."""
+
+    model: str
+    seed: int
+    preset: dict[str, Any] | None  # its name, amount and moves, and the faders that were held
+    segments: list[SegmentReport]
+    means: dict[str, dict[str, Value]]  # before, measured: of the edited segments, and their key
+    warnings: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {**vars(self), "segments": [vars(segment) for segment in self.segments]}
+
+
+def compare(
+    before: PieceOnGrid, after: PieceOnGrid, edited: Indices, asked: dict[str, Floats], holds: bool
+) -> list[SegmentReport]:
+    """A report on every full window of a piece before and after an edit of the windows `edited` [S].
+
+    asked: attribute -> [S]. With `holds`, the model's faders that were not asked for are to stay at the source's own
+    value, which is then reported as asked; but articulation moves the ends of notes, and with them note density, and
+    what a user's change of notes moves beside its own attribute is not known.
+    """
+    full = before.full
+    first, last = before.measure(full), after.measure(full)
+    position = {int(w): i for i, w in enumerate(edited)}
+    held = _held(asked) if holds else ()
+    segments = []
+    for i, w in enumerate(full.tolist()):
+        place = position.get(w)
+        targets: dict[str, Value] = dict.fromkeys(ATTRIBUTES)
+        if place is not None and asked:
+            targets |= {name: shown(name, first[name][i]) for name in held}
+            targets |= {name: shown(name, values[place]) for name, values in asked.items()}
+        segments.append(
+            SegmentReport(
+                index=w,
+                bar=int(before.windows.bar[w]),
+                start_beat=number(before.windows.start_beat()[w]),
+                before={name: shown(name, v[i]) for name, v in first.items()},
+                asked=targets,
+                measured={name: shown(name, v[i]) for name, v in last.items()},
+            )
+        )
+    return segments
+
+
+def _held(asked: Collection[str]) -> list[str]:
+    """The model's faders that stay where they are when the faders `asked` move."""
+    if any(name in USER_DEFINED and ATTRIBUTES[name].of == "performance" for name in asked):
+        return []
+    return [name for name in CODED if name not in asked and (name != "note_density" or "articulation" not in asked)]
+
+
+def describe(piece: PieceOnGrid, windows: Indices) -> dict[str, Value]:
+    """The mean of each attribute over these full windows where there is something to measure, and their common key."""
+    means: dict[str, Value] = dict.fromkeys(ATTRIBUTES)
+    if len(windows):
+        for name, values in piece.measure(windows).items():
+            known = values[np.isfinite(values)]
+            means[name] = number(known.mean()) if len(known) and not ATTRIBUTES[name].names else None
+        if (piece.cells(windows) != grid.OFF).any():
+            means["key"] = KEY_NAMES[piece.key(windows)]
+    return means
+
+
+def means_of(cells: Cells) -> dict[str, Any]:
+    """Means of the model's attributes over those of cells [S, 16, 88] that sound, and the key of them all; None where
+    none does."""
+    cells = cells[(cells != grid.OFF).any((1, 2))]
+    if not len(cells):
+        return dict.fromkeys((*CODED, "key"))
+    histogram = of_cells.pitch_classes(cells).sum(0, keepdims=True)
+    means = {name: number(values.mean()) for name, values in attribute_table.measure(cells).items()}
+    return {**means, "key": KEY_NAMES[estimate(histogram)[0]]}
+
+
+def shown(name: str, value: Any) -> Value:
+    """An attribute's value as reports have it: rounded, by name where it is a kind, None where nothing was measured."""
+    if not np.isfinite(value):
+        return None
+    names = ATTRIBUTES[name].names
+    return names[int(value)] if names else number(value)
+
+
+def number(value: Any) -> float:
+    """A number as reports have it: six decimals."""
+    return round(float(value), 6)
+
+
+def warn_of_oddities(piece: PieceOnGrid, warnings: list[str]) -> None:
+    """Add what a user should know of a piece before it is edited."""
+    pitch = piece.piece.notes["pitch"]
+    beyond = int(((pitch < grid.LOW) | (pitch >= grid.LOW + grid.PITCHES)).sum())
+    if beyond:
+        warnings.append(f"notes outside the piano's 88 keys: {beyond}, kept at their pitch and on no grid")
+    seconds = piece.piece.seconds()
+    if seconds > LONG_PIECE:
+        warnings.append(f"the piece lasts {seconds / 3600:.1f} hours, {len(piece.full)} segments: this takes a while")
+
+
+def warn_of_misses(segments: list[SegmentReport], warnings: list[str]) -> None:
+    """Add how many segments ended further from what was asked than the attribute's `near`."""
+    for name, row in ATTRIBUTES.items():
+        if row.names:
+            continue
+        values = [(s.bar, s.asked[name], s.measured[name]) for s in segments]
+        missed = [bar for bar, asked, measured in values if asked is not None and _is_far(row, asked, measured)]
+        if missed:
+            bars = ", ".join(map(str, missed[:MOST_BARS_NAMED])) + (", ..." if len(missed) > MOST_BARS_NAMED else "")
+            warnings.append(
+                f"{row.option}: segments that ended more than {row.near:g} from the asked value: "
+                f"{len(missed)} (bars {bars})"
+            )
+
+
+def _is_far(row: Attribute, asked: Value, measured: Value) -> bool:
+    distance = math.inf if measured is None else abs(float(asked or 0) - float(measured))
+    return distance > row.near + CLOSE
+
+
+def table(report: EditReport) -> str:
+    """A line a segment: before, asked and now (in the written file), of the model's faders and of those asked for."""
+    names = [n for n in ATTRIBUTES if n in CODED or any(s.asked[n] is not None for s in report.segments)]
+    widths = {n: 15 if ATTRIBUTES[n].names else 7 for n in names}
+    head = f"{'bar':>5}" + "".join(f"  {n.replace('_', ' '):^{3 * widths[n] + 2}}" for n in names)
+    columns = "".join("  " + " ".join(f"{word:>{widths[n]}}" for word in ("before", "asked", "now")) for n in names)
+    lines = [head, f"{'':>5}{columns}"]
+    for s in report.segments:
+        triples = ((widths[n], (s.before[n], s.asked[n], s.measured[n])) for n in names)
+        values = ("  " + " ".join(f"{cell(value):>{width}}" for value in triple) for width, triple in triples)
+        lines.append(f"{s.bar:>5}" + "".join(values))
+    return "\n".join(lines) if report.segments else "no segment of four beats"
+
+
+def cell(value: Value) -> str:
+    """A value as the tables print it."""
+    return "-" if value is None else value if isinstance(value, str) else f"{value:.2f}"
