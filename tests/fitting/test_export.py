@@ -274,7 +274,7 @@ def test_other_models_and_other_codecs_are_refused(songs, performances, tmp_path
         "music-fadernets over tokens": save_run(tmp_path / "b", build("music-fadernets", {}, "tokens"), performances),
     }
     for what, run in runs.items():
-        with pytest.raises(FadernetsError, match=f"{run}: {what}; .* `fadernets evaluate` takes the run itself"):
+        with pytest.raises(FadernetsError, match=f"{run}: {what}; .* `fadernets evaluate checkpoint` takes the run"):
             export(run, tmp_path / "model")
     assert not (tmp_path / "model").exists()
 

@@ -41,7 +41,7 @@ def export(run: Path, folder: Path, *, name: str | None = None, data: Path | Non
     if fill is None:
         raise FadernetsError(
             f"{checkpoint}: {recipe['name']} over {config['codec']}; model folders are made of music-fadernets "
-            "over the grid and of music-vae. `fadernets evaluate` takes the run itself"
+            "over the grid and of music-vae. `fadernets evaluate checkpoint` takes the run itself"
         )
     dataset = Dataset.open(data or Path(recipe["data"]))
     if dataset.hash != config["data"]["hash"]:
