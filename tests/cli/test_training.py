@@ -16,7 +16,9 @@ def test_errors_of_prepare_are_one_line(refused, tmp_path):
     assert "no corpus 'pop909' here" in refused("prepare", out, "--corpus", f"pop909={tmp_path}")
     assert "required: --corpus" in refused("prepare", out)
     assert "0 workers" in refused("prepare", out, "--corpus", f"folder={tmp_path}", "--workers", "0")
-    assert "invalid choice" in refused("prepare", out, "--corpus", f"folder={tmp_path}", "--codec", "wax")
+    assert "codec 'wax' is not known; allowed: grid, tokens, melody" in refused(
+        "prepare", out, "--corpus", f"folder={tmp_path}", "--codec", "wax"
+    )
 
 
 def test_prepare_makes_a_data_set_of_a_folder(run, tmp_path):

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadernets.attributes import keys
-from fadernets.editing import file_edit, presets
+from fadernets.editing import edit_report, file_edit, presets
+from fadernets.editing.requests import Faders
 from fadernets.engines.grid import Engine
 from fadernets.engines.model_folder import DEFAULT_MODEL
 from fadernets.errors import FadernetsError
@@ -25,10 +26,10 @@ from fadernets.rendering import audio
 PIECE = "k545"
 TITLE = "Mozart, Sonata K. 545, first movement, bars 1-28"
 EDITS = {
-    "busier": file_edit.Faders(move={"rhythm_density": 0.1875, "note_density": 0.5}),
-    "sparser": file_edit.Faders(move={"rhythm_density": -0.125, "note_density": -0.25}),
-    "arousal-high": file_edit.Faders(preset=presets.load("arousal"), amount=1.0),
-    "a-minor": file_edit.Faders(set={"key": float(keys.parse("a minor"))}, move={"tempo": -30.0}),
+    "busier": Faders(move={"rhythm_density": 0.1875, "note_density": 0.5}),
+    "sparser": Faders(move={"rhythm_density": -0.125, "note_density": -0.25}),
+    "arousal-high": Faders(preset=presets.load("arousal"), amount=1.0),
+    "a-minor": Faders(set={"key": float(keys.parse("a minor"))}, move={"tempo": -30.0}),
 }
 
 
@@ -37,16 +38,17 @@ class Demo:
     """Where the demonstration was written, and what each edit did."""
 
     folder: Path
-    reports: dict[str, file_edit.EditReport]
+    reports: dict[str, edit_report.EditReport]
 
     def as_dict(self) -> dict[str, Any]:
+        """For JSON: the folder and each edit's report."""
         return {"folder": str(self.folder), "edits": {name: r.as_dict() for name, r in self.reports.items()}}
 
     def table(self) -> str:
-        """Asked against measured, per bar, of every edit."""
+        """For people: asked and measured values of every bar of every edit."""
         lines = []
         for name, report in self.reports.items():
-            lines += [f"{name}: {self.folder}/{PIECE}-{name}.mid, .wav, .png", file_edit.table(report)]
+            lines += [f"{name}: {self.folder}/{PIECE}-{name}.mid, .wav, .png", edit_report.table(report)]
             lines += [f"warning: {warning}" for warning in report.warnings] + [""]
         return "\n".join(lines)
 
@@ -57,7 +59,7 @@ def make(out: Path, progress: Callable[[int, int], None] | None = None) -> Demo:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FadernetsError(f"{out}: cannot be made ({error.strerror})") from None
-    total, done = 1 + 3 * len(EDITS), 0
+    total, done = 1 + 3 * len(EDITS), 0  # the original's WAV; MIDI, WAV and picture of each edit
 
     def step() -> None:
         nonlocal done
@@ -91,7 +93,7 @@ def make(out: Path, progress: Callable[[int, int], None] | None = None) -> Demo:
 
 
 def beats(path: Path) -> NDArray:
-    """A file's notes in quarter-beats, as the pictures take them."""
+    """A file's notes (ROLL_NOTE) in quarter-beats, as the pictures take them. Raises FadernetsError."""
     piece = Document(path).piece
     notes = np.empty(len(piece.notes), ROLL_NOTE)
     notes["onset"], notes["end"] = piece.notes["onset"] / piece.tpq, piece.notes["end"] / piece.tpq

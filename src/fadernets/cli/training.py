@@ -22,7 +22,10 @@ def register(add: Add) -> None:
     prepare.add_argument("out", type=Path, metavar="FOLDER")
     shared.add_corpora(prepare, "a corpus and its folder; repeatable", required=True)
     prepare.add_argument(
-        "--codec", choices=("grid", "tokens", "melody"), default="grid", help="how a segment is coded (grid)"
+        "--codec",
+        default="grid",
+        metavar="NAME",
+        help="how a segment is coded: grid, tokens, melody, or a codec of an installed package (grid)",
     )
     prepare.add_argument("--workers", type=int, metavar="N", help="number of processes (default: one a core)")
     prepare.add_argument("--keep-all", action="store_true", help="keep the segments that the paper's filter drops")
