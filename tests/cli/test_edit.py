@@ -421,7 +421,7 @@ def test_an_attribute_of_ones_own_is_a_fader(run, piece, own):
         ("raise SystemExit(0)", "SystemExit"),
         ("raise ValueError('one\\ntwo')", "ValueError: one two"),
         (OWN.replace('"offbeats", offbeats', '"tempo", offbeats'), "attribute tempo: exists already"),
-        (OWN.replace('"offbeats", offbeats', '"bar", offbeats'), "attribute bar: reports have another thing"),
+        (OWN.replace('"offbeats", offbeats', '"bar", offbeats'), "attribute bar: the name is taken in reports"),
         (OWN.replace("4.0", "0.0"), "is empty or without end"),
         (OWN.replace(".sum(-1)", ""), "gives numbers of shape (2, 4) for two segments"),
         (OWN.replace("return", "return 1 if len(cells) == 2 else"), "attribute offbeats"),
