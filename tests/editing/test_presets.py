@@ -233,8 +233,8 @@ def test_presets_are_listed(run_here):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["learn"], "needs OUT.json"),
-        (["learn", "{}/p.json"], "needs OUT.json"),
+        (["learn"], "OUT.json"),
+        (["learn", "{}/p.json"], "OUT.json"),
         (["learn", "{}/p.json", "{}/none"], "no such folder"),
         (["learn", "{}/p.json", "{}/high"], "needs files labelled high and low"),
         (["learn", "{}/p.json", "--corpus", "jazz={}"], "corpus 'jazz' is not known"),

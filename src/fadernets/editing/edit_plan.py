@@ -96,7 +96,7 @@ def _editable(piece: PieceOnGrid, inside: Bools) -> Indices:
     """[S] the full windows with a note in them, of those `inside` [W]."""
     full = piece.full
     sounding = (piece.cells(full) != grid.OFF).any((1, 2)) if len(full) else np.zeros(0, bool)
-    return full[inside[full] & sounding]
+    return np.asarray(full[inside[full] & sounding])
 
 
 def _key_asked(faders: Faders, home: int) -> int | None:

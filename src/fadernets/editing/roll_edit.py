@@ -99,7 +99,7 @@ def _fixed_cells(piece: PieceOnGrid, whole: Piece, free: Bools) -> Bools:
     placed = grid.place(whole, piece.windows)
     taken = np.zeros(piece.roll.shape, bool)
     _mark(taken, placed, others & placed.on_grid, before=1)
-    return fixed | (taken & (piece.roll == grid.OFF))
+    return np.asarray(fixed | (taken & (piece.roll == grid.OFF)))
 
 
 def _mark(cells: Bools, placed: grid.Placed, notes: Bools, before: int) -> None:

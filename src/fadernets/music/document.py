@@ -8,10 +8,13 @@ know, chunks that are no tracks), so that a track without an edit would change t
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from fadernets.arrays import Array
 from fadernets.files import write_atomic
 from fadernets.music.event_changes import Edit, EventChanges
 from fadernets.music.note_events import PairedEvents
+from fadernets.music.note_files import file_of_notes, file_of_score
 from fadernets.music.notes import SHORTEST_BEAT, MetreMap, Piece, TempoMap
 from fadernets.music.smf import (
     MAX_BEATS,
@@ -22,6 +25,7 @@ from fadernets.music.smf import (
     MidiError,
     MidiFile,
     RankedEvent,
+    checked,
     file_bytes,
     in_order,
     meta_events,
@@ -62,6 +66,30 @@ class Document:
         warnings = self._warnings(tpq, tempos, impossible)
         tempo, metre = TempoMap.of(tempos, tpq), MetreMap.of(metres, tpq)
         self.piece = Piece(self.paired.notes, tpq, tempo, metre, self.paired.tracks, warnings)
+
+    @classmethod
+    def of_bytes(cls, data: bytes, name: str = "piece.mid") -> Document:
+        """The document of a MIDI file's bytes; `name` stands for the file in errors. Raises MidiError."""
+        return cls(Path(name), checked(Path(name), data))
+
+    @classmethod
+    def of_score(cls, score: Any, name: str = "piece.mid") -> Document:
+        """The document of a `symusic.Score`, of any unit of time. Raises FadernetsError."""
+        return cls(Path(name), file_of_score(score))
+
+    @classmethod
+    def of_notes(
+        cls, notes: Array, tempo: float = 120.0, metre: tuple[int, int] = (4, 4), name: str = "piece.mid"
+    ) -> Document:
+        """The document of an array of notes [N, 4]: onset and end in quarter-beats, pitch, velocity.
+
+        A fifth column numbers tracks; structured arrays as in `note_files.file_of_notes`. tempo: quarter-beats a
+        minute. Raises FadernetsError.
+
+        >>> Document.of_notes([[0, 1, 60, 80], [1, 2, 64, 80]]).piece.end
+        960
+        """
+        return cls(Path(name), file_of_notes(notes, tempo, metre))
 
     def _warnings(self, tpq: int, tempos: list[tuple[int, int]], impossible: int) -> list[str]:
         warnings = []

@@ -1,0 +1,91 @@
+"""MIDI files of notes in memory: NumPy arrays and symusic scores, as `Document.of_notes` and `of_score` take them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fadernets.arrays import Array
+from fadernets.errors import FadernetsError
+from fadernets.music.notes import NOTE, SHORTEST_BEAT, note_order
+from fadernets.music.smf import END_OF_TRACK, METRE, TEMPO, RankedEvent, first_line, in_order, track_chunk
+
+TPQ = 480  # ticks a quarter-beat of the files
+CHANNELS = [channel for channel in range(16) if channel != 9]  # of the tracks in turn: all but the drums'
+COLUMNS = ("onset", "end", "pitch", "velocity", "track")
+
+
+def file_of_notes(notes: Array, tempo: float = 120.0, metre: tuple[int, int] = (4, 4)) -> bytes:
+    """A MIDI file of notes, one piano track for each number in `track`, 480 ticks a quarter-beat.
+
+    notes: [N, 4] or [N, 5] numbers, the columns onset and end in quarter-beats, pitch 0..127, velocity 1..127 and, if
+    wanted, track 0, 1, ...; or a structured array with fields of these names, whose onset and end are ticks (480 a
+    quarter-beat) where they are integers, as in `music.notes.NOTE`, and quarter-beats where they are floats. tempo:
+    quarter-beats a minute. metre: numerator and denominator. Raises FadernetsError for what is none of these.
+    """
+    rows = _rows(notes)
+    numerator, denominator = metre
+    if not (1 <= numerator <= 255 and denominator in [2**i for i in range(SHORTEST_BEAT.bit_length())]):
+        raise FadernetsError(f"metre {numerator}/{denominator}: the denominator must be 1, 2, 4, ... {SHORTEST_BEAT}")
+    if not 4 <= tempo <= 6e7:
+        raise FadernetsError(f"tempo {tempo:g}: must lie in 4..60000000 quarter-beats a minute")
+    clock: list[RankedEvent] = [
+        (0, 0, bytes((0xFF, TEMPO, 3)) + round(6e7 / tempo).to_bytes(3, "big")),
+        (0, 1, bytes((0xFF, METRE, 4, numerator, denominator.bit_length() - 1, 24, 8))),
+    ]
+    tracks = [clock]
+    for number in np.unique(rows["track"]).tolist():
+        channel = CHANNELS[number % len(CHANNELS)]
+        events: list[RankedEvent] = []
+        for note in rows[rows["track"] == number]:
+            onset, end, pitch, velocity = (int(note[name]) for name in COLUMNS[:4])
+            events.append((onset, 1, bytes((0x90 | channel, pitch, velocity))))
+            events.append((end, 0, bytes((0x80 | channel, pitch, 0))))
+        tracks.append(events)
+    chunks = [b"MThd" + (6).to_bytes(4, "big") + b"".join(n.to_bytes(2, "big") for n in (1, len(tracks), TPQ))]
+    for events in tracks:
+        end_of_track = (max((tick for tick, _, _ in events), default=0), 2, bytes((0xFF, END_OF_TRACK, 0)))
+        chunks.append(track_chunk(in_order([*events, end_of_track])))
+    return b"".join(chunks)
+
+
+def file_of_score(score: Any) -> bytes:
+    """A `symusic.Score`, of any unit of time, as a MIDI file. Raises FadernetsError for what symusic cannot write."""
+    try:
+        return bytes(score.to("tick").dumps_midi())
+    except Exception as error:
+        raise FadernetsError(f"the score cannot be written as MIDI ({first_line(error)})") from None
+
+
+def _rows(notes: Array) -> Array:
+    """[N] of NOTE in order, ticks of TPQ. Raises FadernetsError."""
+    notes = np.asarray(notes)
+    if notes.dtype.names is not None:
+        if not set(COLUMNS[:4]) <= set(notes.dtype.names) or notes.ndim != 1:
+            needed, fields = ", ".join(COLUMNS[:4]), ", ".join(notes.dtype.names)
+            raise FadernetsError(f"a structured array of notes needs the fields {needed}; this one has {fields}")
+        columns = {name: notes[name] for name in COLUMNS if name in notes.dtype.names}
+        in_ticks = all(columns[name].dtype.kind in "iu" for name in ("onset", "end"))
+    else:
+        if notes.ndim != 2 or notes.shape[1] not in (4, 5) or notes.dtype.kind not in "iuf":
+            raise FadernetsError(f"an array of notes has shape [N, 4] or [N, 5], not {list(notes.shape)}")
+        columns = dict(zip(COLUMNS, notes.T, strict=False))
+        in_ticks = False
+    values = {name: np.asarray(column, np.float64) for name, column in columns.items()}
+    if not in_ticks:
+        values |= {name: np.round(values[name] * TPQ) for name in ("onset", "end")}
+    for name, low, high in (("onset", 0, 2**27), ("end", 0, 2**27), ("pitch", 0, 127), ("velocity", 1, 127)):
+        if not ((values[name] >= low) & (values[name] <= high)).all():
+            raise FadernetsError(f"a note has the {name} {_worst(values[name], low, high):g}; allowed: {low}..{high}")
+    if (values["end"] <= values["onset"]).any():
+        raise FadernetsError("a note ends where it begins, or before; notes are onset, end, pitch, velocity")
+    rows = np.zeros(len(notes), NOTE)
+    for name, column in values.items():
+        rows[name] = np.round(column)
+    return rows[note_order(rows)]
+
+
+def _worst(values: Array, low: float, high: float) -> float:
+    """The first value outside low..high, nan among them."""
+    return float(values[~((values >= low) & (values <= high))][0])
