@@ -1,4 +1,4 @@
-"""Wishes beyond the model, on a document."""
+"""Targets of the faders beyond the model, on a document."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def sounding(score):
     return score.full[(score.cells(score.full) != 0).any((1, 2))]
 
 
-def test_wishes_are_none_until_something_is_wished():
+def test_there_are_no_targets_until_something_is_asked():
     assert not FaderTargets()
     assert FaderTargets(key=0)
     assert FaderTargets(cells={"syncopation": np.zeros(1)})
@@ -31,15 +31,15 @@ def test_wishes_are_none_until_something_is_wished():
 
 @pytest.mark.parametrize("name", {**PIECES, **ODDITIES})
 def test_rows_have_the_cells_of_their_window(tmp_path, name):
-    """What search hears is what is measured: else it would mend what nobody asked for."""
+    """The cells that search measures are those of the report; otherwise it would correct what nobody asked for."""
     _, score = opened(tmp_path, name)
     still = np.zeros(len(score.piece.notes), bool)
     for w in score.full.tolist():
-        rows, twins = search_rows(score, w, still)
+        rows, notes_of_row = search_rows(score, w, still)
         cells, sound = cells_of([rows])
         assert sound.all()
         assert (cells[0] == score.cells(np.array([w]))[0]).all()
-        stands = [note for row in rows.tolist() for note in twins[row[3]]]
+        stands = [note for row in rows.tolist() for note in notes_of_row[row[3]]]
         assert len(stands) == len(set(stands))
 
 
@@ -49,8 +49,8 @@ def test_syncopation_at_rest_changes_nothing(tmp_path, name):
     edited = sounding(score)
     own = score.measure(edited)["syncopation"]
     for values in (own, np.full(len(edited), np.nan)):
-        wishes = FaderTargets(cells={"syncopation": values})
-        assert beyond_model.apply_targets(document, score, edited, wishes, {}) == document.path.read_bytes()
+        targets = FaderTargets(cells={"syncopation": values})
+        assert beyond_model.apply_targets(document, score, edited, targets, {}) == document.path.read_bytes()
 
 
 @pytest.mark.parametrize("value", [0.0, 3.0, 5.0])
@@ -62,7 +62,7 @@ def test_syncopation_leaves_what_reaches_out_of_its_windows(tmp_path, name, valu
     data = beyond_model.apply_targets(
         document, score, edited, FaderTargets(cells={"syncopation": np.full(2, value)}), {}
     )
-    found = score.again(Document(document.path, data).piece)
+    found = score.reread(Document(document.path, data).piece)
     after, own = found.measure(edited), score.measure(edited)
     assert (np.abs(after["syncopation"] - value) <= np.abs(own["syncopation"] - value)).all()
     assert np.abs(after["syncopation"] - value).max() <= 1
@@ -83,11 +83,11 @@ def test_an_early_first_note_stays_within_the_piece(tmp_path):
     document = Document(save(tmp_path / "in.mid", track(rows, metre(4))))
     score = PieceOnGrid.of(document.piece, [0])
     for value in range(8):
-        take = draft_with_targets(
+        draft = draft_with_targets(
             score, np.array([0]), FaderTargets(cells={"syncopation": np.array([float(value)])}), {}
         )
-        assert take.notes["onset"].min() >= 0
-        assert (take.notes["end"] > take.notes["onset"]).all()
+        assert draft.notes["onset"].min() >= 0
+        assert (draft.notes["end"] > draft.notes["onset"]).all()
     note = score.piece.notes.copy()
     beyond_model._move(note, 1, (-2, 0, 0), (0, 1920), TPQ)
     assert note["onset"][1] == 0
@@ -114,19 +114,19 @@ def test_a_bar_that_comes_again_is_answered_again(tmp_path):
 def test_nothing_is_left_to_search_in(tmp_path):
     document, score = opened(tmp_path, "two_hands")
     empty = PieceOnGrid.of(document.piece, [], score.windows)
-    wishes = FaderTargets(
+    targets = FaderTargets(
         cells={"syncopation": np.array([3.0])}, windows={name: np.full(8, 50.0) for name in ("pitch", "dynamics")}
     )
-    assert beyond_model.apply_targets(document, empty, np.array([0]), wishes, {}) == document.path.read_bytes()
+    assert beyond_model.apply_targets(document, empty, np.array([0]), targets, {}) == document.path.read_bytes()
 
 
-def test_wishes_together_land_one_after_the_other(tmp_path):
+def test_targets_together_land_one_after_the_other(tmp_path):
     document, score = opened(tmp_path, "two_hands")
     count = len(score.windows.start)
     windows = {"pitch": np.full(count, 64.0), "dynamics": np.full(count, 90.0), "tempo": np.full(count, 66.0)}
-    wishes = FaderTargets({"syncopation": np.full(len(score.full), 2.0)}, windows, key=21)
-    data = beyond_model.apply_targets(document, score, score.full, wishes, {}, home=score.key(score.full))
-    found = score.again(Document(document.path, data).piece).measure(score.full)
+    targets = FaderTargets({"syncopation": np.full(len(score.full), 2.0)}, windows, key=21)
+    data = beyond_model.apply_targets(document, score, score.full, targets, {}, home=score.key(score.full))
+    found = score.reread(Document(document.path, data).piece).measure(score.full)
     np.testing.assert_allclose(found["syncopation"], 2.0, atol=1)
     np.testing.assert_allclose(found["pitch"], 64.0, atol=0.5)
     np.testing.assert_allclose(found["dynamics"], 90.0, atol=0.1)
@@ -135,8 +135,10 @@ def test_wishes_together_land_one_after_the_other(tmp_path):
 
 def test_what_is_not_asked_is_held_where_it_is_measured():
     cells, _ = cells_of([np.array([(0, 4, 40, 0, 0)])])
-    aims = beyond_model._aims(cells, {"syncopation": 2.0}, {"rhythm_density": 0.2})
-    assert [aim.value for aim in aims] == [2.0, 1 / 16, 4 / 16, 61.0]
-    assert aims[1].scale == 0.2
-    assert len(beyond_model._aims(np.zeros((1, 16, 88), np.uint8), {"syncopation": 2.0}, {})) == 3  # no pitch to hold
+    targets = beyond_model._search_targets(cells, {"syncopation": 2.0}, {"rhythm_density": 0.2})
+    assert [target.value for target in targets] == [2.0, 1 / 16, 4 / 16, 61.0]
+    assert targets[1].scale == 0.2
+    assert (
+        len(beyond_model._search_targets(np.zeros((1, 16, 88), np.uint8), {"syncopation": 2.0}, {})) == 3
+    )  # no pitch to hold
     assert ATTRIBUTES["syncopation"].measure is of_cells.syncopation

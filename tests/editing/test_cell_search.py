@@ -6,7 +6,7 @@ import pytest
 from fadernets.attributes import table
 from fadernets.codecs.grid import HOLD, ONSET
 from fadernets.editing import cell_search
-from fadernets.editing.cell_search import HELD, STILL, SearchTarget, cells_of, search
+from fadernets.editing.cell_search import FIXED, KEPT_WEIGHT, SearchTarget, cells_of, search
 
 
 def rows(*notes, still=()):
@@ -17,7 +17,7 @@ def rows(*notes, still=()):
 QUARTERS = [(0, 4, 40), (4, 8, 42), (8, 12, 44), (12, 16, 45)]
 
 
-def aim(name, value, weight=cell_search.ASKED, slack=0.0):
+def aim(name, value, weight=cell_search.ASKED_WEIGHT, slack=0.0):
     return SearchTarget(table.ATTRIBUTES[name].measure, value, 1.0, weight, slack)
 
 
@@ -40,7 +40,7 @@ def test_cells_by_hand():
 @pytest.mark.parametrize("value", range(6))
 def test_syncopation_is_reached_and_the_densities_held(value):
     source = rows(*QUARTERS)
-    held = [aim("rhythm_density", 0.25, HELD), aim("note_density", 1.0, HELD, 0.05)]
+    held = [aim("rhythm_density", 0.25, KEPT_WEIGHT), aim("note_density", 1.0, KEPT_WEIGHT, 0.05)]
     found = search(source, [aim("syncopation", float(value)), *held])
     assert measured(found, "syncopation") == value
     assert measured(found, "rhythm_density") == 0.25
@@ -72,14 +72,14 @@ def test_still_notes_are_not_touched_and_held_ones_keep_ends_and_pitch():
 
 def test_every_change_of_a_note_is_one_note_and_sound_rows():
     source = rows(*QUARTERS, (12, 20, 57), still={1})
-    for state, cost in cell_search._notes(source):
+    for state, cost in cell_search._note_changes(source):
         assert cost > 0
         assert state[state[:, 3] == 1].tolist() == [source[1].tolist()]
         assert ((state[:, 0] >= -1) & (state[:, 0] < 16) & (state[:, 1] > state[:, 0])).all()
         assert ((state[:, 2] >= 0) & (state[:, 2] < 88)).all()
         doubled = state[state[:, 3] < 0]
         assert len(doubled) <= 1
-        assert (doubled[:, STILL] == 0).all()
+        assert (doubled[:, FIXED] == 0).all()
         assert (doubled[:, 1] <= 16).all()
         last = state[state[:, 3] == 4]
         assert last[:, 1:3].tolist() == [[20, 57]]
@@ -91,7 +91,8 @@ def test_chords_move_as_one_and_lead_ups_follow():
     moved = cell_search._shifted(rows(*QUARTERS, still={0}), np.array([1]), 1)
     assert moved[:2, :2].tolist() == [[0, 4], [5, 8]]
     steps = [
-        sorted(set(state[:, 0].tolist())) for state, _ in cell_search._events(rows(*QUARTERS, (4, 8, 50), still={2}))
+        sorted(set(state[:, 0].tolist()))
+        for state, _ in cell_search._chord_changes(rows(*QUARTERS, (4, 8, 50), still={2}))
     ]
     assert [0, 5, 8, 12] in steps
     assert all(8 in found for found in steps)

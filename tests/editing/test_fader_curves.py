@@ -1,5 +1,6 @@
-"""Courses of a fader over a piece: ramps, and files of values by bar."""
+"""Curves of a fader over a piece: ramps, and files of values by bar."""
 
+import doctest
 import json
 
 import numpy as np
@@ -112,6 +113,12 @@ def test_what_is_no_file_of_values(tmp_path, monkeypatch):
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x80")
     with pytest.raises(FadernetsError, match="is not text"):
         fader_curves.read(tmp_path / "binary.csv")
-    monkeypatch.setattr(fader_curves, "MOST", 3)
+    monkeypatch.setattr(fader_curves, "MAX_FILE_BYTES", 3)
     with pytest.raises(FadernetsError, match="4 bytes; at most 3 are read"):
         fader_curves.read(tmp_path / "binary.csv")
+
+
+def test_the_example_of_a_ramp_is_true():
+    failed, tried = doctest.testmod(fader_curves)
+    assert failed == 0
+    assert tried

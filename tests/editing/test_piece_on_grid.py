@@ -49,7 +49,7 @@ def test_the_same_tracks_are_found_again_where_one_lost_its_notes(tmp_path):
     gone = np.flatnonzero(document.piece.notes["track"] == 0)
     nothing = Edit.nothing()
     written = Document(document.path, document.edited(Edit(gone, nothing.changed, nothing.becomes, nothing.added)))
-    again = score.again(written.piece)
+    again = score.reread(written.piece)
     assert {written.piece.tracks[i].channel for i in set(again.piece.notes["track"])} == {2}
     assert again.windows is score.windows
 

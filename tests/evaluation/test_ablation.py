@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fadernets.attributes.table import CODED
-from fadernets.editing import segment_decoding, segment_requests
+from fadernets.editing import candidate_choice, segment_requests
 from fadernets.editing.segment_requests import SegmentRequest
 from fadernets.engines.grid import Engine
 from fadernets.evaluation import ablation, model_folder
@@ -25,7 +25,7 @@ def test_a_variant_leaves_out_what_its_name_says(engine, songs, segments, monkey
     source = segment_requests.encode_segments(engine, segments[:5])
     asked = {"rhythm_density": np.full(5, 0.5)}
     requests = []
-    monkeypatch.setattr(segment_decoding, "answer", lambda engine, _, request: requests.append((engine, request)))
+    monkeypatch.setattr(candidate_choice, "edit_encoded", lambda engine, _, request: requests.append((engine, request)))
     for loop in list(found.values())[2:]:
         loop.answer(source, asked)
     undecoded, plain, uncritical, full = requests

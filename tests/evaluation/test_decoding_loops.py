@@ -76,7 +76,7 @@ def test_curves_come_from_decodes_of_validation_segments(engine, songs, monkeypa
             out[:, *at] = grid.ONSET
         return out
 
-    monkeypatch.setattr(segment_decoding, "free", free)
+    monkeypatch.setattr(segment_decoding, "free_decode", free)
     curves = decoding_loops.decode_curves(engine, songs, 0)
     for name in CODED:
         low, high = (engine.info["statistics"][name][end] for end in ("min", "max"))

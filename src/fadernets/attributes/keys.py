@@ -8,9 +8,13 @@ Classes: 0-11 are C major to B major, 12-23 C minor to B minor. A histogram has 
 unit of time: a correlation does not see the scale.
 """
 
+from __future__ import annotations
+
 import re
 
 import numpy as np
+
+from fadernets.arrays import Array, Bytes, Floats
 
 # Aarden-Essen weights of the twelve degrees above the tonic, as published with Humdrum's keycor.
 # fmt: off
@@ -40,20 +44,25 @@ _SPELLING = re.compile(r"([A-Ga-g])(#|♯|[ -]?sharp|b|♭|[ -]?flat)?[ _-]*(maj
 
 
 def parse(text: str) -> int:
-    """A key's class from its name: "E-flat minor", "Bb", "f#m", "a-minor". Raises ValueError."""
-    found = _SPELLING.fullmatch(text.strip())
-    if found is None:
+    """A key's class from its name: "E-flat minor", "Bb", "f#m", "a-minor". Raises ValueError for what is no key.
+
+    >>> parse("C"), parse("Am"), parse("E-flat minor")
+    (0, 21, 15)
+    """
+    match = _SPELLING.fullmatch(text.strip())
+    if match is None:
         raise ValueError(f"{text!r} is not a key; write it like C, F#m, B-flat major or a-minor")
-    letter, sign, mode = ((part or "").lower() for part in found.groups())
+    letter, sign, mode = ((part or "").lower() for part in match.groups())
     if text.strip().endswith("M"):  # CM is C major, Cm C minor
         mode = "major"
     return (_SEMITONES[letter] + _SIGNS[sign.lstrip(" -")]) % 12 + _MODES[mode]
 
 
-def correlations(histograms: np.ndarray) -> np.ndarray:
-    """Pearson correlation of each histogram [S, 12] with the 24 key profiles, [S, 24] in -1..1.
+def correlations(histograms: Array) -> Floats:
+    """[S, 24] the Pearson correlation, -1..1, of each histogram [S, 12] with the 24 key profiles.
 
-    A histogram with all columns equal, an empty one included, says nothing about the key: its row is 0.
+    A histogram with all columns equal, an empty one included, says nothing about the key: its row is 0. Raises
+    ValueError for another shape or for values that are not finite and at least 0.
     """
     histograms = np.asarray(histograms, dtype=np.float64)
     if histograms.ndim != 2 or histograms.shape[1] != 12:
@@ -67,15 +76,15 @@ def correlations(histograms: np.ndarray) -> np.ndarray:
     columns -= columns.mean(axis=0)
     spread = np.sqrt(np.square(columns).sum(axis=0))  # S
     spread[spread <= _TIE] = np.inf  # a flat row, whose correlations become 0
-    return (_PROFILES @ (columns / spread)).T  # S 24
+    return np.asarray((_PROFILES @ (columns / spread)).T)  # S 24
 
 
-def estimate(histograms: np.ndarray) -> np.ndarray:
-    """Key class of each histogram [S, 12], uint8 [S].
+def estimate(histograms: Array) -> Bytes:
+    """[S] the key class of each histogram [S, 12].
 
     Of tied keys the highest tonic wins and, on one tonic, minor: the order in which music21 sorts equal
     coefficients. Where every column is equal, as in an empty histogram, the answer is 0 (C major) by
-    convention, told apart by its correlations of 0; music21 raises an error there, or says B minor.
+    convention; its correlations of 0 tell it from a real C major. music21 raises an error there, or says B minor.
     """
     fit = correlations(histograms).T  # 24 S
     best = fit.max(axis=0)  # S
@@ -84,15 +93,20 @@ def estimate(histograms: np.ndarray) -> np.ndarray:
     return np.where(best > 0, 12 * minor + tonic, 0).astype(np.uint8)
 
 
-def home_key(whole: np.ndarray, opening: np.ndarray) -> int:
-    """The key class of a piece by two histograms [12]. It says at its opening where it is at home, and goes elsewhere:
-    the opening weighs as much as all of it."""
+def home_key(whole: Array, opening: Array) -> int:
+    """The key class of a piece, from the histogram [12] of the whole and that of its opening.
+
+    Both weigh the same, because a piece states its key at the opening and then modulates.
+    """
     shares = [np.asarray(part, np.float64) / max(part.sum(), 1) for part in (whole, opening)]
     return int(estimate(np.sum(shares, axis=0)[None])[0])
 
 
-def transpose(key: np.ndarray | int, semitones: np.ndarray | int) -> np.ndarray:
-    """Key class after moving the music up (or, negative, down) by whole semitones; the mode stays. uint8."""
+def transpose(key: Array | int, semitones: Array | int) -> Bytes:
+    """Key class after moving the music up (or, negative, down) by whole semitones; the mode stays.
+
+    The arguments broadcast. Raises ValueError for what is no whole number, or no key 0..23.
+    """
     key, semitones = np.asarray(key), np.asarray(semitones)
     for name, values in (("key", key), ("semitones", semitones)):
         if values.size and values.dtype.kind not in "iu":
@@ -101,14 +115,14 @@ def transpose(key: np.ndarray | int, semitones: np.ndarray | int) -> np.ndarray:
     if ((key < 0) | (key > 23)).any():
         raise ValueError(f"key runs from {key.min()} to {key.max()}; allowed is 0..23")
     mode, tonic = np.divmod(key, 12)
-    return (12 * mode + (tonic + semitones) % 12).astype(np.uint8)
+    return np.asarray(12 * mode + (tonic + semitones) % 12, np.uint8)
 
 
-def _profiles() -> np.ndarray:
+def _profiles() -> Floats:
     """The 24 profiles, each shifted to its tonic, centred and of unit length: [24, 12]."""
     profiles = np.array([np.roll(weights, tonic) for weights in (_MAJOR, _MINOR) for tonic in range(12)])
     profiles -= profiles.mean(axis=1, keepdims=True)
-    return profiles / np.linalg.norm(profiles, axis=1, keepdims=True)
+    return np.asarray(profiles / np.linalg.norm(profiles, axis=1, keepdims=True))
 
 
 _PROFILES = _profiles()

@@ -1,4 +1,7 @@
-"""The faders beyond the model: attributes of cells by search, then what notes and tempo have beside the grid."""
+"""The faders beyond the model, on notes: attributes of cells by search, then those of a performance one after another.
+
+Nothing here knows a model. S edited segments, W windows, N notes; ticks are absolute.
+"""
 
 from __future__ import annotations
 
@@ -7,31 +10,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fadernets.arrays import Array, Bools, Cells, Floats, Indices
 from fadernets.attributes import of_cells
-from fadernets.attributes.table import ATTRIBUTES, CODED, Attribute
-from fadernets.editing import cell_search, note_faders
-from fadernets.editing.cell_search import SearchTarget
+from fadernets.attributes.table import ATTRIBUTES, CLOSE, CODED, Attribute
+from fadernets.editing import cell_search
+from fadernets.editing.cell_search import KEPT_WEIGHT, NoteRows, SearchTarget
 from fadernets.editing.cells_to_notes import fixed_notes
+from fadernets.editing.key_fader import change_key
 from fadernets.editing.note_draft import NEW, NoteDraft
+from fadernets.editing.note_faders import WINDOW_FADERS
 from fadernets.editing.piece_on_grid import PieceOnGrid
+from fadernets.errors import FadernetsError
 from fadernets.music.document import Document, Edit
 from fadernets.music.segments import STEPS, STEPS_PER_BEAT
 
-Floats = NDArray[np.float64]
-GRAIN = 10  # a range is so many units of a fader that nobody has measured
-SPREAD = {"syncopation": 1.1}  # standard deviation in POP909 and Lieder
-SLACK = {"rhythm_density": 0.0, "note_density": 0.05, "syncopation": 0.0}
+RANGE_PARTS = 10  # the scale of an attribute whose standard deviation is not known is its range divided by this
+KNOWN_DEVIATIONS = {"syncopation": 1.1}  # standard deviation in POP909 and Lieder
+KEPT_SLACK = {"rhythm_density": 0.0, "note_density": 0.05, "syncopation": 0.0}  # free changes of what search keeps
+PITCH_SCALE, PITCH_SLACK = 5.0, 0.25  # semitones of a segment's mean pitch, which search keeps as well
+SHORTEST = 1 / 16  # of a quarter-beat: search leaves no note shorter than this, unless it was
 
 
 @dataclass(frozen=True)
 class FaderTargets:
-    """What is asked beyond the model. S edited segments, W windows."""
+    """What is asked of the faders beyond the model."""
 
-    cells: dict[str, Floats] = field(default_factory=dict)  # attribute of cells -> [S]
+    cells: dict[str, Floats] = field(default_factory=dict)  # attribute of cells -> [S], nan where it stays
     windows: dict[str, Floats] = field(default_factory=dict)  # attribute of a performance -> [W], nan where it stays
-    key: int | None = None  # 0..23, of the bars that are edited
+    key: int | None = None  # 0..23, of the edited windows
 
     def __bool__(self) -> bool:
         return bool(self.cells or self.windows) or self.key is not None
@@ -39,165 +46,204 @@ class FaderTargets:
 
 def apply_targets(
     document: Document,
-    score: PieceOnGrid,
-    edited: NDArray[np.int64],
-    wishes: FaderTargets,
-    spread: Mapping[str, float],
+    piece: PieceOnGrid,
+    edited: Indices,
+    targets: FaderTargets,
+    deviations: Mapping[str, float],
     rekeyed: PieceOnGrid | None = None,
     home: int = 0,
-    inside: NDArray[np.bool_] | None = None,
+    inside: Bools | None = None,
 ) -> bytes:
-    """The document with what is wished for. `spread` is the standard deviation of attributes where it is known;
-    `rekeyed` has the tracks that a new key reaches, whose key is `home`, and `inside` [W] the windows: the score's and
-    the edited ones, unless given."""
-    if wishes.key is not None and wishes.key != home:
-        whole = rekeyed or score
-        take = draft_of(whole)
-        inside = np.isin(np.arange(len(whole.windows.start)), edited) if inside is None else inside
-        take = note_faders.change_key(take, inside[take.performance.window], home, wishes.key)
-        data = document.edited(edit_of(take, whole).among(whole.rows))
-        written = Document(document.path, data)
-        document, score = written, score.again(written.piece)
-    return document.edited(edit_of(draft_with_targets(score, edited, wishes, spread), score).among(score.rows))
+    """The bytes of the document with the `edited` windows [S] of a piece moved to their targets.
+
+    `deviations` are the attributes' standard deviations, where they are known. A new key reaches the notes of `rekeyed`
+    (the piece, unless given), whose key is `home`, in the windows `inside` [W] (the edited ones, unless given). Raises
+    FadernetsError for a target that no fader moves.
+    """
+    if targets.key is not None and targets.key != home:
+        all_tracks = rekeyed or piece
+        draft = draft_of(all_tracks)
+        inside = np.isin(np.arange(len(all_tracks.windows.start)), edited) if inside is None else inside
+        draft = change_key(draft, inside[draft.performance.window], home, targets.key)
+        data = document.edited(edit_of(draft, all_tracks).among(all_tracks.rows))
+        document = Document(document.path, data)
+        piece = piece.reread(document.piece)
+    draft = draft_with_targets(piece, edited, targets, deviations)
+    return document.edited(edit_of(draft, piece).among(piece.rows))
 
 
 def draft_with_targets(
-    score: PieceOnGrid, edited: NDArray[np.int64], wishes: FaderTargets, spread: Mapping[str, float]
+    piece: PieceOnGrid, edited: Indices, targets: FaderTargets, deviations: Mapping[str, float]
 ) -> NoteDraft:
-    """The score's notes with all that is wished for but a new key."""
-    take = draft_of(score)
-    if wishes.cells:
-        take = _searched(take, score, edited, wishes.cells, spread)
-    for name, change in note_faders.WINDOW_FADERS.items():
-        if name in wishes.windows:
-            take = change(take, wishes.windows[name])
-    return take
+    """The piece's notes moved to all targets but a new key: search first, then the faders of WINDOW_FADERS in their
+    order, then user-defined attributes in the order of the table. Raises FadernetsError as `apply_targets`."""
+    draft = draft_of(piece)
+    if targets.cells:
+        draft = _with_searched(draft, piece, edited, targets.cells, deviations)
+    for name, fader in WINDOW_FADERS.items():
+        if name in targets.windows:
+            draft = fader(draft, targets.windows[name])
+    for name in sorted(targets.windows.keys() - WINDOW_FADERS.keys(), key=[*ATTRIBUTES].index):
+        row = ATTRIBUTES[name]
+        if row.change is None:
+            raise FadernetsError(
+                f"{row.option}: can be measured but not moved; register it with a `change` of notes to make it a fader"
+            )
+        draft = draft.changed_by(row.change, targets.windows[name])
+    return draft
 
 
-def draft_of(score: PieceOnGrid) -> NoteDraft:
-    """The score's notes, ready to be changed."""
-    return NoteDraft.of(score.piece.notes, score.windows, score.piece.tempo)
+def draft_of(piece: PieceOnGrid) -> NoteDraft:
+    """The piece's notes as a draft that has changed nothing yet."""
+    return NoteDraft.of(piece.piece.notes, piece.windows, piece.piece.tempo)
 
 
-def edit_of(take: NoteDraft, score: PieceOnGrid) -> Edit:
-    """What turns the score into the take."""
-    return take.edit(score.piece.notes, score.piece.tempo, score.piece.tracks)
+def edit_of(draft: NoteDraft, piece: PieceOnGrid) -> Edit:
+    """The edit that turns the piece's notes into the draft."""
+    return draft.edit(piece.piece.notes, piece.piece.tempo, piece.piece.tracks)
 
 
 # --- search
 
 
-def _searched(
-    take: NoteDraft,
-    score: PieceOnGrid,
-    edited: NDArray[np.int64],
+def _with_searched(
+    draft: NoteDraft,
+    piece: PieceOnGrid,
+    edited: Indices,
     asked: Mapping[str, Floats],
-    spread: Mapping[str, float],
+    deviations: Mapping[str, float],
 ) -> NoteDraft:
-    """The take with attributes of cells brought to what is asked of each edited segment."""
-    known: dict[bytes, cell_search.NoteRows] = {}
-    notes, fresh, gone = take.notes.copy(), [], set()
-    cells, windows = score.cells(edited), score.windows
+    """The draft with attributes of cells brought to what is asked of each edited segment: name -> [S].
+
+    Segments with equal notes and targets get equal answers.
+    """
+    notes = draft.notes.copy()
+    doubles: list[tuple[int, int, int, int, int]] = []
+    removed: set[int] = set()
+    answers: dict[bytes, NoteRows] = {}
+    cells, windows = piece.cells(edited), piece.windows
     free = np.zeros(windows.n_steps, bool)
     free[(windows.base[edited][:, None] + np.arange(STEPS)).ravel()] = True
-    still = fixed_notes(score.piece, windows, score.placed, free)
-    there = [np.abs(values - ATTRIBUTES[name].measure(cells)) <= 1e-6 for name, values in asked.items()]
+    fixed = fixed_notes(piece.piece, windows, piece.placed, free)
     at_rest = np.logical_and.reduce(
-        [near | np.isnan(values) for near, values in zip(there, asked.values(), strict=True)]
+        [
+            np.isnan(values) | (np.abs(values - ATTRIBUTES[name].measure(cells)) <= CLOSE)
+            for name, values in asked.items()
+        ]
     )
     for i, w in enumerate(edited.tolist()):
         if at_rest[i]:
             continue
         wanted = {name: float(values[i]) for name, values in asked.items() if np.isfinite(values[i])}
-        rows, twins = search_rows(score, w, still)
-        aims = _aims(cells[i : i + 1], wanted, spread)
+        rows, notes_of_row = search_rows(piece, w, fixed)
+        search_targets = _search_targets(cells[i : i + 1], wanted, deviations)
         relative = rows.copy()
-        relative[:, 3] = np.arange(len(rows))
-        name = relative.tobytes() + repr([aim.value for aim in aims]).encode()
-        if name not in known:  # a bar that comes again is answered again
-            known[name] = cell_search.search(relative, aims)
-        found = known[name].copy()
-        found[:, 3] = np.where(
-            found[:, 3] >= 0, rows[found[:, 3], 3], -1 - rows[np.minimum(-1 - found[:, 3], len(rows) - 1), 3]
-        )
-        gone |= {note for origin in set(rows[:, 3].tolist()) - set(found[:, 3].tolist()) for note in twins[origin]}
-        before = {int(row[3]): row for row in rows}
+        relative[:, cell_search.ORIGIN] = np.arange(len(rows))
+        name = relative.tobytes() + repr([target.value for target in search_targets]).encode()
+        if name not in answers:
+            answers[name] = cell_search.search(relative, search_targets)
+        answer = answers[name].copy()
+        answer[:, cell_search.ORIGIN] = _origins(answer[:, cell_search.ORIGIN], rows[:, cell_search.ORIGIN])
+        lost = set(rows[:, cell_search.ORIGIN].tolist()) - set(answer[:, cell_search.ORIGIN].tolist())
+        removed |= {note for origin in lost for note in notes_of_row[origin]}
+        row_of = {int(row[cell_search.ORIGIN]): row for row in rows}
         bounds = int(windows.start[w]), int(windows.end[w])
-        for onset, end, pitch, origin, _ in found.tolist():
-            source = before[origin if origin >= 0 else -1 - origin]
-            moved = (onset - int(source[0]), end - int(source[1]), pitch - int(source[2]))
-            if origin >= 0:
-                for note in twins[origin] if any(moved) else ():
-                    _move(notes, note, moved, bounds, windows.tpq)
-            else:
-                own = take.notes[-1 - origin]
-                fresh.append(_double(own, moved, end - onset, bounds, windows.tpq))
-    stay = ~np.isin(np.arange(len(notes)), sorted(gone))
-    added = np.array(fresh, notes.dtype) if fresh else notes[:0]
-    origin = np.concatenate([take.origin[stay], np.full(len(added), NEW)])
-    return replace(take, notes=np.concatenate([notes[stay], added]), origin=origin)
+        for onset, end, pitch, origin, _ in answer.tolist():
+            before = row_of[origin if origin >= 0 else -1 - origin]
+            change = (
+                onset - int(before[cell_search.ONSET_STEP]),
+                end - int(before[cell_search.END_STEP]),
+                pitch - int(before[cell_search.PITCH]),
+            )
+            if origin < 0:
+                doubles.append(_double(draft.notes[-1 - origin], change, end - onset, bounds, windows.tpq))
+            elif any(change):
+                for note in notes_of_row[origin]:
+                    _move(notes, note, change, bounds, windows.tpq)
+    stays = ~np.isin(np.arange(len(notes)), sorted(removed))
+    added = np.array(doubles, notes.dtype) if doubles else notes[:0]
+    origin = np.concatenate([draft.origin[stays], np.full(len(added), NEW)])
+    return replace(draft, notes=np.concatenate([notes[stays], added]), origin=origin)
 
 
-def search_rows(
-    score: PieceOnGrid, window: int, still: NDArray[np.bool_]
-) -> tuple[cell_search.NoteRows, dict[int, list[int]]]:
-    """The notes that sound in a window, as `search` takes them, and the notes of the piece that each row stands for:
-    one that two tracks strike together is one row. `still` [N] notes are not to be touched."""
-    placed, base = score.placed, int(score.windows.base[window])
+def _origins(relative: Indices, origins: Indices) -> Indices:
+    """The origins of rows that name their source by its position among rows with these `origins`."""
+    doubled = -1 - origins[np.minimum(-1 - relative, len(origins) - 1)]
+    return np.where(relative >= 0, origins[relative], doubled)
+
+
+def search_rows(piece: PieceOnGrid, window: int, fixed: Bools) -> tuple[NoteRows, dict[int, list[int]]]:
+    """The notes that sound in a window as `cell_search` takes them, and the notes that each row stands for.
+
+    Two notes of one pitch that begin together, in two tracks, are one row: the mapping goes from a row's origin to the
+    positions of its notes. The notes `fixed` [N] are not to be touched.
+    """
+    placed, base = piece.placed, int(piece.windows.base[window])
     sounds = placed.on_grid & (placed.onset < base + STEPS) & (placed.end > base)
     index = np.flatnonzero(sounds)
     rows = np.stack(
-        [placed.onset[index] - base, placed.end[index] - base, placed.pitch[index], index, still[index]], axis=1
+        [placed.onset[index] - base, placed.end[index] - base, placed.pitch[index], index, fixed[index]], axis=1
     )
-    rows = rows[np.lexsort((-rows[:, 1], rows[:, 0], rows[:, 2]))]
-    twins: dict[int, list[int]] = defaultdict(list)
+    rows = rows[
+        np.lexsort((-rows[:, cell_search.END_STEP], rows[:, cell_search.ONSET_STEP], rows[:, cell_search.PITCH]))
+    ]
+    notes_of_row: dict[int, list[int]] = defaultdict(list)
     kept: list[list[int]] = []
     for row in rows.tolist():
-        if kept and kept[-1][2] == row[2] and kept[-1][1] > row[0]:
-            if kept[-1][0] == row[0]:
-                twins[kept[-1][3]].append(row[3])
-                kept[-1][4] |= row[4]
+        onset, end, pitch, origin, is_fixed = row
+        last = kept[-1] if kept else None
+        if last is not None and last[cell_search.PITCH] == pitch and last[cell_search.END_STEP] > onset:
+            if last[cell_search.ONSET_STEP] == onset:
+                notes_of_row[last[cell_search.ORIGIN]].append(origin)
+                last[cell_search.FIXED] |= is_fixed
                 continue
-            kept[-1][1], row[1] = row[0], max(kept[-1][1], row[1])  # a later onset takes over what sounds on its key
+            # A later onset takes over what sounds on its pitch.
+            last[cell_search.END_STEP], row[cell_search.END_STEP] = onset, max(last[cell_search.END_STEP], end)
         kept.append(row)
-        twins[row[3]].append(row[3])
-    found = np.array(kept, np.int64).reshape(-1, 5)
-    found[:, 0] = np.maximum(found[:, 0], -1)
-    return found[found[:, 1] > np.maximum(found[:, 0], 0)], twins
+        notes_of_row[origin].append(origin)
+    result = np.array(kept, np.int64).reshape(-1, 5)
+    first = np.maximum(result[:, cell_search.ONSET_STEP], -1)
+    result[:, cell_search.ONSET_STEP] = first
+    return result[result[:, cell_search.END_STEP] > np.maximum(first, 0)], notes_of_row
 
 
-def _aims(cells: NDArray[np.uint8], asked: Mapping[str, float], spread: Mapping[str, float]) -> list[SearchTarget]:
-    """What one segment [1, 16, 88] is to have, and what it is to keep."""
+def _search_targets(cells: Cells, asked: Mapping[str, float], deviations: Mapping[str, float]) -> list[SearchTarget]:
+    """What one segment [1, 16, 88] shall have, and what it shall keep."""
 
     def scale(row: Attribute) -> float:
-        return (SPREAD | dict(spread)).get(row.name, (row.high - row.low) / GRAIN)
+        return (KNOWN_DEVIATIONS | dict(deviations)).get(row.name, (row.high - row.low) / RANGE_PARTS)
 
-    found = [SearchTarget(ATTRIBUTES[name].measure, value, scale(ATTRIBUTES[name])) for name, value in asked.items()]
+    targets = [SearchTarget(ATTRIBUTES[name].measure, value, scale(ATTRIBUTES[name])) for name, value in asked.items()]
     for name in (*CODED, "syncopation"):
         if name not in asked:
             row = ATTRIBUTES[name]
             value = float(row.measure(cells)[0])
-            found.append(SearchTarget(row.measure, value, scale(row), cell_search.HELD, SLACK[name]))
-    found.append(SearchTarget(of_cells.mean_pitch, float(of_cells.mean_pitch(cells)[0]), 5.0, cell_search.HELD, 0.25))
-    return [aim for aim in found if np.isfinite(aim.value)]
+            targets.append(SearchTarget(row.measure, value, scale(row), KEPT_WEIGHT, KEPT_SLACK[name]))
+    mean_pitch = float(of_cells.mean_pitch(cells)[0])
+    targets.append(SearchTarget(of_cells.mean_pitch, mean_pitch, PITCH_SCALE, KEPT_WEIGHT, PITCH_SLACK))
+    return [target for target in targets if np.isfinite(target.value)]
 
 
-def _move(notes: NDArray, note: int, moved: tuple[int, int, int], bounds: tuple[int, int], tpq: int) -> None:
-    """Move a note's onset, within the ticks of its window, and end by steps and its pitch by semitones."""
-    onset, end, pitch = moved
-    start, stop = int(notes["onset"][note]), int(notes["end"][note])
-    shortest = max(min(stop - start, tpq // 16), 1)
-    if onset:
-        start = int(np.clip(start + round(onset * tpq / STEPS_PER_BEAT), bounds[0], bounds[1] - 1))
-    notes["onset"][note] = start
-    notes["end"][note] = max(stop + round(end * tpq / STEPS_PER_BEAT), start + shortest) if onset or end else stop
-    notes["pitch"][note] = int(notes["pitch"][note]) + pitch
+def _move(notes: Array, note: int, change: tuple[int, int, int], bounds: tuple[int, int], tpq: int) -> None:
+    """Change a note of `notes` [N] in place: onset and end by steps, pitch by semitones.
+
+    The onset stays within the ticks of its window.
+    """
+    onset_steps, end_steps, semitones = change
+    onset, end = int(notes["onset"][note]), int(notes["end"][note])
+    shortest = max(min(end - onset, int(tpq * SHORTEST)), 1)
+    if onset_steps:
+        onset = int(np.clip(onset + round(onset_steps * tpq / STEPS_PER_BEAT), bounds[0], bounds[1] - 1))
+    if onset_steps or end_steps:
+        end = max(end + round(end_steps * tpq / STEPS_PER_BEAT), onset + shortest)
+    notes["onset"][note], notes["end"][note] = onset, end
+    notes["pitch"][note] = int(notes["pitch"][note]) + semitones
 
 
 def _double(
-    note: np.void, moved: tuple[int, int, int], steps: int, bounds: tuple[int, int], tpq: int
+    note: np.void, change: tuple[int, int, int], steps: int, bounds: tuple[int, int], tpq: int
 ) -> tuple[int, int, int, int, int]:
-    """A new note like another one, moved, of so many steps, within the ticks of its window."""
-    onset = int(np.clip(int(note["onset"]) + round(moved[0] * tpq / STEPS_PER_BEAT), bounds[0], bounds[1] - 1))
+    """A new note of so many steps, like another one but for the change, within the ticks of its window."""
+    onset = int(np.clip(int(note["onset"]) + round(change[0] * tpq / STEPS_PER_BEAT), bounds[0], bounds[1] - 1))
     end = min(onset + max(round(steps * tpq / STEPS_PER_BEAT), 1), bounds[1])
-    return onset, end, int(note["pitch"]) + moved[2], int(note["velocity"]), int(note["track"])
+    return onset, end, int(note["pitch"]) + change[2], int(note["velocity"]), int(note["track"])

@@ -1,8 +1,8 @@
-"""From edited cells back to notes: what survives keeps its timing, what is new takes its neighbours'.
+"""From edited cells back to notes: kept notes keep their timing, new notes take the timing of their neighbours.
 
-Ticks and global steps are those of the piece's windows; rolls are [T, 88] over all T steps of a piece. A
-note survives if its onset cell does. Its end moves only where the roll says so, where a new note needs
-its key, or where nothing else would sound what the roll asks for.
+Ticks and global steps are those of the piece's windows; rolls are [T, 88] over all T steps of a piece. A note is kept
+if its onset cell is. Its end moves only where the roll says so, where a new note begins on its pitch, or where nothing
+else would sound what the roll asks for.
 """
 
 from __future__ import annotations
@@ -13,23 +13,24 @@ from itertools import groupby
 from statistics import fmean, median
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fadernets.arrays import Array, Bools, Cells, Indices, Integers
 from fadernets.codecs import grid
 from fadernets.codecs.grid import HOLD, LOW, OFF, ONSET
 from fadernets.music.document import Edit
 from fadernets.music.notes import NOTE, Piece
 from fadernets.music.segments import STEPS, STEPS_PER_BEAT, Windows
 
-NEAR = 0.45  # steps: how far off the grid a new onset or end may lie
-SHORTEST = 0.25  # steps: the shortest note that an edit makes; 16 ms at 240 bpm
-Cells = NDArray[np.uint8]
-Integers = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+NEAR = 0.45  # steps: how far from its step a new onset or end may lie; below half a step, so that it reads as that step
+SHORTEST = 0.25  # steps: the shortest note that an edit makes; 16 ms at 240 quarter-beats a minute
+NEIGHBOURS = 3  # notes from which a new note takes velocity, release and track
 
 
 def fixed_notes(piece: Piece, windows: Windows, placed: grid.Placed, free: Bools) -> Bools:
-    """[N] the notes that begin or sound outside the windows whose steps are `free` [T]; also those on no grid."""
+    """[N] the notes that an edit of the `free` [T] steps must not touch.
+
+    They are the notes that begin or sound outside the windows of those steps, and those that lie on no grid.
+    """
     w = np.clip(np.searchsorted(windows.start, piece.notes["onset"], side="right") - 1, 0, None)
     outside = np.concatenate([[0], np.cumsum(~free)])
     onset = np.minimum(placed.onset, windows.n_steps)
@@ -45,59 +46,62 @@ def edit_between_rolls(
     after: Cells,
     free: Bools | None = None,
 ) -> Edit:
-    """The change of notes that turns the roll `before` of a piece into `after`.
+    """The change of notes that turns the roll `before` [T, 88] of a piece into `after` [T, 88].
 
-    They may differ in the `free` [T] steps alone, which are whole windows (all, unless given): what is
-    `frozen` is never touched, and what is new stays in the ticks of those windows.
+    The rolls may differ only in the `free` [T] steps, which are whole windows (all windows, unless given): notes that
+    reach outside (`fixed_notes`) are never touched, and new notes stay within the ticks of those windows.
     """
-    keys = np.flatnonzero((before != after).any(axis=0))
-    if not len(keys):
+    pitches = np.flatnonzero((before != after).any(axis=0))
+    if not len(pitches):
         return Edit.nothing()
     free = np.ones(windows.n_steps, bool) if free is None else free
-    still = fixed_notes(piece, windows, placed, free)
-    frame = _Frame.of(windows, free)
-    rows = np.argwhere((after == ONSET) & (before != ONSET))
-    ends = np.zeros(len(rows), np.int64)
-    for key in keys.tolist():
-        its = rows[:, 1] == key
-        ends[its] = _following(after[:, key] != HOLD)[rows[its, 0] + 1]
-    added = _new_notes(piece, windows, placed, np.column_stack([rows[:, 0], ends, rows[:, 1]]))
+    fixed = fixed_notes(piece, windows, placed, free)
+    step_ticks = _StepTicks.of(windows, free)
+    onsets = np.argwhere((after == ONSET) & (before != ONSET))  # [N, 2] step and pitch of the new notes
+    ends = np.zeros(len(onsets), np.int64)
+    for pitch in pitches.tolist():
+        of_pitch = onsets[:, 1] == pitch
+        ends[of_pitch] = _next_true(after[:, pitch] != HOLD)[onsets[of_pitch, 0] + 1]
+    added = _new_notes(piece, windows, placed, np.column_stack([onsets[:, 0], ends, onsets[:, 1]]))
     removed: list[int] = []
-    moved: dict[int, int] = {}
-    for key in keys.tolist():
-        old = np.flatnonzero(placed.pitch == key)
-        voices, gone = _survivors(piece, placed, old, before[:, key], after[:, key], still, frame)
-        removed += gone
-        for i in np.flatnonzero(rows[:, 1] == key)[: len(added)].tolist():
+    new_ends: dict[int, int] = {}
+    for pitch in pitches.tolist():
+        sources = np.flatnonzero(placed.pitch == pitch)
+        notes, lost = _kept_notes(piece, placed, sources, before[:, pitch], after[:, pitch], fixed, step_ticks)
+        removed += lost
+        for i in np.flatnonzero(onsets[:, 1] == pitch)[: len(added)].tolist():
             ticks = int(added["onset"][i]), int(added["end"][i])
-            voices.append(_Voice(i, int(rows[i, 0]), int(ends[i]), *ticks, int(added["track"][i]), True, True))
-        voices.sort(key=lambda voice: (voice.first, voice.start))
-        _place_onsets(voices, frame)
-        _place_ends(voices, frame)
-        for voice in voices:
-            if voice.is_new:
-                added["onset"][voice.index], added["end"][voice.index] = voice.start, voice.stop
-            elif voice.is_loose:
-                moved[voice.index] = voice.stop
-    changed = np.array(sorted(moved), np.int64)
+            notes.append(
+                _PlacedNote(i, int(onsets[i, 0]), int(ends[i]), *ticks, int(added["track"][i]), True, sets_end=True)
+            )
+        notes.sort(key=lambda note: (note.onset_step, note.onset))
+        _place_onsets(notes, step_ticks)
+        _place_ends(notes, step_ticks)
+        for note in notes:
+            if note.is_new:
+                added["onset"][note.index], added["end"][note.index] = note.onset, note.end
+            elif note.sets_end:
+                new_ends[note.index] = note.end
+    changed = np.array(sorted(new_ends), np.int64)
     becomes = piece.notes[changed]
-    becomes["end"] = [moved[i] for i in changed.tolist()]
+    becomes["end"] = [new_ends[i] for i in changed.tolist()]
     return Edit(np.array(sorted(removed), np.int64), changed, becomes, added)
 
 
 @dataclass(frozen=True)
-class _Frame:
-    """The ticks of a piece's steps, and where an edit must stop. Lists, since they are read one by one."""
+class _StepTicks:
+    """The ticks of a piece's steps, and the bounds of an edit. Lists, because they are read one item at a time."""
 
-    at: list[int]  # [T + 1] tick of each step
-    earliest: list[int]  # [T + 2] first tick nearest to each step
-    low: list[int]  # [T] first tick of the free windows around each step
-    high: list[int]  # [T] the tick behind their last
-    near: int  # ticks
-    shortest: int  # ticks
+    at: list[int]  # [T + 1] the tick of each step
+    earliest: list[int]  # [T + 2] the first tick whose nearest step is this one
+    free_from: list[int]  # [T] the first tick of the run of free windows that a step lies in
+    free_until: list[int]  # [T] the tick behind that run
+    near: int  # NEAR in ticks
+    shortest: int  # SHORTEST in ticks
 
     @classmethod
-    def of(cls, windows: Windows, free: Bools) -> _Frame:
+    def of(cls, windows: Windows, free: Bools) -> _StepTicks:
+        """Those of a piece's windows, whose `free` [T] steps may be edited."""
         steps = np.arange(windows.n_steps + 2)
         count = len(windows.start)
         bounds = np.flatnonzero(np.diff(free[windows.base].astype(np.int8))) + 1
@@ -115,116 +119,127 @@ class _Frame:
 
 
 @dataclass
-class _Voice:
-    """A note of one key on its way into the file."""
+class _PlacedNote:
+    """A note of the pitch that is being written."""
 
-    index: int  # among the piece's notes or, if new, among the new ones
-    first: int  # step of its onset
-    last: int  # step behind its end
-    start: int  # ticks
-    stop: int
+    index: int  # among the piece's notes or, if new, among the new notes
+    onset_step: int
+    end_step: int  # the step behind its last one
+    onset: int  # ticks
+    end: int  # ticks
     track: int
     is_new: bool = False
-    is_loose: bool = False  # the edit sets its end
-    is_still: bool = False
+    sets_end: bool = False  # the edit decides where it ends
+    is_fixed: bool = False  # the edit must not touch it
 
 
-def _following(mask: Bools) -> Integers:
-    """[T + 1] the first step from each on where `mask` [T] holds; T where none does."""
+def _next_true(mask: Bools) -> Integers:
+    """[T + 1] for each step the next one, itself included, where `mask` [T] is true; T where there is none."""
     steps = np.where(mask, np.arange(len(mask)), len(mask))
     return np.append(np.minimum.accumulate(steps[::-1])[::-1], len(mask))
 
 
-def _survivors(
+def _kept_notes(
     piece: Piece,
     placed: grid.Placed,
-    notes: Integers,
+    sources: Indices,
     before: Cells,
     after: Cells,
-    still: Bools,
-    frame: _Frame,
-) -> tuple[list[_Voice], list[int]]:
-    """The notes of one key that stay, with the steps that they now take, and those that go."""
-    voices, gone = [], []
-    # A note that rings over later onsets of its key does so still, up to a rest or a new note.
-    rest, new = _following(after == OFF), _following((after == ONSET) & (before != ONSET))
-    for i in notes.tolist():
-        first, last = int(placed.onset[i]), int(placed.end[i])
+    fixed: Bools,
+    step_ticks: _StepTicks,
+) -> tuple[list[_PlacedNote], list[int]]:
+    """The notes of one pitch that stay, with the steps that they now take, and the positions of those that go.
+
+    `sources` are the positions of the pitch's notes in the piece; `before` and `after` [T] are the pitch's cells.
+    """
+    notes, lost = [], []
+    # A note that sounded on over later onsets of its pitch still does, up to a rest or a new note.
+    next_rest, next_new = _next_true(after == OFF), _next_true((after == ONSET) & (before != ONSET))
+    for i in sources.tolist():
+        onset_step, end_step = int(placed.onset[i]), int(placed.end[i])
         ticks = int(piece.notes["onset"][i]), int(piece.notes["end"][i])
-        voice = _Voice(i, first, last, *ticks, int(piece.notes["track"][i]), is_still=bool(still[i]))
-        if not voice.is_still:
-            if after[first] != ONSET:
-                gone.append(i)
+        note = _PlacedNote(i, onset_step, end_step, *ticks, int(piece.notes["track"][i]), is_fixed=bool(fixed[i]))
+        if not note.is_fixed:
+            if after[onset_step] != ONSET:
+                lost.append(i)
                 continue
-            _end_at(voice, min(last, int(rest[first + 1]), int(new[first + 1])), frame)
-        voices.append(voice)
-    run, covered = _following(after != HOLD), 0
-    for first, together in groupby(voices, key=lambda voice: voice.first):
-        if first >= len(after):
+            _end_at(note, min(end_step, int(next_rest[onset_step + 1]), int(next_new[onset_step + 1])), step_ticks)
+        notes.append(note)
+    next_not_held, covered = _next_true(after != HOLD), 0
+    for onset_step, together in groupby(notes, key=lambda note: note.onset_step):
+        if onset_step >= len(after):
             break
-        struck = list(together)
-        longest = max(voice.last for voice in struck)
-        covered, wanted = max(covered, longest), int(run[first + 1])
+        beginning = list(together)
+        longest = max(note.end_step for note in beginning)
+        covered, wanted = max(covered, longest), int(next_not_held[onset_step + 1])
         if covered < wanted:
-            held = [voice for voice in struck if voice.last == longest]
-            for voice in held:  # the last, and what sounds together with it: a key doubled by the other hand
-                if voice is held[-1] or voice.stop > held[-1].start:
-                    _end_at(voice, wanted, frame)
+            held = [note for note in beginning if note.end_step == longest]
+            for note in held:  # the last one, and what sounds together with it: a pitch doubled by the other hand
+                if note is held[-1] or note.end > held[-1].onset:
+                    _end_at(note, wanted, step_ticks)
             covered = wanted
-    return voices, gone
+    return notes, lost
 
 
-def _end_at(voice: _Voice, step: int, frame: _Frame) -> None:
-    """Let a note end at another step, as early or late there as it was."""
-    if step != voice.last and not voice.is_still:
-        late = voice.stop - frame.at[voice.last]
-        voice.stop = frame.at[step] + max(min(late, frame.near), -frame.near)
-        voice.last, voice.is_loose = step, True
+def _end_at(note: _PlacedNote, step: int, step_ticks: _StepTicks) -> None:
+    """Let a note end at another step, as far off that step as it was off its own."""
+    if step != note.end_step and not note.is_fixed:
+        late = note.end - step_ticks.at[note.end_step]
+        note.end = step_ticks.at[step] + max(min(late, step_ticks.near), -step_ticks.near)
+        note.end_step, note.sets_end = step, True
 
 
-def _place_onsets(voices: list[_Voice], frame: _Frame) -> None:
-    """New onsets wait for what rings on from before where the step leaves time, and else cut it short."""
-    ringing: list[_Voice] = []
-    for i, voice in enumerate(voices):
-        if voice.is_new:
-            least = max(frame.earliest[voice.first], frame.low[voice.first])
-            most = frame.earliest[voice.first + 1] - 1
+def _place_onsets(notes: list[_PlacedNote], step_ticks: _StepTicks) -> None:
+    """Place the onsets of new notes, of all `notes` of one pitch in order.
+
+    A new note waits until the notes that sound before it have ended, as long as it still reads as its step; notes that
+    sound on even then are cut short.
+    """
+    sounding: list[_PlacedNote] = []
+    for i, note in enumerate(notes):
+        if note.is_new:
+            least = max(step_ticks.earliest[note.onset_step], step_ticks.free_from[note.onset_step])
+            most = step_ticks.earliest[note.onset_step + 1] - 1
             if i:
-                least = max(least, voices[i - 1].start + frame.shortest)
-            if i + 1 < len(voices) and not voices[i + 1].is_new:
-                most = min(most, voices[i + 1].start - frame.shortest)
-            ringing = [v for v in ringing if v.last >= voice.first]
-            wait = max([voice.start, *(v.stop for v in ringing if not v.is_loose)])
-            voice.start = max(min(wait, most), least)
-            for v in ringing:
-                if v.stop > voice.start and not v.is_still:
-                    v.stop, v.is_loose = voice.start, True
-        ringing.append(voice)
+                least = max(least, notes[i - 1].onset + step_ticks.shortest)
+            if i + 1 < len(notes) and not notes[i + 1].is_new:
+                most = min(most, notes[i + 1].onset - step_ticks.shortest)
+            sounding = [other for other in sounding if other.end_step >= note.onset_step]
+            wait = max([note.onset, *(other.end for other in sounding if not other.sets_end)])
+            note.onset = max(min(wait, most), least)
+            for other in sounding:
+                if other.end > note.onset and not other.is_fixed:
+                    other.end, other.sets_end = note.onset, True
+        sounding.append(note)
 
 
-def _place_ends(voices: list[_Voice], frame: _Frame) -> None:
-    """Ends that the edit sets: near their step, not over the next onset, nor out of the free windows."""
-    firsts = [voice.first for voice in voices]
-    fixed: dict[int, int] = {}  # track -> the latest end so far that is not ours to set
-    for i, voice in enumerate(voices):
-        if not voice.is_loose:
-            fixed[voice.track] = max(fixed.get(voice.track, 0), voice.stop)
+def _place_ends(notes: list[_PlacedNote], step_ticks: _StepTicks) -> None:
+    """Place the ends that the edit decides: near their step, before the next onset and inside the free windows."""
+    onset_steps = [note.onset_step for note in notes]
+    fixed_end: dict[int, int] = {}  # track -> the latest end so far that the edit does not decide
+    for i, note in enumerate(notes):
+        if not note.sets_end:
+            fixed_end[note.track] = max(fixed_end.get(note.track, 0), note.end)
             continue
-        most = min(frame.earliest[voice.last + 1] - 1, frame.high[voice.first])
-        following = bisect_left(firsts, voice.last, lo=i + 1)  # past those that it rang over before
-        if following < len(voices):
-            most = min(most, voices[following].start)
-        least = voice.start + frame.shortest
-        if voice.last > voice.first + 1:
-            least = max(least, frame.earliest[voice.last])
-        voice.stop = max(min(voice.stop, most), min(least, most), voice.start + 1)
-        # First in, first out: an end before that of an earlier note of its track would be taken for it.
-        if fixed.get(voice.track, 0) > voice.start:
-            voice.stop = max(voice.stop, fixed[voice.track])
+        most = min(step_ticks.earliest[note.end_step + 1] - 1, step_ticks.free_until[note.onset_step])
+        following = bisect_left(onset_steps, note.end_step, lo=i + 1)  # onsets that it sounded over before do not count
+        if following < len(notes):
+            most = min(most, notes[following].onset)
+        least = note.onset + step_ticks.shortest
+        if note.end_step > note.onset_step + 1:
+            least = max(least, step_ticks.earliest[note.end_step])
+        note.end = max(min(note.end, most), min(least, most), note.onset + 1)
+        # Files are read first in, first out: an end before that of an earlier note of the track would be read as that.
+        if fixed_end.get(note.track, 0) > note.onset:
+            note.end = max(note.end, fixed_end[note.track])
 
 
-def _new_notes(piece: Piece, windows: Windows, placed: grid.Placed, rows: Integers) -> NDArray:
-    """Notes for rows (onset step, end step, pitch index): timing, velocity and track of their neighbours."""
+def _new_notes(piece: Piece, windows: Windows, placed: grid.Placed, rows: Integers) -> Array:
+    """[N] of NOTE for rows [N, 3] of onset step, end step and pitch index; none if the piece has no note on the grid.
+
+    A new note is as far off its step as the notes that begin at the nearest step; velocity, release and track are those
+    of the notes nearest in time and pitch.
+    """
     added = np.empty(len(rows), NOTE)
     source = np.flatnonzero(placed.on_grid)
     if not len(source) or not len(rows):
@@ -233,26 +248,27 @@ def _new_notes(piece: Piece, windows: Windows, placed: grid.Placed, rows: Intege
     onsets, pitches = placed.onset[source], placed.pitch[source]
     notes = piece.notes[source]
     reach = int(NEAR * windows.tpq / STEPS_PER_BEAT)
-    early = notes["onset"] - windows.step_ticks(onsets)
-    late = notes["end"] - windows.step_ticks(placed.end[source])
-    whole = notes["end"] - notes["onset"] >= windows.tpq // STEPS_PER_BEAT
-    starts, stops = windows.step_ticks(rows[:, 0]), windows.step_ticks(rows[:, 1])
-    # What a new note sees: the notes that start within a segment of it, or else the two around it.
-    low, high = (np.searchsorted(onsets, rows[:, 0] + far) for far in (-STEPS, STEPS + 1))
+    onset_offsets = notes["onset"] - windows.step_ticks(onsets)
+    end_offsets = notes["end"] - windows.step_ticks(placed.end[source])
+    is_a_step_long = notes["end"] - notes["onset"] >= windows.tpq // STEPS_PER_BEAT
+    onset_ticks, end_ticks = windows.step_ticks(rows[:, 0]), windows.step_ticks(rows[:, 1])
+    # The neighbourhood of a new note: the notes that begin within a segment of it, or else the two around it.
+    low, high = (np.searchsorted(onsets, rows[:, 0] + distance) for distance in (-STEPS, STEPS + 1))
     alone = low == high
     low, high = np.where(alone, np.maximum(low - 1, 0), low), np.where(alone, np.minimum(high + 1, len(onsets)), high)
     for i, (step, _, pitch) in enumerate(rows.tolist()):
-        seen = slice(low[i], high[i])
-        far = np.abs(onsets[seen] - step)
-        near = low[i] + np.argsort(far + np.abs(pitches[seen] - pitch), kind="stable")[:3]
-        beside = low[i] + np.flatnonzero(far == far.min())  # whoever starts at the nearest step sets the offset
-        offset = round(fmean(early[beside].tolist()))
-        ring = late[near][whole[near]].tolist()
-        release = round(median(ring)) if ring else 0
+        around = slice(low[i], high[i])
+        distance = np.abs(onsets[around] - step)
+        nearest = distance + np.abs(pitches[around] - pitch)
+        near = low[i] + np.argsort(nearest, kind="stable")[:NEIGHBOURS]
+        at_nearest_step = low[i] + np.flatnonzero(distance == distance.min())
+        offset = round(fmean(onset_offsets[at_nearest_step].tolist()))
+        releases = end_offsets[near][is_a_step_long[near]].tolist()
+        release = round(median(releases)) if releases else 0
         velocity = round(fmean(notes["velocity"][near].tolist()))
         added[i] = (
-            int(starts[i]) + max(min(offset, reach), -reach),
-            int(stops[i]) + max(min(release, reach), -reach),
+            int(onset_ticks[i]) + max(min(offset, reach), -reach),
+            int(end_ticks[i]) + max(min(release, reach), -reach),
             pitch + LOW,
             max(min(velocity, 127), 1),
             notes["track"][near[0]],

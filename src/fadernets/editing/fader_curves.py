@@ -1,4 +1,4 @@
-"""How a fader runs over a piece: one value, a ramp from the first edited segment to the last, or a value a bar.
+"""How a fader runs over a piece: one value, a ramp over the edited segments, or values for some of the bars.
 
 Values are in the attribute's own unit; bars count from 1.
 """
@@ -15,66 +15,74 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fadernets.arrays import Floats
 from fadernets.attributes.table import ATTRIBUTES
 from fadernets.errors import FadernetsError
 
-Floats = NDArray[np.float64]
-MAX_FILE_BYTES = 2**20  # bytes of a file of values
-BEYOND = 1e9  # more than any attribute's value: ramps between numbers that have no difference start and end there
+MAX_FILE_BYTES = 2**20  # of a file of values
+LARGEST_RAMP_END = 1e9  # beyond every attribute's range: ends are clipped here, so that their difference is a number
 
 
 @dataclass(frozen=True)
 class Ramp:
-    """From the first value to the last, straight over the beats."""
+    """From one value to another, linear in beats."""
 
     first: float
     last: float
 
 
-FaderCurve = float | Ramp
+FaderCurve = float | Ramp  # a number stands for the same value everywhere
 
 
-def values_at(course: FaderCurve, beats: Floats, span: Floats | None = None) -> Floats:
-    """[S] a course at segments that start at these beats, in order: from the first of `span` (they, unless given) to
-    the last, and level before and behind."""
-    if not isinstance(course, Ramp):
-        return np.full(len(beats), float(course))
+def values_at(curve: FaderCurve, beats: Floats, span: Floats | None = None) -> Floats:
+    """[S] the values of a curve at segments that start at these beats [S], in ascending order.
+
+    A ramp runs from the first beat of `span` to the last (those of `beats`, unless given) and is level outside.
+
+    >>> values_at(Ramp(60, 90), np.array([0.0, 4.0, 8.0, 12.0])).tolist()
+    [60.0, 70.0, 80.0, 90.0]
+    """
+    if not isinstance(curve, Ramp):
+        return np.full(len(beats), float(curve))
     span = beats if span is None or not len(span) else span
     length = span[-1] - span[0] if len(span) else 0.0
     share = np.clip((beats - span[0]) / length, 0, 1) if length else np.zeros(len(beats))
-    first, last = np.clip([course.first, course.last], -BEYOND, BEYOND)
+    first, last = np.clip([curve.first, curve.last], -LARGEST_RAMP_END, LARGEST_RAMP_END)
     return np.asarray(first + (last - first) * share)
 
 
 @dataclass(frozen=True)
 class PerBar:
-    """Values of some bars, from a file."""
+    """Values of some of the bars, as a file gives them."""
 
     path: Path
     values: Mapping[str, Mapping[int, float]]  # attribute -> bar -> value
-    listed: Mapping[str, int]  # attribute -> how many bars a plain list names: it must be all of the piece's
+    listed: Mapping[str, int]  # attribute -> length of its list, where the file has plain lists: one value for each bar
 
     def check(self, bars: int) -> None:
-        """Raises FadernetsError where the file does not fit a piece of that many bars."""
+        """Raises FadernetsError if the file does not fit a piece of that many bars."""
         for name, count in self.listed.items():
             if count != bars:
                 option = ATTRIBUTES[name].option
                 raise FadernetsError(f"{self.path}: {option} has {count} values; the piece has {bars} bars")
-        beyond = sorted(bar for values in self.values.values() for bar in values if not 1 <= bar <= bars)
-        if beyond:
-            raise FadernetsError(f"{self.path}: bar {beyond[0]}; the piece has bars 1 to {bars}")
+        outside = sorted(bar for values in self.values.values() for bar in values if not 1 <= bar <= bars)
+        if outside:
+            raise FadernetsError(f"{self.path}: bar {outside[0]}; the piece has bars 1 to {bars}")
 
     def at(self, name: str, bars: Sequence[int]) -> Floats:
-        """[S] the value of each segment's bar, nan where the file has none."""
+        """[S] the value of the attribute in the bar of each segment, nan where the file gives none."""
         values = self.values.get(name, {})
         return np.array([values.get(bar, math.nan) for bar in bars], np.float64)
 
 
 def read(path: Path) -> PerBar:
-    """A file of values. JSON: {"rhythm-density": [a value a bar]} or [{"bar": 3, "rhythm-density": 0.5}]; CSV: a line a
-    bar under `bar,rhythm-density,note-density`, an empty cell for a bar that stays. Raises FadernetsError."""
+    """Read a file of values by bar.
+
+    JSON: {"rhythm-density": [a value for each bar]}, null where a bar stays; or [{"bar": 3, "rhythm-density": 0.5}].
+    CSV: a head such as `bar,rhythm-density,note-density` and a line for each bar, with an empty cell where it stays.
+    Raises FadernetsError for a file that is none of these.
+    """
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise FadernetsError(f"{path}: {path.stat().st_size} bytes; at most {MAX_FILE_BYTES} are read")
@@ -86,19 +94,20 @@ def read(path: Path) -> PerBar:
     if path.suffix.lower() == ".csv":
         return _of_rows(path, list(csv.DictReader(io.StringIO(text))))
     try:
-        found = json.loads(text)
+        content = json.loads(text)
     except ValueError as error:
         raise FadernetsError(f"{path}: is not JSON ({error})") from None
-    if isinstance(found, list) and all(isinstance(row, dict) for row in found):
-        return _of_rows(path, found)
-    if not isinstance(found, dict) or not all(isinstance(values, list) for values in found.values()):
+    if isinstance(content, list) and all(isinstance(row, dict) for row in content):
+        return _of_rows(path, content)
+    if not isinstance(content, dict) or not all(isinstance(values, list) for values in content.values()):
         raise FadernetsError(f'{path}: expected {{"rhythm-density": [a value a bar]}} or [{{"bar": 1, ...}}]')
-    lists = {_name(path, key): [_number(path, v) for v in values] for key, values in found.items()}
+    lists = {_name(path, key): [_number(path, v) for v in values] for key, values in content.items()}
     values = {n: {i + 1: v for i, v in enumerate(each) if v is not None} for n, each in lists.items()}
-    return _checked(PerBar(path, values, {name: len(each) for name, each in lists.items()}))
+    return _not_empty(PerBar(path, values, {name: len(each) for name, each in lists.items()}))
 
 
 def _of_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> PerBar:
+    """The values of rows with a bar each. Raises FadernetsError."""
     values: dict[str, dict[int, float]] = {}
     for row in rows:
         if not str(row.get("bar") or "").strip().isdecimal():
@@ -106,21 +115,23 @@ def _of_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> PerBar:
         bar = int(row["bar"])
         for key, cell in row.items():
             if key != "bar":
-                own, number = values.setdefault(_name(path, key), {}), _number(path, cell)
-                if bar in own:
+                by_bar, number = values.setdefault(_name(path, key), {}), _number(path, cell)
+                if bar in by_bar:
                     raise FadernetsError(f"{path}: bar {bar} is there twice")
                 if number is not None:
-                    own[bar] = number
-    return _checked(PerBar(path, values, {}))
+                    by_bar[bar] = number
+    return _not_empty(PerBar(path, values, {}))
 
 
-def _checked(found: PerBar) -> PerBar:
-    if not any(found.values.values()):
-        raise FadernetsError(f"{found.path}: has no values")
-    return found
+def _not_empty(per_bar: PerBar) -> PerBar:
+    """The values. Raises FadernetsError if there are none."""
+    if not any(per_bar.values.values()):
+        raise FadernetsError(f"{per_bar.path}: has no values")
+    return per_bar
 
 
 def _name(path: Path, key: str | None) -> str:
+    """The attribute of a column or key. Raises FadernetsError for one that takes no values by bar."""
     name = str(key).strip().replace("-", "_")
     if name not in ATTRIBUTES:
         known = ", ".join(row.option for row in ATTRIBUTES.values())
@@ -131,7 +142,7 @@ def _name(path: Path, key: str | None) -> str:
 
 
 def _number(path: Path, cell: Any) -> float | None:
-    """A cell's value; None where it is empty."""
+    """The number in a cell of the file; None if it is empty. Raises FadernetsError."""
     if cell is None or (isinstance(cell, str) and not cell.strip()):
         return None
     try:

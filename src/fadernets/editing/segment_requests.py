@@ -83,7 +83,7 @@ class EncodedSegments:
     @property
     def held(self) -> Bools:
         """[S, 88] the pitches that sound on from the segment before."""
-        return self.cells[:, 0] == grid.HOLD
+        return np.asarray(self.cells[:, 0] == grid.HOLD)
 
     @cached_property
     def rest(self) -> Planes:

@@ -1,8 +1,9 @@
-"""The faders beyond the model, measured on pieces that no model was trained on (the `strict` protocol).
+"""The faders beyond the model, which move notes, on pieces that no model was trained on (the `strict` protocol).
 
-A run draws 100 segments of held-out pieces and asks each for 8 values, evenly spaced between the 5th and the 95th
-percentile of the attribute in training pieces; for a key, of any of the 24. Standard deviations are those of the
-training pieces' segments. M segments, T values.
+Protocol: a run draws 100 segments of held-out pieces, four of a piece, and asks each for 8 values, evenly spaced
+between the 5th and the 95th percentile of the attribute in training pieces; for a key, for 8 random ones of the 24.
+Standard deviations are those of the training pieces' segments. M segments, T values. It does not show how the edits
+sound.
 """
 
 from __future__ import annotations
@@ -13,51 +14,54 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fadernets.arrays import Floats, Indices
 from fadernets.attributes.table import ATTRIBUTES, CODED
 from fadernets.codecs.grid import OFF
 from fadernets.data.corpora import CORPORA, Source, find_root, split_of
 from fadernets.data.dataset import SPLITS
-from fadernets.editing import note_faders
+from fadernets.editing import key_fader
 from fadernets.editing.beyond_model import FaderTargets, draft_of, draft_with_targets
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.errors import FadernetsError
 from fadernets.metrics import fader_scores
+from fadernets.metrics.tables import markdown_table, spelled
 from fadernets.music.segments import cut
 
-Floats = NDArray[np.float64]
-VALUES, SEGMENTS, EACH = 8, 100, 4  # of a run; segments of one piece
-KNOWN = 240  # training pieces that percentiles are taken from
-ADDED = tuple(name for name, row in ATTRIBUTES.items() if name not in CODED and not row.names)
-EXEMPT = {("articulation", "note_density")}  # touch is where notes end
+VALUES, SEGMENTS, EACH = 8, 100, 4  # of a run: values, segments, and segments of one piece
+TRAINING_PIECES = 240  # that percentiles are taken from
+NOTE_FADERS = tuple(name for name, row in ATTRIBUTES.items() if name not in CODED and not row.names)
+EXEMPT = {("articulation", "note_density")}  # fader and attribute: where notes end decides both
 
 
 @dataclass(frozen=True)
-class Known:
-    """What training pieces say of each attribute."""
+class TrainingStatistics:
+    """Statistics of each attribute over the segments of training pieces."""
 
     percentiles: dict[str, tuple[float, float]]  # 5th, 95th
-    spread: dict[str, float]
+    deviations: dict[str, float]
 
 
-def listed(roots: dict[str, Path], seed: int = 0) -> dict[str, list[tuple[str, Source]]]:
-    """The pieces of corpora by split, each with its corpus. Raises FadernetsError."""
-    found: dict[str, list[tuple[str, Source]]] = {split: [] for split in SPLITS}
+def pieces_by_split(roots: dict[str, Path], seed: int = 0) -> dict[str, list[tuple[str, Source]]]:
+    """Split -> the pieces of all corpora, each with the name of its corpus. Raises FadernetsError."""
+    pieces: dict[str, list[tuple[str, Source]]] = {split: [] for split in SPLITS}
     for name, root in roots.items():
         for source in CORPORA[name].sources(find_root(name, root)) if name in CORPORA else _unknown(name):
-            found[SPLITS[split_of(source, seed)]].append((name, source))
-    return found
+            pieces[SPLITS[split_of(source, seed)]].append((name, source))
+    return pieces
 
 
 def _unknown(name: str) -> list[Source]:
     raise FadernetsError(f"corpus {name!r} is not known; allowed: {', '.join(CORPORA)}")
 
 
-def _scores(
+def _read_in_turn(
     pieces: Sequence[tuple[str, Source]], rng: np.random.Generator
-) -> Iterator[tuple[PieceOnGrid, NDArray[np.int64]]]:
-    """Pieces in an order of their own, each corpus in turn, with their full windows that have an onset."""
+) -> Iterator[tuple[PieceOnGrid, Indices]]:
+    """Pieces in random order, one of each corpus in turn, with their full windows that have an onset.
+
+    Files that cannot be read, and pieces without notes, are passed over.
+    """
     by_corpus: dict[str, list[Source]] = {}
     for name, source in pieces:
         by_corpus.setdefault(name, []).append(source)
@@ -71,130 +75,138 @@ def _scores(
             except FadernetsError:
                 continue
             if len(piece.notes):
-                score = PieceOnGrid.of(piece, list(range(len(piece.tracks))), cut(piece))
-                struck = np.isin(score.full, score.performance.window)
-                sounds = (score.cells(score.full) != OFF).any((1, 2))
+                on_grid = PieceOnGrid.of(piece, list(range(len(piece.tracks))), cut(piece))
+                struck = np.isin(on_grid.full, on_grid.performance.window)
+                sounds = (on_grid.cells(on_grid.full) != OFF).any((1, 2))
                 if (struck & sounds).any():
-                    yield score, score.full[struck & sounds]
+                    yield on_grid, on_grid.full[struck & sounds]
 
 
-def know(pieces: Sequence[tuple[str, Source]], seed: int = 0) -> Known:
-    """Percentiles and standard deviations over the segments of some training pieces."""
-    found: dict[str, list[Floats]] = {name: [] for name in (*CODED, *ADDED)}
-    for i, (score, windows) in enumerate(_scores(pieces, np.random.default_rng(seed))):
-        if i == KNOWN:
+def training_statistics(pieces: Sequence[tuple[str, Source]], seed: int = 0) -> TrainingStatistics:
+    """Percentiles and standard deviations over the segments of up to TRAINING_PIECES random pieces."""
+    measured: dict[str, list[Floats]] = {name: [] for name in (*CODED, *NOTE_FADERS)}
+    for i, (piece, windows) in enumerate(_read_in_turn(pieces, np.random.default_rng(seed))):
+        if i == TRAINING_PIECES:
             break
-        for name, values in score.measure(windows).items():
-            if name in found:
-                found[name].append(values[np.isfinite(values)])
-    every = {name: np.concatenate(values) for name, values in found.items()}
-    low_high = {name: (float(np.percentile(v, 5)), float(np.percentile(v, 95))) for name, v in every.items()}
-    return Known(low_high, {name: float(values.std()) or 1.0 for name, values in every.items()})
+        for name, values in piece.measure(windows).items():
+            if name in measured:
+                measured[name].append(values[np.isfinite(values)])
+    every = {name: np.concatenate(values) for name, values in measured.items()}
+    percentiles = {name: (float(np.percentile(v, 5)), float(np.percentile(v, 95))) for name, v in every.items()}
+    return TrainingStatistics(percentiles, {name: float(values.std()) or 1.0 for name, values in every.items()})
 
 
 def evaluate(
     roots: dict[str, Path],
     runs: int = 10,
     seed: int = 0,
-    names: Sequence[str] = (*ADDED, "key"),
+    names: Sequence[str] = (*NOTE_FADERS, "key"),
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Figures of each added fader, mean over the runs. Raises FadernetsError."""
-    pieces = listed(roots)
+    """Name of a note fader -> its figures, means over the runs.
+
+    roots: name of a corpus -> its folder; names: which faders, `key` among them. Raises FadernetsError.
+    """
+    pieces = pieces_by_split(roots)
     if not pieces["test"] or not pieces["train"]:
         raise FadernetsError("the corpora have no pieces for a split: name whole corpora")
-    known = know(pieces["train"], seed)
-    found: dict[str, dict[str, Any]] = {}
+    training = training_statistics(pieces["train"], seed)
+    figures: dict[str, dict[str, Any]] = {}
     for i, name in enumerate(names):
-        each = []
+        of_runs = []
         for run in range(runs):
             rng = np.random.default_rng((seed, run))
             drawn = _draw(pieces["test"], rng)
-            each.append(_keys(drawn, rng) if name == "key" else _fader(drawn, name, known))
+            of_runs.append(_key_figures(drawn, rng) if name == "key" else _fader_figures(drawn, name, training))
             if progress:
                 progress(i * runs + run + 1, len(names) * runs)
-        found[name] = {key: float(np.mean([row[key] for row in each])) for key in each[0]}
-    return found
+        figures[name] = {key: float(np.mean([row[key] for row in of_runs])) for key in of_runs[0]}
+    return figures
 
 
-def _draw(
-    pieces: Sequence[tuple[str, Source]], rng: np.random.Generator
-) -> list[tuple[PieceOnGrid, NDArray[np.int64]]]:
-    """100 segments: four of a piece."""
+def _draw(pieces: Sequence[tuple[str, Source]], rng: np.random.Generator) -> list[tuple[PieceOnGrid, Indices]]:
+    """SEGMENTS windows of random pieces, at most EACH of a piece."""
     drawn, count = [], 0
-    for score, windows in _scores(pieces, rng):
+    for piece, windows in _read_in_turn(pieces, rng):
         chosen = np.sort(rng.permutation(windows)[: min(EACH, SEGMENTS - count)])
-        drawn.append((score, chosen))
+        drawn.append((piece, chosen))
         count += len(chosen)
         if count == SEGMENTS:
             break
     return drawn
 
 
-def levels(name: str, known: Known) -> Floats:
-    """[T] the values that are asked."""
+def asked_values(name: str, training: TrainingStatistics) -> Floats:
+    """[T] evenly spaced values between the percentiles of the training pieces, in the attribute's grain."""
     row = ATTRIBUTES[name]
-    values = np.linspace(*known.percentiles[name], VALUES)
+    values = np.linspace(*training.percentiles[name], VALUES)
     return np.asarray(np.round(values / row.grain) * row.grain if row.grain else values)
 
 
-def _fader(drawn: list[tuple[PieceOnGrid, NDArray[np.int64]]], name: str, known: Known) -> dict[str, float]:
-    values, spread = levels(name, known), known.spread
-    every = (*CODED, *ADDED)
-    measured: dict[str, list[Floats]] = {n: [] for n in every}  # each [T, m]
-    own: dict[str, list[Floats]] = {n: [] for n in every}
-    for score, windows in drawn:
-        before = score.measure(windows)
-        after = [_moved(score, windows, name, float(value), spread) for value in values]
+def _fader_figures(
+    drawn: list[tuple[PieceOnGrid, Indices]], name: str, training: TrainingStatistics
+) -> dict[str, float]:
+    values, deviations = asked_values(name, training), training.deviations
+    every = (*CODED, *NOTE_FADERS)
+    outputs: dict[str, list[Floats]] = {n: [] for n in every}  # of each piece [T, segments]
+    sources: dict[str, list[Floats]] = {n: [] for n in every}  # of each piece [segments]
+    for piece, windows in drawn:
+        before = piece.measure(windows)
+        after = [_moved(piece, windows, name, float(value), deviations) for value in values]
         for n in every:
-            own[n].append(before[n])
-            measured[n].append(np.stack([a[n] for a in after]))
-    found = {n: np.concatenate(measured[n], axis=1).T for n in every}  # [M, T]
-    source = {n: np.concatenate(own[n]) for n in every}
-    asked = np.broadcast_to(values, found[name].shape)
+            sources[n].append(before[n])
+            outputs[n].append(np.stack([a[n] for a in after]))
+    measured = {n: np.concatenate(outputs[n], axis=1).T for n in every}  # [M, T]
+    source = {n: np.concatenate(sources[n]) for n in every}  # [M]
+    moved, deviation = measured[name], deviations[name]
+    asked = np.broadcast_to(values, moved.shape)
     others = [n for n in every if n != name and (name, n) not in EXEMPT]
-    drift = {n: float(np.abs(found[n] - source[n][:, None]).mean() / spread[n]) for n in others}
+    drift = {n: float(np.abs(measured[n] - source[n][:, None]).mean() / deviations[n]) for n in others}
     figures = {
-        "spearman": fader_scores.rank_correlation(asked.ravel(), found[name].ravel()),
-        "linearity": float(np.mean([fader_scores.linearity(values, row) for row in found[name]])),
-        "consistency": fader_scores.consistency(found[name] / spread[name]),
-        "error": float(np.abs(found[name] - asked).mean()),
-        "error_sd": float(np.abs(found[name] - asked).mean() / spread[name]),
-        "response_range": float(np.polyfit(asked.ravel(), found[name].ravel(), 1)[0]),
-        "leakage": max(abs(fader_scores.rank_correlation(asked.ravel(), found[n].ravel())) for n in others),
+        "spearman": fader_scores.rank_correlation(asked.ravel(), moved.ravel()),
+        "linearity": float(np.mean([fader_scores.linearity(values, row) for row in moved])),
+        "consistency": fader_scores.consistency(moved / deviation),
+        "error": float(np.abs(moved - asked).mean()),
+        "error_sd": float(np.abs(moved - asked).mean() / deviation),
+        "response_range": float(np.polyfit(asked.ravel(), moved.ravel(), 1)[0]),
+        "leakage": max(abs(fader_scores.rank_correlation(asked.ravel(), measured[n].ravel())) for n in others),
         "others_move": max(drift.values()),
     }
     return figures | {f"moves_{n}": value for n, value in drift.items()}
 
 
 def _moved(
-    score: PieceOnGrid, windows: NDArray[np.int64], name: str, value: float, spread: dict[str, float]
+    piece: PieceOnGrid, windows: Indices, name: str, value: float, deviations: dict[str, float]
 ) -> dict[str, Floats]:
-    """Every attribute of these windows after one fader was set there."""
+    """Every attribute of these windows once one fader is set to a value there."""
     if ATTRIBUTES[name].of == "cells":
-        wishes = FaderTargets(cells={name: np.full(len(windows), value)})
+        targets = FaderTargets(cells={name: np.full(len(windows), value)})
     else:
-        asked = np.full(len(score.windows.start), np.nan)
+        asked = np.full(len(piece.windows.start), np.nan)
         asked[windows] = value
-        wishes = FaderTargets(windows={name: asked})
-    piece = draft_with_targets(score, windows, wishes, spread).piece(score.piece)
-    return PieceOnGrid.of(piece, list(range(len(piece.tracks))), score.windows).measure(windows)
+        targets = FaderTargets(windows={name: asked})
+    edited = draft_with_targets(piece, windows, targets, deviations).piece(piece.piece)
+    return PieceOnGrid.of(edited, list(range(len(edited.tracks))), piece.windows).measure(windows)
 
 
-def _keys(drawn: list[tuple[PieceOnGrid, NDArray[np.int64]]], rng: np.random.Generator) -> dict[str, float]:
-    """How often a segment by itself, put into any key, is estimated to be in it; how far its voices went."""
+def _key_figures(drawn: list[tuple[PieceOnGrid, Indices]], rng: np.random.Generator) -> dict[str, float]:
+    """How often a single segment, moved to a random key, is estimated to be in it, and how far its voices move."""
     hits, semitones = [], []
-    for score, windows in drawn:
-        inside = score.performance.window
+    for piece, windows in drawn:
+        window_of = piece.performance.window
         for w in windows.tolist():
-            alone = score.piece.notes[inside == w]
-            one = PieceOnGrid.of(replace(score.piece, notes=alone), list(range(len(score.piece.tracks))), score.windows)
-            home = one.key(np.array([w]))
+            notes = piece.piece.notes[window_of == w]
+            segment = PieceOnGrid.of(
+                replace(piece.piece, notes=notes), list(range(len(piece.piece.tracks))), piece.windows
+            )
+            home = segment.key(np.array([w]))
             for target in rng.permutation(24)[:VALUES].tolist():
-                take = note_faders.change_key(draft_of(one), np.ones(len(alone), bool), home, target)
-                after = PieceOnGrid.of(take.piece(one.piece), list(range(len(one.piece.tracks))), score.windows)
+                draft = key_fader.change_key(draft_of(segment), np.ones(len(notes), bool), home, target)
+                after = PieceOnGrid.of(
+                    draft.piece(segment.piece), list(range(len(segment.piece.tracks))), piece.windows
+                )
                 hits.append(after.key(np.array([w])) == target)
-                semitones.append(np.abs(take.notes["pitch"].astype(int) - alone["pitch"]).mean())
+                semitones.append(np.abs(draft.notes["pitch"].astype(int) - notes["pitch"]).mean())
     return {"hit_rate": float(np.mean(hits)), "voices_move": float(np.mean(semitones))}
 
 
@@ -202,23 +214,15 @@ COLUMNS = ("spearman", "linearity", "consistency", "error", "response_range", "l
 
 
 def table(figures: dict[str, dict[str, Any]]) -> str:
-    """Markdown: a row a fader; how far each other attribute moves, in its standard deviations."""
-    others = (*CODED, *ADDED)
-    lines = [
-        f"| fader | {' | '.join(c.replace('_', ' ') for c in COLUMNS)} | {' | '.join(map(_short, others))} |",
-        f"|---|{'---|' * (len(COLUMNS) + len(others))}",
-    ]
+    """A Markdown table with a row per fader; how far each other attribute moves is in its standard deviations."""
+    others = (*CODED, *NOTE_FADERS)
+    rows = []
     for name, row in figures.items():
-        if name == "key":
-            continue
-        cells = [f"{row[c]:.3f}" for c in COLUMNS]
-        moves = [f"{row[f'moves_{n}']:.3f}" if f"moves_{n}" in row else "-" for n in others]
-        lines.append(f"| {name.replace('_', ' ')} | {' | '.join(cells + moves)} |")
+        if name != "key":
+            moves = [f"{row[f'moves_{n}']:.3f}" if f"moves_{n}" in row else "-" for n in others]
+            rows.append([spelled(name), *(f"{row[column]:.3f}" for column in COLUMNS), *moves])
+    text = markdown_table(["fader", *map(spelled, COLUMNS), *(f"{spelled(name)} moves" for name in others)], rows)
     if "key" in figures:
         key = figures["key"]
-        lines += ["", f"key: hit rate {key['hit_rate']:.3f}; voices move by {key['voices_move']:.2f} semitones"]
-    return "\n".join(lines)
-
-
-def _short(name: str) -> str:
-    return f"{name.replace('_', ' ')} moves"
+        text += f"\n\nkey: hit rate {key['hit_rate']:.3f}; voices move by {key['voices_move']:.2f} semitones"
+    return text

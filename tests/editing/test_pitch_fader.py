@@ -1,0 +1,99 @@
+"""The pitch fader: it lands, on what the piece already sounds, and keeps voices apart."""
+
+import doctest
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+from midi_files import ODDITIES, PIECES, metre, save, track
+
+from fadernets.attributes import performed
+from fadernets.codecs.grid import LOW, PITCHES
+from fadernets.editing import pitch_fader
+from fadernets.editing.beyond_model import draft_of
+from fadernets.editing.piece_on_grid import PieceOnGrid
+from fadernets.music.document import Document
+
+
+def draft_from(path, name):
+    document = Document({**PIECES, **ODDITIES}[name](path / "in.mid"))
+    return draft_of(PieceOnGrid.of(document.piece, [i for i, t in enumerate(document.piece.tracks) if not t.is_drum]))
+
+
+def of(path, *rows):
+    piece = Document(save(path / "in.mid", track(rows, metre(4)))).piece
+    return draft_of(PieceOnGrid.of(piece, [0]))
+
+
+def test_the_worked_example_is_true():
+    failed, tried = doctest.testmod(pitch_fader)
+    assert (failed, tried) == (0, 8)
+
+
+@pytest.mark.parametrize("step", [-11.0, -4.0, 1.5, 7.0, 12.0])
+@pytest.mark.parametrize("name", ["two_hands", "waltz", "expressive", "unison"])
+def test_pitch_lands_on_what_the_piece_already_sounds(tmp_path, name, step):
+    source = draft_from(tmp_path, name)
+    own = performed.pitch(source.performance)
+    found = pitch_fader.set_pitch(source, own + step)
+    away = np.abs(performed.pitch(found.performance) - own - step)[~np.isnan(own)]
+    assert np.median(away) <= 0.25
+    assert away.max() <= 1.0
+    assert set(found.notes["pitch"] % 12) <= set(source.notes["pitch"] % 12)
+
+
+def test_pitch_moves_a_piece_s_melody_with_one_hand():
+    """K. 545, bars 18 to 21, the same four times a step lower: by a third down all of them move, or none."""
+    piece = Document(Path(str(resources.files("fadernets"))) / "assets" / "k545.mid").piece
+    source = draft_of(PieceOnGrid.of(piece, [0, 1]))
+    own = performed.pitch(source.performance)
+    found = pitch_fader.set_pitch(source, own - 3.68)
+    assert np.nanmean(np.abs(performed.pitch(found.performance) - own + 3.68)) < 0.1
+    moved = found.notes["pitch"].astype(int) - source.notes["pitch"]
+    bars = [np.flatnonzero(source.performance.window == w) for w in range(17, 21)]
+    highest = [inside[np.argsort(source.notes["pitch"][inside])[-4:]] for inside in bars]
+    assert len({bool((moved[notes] < 0).all()) for notes in highest}) == 1
+    assert all((moved[notes] < 0).all() or (moved[notes] == 0).all() for notes in highest)
+
+
+def test_pitch_by_an_octave_moves_every_note_by_one(tmp_path):
+    source = draft_from(tmp_path, "two_hands")
+    found = pitch_fader.set_pitch(source, performed.pitch(source.performance) - 12)
+    assert (found.notes["pitch"] == source.notes["pitch"] - 12).all()
+
+
+def test_a_moved_note_strikes_no_key_that_sounds_already(tmp_path):
+    """A long C rings on from the bar before; the E above it is asked to go where it is."""
+    held = (2, 6, 60, 80)
+    source = of(tmp_path, (0, 1, 64, 80), (1, 1, 67, 80), held, *[(4 + i, 1, 64, 80) for i in range(4)])
+    found = pitch_fader.set_pitch(source, np.array([np.nan, 60.0]))
+    after = found.notes[source.performance.window == 1]["pitch"].tolist()
+    assert after == [55, 55, 64, 64]
+
+
+@pytest.mark.parametrize("step", [-5.0, -2.5, 2.5, 5.0])
+def test_a_melody_over_chords_moves_as_a_whole_and_voices_keep_their_order(tmp_path, step):
+    """Four quarters C E G E over held C E G and a bass on C: inner voices take up what is left."""
+    held = [(0, 4, pitch, 60) for pitch in (36, 48, 52, 55)]
+    tune = [(i, 1, pitch, 90) for i, pitch in enumerate((72, 76, 79, 76))]
+    source = of(tmp_path, *held, *tune)
+    found = pitch_fader.set_pitch(source, performed.pitch(source.performance) + step)
+    up, moved = found.notes["pitch"].astype(int), found.notes["pitch"] - source.notes["pitch"].astype(int)
+    melody = source.notes["pitch"] >= 72
+    np.testing.assert_array_equal(np.sign(np.diff(up[melody])), [1, 1, -1])
+    assert np.ptp(moved[melody]) <= 2  # a rung of C E G each: thirds and a fourth
+    order = np.argsort(source.notes["pitch"][~melody])
+    assert (np.diff(up[~melody][order]) > 0).all()
+    assert abs(performed.pitch(found.performance)[0] - performed.pitch(source.performance)[0] - step) <= 0.5
+
+
+@pytest.mark.parametrize("value", [0.0, 21.0, 108.0, 127.0])
+def test_pitch_stays_on_the_keyboard_and_leaves_notes_beyond_it(tmp_path, value):
+    source = draft_from(tmp_path, "beyond")
+    own = source.notes["pitch"].astype(int)
+    found = pitch_fader.set_pitch(source, np.full(len(source.windows.start), value)).notes["pitch"]
+    outside = (own < LOW) | (own >= LOW + PITCHES)
+    assert (found[outside] == own[outside]).all()
+    assert ((found[~outside] >= LOW) & (found[~outside] < LOW + PITCHES)).all()
+    assert (found != own).any()
