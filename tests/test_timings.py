@@ -21,7 +21,7 @@ from fadernets.engines.grid import Engine
 from fadernets.engines.melody import MelodyEngine
 from fadernets.evaluation import melody_paper_figures
 from fadernets.melodies import blend, file_edit
-from fadernets.melodies.knobs import Turn
+from fadernets.melodies.knob_settings import Knobs
 from fadernets.music.document import Document
 
 pytestmark = pytest.mark.bench
@@ -102,8 +102,8 @@ def singer() -> MelodyEngine:
 @pytest.mark.parametrize("knob", ["pitch", "rhythm"])
 def test_an_edit_of_the_theme(benchmark, singer, tmp_path, knob):
     """K. 265's theme, 24 bars of 2/4, from file to file. Target: 30 ms."""
-    knobs = Turn(pitch=3.0) if knob == "pitch" else Turn(rhythm=1.0)
-    benchmark(lambda: file_edit.sing(singer, melody_paper_figures.asset("k265.mid"), tmp_path / "out.mid", knobs))
+    knobs = Knobs(pitch=3.0) if knob == "pitch" else Knobs(rhythm=1.0)
+    benchmark(lambda: file_edit.edit_melody(singer, melody_paper_figures.asset("k265.mid"), tmp_path / "out.mid", knobs))
 
 
 def test_a_grid_of_the_theme(benchmark, singer):
@@ -197,8 +197,10 @@ def our_step(preset: str):
         paired=None,
         key=torch.eye(24)[torch.randint(24, (128,), generator=random)],
         label=torch.full((128,), -1),
-        rhythm_symbols=torch.randint(3, (128, 16), generator=random),
-        note_symbols=torch.randint(16, (128, 16), generator=random),
+        symbols={
+            "rhythm_density": torch.randint(3, (128, 16), generator=random),
+            "note_density": torch.randint(16, (128, 16), generator=random),
+        },
         values=torch.rand(128, 2, generator=random),
         target_values=torch.rand(128, 2, generator=random),
     )

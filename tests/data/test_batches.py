@@ -55,8 +55,8 @@ def test_symbols_and_densities_are_those_of_the_attributes(cells):
     planes = planes_of(cells)
     none = torch.zeros(3, dtype=torch.int64)
     batch = grid_batch(planes, planes.flip(0), None, none, none, none)
-    np.testing.assert_array_equal(batch.rhythm_symbols, of_cells.rhythm_symbols(cells))
-    np.testing.assert_array_equal(batch.note_symbols, of_cells.note_symbols(cells))
+    np.testing.assert_array_equal(batch.symbols["rhythm_density"], of_cells.rhythm_symbols(cells))
+    np.testing.assert_array_equal(batch.symbols["note_density"], of_cells.note_symbols(cells))
     rhythm, note = of_cells.rhythm_density(cells), of_cells.note_density(cells)
     np.testing.assert_array_equal(batch.values, np.stack([rhythm, note], 1))
     np.testing.assert_array_equal(batch.target_values, np.stack([rhythm, note], 1)[::-1])
@@ -324,8 +324,8 @@ def test_a_token_batch_without_transposition_is_rows_of_the_data(performances):
             assert performance_tokens.PAD not in row[:length]
             assert set(row[length:]) <= {performance_tokens.PAD}
         cells = performances.cells(found)
-        np.testing.assert_array_equal(batch.rhythm_symbols, of_cells.rhythm_symbols(cells))
-        np.testing.assert_array_equal(batch.note_symbols, of_cells.note_symbols(cells))
+        np.testing.assert_array_equal(batch.symbols["rhythm_density"], of_cells.rhythm_symbols(cells))
+        np.testing.assert_array_equal(batch.symbols["note_density"], of_cells.note_symbols(cells))
         np.testing.assert_allclose(batch.values, performances.attributes[found], rtol=1e-6)
         assert torch.equal(batch.target_values, batch.values[:24])
         np.testing.assert_array_equal(batch.key.argmax(1), performances.key[found[:24]])
@@ -364,8 +364,10 @@ def test_transposed_tokens_move_note_ons_and_note_offs_alone(performances):
         assert after[length - 1] == performance_tokens.EOS
         shifts |= set(fits)
     assert len(shifts) > 6
-    for name in ("lengths", "rhythm_symbols", "note_symbols", "values", "target_values", "label"):
+    for name in ("lengths", "values", "target_values", "label"):
         assert torch.equal(getattr(a, name), getattr(b, name)), name
+    for name in a.symbols:
+        assert torch.equal(a.symbols[name], b.symbols[name]), name
 
 
 @given(

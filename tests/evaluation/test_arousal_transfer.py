@@ -81,7 +81,7 @@ def test_a_shift_by_hand(subject, looked, monkeypatch):
     """Each segment by its own strength, and only where its code is nearer to the other cluster."""
     strength = np.random.default_rng(0).choice([-2, -1, -0.25, 0, 0.5, 1, 1.75], len(looked.rows))
     found = codes_of(subject, looked, strength, monkeypatch)
-    assert list(found) == list(looked.codes) == list(subject.model.CODES)  # the order in which a decoder takes them
+    assert list(found) == list(looked.codes) == list(subject.model.sizes)  # the order in which a decoder takes them
     seen = set()
     for name, code in looked.codes.items():
         low, high = subject.model.means[name].detach().numpy()

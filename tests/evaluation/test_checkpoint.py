@@ -55,7 +55,7 @@ def test_toys_are_every_model():
 def test_a_code_is_the_models_own_row_by_row(subjects, data, name):
     subject = subjects(name)
     found = subject.encode(ROWS)
-    assert list(found) == list(subject.model.CODES)
+    assert list(found) == list(subject.model.sizes)
     for i, row in enumerate(ROWS):
         inputs, lengths = subject.inputs(np.array([row]))
         values = torch.from_numpy(np.array(data.attributes[[row]]))
@@ -104,7 +104,7 @@ def test_training_values_and_levels(subjects, data, name):
     values, zd = subject.training
     rows = data.select(split="train", corpus=data.manifest["corpora"][0])
     np.testing.assert_array_equal(values, data.attributes[rows])
-    faders = subject.model.FADERS
+    faders = subject.model.faders
     assert list(zd) == list(faders)
     codes = subject.encode(rows, fast=True)
     for attribute, (code, dimension) in faders.items():
@@ -205,7 +205,7 @@ def test_a_slide_to_where_a_segment_is_changes_nothing(subjects, name, attribute
     if name in GIVEN:
         own = looked.values[:, a]
     else:
-        code, dimension = subject.model.FADERS[attribute]
+        code, dimension = subject.model.faders[attribute]
         own = looked.codes[code][:, dimension].astype(np.float64)
     plain = subject.decode(looked, looked.codes, looked.values)
     there = subject.slide(looked, attribute, own[:, None])

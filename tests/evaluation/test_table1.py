@@ -86,7 +86,7 @@ def test_levels_of_the_paper_are_eighths_of_the_training_range(subjects, rated, 
     if name in GIVEN:
         own = rated.attributes[rows, position_of(attribute)].astype(np.float64)
     else:
-        code, dimension = subject.model.FADERS[attribute]
+        code, dimension = subject.model.faders[attribute]
         own = subject.encode(rows, fast=True)[code][:, dimension].astype(np.float64)
     low, high = own.min(), own.max()
     expected = [low + t / 8 * (high - low) for t in range(1, 9)]
@@ -494,7 +494,7 @@ def test_every_documented_figure_is_there_and_finite(subjects, rated, few, name)
         expected |= {"reconstruction", "encoder"}
     if name != "language-model" and table1.means_of(subject):  # a toy recipe gives hardly a label
         expected |= {"clusters"}
-        assert set(subject.model.CODES) <= set(found["clusters"])
+        assert set(subject.model.sizes) <= set(found["clusters"])
         assert found["clusters"]["learned"] == (name in ("mixture", "told", "gm-vae"))
     if name in FADERS:
         expected |= {"quality/real"}

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from fadernets.attributes.table import CODED
 from fadernets.codecs import performance_tokens
 from fadernets.data.batches import Sampler
 from fadernets.models import build, grid_coding, token_coding
@@ -162,7 +163,7 @@ def test_the_encoder_of_tokens_by_hand(row, token_batch):
     for i, length in enumerate(batch.lengths.tolist()):
         x = encoder.embed(batch.inputs[i, :length])
         if row == "cvae":
-            x = torch.cat([x, grid_coding.scale(batch.values[i]).expand(length, -1)], 1)
+            x = torch.cat([x, grid_coding.scale(batch.values[i], CODED).expand(length, -1)], 1)
         _, ahead = encoder.ahead(x[None])
         _, back = encoder.back(x.flip(0)[None])
         mean, log_variance = encoder.head(torch.cat([ahead[0, 0], back[0, 0]])).chunk(2)

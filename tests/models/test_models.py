@@ -8,7 +8,8 @@ import pytest
 import torch
 from conftest import TINY, make_model
 
-from fadernets.data.batches import Sampler, grid_batch
+from fadernets.attributes.table import CODED
+from fadernets.data.batches import Sampler, grid_batch, step_counts
 from fadernets.errors import FadernetsError
 from fadernets.models import MODELS, build, grid_coding, losses, schedules
 from fadernets.models.blocks import GRUEncoder, Posterior, SequenceDecoder
@@ -286,21 +287,21 @@ def test_counts_still_to_place_by_hand():
     cells = torch.zeros(1, 16, 2, 88)
     cells[0, 0, 0, [40, 44, 47]] = 1
     cells[0, 1, 1, 40] = 1
-    left = grid_coding.still_to_place(cells, torch.tensor([[0.5, 2.0]]))
+    left = grid_coding.still_to_place(cells, torch.tensor([[0.5, 2.0]]), CODED)
     assert left.shape == (1, 16, 2)
     torch.testing.assert_close(left[0, 0], torch.tensor([0.5, 2.0]))
     torch.testing.assert_close(left[0, 1], torch.tensor([7 / 15, 29 / 15]))
     torch.testing.assert_close(left[0, 2], torch.tensor([7 / 14, 28 / 14]))
     # 7 onsets and 28 notes are left for the last step: more than a step may be asked to make up for.
     torch.testing.assert_close(left[0, 15], torch.tensor([1.0, 1.5 * 2 + 0.5]))
-    over = grid_coding.still_to_place(cells, torch.tensor([[0.0, 0.125]]))
+    over = grid_coding.still_to_place(cells, torch.tensor([[0.0, 0.125]]), CODED)
     assert (over[0, 1:] == 0).all()
 
 
 def test_step_counts_stop_at_fifteen_voices():
     cells = torch.zeros(2, 88)
     cells[1, :40] = 1
-    assert grid_coding.step_counts(cells).tolist() == [0, 15]
+    assert step_counts(cells, CODED).tolist() == [0, 15]
 
 
 @pytest.mark.parametrize("attributes", [True, False])
@@ -374,7 +375,7 @@ def test_each_term_against_its_own_computation(batch):
             "class_kl": class_kl.mean(),
             "labelled": labelled.mean(),
             "regulariser": losses.regulariser(q.z[:, 0], batch.values[:, i]),
-            "symbols": model.sub_decoders[name].loss(q.z[:n], getattr(batch, f"{name}_symbols")[:n]),
+            "symbols": model.sub_decoders[name].loss(q.z[:n], batch.symbols[f"{name}_density"][:n]),
         }
         for term, value in expected.items():
             torch.testing.assert_close(terms[f"{name}_{term}"], value, rtol=1e-4, atol=1e-6)
@@ -511,7 +512,7 @@ def test_a_paired_row_is_rebuilt_from_its_own_code_with_the_targets_faders(sampl
     model.loss(mixed, 5, 10)
     assert torch.equal(seen["planes"], targets)
     torch.testing.assert_close(seen["asked"][paired], mixed.target_values[paired])
-    assert torch.equal(seen["scaled"], grid_coding.scale(mixed.target_values))
+    assert torch.equal(seen["scaled"], grid_coding.scale(mixed.target_values, CODED))
     assert torch.equal(seen["key"], batch.key)
     for i, name in enumerate(CODES):
         own = model.encode(batch.inputs)[name].z

@@ -18,6 +18,7 @@ from torch.distributions import Independent, Normal, kl_divergence
 from torch.nn import functional as F
 
 from fadernets.attributes import table
+from fadernets.attributes.table import CODED
 from fadernets.codecs import grid, performance_tokens
 from fadernets.data.batches import Sampler
 from fadernets.data.corpora import CORPORA, find_root
@@ -137,8 +138,7 @@ def with_rows(batch, rows, other):
         inputs=inputs,
         targets=inputs[:B],
         lengths=put(batch.lengths, other.lengths),
-        rhythm_symbols=put(batch.rhythm_symbols, other.rhythm_symbols),
-        note_symbols=put(batch.note_symbols, other.note_symbols),
+        symbols={name: put(each, other.symbols[name]) for name, each in batch.symbols.items()},
         values=values,
         target_values=values[:B],
     )
@@ -327,7 +327,7 @@ def posterior(model):
 def by_hand(model, row, batch, q):
     """Every term but the reconstruction and the slope of GLSR, with loops."""
     found = {}
-    symbols = {"rhythm": batch.rhythm_symbols, "note": batch.note_symbols}
+    symbols = {"rhythm": batch.symbols["rhythm_density"], "note": batch.symbols["note_density"]}
     for i, name in enumerate(("rhythm", "note")):
         if f"{name}_regulariser" in TERMS[row]:
             zd = (q["z"].z[:, i] if row == "pati" else q[name].z[:, 0]).tolist()
@@ -386,7 +386,7 @@ FADERS["fadernets-gmvae"] = FADERS["glsr-vae"] = FADERS["fadernets-vae"]
 def test_a_regulariser_pulls_at_its_own_dimension(row, batch, codec):
     """Of z, the sample that is decoded; and what the model says of its faders is so."""
     model = make(row, codec)
-    assert list(model.FADERS.items()) == list(zip(("rhythm_density", "note_density"), FADERS[row], strict=True))
+    assert list(model.faders.items()) == list(zip(("rhythm_density", "note_density"), FADERS[row], strict=True))
     for name, (code, dimension) in zip(("rhythm", "note"), FADERS[row], strict=True):
         q = posterior(model)
         model.terms(batch, q, 10, 10)[f"{name}_regulariser"].backward()
@@ -454,7 +454,7 @@ def test_all_models_have_the_same_latent_size_and_the_same_condition_but_for_wha
         first = model.decoder.plan[0] if codec == "grid" else model.decoder.start
         assert first.in_features == 2 * TOY["z"] + 24 + 2 * (row in GIVEN)
     model = make("gm-vae", codec)
-    assert model.FADERS == {}
+    assert model.faders == {}
     assert model.means["z"].shape == (2, 2 * TOY["z"])
     assert make("fadernets-gmvae", codec).means["note"].shape == (2, TOY["z"])
     assert not hasattr(make("fadernets-vae", codec), "means")
@@ -526,7 +526,7 @@ def test_the_densities_given_to_an_encoder(batch, codec):
 
 def test_levels_by_hand():
     values = torch.tensor([[0, 0], [1 / 16, 1.4], [0.5, 1.6], [1, 15], [1.5, 99], [-1, -1], [7 / 16, 14.6]])
-    assert levels_of(values).tolist() == [[0, 0], [1, 1], [8, 2], [16, 15], [16, 15], [0, 0], [7, 15]]
+    assert levels_of(values, CODED).tolist() == [[0, 0], [1, 1], [8, 2], [16, 15], [16, 15], [0, 0], [7, 15]]
 
 
 def test_the_adversary_learns_what_the_encoder_unlearns(batch, codec):
@@ -534,7 +534,7 @@ def test_the_adversary_learns_what_the_encoder_unlearns(batch, codec):
     model = make("fader-networks", codec, adversary_weight=0.6, adversary_ramp=0.5)
     z = posterior(model)["z"].z
     rhythm, note = model.adversary(z[:B]).split([17, 16], 1)
-    levels = levels_of(batch.values[:B])
+    levels = levels_of(batch.values[:B], CODED)
     plain = F.cross_entropy(rhythm, levels[:, 0]) + F.cross_entropy(note, levels[:, 1])
     weights = list(model.adversary.parameters())
     at_code, *at_weights = torch.autograd.grad(plain, [z, *weights])
@@ -575,12 +575,12 @@ def test_estimates_by_hand(batch, codec):
     model = make("glsr-vae", codec)
     z = posterior(model)["rhythm"].z
     onsets = model.sub_decoders["rhythm"].expect(z, 16)[..., 1]
-    torch.testing.assert_close(model.estimate("rhythm", z), onsets.sum(1) / 16)
+    torch.testing.assert_close(model.estimate("rhythm_density", z), onsets.sum(1) / 16)
     voices = model.sub_decoders["note"].expect(z, 16)
     expected = sum(k * voices[..., k] for k in range(16)).sum(1) / 16
-    torch.testing.assert_close(model.estimate("note", z), expected)
+    torch.testing.assert_close(model.estimate("note_density", z), expected)
     for name in ("rhythm", "note"):
-        slope = torch.autograd.grad(model.estimate(name, z).sum(), z)[0]
+        slope = torch.autograd.grad(model.estimate(f"{name}_density", z).sum(), z)[0]
         assert (slope != 0).all()
 
 
@@ -591,7 +591,7 @@ def test_the_slope_is_that_of_the_attribute_over_dimension_0(batch, codec):
     found = model.terms(batch, q, 10, 10)
     for name, wanted in (("rhythm", 0.05), ("note", 0.4)):
         z = q[name].z[:B]
-        slope = torch.autograd.grad(model.estimate(name, z).sum(), z)[0][:, 0] / wanted
+        slope = torch.autograd.grad(model.estimate(f"{name}_density", z).sum(), z)[0][:, 0] / wanted
         assert slope.std() > 0.01
         expected = ((slope - 1) ** 2).mean().item()
         assert found[f"{name}_regulariser"].item() == pytest.approx(expected, rel=0.02)
@@ -624,7 +624,11 @@ def test_the_penalty_pulls_the_slope_to_its_target(sampler, codec):
         q = model.eval().encode(batch.inputs)
         for name, wanted in (("rhythm", 0.22), ("note", 0.82)):
             ahead, back = (q[name].mean + x * torch.eye(TOY["z"])[0] for x in (0.25, -0.25))
-            found.append((model.estimate(name, ahead) - model.estimate(name, back)).mean().item() / 0.5 / wanted)
+            found.append(
+                (model.estimate(f"{name}_density", ahead) - model.estimate(f"{name}_density", back)).mean().item()
+                / 0.5
+                / wanted
+            )
         return found
 
     assert slopes(20.0) == pytest.approx([1, 1], abs=0.2)

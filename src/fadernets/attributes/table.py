@@ -7,31 +7,30 @@ unit. To add one: write its function and add a row here, or call `register`, or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fadernets import plugins
+from fadernets.arrays import Array, Cells, Floats
 from fadernets.attributes import performed
 from fadernets.attributes.keys import KEY_NAMES
 from fadernets.attributes.of_cells import (
     MAX_VOICES,
-    Cells,
     key,
     note_density,
     rhythm_density,
     syncopation,
 )
 from fadernets.attributes.performed import Performance
+from fadernets.attributes.step_counts import StepCount
 from fadernets.codecs.grid import PITCHES, STEPS
 from fadernets.errors import FadernetsError
 from fadernets.music.notes import MetreMap, Piece, TempoMap, Track, make_notes
 from fadernets.music.segments import cut
 
-Floats = NDArray[np.float64]
 CLOSE = 1e-6  # in the attribute's unit: nearer than this, a window has what is asked of it
 
 
@@ -47,7 +46,7 @@ class Attribute:
     """
 
     name: str
-    measure: Callable[[Any], NDArray[Any]]
+    measure: Callable[[Any], Array]
     low: float
     high: float
     unit: str
@@ -61,6 +60,29 @@ class Attribute:
     def option(self) -> str:
         """The name as the command line spells it."""
         return self.name.replace("_", "-")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodedAttribute(Attribute):
+    """A row of the table that a model moves: an attribute with a code and a regularised dimension of its own.
+
+    The attribute is the mean of `count` over the sixteen steps of a segment. Two rows share a code where `code` is the
+    same; each then needs a `dimension` of its own. The row is all that data sets, models, exported graphs and engines
+    read: add one, prepare the data anew and train.
+    """
+
+    code: str  # the model's code that holds it
+    dimension: int = 0  # z^d: the dimension of the code that is regularised
+    term: str  # the name of its terms in a loss
+    count: StepCount
+    gain: float  # a network is given gain * value - shift, a number of order one
+    shift: float
+    reach: tuple[float, float]  # a step is asked to make up for at most reach[0] * value + reach[1]
+
+    @property
+    def levels(self) -> int:
+        """How many values a classifier tells apart: multiples of the grain, or of one, from `low` to `high`."""
+        return round((self.high - self.low) / (self.grain or 1.0)) + 1
 
 
 class AttributeTable(MutableMapping[str, Attribute]):
@@ -100,13 +122,41 @@ class AttributeTable(MutableMapping[str, Attribute]):
 
 
 # What models, data sets and protocols know, in the order of their codes and columns.
-CODED = {
+CODED: dict[str, CodedAttribute] = {
     row.name: row
     for row in (
-        Attribute("rhythm_density", rhythm_density, 0.0, 1.0, "onset steps / 16", near=1 / STEPS, grain=1 / STEPS),
-        Attribute("note_density", note_density, 0.0, float(MAX_VOICES), "notes sounding a step", near=0.5),
+        CodedAttribute(
+            "rhythm_density",
+            rhythm_density,
+            0.0,
+            1.0,
+            "onset steps / 16",
+            near=1 / STEPS,
+            grain=1 / STEPS,
+            code="rhythm",
+            term="rhythm",
+            count=StepCount(1, holds=False, states=True),
+            gain=2.0,
+            shift=1.0,
+            reach=(0.0, 1.0),
+        ),
+        CodedAttribute(
+            "note_density",
+            note_density,
+            0.0,
+            float(MAX_VOICES),
+            "notes sounding a step",
+            near=0.5,
+            code="note",
+            term="note",
+            count=StepCount(MAX_VOICES),
+            gain=0.25,
+            shift=0.5,
+            reach=(1.5, 0.5),
+        ),
     )
 }
+PAPER_FADERS = tuple(CODED)  # what checkpoints and model folders move that do not say otherwise
 # What faders can ask for: those of the model first.
 ATTRIBUTES = AttributeTable(
     CODED
@@ -171,8 +221,21 @@ def register(row: Attribute) -> None:
     measure = _checked_measure(row)
     change = None if row.change is None else _checked_change(row.name, measure, row.change)
     near = row.near or (row.high - row.low) / 40
-    ATTRIBUTES[row.name] = replace(row, measure=measure, near=near, change=change)
+    checked = replace(row, measure=measure, near=near, change=change)
+    if isinstance(checked, CodedAttribute):
+        _check_place(checked)
+        CODED[row.name] = checked
+    ATTRIBUTES[row.name] = checked
     USER_DEFINED.add(row.name)
+
+
+def _check_place(row: CodedAttribute) -> None:
+    """Raises ValueError where another coded attribute has the row's dimension of its code, or its name in losses."""
+    for other in CODED.values():
+        if other.name != row.name and ((other.code, other.dimension) == (row.code, row.dimension)):
+            raise ValueError(f"attribute {row.name}: dimension {row.dimension} of {row.code} is that of {other.name}")
+        if other.name != row.name and other.term == row.term:
+            raise ValueError(f"attribute {row.name}: terms of a loss are named {row.term} by {other.name} already")
 
 
 def is_movable(row: Attribute) -> bool:
@@ -235,6 +298,15 @@ def _checked_change(
         return replace(source, notes=notes, tempo=tempo)
 
     return checked
+
+
+def coded(names: Iterable[str]) -> dict[str, CodedAttribute]:
+    """The rows of these coded attributes, in their order. Raises FadernetsError for a name that has none."""
+    names = list(names)
+    unknown = [name for name in names if name not in CODED]
+    if unknown:
+        raise FadernetsError(f"attribute {unknown[0]!r} lives in no code here; those that do: {', '.join(CODED)}")
+    return {name: CODED[name] for name in names}
 
 
 def measure(cells: Cells) -> dict[str, Floats]:

@@ -6,6 +6,7 @@ regulariser terms alone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from fadernets.arrays import Cells, Floats32, Indices
 from fadernets.attributes import of_cells
+from fadernets.attributes.table import CODED, CodedAttribute
 from fadernets.codecs import grid, performance_tokens
 from fadernets.codecs.base import imported
 from fadernets.codecs.grid import PITCHES
@@ -23,6 +25,7 @@ from fadernets.data.dataset import Dataset, label_of
 from fadernets.errors import FadernetsError
 from fadernets.music.segments import STEPS
 
+Coded = Mapping[str, CodedAttribute]  # the faders of a data set or a model, by name
 TRANSPOSE_DOWN, TRANSPOSE_UP = -5, 6  # semitones: the twelve keys, none of them twice
 ALIKE = 0.8  # cosine of the chroma by beat from which two segments of a piece make a pair
 UNLIKE_RHYTHM, UNLIKE_NOTES = 1 / 16, 0.5  # differences of density beyond which one of them is worth a pair
@@ -41,10 +44,9 @@ class Batch:
     paired: Tensor | None  # indices of rows whose target is another segment
     key: Tensor  # [B, 24] one-hot
     label: Tensor  # [N] 0 low, 1 high, -1 unlabelled
-    rhythm_symbols: Tensor  # [N, 16]
-    note_symbols: Tensor  # [N, 16]
-    values: Tensor  # [N, 2] rhythm density, note density
-    target_values: Tensor  # [B, 2]
+    symbols: dict[str, Tensor]  # attribute -> [N, 16], as its row counts
+    values: Tensor  # [N, A] the attributes, in the order of the rows
+    target_values: Tensor  # [B, A]
 
     @property
     def reconstructed(self) -> int:
@@ -70,15 +72,28 @@ def transpose(planes: Tensor, semitones: Tensor) -> Tensor:
     return planes.gather(3, index) * inside[:, None, None]
 
 
-def rhythm_symbols(planes: Tensor) -> Tensor:
-    """[B, 16] 0 rest, 1 onset, 2 hold: as attributes.rhythm_symbols, on tensors."""
-    onset, hold = planes.amax(-1).unbind(1)
-    return torch.where(onset > 0, 1, torch.where(hold > 0, 2, 0))
+def step_counts(cells: Tensor, rows: Coded) -> Tensor:
+    """[..., A] what each row counts in the cells [..., 2, 88] of a step."""
+    parts = (cells[..., : 1 + row.count.holds, row.count.low : row.count.high] for row in rows.values())
+    counts = (part.sum((-1, -2)).clamp(max=row.count.limit) for part, row in zip(parts, rows.values(), strict=True))
+    return torch.stack(list(counts), -1)
 
 
-def note_symbols(planes: Tensor) -> Tensor:
-    """[B, 16] notes sounding, 0..15: as attributes.note_symbols, on tensors."""
-    return planes.sum((1, 3)).clamp(max=of_cells.MAX_VOICES).long()
+def symbols_of(planes: Tensor, rows: Coded) -> dict[str, Tensor]:
+    """Attribute -> symbols [B, 16] of planes [B, 2, 16, 88]: as `StepCount.symbols`, on tensors."""
+    counts = step_counts(planes.transpose(1, 2), rows).long().unbind(-1)
+    found = dict(zip(rows, counts, strict=True))
+    for name, row in rows.items():
+        if row.count.states:
+            onset, hold = planes[..., row.count.low : row.count.high].amax(-1).unbind(1)
+            found[name] = torch.where(onset > 0, 1, torch.where(hold > 0, 2, 0))
+    return found
+
+
+def values_of(symbols: dict[str, Tensor], rows: Coded) -> Tensor:
+    """[N, A] the attributes that symbols [N, 16] stand for: means over the steps."""
+    steps = ((symbols[name] == 1) if row.count.states else symbols[name] for name, row in rows.items())
+    return torch.stack([each.float().mean(1) for each in steps], -1)
 
 
 @dataclass
@@ -108,6 +123,7 @@ class GridRows:
     """Packed cells, unpacked and transposed on the device; attributes are measured after that."""
 
     def __init__(self, data: Dataset, chosen: Indices, device: torch.device) -> None:
+        self.coded = data.coded
         self.codes = torch.from_numpy(np.array(data.codes[chosen])).to(device)
 
     def batch(self, drawn: Drawn) -> Batch:
@@ -118,17 +134,23 @@ class GridRows:
         if drawn.paired is not None and drawn.partners is not None:
             targets = targets.clone()
             targets[drawn.paired] = transpose(unpack(self.codes[drawn.partners]), drawn.shift[drawn.paired])
-        return grid_batch(planes, targets, drawn.paired, drawn.key, drawn.shift[:n], drawn.label)
+        return grid_batch(planes, targets, drawn.paired, drawn.key, drawn.shift[:n], drawn.label, self.coded)
 
 
 def grid_batch(
-    planes: Tensor, targets: Tensor, paired: Tensor | None, keys: Tensor, shift: Tensor, label: Tensor
+    planes: Tensor,
+    targets: Tensor,
+    paired: Tensor | None,
+    keys: Tensor,
+    shift: Tensor,
+    label: Tensor,
+    coded: Coded = CODED,
 ) -> Batch:
     """A batch of planes [N, 2, 16, 88] with targets [B, 2, 16, 88], its attributes measured on the planes themselves.
 
     keys [B] of 0..23 before the transposition by `shift` [B] semitones; label [N].
     """
-    rhythm, note = rhythm_symbols(planes), note_symbols(planes)
+    symbols = symbols_of(planes, coded)
     return Batch(
         inputs=planes,
         lengths=torch.full((len(planes),), STEPS, device=planes.device),
@@ -136,12 +158,9 @@ def grid_batch(
         paired=paired,
         key=one_hot(keys, shift),
         label=label,
-        rhythm_symbols=rhythm,
-        note_symbols=note,
-        values=torch.stack([(rhythm == 1).float().mean(1), note.float().mean(1)], -1),
-        target_values=torch.stack(
-            [(rhythm_symbols(targets) == 1).float().mean(1), note_symbols(targets).float().mean(1)], -1
-        ),
+        symbols=symbols,
+        values=values_of(symbols, coded),
+        target_values=values_of(symbols_of(targets, coded), coded),
     )
 
 
@@ -152,17 +171,19 @@ class TokenRows:
         self.codes = torch.from_numpy(data.codes[chosen].astype(np.int64)).to(device)
         self.lengths = torch.from_numpy(data.lengths(chosen)).to(device)
         blocks = [data.cells(chosen[a : a + 4096]) for a in range(0, len(chosen), 4096)]
-        rhythm = np.concatenate([of_cells.rhythm_symbols(cells) for cells in blocks])
-        note = np.concatenate([of_cells.note_symbols(cells) for cells in blocks])
-        self.rhythm, self.note = (torch.from_numpy(x).to(device) for x in (rhythm, note))
+        self.coded = data.coded
+        self.symbols = {
+            name: torch.from_numpy(np.concatenate([row.count.symbols(cells) for cells in blocks])).to(device)
+            for name, row in self.coded.items()
+        }
 
     def batch(self, drawn: Drawn) -> Batch:
         """The batch of what was drawn: rows cut to the longest one."""
         every, n = drawn.rows, drawn.reconstructed
         lengths = self.lengths[every]
         rows, shift = transpose_tokens(self.codes[every, : int(lengths.max())], drawn.shift)
-        rhythm, note = self.rhythm[every], self.note[every].long()
-        values = torch.stack([(rhythm == 1).float().mean(1), note.float().mean(1)], -1)
+        symbols = {name: each[every].long() for name, each in self.symbols.items()}
+        values = values_of(symbols, self.coded)
         return Batch(
             inputs=rows,
             lengths=lengths,
@@ -170,8 +191,7 @@ class TokenRows:
             paired=None,
             key=one_hot(drawn.key, shift[:n]),
             label=drawn.label,
-            rhythm_symbols=rhythm,
-            note_symbols=note,
+            symbols=symbols,
             values=values,
             target_values=values[:n],
         )

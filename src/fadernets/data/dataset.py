@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets.attributes.table import CODED
+from fadernets.attributes.table import CODED, CodedAttribute, coded
 from fadernets.codecs import base as codec_table
 from fadernets.codecs.base import Codec
 from fadernets.errors import FadernetsError
@@ -93,6 +93,14 @@ class Dataset:
     def codec(self) -> Codec:
         """The row of its codec."""
         return codec_table.find(self.manifest["codec"])
+
+    @property
+    def coded(self) -> dict[str, CodedAttribute]:
+        """The rows of its attributes in the order of the columns: the faders that a model of it can move.
+
+        Raises FadernetsError where one of them lives in no code, as those of melodies.
+        """
+        return coded(self.manifest["attributes"])
 
     @property
     def hash(self) -> str:

@@ -91,13 +91,13 @@ class Checkpoint:
         """Attribute -> `zd` where a regularised dimension moves it, `given` where the decoder is told it."""
         if self.model.GIVEN:
             return dict.fromkeys(CODED, "given")
-        return dict.fromkeys(self.model.FADERS, "zd")
+        return dict.fromkeys(self.model.faders, "zd")
 
     @cached_property
     def means(self) -> dict[str, NDArray[np.float32]]:
         """The mixture's means [K, Z] of each code; empty without clusters."""
         found = getattr(self.model, "means", {})
-        return {name: found[name].detach().cpu().numpy() for name in self.model.CODES if name in found}
+        return {name: found[name].detach().cpu().numpy() for name in self.model.sizes if name in found}
 
     @cached_property
     def labelled(self) -> NDArray[np.int64]:
@@ -158,7 +158,7 @@ class Checkpoint:
     def encode(self, rows: NDArray[np.int64], fast: bool = False) -> dict[str, NDArray[np.float32]]:
         """Posterior means [S, Z] of each code; `fast` in the precision of training."""
         order = np.argsort(self.data.lengths(rows), kind="stable")
-        found: dict[str, list[NDArray[np.float32]]] = {name: [] for name in self.model.CODES}
+        found: dict[str, list[NDArray[np.float32]]] = {name: [] for name in self.model.sizes}
         bf16 = fast and auto_precision(self.device) != "32-true"
         values = np.asarray(self.data.attributes[rows], np.float32)
         for a in range(0, len(rows), ENCODE):
@@ -187,15 +187,15 @@ class Checkpoint:
         """Attribute values [S, A] of the training segments, each fader's z^d there [S]; kept beside the checkpoint."""
         rows = self.rows.train
         values = np.asarray(self.data.attributes[rows], np.float64)
-        if not self.model.FADERS:
+        if not self.model.faders:
             return values, {}
         digest = hashlib.sha256((self.checkpoint / "model.safetensors").read_bytes()).hexdigest()[:16]
         store = self.folder / f"zd-{digest}.npz"
         if store.exists():
             with np.load(store) as stored:
-                return values, {name: stored[name] for name in self.model.FADERS}
+                return values, {name: stored[name] for name in self.model.faders}
         codes = self.encode(rows, fast=True)
-        zd = {name: codes[code][:, d].astype(np.float64) for name, (code, d) in self.model.FADERS.items()}
+        zd = {name: codes[code][:, d].astype(np.float64) for name, (code, d) in self.model.faders.items()}
         packed = io.BytesIO()
         np.savez(packed, allow_pickle=False, **zd)
         write_atomic(store, packed.getvalue())
@@ -233,7 +233,7 @@ class Checkpoint:
         if self.faders[attribute] == "given":
             asked[:, list(CODED).index(attribute)] = where
         else:
-            name, dimension = self.model.FADERS[attribute]
+            name, dimension = self.model.faders[attribute]
             codes[name] = codes[name].copy()
             codes[name][:, dimension] = where
             if self.model.given:  # told the level that its dimension stands for, too

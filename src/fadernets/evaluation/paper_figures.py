@@ -44,7 +44,7 @@ def latents(
     dataset = Dataset.open(data)
     subject = Checkpoint(run, dataset, device)
     other = Checkpoint(beside, dataset, device) if beside is not None else None
-    if not subject.model.CODES:
+    if not subject.model.sizes:
         raise FadernetsError(f"{run}: {subject.config['recipe']['name']} has no codes to draw")
     for one in (subject, other):
         if one is not None and other is not None and not one.means:
@@ -52,7 +52,7 @@ def latents(
     first, second = _names(run, beside)
     out.mkdir(parents=True, exist_ok=True)
     rows = np.random.default_rng(seed).permutation(subject.corpus_rows("test"))[:segments]
-    total, done = sum(len(one.model.CODES) for one in (subject, other) if one is not None), 0
+    total, done = sum(len(one.model.sizes) for one in (subject, other) if one is not None), 0
 
     def mapped() -> None:
         nonlocal done
@@ -100,7 +100,7 @@ def _panels(subject: Checkpoint, maps: Maps, values: NDArray[np.float64]) -> lis
     """A row a code: its own fader's attribute and z^d; every attribute where the code has no fader; the clusters."""
     rows = []
     for name, (code, points, high) in maps.items():
-        dimensions = {attribute: d for attribute, (of, d) in subject.model.FADERS.items() if of == name}
+        dimensions = {attribute: d for attribute, (of, d) in subject.model.faders.items() if of == name}
         row = []
         for i, (attribute, about) in enumerate(CODED.items()):
             title = attribute.replace("_", " ")
@@ -141,7 +141,7 @@ def labels(
         if not found:
             raise FadernetsError(f"{run}: has no arousal clusters, or {data} no held-out labels of both kinds")
         count = found["labelled_training_segments"]
-        codes = [found[name] for name in subject.model.CODES]
+        codes = [found[name] for name in subject.model.sizes]
         best = max(codes, key=lambda code: code["balanced_accuracy"])
         rows.append(
             {

@@ -52,10 +52,10 @@ def evaluate(
     test = subject.corpus_rows("test")
     bench = Bench(subject, test, runs, seed, language_model)
     jobs: list[tuple[str, Callable[[], Any]]] = []
-    if subject.model.CODES:
+    if subject.model.sizes:
         jobs.append(("reconstruction", lambda: reconstruction(subject, test)))
         jobs.append(("encoder", lambda: encoder(subject, test)))
-    if subject.model.CODES and len(np.unique(held_out_labels(subject)[1])) > 1 and means_of(subject):
+    if subject.model.sizes and len(np.unique(held_out_labels(subject)[1])) > 1 and means_of(subject):
         jobs.append(("clusters", lambda: clusters(subject, test, seed)))
     for name in subject.faders:
         jobs.append((name, lambda n=name: bench.fader(n, protocols)))  # type: ignore[misc]
@@ -270,7 +270,7 @@ def encoder(subject: Checkpoint, rows: NDArray[np.int64]) -> Figures:
     first, at = {}, 0
     for name, code in codes.items():
         first[name], at = at, at + code.shape[1]
-    faders = {attribute: first[code] + d for attribute, (code, d) in subject.model.FADERS.items()}
+    faders = {attribute: first[code] + d for attribute, (code, d) in subject.model.faders.items()}
     values = np.asarray(subject.data.attributes[rows], np.float64)
     return disentanglement.metrics(
         np.concatenate(list(codes.values()), 1).astype(np.float64),

@@ -5,12 +5,13 @@ A new one is a file beside these and a row here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from typing import Any
 
 from fadernets import plugins
+from fadernets.attributes.table import PAPER_FADERS, coded
 from fadernets.codecs.base import find, imported
 from fadernets.errors import FadernetsError
 
@@ -51,10 +52,11 @@ def reads_melodies(name: str) -> bool:
     return bool(getattr(model_class(name), "MELODIC", False))
 
 
-def build(name: str, options: dict[str, Any], codec: str = "grid") -> Any:
+def build(name: str, options: dict[str, Any], codec: str = "grid", attributes: Sequence[str] = PAPER_FADERS) -> Any:
     """A model of that name over that codec: a `base.Model`, or a `MusicVAE` over melodies.
 
-    Raises FadernetsError for an unknown name or option, or a codec that the model does not take.
+    attributes: what the data set measures, which are the faders of a model of segments. Raises FadernetsError for an
+    unknown name or option, a codec that the model does not take, or an attribute that lives in no code.
     """
     model = model_class(name)
     if find(codec).melodic != reads_melodies(name):
@@ -66,7 +68,9 @@ def build(name: str, options: dict[str, Any], codec: str = "grid") -> Any:
     values = {option: typed(f"model option {option}", v, known[option]) for option, v in options.items()}
     for option, value in values.items():
         possible(option, value)
-    return model(model.OPTIONS(**values), codec)
+    if find(codec).melodic:
+        return model(model.OPTIONS(**values), codec)
+    return model(model.OPTIONS(**values), codec, coded(attributes))
 
 
 SHARES = ("input_dropout", "beta_start", "beta_ramp", "adversary_ramp", "sampled", "sampled_ramp")

@@ -1,7 +1,7 @@
 """What all models of Table 1 share: encoders, a global decoder given codes and key, the KL terms.
 
 A model names its codes, says which of their dimensions are faders (or that its decoder is given the
-attributes themselves), and adds the terms of its loss. Shapes: B rows to rebuild, N = B + labelled rows.
+attributes themselves), and adds the terms of its loss. Shapes: B rows to rebuild, N = B + labelled rows, A attributes.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from fadernets.attributes.table import PAPER_FADERS
+from fadernets.attributes.table import coded as rows_of
 from fadernets.codecs.grid import ONSET
-from fadernets.data.batches import Batch
+from fadernets.data.batches import Batch, Coded
 from fadernets.models import codings, losses, schedules
 from fadernets.models.blocks import Posterior
 from fadernets.models.grid_coding import scale
@@ -20,26 +22,37 @@ from fadernets.models.options import Options
 
 KEYS = 24
 SECONDS = 2.0  # of a segment of tokens, whatever its own tempo: what is compared is read alike
-VALUES = 2  # rhythm density and note density, in the order of attributes.CODED
 
 
 class Model(nn.Module):
     """`loss` trains it, `encode` and `decode` use it."""
 
     OPTIONS: ClassVar[type[Options]] = Options
-    CODES: ClassVar[dict[str, int]] = {"z": 2}  # name -> size in units of options.z
-    FADERS: ClassVar[dict[str, tuple[str, int]]] = {}  # attribute -> (code, its regularised dimension)
+    CODES: ClassVar[dict[str, int]] = {"z": 2}  # name -> size in units of options.z; see `codes_for`
     GIVEN: ClassVar[bool] = False  # the decoder is given the attributes, which are the faders
     ENCODER_GIVEN: ClassVar[bool] = False
 
-    def __init__(self, options: Any, codec: str) -> None:
+    def __init__(self, options: Any, codec: str, coded: Coded | None = None) -> None:
+        """`coded` are the rows of the attributes that the data set measures; by default those of the paper."""
         super().__init__()
         self.options, self.codec = options, codec
-        self.sizes = {name: n * options.z for name, n in self.CODES.items()}
-        extra = VALUES if self.ENCODER_GIVEN else 0
+        self.coded = dict(coded) if coded is not None else rows_of(PAPER_FADERS)
+        self.sizes = {name: n * options.z for name, n in self.codes_for(self.coded).items()}
+        values = len(self.coded)
         self.coding = coding = codings.coding(codec)
+        extra = values if self.ENCODER_GIVEN else 0
         self.encoders = nn.ModuleDict({n: coding.encoder(options, size, extra) for n, size in self.sizes.items()})
-        self.decoder: Any = coding.decoder(options, sum(self.sizes.values()) + KEYS + VALUES * self.given)
+        condition = sum(self.sizes.values()) + KEYS + values * self.given
+        self.decoder: Any = coding.decoder(options, condition, self.coded)
+
+    def codes_for(self, coded: Coded) -> dict[str, int]:
+        """The model's codes: name -> size in units of options.z."""
+        return self.CODES
+
+    @property
+    def faders(self) -> dict[str, tuple[str, int]]:
+        """Attribute -> the code that holds it, and its regularised dimension there; empty where no code does."""
+        return {}
 
     @property
     def given(self) -> bool:
@@ -49,13 +62,14 @@ class Model(nn.Module):
     def encode(
         self, inputs: Tensor, lengths: Tensor | None = None, values: Tensor | None = None
     ) -> dict[str, Posterior]:
-        """Inputs of the codec, lengths [N], attribute values [N, 2] where encoders are given them."""
-        extra = scale(values) if self.ENCODER_GIVEN and values is not None else None
+        """Inputs of the codec, lengths [N], attribute values [N, A] where encoders are given them."""
+        extra = scale(values, self.coded) if self.ENCODER_GIVEN and values is not None else None
         return {name: encoder(inputs, lengths, extra) for name, encoder in self.encoders.items()}
 
     def condition(self, codes: dict[str, Tensor], key: Tensor, asked: Tensor) -> Tensor:
-        """[B, C] what the global decoder is given: codes [B, Z] each, key [B, 24], asked [B, 2]."""
-        return torch.cat([*(codes[name] for name in self.CODES), key] + ([scale(asked)] if self.given else []), -1)
+        """[B, C] what the global decoder is given: codes [B, Z] each, key [B, 24], asked [B, A]."""
+        given = [scale(asked, self.coded)] if self.given else []
+        return torch.cat([*(codes[name] for name in self.sizes), key, *given], -1)
 
     @torch.no_grad()
     def decode(self, codes: dict[str, Tensor], key: Tensor, asked: Tensor, held: Tensor | None = None) -> Tensor:
@@ -107,7 +121,7 @@ class Model(nn.Module):
 
     def weights(self, beta: float) -> dict[str, float]:
         """Term -> weight, 1 where it is not named."""
-        return {f"{name}_kl": beta for name in self.CODES}
+        return {f"{name}_kl": beta for name in self.sizes}
 
 
 class Mixture(nn.ParameterDict):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from fadernets.arrays import Array, Cells, Floats, Indices
 from fadernets.codecs import performance_tokens
 from fadernets.codecs.base import Codec, codecs, find, imported
-from fadernets.data.batches import unpack
+from fadernets.data.batches import Coded, unpack
 from fadernets.errors import FadernetsError
 from fadernets.models.grid_coding import GridDecoder, GridEncoder, grid_cells, held_in
 from fadernets.models.options import Options
@@ -29,8 +29,8 @@ from fadernets.music.segments import STEPS
 class Coding:
     """How a codec is encoded, decoded, and read as grid cells."""
 
-    encoder: Callable[[Options, int, int], nn.Module]
-    decoder: Callable[[Options, int], nn.Module]
+    encoder: Callable[[Options, int, int], nn.Module]  # size of the code; of what is given beside the inputs
+    decoder: Callable[[Options, int, Coded], nn.Module]  # size of the condition; the faders that it may count
     cells: Callable[[Tensor, Floats | float], Cells]  # decodes and their seconds -> cells [B, 16, 88]
     inputs: Callable[[Array, int], Tensor]  # codes as stored and the longest one's length -> as encoders take them
     decodes: Callable[[Array, int], Tensor]  # decodes kept as an array and the longest one's length -> as a target

@@ -12,12 +12,9 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fadernets.data.batches import Batch
+from fadernets.data.batches import Batch, Coded
 from fadernets.models import base, schedules
 from fadernets.models.blocks import Posterior, reverse_gradient
-from fadernets.music.segments import STEPS
-
-LEVELS = {"rhythm": STEPS + 1, "note": STEPS}  # onset steps 0..16; notes sounding, rounded, 0..15
 
 
 @dataclass(frozen=True)
@@ -28,19 +25,26 @@ class Options(base.Options):
 
 
 class FaderNetworks(base.Model):
+    """One code, an adversary on it, and a decoder that is given the attributes."""
+
     OPTIONS: ClassVar[type[base.Options]] = Options
     GIVEN: ClassVar[bool] = True
     options: Options
 
-    def __init__(self, options: Options, codec: str) -> None:
-        super().__init__(options, codec)
+    def __init__(self, options: Options, codec: str, coded: Coded | None = None) -> None:
+        super().__init__(options, codec, coded)
         self.adversary = nn.Sequential(
             nn.Linear(self.sizes["z"], options.adversary),
             nn.LeakyReLU(0.2),
             nn.Linear(options.adversary, options.adversary),
             nn.LeakyReLU(0.2),
-            nn.Linear(options.adversary, sum(LEVELS.values())),
+            nn.Linear(options.adversary, sum(self.levels.values())),
         )
+
+    @property
+    def levels(self) -> dict[str, int]:
+        """Term -> how many classes the adversary tells apart: 17 of rhythm density, 16 of note density."""
+        return {row.term: row.levels for row in self.coded.values()}
 
     def settled(self, step: int, total: int) -> bool:
         return super().settled(step, total) and step >= self.options.adversary_ramp * total
@@ -49,20 +53,21 @@ class FaderNetworks(base.Model):
         """`*_guess` is the adversary's cross entropy: it minimises it, the encoder the contrary."""
         o, n = self.options, batch.reconstructed
         strength = schedules.ramp(step, total, value=o.adversary_weight, ramp=o.adversary_ramp)
-        guess = self.adversary(reverse_gradient(q["z"].z[:n], strength)).float().split(list(LEVELS.values()), -1)
-        levels = levels_of(batch.values[:n])
+        guess = self.adversary(reverse_gradient(q["z"].z[:n], strength)).float().split(list(self.levels.values()), -1)
+        levels = levels_of(batch.values[:n], self.coded)
         terms = {
             f"{name}_guess": F.cross_entropy(g, levels[:, i])
-            for i, (name, g) in enumerate(zip(LEVELS, guess, strict=True))
+            for i, (name, g) in enumerate(zip(self.levels, guess, strict=True))
         }
         return {**super().terms(batch, q, step, total), **terms}
 
     def weights(self, beta: float) -> dict[str, float]:
         """The adversary's cross entropy counts in training alone: no checkpoint is better for being easy to guess."""
-        return {**super().weights(beta), **{f"{name}_guess": float(self.training) for name in LEVELS}}
+        return {**super().weights(beta), **{f"{name}_guess": float(self.training) for name in self.levels}}
 
 
-def levels_of(values: Tensor) -> Tensor:
-    """Attribute values [B, 2] -> classes [B, 2] that the adversary guesses."""
-    classes = (values * values.new_tensor([float(STEPS), 1.0])).round().long()
-    return classes.clamp(min=0).minimum(classes.new_tensor([size - 1 for size in LEVELS.values()]))
+def levels_of(values: Tensor, coded: Coded) -> Tensor:
+    """Attribute values [B, A] -> classes [B, A] that the adversary guesses."""
+    per_unit = [1 / (row.grain or 1.0) for row in coded.values()]
+    classes = (values * values.new_tensor(per_unit)).round().long()
+    return classes.clamp(min=0).minimum(classes.new_tensor([row.levels - 1 for row in coded.values()]))

@@ -12,10 +12,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from fadernets.attributes.table import CodedAttribute
 from fadernets.data.batches import Batch
 from fadernets.models import base, losses, music_fadernets
 from fadernets.models.blocks import Posterior, SequenceDecoder
-from fadernets.models.music_fadernets import NAMES
 from fadernets.music.segments import STEPS
 
 
@@ -29,24 +29,30 @@ class Options(music_fadernets.Options):
 
 
 class GLSRVAE(music_fadernets.FaderNets):
+    """Music FaderNets with the geodesic penalty in place of L_reg."""
+
     OPTIONS: ClassVar[type[base.Options]] = Options
     options: Options
 
     def terms(self, batch: Batch, q: dict[str, Posterior], step: int, total: int) -> dict[str, Tensor]:
         terms = super().terms(batch, q, step, total)
-        slopes = {"rhythm": self.options.rhythm_slope, "note": self.options.note_slope}
-        for name in NAMES:
-            z = q[name].z[: batch.reconstructed]
+        for name, row in self.coded.items():
+            z, d = q[row.code].z[: batch.reconstructed], row.dimension
             delta = (torch.rand(len(z), 1, device=z.device) * 0.9 + 0.1) * self.options.delta  # never near 0
-            moved = torch.cat([z[:, :1] + delta, z[:, 1:]], -1)
-            before, after = (self.estimate(name, x) / slopes[name] for x in (z, moved))
-            terms[f"{name}_regulariser"] = losses.geodesic(before, after, delta[:, 0])
+            moved = torch.cat([z[:, :d], z[:, d : d + 1] + delta, z[:, d + 1 :]], -1)
+            before, after = (self.estimate(name, x) / self.slope(row) for x in (z, moved))
+            terms[f"{row.term}_regulariser"] = losses.geodesic(before, after, delta[:, 0])
         return terms
+
+    def slope(self, row: CodedAttribute) -> float:
+        """The target slope of a fader: its option, or half the range that its scale calls one unit."""
+        return float(getattr(self.options, f"{row.term}_slope", 0.5 / row.gain))
 
     def estimate(self, name: str, z: Tensor) -> Tensor:
         """[B] the attribute as the sub-decoder expects it, differentiable in z [B, Z]."""
-        sub_decoder: SequenceDecoder = self.sub_decoders[name]  # type: ignore[assignment]
+        row = self.coded[name]
+        sub_decoder: SequenceDecoder = self.sub_decoders[row.term]  # type: ignore[assignment]
         expected = sub_decoder.expect(z, STEPS)  # [B, T, classes]
-        if name == "rhythm":
+        if row.count.states:
             return expected[..., 1].mean(1)
         return (expected * torch.arange(expected.shape[-1], device=z.device)).sum(-1).mean(1)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from fadernets.data.batches import Batch
+from fadernets.data.batches import Batch, Coded
 from fadernets.models import base
 from fadernets.models.blocks import Posterior
 
@@ -22,8 +22,8 @@ class GMVAE(base.Model):
     OPTIONS: ClassVar[type[base.Options]] = Options
     options: Options
 
-    def __init__(self, options: Options, codec: str) -> None:
-        super().__init__(options, codec)
+    def __init__(self, options: Options, codec: str, coded: Coded | None = None) -> None:
+        super().__init__(options, codec, coded)
         self.means = base.Mixture(self.sizes, options.clusters)
 
     def terms(self, batch: Batch, q: dict[str, Posterior], step: int, total: int) -> dict[str, Tensor]:

@@ -1,17 +1,17 @@
-"""Encoders and global decoders over each codec: the only part of a model that knows what its codes look like.
+"""The encoder and the global decoder over the grid: one step per sixteenth, cells of off, onset or hold.
 
-The grid: one step per sixteenth, cells of off, onset or hold. Tokens: the paper's own (Section 4.1), a two-layer
-GRU given the token before and the condition at every step. B batch, T steps or tokens, P = 88, C condition, V = 342.
+B batch, T = 16 steps, P = 88 pitches, A attributes, C condition. Planes are [B, 2, T, P] of onsets and holds, 0 or 1.
 """
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fadernets.arrays import Cells, Floats
 from fadernets.codecs.grid import PITCHES
+from fadernets.data.batches import Coded, step_counts
 from fadernets.models.blocks import GRUEncoder, Posterior
 from fadernets.models.options import Options
 from fadernets.music.segments import STEPS
@@ -19,12 +19,10 @@ from fadernets.music.segments import STEPS
 CELLS = 2 * PITCHES  # onset and hold planes of a step
 
 
-def scale(values: Tensor) -> Tensor:
-    """Rhythm density and note density to numbers of order one."""
-    return values * values.new_tensor([2.0, 0.25]) - values.new_tensor([1.0, 0.5])
-
-
-# --- the grid
+def scale(values: Tensor, coded: Coded) -> Tensor:
+    """Attributes [..., A] as the rows scale them: numbers of order one."""
+    gain, shift = ([getattr(row, name) for row in coded.values()] for name in ("gain", "shift"))
+    return values * values.new_tensor(gain) - values.new_tensor(shift)
 
 
 class GridEncoder(GRUEncoder):
@@ -47,11 +45,11 @@ class GridDecoder(nn.Module):
     Given the steps before, the cells of a step are independent.
     """
 
-    def __init__(self, options: Options, condition: int) -> None:
+    def __init__(self, options: Options, condition: int, coded: Coded) -> None:
         super().__init__()
-        self.options = options
+        self.options, self.coded = options, coded
         self.counts = bool(getattr(options, "attributes", False))  # asked values and counts still to place
-        extra = 2 if self.counts else 0
+        extra = len(coded) if self.counts else 0
         hidden, plan = options.decoder, options.plan
         self.plan = nn.Sequential(nn.Linear(condition, hidden), nn.ReLU(), nn.Linear(hidden, STEPS * plan))
         self.gru1 = nn.GRU(CELLS + plan + 2 * extra, hidden, batch_first=True)
@@ -70,7 +68,7 @@ class GridDecoder(nn.Module):
         """
         parts = [before, plan]
         if self.counts:
-            parts += [scale(asked), scale(left)]
+            parts += [scale(asked, self.coded), scale(left, self.coded)]
         return torch.cat(parts, -1)
 
     def logits(self, hidden: Tensor, plan: Tensor) -> Tensor:
@@ -82,7 +80,7 @@ class GridDecoder(nn.Module):
         plan = self.make_plan(condition)
         cells = planes.transpose(1, 2)  # [B, T, 2, P]
         before = torch.cat([held_in(planes)[:, None], cells[:, :-1]], 1)  # [B, T, 2, P]
-        left = still_to_place(cells, asked)
+        left = still_to_place(cells, asked, self.coded)
         before = before.flatten(2)
         if self.training and self.options.input_dropout:
             keep = torch.rand(before.shape[:2], device=before.device) >= self.options.input_dropout
@@ -96,7 +94,7 @@ class GridDecoder(nn.Module):
     def loss(self, condition: Tensor, asked: Tensor, planes: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Teacher-forced cross entropy of the cells in nats, summed over a segment, mean over the batch.
 
-        condition [B, C], asked [B, 2], planes [B, 2, 16, 88].
+        condition [B, C], asked [B, A], planes [B, 2, 16, 88].
         """
         found = self.forced(condition, asked, planes)
         return -(found * with_off(planes.transpose(1, 2))).sum((1, 2, 3)).mean()
@@ -122,14 +120,14 @@ class GridDecoder(nn.Module):
         placed = asked.new_zeros(asked.shape)
         steps = []
         for t in range(STEPS):
-            left = within_reach((asked * STEPS - placed) / (STEPS - t), asked)
+            left = within_reach((asked * STEPS - placed) / (STEPS - t), asked, self.coded)
             x = self.inputs(before.flatten(1), plan[:, t], asked, left)
             y1, h1 = self.gru1(x[:, None], h1)
             y2, h2 = self.gru2(torch.cat([y1, plan[:, t : t + 1]], -1), h2)
             p = probabilities(self.logits(y2[:, 0], plan[:, t]))
             allowed = torch.stack([torch.ones_like(held[:, 0]), before.amax(1)], 1)  # hold what sounds
             before = choose(p * allowed)
-            placed = placed + step_counts(before)
+            placed = placed + step_counts(before, self.coded)
             steps.append(before)
         return torch.stack(steps, 2)
 
@@ -156,24 +154,21 @@ def held_in(planes: Tensor) -> Tensor:
     return held
 
 
-def step_counts(cells: Tensor) -> Tensor:
-    """[..., 2, P] cells of a step -> [..., 2]: has it an onset (0 or 1), how many notes sound."""
-    return torch.stack([cells[..., 0, :].amax(-1), cells.sum((-1, -2)).clamp(max=15)], -1)
-
-
-def still_to_place(cells: Tensor, asked: Tensor) -> Tensor:
-    """[B, T, 2] asked minus placed before step t, a step: what the rest of the segment must average."""
-    placed = step_counts(cells).cumsum(1)
+def still_to_place(cells: Tensor, asked: Tensor, coded: Coded) -> Tensor:
+    """[B, T, A] what the steps from t on must average: asked [B, A] less what cells [B, T, 2, P] placed before t."""
+    placed = step_counts(cells, coded).cumsum(1)
     placed = F.pad(placed[:, :-1], (0, 0, 1, 0))
     remaining = STEPS - torch.arange(STEPS, device=cells.device, dtype=cells.dtype)
-    return within_reach((asked[:, None] * STEPS - placed) / remaining[:, None], asked[:, None])
+    return within_reach((asked[:, None] * STEPS - placed) / remaining[:, None], asked[:, None], coded)
 
 
-def within_reach(left: Tensor, asked: Tensor) -> Tensor:
+def within_reach(left: Tensor, asked: Tensor, coded: Coded) -> Tensor:
     """What a step may be asked to make up for: a decoder that fell behind must not pile notes on the last steps."""
-    most = asked * asked.new_tensor([0.0, 1.5]) + asked.new_tensor([1.0, 0.5])
+    factor, more = ([row.reach[i] for row in coded.values()] for i in (0, 1))
+    most = asked * asked.new_tensor(factor) + asked.new_tensor(more)
     return torch.minimum(left.clamp(min=0), most)
 
 
-def grid_cells(planes: Tensor, seconds: np.ndarray | float) -> np.ndarray:
+def grid_cells(planes: Tensor, seconds: Floats | float) -> Cells:
+    """Planes as cells [B, 16, 88] of 0 off, 1 onset, 2 hold; their seconds do not matter on the grid."""
     return (planes[:, 0] + 2 * planes[:, 1]).to(torch.uint8).cpu().numpy()

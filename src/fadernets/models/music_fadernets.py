@@ -13,12 +13,9 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from fadernets.data.batches import Batch
+from fadernets.data.batches import Batch, Coded
 from fadernets.models import base, losses
 from fadernets.models.blocks import Posterior, SequenceDecoder
-
-NAMES = ("rhythm", "note")  # the codes, in the order of the attribute table
-CLASSES = {"rhythm": 3, "note": 16}
 
 
 @dataclass(frozen=True)
@@ -32,20 +29,27 @@ class Options(base.Options):
 
 
 class FaderNets(base.Model):
-    """The regularised dimension of each code is 0."""
+    """Codes, regularised dimensions and sub-decoders are those of the attribute table's rows (`CodedAttribute`)."""
 
     OPTIONS: ClassVar[type[base.Options]] = Options
-    CODES: ClassVar[dict[str, int]] = {"rhythm": 1, "note": 1}
-    FADERS: ClassVar[dict[str, tuple[str, int]]] = {"rhythm_density": ("rhythm", 0), "note_density": ("note", 0)}
     options: Options
 
-    def __init__(self, options: Options, codec: str) -> None:
-        super().__init__(options, codec)
+    def __init__(self, options: Options, codec: str, coded: Coded | None = None) -> None:
+        super().__init__(options, codec, coded)
         self.sub_decoders = nn.ModuleDict(
-            {n: SequenceDecoder(CLASSES[n], options.sub_decoder, options.z) for n in NAMES}
+            {r.term: SequenceDecoder(r.count.classes, options.sub_decoder, options.z) for r in self.coded.values()}
         )
         if options.clusters:
             self.means = base.Mixture(self.sizes, options.clusters)
+
+    def codes_for(self, coded: Coded) -> dict[str, int]:
+        """One code of size z for each code that the rows name."""
+        return dict.fromkeys((row.code for row in coded.values()), 1)
+
+    @property
+    def faders(self) -> dict[str, tuple[str, int]]:
+        """Attribute -> its code and its regularised dimension there."""
+        return {name: (row.code, row.dimension) for name, row in self.coded.items()}
 
     @property
     def given(self) -> bool:
@@ -55,30 +59,34 @@ class FaderNets(base.Model):
         """Where the target is another bar: the code of the source with its faders where the target's are."""
         codes = super().decoder_codes(q, batch)
         if batch.paired is not None:
-            asked, own = batch.target_values, batch.values
-            for i, name in enumerate(NAMES):
-                near = (asked[batch.paired, i, None] - own[None, :, i]).abs().argmin(1)
-                codes[name] = codes[name].clone()
-                codes[name][batch.paired, 0] = q[name].z[near, 0]
+            codes = {name: code.clone() for name, code in codes.items()}
+            for i, row in enumerate(self.coded.values()):
+                target_values = batch.target_values[batch.paired, i, None]
+                nearest = (target_values - batch.values[None, :, i]).abs().argmin(1)
+                codes[row.code][batch.paired, row.dimension] = q[row.code].z[nearest, row.dimension]
         return codes
 
     def terms(self, batch: Batch, q: dict[str, Posterior], step: int, total: int) -> dict[str, Tensor]:
+        """Of each fader its symbols and its regulariser, of each code its KL terms (Eq. 1 and 2)."""
         n, terms = batch.reconstructed, {}
-        symbols = {"rhythm": batch.rhythm_symbols, "note": batch.note_symbols}
-        for i, name in enumerate(NAMES):
-            sub_decoder: SequenceDecoder = self.sub_decoders[name]  # type: ignore[assignment]
-            terms[f"{name}_symbols"] = sub_decoder.loss(q[name].z[:n], symbols[name][:n])
-            terms[f"{name}_regulariser"] = losses.regulariser(q[name].z[:, 0], batch.values[:, i])
+        for i, (name, row) in enumerate(self.coded.items()):
+            code = q[row.code]
+            sub_decoder: SequenceDecoder = self.sub_decoders[row.term]  # type: ignore[assignment]
+            terms[f"{row.term}_symbols"] = sub_decoder.loss(code.z[:n], batch.symbols[name][:n])
+            terms[f"{row.term}_regulariser"] = losses.regulariser(code.z[:, row.dimension], batch.values[:, i])
+            if f"{row.code}_kl" in terms:
+                continue
             if self.options.clusters:
-                terms |= self.means.terms(name, q[name], batch.label)
+                terms |= self.means.terms(row.code, code, batch.label)
             else:
-                terms[f"{name}_kl"] = losses.standard_kl(q[name].mean, q[name].log_variance).mean()
+                terms[f"{row.code}_kl"] = losses.standard_kl(code.mean, code.log_variance).mean()
         return terms
 
     def weights(self, beta: float) -> dict[str, float]:
         o = self.options
         weights: dict[str, float] = {}
-        for name in NAMES:
-            weights |= {f"{name}_symbols": o.discriminator, f"{name}_regulariser": o.regulariser}
+        for row in self.coded.values():
+            weights |= {f"{row.term}_symbols": o.discriminator, f"{row.term}_regulariser": o.regulariser}
+        for name in self.sizes:
             weights |= {f"{name}_kl": beta, f"{name}_class_kl": beta, f"{name}_labelled": beta * o.label_weight}
         return weights

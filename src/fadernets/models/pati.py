@@ -21,14 +21,18 @@ class Pati(base.Model):
     """Dimension 0 is rhythm density, dimension 1 note density."""
 
     OPTIONS: ClassVar[type[base.Options]] = Options
-    FADERS: ClassVar[dict[str, tuple[str, int]]] = {"rhythm_density": ("z", 0), "note_density": ("z", 1)}
+
+    @property
+    def faders(self) -> dict[str, tuple[str, int]]:
+        """Attribute -> the one code and the attribute's dimension: its position in the table."""
+        return {name: ("z", i) for i, name in enumerate(self.coded)}
 
     def terms(self, batch: Batch, q: dict[str, Posterior], step: int, total: int) -> dict[str, Tensor]:
         terms = super().terms(batch, q, step, total)
-        for i, name in enumerate(("rhythm", "note")):
-            terms[f"{name}_regulariser"] = losses.regulariser(q["z"].z[:, i], batch.values[:, i])
+        for i, row in enumerate(self.coded.values()):
+            terms[f"{row.term}_regulariser"] = losses.regulariser(q["z"].z[:, i], batch.values[:, i])
         return terms
 
     def weights(self, beta: float) -> dict[str, float]:
         reg = self.options.regulariser
-        return {**super().weights(beta), "rhythm_regulariser": reg, "note_regulariser": reg}
+        return {**super().weights(beta), **{f"{row.term}_regulariser": reg for row in self.coded.values()}}

@@ -1,25 +1,23 @@
-"""Encoders and global decoders over each codec: the only part of a model that knows what its codes look like.
+"""The encoder and the global decoder over performance tokens, as in the paper (Section 4.1).
 
-The grid: one step per sixteenth, cells of off, onset or hold. Tokens: the paper's own (Section 4.1), a two-layer
-GRU given the token before and the condition at every step. B batch, T steps or tokens, P = 88, C condition, V = 342.
+The decoder is a two-layer GRU that is given the token before and the condition at every step. B batch, T tokens,
+L = 2 layers, H hidden size, C condition, V = 342.
 """
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fadernets.arrays import Cells, Floats
 from fadernets.codecs import performance_tokens
+from fadernets.data.batches import Coded
 from fadernets.models.blocks import Posterior, RaggedEncoder, ragged
 from fadernets.models.options import Options
 
 LAYERS = 2
-COMPACT = 8  # tokens between two looks at which rows have ended
-
-
-# --- tokens
+COMPACT = 8  # tokens after which rows that have ended are left out
 
 
 class TokenEncoder(RaggedEncoder):
@@ -40,7 +38,7 @@ class TokenEncoder(RaggedEncoder):
 class TokenDecoder(nn.Module):
     """p(X|condition): a two-layer GRU over [token before, condition]."""
 
-    def __init__(self, options: Options, condition: int) -> None:
+    def __init__(self, options: Options, condition: int, coded: Coded) -> None:
         super().__init__()
         self.options = options
         hidden = options.decoder
@@ -138,5 +136,6 @@ def gru_step(x: Tensor, h: Tensor, state: Tensor) -> Tensor:
     return new + update * (state - new)
 
 
-def token_cells(rows: Tensor, seconds: np.ndarray | float) -> np.ndarray:
+def token_cells(rows: Tensor, seconds: Floats | float) -> Cells:
+    """Token rows as cells [B, 16, 88]: each row's `seconds` are its sixteen steps."""
     return performance_tokens.cells(rows.cpu().numpy(), seconds)

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from fadernets.attributes.table import PAPER_FADERS
 from fadernets.codecs.base import codecs
 from fadernets.errors import FadernetsError
 from fadernets.models import build
@@ -93,7 +94,8 @@ def load(folder: Path, device: str = "cpu") -> tuple[nn.Module, dict[str, Any]]:
 
     config = read_config(folder)
     try:
-        model = build(config["recipe"]["name"], config["recipe"]["model"], config["codec"])
+        recipe, attributes = config["recipe"], config.get("attributes", PAPER_FADERS)
+        model = build(recipe["name"], recipe["model"], config["codec"], attributes)
     except (FadernetsError, KeyError, TypeError) as error:
         raise CheckpointError(f"{folder}/config.json: its model cannot be built ({error})") from None
     try:

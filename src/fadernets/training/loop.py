@@ -122,7 +122,7 @@ class _Run:
         self.out = Path(recipe.out)
         self.rows = choose_rows(data, recipe)
         torch.manual_seed(recipe.seed)
-        model = build(recipe.name, recipe.model, data.codec.name).to(fabric.device)
+        model = build(recipe.name, recipe.model, data.codec.name, data.manifest["attributes"]).to(fabric.device)
         optimizer = torch.optim.AdamW(
             model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.98)
         )
@@ -287,6 +287,7 @@ class _Run:
         sources = self.data.manifest["sources"]
         return {
             "codec": self.data.codec.name,
+            "attributes": self.data.manifest["attributes"],
             "recipe": recipes.as_dict(self.recipe),
             "data": {"hash": self.data.hash, "corpora": sources},
             "segments": {"train": len(self.rows.train), "labelled": len(self.rows.labelled)},
