@@ -1,8 +1,9 @@
-"""Do listeners' labels agree with a preset? A classifier that never saw the piece says which way an edit went.
+"""Does a preset go where listeners' labels say? A classifier that never saw the piece says which way an edit went.
 
-The labelled training pieces of a corpus are halved: from one half a preset is learned, on the other a logistic
-regression over note features, tempo and loudness. Segments of test pieces are then moved up and down by the whole
-preset, and the classifier's probability of "high" should rise or fall with it. S segments, F features.
+Protocol: the labelled training pieces of a corpus are halved. A preset is learned from one half, and a logistic
+regression over note features, tempo and loudness from the other. Segments of test pieces are then moved up and down by
+the whole preset, and the classifier's probability of "high" should rise or fall with it. It does not show what
+listeners hear in the edits. S segments, F features.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fadernets.arrays import Bools, Floats, Indices
 from fadernets.attributes import tension
 from fadernets.data.corpora import CORPORA, Source, find_root, split_of
 from fadernets.data.dataset import SPLITS
@@ -28,34 +29,42 @@ from fadernets.errors import FadernetsError
 from fadernets.fitting import preset_data
 from fadernets.fitting.preset_data import MARGIN, LabelledSegments
 from fadernets.metrics import note_features
+from fadernets.metrics.tables import markdown_table
 from fadernets.music.document import Document
 
-Floats = NDArray[np.float64]
-SEGMENTS, EACH = 200, 12  # test segments, at most so many of a piece
+Measure = Callable[[PieceOnGrid, Indices], Floats]  # a piece and S of its windows -> [S]
+SEGMENTS, EACH = 200, 12  # test segments, and at most of one piece
 HELD = {"tempo held": {"tempo"}, "tempo and dynamics held": {"tempo", "dynamics"}}
 
 
-def features(score: PieceOnGrid, windows: NDArray[np.int64]) -> Floats:
-    """[S, F] what the classifier sees: every attribute, onsets a second, spread of velocity, the note features."""
-    values, heard = score.measure(windows), score.performance
-    velocity = heard.notes["velocity"].astype(np.float64)
-    spread = np.sqrt(np.maximum(heard.mean(velocity**2) - heard.mean(velocity) ** 2, 0))[windows]
-    count = np.bincount(heard.window, minlength=len(score.windows.start))[windows]
+def features(piece: PieceOnGrid, windows: Indices) -> Floats:
+    """[S, F] what the classifier sees: every attribute, notes a second, deviation of velocity, the note features."""
+    values, performance = piece.measure(windows), piece.performance
+    velocity = performance.notes["velocity"].astype(np.float64)
+    variance = performance.mean(velocity**2) - performance.mean(velocity) ** 2
+    deviation = np.sqrt(np.maximum(variance, 0))[windows]
+    count = np.bincount(performance.window, minlength=len(piece.windows.start))[windows]
     seconds = 240 / values["tempo"]
-    own = [*(values[name] for name in learnable()), values["key"] < 12, count / seconds, np.log(values["tempo"]), spread]
-    notes = note_features.features(score.cells(windows))[0]
+    own = [
+        *(values[name] for name in learnable()),
+        values["key"] < 12,
+        count / seconds,
+        np.log(values["tempo"]),
+        deviation,
+    ]
+    notes = note_features.features(piece.cells(windows))[0]
     return np.nan_to_num(np.column_stack([*own, notes]).astype(np.float64))
 
 
 @dataclass(frozen=True)
-class _Piece:
+class _LabelledPiece:
     source: Source
-    found: LabelledSegments
-    said: Floats  # [S] the label
+    segments: LabelledSegments
+    label: Floats  # [S]
 
 
-def _pieces(root: Path, corpus: str, label: str, splits: tuple[str, ...]) -> list[_Piece]:
-    found = []
+def _pieces(root: Path, corpus: str, label: str, splits: tuple[str, ...]) -> list[_LabelledPiece]:
+    pieces = []
     for source in CORPORA[corpus].sources(find_root(corpus, root)):
         if SPLITS[split_of(source, 0)] not in splits:
             continue
@@ -65,9 +74,9 @@ def _pieces(root: Path, corpus: str, label: str, splits: tuple[str, ...]) -> lis
             continue
         if len(one.windows):
             cells = one.score.cells(one.windows)
-            said = tension.tension(cells) if label == "tension" else getattr(one, label)
-            found.append(_Piece(source, one, said))
-    return found
+            values = tension.tension(cells) if label == "tension" else getattr(one, label)
+            pieces.append(_LabelledPiece(source, one, values))
+    return pieces
 
 
 def evaluate(
@@ -78,9 +87,10 @@ def evaluate(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Agreement of the preset, of the preset with faders held and, for arousal, of the paper's two codes.
+    """Agreement of a preset, of the preset with faders held and, for arousal, of the paper's two codes.
 
-    Each row: the share of segments whose probability went the asked way, up and down; for tension, whose measure did.
+    root: the folder of the labelled `corpus`; label: `arousal`, `valence` or `tension`. Each row holds the share of
+    segments whose probability of "high" went the asked way, up and down; for tension, whose measured tension did.
     Raises FadernetsError.
     """
     if corpus not in CORPORA:
@@ -92,93 +102,93 @@ def evaluate(
     test = _pieces(root, corpus, label, ("test",))
     report: dict[str, Any] = {"label": label, "preset": presets.table(preset)}
     if label == "tension":
-        judge: Callable[[PieceOnGrid, NDArray[np.int64]], Floats] = lambda s, w: tension.tension(s.cells(w))  # noqa: E731
+        measure: Measure = lambda piece, windows: tension.tension(piece.cells(windows))  # noqa: E731
     else:
-        judge, accuracy = _classifier([known[i] for i in order[half:]], test)
+        measure, accuracy = _classifier([known[i] for i in order[half:]], test)
         report |= {"classifier_pieces": len(known) - half, "classifier_balanced_accuracy": accuracy}
     ways: dict[str, dict[str, Any]] = {"every fader": {"preset": preset}}
     ways |= {name: {"preset": preset, "hold": frozenset(hold)} for name, hold in HELD.items()}
     if label == "arousal" and engine.means:
         ways["the paper's two codes"] = {}
     for i, (name, options) in enumerate(ways.items()):
-        report[name] = _agreement(engine, test, judge, options, seed)
+        report[name] = _agreement(engine, test, measure, options, seed)
         if progress:
             progress(i + 1, len(ways))
     return report
 
 
-def _learned(pieces: list[_Piece], label: str) -> Preset:
-    tables = [one.found.score.measure(one.found.windows) for one in pieces]
+def _learned(pieces: list[_LabelledPiece], label: str) -> Preset:
+    tables = [piece.segments.score.measure(piece.segments.windows) for piece in pieces]
     values = {name: np.concatenate([table[name] for table in tables]) for name in (*learnable(), "key")}
-    said = np.concatenate([one.said for one in pieces])
-    piece = np.repeat(np.arange(len(pieces)), [len(one.said) for one in pieces])
+    labels = np.concatenate([piece.label for piece in pieces])
+    piece_of = np.repeat(np.arange(len(pieces)), [len(piece.label) for piece in pieces])
     key = values.pop("key")
     if label == "tension":
-        return presets.learn(label, presets.of_measure(values, key, said, piece))
-    return presets.learn(label, presets.of_labels(values, key, said, piece, MARGIN))
+        return presets.learn(label, presets.of_measure(values, key, labels, piece_of))
+    return presets.learn(label, presets.of_labels(values, key, labels, piece_of, MARGIN))
 
 
-def _classifier(
-    pieces: list[_Piece], test: list[_Piece]
-) -> tuple[Callable[[PieceOnGrid, NDArray[np.int64]], Floats], float]:
+def _classifier(pieces: list[_LabelledPiece], test: list[_LabelledPiece]) -> tuple[Measure, float]:
     """Probability of "high" from a logistic regression, and its balanced accuracy on the test pieces."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import balanced_accuracy_score
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    def rows(some: list[_Piece]) -> tuple[Floats, NDArray[np.bool_]]:
-        x = np.concatenate([features(one.found.score, one.found.windows) for one in some])
-        said = np.concatenate([one.said for one in some])
-        clear = np.abs(said) > MARGIN
-        return x[clear], said[clear] > 0
+    def rows(pieces: list[_LabelledPiece]) -> tuple[Floats, Bools]:
+        x = np.concatenate([features(piece.segments.score, piece.segments.windows) for piece in pieces])
+        labels = np.concatenate([piece.label for piece in pieces])
+        clear = np.abs(labels) > MARGIN
+        return x[clear], labels[clear] > 0
 
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.02, class_weight="balanced", max_iter=2000))
     model.fit(*rows(pieces))
     x, high = rows(test)
     accuracy = float(balanced_accuracy_score(high, model.predict(x)))
-    return (lambda score, windows: np.asarray(model.predict_proba(features(score, windows))[:, 1])), accuracy
+    return (lambda piece, windows: np.asarray(model.predict_proba(features(piece, windows))[:, 1])), accuracy
 
 
 def _agreement(
     engine: Engine,
-    test: list[_Piece],
-    judge: Callable[[PieceOnGrid, NDArray[np.int64]], Floats],
+    test: list[_LabelledPiece],
+    measure: Measure,
     options: dict[str, Any],
     seed: int,
 ) -> dict[str, float]:
-    """The share of 200 segments of test pieces that went the asked way, each moved up and down."""
+    """The share of SEGMENTS segments of test pieces that went the asked way, each moved up and down."""
     rng = np.random.default_rng(seed)
-    went: dict[str, list[NDArray[np.bool_]]] = {"up": [], "down": []}
+    agreed: dict[str, list[Bools]] = {"up": [], "down": []}
     left = SEGMENTS
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.mid"
-        for one in test:
-            document = Document(one.source.path)
+        for piece in test:
+            document = Document(piece.source.path)
             before = PieceOnGrid.of(document.piece, file_edit.choose_tracks(document.piece))
             full = before.full[np.isin(before.full, before.performance.window)]
             chosen = np.sort(rng.permutation(full)[: min(EACH, left)])
             left -= len(chosen)
             if not len(chosen):
                 continue
-            first = judge(before, chosen)
+            at_first = measure(before, chosen)
             for name, amount in (("up", 1.0), ("down", -1.0)):
-                moved = Faders(amount=amount, **options) if options else Faders(arousal=amount)
-                file_edit.apply(engine, one.source.path, out, moved)
+                faders = Faders(amount=amount, **options) if options else Faders(arousal=amount)
+                file_edit.apply(engine, piece.source.path, out, faders)
                 written = Document(out).piece
                 after = PieceOnGrid.of(written, file_edit.choose_tracks(written), before.windows)
-                went[name].append((judge(after, chosen) - first) * amount > 0)
-    share = {name: float(np.concatenate(each).mean()) for name, each in went.items()}
+                agreed[name].append((measure(after, chosen) - at_first) * amount > 0)
+    share = {name: float(np.concatenate(each).mean()) for name, each in agreed.items()}
     return {**share, "both": (share["up"] + share["down"]) / 2, "segments": float(SEGMENTS - left)}
 
 
 def table(report: dict[str, Any]) -> str:
-    """Markdown: a row a way of moving."""
+    """The report of `evaluate`: the preset, the classifier, and a Markdown table with a row per way of moving."""
     head = [str(report["preset"])]
     if "classifier_pieces" in report:
         accuracy = report["classifier_balanced_accuracy"]
         head.append(f"classifier of {report['classifier_pieces']} other pieces: balanced accuracy {accuracy:.3f}")
-    rows = [(name, row) for name, row in report.items() if isinstance(row, dict)]
-    lines = ["| moved | up | down | both | n |", "|---|---|---|---|---|"]
-    lines += [f"| {n} | {r['up']:.3f} | {r['down']:.3f} | {r['both']:.3f} | {r['segments']:.0f} |" for n, r in rows]
-    return "\n".join([*head, "", *lines])
+    rows = [
+        [name, *(f"{row[key]:.3f}" for key in ("up", "down", "both")), f"{row['segments']:.0f}"]
+        for name, row in report.items()
+        if isinstance(row, dict)
+    ]
+    return "\n".join([*head, "", markdown_table(["moved", "up", "down", "both", "n"], rows)])
