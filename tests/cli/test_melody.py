@@ -8,7 +8,7 @@ from midi_files import BROKEN, PIECES, metre, notes, paired, save, track
 
 from fadernets.cli import melody
 from fadernets.codecs import melody_clips, melody_states
-from fadernets.melodies import augmentations, knobs
+from fadernets.melodies import augmentations, knob_settings
 from fadernets.music.document import Document
 
 
@@ -29,7 +29,7 @@ def few_whole_notes(monkeypatch):
 
 
 def test_the_controls_on_offer_are_those_there_are():
-    assert melody.CONTROLS == knobs.CONTROLS
+    assert melody.CONTROLS == knob_settings.CONTROLS
 
 
 # melody
@@ -65,11 +65,11 @@ def test_the_options_of_melody_reach_the_knobs(run_here, bird, piece, tmp_path, 
     from fadernets.melodies import file_edit
 
     seen = []
-    sing = file_edit.sing
-    monkeypatch.setattr(file_edit, "sing", lambda *a, **k: seen.append((a[3:], k)) or sing(*a, **k))
+    edit_melody = file_edit.edit_melody
+    monkeypatch.setattr(file_edit, "edit_melody", lambda *a, **k: seen.append((a[3:], k)) or edit_melody(*a, **k))
     given = ("--faithfulness", 0.3, "--chromatic", "--track", "tune", "--regrid", "--rest", -1, "--seed", 3)
     assert run_here("melody", piece, tmp_path / "out.mid", "--model", bird, *given)[0] == 0
-    assert seen == [((knobs.Turn(0.0, 0.0, -1.0, "knob", 0.3, True, 3), "tune"), {"regrid": True})]
+    assert seen == [((knob_settings.Knobs(0.0, 0.0, -1.0, "knob", 0.3, True, 3), "tune"), {"regrid": True})]
 
 
 def test_without_a_knob_the_file_comes_back(run_here, bird, tmp_path):

@@ -11,7 +11,7 @@ from matplotlib.image import imread
 from fadernets.engines.melody import MelodyEngine
 from fadernets.errors import FadernetsError
 from fadernets.evaluation import melody_codes, melody_paper_figures
-from fadernets.evaluation.melody_codes import clips_of, space
+from fadernets.evaluation.melody_codes import clips_of, code_space
 from fadernets.melodies import augmentations
 from fadernets.melodies.augmentations import AUGMENTATIONS, Augmentation
 
@@ -32,7 +32,7 @@ def bird(songbirds):
 
 def test_a_folder_and_its_run_have_the_same_codes(songbirds, melodies):
     folder, run, _ = songbirds["whole"]
-    exported, trained = space(folder), space(run)
+    exported, trained = code_space(folder), code_space(run)
     assert (exported.name, exported.codec, exported.data) == ("whole", "melody", str(melodies.folder))
     assert (trained.name, trained.codec, trained.data) == ("run-whole", "melody", str(melodies.folder))
     clips = np.asarray(melodies.codes[:5])
@@ -40,7 +40,7 @@ def test_a_folder_and_its_run_have_the_same_codes(songbirds, melodies):
 
 
 def test_a_bundled_fadernets_has_both_its_codes(segments):
-    found = space("pop-lieder")
+    found = code_space("pop-lieder")
     assert found.codec == "grid"
     assert found.encode(segments[:3]).shape[0] == 3
     assert found.encode(segments[:3]).shape[1] % 2 == 0
@@ -50,10 +50,10 @@ def test_what_has_no_codes_to_look_into(songs, tmp_path):
     with pytest.raises(
         FadernetsError, match=r"nothing: neither a bundled model, a model folder nor a run; bundled: .*pop-lieder"
     ):
-        space("nothing")
+        code_space("nothing")
     run = save_run(tmp_path / "grid-run", make_model(), songs)
     with pytest.raises(FadernetsError, match="grid-run: a run over grid; export it, or give a run of music-vae"):
-        space(run)
+        code_space(run)
 
 
 def test_clips_come_from_a_split_and_then_from_the_others(melodies, songs):
@@ -121,12 +121,14 @@ def test_real_clips_and_their_principal_components(bird, melodies):
 
 def test_any_fadernets_model_and_any_function(songs, tmp_path):
     own = Augmentation("louder", lambda x, a: np.where(x == 0, x, 1), (1.0,), "amount")
-    found = melody_codes.inspect("pop-lieder", data=songs.folder, own=own, clips="whole-notes")
+    found = melody_codes.inspect("pop-lieder", data=songs.folder, user_defined=own, clips="whole-notes")
     assert (list(found.groups), found.clips, found.shared) == (["louder"], "real", [])
     assert found.groups["louder"].clips == 160 + 64
     assert "shared" not in found.table()
     with pytest.raises(FadernetsError, match=r"gave 0\.\.3; 0\.\.2 are what a clip can hold"):
-        melody_codes.inspect("pop-lieder", data=songs.folder, own=Augmentation("x", lambda x, a: x * 3 % 4, (1.0,), ""))
+        melody_codes.inspect(
+            "pop-lieder", data=songs.folder, user_defined=Augmentation("x", lambda x, a: x * 3 % 4, (1.0,), "")
+        )
     both = melody_codes.inspect("pop-lieder", data=songs.folder)
     assert list(both.groups) == ["pitch", "rhythm"]
 
@@ -164,8 +166,8 @@ def test_several_models_together(songbirds):
 
 
 def test_data_that_are_gone_are_asked_for(bird, melodies, tmp_path, monkeypatch):
-    known = melody_codes.space
-    monkeypatch.setattr(melody_codes, "space", lambda model: replace(known(model), data=str(tmp_path / "gone")))
+    known = melody_codes.code_space
+    monkeypatch.setattr(melody_codes, "code_space", lambda model: replace(known(model), data=str(tmp_path / "gone")))
     for look in (
         lambda data: melody_codes.inspect(bird, data=data, clips="real"),
         lambda data: melody_codes.inspect(bird, data=data, basis="pca"),
@@ -192,13 +194,13 @@ def test_figure_2(bird, melodies, tmp_path):
 
 
 def test_no_more_clips_are_encoded_at_once_than_memory_holds(bird, melodies, tmp_path, monkeypatch):
-    sizes, known = [], melody_codes.space
+    sizes, known = [], melody_codes.code_space
 
     def counted(model):
         where = known(model)
         return replace(where, encode=lambda clips: sizes.append(len(clips)) or where.encode(clips))
 
-    monkeypatch.setattr(melody_codes, "space", counted)
+    monkeypatch.setattr(melody_codes, "code_space", counted)
     monkeypatch.setattr(augmentations, "BATCH", 50)
     melody_codes.pca(bird, None, tmp_path / "out")
     assert sizes == [50, 50, 20]

@@ -13,8 +13,8 @@ from fadernets.codecs import melody_states
 from fadernets.codecs.melody_states import ONSETS, REST
 from fadernets.errors import FadernetsError
 from fadernets.evaluation import melody_knobs
-from fadernets.evaluation.melody_knobs import Figure, contour, onset_f1, spearman, step_accuracy
-from fadernets.melodies import blend, knobs
+from fadernets.evaluation.melody_knobs import Estimate, contour, onset_f1, step_accuracy
+from fadernets.melodies import blend, knob_settings, knobs
 
 
 @pytest.fixture
@@ -83,26 +83,17 @@ def test_the_contour_is_a_correlation_of_what_sounds_together():
     assert np.isnan(contour(clip("")[None], a[:1]))[0]
 
 
-def test_rank_correlations():
-    rng = np.random.default_rng(0)
-    x, y = rng.integers(0, 6, (2, 30, 9)).astype(float)  # with ties
-    np.testing.assert_allclose(spearman(x, y), [spearmanr(a, b).statistic for a, b in zip(x, y, strict=True)])
-    found = spearman(np.tile([1.0, 2, 3], (3, 1)), np.array([[2.0, 4, 9], [3, 2, 1], [5, 5, 5]]))
-    assert found[:2].tolist() == [1, -1]
-    assert np.isnan(found[2])
-
-
 def test_a_mean_and_its_interval():
     rng = np.random.default_rng(0)
     values = rng.normal(3, 2, 400)
-    found = Figure.of(np.append(values, np.nan))
+    found = Estimate.of(np.append(values, np.nan))
     assert found.mean == pytest.approx(values.mean())
     half = 1.96 * values.std() / 20
     assert found.low == pytest.approx(values.mean() - half, abs=0.05)
     assert found.high == pytest.approx(values.mean() + half, abs=0.05)
-    assert found == Figure.of(values)
-    assert str(Figure(0.5, 0.25, 0.75)) == "0.500 (0.250..0.750)"
-    assert np.isnan(Figure.of(np.array([np.nan])).mean)
+    assert found == Estimate.of(values)
+    assert str(Estimate(0.5, 0.25, 0.75)) == "0.500 (0.250..0.750)"
+    assert np.isnan(Estimate.of(np.array([np.nan])).mean)
 
 
 # The study
@@ -123,9 +114,9 @@ def test_the_pitch_knob_s_figures(singer, clips):
     found = melody_knobs.pitch_knob(singer, clips, "knob")
     assert found["spearman"].mean > 0.97
     assert found["error"].mean < 0.3  # of what is asked, in key
-    assert found["onset_f1"] == Figure(1, 1, 1)
-    classes = np.stack([knobs.classes_of(one) for one in clips])
-    each = [contour(knobs.turn(singer, clips, knobs.Turn(pitch=p), classes), clips) for p in range(-12, 13)]
+    assert found["onset_f1"] == Estimate(1, 1, 1)
+    classes = np.stack([knobs.key_pitch_classes(one) for one in clips])
+    each = [contour(knobs.turn(singer, clips, knob_settings.Knobs(pitch=p), classes), clips) for p in range(-12, 13)]
     assert found["contour"].mean == pytest.approx(np.nan_to_num(each).mean())
     paper = melody_knobs.pitch_knob(singer, clips, "paper")
     assert paper["onset_f1"].mean < 0.95
@@ -157,20 +148,20 @@ def test_random_dimensions_change_less_than_a_knob_s_own(singer, clips):
     assert found["rhythm/knob/doublings"].mean == pytest.approx(1, abs=0.2)
     for knob in ("pitch", "rhythm"):
         for what in ("pitch", "doublings", "steps"):
-            assert found[f"{knob}/random/{what}"] == Figure(0, 0, 0)  # they say nothing in this model
+            assert found[f"{knob}/random/{what}"] == Estimate(0, 0, 0)  # they say nothing in this model
     assert found["pitch/knob/steps"].mean > 0.5
 
 
-@pytest.mark.parametrize("control", knobs.CONTROLS)
+@pytest.mark.parametrize("control", knob_settings.CONTROLS)
 def test_a_knob_s_figures_by_hand(singer, clips, control):
     """Clip by clip and amount by amount, against what the two functions do with all at once."""
     pitch, rhythm = ({name: [] for name in ("moved", "asked", "error", "other", "contour")} for _ in range(2))
     for one in clips:
-        key = knobs.classes_of(one)
+        key = knobs.key_pitch_classes(one)
         own, count = one[one < ONSETS].mean(), (one < ONSETS).sum()
 
         def answers(key=key, one=one, **amounts):
-            return knobs.turn(singer, one[None], knobs.Turn(control=control, **amounts), key)[0]
+            return knobs.turn(singer, one[None], knob_settings.Knobs(control=control, **amounts), key)[0]
 
         found = [answers(pitch=float(p)) for p in range(-12, 13)]
         moved = [f[f < ONSETS].mean() - own for f in found]
@@ -194,9 +185,9 @@ def test_a_knob_s_figures_by_hand(singer, clips, control):
             assert found[figure].mean == pytest.approx(np.mean(expected[name]), abs=1e-9)
 
 
-@pytest.mark.parametrize("control", knobs.CONTROLS)
+@pytest.mark.parametrize("control", knob_settings.CONTROLS)
 def test_the_grid_s_figures_by_hand(singer, clips, control):
-    found = melody_knobs.grid(singer, clips, control, 3)
+    found = melody_knobs.blends(singer, clips, control, 3)
     a, b = clips[:6], clips[6:]
     cells = blend.interpolate(singer, a, b, 3, 3, control)
 
@@ -241,13 +232,13 @@ def test_corners_that_are_not_a_and_b_are_told(singer, clips, monkeypatch):
         cells = exact.copy()
         cells[corner][3, 16] ^= 1
         monkeypatch.setattr(blend, "interpolate", lambda *a, cells=cells: cells)
-        assert melody_knobs.grid(singer, clips, "knob")["corners"] is False
+        assert melody_knobs.blends(singer, clips, "knob")["corners"] is False
 
 
 def test_the_grid_s_figures(singer, clips):
-    found = melody_knobs.grid(singer, clips, "knob")
+    found = melody_knobs.blends(singer, clips, "knob")
     assert found["corners"] is True
-    plain = melody_knobs.grid(singer, clips, "paper")
+    plain = melody_knobs.blends(singer, clips, "paper")
     for way in ("columns", "rows"):  # what A and B have themselves makes each step one toward B
         assert found[way].mean > max(plain[way].mean, 0.5)
     assert list(found["apart"]) == [str(steps) for steps in range(1, 9)]
@@ -262,7 +253,7 @@ def test_everything_at_once(singer, melodies):
     figures = melody_knobs.evaluate(singer, melodies, count=4, progress=lambda *at: told.append(at))
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert (figures["model"], figures["data"], figures["clips"], figures["seed"]) == ("by hand", melodies.hash, 4, 0)
-    unknown = Figure.of(np.array([np.nan]))
+    unknown = Estimate.of(np.array([np.nan]))
     assert melody_knobs.as_dict({"a": {"b": unknown}}) == {"a": {"b": dict.fromkeys(("mean", "low", "high"))}}
     said = json.loads(json.dumps(melody_knobs.as_dict(figures)))
     assert said["knob"]["pitch"]["onset_f1"] == {"mean": 1, "low": 1, "high": 1}

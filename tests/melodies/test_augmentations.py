@@ -108,18 +108,18 @@ def test_a_file_of_the_user_s_that_cannot_be_used(tmp_path, text, message):
     if text is not None:
         path.write_text(text)
     with pytest.raises(FadernetsError, match=rf"mine\.py: .*{message}"):
-        augmentations.own_augmentation(path)
+        augmentations.load_augmentation(path)
 
 
 def test_a_file_of_the_user_s(tmp_path, clips):
     path = tmp_path / "octaves.py"
     path.write_text("def augment(clips, amount):\n    return clips + 12 * int(amount) * (clips < 128)\n")
-    row = augmentations.own_augmentation(path)
+    row = augmentations.load_augmentation(path)
     assert (row.name, row.amounts, row.unit, row.far) == ("octaves", (1.0,), "amount", None)
     found = inspect(linear, clips, row)
     np.testing.assert_allclose(found.direction, 12 * PITCH, atol=1e-9)
     path.write_text(path.read_text() + "AMOUNTS = [1, '2', 3]\nNAME = 'up'\n")
-    row = augmentations.own_augmentation(path)
+    row = augmentations.load_augmentation(path)
     assert (row.name, row.amounts) == ("up", (1.0, 2.0, 3.0))
     np.testing.assert_allclose(inspect(linear, clips, row).mean, np.outer([12, 24, 36], PITCH), atol=1e-9)
 
@@ -336,11 +336,11 @@ def test_how_far_segments_went():
     segments[3] = 0
     rows = AUGMENTATIONS["grid"]
     for amount in (1.0, 7.0):
-        after = augmentations.changed(segments, rows["pitch"], amount)
+        after = augmentations.apply_augmentation(segments, rows["pitch"], amount)
         far = rows["pitch"].far(segments, after)
         assert far[3] == 0
         np.testing.assert_allclose(np.delete(far, 3), amount, atol=1e-9)
-    after = augmentations.changed(segments, rows["rhythm"], 2.0)
+    after = augmentations.apply_augmentation(segments, rows["rhythm"], 2.0)
     onsets = [(cells == grid.ONSET).sum((1, 2)) for cells in (segments, after)]
     far = rows["rhythm"].far(segments, after)
     np.testing.assert_allclose(2 ** far[onsets[0] > 0], (onsets[1] / np.maximum(onsets[0], 1))[onsets[0] > 0])

@@ -12,7 +12,7 @@ from fadernets.codecs.melody_states import REST
 from fadernets.errors import FadernetsError
 from fadernets.melodies import blend
 from fadernets.melodies.blend import slerp
-from fadernets.melodies.knobs import CONTROLS
+from fadernets.melodies.knob_settings import CONTROLS
 from fadernets.music.document import Document
 
 

@@ -30,10 +30,10 @@ def classes(*which):
 
 def test_contents_by_hand():
     """A held-in note has no pitch, a rest none either."""
-    of = landing.content(clip("- 60 - 72 . 62 - -"))
+    of = landing.pitch_class_durations(clip("- 60 - 72 . 62 - -"))
     assert (of[0], of[2], of.sum()) == (3, 3, 6)
-    assert landing.content(np.full(STEPS, melody_states.REST, np.uint8)).sum() == 0
-    assert landing.content(np.zeros((3, 2, 4, STEPS), np.uint8)).shape == (3, 2, 4, 12)
+    assert landing.pitch_class_durations(np.full(STEPS, melody_states.REST, np.uint8)).sum() == 0
+    assert landing.pitch_class_durations(np.zeros((3, 2, 4, STEPS), np.uint8)).shape == (3, 2, 4, 12)
 
 
 def test_likeness_by_hand():
@@ -43,7 +43,7 @@ def test_likeness_by_hand():
 
 def test_what_is_as_asked_stays():
     cell = clip("60 - 62 - 64 - 65 -")[None]
-    of = landing.content(cell)
+    of = landing.pitch_class_durations(cell)
     assert np.array_equal(landing.land(cell, scores_of(cell), ANY, of, asked(1)), cell)
 
 
@@ -59,7 +59,7 @@ def test_half_way():
     """Sixteen steps of C and as many of G; B is G alone. Likeness .707 as it is, 1 with both."""
     cell = clip("60 60 60 60 67 67 67 67 60 60 60 60 67 67 67 67 60 60 60 60 67 67 67 67 60 60 60 60 67 67 67 67")[None]
     got = landing.land(cell, scores_of(cell, decoded=0.1), classes(0, 7) > 0, classes(7), asked(0.9))
-    like = landing.likeness(landing.content(got), classes(7))
+    like = landing.likeness(landing.pitch_class_durations(got), classes(7))
     assert like == pytest.approx(0.9, abs=0.02)
     assert {60, 67} <= set(got[0].tolist()) <= {55, 60, 67, 72}
 
@@ -68,7 +68,7 @@ def test_notes_move_to_known_pitch_classes_alone():
     rng = np.random.default_rng(3)
     cells = np.stack([make_clip(rng) for _ in range(20)])
     known = rng.random((20, 12)) < 0.4
-    b = landing.content(np.stack([make_clip(rng) for _ in range(20)]))
+    b = landing.pitch_class_durations(np.stack([make_clip(rng) for _ in range(20)]))
     every = Likeness(np.full(20, 0.95), np.zeros(20), np.full(20, np.inf))
     found = landing.land(cells, scores_of(cells, rng), known, b, every)
     rows, steps = np.nonzero(found != cells)
@@ -96,7 +96,7 @@ def test_bounds_come_before_what_is_asked(least, most):
     cell = clip("60 - 62 - 64 - 65 - 67 - 69 - 71 - 72 -")[None]
     b = classes(0, 2, 4)
     found = landing.land(cell, scores_of(cell), ANY, b, asked(0.7, least, most))
-    assert least <= landing.likeness(landing.content(found), b) <= most + 1e-9
+    assert least <= landing.likeness(landing.pitch_class_durations(found), b) <= most + 1e-9
 
 
 @pytest.mark.parametrize("state", [melody_states.REST, melody_states.HOLD])
@@ -121,7 +121,7 @@ def test_rows_come_nearer_to_b():
     found = landing.land_rows(cells, scores_of(cells, rng), a, b)
     assert np.array_equal(found[0, 0], a)
     assert np.array_equal(found[-1, -1], b)
-    like = landing.likeness(landing.content(found), landing.content(b))
+    like = landing.likeness(landing.pitch_class_durations(found), landing.pitch_class_durations(b))
     steps = np.diff(like, axis=0)
     assert (steps >= -1e-9).mean() > 0.97
     assert (steps > 0.005).mean() > 0.8

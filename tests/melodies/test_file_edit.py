@@ -9,8 +9,8 @@ from fadernets.codecs import melody_clips, melody_states
 from fadernets.codecs.melody_states import HOLD, REST
 from fadernets.errors import FadernetsError
 from fadernets.melodies import file_edit
-from fadernets.melodies.file_edit import folded, roll_of, sing
-from fadernets.melodies.knobs import Turn
+from fadernets.melodies.file_edit import edit_melody, folded, roll_of
+from fadernets.melodies.knob_settings import Knobs
 from fadernets.music.document import Document
 
 STEP = TPQ // 4
@@ -28,7 +28,7 @@ def written(tmp_path, monkeypatch, singer):
     def written(source, *clips, **more):
         wanted = np.stack(clips)
         monkeypatch.setattr(file_edit, "turn", lambda engine, given, *rest: wanted)
-        report = sing(singer, source, tmp_path / "out.mid", Turn(rhythm=-1), **more)
+        report = edit_melody(singer, source, tmp_path / "out.mid", Knobs(rhythm=-1), **more)
         return notes(source), notes(tmp_path / "out.mid"), report
 
     return written
@@ -63,28 +63,28 @@ def test_hidden_notes_that_give_way_are_still_no_melody(tmp_path, written):
 def test_voices_that_gave_way_are_counted(tmp_path, singer):
     line = track([(i, 1, 72, 80) for i in range(8)], metre(4), name="melody")
     others = track([(i, 1, 84, 40) for i in range(4)], name="others")
-    report = sing(singer, save(tmp_path / "in.mid", line, others), tmp_path / "out.mid", Turn(pitch=12))
+    report = edit_melody(singer, save(tmp_path / "in.mid", line, others), tmp_path / "out.mid", Knobs(pitch=12))
     assert report.warnings == ["notes of other voices on the melody's channel that gave way to it: 4"]
     assert [row[:4] for row in notes(tmp_path / "out.mid")] == [(480 * i, 480 * i + 480, 84, 80) for i in range(8)]
     apart = track([(i, 1, 84, 40) for i in range(4)], name="others", channel=1)
-    report = sing(singer, save(tmp_path / "in.mid", line, apart), tmp_path / "out.mid", Turn(pitch=12))
+    report = edit_melody(singer, save(tmp_path / "in.mid", line, apart), tmp_path / "out.mid", Knobs(pitch=12))
     assert not report.warnings
     assert len(notes(tmp_path / "out.mid")) == 12
 
 
 def test_clips_are_named_by_the_bars_of_the_file(tmp_path, singer):
     waltz = save(tmp_path / "in.mid", track([(i, 1, 72, 80) for i in range(24)], metre(3)))
-    report = sing(singer, waltz, tmp_path / "out.mid", Turn(pitch=2), regrid=True)
+    report = edit_melody(singer, waltz, tmp_path / "out.mid", Knobs(pitch=2), regrid=True)
     assert [clip.bar for clip in report.clips] == [1, 3, 6]
 
 
 def test_of_two_notes_alike_one_is_the_melody(tmp_path, singer):
     doubled = [(i, 1, 60 + i, 80) for i in range(8)] + [(2, 1, 62, 80), (5, 1, 65, 80)]
     source = save(tmp_path / "in.mid", track(doubled, metre(4)))
-    report = sing(singer, source, tmp_path / "out.mid", Turn())
+    report = edit_melody(singer, source, tmp_path / "out.mid", Knobs())
     assert (tmp_path / "out.mid").read_bytes() == source.read_bytes()
     assert report.clips[0].measured == report.clips[0].before == {"pitch": 63.5, "onsets": 8.0}
-    report = sing(singer, source, tmp_path / "out.mid", Turn(pitch=-12))
+    report = edit_melody(singer, source, tmp_path / "out.mid", Knobs(pitch=-12))
     assert report.clips[0].measured == {"pitch": 51.5, "onsets": 8.0}
     assert [row[:3] for row in notes(tmp_path / "out.mid") if row[2] >= 60] == [(960, 1440, 62), (2400, 2880, 65)]
 
@@ -95,7 +95,7 @@ def test_of_two_notes_alike_one_is_the_melody(tmp_path, singer):
 def test_a_last_clip_of_one_bar_lands(tmp_path, singer):
     source = save(tmp_path / "in.mid", track([(i, 1, 60 + i % 5, 80) for i in range(12)], metre(4)))
     for asked, counts in ((1, [16, 8]), (2, [32, 16]), (3, [32, 16]), (-1, [4, 2])):
-        report = sing(singer, source, tmp_path / "out.mid", Turn(rhythm=asked))
+        report = edit_melody(singer, source, tmp_path / "out.mid", Knobs(rhythm=asked))
         assert [clip.measured["onsets"] for clip in report.clips] == counts
         assert [clip.asked["onsets"] for clip in report.clips] == counts
         assert report.means["measured"]["onsets"] == report.means["asked"]["onsets"] == sum(counts)
@@ -103,7 +103,7 @@ def test_a_last_clip_of_one_bar_lands(tmp_path, singer):
 
 def test_figures_of_what_is_not_there_are_none(tmp_path, singer, monkeypatch, written):
     half_a_bar = save(tmp_path / "in.mid", track([(0, 1, 60, 80), (1, 1, 62, 80)], metre(2)))
-    report = sing(singer, half_a_bar, tmp_path / "out.mid", Turn(pitch=0.5, rhythm=1))
+    report = edit_melody(singer, half_a_bar, tmp_path / "out.mid", Knobs(pitch=0.5, rhythm=1))
     assert report.clips == []
     nothing = {"pitch": None, "onsets": 0.0}
     assert report.means == {"before": nothing, "measured": nothing, "asked": nothing}
@@ -118,7 +118,7 @@ def test_figures_of_what_is_not_there_are_none(tmp_path, singer, monkeypatch, wr
 def test_two_bars_of_rest_are_asked_for_nothing(tmp_path, singer):
     line = [(i, 1, 60, 80) for i in range(8)] + [(16 + i, 1, 60, 80) for i in range(8)]
     source = save(tmp_path / "in.mid", track(line, metre(4)))
-    report = sing(singer, source, tmp_path / "out.mid", Turn(rhythm=1, pitch=2))
+    report = edit_melody(singer, source, tmp_path / "out.mid", Knobs(rhythm=1, pitch=2))
     assert [clip.asked["onsets"] for clip in report.clips] == [16, 0, 16]
     assert [clip.asked["pitch"] for clip in report.clips] == [62, None, 62]
     assert report.means["asked"] == {"pitch": 62.0, "onsets": 32.0}
@@ -129,18 +129,18 @@ def test_two_bars_of_rest_are_asked_for_nothing(tmp_path, singer):
 
 PLAIN = [name for name in PIECES if name not in ("waltz", "six_eight", "metre_change")]
 TURNS = (
-    Turn(pitch=4.5),
-    Turn(rhythm=1, pitch=-12),
-    Turn(rhythm=-1),
-    Turn(rest=3, rhythm=2),
-    Turn(pitch=7, control="paper"),
+    Knobs(pitch=4.5),
+    Knobs(rhythm=1, pitch=-12),
+    Knobs(rhythm=-1),
+    Knobs(rest=3, rhythm=2),
+    Knobs(pitch=7, control="paper"),
 )
 
 
 @pytest.mark.parametrize("name", [*PIECES, *ODDITIES])
 def test_at_rest_a_file_comes_back_byte_for_byte(tmp_path, singer, name):
     source = (PIECES | ODDITIES)[name](tmp_path / "in.mid")
-    report = sing(singer, source, tmp_path / "out.mid", Turn(), regrid=name not in PLAIN)
+    report = edit_melody(singer, source, tmp_path / "out.mid", Knobs(), regrid=name not in PLAIN)
     assert (tmp_path / "out.mid").read_bytes() == source.read_bytes()
     assert report.means["measured"] == report.means["before"]
     assert all(clip.measured == clip.before and set(clip.asked.values()) == {None} for clip in report.clips)
@@ -158,7 +158,7 @@ def test_all_but_the_melody_stays(tmp_path, singer, name):
     channel = [track.channel for track in piece.tracks]
     others = {tuple(row)[:4] for row in np.delete(piece.notes, tune.rows).tolist()}
     for asked in TURNS:
-        sing(singer, source, out, asked, regrid=regrid)
+        edit_melody(singer, source, out, asked, regrid=regrid)
         assert events(out) == events(source)
         assert paired(out)
         now = Document(out).piece
@@ -174,7 +174,7 @@ def test_all_but_the_melody_stays(tmp_path, singer, name):
 @pytest.mark.parametrize("asked", [3, -7.5, 0.4])
 def test_the_pitch_knob_keeps_every_onset(tmp_path, singer, name, asked):
     source = PIECES[name](tmp_path / "in.mid")
-    sing(singer, source, tmp_path / "out.mid", Turn(pitch=asked))
+    edit_melody(singer, source, tmp_path / "out.mid", Knobs(pitch=asked))
     piece, now = Document(source).piece, Document(tmp_path / "out.mid").piece
     tune = melody_clips.read(piece, melody_clips.choose_track(piece))
     after = melody_clips.read(
@@ -190,8 +190,8 @@ def test_notes_outside_the_clips_stay(tmp_path, singer):
     bars = [(1 + i, 1, 60 + i % 5, 80) for i in range(7)] + [(8, 1.5, 72, 80), (9.5, 0.5, 74, 80), (10, 1, 76, 80)]
     source = save(tmp_path / "in.mid", track([*upbeat, *bars], metre(1), metre(4, tick=TPQ), metre(2, tick=9 * TPQ)))
     before = notes(source)
-    for asked in (Turn(pitch=5), Turn(rhythm=1), Turn(rest=2, rhythm=-1)):
-        sing(singer, source, tmp_path / "out.mid", asked)
+    for asked in (Knobs(pitch=5), Knobs(rhythm=1), Knobs(rest=2, rhythm=-1)):
+        edit_melody(singer, source, tmp_path / "out.mid", asked)
         after = notes(tmp_path / "out.mid")
         stay = [row for row in before if row[0] == 0 or row[0] >= 8 * TPQ]
         assert all(row in after for row in stay)
@@ -202,12 +202,12 @@ def test_notes_outside_the_clips_stay(tmp_path, singer):
 def test_a_note_held_over_the_border_of_clips_stays_one_note(tmp_path, singer):
     line = [(0, 3, 60, 80), (3, 4, 62, 80), (7, 4, 64, 80), (11, 5, 65, 80)]
     source = save(tmp_path / "in.mid", track(line, metre(4)))
-    report = sing(singer, source, tmp_path / "out.mid", Turn(pitch=2))
+    report = edit_melody(singer, source, tmp_path / "out.mid", Knobs(pitch=2))
     after = notes(tmp_path / "out.mid")
     assert [row[:2] for row in after] == [row[:2] for row in notes(source)]
     assert [clip.measured["onsets"] for clip in report.clips] == [3, 1]
     assert [row[2] for row in after] != [60, 62, 64, 65]
-    sing(singer, source, tmp_path / "out.mid", Turn(rhythm=-1))
+    edit_melody(singer, source, tmp_path / "out.mid", Knobs(rhythm=-1))
     assert [row[:2] for row in notes(tmp_path / "out.mid") if row[1] > 8 * TPQ > row[0]] != []
 
 
@@ -215,8 +215,13 @@ def test_clips_that_come_again_are_answered_alike(tmp_path, singer):
     line = [(8 * k + at, length, pitch, 80) for k in range(4) for at, length, pitch, _ in [
         (0, 1, 60, 0), (1, 1, 67, 0), (2, 2, 64, 0), (4, 0.5, 65, 0), (4.5, 0.5, 62, 0), (5, 3, 60, 0)]]  # fmt: skip
     source = save(tmp_path / "in.mid", track(line, metre(4)))
-    for asked in (Turn(pitch=3.4), Turn(rhythm=1), Turn(rest=2), Turn(pitch=3, control="paper")):
-        report = sing(singer, source, tmp_path / "out.mid", asked)
+    for asked in (
+        Knobs(pitch=3.4),
+        Knobs(rhythm=1),
+        Knobs(rest=2),
+        Knobs(pitch=3, control="paper"),
+    ):
+        report = edit_melody(singer, source, tmp_path / "out.mid", asked)
         after = notes(tmp_path / "out.mid")
         passes = [[(a - k * 8 * TPQ, b - k * 8 * TPQ, p) for a, b, p, *_ in after if 0 <= a - k * 8 * TPQ < 8 * TPQ]
                   for k in range(4)]  # fmt: skip
@@ -233,8 +238,8 @@ def test_what_is_measured_is_what_the_file_says(tmp_path, singer, name):
     piece = Document(source).piece
     tune = melody_clips.read(piece, melody_clips.choose_track(piece))
     skipped = 0
-    for asked in (*TURNS, Turn(pitch=30)):
-        report = sing(singer, source, out, asked)
+    for asked in (*TURNS, Knobs(pitch=30)):
+        report = edit_melody(singer, source, out, asked)
         now = Document(out).piece
         again = melody_clips.read(
             now, melody_clips.choose_track(now), windows=tune.windows, without=piece.notes[tune.hidden]
@@ -257,7 +262,7 @@ def test_the_report_of_a_file(tmp_path, singer):
         track([(i, 1, 48, 60) for i in range(16)], name="bass", channel=1),
         track([(i, 1, 60 + 2 * (i // 8), 80) for i in range(16)], name="Gesang"),
     )
-    report = sing(singer, source, tmp_path / "out.mid", Turn(pitch=1.5, rhythm=1, seed=4))
+    report = edit_melody(singer, source, tmp_path / "out.mid", Knobs(pitch=1.5, rhythm=1, seed=4))
     said = report.as_dict()
     assert (said["model"], said["track"], said["warnings"]) == ("by hand", "Gesang", [])
     assert said["knobs"] == {
@@ -280,7 +285,7 @@ def test_the_report_of_a_file(tmp_path, singer):
         ["3", "62", "63.5", "63.5", "8", "16", "16"],
         ["all", "61", "62.5", "62.5", "16", "32", "32"],
     ]
-    rest = sing(singer, source, tmp_path / "out.mid", Turn(rest=1), "bass")
+    rest = edit_melody(singer, source, tmp_path / "out.mid", Knobs(rest=1), "bass")
     assert rest.track == "bass"
     assert rest.means["asked"] == {"pitch": None, "onsets": None}
     assert file_edit.table(rest).splitlines()[-1].split()[2] == "-"
@@ -289,7 +294,7 @@ def test_the_report_of_a_file(tmp_path, singer):
 def test_what_a_listener_is_told(tmp_path, singer):
     loose = [(i + 0.05 * (i % 3 == 1), 0.9, 60 + i % 5, 80) for i in range(8)]
     source = save(tmp_path / "in.mid", track([*loose, (0, 4, 48, 50), (4, 4, 47, 50)], metre(4)))
-    report = sing(singer, source, tmp_path / "out.mid", Turn(pitch=60, rhythm=-9, rest=-5))
+    report = edit_melody(singer, source, tmp_path / "out.mid", Knobs(pitch=60, rhythm=-9, rest=-5))
     assert report.warnings == [
         "the melody's track is polyphonic: its skyline is the melody, 2 notes stay",
         "notes off the sixteenth grid: 3 of 8, read at the nearest step",
@@ -339,7 +344,7 @@ def test_nothing_is_written_of_a_file_that_cannot_be_used(tmp_path, singer, name
     source, out = (BROKEN | PIECES)[name](tmp_path / "in.mid"), tmp_path / "out.mid"
     out.write_bytes(b"as it was")
     with pytest.raises(FadernetsError, match=r"^[^\n]+$"):
-        sing(singer, source, out, Turn(pitch=1))
+        edit_melody(singer, source, out, Knobs(pitch=1))
     assert out.read_bytes() == b"as it was"
     assert {p.name for p in tmp_path.iterdir()} == {"in.mid", "out.mid"}
 
@@ -347,11 +352,11 @@ def test_nothing_is_written_of_a_file_that_cannot_be_used(tmp_path, singer, name
 def test_a_track_of_keys_that_no_piano_has(tmp_path, singer):
     source = save(tmp_path / "in.mid", track([(i, 1, 110 + i, 80) for i in range(8)], metre(4)))
     with pytest.raises(FadernetsError, match="the melody's track has no note on the piano's 88 keys"):
-        sing(singer, source, tmp_path / "out.mid", Turn(pitch=1))
+        edit_melody(singer, source, tmp_path / "out.mid", Knobs(pitch=1))
 
 
 def test_one_note_goes_up_by_whole_semitones(tmp_path, singer):
     source = save(tmp_path / "in.mid", track([(0, 1, 60, 80)], metre(4)))
-    report = sing(singer, source, tmp_path / "out.mid", Turn(pitch=2))
+    report = edit_melody(singer, source, tmp_path / "out.mid", Knobs(pitch=2))
     assert [row[:4] for row in notes(tmp_path / "out.mid")] == [(0, TPQ, 62, 80)]
     assert report.clips[0].measured == {"pitch": 62.0, "onsets": 1.0}

@@ -5,13 +5,12 @@ import json
 import pytest
 
 from fadernets.codecs import melody_clips, melody_states
-from fadernets.engines.model_folder import bundled
 from fadernets.engines.melody import MelodyEngine
-from fadernets.engines.model_folder import DEFAULT_MELODY_MODEL
+from fadernets.engines.model_folder import DEFAULT_MELODY_MODEL, bundled
 from fadernets.evaluation import melody_paper_figures
 from fadernets.melodies.blend import blend
-from fadernets.melodies.file_edit import sing
-from fadernets.melodies.knobs import Turn
+from fadernets.melodies.file_edit import edit_melody
+from fadernets.melodies.knob_settings import Knobs
 from fadernets.music.document import Document
 
 THEME = melody_paper_figures.asset("k265.mid")
@@ -41,20 +40,20 @@ def test_it_rebuilds_the_theme(engine):
 
 @pytest.mark.parametrize("semitones", [-12.0, -3.0, 0.5, 2.0, 7.0])
 def test_pitch_of_the_theme(engine, tmp_path, semitones):
-    report = sing(engine, THEME, tmp_path / "out.mid", Turn(pitch=semitones))
+    report = edit_melody(engine, THEME, tmp_path / "out.mid", Knobs(pitch=semitones))
     assert report.means["measured"]["pitch"] == pytest.approx(report.means["before"]["pitch"] + semitones, abs=0.25)
     assert report.means["measured"]["onsets"] == 49
 
 
 @pytest.mark.parametrize(("doublings", "onsets"), [(-1.0, 25), (1.0, 98)])
 def test_rhythm_of_the_theme(engine, tmp_path, doublings, onsets):
-    report = sing(engine, THEME, tmp_path / "out.mid", Turn(rhythm=doublings))
+    report = edit_melody(engine, THEME, tmp_path / "out.mid", Knobs(rhythm=doublings))
     assert report.means["measured"]["onsets"] == pytest.approx(onsets, abs=2)
     assert report.means["measured"]["pitch"] == pytest.approx(report.means["before"]["pitch"], abs=1.5)
 
 
 def test_the_theme_at_rest(engine, tmp_path):
-    sing(engine, THEME, tmp_path / "out.mid", Turn())
+    edit_melody(engine, THEME, tmp_path / "out.mid", Knobs())
     assert (tmp_path / "out.mid").read_bytes() == THEME.read_bytes()
 
 

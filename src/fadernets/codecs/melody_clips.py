@@ -20,11 +20,11 @@ from fadernets.music.segments import BEATS, STEPS_PER_BEAT, Windows, cut
 from fadernets.music.segments import STEPS as WINDOW
 
 OFF_GRID = 0.1  # steps: an onset further from its step than this was snapped
-SUNG = ("melody", "voice", "vocal", "sing", "gesang", "chant", "canto", "soprano", "lead", "tune")
+MELODY_TRACK_NAMES = ("melody", "voice", "vocal", "sing", "gesang", "chant", "canto", "soprano", "lead", "tune")
 
 
 @dataclass(frozen=True)
-class Tune:
+class Melody:
     """A melody and where it stands in its piece."""
 
     piece: Piece  # the notes of the line alone
@@ -56,7 +56,7 @@ class Tune:
 
 def read(
     piece: Piece, track: int, *, regrid: bool = False, windows: Windows | None = None, without: NDArray | None = None
-) -> Tune:
+) -> Melody:
     """The melody of a track: its skyline, snapped to sixteenths.
 
     Raises FadernetsError for a track without notes and for a metre that does not fit two bars of 4/4 into a clip
@@ -84,7 +84,7 @@ def read(
     states = melody_states.encode(rows[line], windows.n_steps)
     away = np.abs(windows.step_ticks(placed.onset[line]) - chosen.notes["onset"])
     snapped = int((away > OFF_GRID * piece.tpq / STEPS_PER_BEAT).sum())
-    return Tune(
+    return Melody(
         chosen,
         mine[line],
         windows,
@@ -155,7 +155,7 @@ def choose_track(piece: Piece, wanted: str | None = None, option: str = "--track
     if not pitched:
         raise FadernetsError("the file has only drums" if with_notes else "the file has no notes")
     if wanted is None:
-        sung = [i for i in pitched if any(word in piece.tracks[i].name.lower() for word in SUNG)]
+        sung = [i for i in pitched if any(word in piece.tracks[i].name.lower() for word in MELODY_TRACK_NAMES)]
         return (sung or pitched)[0]
     number = int(wanted) - 1 if wanted.isdecimal() and len(wanted) < 6 else None  # so many tracks at most
     for i in pitched:

@@ -1,5 +1,8 @@
-"""The study of the NIME paper as numbers and figures: principal components (Section 3.1, Figure 2), the groups that
-augmentation finds (3.2 to 3.5, Figures 3 and 4), of a model folder or a run.
+"""The codes of a model folder or a run as numbers and figures (Section 3 of the NIME paper).
+
+Principal components (Section 3.1, Figure 2), and the groups of dimensions that augmentation finds (Sections 3.2 to 3.5,
+Figures 3 and 4): how many dimensions move with a change of the music, how straight, and how much of the change they
+explain. It does not show what a decoder makes of them: see `melody_knobs`. N clips, Z latent size.
 """
 
 from __future__ import annotations
@@ -11,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fadernets.arrays import Array, Bytes
 from fadernets.codecs import melody_states
 from fadernets.codecs.base import is_melodic
 from fadernets.data.dataset import Dataset
@@ -20,27 +23,30 @@ from fadernets.errors import FadernetsError
 from fadernets.figures import plots
 from fadernets.files import write_atomic
 from fadernets.melodies import augmentations
-from fadernets.melodies.augmentations import AUGMENTATIONS, Augmentation, Encode, Group
+from fadernets.melodies.augmentations import AUGMENTATIONS, Augmentation, DimensionGroup, Encode
 from fadernets.provenance import provenance
 
-CLIPS = 16_384  # drawn of a data set
-SHARE = 0.99  # of the variance (Section 3.1)
+CLIPS = 16_384  # drawn from a data set
+SHARE = 0.99  # of the variance that components should hold (Section 3.1)
 DRAWN = {"pitch": 5, "rhythm": 10}  # dimensions in Figures 3 and 4
 
 
 @dataclass(frozen=True)
-class Space:
-    """Something with codes to look into."""
+class CodeSpace:
+    """The codes of a model folder or of a run, and the data set that it was trained on."""
 
     name: str
     codec: str
     encode: Encode  # clips -> [N, Z]
-    data: str  # the data set that it learned from
-    pitches: tuple[int, int] = (0, melody_states.ONSETS - 1)  # that a melody model knows
+    data: str  # the folder of the data set that it was trained on
+    pitches: tuple[int, int] = (
+        0,
+        melody_states.ONSETS - 1,
+    )  # MIDI numbers, lowest and highest, that a melody model knows
 
 
-def space(model: str | Path, device: str = "cpu") -> Space:
-    """The codes of a bundled model, of a model folder, or of a run (its best checkpoint). Raises FadernetsError."""
+def code_space(model: str | Path, device: str = "cpu") -> CodeSpace:
+    """The codes of a bundled model, a model folder, or a run (its best checkpoint). Raises FadernetsError."""
     from fadernets.engines.model_folder import bundled
 
     folder = Path(model)
@@ -51,25 +57,31 @@ def space(model: str | Path, device: str = "cpu") -> Space:
     raise FadernetsError(f"{model}: neither a bundled model, a model folder nor a run; bundled: {', '.join(bundled())}")
 
 
-def _exported(model: str | Path) -> Space:
+def _exported(model: str | Path) -> CodeSpace:
     from fadernets.engines.grid import Engine
     from fadernets.engines.melody import MelodyEngine
     from fadernets.engines.model_folder import codec_of
 
     codec = codec_of(model)
     if is_melodic(codec):
-        singer = MelodyEngine.open(model)
-        return Space(singer.name, codec, singer.encode, str(singer.info["recipe"]["data"]), singer.pitches)
+        melody_engine = MelodyEngine.open(model)
+        return CodeSpace(
+            melody_engine.name,
+            codec,
+            melody_engine.encode,
+            str(melody_engine.info["recipe"]["data"]),
+            melody_engine.pitches,
+        )
     engine = Engine.open(model)
 
-    def encode(cells: NDArray[np.uint8]) -> NDArray[np.floating]:
+    def encode(cells: Bytes) -> Array:
         codes = engine.encode(cells)
         return np.concatenate([codes.rhythm, codes.note], axis=-1)
 
-    return Space(engine.name, codec, encode, str(engine.info["recipe"]["data"]))
+    return CodeSpace(engine.name, codec, encode, str(engine.info["recipe"]["data"]))
 
 
-def _trained(folder: Path, device: str) -> Space:
+def _trained(folder: Path, device: str) -> CodeSpace:
     import torch
 
     from fadernets.engines.melody import whole_semitones
@@ -81,16 +93,19 @@ def _trained(folder: Path, device: str) -> Space:
         raise FadernetsError(f"{folder}: a run over {config['codec']}; export it, or give a run of music-vae")
 
     @torch.no_grad()
-    def encode(states: NDArray[np.uint8]) -> NDArray[np.floating]:
+    def encode(states: Bytes) -> Array:
         means = model.encode(torch.from_numpy(states.astype(np.int64)).to(device)).mean
         return np.asarray(means.cpu().numpy())
 
     pitches = whole_semitones(Dataset.open(config["recipe"]["data"]).statistics("pitch"))
-    return Space(folder.name, config["codec"], encode, str(config["recipe"]["data"]), pitches)
+    return CodeSpace(folder.name, config["codec"], encode, str(config["recipe"]["data"]), pitches)
 
 
-def clips_of(data: Path, codec: str, split: str = "test", count: int = CLIPS, seed: int = 0) -> NDArray[np.uint8]:
-    """[N, ...] clips of a data set: of `split`, then of the others where it has too few. Raises FadernetsError."""
+def clips_of(data: Path, codec: str, split: str = "test", count: int = CLIPS, seed: int = 0) -> Bytes:
+    """[N, ...] up to `count` random clips of a data set: of `split`, and of the others where it has too few.
+
+    Raises FadernetsError for a data set of another codec.
+    """
     dataset = Dataset.open(data)
     if dataset.codec.name != codec:
         raise FadernetsError(f"{data}: holds {dataset.codec}; this model reads {codec}")
@@ -103,34 +118,34 @@ def clips_of(data: Path, codec: str, split: str = "test", count: int = CLIPS, se
     return np.asarray(dataset.codes[rows]) if dataset.codec.melodic else dataset.cells(rows)
 
 
-def _learned(where: Space, data: Path | None, **which: Any) -> NDArray[np.uint8]:
-    """`clips_of` the data given, or of those that the model learned from. Raises FadernetsError."""
-    if data is None and not (Path(where.data) / "manifest.json").exists():
-        raise FadernetsError(f"{where.name}: the data that it learned from, {where.data}, are not here; give --data")
-    return clips_of(data or Path(where.data), where.codec, **which)
+def _clips_for(space: CodeSpace, data: Path | None, **which: Any) -> Bytes:
+    """`clips_of` the given data set, or of the one that the model was trained on. Raises FadernetsError."""
+    if data is None and not (Path(space.data) / "manifest.json").exists():
+        raise FadernetsError(f"{space.name}: the data that it learned from, {space.data}, are not here; give --data")
+    return clips_of(data or Path(space.data), space.codec, **which)
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """The groups that were found, and what they share."""
+    """The groups of dimensions that augmentation found in a model's codes."""
 
     model: str
     clips: str
-    groups: dict[str, Group]
+    groups: dict[str, DimensionGroup]
 
     @property
     def shared(self) -> list[int]:
-        """The dimensions that are in both of the first two groups (Section 3.5: how apart pitch and rhythm lie)."""
+        """The dimensions in both of the first two groups (Section 3.5: how disentangled pitch and rhythm are)."""
         names = list(self.groups)
         return augmentations.overlap(*(self.groups[name] for name in names[:2])) if len(names) > 1 else []
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain values: what inspect.json and --json say."""
+        """The same as plain values, for inspect.json and --json."""
         groups = {name: group.as_dict() for name, group in self.groups.items()}
         return {"model": self.model, "clips": self.clips, "groups": groups, "shared": self.shared}
 
     def table(self) -> str:
-        """A line a group, strongest dimensions first, eight of them at most."""
+        """A line per group, with its strongest dimensions first, eight of them at most."""
         head = (
             f"{'group':<10} {'clips':>6} {'threshold':>9} {'dimensions':>10} {'of delta z':>10} {'linearity':>9} "
             f"{'explained by them':>17} {'by the direction':>16}  which"
@@ -157,43 +172,46 @@ def inspect(
     threshold: float | None = None,
     top: int | None = None,
     pitches: tuple[int, int] | None = None,
-    own: Augmentation | None = None,
+    user_defined: Augmentation | None = None,
     out: Path | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Inspection:
-    """Disentanglement by augmentation of a model's codes; with `out` the figures and the numbers as files.
+    """Disentanglement by augmentation of a model's codes; with `out`, the figures and the numbers are written there.
 
-    pitches: of whole notes; those of the data that the model learned from, unless given.
-
-    Raises FadernetsError.
+    data: the data set to draw clips from, the model's own unless given. clips: `whole-notes` or `real`. basis: of the
+    dimensions, `standard` or `pca`. threshold or top: which dimensions belong to a group, `augmentations.inspect`.
+    pitches: lowest and highest of the whole notes, those of the model unless given. user_defined: an augmentation in
+    place of the standard ones. Raises FadernetsError.
     """
-    where = space(model)
-    if clips == "whole-notes" and not is_melodic(where.codec):
+    space = code_space(model)
+    if clips == "whole-notes" and not is_melodic(space.codec):
         clips = "real"
-    if own is not None:
-        own = replace(own, highest=augmentations.HIGHEST[where.codec])
-    table = {own.name: own} if own is not None else AUGMENTATIONS[where.codec]
-    real = _learned(where, data, seed=seed) if clips == "real" or basis == "pca" else None
+    if user_defined is not None:
+        user_defined = replace(user_defined, highest=augmentations.HIGHEST[space.codec])
+    table = {user_defined.name: user_defined} if user_defined is not None else AUGMENTATIONS[space.codec]
+    real = _clips_for(space, data, seed=seed) if clips == "real" or basis == "pca" else None
     axes = None
     if basis == "pca" and real is not None:
-        axes = augmentations.principal(augmentations.encoded(where.encode, real))[0]
-    groups, span = {}, pitches or where.pitches
+        axes = augmentations.principal(augmentations.encode_in_batches(space.encode, real))[0]
+    groups, span = {}, pitches or space.pitches
     for done, (name, row) in enumerate(table.items()):
-        seen = real if clips == "real" and real is not None else augmentations.whole_notes_for(name, span)
-        groups[name] = augmentations.inspect(where.encode, seen, row, basis=axes, threshold=threshold, top=top)
+        encoded = real if clips == "real" and real is not None else augmentations.whole_notes_for(name, span)
+        groups[name] = augmentations.inspect(space.encode, encoded, row, basis=axes, threshold=threshold, top=top)
         if progress:
             progress(done + 1, len(table))
-    found = Inspection(where.name, clips, groups)
+    inspection = Inspection(space.name, clips, groups)
     if out is not None:
-        draw(found, out)
-    return found
+        draw(inspection, out)
+    return inspection
 
 
-def stability(found: Sequence[Inspection]) -> dict[str, dict[str, tuple[float, float]]]:
-    """Group -> figure -> mean and standard deviation over models. A dimension's number means nothing between two of
-    them, so how many there are is compared, not which."""
-    figures: dict[str, Callable[[Group], float]] = {
+def stability(inspections: Sequence[Inspection]) -> dict[str, dict[str, tuple[float, float]]]:
+    """Group -> figure -> mean and standard deviation over models.
+
+    The number of a dimension means nothing between two models, so how many there are is compared, not which.
+    """
+    figures: dict[str, Callable[[DimensionGroup], float]] = {
         "dimensions": lambda group: float(len(group.dimensions)),
         "of delta z": lambda group: group.energy,
         "linearity": lambda group: group.linearity,
@@ -201,10 +219,10 @@ def stability(found: Sequence[Inspection]) -> dict[str, dict[str, tuple[float, f
         "explained by the direction": lambda group: group.explained["direction"],
     }
     together: dict[str, dict[str, tuple[float, float]]] = {}
-    for name in found[0].groups:
-        groups = [one.groups[name] for one in found if name in one.groups]
+    for name in inspections[0].groups:
+        groups = [one.groups[name] for one in inspections if name in one.groups]
         together[name] = {title: _spread([of(group) for group in groups]) for title, of in figures.items()}
-    together["both"] = {"shared": _spread([float(len(one.shared)) for one in found])}
+    together["both"] = {"shared": _spread([float(len(one.shared)) for one in inspections])}
     return together
 
 
@@ -213,18 +231,18 @@ def _spread(values: Sequence[float]) -> tuple[float, float]:
 
 
 def stability_table(together: dict[str, dict[str, tuple[float, float]]]) -> str:
-    """A line a group: mean and standard deviation of each figure over the models."""
+    """A line per group: mean and standard deviation of each figure over the models."""
     return "\n".join(
         f"{name}: " + ", ".join(f"{title} {mean:.3f} (sd {sd:.3f})" for title, (mean, sd) in figures.items())
         for name, figures in together.items()
     )
 
 
-def draw(found: Inspection, out: Path) -> list[str]:
-    """Figures 3 and 4 and their numbers."""
+def draw(inspection: Inspection, out: Path) -> list[str]:
+    """Write Figures 3 and 4 and their numbers into a folder; return the files."""
     out.mkdir(parents=True, exist_ok=True)
     files = []
-    for name, group in found.groups.items():
+    for name, group in inspection.groups.items():
         order = np.argsort(-np.abs(group.mean).max(0), kind="stable")[: DRAWN.get(name, 10)]
         paths = [out / f"inspect-{name}.{kind}" for kind in ("png", "svg")]
         plots.dimensions(
@@ -237,21 +255,24 @@ def draw(found: Inspection, out: Path) -> list[str]:
         )
         files += paths
     report = out / "inspect.json"
-    write_atomic(report, (json.dumps({**found.as_dict(), **provenance()}, indent=1) + "\n").encode())
+    write_atomic(report, (json.dumps({**inspection.as_dict(), **provenance()}, indent=1) + "\n").encode())
     return [str(path) for path in [*files, report]]
 
 
 def pca(model: str | Path, data: Path | None, out: Path, seed: int = 0) -> dict[str, Any]:
-    """Figure 2: the sorted variances of the codes' principal components, and how many hold 99 % of it."""
-    where = space(model)
-    clips = _learned(where, data, split="train", seed=seed)
-    _, variances = augmentations.principal(augmentations.encoded(where.encode, clips))
+    """Figure 2: the sorted variances of the codes' principal components, and how many hold 99 % of them.
+
+    Writes the figure and its numbers into `out`. Raises FadernetsError.
+    """
+    space = code_space(model)
+    clips = _clips_for(space, data, split="train", seed=seed)
+    _, variances = augmentations.principal(augmentations.encode_in_batches(space.encode, clips))
     count = augmentations.components_for(variances, SHARE)
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / f"pca.{kind}" for kind in ("png", "svg")]
-    plots.variances(variances.tolist(), count, paths, title=f"{where.name}: variance of {len(variances)} components")
+    plots.variances(variances.tolist(), count, paths, title=f"{space.name}: variance of {len(variances)} components")
     numbers = {
-        "model": where.name,
+        "model": space.name,
         "clips": len(clips),
         "components": len(variances),
         "for_99_percent": count,

@@ -1,6 +1,8 @@
-"""What a melody model's knobs do to held-out clips: both controls, the paper's own control, the grid between two clips.
+"""What a melody model's knobs do to held-out clips (Section 4 of the NIME paper): both controls, and blends.
 
-N clips of 32 states. Means come with 95 % bootstrap intervals over the clips.
+Protocol: up to 1,000 clips of the test split with two notes or more, each turned over the knob's whole range, in its
+own key, as an edit does. N clips of 32 states; pitch in semitones, rhythm in doublings of the number of onsets. Means
+come with 95 % bootstrap intervals over the clips. It does not show how the results sound: see the listening studies.
 """
 
 from __future__ import annotations
@@ -11,29 +13,30 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fadernets.arrays import Floats, States
 from fadernets.codecs import melody_states
-from fadernets.codecs.melody_states import ONSETS, States
+from fadernets.codecs.melody_states import ONSETS
 from fadernets.data.dataset import Dataset
 from fadernets.engines.melody import MelodyEngine
 from fadernets.errors import FadernetsError
-from fadernets.melodies import blend, blend_landing, knobs
-from fadernets.melodies.knobs import CONTROLS, Turn
+from fadernets.melodies import blend, blend_landing, directions, knobs
+from fadernets.melodies.knob_settings import CONTROLS, Knobs
+from fadernets.metrics import statistics
+from fadernets.metrics.tables import markdown_table
 
-Floats = NDArray[np.float64]
 CLIPS = 1000
-PAIRS = 200
-PITCHES = tuple(float(p) for p in range(-12, 13))
-RHYTHMS = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
+PAIRS = 200  # of clips that are blended
+PITCHES = tuple(float(p) for p in range(-12, 13))  # semitones
+RHYTHMS = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)  # doublings
 COMPARED = (("pitch", 6.0), ("rhythm", 1.0))  # semitones, doublings: where random dimensions are compared
-SIZE = 5
-DRAWS = 1000  # of a bootstrap
+SIZE = 5  # rows and columns of a blend
+DRAWS = 1000  # of a bootstrap over clips
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Figure:
+class Estimate:
     """A mean over clips and its 95 % interval."""
 
     mean: float
@@ -41,38 +44,37 @@ class Figure:
     high: float
 
     @classmethod
-    def of(cls, values: Floats) -> Figure:
-        """Of values [N] with those that are nan left out; nan where none is left."""
+    def of(cls, values: Floats) -> Estimate:
+        """The mean of values [N] without those that are NaN; NaN where none is left."""
         values = values[~np.isnan(values)]
         if not len(values):
             return cls(float("nan"), float("nan"), float("nan"))
-        drawn = np.random.default_rng(0).integers(0, len(values), (DRAWS, len(values)))
-        low, high = np.percentile(values[drawn].mean(1), [2.5, 97.5])
-        return cls(float(values.mean()), float(low), float(high))
+        low, high = statistics.ratio_interval(values, np.ones(len(values)), draws=DRAWS)
+        return cls(float(values.mean()), low, high)
 
     def __str__(self) -> str:
         return f"{self.mean:.3f} ({self.low:.3f}..{self.high:.3f})"
 
 
-# --- figures of clips beside clips, each [N]
+# --- clips beside clips [N, 32], each figure [N]
 
 
-def step_accuracy(found: States, source: States) -> Floats:
-    """Share of the steps that begin a note, or none, as the source's do and that sound its pitch."""
-    same_onset = (found < ONSETS) == (source < ONSETS)
-    return np.asarray((same_onset & (melody_states.sounding(found) == melody_states.sounding(source))).mean(-1))
+def step_accuracy(output: States, source: States) -> Floats:
+    """Share of the steps that begin a note where the source's do, begin none where they do not, and sound its pitch."""
+    same_onset = (output < ONSETS) == (source < ONSETS)
+    return np.asarray((same_onset & (melody_states.sounding(output) == melody_states.sounding(source))).mean(-1))
 
 
-def onset_f1(found: States, source: States) -> Floats:
+def onset_f1(output: States, source: States) -> Floats:
     """F1 of the steps on which notes begin; 1 where neither has any."""
-    a, b = found < ONSETS, source < ONSETS
+    a, b = output < ONSETS, source < ONSETS
     total = a.sum(-1) + b.sum(-1)
     return np.asarray(np.where(total > 0, 2 * (a & b).sum(-1) / np.maximum(total, 1), 1.0))
 
 
-def contour(found: States, source: States) -> Floats:
-    """Correlation of the pitches that sound where both do; nan where one of them stays on one pitch."""
-    a, b = melody_states.sounding(found).astype(float), melody_states.sounding(source).astype(float)
+def contour(output: States, source: States) -> Floats:
+    """Correlation of the pitches over the steps on which both sound; NaN where one of them stays on one pitch."""
+    a, b = melody_states.sounding(output).astype(float), melody_states.sounding(source).astype(float)
     both = (a >= 0) & (b >= 0)
     n = np.maximum(both.sum(-1, keepdims=True), 1)
     a, b = (np.where(both, x - np.where(both, x, 0).sum(-1, keepdims=True) / n, 0) for x in (a, b))
@@ -80,24 +82,11 @@ def contour(found: States, source: States) -> Floats:
     return np.asarray(np.where(length > 1e-9, (a * b).sum(-1) / np.maximum(length, 1e-9), np.nan))
 
 
-def spearman(x: Floats, y: Floats) -> Floats:
-    """[N] rank correlation of each row of [N, K] with ties at their mean rank; nan where one side does not change."""
-    a, b = (_ranks(v) - (v.shape[1] - 1) / 2 for v in (x, y))
-    length = np.sqrt((a**2).sum(1) * (b**2).sum(1))
-    return np.asarray(np.where(length > 0, (a * b).sum(1) / np.maximum(length, 1e-12), np.nan))
-
-
-def _ranks(v: Floats) -> Floats:
-    less = (v[:, None, :] < v[:, :, None]).sum(-1)
-    same = (v[:, None, :] == v[:, :, None]).sum(-1)
-    return np.asarray(less + (same - 1) / 2)
-
-
 # --- the study
 
 
 def clips_of(data: Dataset, count: int, seed: int) -> States:
-    """[N, 32] clips of the test split with two notes or more. Raises FadernetsError."""
+    """[N, 32] up to `count` random clips of the test split with two notes or more. Raises FadernetsError."""
     if not data.codec.melodic:
         raise FadernetsError(f"{data.folder}: holds {data.codec}; a melody model reads melodies")
     clips = melody_states.tidy(np.asarray(data.codes[np.sort(data.select(split="test"))]), held=True)
@@ -111,7 +100,11 @@ def clips_of(data: Dataset, count: int, seed: int) -> States:
 def evaluate(
     engine: MelodyEngine, data: Dataset, *, count: int = CLIPS, seed: int = 0, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Every figure of the test split: name -> value, or control -> name -> value."""
+    """Every figure of a melody model on up to `count` clips of the test split of a data set of melodies.
+
+    Keys: reconstruction, each control (`pitch`, `rhythm` and `grid`, the blend, each name -> figure), random. Raises
+    FadernetsError.
+    """
     clips = clips_of(data, count, seed)
     parts: list[tuple[str, Callable[[], Any]]] = [("reconstruction", lambda: reconstruction(engine, clips))]
     for control in CONTROLS:
@@ -121,105 +114,112 @@ def evaluate(
                 lambda control=control: {  # type: ignore[misc]
                     "pitch": pitch_knob(engine, clips, control),
                     "rhythm": rhythm_knob(engine, clips, control),
-                    "grid": grid(engine, clips, control),
+                    "grid": blends(engine, clips, control),
                 },
             )
         )
     parts.append(("random", lambda: random_dimensions(engine, clips)))
-    found: dict[str, Any] = {"model": engine.name, "data": data.hash, "clips": len(clips), "seed": seed}
+    figures: dict[str, Any] = {"model": engine.name, "data": data.hash, "clips": len(clips), "seed": seed}
     for i, (name, run) in enumerate(parts):
-        found[name] = run()
+        figures[name] = run()
         if progress:
             progress(i + 1, len(parts))
-    return found
+    return figures
 
 
-def reconstruction(engine: MelodyEngine, clips: States) -> dict[str, Figure]:
-    """From posterior means, each step fed with the decoder's own."""
-    found = melody_states.tidy(engine.decode(engine.encode(clips)).states, held=True)
+def reconstruction(engine: MelodyEngine, clips: States) -> dict[str, Estimate]:
+    """Free decodes from posterior means: the share of steps, and of whole clips, that come back."""
+    output = melody_states.tidy(engine.decode(engine.encode(clips)).states, held=True)
     return {
-        "steps": Figure.of(step_accuracy(found, clips)),
-        "clips": Figure.of((found == clips).all(-1).astype(float)),
+        "steps": Estimate.of(step_accuracy(output, clips)),
+        "clips": Estimate.of((output == clips).all(-1).astype(float)),
     }
 
 
-def pitch_knob(engine: MelodyEngine, clips: States, control: str) -> dict[str, Figure]:
-    """The pitch knob over -12..12 semitones."""
-    own = melody_states.mean_pitch(clips)
-    turned = [_turned(engine, clips, Turn(pitch=p, control=control)) for p in PITCHES]
-    moved = np.stack([np.nan_to_num(melody_states.mean_pitch(t) - own) for t in turned], 1)
+def pitch_knob(engine: MelodyEngine, clips: States, control: str) -> dict[str, Estimate]:
+    """The pitch knob over -12..12 semitones: does the mean pitch follow it, and do rhythm and contour stay?"""
+    source_pitch = melody_states.mean_pitch(clips)
+    turned = [_turned(engine, clips, Knobs(pitch=p, control=control)) for p in PITCHES]
+    moved = np.stack([np.nan_to_num(melody_states.mean_pitch(t) - source_pitch) for t in turned], 1)
     return {
-        "spearman": Figure.of(_known(spearman(np.tile(PITCHES, (len(clips), 1)), moved))),
-        "error": Figure.of(np.abs(moved - PITCHES).mean(1)),
-        "onset_f1": Figure.of(np.mean([onset_f1(t, clips) for t in turned], 0)),
-        "contour": Figure.of(np.nanmean([_known(contour(t, clips)) for t in turned], 0)),
+        "spearman": Estimate.of(_nan_as_0(statistics.spearman(np.array(PITCHES), moved))),
+        "error": Estimate.of(np.abs(moved - PITCHES).mean(1)),
+        "onset_f1": Estimate.of(np.mean([onset_f1(t, clips) for t in turned], 0)),
+        "contour": Estimate.of(np.nanmean([_nan_as_0(contour(t, clips)) for t in turned], 0)),
     }
 
 
-def rhythm_knob(engine: MelodyEngine, clips: States, control: str) -> dict[str, Figure]:
-    """The rhythm knob over -1..2 doublings; contour and pitch beside the source's."""
-    own, count = melody_states.mean_pitch(clips), melody_states.onsets(clips).astype(float)
+def rhythm_knob(engine: MelodyEngine, clips: States, control: str) -> dict[str, Estimate]:
+    """The rhythm knob over -1..2 doublings: does the number of onsets follow it, and do pitch and contour stay?"""
+    source_pitch, count = melody_states.mean_pitch(clips), melody_states.onsets(clips).astype(float)
     asked = np.clip(np.round(count[:, None] * 2.0 ** np.array(RHYTHMS)), 1, melody_states.STEPS)
-    turned = [_turned(engine, clips, Turn(rhythm=r, control=control)) for r in RHYTHMS]
-    got = np.stack([melody_states.onsets(t).astype(float) for t in turned], 1)
+    turned = [_turned(engine, clips, Knobs(rhythm=r, control=control)) for r in RHYTHMS]
+    measured = np.stack([melody_states.onsets(t).astype(float) for t in turned], 1)
     return {
-        "spearman": Figure.of(_known(spearman(asked, got))),
-        "error": Figure.of(np.abs(np.log2(np.maximum(got, 0.5) / asked)).mean(1)),
-        "pitch_moved": Figure.of(
-            np.mean([np.abs(np.nan_to_num(melody_states.mean_pitch(t) - own)) for t in turned], 0)
+        "spearman": Estimate.of(_nan_as_0(statistics.spearman(asked, measured))),
+        "error": Estimate.of(np.abs(np.log2(np.maximum(measured, 0.5) / asked)).mean(1)),
+        "pitch_moved": Estimate.of(
+            np.mean([np.abs(np.nan_to_num(melody_states.mean_pitch(t) - source_pitch)) for t in turned], 0)
         ),
-        "contour": Figure.of(np.nanmean([_known(contour(t, clips)) for t in turned], 0)),
+        "contour": Estimate.of(np.nanmean([_nan_as_0(contour(t, clips)) for t in turned], 0)),
     }
 
 
-def _known(values: Floats) -> Floats:
-    """Figures with 0 in place of what has none, so that a clip that went flat, or stayed, counts against the knob."""
+def _nan_as_0(values: Floats) -> Floats:
+    """Correlations with 0 in place of NaN, so that a clip that became flat, or did not move, counts against the
+    knob."""
     return np.nan_to_num(values)
 
 
-def _turned(engine: MelodyEngine, clips: States, turn: Turn) -> States:
-    """Clips turned one by one as an edit does, each in its own key."""
-    classes = np.stack([knobs.classes_of(clip) for clip in clips])
+def _turned(engine: MelodyEngine, clips: States, turn: Knobs) -> States:
+    """[N, 32] clips turned one by one as an edit does, each in its own key."""
+    classes = np.stack([knobs.key_pitch_classes(clip) for clip in clips])
     return knobs.turn(engine, clips, turn, classes)
 
 
-def random_dimensions(engine: MelodyEngine, clips: States) -> dict[str, Figure]:
-    """The paper's control of its control (Figures 6b and 7b): a knob's own dimensions, and as many others moved by as
-    much, both by the paper's plain decode. What each changes: mean pitch, onsets, and steps that differ."""
-    codes, found = engine.encode(clips), {}
-    still = melody_states.tidy(engine.decode(codes).states, held=True)
+def random_dimensions(engine: MelodyEngine, clips: States) -> dict[str, Estimate]:
+    """The paper's check of its control (Figures 6b and 7b): a knob's own dimensions beside as many random others.
+
+    Both move by as much and are decoded plainly, as in the paper. KNOB/WHICH/CHANGE -> how much changes: mean pitch in
+    semitones, onsets in doublings, and the share of steps that differ from the decode of the unmoved code.
+    """
+    codes, figures = engine.encode(clips), {}
+    unmoved = melody_states.tidy(engine.decode(codes).states, held=True)
     for knob, amount in COMPARED:
-        ways = {
-            "knob": knobs.unit(engine, knob, "paper"),
-            "random": knobs.random_dimensions(engine, knob, 0).astype(np.float64),
+        directions = {
+            "knob": directions.knob_direction(engine, knob, "paper"),
+            "random": directions.random_dimensions(engine, knob, 0).astype(np.float64),
         }
-        for name, way in ways.items():
-            moved = melody_states.tidy(engine.decode(codes + (amount * way).astype(np.float32)).states, held=True)
-            pitch = np.abs(melody_states.mean_pitch(moved) - melody_states.mean_pitch(still))
-            ratio = np.maximum(melody_states.onsets(moved), 0.5) / np.maximum(melody_states.onsets(still), 0.5)
-            found[f"{knob}/{name}/pitch"] = Figure.of(pitch)
-            found[f"{knob}/{name}/doublings"] = Figure.of(np.abs(np.log2(ratio)))
-            found[f"{knob}/{name}/steps"] = Figure.of(1 - step_accuracy(moved, still))
-    return found
+        for name, direction in directions.items():
+            moved = melody_states.tidy(engine.decode(codes + (amount * direction).astype(np.float32)).states, held=True)
+            pitch = np.abs(melody_states.mean_pitch(moved) - melody_states.mean_pitch(unmoved))
+            ratio = np.maximum(melody_states.onsets(moved), 0.5) / np.maximum(melody_states.onsets(unmoved), 0.5)
+            figures[f"{knob}/{name}/pitch"] = Estimate.of(pitch)
+            figures[f"{knob}/{name}/doublings"] = Estimate.of(np.abs(np.log2(ratio)))
+            figures[f"{knob}/{name}/steps"] = Estimate.of(1 - step_accuracy(moved, unmoved))
+    return figures
 
 
-def grid(engine: MelodyEngine, clips: States, control: str, size: int = SIZE) -> dict[str, Any]:
-    """The grid between pairs of clips: how steadily rows go to B in pitch classes and columns in rhythm, and how far
-    cells are from each other by steps apart."""
+def blends(engine: MelodyEngine, clips: States, control: str, size: int = SIZE) -> dict[str, Any]:
+    """Blends of pairs of clips A and B (Section 4.4, Figure 9): rows go to B in pitch classes, columns in rhythm.
+
+    rows, columns: rank correlation of the likeness to B with the row (column); `_monotone`: share of the lines of which
+    no step goes back. `apart`: how many steps differ between two cells, by how many rows and columns lie between them.
+    """
     pairs = min(PAIRS, len(clips) // 2)
     a, b = clips[:pairs], clips[pairs : 2 * pairs]
     cells = blend.interpolate(engine, a, b, size, size, control)  # [R, K, N, 32]
-    classes, rhythm = blend_landing.content(cells), (cells < ONSETS).astype(float)
+    classes, rhythm = blend_landing.pitch_class_durations(cells), (cells < ONSETS).astype(float)
     to_b = {
-        "rows": blend_landing.likeness(classes, blend_landing.content(b)),
+        "rows": blend_landing.likeness(classes, blend_landing.pitch_class_durations(b)),
         "columns": blend_landing.likeness(rhythm, (b < ONSETS).astype(float)),
     }
     steps = np.arange(size, dtype=float)
     down = to_b["rows"].transpose(2, 1, 0).reshape(-1, size)  # a column of a pair each
     right = to_b["columns"].transpose(2, 0, 1).reshape(-1, size)
-    found: dict[str, Any] = {
-        "rows": Figure.of(_known(spearman(np.tile(steps, (len(down), 1)), down))),
-        "columns": Figure.of(_known(spearman(np.tile(steps, (len(right), 1)), right))),
+    figures: dict[str, Any] = {
+        "rows": Estimate.of(_nan_as_0(statistics.spearman(steps, down))),
+        "columns": Estimate.of(_nan_as_0(statistics.spearman(steps, right))),
         "rows_monotone": _never_back(down),
         "columns_monotone": _never_back(right),
         "rows_mean": np.nanmean(to_b["rows"], axis=(1, 2)).round(4).tolist(),
@@ -232,56 +232,50 @@ def grid(engine: MelodyEngine, clips: States, control: str, size: int = SIZE) ->
             (r, k), (s, m) = divmod(i, size), divmod(j, size)
             different = 1 - step_accuracy(cells[r, k], cells[s, m])
             apart.setdefault(abs(r - s) + abs(k - m), []).append(float(different.mean()))
-    found["apart"] = {str(steps): round(float(np.mean(values)), 4) for steps, values in sorted(apart.items())}
-    return found
+    figures["apart"] = {str(steps): round(float(np.mean(values)), 4) for steps, values in sorted(apart.items())}
+    return figures
 
 
 def _never_back(likeness: Floats) -> float:
-    """The share of lines [N, K] of the grid of which no step goes away from B."""
+    """The share of lines [N, K] of a blend of which no step goes away from B."""
     return round(float((np.diff(likeness, axis=1) >= -1e-9).all(1).mean()), 4)
 
 
 def table(figures: dict[str, Any]) -> str:
-    """Markdown tables: reconstruction, the knobs, the random dimensions, the grid."""
+    """Markdown: reconstruction, and a table each of the knobs, the random dimensions and the blends."""
     rebuilt = figures["reconstruction"]
-    lines = [
-        f"{figures['clips']} held-out clips rebuilt: steps {rebuilt['steps']}, whole clips {rebuilt['clips']}.",
-        "",
-        "| knob, control | Spearman | error | onset F1 or pitch moved | contour |",
-        "|---|---|---|---|---|",
-    ]
+    first = f"{figures['clips']} held-out clips rebuilt: steps {rebuilt['steps']}, whole clips {rebuilt['clips']}."
+    knob_rows = []
     for knob, other in (("pitch", "onset_f1"), ("rhythm", "pitch_moved")):
         for control in CONTROLS:
             one = figures[control][knob]
-            cells = [one["spearman"], one["error"], one[other], one["contour"]]
-            lines.append(f"| {knob}, {control} | {' | '.join(map(str, cells))} |")
-    lines += ["", "| moved | mean pitch, semitones | onsets, doublings | steps that differ |", "|---|---|---|---|"]
-    for knob in ("pitch", "rhythm"):
-        for which in ("knob", "random"):
-            cells = [figures["random"][f"{knob}/{which}/{what}"] for what in ("pitch", "doublings", "steps")]
-            lines.append(
-                f"| {knob}: {'its own' if which == 'knob' else 'random'} dimensions | {' | '.join(map(str, cells))} |"
+            knob_rows.append(
+                [f"{knob}, {control}", *(str(one[name]) for name in ("spearman", "error", other, "contour"))]
             )
-    lines += [
-        "",
-        "| grid, control | rows to B's pitch classes | never back | columns to B's rhythm | never back | corners exact "
-        "| apart by 1, 4, 8 |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    random_rows = []
+    for knob in ("pitch", "rhythm"):
+        for which, title in (("knob", "its own"), ("random", "random")):
+            cells = [str(figures["random"][f"{knob}/{which}/{what}"]) for what in ("pitch", "doublings", "steps")]
+            random_rows.append([f"{knob}: {title} dimensions", *cells])
+    blend_rows = []
     for control in CONTROLS:
         one = figures[control]["grid"]
-        apart = ", ".join(f"{one['apart'][s]:.3f}" for s in ("1", "4", "8"))
-        cells = [one["rows"], f"{one['rows_monotone']:.3f}", one["columns"], f"{one['columns_monotone']:.3f}"]
-        cells += ["yes" if one["corners"] else "no", apart]
-        lines.append(f"| {control} | {' | '.join(map(str, cells))} |")
-    return "\n".join(lines)
+        apart = ", ".join(f"{one['apart'][steps]:.3f}" for steps in ("1", "4", "8"))
+        cells = [str(one["rows"]), f"{one['rows_monotone']:.3f}", str(one["columns"]), f"{one['columns_monotone']:.3f}"]
+        blend_rows.append([control, *cells, "yes" if one["corners"] else "no", apart])
+    knobs_head = ["knob, control", "Spearman", "error", "onset F1 or pitch moved", "contour"]
+    random_head = ["moved", "mean pitch, semitones", "onsets, doublings", "steps that differ"]
+    blends_head = ["blend, control", "rows to B's pitch classes", "never back", "columns to B's rhythm", "never back"]
+    blends_head += ["corners exact", "apart by 1, 4, 8"]
+    tables = ((knobs_head, knob_rows), (random_head, random_rows), (blends_head, blend_rows))
+    return "\n\n".join([first, *(markdown_table(*one) for one in tables)])
 
 
 def as_dict(figures: dict[str, Any]) -> dict[str, Any]:
-    """The same for JSON, where a figure of nothing is null."""
+    """The figures of `evaluate` as plain values for JSON, NaN as null."""
 
     def plain(value: Any) -> Any:
-        if isinstance(value, Figure):
+        if isinstance(value, Estimate):
             return {name: None if math.isnan(number) else number for name, number in vars(value).items()}
         return {k: plain(v) for k, v in value.items()} if isinstance(value, dict) else value
 

@@ -1,4 +1,7 @@
-"""Figures 5 to 9 of the NIME paper with our models: the bundled theme, its knobs turned, and the two-way grid."""
+"""Figures 5 to 9 of the NIME paper with a melody model of ours: a bundled theme, its knobs turned, and a blend.
+
+A and B of the blend are two bundled MIDI files. States are [T] of `codecs.melody_states`.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from fadernets.arrays import Array, States
 from fadernets.codecs import melody_clips, melody_states
-from fadernets.codecs.melody_states import States
 from fadernets.engines.melody import MelodyEngine
 from fadernets.figures import rolls
-from fadernets.melodies import blend, knobs
-from fadernets.melodies.knobs import CONTROLS, Turn
+from fadernets.melodies import blend, directions, knobs
+from fadernets.melodies.knob_settings import CONTROLS, Knobs
 from fadernets.music.document import Document
 from fadernets.music.notes import ROLL_NOTE
 
@@ -22,37 +25,43 @@ SHEET = (640, 190)  # pixels of a roll
 
 
 def asset(name: str) -> Path:
-    """A bundled MIDI file."""
+    """The path of a bundled MIDI file."""
     return Path(str(resources.files("fadernets") / "assets" / name))
 
 
 def theme(engine: MelodyEngine, control: str) -> dict[str, States]:
-    """Title -> [T] states: the theme (Figure 5), its knobs turned (6a, 7a), the rest moved (8), and random dimensions
-    moved by as much as the paper's own are (6b, 7b)."""
+    """Title -> [T] states: the theme (Figure 5), its knobs turned (6a, 7a), the rest moved (8), and random dimensions.
+
+    The random dimensions (6b, 7b) move by as much as those of the paper's knobs do.
+    """
     piece = Document(asset(THEME)).piece
-    tune = melody_clips.read(piece, melody_clips.choose_track(piece))
-    classes = knobs.classes_of(tune.states)
+    melody = melody_clips.read(piece, melody_clips.choose_track(piece))
+    classes = knobs.key_pitch_classes(melody.states)
 
     def turned(**amounts: float) -> States:
-        return tune.joined(knobs.turn(engine, tune.clips, Turn(control=control, **amounts), classes))  # type: ignore[arg-type]
+        return melody.joined(knobs.turn(engine, melody.clips, Knobs(control=control, **amounts), classes))  # type: ignore[arg-type]
 
-    found = {
-        "5: the theme": tune.states,
+    panels = {
+        "5: the theme": melody.states,
         f"6a: pitch {PITCH:+g}": turned(pitch=PITCH),
         f"7a: rhythm {RHYTHM:+g}": turned(rhythm=RHYTHM),
         f"8: rest {REST:+g}": turned(rest=REST),
     }
-    codes = engine.encode(tune.clips)
+    codes = engine.encode(melody.clips)
     for figure, knob, amount in (("6b", "pitch", PITCH), ("7b", "rhythm", RHYTHM)):
-        way = knobs.random_dimensions(engine, knob, 0)
-        title = f"{figure}: {int((way != 0).sum())} random dimensions by as much as those of the paper's {knob} knob"
-        found[title] = tune.joined(melody_states.tidy(engine.decode(codes + amount * way).states, held=True))
-    return found
+        direction = directions.random_dimensions(engine, knob, 0)
+        title = (
+            f"{figure}: {int((direction != 0).sum())} random dimensions by as much as those of the paper's {knob} knob"
+        )
+        panels[title] = melody.joined(melody_states.tidy(engine.decode(codes + amount * direction).states, held=True))
+    return panels
 
 
 def draw(engine: MelodyEngine, out: Path) -> list[str]:
-    """Write theme-CONTROL.png and grid-CONTROL.png for both controls; return the files. Raises FadernetsError, and
-    writes nothing, for a model whose knobs leave no dimensions to compare with."""
+    """Write theme-CONTROL.png (Figures 5 to 8) and grid-CONTROL.png (Figure 9) for both controls; return the files.
+
+    Raises FadernetsError, and writes nothing, for a model whose knobs leave no dimensions to compare with.
+    """
     sheets = {}
     for control in CONTROLS:
         each = [(title, _beats(states)) for title, states in theme(engine, control).items()]
@@ -70,10 +79,10 @@ def draw(engine: MelodyEngine, out: Path) -> list[str]:
     return [str(path) for path in sheets]
 
 
-def _beats(states: States) -> np.ndarray:
-    """The notes of states [T] in quarter-beats."""
+def _beats(states: States) -> Array:
+    """The notes of states [T] with times in quarter-beats."""
     rows = melody_states.decode(states)
-    found = np.empty(len(rows), ROLL_NOTE)
-    found["onset"], found["end"] = rows[:, 0] / melody_states.STEPS_PER_BEAT, rows[:, 1] / melody_states.STEPS_PER_BEAT
-    found["pitch"], found["velocity"] = rows[:, 2], 80
-    return found
+    notes = np.empty(len(rows), ROLL_NOTE)
+    notes["onset"], notes["end"] = rows[:, 0] / melody_states.STEPS_PER_BEAT, rows[:, 1] / melody_states.STEPS_PER_BEAT
+    notes["pitch"], notes["velocity"] = rows[:, 2], 80
+    return notes

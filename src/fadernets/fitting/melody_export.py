@@ -49,7 +49,7 @@ def fill(folder: Path, model: Any, config: dict[str, Any], data: Dataset, name: 
     }
     engine = MelodyEngine(folder, info)
     clips = np.asarray(data.codes)[np.sort(np.random.default_rng(0).permutation(rows)[:REAL_CLIPS])]
-    codes = augmentations.encoded(engine.encode, clips)
+    codes = augmentations.encode_in_batches(engine.encode, clips)
     info["spread"] = np.std(codes, axis=0).round(5).tolist()
     if options.axes:  # the halves that training kept apart
         info["groups"] = {"pitch": [0, options.z // 2], "rhythm": [options.z // 2, options.z]}

@@ -1,0 +1,1 @@
+"""Melodies: knobs that turn them, blends of two, and the augmentations that knobs are found with (the NIME paper)."""

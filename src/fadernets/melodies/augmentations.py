@@ -21,7 +21,7 @@ from fadernets.errors import FadernetsError
 Floats = NDArray[np.float64]
 Encode = Callable[[NDArray[np.uint8]], NDArray[np.floating]]  # clips [N, ...] -> codes [N, Z]
 BATCH = 64  # clips at once: the encoder is fastest with few
-LONGEST = 200  # bytes of an augmentation's name
+LONGEST_NAME = 200  # bytes of an augmentation's name
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Augmentation:
 
 
 @dataclass(frozen=True)
-class Group:
+class DimensionGroup:
     """What an augmentation does to the codes, and the dimensions in which it shows."""
 
     name: str
@@ -71,17 +71,17 @@ def deltas(encode: Encode, clips: NDArray[np.uint8], augmentation: Augmentation)
 
     Raises FadernetsError for a function that does not fit.
     """
-    codes = encoded(encode, clips)
+    codes = encode_in_batches(encode, clips)
     moved, scale = [], []
     for amount in augmentation.amounts:
-        after = changed(clips, augmentation, amount)
-        moved.append(encoded(encode, after) - codes)
+        after = apply_augmentation(clips, augmentation, amount)
+        moved.append(encode_in_batches(encode, after) - codes)
         far = np.full(len(clips), amount) if augmentation.far is None else augmentation.far(clips, after)
         scale.append(np.nan_to_num(far))
     return np.stack(moved), np.stack(scale)
 
 
-def changed(clips: NDArray[np.uint8], augmentation: Augmentation, amount: float) -> NDArray[np.uint8]:
+def apply_augmentation(clips: NDArray[np.uint8], augmentation: Augmentation, amount: float) -> NDArray[np.uint8]:
     """The clips under one amount. Raises FadernetsError where a user's function fails."""
     try:
         found = np.asarray(augmentation.change(clips.copy(), amount))  # a copy: it may change what it is given
@@ -103,7 +103,7 @@ def changed(clips: NDArray[np.uint8], augmentation: Augmentation, amount: float)
     return found.astype(clips.dtype)
 
 
-def encoded(encode: Encode, clips: NDArray[np.uint8]) -> Floats:
+def encode_in_batches(encode: Encode, clips: NDArray[np.uint8]) -> Floats:
     """[N, Z] the codes of any number of clips, in batches: of all at once an encoder takes gigabytes."""
     parts = [encode(clips[a : a + BATCH]) for a in range(0, len(clips), BATCH)]
     return np.concatenate(parts).astype(np.float64)
@@ -117,7 +117,7 @@ def inspect(
     basis: Floats | None = None,
     threshold: float | None = None,
     top: int | None = None,
-) -> Group:
+) -> DimensionGroup:
     """The group of dimensions that an augmentation moves.
 
     basis [Z, Z]: orthonormal rows, the standard basis unless given. threshold: the one of Eq. 4; unless given, the one
@@ -152,7 +152,7 @@ def inspect(
         for name, way in (("dimensions", restricted), ("direction", direction))
     }
     of_all = float((mean**2).sum())
-    return Group(
+    return DimensionGroup(
         augmentation.name,
         augmentation.unit,
         augmentation.amounts,
@@ -198,7 +198,7 @@ def _linearity(mean: Floats, scale: Floats) -> float:
     return float(1 - np.square(mean - scale[:, None] * slope).sum() / total) if total else 0.0
 
 
-def overlap(a: Group, b: Group) -> list[int]:
+def overlap(a: DimensionGroup, b: DimensionGroup) -> list[int]:
     """The dimensions that two groups share, in order (Section 3.5)."""
     return sorted(set(a.dimensions.tolist()) & set(b.dimensions.tolist()))
 
@@ -305,7 +305,7 @@ AUGMENTATIONS: dict[str, dict[str, Augmentation]] = {  # codec -> name -> row
 }
 
 
-def own_augmentation(path: Path) -> Augmentation:
+def load_augmentation(path: Path) -> Augmentation:
     """The `augment(clips, amount)` of a Python file, with its AMOUNTS (1 unless given) and NAME.
 
     Raises FadernetsError.
@@ -327,6 +327,6 @@ def own_augmentation(path: Path) -> Augmentation:
     if not amounts or not all(np.isfinite(a) and a for a in amounts):
         raise FadernetsError(f"{path}: AMOUNTS are numbers other than 0, such as (1, 2, 4)")
     name = str(found.get("NAME", path.stem))
-    if not name.strip() or not name.isprintable() or Path(name).name != name or len(name.encode()) > LONGEST:
-        raise FadernetsError(f"{path}: NAME {name!r} must serve in a file's name: 1..{LONGEST} bytes and no '/'")
+    if not name.strip() or not name.isprintable() or Path(name).name != name or len(name.encode()) > LONGEST_NAME:
+        raise FadernetsError(f"{path}: NAME {name!r} must serve in a file's name: 1..{LONGEST_NAME} bytes and no '/'")
     return Augmentation(name, found["augment"], tuple(amounts), "amount")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fadernets.arrays import Latents
 from fadernets.codecs import melody_clips, melody_states
-from fadernets.codecs.melody_clips import Tune
+from fadernets.codecs.melody_clips import Melody
 from fadernets.codecs.melody_states import STEPS, States
 from fadernets.engines.melody import MelodyEngine
 from fadernets.errors import FadernetsError
@@ -25,7 +25,7 @@ from fadernets.figures import rolls
 from fadernets.files import write_atomic
 from fadernets.melodies import blend_landing
 from fadernets.melodies.file_edit import number, oddities
-from fadernets.melodies.knobs import CONTROLS
+from fadernets.melodies.knob_settings import CONTROLS
 from fadernets.music.document import Document
 from fadernets.music.notes import ROLL_NOTE, make_notes
 
@@ -41,7 +41,7 @@ class Side:
     """One of the two melodies, as clips."""
 
     name: str
-    tune: Tune
+    tune: Melody
     clips: States  # [C, 32], repeated to the length of the longer one
     velocity: NDArray[np.float64]  # [C * 32] how loud the note nearest to each step is
     tempo: NDArray[np.float64]  # [C * 32] microseconds a quarter-beat at each step
@@ -145,14 +145,18 @@ def _pull(a: States, b: States, rows: int, columns: int) -> NDArray[np.float32]:
 
 def blend(
     engine: MelodyEngine,
-    sources: tuple[Path, Path],
+    sources: tuple[Path | Document, Path | Document],
     size: tuple[int, int],
     *,
     tracks: tuple[str | None, str | None] = (None, None),
     regrid: bool = False,
     control: str = "knob",
 ) -> Blend:
-    """The grid between the melodies of two files. The shorter one is repeated from its start. Raises FadernetsError."""
+    """The cells between the melodies of two files, or documents. The shorter melody is repeated from its start.
+
+    size: rows and columns, 2..16 each. tracks: number (from 1) or name of each melody's track; None: the likeliest.
+    regrid: read notes that are off the sixteenth grid at the nearest step. Raises FadernetsError.
+    """
     rows, columns = size
     if not (1 < rows <= MOST and 1 < columns <= MOST):
         raise FadernetsError(f"--cells {rows}x{columns}: needs 2..{MOST} rows and columns")
@@ -160,8 +164,8 @@ def blend(
         raise FadernetsError(f"control {control!r}; allowed: {', '.join(CONTROLS)}")
     warnings: list[str] = []
     read = [
-        _read(path, track, option, regrid, warnings)
-        for path, track, option in zip(sources, tracks, ("--track-a", "--track-b"), strict=True)
+        _read(source if isinstance(source, Document) else Document(source), track, option, regrid, warnings)
+        for source, track, option in zip(sources, tracks, ("--track-a", "--track-b"), strict=True)
     ]
     longest = max(len(side.clips) for side in read)
     for side in read:
@@ -172,9 +176,9 @@ def blend(
     return Blend(a, b, interpolate(engine, a.clips, b.clips, rows, columns, control), warnings)
 
 
-def _read(path: Path, track: str | None, option: str, regrid: bool, warnings: list[str]) -> Side:
-    document = Document(path)
-    piece = document.piece
+def _read(document: Document, track: str | None, option: str, regrid: bool, warnings: list[str]) -> Side:
+    """One side's melody, without empty clips before and behind it. Raises FadernetsError."""
+    path, piece = document.path, document.piece
     try:
         tune = melody_clips.read(piece, melody_clips.choose_track(piece, track, option), regrid=regrid)
         warnings += [f"{path.name}: {text}" for text in [*piece.warnings, *oddities(tune)]]
@@ -244,6 +248,23 @@ def _own(side: Side) -> NDArray:
     return notes[notes["end"] > notes["onset"]]
 
 
+def _tempos(blended: Blend, row: int, column: int) -> list[tuple[int, int]]:
+    """(tick, microseconds a quarter-beat) of a cell's tempo changes: A's and B's by the cell's share of each."""
+    rows, columns = blended.cells.shape[:2]
+    share = (row + column) / (rows + columns - 2)
+    micros = np.round(blended.a.tempo * (1 - share) + blended.b.tempo * share).astype(int)
+    new = np.flatnonzero(np.diff(micros, prepend=0))
+    return list(zip((new * (TPQ // melody_states.STEPS_PER_BEAT)).tolist(), micros[new].tolist(), strict=True))
+
+
+def cell_file(blended: Blend, row: int, column: int) -> bytes:
+    """One cell of a blend as a MIDI file of one track."""
+    import symusic
+
+    length = blended.cells.shape[2] * STEPS * TPQ // melody_states.STEPS_PER_BEAT
+    return _midi(symusic, notes_of(blended, row, column), _tempos(blended, row, column), length)
+
+
 def write(blended: Blend, out: Path) -> dict[str, Any]:
     """A MIDI file a cell, one with all in order, and a contact sheet; cells of an earlier grid go. Returns the report.
 
@@ -265,18 +286,15 @@ def write(blended: Blend, out: Path) -> dict[str, Any]:
             notes = notes_of(blended, i, j)
             measured["pitch"][i].append(number(notes["pitch"].mean()) if len(notes) else None)
             measured["onsets"][i].append(len(notes))
-            share = (i + j) / (rows + columns - 2)
-            micros = np.round(blended.a.tempo * (1 - share) + blended.b.tempo * share).astype(int)
-            new = np.flatnonzero(np.diff(micros, prepend=0))
-            own = list(zip((new * (TPQ // melody_states.STEPS_PER_BEAT)).tolist(), micros[new].tolist(), strict=True))
-            files[f"cell-{i + 1}-{j + 1}.mid"] = _midi(symusic, notes, own, length)
+            changes = _tempos(blended, i, j)
+            files[f"cell-{i + 1}-{j + 1}.mid"] = _midi(symusic, notes, changes, length)
             sheet.append((_title(blended, i, j), _beats(notes)))
             at = len(together) * length
             later = notes.copy()
             later["onset"] += at
             later["end"] += at
             together.append(later)
-            tempos += [(at + tick, each) for tick, each in own]
+            tempos += [(at + tick, micros) for tick, micros in changes]
     files["all.mid"] = _midi(symusic, np.concatenate(together), tempos, length * len(together))
     try:
         out.mkdir(parents=True, exist_ok=True)

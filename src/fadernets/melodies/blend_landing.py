@@ -39,7 +39,7 @@ class Likeness:
         return np.asarray(MISSED * np.abs(measured - asked) + np.where(beyond > 1e-9, OUTSIDE + BEYOND * beyond, 0))
 
 
-def content(clips: States) -> Floats:
+def pitch_class_durations(clips: States) -> Floats:
     """[..., 12] for how many steps of clips [..., T] each pitch class sounds."""
     heard = melody_states.sounding(clips)
     return np.stack([((heard >= 0) & (heard % 12 == c)).sum(-1) for c in range(12)], -1).astype(float)
@@ -57,7 +57,7 @@ def land_rows(cells: States, scores: NDArray[np.floating], a: States, b: States)
     rows, columns, clips = cells.shape[:3]
     found = cells.reshape(rows, -1, melody_states.STEPS)  # a row's columns of clips, one after the other
     found = found.copy()
-    of_a, of_b = (_unit(content(clip)) for clip in (a, b))
+    of_a, of_b = (_unit(pitch_class_durations(clip)) for clip in (a, b))
     target, known = np.tile(of_b, (columns, 1)), np.tile(of_a + of_b > 0, (columns, 1))
     least = np.zeros(len(target))
     least[:clips] = likeness(of_a, of_b)  # what stands under A is no less like B than A is
@@ -70,7 +70,7 @@ def land_rows(cells: States, scores: NDArray[np.floating], a: States, b: States)
             found[row, -clips:] = b
         if row == 0:
             found[row, :clips] = a
-        below = likeness(content(found[row]), target)
+        below = likeness(pitch_class_durations(found[row]), target)
     return np.asarray(found.reshape(cells.shape))
 
 
@@ -93,7 +93,7 @@ def land(cells: States, scores: NDArray[np.floating], known: NDArray[np.bool_], 
     target = _unit(b)
     along = target[every[:, None, None], pitches % 12]
     taken = np.full(cells.shape, REACH)
-    has = content(cells)
+    has = pitch_class_durations(cells)
     for _ in range(TURNS):
         now = np.take_along_axis(pitches, taken[..., None], -1)  # [N, 32, 1]
         other = now % 12 != pitches % 12

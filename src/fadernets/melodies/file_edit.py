@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadernets.codecs import grid, melody_clips, melody_states
-from fadernets.codecs.melody_clips import Tune
+from fadernets.codecs.melody_clips import Melody
 from fadernets.codecs.melody_states import States
 from fadernets.editing import cells_to_notes
 from fadernets.engines.melody import MelodyEngine
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
-from fadernets.melodies.knobs import MOST_REST, Turn, classes_of, turn
+from fadernets.melodies.knob_settings import LARGEST_REST, Knobs
+from fadernets.melodies.knobs import key_pitch_classes, turn
 from fadernets.music.document import Document, Edit
 from fadernets.music.notes import Piece, Track
 
@@ -52,22 +53,22 @@ class MelodyEditReport:
         return {**vars(self), "clips": [vars(clip) for clip in self.clips]}
 
 
-def sing(
-    engine: MelodyEngine, source: Path, out: Path, knobs: Turn, track: str | None = None, *, regrid: bool = False
+def edit_melody(
+    engine: MelodyEngine, source: Path, out: Path, knobs: Knobs, track: str | None = None, *, regrid: bool = False
 ) -> MelodyEditReport:
     """Turn the knobs of a file's melody. `measured` is taken from the notes that were written.
 
     Raises FadernetsError for input that cannot be used; OUT is then left as it was.
     """
-    data, report = sung(engine, Document(source), knobs, track, regrid=regrid)
+    data, report = edited_melody(engine, Document(source), knobs, track, regrid=regrid)
     write_atomic(out, data)
     return report
 
 
-def sung(
+def edited_melody(
     engine: MelodyEngine,
     document: Document,
-    knobs: Turn,
+    knobs: Knobs,
     track: str | None = None,
     *,
     regrid: bool = False,
@@ -78,7 +79,7 @@ def sung(
     tune = melody_clips.read(document.piece, number, regrid=regrid)
     warnings = [*document.piece.warnings, *oddities(tune)]
     knobs = _within(knobs, warnings)
-    clips = turn(engine, tune.clips, knobs, classes_of(tune.states), tune.at < 0)
+    clips = turn(engine, tune.clips, knobs, key_pitch_classes(tune.states), tune.at < 0)
     change = rewritten(document.piece, tune, tune.joined(clips))
     others = np.setdiff1d(np.union1d(change.removed, change.changed), tune.rows)
     if len(others):
@@ -92,7 +93,7 @@ def sung(
     return data, _report(engine, knobs, tune, after, bars, name.name or f"track {number + 1}", warnings)
 
 
-def oddities(tune: Tune) -> list[str]:
+def oddities(tune: Melody) -> list[str]:
     """What a listener should know of how a melody was read. Raises FadernetsError for one without a note."""
     found = []
     if not len(tune.piece.notes):
@@ -108,8 +109,8 @@ def oddities(tune: Tune) -> list[str]:
     return found
 
 
-def _within(knobs: Turn, warnings: list[str]) -> Turn:
-    for name, most in (("pitch", MOST_PITCH), ("rhythm", MOST_DOUBLINGS), ("rest", MOST_REST)):
+def _within(knobs: Knobs, warnings: list[str]) -> Knobs:
+    for name, most in (("pitch", MOST_PITCH), ("rhythm", MOST_DOUBLINGS), ("rest", LARGEST_REST)):
         value = getattr(knobs, name)
         if abs(value) > most:
             warnings.append(f"{name} {value:g}: outside -{most:g}..{most:g}; clamped")
@@ -118,7 +119,7 @@ def _within(knobs: Turn, warnings: list[str]) -> Turn:
     return knobs
 
 
-def rewritten(piece: Piece, tune: Tune, states: States) -> Edit:
+def rewritten(piece: Piece, tune: Melody, states: States) -> Edit:
     """The change of a piece's notes that gives the tune these states [T]; what sounds the same stays as it is."""
     free = np.zeros(tune.windows.n_steps, bool)
     free[tune.at[tune.at >= 0]] = True
@@ -152,7 +153,7 @@ def roll_of(states: States) -> NDArray[np.uint8]:
     return cells
 
 
-def _give_way(piece: Piece, tune: Tune, change: Edit) -> Edit:
+def _give_way(piece: Piece, tune: Melody, change: Edit) -> Edit:
     """Notes of the same channel that sound what the melody now strikes end there, or go where they begin under it, or
     under what it now holds on: a file tells which end belongs to which onset by their order alone."""
     channel = np.array([track.channel for track in piece.tracks])
@@ -193,7 +194,7 @@ def _left(piece: Piece, rows: NDArray[np.int64], change: Edit) -> NDArray:
     return notes[np.setdiff1d(rows, change.removed)]
 
 
-def _again(written: Piece, name: Track, tune: Tune, hidden: NDArray) -> Tune | None:
+def _again(written: Piece, name: Track, tune: Melody, hidden: NDArray) -> Melody | None:
     """The melody as it reads from the file that was written; None where it has no note any more."""
     tracks = [i for i, t in enumerate(written.tracks) if (t.chunk, t.channel) == (name.chunk, name.channel)]
     if not tracks:
@@ -207,9 +208,9 @@ def _again(written: Piece, name: Track, tune: Tune, hidden: NDArray) -> Tune | N
 
 def _report(
     engine: MelodyEngine,
-    knobs: Turn,
-    tune: Tune,
-    after: Tune | None,
+    knobs: Knobs,
+    tune: Melody,
+    after: Melody | None,
     bars: NDArray[np.int64],
     track: str,
     warnings: list[str],
