@@ -1,7 +1,7 @@
 """What MkDocs runs while it builds the documentation site (mkdocs.yml, `hooks`).
 
-Each subpackage of fadernets gets a page of the API, so that a new module needs no line here; a page that would load a
-script, style sheet, font or picture from another machine fails the build.
+Each subpackage of fadernets gets a page of the API, so that a new module needs no line here. Examples in docstrings
+(`>>>`) become code. A page that would load a script, style sheet, font or picture from another machine fails the build.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+from markdown.extensions import Extension
+from markdown.preprocessors import Preprocessor
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 PACKAGE = Path(__file__).parents[1] / "src" / "fadernets"
+PROMPT = ">>> "
+BEFORE_FENCES = 40  # priority of a preprocessor: Markdown's own fences have 25
 REMOTE = re.compile(
     r"""<(?:script|img|iframe|source|audio|video|embed)\b[^>]*\ssrc=["']?(?:https?:)?//"""
     r"""|<link\b[^>]*\shref=["']?(?:https?:)?//"""
@@ -22,15 +26,21 @@ REMOTE = re.compile(
 )
 
 
+def on_config(config: Any) -> Any:
+    """Let Markdown read examples as code."""
+    config["markdown_extensions"].append(Examples())
+    return config
+
+
 def on_files(files: Files, config: Any) -> Files:
     """Add api/ROOM.md for each subpackage."""
     for room in sorted(path.parent for path in PACKAGE.glob("*/__init__.py")):
-        files.append(File.generated(config, f"api/{room.name}.md", content=page(room)))
+        files.append(File.generated(config, f"api/{room.name}.md", content=page_of(room)))
     return files
 
 
-def page(room: Path) -> str:
-    """The Markdown of a subpackage's page: a directive of mkdocstrings for each public module."""
+def page_of(room: Path) -> str:
+    """The Markdown of a subpackage's page: a directive of mkdocstrings for it and for each public module."""
     package = f"fadernets.{room.name}"
     lines = [f"::: {package}", "    options:", "      heading_level: 1", "      show_root_full_path: true"]
     for module in sorted(path.stem for path in room.glob("*.py") if not path.stem.startswith("_")):
@@ -44,3 +54,27 @@ def on_post_page(output: str, page: Any, config: Any) -> str:
     if match:
         raise PluginError(f"{page.file.src_uri}: loads from elsewhere: {match.group()[:120]}")
     return output
+
+
+class Examples(Extension):
+    """Markdown in which lines from `>>>` to the next empty one are Python."""
+
+    def extendMarkdown(self, md: Any) -> None:
+        """Called by Markdown when it is set up."""
+        md.preprocessors.register(_Fences(md), "examples", BEFORE_FENCES)
+
+
+class _Fences(Preprocessor):
+    def run(self, lines: list[str]) -> list[str]:
+        """The lines with a fence around each example."""
+        out: list[str] = []
+        inside = False
+        for line in lines:
+            if line.startswith(PROMPT) and not inside:
+                out += ["", "```pycon"]
+                inside = True
+            elif not line.strip() and inside:
+                out.append("```")
+                inside = False
+            out.append(line)
+        return [*out, "```"] if inside else out

@@ -1,0 +1,158 @@
+"""The documentation says what is so: the tutorial's commands print what it shows, and every command line is one."""
+
+import argparse
+import contextlib
+import io
+import json
+import re
+import shlex
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from fadernets.attributes import table
+from fadernets.cli import main
+
+ROOT = Path(__file__).parents[1]
+TUTORIAL = ROOT / "docs" / "tutorial.md"
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+RECORDS = ("results.md", "lab.md")  # their text names commands as they were when they were run
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def command_lines(page):
+    """The lines of a page's code blocks that run fadernets, without prompts, comments and what follows a semicolon."""
+    text = re.sub(r"\\\n\s*", " ", page.read_text(encoding="utf-8"))
+    for line in text.splitlines():
+        stripped = line.removeprefix("$ ") if line.startswith("$ ") else line
+        if not (line.startswith(("    ", "$ ")) or stripped.startswith(("fadernets ", "srun fadernets "))):
+            continue
+        for part in stripped.split(";"):
+            words = shlex.split(part, comments=True) if "fadernets " in part else []
+            words = words[1:] if words[:1] == ["srun"] else words
+            if words[:1] == ["fadernets"]:
+                yield words[1:]
+
+
+def mentions(page):
+    """Commands named in running text, such as `fadernets train --sweep`: the words up to what is no option."""
+    for text in re.findall(r"`fadernets ([a-z][^`]*)`", page.read_text(encoding="utf-8")):
+        yield text.split()
+
+
+def subparser(parser, name):
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return action.choices.get(name)
+    return None
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_line_is_one_that_the_program_takes(page):
+    parser = main._parser()
+    for words in command_lines(page):
+        try:
+            parser.parse_args(words)
+        except SystemExit as error:
+            pytest.fail(f"{page.name}: fadernets {shlex.join(words)} (exit {error.code})")
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.name not in RECORDS], ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_commands_and_options_named_in_the_text_exist(page):
+    for words in mentions(page):
+        parser = main._parser()
+        while words and (inner := subparser(parser, words[0])):
+            parser, words = inner, words[1:]
+        known = {option for action in parser._actions for option in action.option_strings}
+        assert parser.prog != "fadernets", f"{page.name}: no command {words[0]}"
+        missing = [word for word in words if word.startswith("--") and word.partition("=")[0] not in known]
+        assert not missing, f"{page.name}: {parser.prog} has no {missing[0]}"
+
+
+def printed(run, warnings=True):
+    """What a call prints, both streams in their order, or without warnings what it prints on standard output."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out if warnings else io.StringIO()):
+        run()
+    return out.getvalue()
+
+
+def pattern(shown):
+    """Shown lines as a regular expression in which a line `...` stands for any lines."""
+    lines = ["(?:.*\n)*?" if line == "..." else re.escape(line.rstrip()) + r"[ ]*\n" for line in shown.splitlines()]
+    return re.compile("".join(lines))
+
+
+def compare(command, shown, found):
+    assert pattern(shown).fullmatch(found), f"{command}\n--- shown\n{shown}\n--- printed\n{found}"
+
+
+def test_the_tutorial_prints_what_it_shows(tmp_path, monkeypatch):
+    """One session from the first command to the last, each in the same folder."""
+    monkeypatch.chdir(tmp_path)
+    blocks = FENCE.findall(TUTORIAL.read_text(encoding="utf-8"))
+    ran, program, names = 0, None, {}
+    for language, body in blocks:
+        if language == "console":
+            command, _, shown = body.partition("\n")
+            words = shlex.split(command.removeprefix("$ fadernets "))
+            compare(command, shown, printed(lambda words=words: main.main(words)))
+        elif language == "python":
+            program = body
+            continue
+        elif language == "text" and program:
+            code = compile(program, "tutorial", "exec")
+            compare(program, body, printed(lambda code=code: exec(code, names)))
+        ran += 1
+    assert ran >= 8
+
+
+def named_blocks(page):
+    """The Python files that a page shows: name -> text. Their first line is a comment with the name."""
+    blocks = [body for language, body in FENCE.findall(page.read_text(encoding="utf-8")) if language == "python"]
+    return {body.splitlines()[0].removeprefix("# "): body for body in blocks if body.startswith("# ")}
+
+
+@pytest.fixture
+def work_folder(tmp_path, monkeypatch):
+    """A folder with the files that the pages show, and the bundled piece as in.mid; attributes are forgotten after."""
+    for page in PAGES:
+        for name, text in named_blocks(page).items():
+            (tmp_path / name).write_text(text, encoding="utf-8")
+    piece = resources.files("fadernets") / "assets" / "k545.mid"
+    (tmp_path / "in.mid").write_bytes(piece.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    before = dict(table.ATTRIBUTES), set(table.USER_DEFINED)
+    yield tmp_path
+    for name in set(table.ATTRIBUTES) - set(before[0]):
+        del table.ATTRIBUTES[name]
+    table.USER_DEFINED.intersection_update(before[1])
+
+
+@pytest.mark.parametrize(("name", "move"), [("thickness", 0.3), ("contrast", 3.0)])
+def test_the_attributes_that_the_how_to_page_shows_are_faders(work_folder, name, move):
+    words = ["apply", "in.mid", "out.mid", "--attributes", f"{name}.py", "--move", f"{name}={move}", "--bars", "1-4"]
+    report = json.loads(printed(lambda: main.main([*words, "--json"]), warnings=False))
+    moved = [segment["measured"][name] - segment["before"][name] for segment in report["segments"][:4]]
+    assert sum(moved) / 4 == pytest.approx(move, abs=0.2 * move)
+
+
+def test_the_augmentation_that_the_page_of_melodies_shows_is_one(work_folder):
+    words = ["inspect", "melody", "--augmentation", "mine.py", "--json"]
+    assert "later" in printed(lambda: main.main(words))
+
+
+def test_a_page_that_differs_is_noticed():
+    with pytest.raises(AssertionError):
+        compare("x", "a\n...\nc\n", "a\nb\nd\n")
+    compare("x", "a\n...\nc\n", "a\nb\nc\n")
+
+
+def test_the_readme_names_the_test_command_and_stays_short():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "make test" in text
+    assert "make demo" in text
+    assert len(text.splitlines()) < 100
