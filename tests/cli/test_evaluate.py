@@ -119,9 +119,8 @@ def test_evaluate_a_run_by_the_papers_protocol(run, toys, tmp_path):
     assert "| Music FaderNets, GM-VAE | " in out
     assert "| arousal clusters |" in out
     assert "`strict`" not in out
-    found = json.loads(
-        run("evaluate", "checkpoint", folder, "--protocol", "paper", "--runs", 2, "--seed", 3, "--json")[1]
-    )
+    options = ("--protocol", "paper", "--runs", 2, "--seed", 3, "--json")
+    found = json.loads(run("evaluate", "checkpoint", folder, *options)[1])
     assert found == json.loads((folder / "evaluation.json").read_text())
     assert (found["runs"], found["seed"]) == (2, 3)
     assert {"paper/rhythm_density", "paper/note_density", "clusters", "encoder", "reconstruction"} <= set(found)
@@ -132,13 +131,11 @@ def test_evaluate_finds_the_language_model_beside_a_run(run, toys, tmp_path):
     """And refuses one that was named and is no run of this data set."""
     for name in ("language-model", "pati"):
         shutil.copytree(toys(name), tmp_path / name / "best")
-    options = ("--protocol", "strict", "--runs", 1, "--json")
-    found = json.loads(run("evaluate", "checkpoint", tmp_path / "pati", *options)[1])
+    options = ("evaluate", "checkpoint", tmp_path / "pati", "--protocol", "strict", "--runs", 1, "--json")
+    found = json.loads(run(*options)[1])
     assert found["made_from"]["language_model"]
     assert found["quality/real"]["nats_a_token"] > 0
-    found = json.loads(
-        run("evaluate", "checkpoint", tmp_path / "pati", *options, "--language-model", tmp_path / "none")[1]
-    )
+    found = json.loads(run(*options, "--language-model", tmp_path / "none")[1])
     assert found["made_from"]["language_model"] == ""
     assert "nats_a_token" not in found["quality/real"]
     found = json.loads(run(*options, "--loop", "calibrated")[1])

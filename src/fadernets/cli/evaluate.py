@@ -219,8 +219,8 @@ def _melody(options: argparse.Namespace) -> None:
     from fadernets.engines.melody import MelodyEngine
     from fadernets.evaluation import melody_knobs
 
-    data = Dataset.open(options.data)
     engine = MelodyEngine.open(options.model)
+    data = Dataset.open(options.data)
     figures = melody_knobs.evaluate(engine, data, seed=options.seed, progress=progress("parts"))
     print(json.dumps(melody_knobs.as_dict(figures)) if options.json else melody_knobs.table(figures))
 
