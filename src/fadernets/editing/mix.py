@@ -98,14 +98,27 @@ def mix(
     Segments of B without notes stay empty. Where no note begins in A's segment there is no rhythm to take, and B's
     stays as it is. Raises FadernetsError for input that cannot be used; OUT is then left as it was.
     """
+    data, report = mix_documents(engine, Document(a), Document(b), options, progress)
+    write_atomic(out, data)
+    return report
+
+
+def mix_documents(
+    engine: Engine,
+    giver: Document,
+    frame: Document,
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> tuple[bytes, MixReport]:
+    """The same in memory: the bytes of the `frame`, B, with the rhythm of the `giver`, A. Raises FadernetsError."""
     options = options or Options()
-    giver, frame = Document(a), Document(b)
+    paths = giver.path, frame.path
     rhythm = PieceOnGrid.of(giver.piece, _tracks(giver, options.tracks_a, "--tracks-a"), cut(giver.piece))
     tracks = _tracks(frame, options.tracks_b, "--tracks")
     warnings = [f"{name}: {text}" for name, d in (("A", giver), ("B", frame)) for text in d.piece.warnings]
     windows = cut(frame.piece)
     lengths = {"a": len(rhythm.full), "b": int(windows.full.sum())}
-    for path, count in ((a, lengths["a"]), (b, lengths["b"])):
+    for path, count in zip(paths, (lengths["a"], lengths["b"]), strict=True):
         if not count:
             raise FadernetsError(f"{path}: has no segment of four beats")
     from_a, from_b = pairs(lengths["a"], lengths["b"], options.stretch)
@@ -134,7 +147,6 @@ def mix(
     )
     data, after = edit_windows(engine, frame, score, score.full[mixed], request, progress)
     edit_report.warn_of_misses(edit_report.compare(score, after, score.full[mixed], asked, holds=True), warnings)
-    write_atomic(out, data)
     cells = dict(zip(SIDES, (cells_a, cells_b, after.cells(score.full)), strict=True))
     segments = _segments(score, cells, mixed, rhythm.windows.bar[rhythm.full][from_a])
     means = {side: edit_report.means_of(c) for side, c in cells.items()}
@@ -142,7 +154,8 @@ def mix(
         side: number(np.mean([s.agreement[side] for s in segments if s.mixed])) if mixed.any() else None
         for side in ("b", "out")
     }
-    return MixReport(engine.name, options.seed, {**lengths, "out": len(segments)}, segments, means, warnings)
+    lengths["out"] = len(segments)
+    return data, MixReport(engine.name, options.seed, lengths, segments, means, warnings)
 
 
 def _segments(

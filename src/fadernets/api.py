@@ -1,0 +1,371 @@
+"""What `import fadernets` offers a researcher: edits, measures, mixes, melody knobs and blends, in memory or by file.
+
+A source of music is anything that `document_of` takes: a path, the bytes of a MIDI file, a `Document`, a
+`symusic.Score`, or a NumPy array of notes ([N, 4]: onset and end in quarter-beats, pitch, velocity). Values are in the
+attributes' own units, bars count from 1, tracks are numbers from 1 or names. Everything that cannot be used raises
+`FadernetsError`, one line that says what came and what is allowed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+
+import numpy as np
+
+from fadernets.arrays import Array
+from fadernets.editing import file_edit, requests
+from fadernets.editing import mix as mixing
+from fadernets.editing.edit_report import EditReport
+from fadernets.editing.fader_curves import PerBar
+from fadernets.editing.mix import MixReport
+from fadernets.editing.presets import Preset
+from fadernets.editing.requests import Faders, FaderValue
+from fadernets.engines.grid import Engine
+from fadernets.engines.melody import MelodyEngine
+from fadernets.errors import FadernetsError
+from fadernets.files import write_atomic
+from fadernets.music.document import Document
+
+if TYPE_CHECKING:
+    from symusic.core import Score
+
+    from fadernets.arrays import States
+    from fadernets.data.dataset import Dataset
+    from fadernets.melodies.blend import Blend
+    from fadernets.melodies.file_edit import MelodyEditReport
+
+Source: TypeAlias = "Document | bytes | str | os.PathLike[str] | Score[Any] | Array | Sequence[Sequence[float]]"
+Model = Engine | str | Path | None  # an engine, a bundled model's name or a model folder; None: the bundled one
+MelodyModel = MelodyEngine | str | Path | None
+Progress = Callable[[int, int], None]  # how many are done, of how many
+Report = TypeVar("Report")
+
+
+@dataclass(frozen=True)
+class Edited(Generic[Report]):
+    """A piece that was made: a MIDI file in memory, and the report on it.
+
+    `report` is an EditReport of `edit`, a MixReport of `mix`, a MelodyEditReport of `turn`; each has `as_dict()`.
+    """
+
+    data: bytes  # of the MIDI file
+    report: Report
+    log_odds: float | None = None  # of `edit`: that the result is real music, by the model's critic
+    name: str = "piece.mid"
+
+    @property
+    def document(self) -> Document:
+        """The piece as a `Document`, which further edits take."""
+        return Document.of_bytes(self.data, self.name)
+
+    @property
+    def notes(self) -> Array:
+        """[N] notes, fields onset and end (ticks of `document.piece.tpq`), pitch, velocity and track."""
+        return self.document.piece.notes
+
+    def score(self) -> Score[Any]:
+        """The piece as a `symusic.Score`, in ticks."""
+        import symusic
+
+        return symusic.Score.from_midi(self.data)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the MIDI file, whole or not at all. Raises FadernetsError."""
+        write_atomic(Path(path), self.data)
+        return Path(path)
+
+
+@dataclass(frozen=True)
+class Blended:
+    """The cells between two melodies: rows from A to B by pitch, columns by rhythm; A is [0, 0], B the last cell."""
+
+    blend: Blend
+
+    @property
+    def cells(self) -> States:
+        """[R, K, C, 32] the states of each cell's C clips: 0..127 begin a note, 128 holds it, 129 rests."""
+        return self.blend.cells
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a listener should know of the two sources."""
+        return self.blend.warnings
+
+    def cell(self, row: int, column: int) -> Document:
+        """One cell as a document of one track. Raises IndexError."""
+        from fadernets.melodies import blend as blends
+
+        rows, columns = self.cells.shape[:2]
+        if not (0 <= row < rows and 0 <= column < columns):
+            raise IndexError(f"cell {row}, {column}: there are {rows} rows and {columns} columns")
+        return Document.of_bytes(blends.cell_file(self.blend, row, column), f"cell-{row + 1}-{column + 1}.mid")
+
+    def save(self, folder: str | os.PathLike[str]) -> dict[str, Any]:
+        """Write a MIDI file a cell, one of all cells in order and a contact sheet. Raises FadernetsError."""
+        from fadernets.melodies import blend as blends
+
+        return blends.write(self.blend, Path(folder))
+
+
+def document_of(source: Source) -> Document:
+    """Any source of music as a `Document`. Raises FadernetsError.
+
+    >>> document_of([[0, 1, 60, 80], [1, 2, 64, 80]]).piece.notes["pitch"].tolist()
+    [60, 64]
+    """
+    if isinstance(source, Document):
+        return source
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return Document.of_bytes(bytes(source))
+    if isinstance(source, (str, os.PathLike)):
+        return Document(Path(source))
+    if isinstance(source, (np.ndarray, list, tuple)):
+        return Document.of_notes(np.asarray(source))
+    if hasattr(source, "dumps_midi"):
+        return Document.of_score(source)
+    raise FadernetsError(
+        f"a {type(source).__name__} is no music; give a path, bytes of a MIDI file, a Document, a symusic.Score or "
+        "an array of notes"
+    )
+
+
+def edit(
+    source: Source,
+    faders: Faders | None = None,
+    *,
+    set: Mapping[str, FaderValue] | None = None,
+    move: Mapping[str, FaderValue] | None = None,
+    per_bar: PerBar | Mapping[str, Mapping[int, float]] | None = None,
+    preset: Preset | str | Path | None = None,
+    amount: float = 1.0,
+    hold: Iterable[str] = (),
+    faithfulness: float = 1.0,
+    bars: Sequence[tuple[int, int]] | None = None,
+    tracks: Iterable[str | int] | None = None,
+    seed: int = 0,
+    model: Model = None,
+    progress: Progress | None = None,
+) -> Edited[EditReport]:
+    """Move the faders of a piece; what no fader moves comes back note for note.
+
+    set: fader -> value, a (first, last) ramp over the piece, or for `key` a name. move: fader -> change from each
+    segment's own value, or a ramp. per_bar: fader -> {bar: value}. preset: `arousal`, `valence`, `tension`, a preset
+    of an installed package, a file of `fadernets preset learn` or the paper's `arousal-codes`, `amount` times; it
+    leaves the faders of `hold` alone. faithfulness: pull to the source, 0..1. bars: inclusive ranges to edit.
+    `faders` in place of all these takes a `Faders`. Raises FadernetsError.
+
+    >>> busier = edit("in.mid", move={"rhythm_density": 0.2}, set={"tempo": (90, 120)})
+    >>> path = busier.save("out.mid")
+    """
+    given = _faders(
+        faders,
+        set=set,
+        move=move,
+        per_bar=per_bar,
+        preset=preset,
+        amount=amount,
+        hold=hold,
+        faithfulness=faithfulness,
+        bars=bars,
+        tracks=tracks,
+        seed=seed,
+    )
+    document = document_of(source)
+    answer = file_edit.edit_document(_engine(model), document, given, progress=progress)[0]
+    return Edited(answer.data, answer.report, answer.log_odds, document.path.name)
+
+
+def apply(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    faders: Faders | None = None,
+    *,
+    model: Model = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> EditReport:
+    """Edit a MIDI file into another one, with the faders and options of `edit`. Raises FadernetsError; OUT is then left
+    as it was.
+
+    >>> report = apply("in.mid", "out.mid", preset="arousal", amount=0.5)
+    >>> before, after = (report.means[when]["dynamics"] for when in ("before", "measured"))
+    """
+    return file_edit.apply(_engine(model), Path(source), Path(out), _faders(faders, **options), progress)
+
+
+def measure(source: Source, *, tracks: Iterable[str | int] | None = None, model: Model = None) -> dict[str, Any]:
+    """Every attribute of every segment of four quarter-beats, and the piece's means.
+
+    Keys: model, tracks, segments (index, bar, start_beat and an entry for each attribute, key and arousal), means and
+    warnings; None where there is nothing to measure. Raises FadernetsError.
+
+    >>> measure([[beat, beat + 1, 60, 80] for beat in range(4)])["means"]["rhythm_density"]
+    0.25
+    """
+    chosen = None if tracks is None else [str(track) for track in tracks]
+    return file_edit.measure_document(_engine(model), document_of(source), chosen, "tracks")
+
+
+def mix(
+    a: Source,
+    b: Source,
+    *,
+    faithfulness: float = 1.0,
+    stretch: bool = False,
+    tracks_a: Iterable[str | int] | None = None,
+    tracks_b: Iterable[str | int] | None = None,
+    seed: int = 0,
+    model: Model = None,
+    progress: Progress | None = None,
+) -> Edited[MixReport]:
+    """B with the rhythm of A, segment by segment: generation via analogy (Section 5 of the ISMIR paper).
+
+    stretch: spread A over B, where otherwise the shorter one repeats. faithfulness: pull to A's onsets and B's notes,
+    0..1; 0 follows the codes alone. Raises FadernetsError.
+
+    >>> mixed = mix("a.mid", "b.mid")
+    >>> agreement = mixed.report.means["agreement"]
+    """
+    requests.check_faithfulness(faithfulness)
+    sides = [None if tracks is None else [str(track) for track in tracks] for tracks in (tracks_a, tracks_b)]
+    options = mixing.Options(faithfulness, stretch, sides[0], sides[1], seed)
+    frame = document_of(b)
+    data, report = mixing.mix_documents(_engine(model), document_of(a), frame, options, progress)
+    return Edited(data, report, None, frame.path.name)
+
+
+def turn(
+    source: Source,
+    *,
+    pitch: float = 0.0,
+    rhythm: float = 0.0,
+    rest: float = 0.0,
+    track: str | int | None = None,
+    control: str = "knob",
+    faithfulness: float = 1.0,
+    chromatic: bool = False,
+    regrid: bool = True,
+    seed: int = 0,
+    model: MelodyModel = None,
+) -> Edited[MelodyEditReport]:
+    """Turn the knobs of a piece's melody (Section 4 of the NIME paper); everything else stays.
+
+    pitch: semitones of mean pitch. rhythm: doublings of the number of onsets. rest: standard deviations of the codes
+    along a direction that `seed` draws. track: of the melody; None: the likeliest. control: `knob`, or `paper` for the
+    paper's own step. chromatic: may leave the pitch classes of the melody's key. regrid: read notes that are off the
+    sixteenth grid at the nearest step. Raises FadernetsError.
+
+    >>> higher = turn("song.mid", pitch=2, rhythm=0.5)
+    >>> asked, measured = (higher.report.means[which]["pitch"] for which in ("asked", "measured"))
+    """
+    from fadernets.melodies.file_edit import edited_melody
+    from fadernets.melodies.knob_settings import Knobs
+
+    requests.check_faithfulness(faithfulness)
+    knobs = Knobs(pitch, rhythm, rest, control, faithfulness, chromatic, seed)
+    document = document_of(source)
+    name = None if track is None else str(track)
+    data, report = edited_melody(_melody_engine(model), document, knobs, name, regrid=regrid, option="track")
+    return Edited(data, report, None, document.path.name)
+
+
+def blend(
+    a: Source,
+    b: Source,
+    rows: int = 5,
+    columns: int = 5,
+    *,
+    track_a: str | int | None = None,
+    track_b: str | int | None = None,
+    control: str = "knob",
+    regrid: bool = True,
+    model: MelodyModel = None,
+) -> Blended:
+    """What lies between two melodies (Section 4.4 of the NIME paper): rows by pitch, columns by rhythm, 2..16 each.
+
+    The shorter melody is repeated from its start. Raises FadernetsError.
+
+    >>> between = blend("a.mid", "b.mid", 3, 3)
+    >>> middle = between.cell(1, 1)
+    """
+    from fadernets.melodies import blend as blends
+
+    sources = document_of(a), document_of(b)
+    tracks = tuple(None if track is None else str(track) for track in (track_a, track_b))
+    engine = _melody_engine(model)
+    size = rows, columns
+    return Blended(blends.blend(engine, sources, size, tracks=(tracks[0], tracks[1]), regrid=regrid, control=control))
+
+
+def evaluate(
+    model: Engine | MelodyEngine | str | Path,
+    data: Dataset | str | os.PathLike[str],
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Every figure of a model on the test split of a prepared data set, by name.
+
+    model: an engine, a bundled model's name or a model folder. data: a `Dataset` or its folder, of the model's codec.
+    options: `loops` and `runs` for a model of segments (`evaluation.model_folder.evaluate`), `count` for one of
+    melodies (`evaluation.melody_knobs.evaluate`). Raises FadernetsError.
+
+    >>> figures = evaluate("pop-lieder", "data/pop-lieder", runs=1)  # doctest: +SKIP
+    >>> consistency = figures["rhythm_density/closed"]["consistency"]["mean"]  # doctest: +SKIP
+    """
+    from fadernets.data.dataset import Dataset
+    from fadernets.engines.model_folder import codec_of
+    from fadernets.evaluation import melody_knobs, model_folder
+
+    dataset = data if isinstance(data, Dataset) else Dataset.open(Path(data))
+    if isinstance(model, (str, Path)):
+        model = MelodyEngine.open(model) if codec_of(model) == "melody" else Engine.open(model)
+    if isinstance(model, MelodyEngine):
+        return melody_knobs.evaluate(model, dataset, seed=seed, progress=progress, **options)
+    return model_folder.evaluate(model, dataset, seed=seed, progress=progress, **options)
+
+
+@cache
+def default_engine() -> Engine:
+    """The bundled model of segments, opened once."""
+    return Engine.open().load()
+
+
+@cache
+def default_melody_engine() -> MelodyEngine:
+    """The bundled model of melodies, opened once."""
+    return MelodyEngine.open().load()
+
+
+def _engine(model: Model) -> Engine:
+    if model is None:
+        return default_engine()
+    return model if isinstance(model, Engine) else Engine.open(model)
+
+
+def _melody_engine(model: MelodyModel) -> MelodyEngine:
+    if model is None:
+        return default_melody_engine()
+    return model if isinstance(model, MelodyEngine) else MelodyEngine.open(model)
+
+
+def _faders(faders: Faders | None, **options: Any) -> Faders:
+    """Faders as given, or of keywords, whose names may have dashes. Raises FadernetsError where there are both."""
+    for name in ("set", "move", "per_bar"):
+        if isinstance(options.get(name), Mapping):
+            options[name] = {str(key).replace("-", "_"): value for key, value in options[name].items()}
+    if isinstance(options.get("hold"), str):
+        options["hold"] = options["hold"].split(",")
+    options["hold"] = [name.strip().replace("-", "_") for name in options.get("hold") or ()]
+    checked = Faders.checked(**options)
+    if faders is None:
+        return checked
+    if checked != Faders.checked():
+        raise FadernetsError("faders are given as one Faders object or by keywords, not as both")
+    return faders

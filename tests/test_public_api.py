@@ -1,0 +1,249 @@
+"""What `import fadernets` offers: every source of music, in memory and by file, lazily, as the docstrings say."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import symusic
+
+import fadernets
+from fadernets import api
+from fadernets.attributes import table
+from fadernets.editing import file_edit, requests
+from fadernets.engines.model_folder import DEFAULT_MODEL
+from fadernets.music import document
+from fadernets.music.notes import make_notes
+
+ASSETS = Path(fadernets.__file__).parent / "assets"
+PIECE, THEME = ASSETS / "k545.mid", ASSETS / "k265.mid"
+MOVE = {"move": {"rhythm_density": 0.2}, "bars": [(1, 4)]}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder with the files that the examples name."""
+    for name, source in {"in.mid": PIECE, "a.mid": THEME, "b.mid": PIECE, "song.mid": THEME}.items():
+        shutil.copy(source, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+# names
+
+
+def test_every_name_is_there_and_documented():
+    for name in fadernets.__all__:
+        assert inspect.getdoc(getattr(fadernets, name)), name
+    assert set(fadernets.__all__) <= set(dir(fadernets))
+    assert "__version__" in dir(fadernets)
+    with pytest.raises(AttributeError, match="module 'fadernets' has no attribute 'volume'"):
+        _ = fadernets.volume
+
+
+def test_no_module_has_a_public_name():
+    """An import of a submodule would take its place."""
+    modules = {module.name for module in pkgutil.iter_modules(fadernets.__path__)}
+    assert not modules & set(fadernets.__all__)
+    code = (
+        "import fadernets, fadernets.editing.mix, fadernets.melodies.blend, fadernets.evaluation, fadernets.api\n"
+        "assert all(callable(getattr(fadernets, name)) for name in fadernets.__all__)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_names_that_editors_see_are_those_that_are_there():
+    """The imports for type checkers name each of `__all__` from the module that it comes from."""
+    source = Path(fadernets.__file__).read_text().partition("if TYPE_CHECKING:")[2].partition("\n\n")[0]
+    seen = {}
+    for line in source.strip().splitlines():
+        module, _, names = line.strip().removeprefix("from ").partition(" import ")
+        seen |= dict.fromkeys(names.split(", "), module)
+    assert sorted(seen) == sorted(fadernets.__all__)
+    for name, module in seen.items():
+        assert getattr(importlib.import_module(module), name) is getattr(fadernets, name)
+
+
+@pytest.mark.parametrize("command", [["-c", "import fadernets"], ["-m", "fadernets.cli", "--help"]])
+def test_importing_is_quick_and_imports_nothing_heavy(command):
+    times = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)
+        bare = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "import argparse"], check=True)
+        times.append(2 * bare - begin - time.perf_counter())
+    assert min(times) < 0.1  # seconds beyond Python's own start
+    done = subprocess.run([sys.executable, "-X", "importtime", *command], check=True, capture_output=True, text=True)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert not imported & {"numpy", "pydantic", "onnxruntime", "symusic", "torch", "matplotlib", "fastapi"}
+
+
+# sources
+
+
+def sources():
+    piece = document.Document(PIECE).piece
+    tpq = piece.tpq
+    columns = np.column_stack(
+        [piece.notes["onset"] / tpq, piece.notes["end"] / tpq, piece.notes["pitch"], piece.notes["velocity"]]
+    )
+    return {
+        "path": PIECE,
+        "text": str(PIECE),
+        "bytes": PIECE.read_bytes(),
+        "document": document.Document(PIECE),
+        "score": symusic.Score(PIECE),
+        "score in seconds": symusic.Score(PIECE, ttype="second"),
+        "notes": piece.notes,
+        "columns": columns,
+        "lists": columns.tolist(),
+    }
+
+
+@pytest.mark.parametrize("name", sources())
+def test_everything_is_a_source(name):
+    whole = api.document_of(PIECE).piece.notes
+    assert (
+        api.document_of(sources()[name]).piece.notes[["onset", "pitch"]].tolist() == whole[["onset", "pitch"]].tolist()
+    )
+
+
+@pytest.mark.parametrize("source", [None, 3, object()])
+def test_what_is_no_source(source):
+    with pytest.raises(fadernets.FadernetsError, match="is no music; give a path, bytes of a MIDI file, a Document"):
+        fadernets.measure(source)
+
+
+# edits
+
+
+def test_an_edit_in_memory_is_that_of_files(here):
+    edited = fadernets.edit("in.mid", **MOVE, tracks=[1], seed=2)
+    report = fadernets.apply("in.mid", "out.mid", **MOVE, tracks=[1], seed=2)
+    assert edited.data == Path("out.mid").read_bytes()
+    assert edited.report == report
+    faders = fadernets.Faders.checked(**MOVE, tracks=["1"], seed=2)
+    assert file_edit.apply(api.default_engine(), Path("in.mid"), Path("again.mid"), faders) == report
+    assert Path("again.mid").read_bytes() == edited.data == fadernets.edit(PIECE.read_bytes(), faders).data
+    assert edited.log_odds is not None
+
+
+def test_what_comes_of_an_edit(here):
+    edited = fadernets.edit(PIECE, set={"tempo": 90})
+    assert edited.document.path.name == "k545.mid"
+    assert edited.document.piece.notes.tolist() == edited.notes.tolist()
+    assert edited.score().tempos[0].mspq == 666_667
+    assert edited.save("out.mid").read_bytes() == edited.data
+    further = fadernets.edit(edited.document, set={"tempo": 120})
+    assert fadernets.measure(further.data)["means"]["tempo"] == pytest.approx(120, abs=0.1)
+    with pytest.raises(fadernets.FadernetsError, match="cannot be written"):
+        edited.save(here / "none" / "out.mid")
+
+
+def test_names_with_dashes_as_the_command_line_spells_them():
+    one = fadernets.edit(
+        PIECE, set={"rhythm-density": 0.5}, hold="note-density, tempo", preset="arousal", bars=[(1, 4)]
+    )
+    other = fadernets.edit(
+        PIECE, set={"rhythm_density": 0.5}, hold=["note_density", "tempo"], preset="arousal", bars=[(1, 4)]
+    )
+    assert one.data == other.data
+    assert one.report.preset["held"] == ["note_density", "tempo"]
+
+
+def test_what_cannot_be_asked_for_is_named_as_a_keyword():
+    for options, message in {
+        "set": ({"set": {"swing": 1}}, "^set: unknown fader 'swing'"),
+        "bars": ({"bars": [(900, 901)]}, "^bars 900-901: the piece has 28 bars"),
+        "tracks": ({"tracks": [7]}, "^tracks 7: no such pitched track"),
+        "faders": ({"faders": fadernets.Faders(), "seed": 3}, "^faders are given as one Faders object or by keywords"),
+        "model": ({"model": "none"}, "is neither a bundled model nor a folder"),
+    }.values():
+        with pytest.raises(fadernets.FadernetsError, match=message):
+            fadernets.edit(PIECE, **options)
+    with pytest.raises(TypeError, match="volume"):
+        fadernets.apply(PIECE, "out.mid", volume=1)
+
+
+def test_engines_by_name_by_folder_and_opened_once():
+    assert api.default_engine() is api.default_engine()
+    found = [
+        fadernets.measure(PIECE, model=model)["means"]
+        for model in (None, DEFAULT_MODEL, api.default_engine().folder, fadernets.Engine.open())
+    ]
+    assert found.count(found[0]) == len(found)
+
+
+def test_measure_is_that_of_files():
+    assert fadernets.measure(PIECE, tracks=[1]) == file_edit.measure(api.default_engine(), PIECE, ["1"])
+    with pytest.raises(fadernets.FadernetsError, match=r"^tracks 9: no such pitched track"):
+        fadernets.measure(PIECE, tracks=[9])
+
+
+def test_mix_in_memory_is_that_of_files(here):
+    from fadernets.editing import mix as mixing
+
+    mixed = fadernets.mix(THEME, PIECE)
+    report = mixing.mix(api.default_engine(), THEME, PIECE, here / "mixed.mid")
+    assert (mixed.data, mixed.report) == ((here / "mixed.mid").read_bytes(), report)
+    with pytest.raises(fadernets.FadernetsError, match=r"^faithfulness 2: must lie in 0\.\.1$"):
+        fadernets.mix(THEME, PIECE, faithfulness=2)
+
+
+def test_turn_moves_the_melody():
+    turned = fadernets.turn(THEME, pitch=2)
+    means = turned.report.means
+    assert means["measured"]["pitch"] == pytest.approx(means["asked"]["pitch"], abs=0.5)
+    notes = make_notes([(480 * i, 480 * i + 480, 60 + i % 5, 80, 0) for i in range(8)])
+    assert len(fadernets.turn(notes, rhythm=1).notes) == 16
+    with pytest.raises(fadernets.FadernetsError, match=r"^track 9: "):
+        fadernets.turn(THEME, track=9, pitch=1)
+
+
+def test_blend_lies_between(here):
+    between = fadernets.blend(THEME, symusic.Score(PIECE), 2, 3)
+    assert between.cells.shape[:2] == (2, 3)
+    files = between.save("cells")["files"]
+    assert between.cell(1, 2).edited(document.Edit.nothing()) == Path("cells/cell-2-3.mid").read_bytes()
+    assert "all.mid" in files
+    assert between.warnings
+    with pytest.raises(IndexError, match="there are 2 rows and 3 columns"):
+        between.cell(2, 0)
+
+
+def test_evaluate_gives_the_figures_of_a_model(songs, exported, songbirds, melodies, monkeypatch):
+    from fadernets.evaluation import melody_knobs, model_folder
+
+    monkeypatch.setattr(model_folder, "M", 4)
+    monkeypatch.setattr(model_folder, "UNTOUCHED", 4)
+    figures = fadernets.evaluate(exported[True][0], songs, runs=1, loops=["open"])
+    engine = fadernets.Engine.open(exported[True][0])
+    assert figures == model_folder.evaluate(engine, songs, runs=1, loops=["open"])
+    assert fadernets.evaluate(engine, songs.folder, runs=1, loops=["open"]) == figures
+    seen = []
+    monkeypatch.setattr(melody_knobs, "evaluate", lambda *given, **options: seen.append((given, options)) or {})
+    assert fadernets.evaluate(songbirds["plain"][0], melodies, count=3) == {}
+    ((singer, data), options) = seen[0]
+    assert (type(singer), data, options["count"]) == (fadernets.MelodyEngine, melodies, 3)
+
+
+# docstrings
+
+
+@pytest.mark.parametrize("module", [api, requests, table, document, fadernets], ids=lambda module: module.__name__)
+def test_examples_of_docstrings_run(module, here, monkeypatch):
+    monkeypatch.setattr(table, "USER_DEFINED", set(table.USER_DEFINED))
+    before = dict(table.ATTRIBUTES)
+    try:
+        assert doctest.testmod(module, optionflags=doctest.ELLIPSIS).failed == 0
+    finally:
+        for name in set(table.ATTRIBUTES) - set(before):
+            del table.ATTRIBUTES[name]
