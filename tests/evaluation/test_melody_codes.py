@@ -12,7 +12,7 @@ from fadernets.engines.melody import MelodyEngine
 from fadernets.errors import FadernetsError
 from fadernets.evaluation import melody_codes, melody_paper_figures
 from fadernets.evaluation.melody_codes import clips_of, code_space
-from fadernets.melodies import augmentations
+from fadernets.melodies import augmentations, inspection
 from fadernets.melodies.augmentations import AUGMENTATIONS, Augmentation
 
 
@@ -96,7 +96,7 @@ def test_groups_are_those_of_the_library(bird):
     assert (found.model, found.clips, list(found.groups)) == ("plain", "whole-notes", ["pitch", "rhythm"])
     engine = MelodyEngine.open(bird)
     for name, group in found.groups.items():
-        expected = augmentations.inspect(engine.encode, augmentations.whole_notes(0, 0), AUGMENTATIONS["melody"][name])
+        expected = inspection.inspect(engine.encode, augmentations.whole_notes(0, 0), AUGMENTATIONS["melody"][name])
         assert group.as_dict() == expected.as_dict()
     both = set(found.groups["pitch"].dimensions.tolist()) & set(found.groups["rhythm"].dimensions.tolist())
     assert found.shared == sorted(both)
@@ -110,9 +110,9 @@ def test_real_clips_and_their_principal_components(bird, melodies):
     found = melody_codes.inspect(bird, clips="real", basis="pca", top=2)
     assert found.clips == "real"
     engine, clips = MelodyEngine.open(bird), np.asarray(melodies.codes)
-    axes = augmentations.principal(engine.encode(clips))[0]
+    axes = inspection.principal(engine.encode(clips))[0]
     row = AUGMENTATIONS["melody"]["rhythm"]
-    expected = augmentations.inspect(engine.encode, clips, row, basis=axes, top=2)
+    expected = inspection.inspect(engine.encode, clips, row, basis=axes, top=2)
     assert found.groups["rhythm"].as_dict() == expected.as_dict()
     assert len(found.groups["rhythm"].dimensions) == 2
     on_notes = melody_codes.inspect(bird, basis="pca", top=2)
@@ -187,10 +187,10 @@ def test_figure_2(bird, melodies, tmp_path):
     assert made["files"] == names
     said = json.loads((tmp_path / "out" / "pca.json").read_text())
     codes = MelodyEngine.open(bird).encode(np.asarray(melodies.codes))
-    variances = augmentations.principal(codes)[1]
+    variances = inspection.principal(codes)[1]
     np.testing.assert_allclose(said["variances"], variances, atol=1e-5)
     assert (said["clips"], said["components"]) == (120, 8)
-    assert said["for_99_percent"] == made["for_99_percent"] == augmentations.components_for(variances)
+    assert said["for_99_percent"] == made["for_99_percent"] == inspection.components_for(variances)
 
 
 def test_no_more_clips_are_encoded_at_once_than_memory_holds(bird, melodies, tmp_path, monkeypatch):
@@ -201,7 +201,7 @@ def test_no_more_clips_are_encoded_at_once_than_memory_holds(bird, melodies, tmp
         return replace(where, encode=lambda clips: sizes.append(len(clips)) or where.encode(clips))
 
     monkeypatch.setattr(melody_codes, "code_space", counted)
-    monkeypatch.setattr(augmentations, "BATCH", 50)
+    monkeypatch.setattr(inspection, "BATCH", 50)
     melody_codes.pca(bird, None, tmp_path / "out")
     assert sizes == [50, 50, 20]
     sizes.clear()

@@ -12,7 +12,7 @@ from fadernets.engines.melody import MelodyEngine
 from fadernets.errors import FadernetsError
 from fadernets.fitting import melody_export
 from fadernets.fitting.export import export
-from fadernets.melodies import augmentations
+from fadernets.melodies import augmentations, inspection
 from fadernets.melodies.augmentations import AUGMENTATIONS
 
 PAIRS = 55, 66  # of the fixture's whole notes
@@ -69,7 +69,7 @@ def test_both_ways_to_turn_a_knob(bird, means, melodies, knob):
     """The paper's by the slope of the mean change of whole notes, ours by the regression over real clips both ways."""
     row = MelodyEngine.open(bird[0]).info["knobs"][knob]
     table = AUGMENTATIONS["melody"][knob]
-    few = augmentations.inspect(means, augmentations.whole_notes(*PAIRS), table)
+    few = inspection.inspect(means, augmentations.whole_notes(*PAIRS), table)
     assert row["dimensions"] == few.dimensions.tolist()
     assert row["threshold"] == pytest.approx(few.threshold, rel=1e-2)
     amounts = np.arange(1, 13) if knob == "pitch" else np.arange(1, 5)
@@ -80,7 +80,7 @@ def test_both_ways_to_turn_a_knob(bird, means, melodies, knob):
     for amount in melody_export.BOTH_WAYS[knob]:
         after = table.change(clips, amount)
         moved.append(means(after) - means(clips))
-        far.append(table.far(clips, after))
+        far.append(table.distance(clips, after))
     moved, far = np.concatenate(moved), np.nan_to_num(np.concatenate(far))
     expected = np.linalg.lstsq(far[:, None], moved, rcond=None)[0][0]
     np.testing.assert_allclose(row["direction"], expected, atol=1e-3)

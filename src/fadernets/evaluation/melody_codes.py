@@ -22,8 +22,9 @@ from fadernets.data.dataset import Dataset
 from fadernets.errors import FadernetsError
 from fadernets.figures import plots
 from fadernets.files import write_atomic
-from fadernets.melodies import augmentations
-from fadernets.melodies.augmentations import AUGMENTATIONS, Augmentation, DimensionGroup, Encode
+from fadernets.melodies import augmentations, inspection
+from fadernets.melodies.augmentations import AUGMENTATIONS, Augmentation
+from fadernets.melodies.inspection import DimensionGroup, Encode
 from fadernets.provenance import provenance
 
 CLIPS = 16_384  # drawn from a data set
@@ -75,8 +76,7 @@ def _exported(model: str | Path) -> CodeSpace:
     engine = Engine.open(model)
 
     def encode(cells: Bytes) -> Array:
-        codes = engine.encode(cells)
-        return np.concatenate([codes.rhythm, codes.note], axis=-1)
+        return engine.encode(cells).side_by_side()
 
     return CodeSpace(engine.name, codec, encode, str(engine.info["recipe"]["data"]))
 
@@ -137,7 +137,7 @@ class Inspection:
     def shared(self) -> list[int]:
         """The dimensions in both of the first two groups (Section 3.5: how disentangled pitch and rhythm are)."""
         names = list(self.groups)
-        return augmentations.overlap(*(self.groups[name] for name in names[:2])) if len(names) > 1 else []
+        return inspection.overlap(*(self.groups[name] for name in names[:2])) if len(names) > 1 else []
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values, for inspect.json and --json."""
@@ -180,7 +180,7 @@ def inspect(
     """Disentanglement by augmentation of a model's codes; with `out`, the figures and the numbers are written there.
 
     data: the data set to draw clips from, the model's own unless given. clips: `whole-notes` or `real`. basis: of the
-    dimensions, `standard` or `pca`. threshold or top: which dimensions belong to a group, `augmentations.inspect`.
+    dimensions, `standard` or `pca`. threshold or top: which dimensions belong to a group, `inspection.inspect`.
     pitches: lowest and highest of the whole notes, those of the model unless given. user_defined: an augmentation in
     place of the standard ones. Raises FadernetsError.
     """
@@ -193,17 +193,17 @@ def inspect(
     real = _clips_for(space, data, seed=seed) if clips == "real" or basis == "pca" else None
     axes = None
     if basis == "pca" and real is not None:
-        axes = augmentations.principal(augmentations.encode_in_batches(space.encode, real))[0]
+        axes = inspection.principal(inspection.encode_in_batches(space.encode, real))[0]
     groups, span = {}, pitches or space.pitches
     for done, (name, row) in enumerate(table.items()):
         encoded = real if clips == "real" and real is not None else augmentations.whole_notes_for(name, span)
-        groups[name] = augmentations.inspect(space.encode, encoded, row, basis=axes, threshold=threshold, top=top)
+        groups[name] = inspection.inspect(space.encode, encoded, row, basis=axes, threshold=threshold, top=top)
         if progress:
             progress(done + 1, len(table))
-    inspection = Inspection(space.name, clips, groups)
+    result = Inspection(space.name, clips, groups)
     if out is not None:
-        draw(inspection, out)
-    return inspection
+        draw(result, out)
+    return result
 
 
 def stability(inspections: Sequence[Inspection]) -> dict[str, dict[str, tuple[float, float]]]:
@@ -266,8 +266,8 @@ def pca(model: str | Path, data: Path | None, out: Path, seed: int = 0) -> dict[
     """
     space = code_space(model)
     clips = _clips_for(space, data, split="train", seed=seed)
-    _, variances = augmentations.principal(augmentations.encode_in_batches(space.encode, clips))
-    count = augmentations.components_for(variances, SHARE)
+    _, variances = inspection.principal(inspection.encode_in_batches(space.encode, clips))
+    count = inspection.components_for(variances, SHARE)
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / f"pca.{kind}" for kind in ("png", "svg")]
     plots.variances(variances.tolist(), count, paths, title=f"{space.name}: variance of {len(variances)} components")

@@ -14,7 +14,7 @@ from fadernets.data.dataset import Dataset, attribute_statistics
 from fadernets.engines.melody import MelodyEngine
 from fadernets.engines.model_folder import FORMAT
 from fadernets.fitting import onnx_melody
-from fadernets.melodies import augmentations
+from fadernets.melodies import augmentations, inspection
 from fadernets.melodies.augmentations import AUGMENTATIONS
 
 REAL_CLIPS = 4096
@@ -49,7 +49,7 @@ def fill(folder: Path, model: Any, config: dict[str, Any], data: Dataset, name: 
     }
     engine = MelodyEngine(folder, info)
     clips = np.asarray(data.codes)[np.sort(np.random.default_rng(0).permutation(rows)[:REAL_CLIPS])]
-    codes = augmentations.encode_in_batches(engine.encode, clips)
+    codes = inspection.encode_in_batches(engine.encode, clips)
     info["spread"] = np.std(codes, axis=0).round(5).tolist()
     if options.axes:  # the halves that training kept apart
         info["groups"] = {"pitch": [0, options.z // 2], "rhythm": [options.z // 2, options.z]}
@@ -64,9 +64,9 @@ def knob_of(engine: MelodyEngine, clips: melody_states.States, knob: str) -> dic
     them (Sections 3.3 and 3.4). And the direction that delta z of real `clips` goes, by regression.
     """
     row = AUGMENTATIONS["melody"][knob]
-    few = augmentations.inspect(engine.encode, augmentations.whole_notes_for(knob, engine.pitches), row)
+    few = inspection.inspect(engine.encode, augmentations.whole_notes_for(knob, engine.pitches), row)
     slope = few.scale @ few.mean[:, few.dimensions] / np.square(few.scale).sum()
-    real = augmentations.inspect(engine.encode, clips, replace(row, amounts=BOTH_WAYS[knob]))
+    real = inspection.inspect(engine.encode, clips, replace(row, amounts=BOTH_WAYS[knob]))
     return {
         "dimensions": few.dimensions.tolist(),
         "change": slope.round(6).tolist(),
