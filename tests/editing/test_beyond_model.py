@@ -1,15 +1,18 @@
 """Targets of the faders beyond the model, on a document."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from midi_files import ODDITIES, PIECES, TPQ, events, metre, notes, save, track
 
-from fadernets.attributes import of_cells
+from fadernets.attributes import of_cells, table
 from fadernets.attributes.table import ATTRIBUTES
 from fadernets.editing import beyond_model, file_edit
 from fadernets.editing.beyond_model import FaderTargets, draft_with_targets, search_rows
 from fadernets.editing.cell_search import cells_of
 from fadernets.editing.piece_on_grid import PieceOnGrid
+from fadernets.errors import FadernetsError
 from fadernets.music.document import Document
 
 
@@ -142,3 +145,56 @@ def test_what_is_not_asked_is_held_where_it_is_measured():
         len(beyond_model._search_targets(np.zeros((1, 16, 88), np.uint8), {"syncopation": 2.0}, {})) == 3
     )  # no pitch to hold
     assert ATTRIBUTES["syncopation"].measure is of_cells.syncopation
+
+
+# Attributes that a user registers
+
+
+@pytest.fixture
+def register():
+    """Registers attributes for one test."""
+    names = []
+
+    def register_(row):
+        names.append(row.name)
+        table.register(row)
+
+    yield register_
+    for name in names:
+        del table.ATTRIBUTES[name]
+        table.USER_DEFINED.discard(name)
+
+
+def staccato_share(performance):
+    """The share of notes shorter than half a beat."""
+    return performance.mean(np.diff([performance.notes["onset"], performance.notes["end"]], axis=0)[0] < TPQ / 2)
+
+
+def all_staccato(performance, asked):
+    found = performance.notes.copy()
+    short = (asked > 0.5)[performance.window]
+    found["end"] = np.where(short, np.minimum(found["end"], found["onset"] + TPQ // 4), found["end"])
+    return replace(performance, notes=found)
+
+
+def test_a_user_s_attribute_of_a_performance_is_measured_and_moved_by_its_own_change(tmp_path, register):
+    register(table.Attribute("staccato", staccato_share, 0, 1, "share", of="performance", change=all_staccato))
+    document, score = opened(tmp_path, "two_hands")
+    asked = np.full(len(score.windows.start), np.nan)
+    asked[1] = 1.0
+    own = score.measure(score.full)["staccato"]
+    assert own[1] < 1
+    targets = FaderTargets(windows={"staccato": asked, "dynamics": np.full(len(asked), 90.0)})
+    data = beyond_model.apply_targets(document, score, score.full, targets, {})
+    after = score.reread(Document(document.path, data).piece).measure(score.full)
+    assert after["staccato"][1] == 1
+    assert np.delete(after["staccato"], 1).tolist() == np.delete(own, 1).tolist()
+    np.testing.assert_allclose(after["dynamics"], 90.0, atol=0.1)
+
+
+def test_an_attribute_without_a_change_is_refused_in_one_line(tmp_path, register):
+    register(table.Attribute("staccato", staccato_share, 0, 1, "share", of="performance"))
+    document, score = opened(tmp_path, "two_hands")
+    targets = FaderTargets(windows={"staccato": np.ones(len(score.windows.start))})
+    with pytest.raises(FadernetsError, match="staccato: can be measured but not moved"):
+        beyond_model.apply_targets(document, score, score.full, targets, {})
