@@ -40,7 +40,7 @@ def _centre(minor: bool) -> Floats:
 
 
 def tension_measures(cells: Cells) -> Floats:
-    """[S, 3] cloud diameter, cloud momentum and tensile strain of cells [S, 16, 88], means over the beats that sound."""
+    """[S, 3] cloud diameter, cloud momentum and tensile strain of cells [S, 16, 88], means over beats that sound."""
     beats = cells.reshape(len(cells), BEATS, STEPS_PER_BEAT, cells.shape[-1])
     weight = of_cells.pitch_classes(beats).astype(np.float64)  # [S, 4, 12] how many steps each class sounds
     key = of_cells.key(cells).astype(np.int64)
