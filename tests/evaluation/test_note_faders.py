@@ -50,7 +50,7 @@ def test_figures_of_faders_that_land(toy):
         assert figures["error"] < ATTRIBUTES[name].near
         assert figures["others_move"] == 0
         assert {key for key in figures if key.startswith("moves_")} == {
-            f"moves_{n}" for n in (*note_faders.CODED, *note_faders.ADDED) if n != name
+            f"moves_{n}" for n in (*note_faders.CODED, *note_faders.note_fader_names()) if n != name
         }
     assert found["pitch"]["spearman"] > 0.9
     assert found["syncopation"]["spearman"] > 0.9
@@ -64,19 +64,19 @@ def test_keys_are_hit(toy):
 
 
 def test_values_run_between_percentiles_on_the_grain():
-    known = note_faders.Known({"syncopation": (0.0, 5.2), "tempo": (60.0, 130.0)}, {})
-    assert note_faders.levels("syncopation", known).tolist() == np.round(np.linspace(0, 5.2, 8)).tolist()
-    assert note_faders.levels("tempo", known).tolist() == pytest.approx(np.linspace(60, 130, 8))
+    known = note_faders.TrainingStatistics({"syncopation": (0.0, 5.2), "tempo": (60.0, 130.0)}, {})
+    assert note_faders.asked_values("syncopation", known).tolist() == np.round(np.linspace(0, 5.2, 8)).tolist()
+    assert note_faders.asked_values("tempo", known).tolist() == pytest.approx(np.linspace(60, 130, 8))
 
 
 def test_what_training_pieces_say(toy, monkeypatch):
-    pieces = note_faders.listed(toy)
+    pieces = note_faders.pieces_by_split(toy)
     assert [len(pieces[split]) for split in ("train", "test")] == [9, 3]
-    known = note_faders.know(pieces["train"])
+    known = note_faders.training_statistics(pieces["train"])
     low, high = known.percentiles["tempo"]
     assert 85 <= low < high <= 136
-    assert known.spread["tempo"] > 10
-    assert set(known.spread) == {*note_faders.CODED, *note_faders.ADDED}
+    assert known.deviations["tempo"] > 10
+    assert set(known.deviations) == {*note_faders.CODED, *note_faders.note_fader_names()}
 
 
 def test_a_corpus_that_is_none(toy, monkeypatch):

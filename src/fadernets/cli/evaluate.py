@@ -9,7 +9,7 @@ from pathlib import Path
 from fadernets.cli import options as shared
 from fadernets.cli.console import Add, Parser, add_group, check_output, progress
 from fadernets.cli.presets import LABELS
-from fadernets.cli.reading import check_runs, read_corpora
+from fadernets.cli.reading import check_runs, read_corpora, register_attributes
 from fadernets.errors import FadernetsError
 
 SEGMENTS = Path("data/pop-lieder")  # where README prepares the data set of the bundled model of segments
@@ -33,6 +33,7 @@ def register(add: Add) -> None:
     faders = action("faders", _faders, "The faders beyond the model, on the test pieces of corpora.")
     shared.add_corpora(faders, "a corpus and its folder; repeatable", required=True)
     shared.add_runs(faders)
+    shared.add_attributes(faders)
 
     presets = action(
         "presets",
@@ -42,6 +43,7 @@ def register(add: Add) -> None:
     presets.add_argument("label", choices=LABELS, metavar="LABEL", help=f"the preset: {', '.join(LABELS)}")
     shared.add_corpora(presets, "one corpus with labels, such as vgmidi=PATH", required=True)
     shared.add_model(presets)
+    shared.add_attributes(presets)
 
     melody = action("melody", _melody, "The knobs of a melody model, on held-out clips.")
     shared.add_model(melody, "model", "the bundled model of melodies")
@@ -196,6 +198,7 @@ def _faders(options: argparse.Namespace) -> None:
     from fadernets.evaluation import note_faders
 
     check_runs(options.runs)
+    register_attributes(options.attributes)
     roots = read_corpora(options.corpus)
     figures = note_faders.evaluate(roots, runs=options.runs, seed=options.seed, progress=progress("runs"))
     print(json.dumps(figures) if options.json else note_faders.table(figures))
@@ -205,6 +208,7 @@ def _presets(options: argparse.Namespace) -> None:
     from fadernets.engines.grid import Engine
     from fadernets.evaluation import preset_agreement
 
+    register_attributes(options.attributes)
     roots = read_corpora(options.corpus)
     if len(roots) != 1:
         raise FadernetsError("evaluate presets takes one corpus with labels, such as --corpus vgmidi=PATH")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fadernets.cli import options as shared
 from fadernets.cli.console import Add, add_group, check_output, progress
-from fadernets.cli.reading import read_corpora
+from fadernets.cli.reading import read_corpora, register_attributes
 from fadernets.errors import FadernetsError
 
 LABELS = ("arousal", "valence", "tension")
@@ -34,6 +34,7 @@ def register(add: Add) -> None:
     learn.add_argument("folder", type=Path, nargs="?", metavar="FOLDER", help="labelled files")
     shared.add_corpora(learn, "learn from a corpus instead; repeatable")
     learn.add_argument("--label", choices=LABELS, default="arousal", help="which label of the corpus (arousal)")
+    shared.add_attributes(learn)
 
 
 def _list(options: argparse.Namespace) -> None:
@@ -54,6 +55,7 @@ def _learn(options: argparse.Namespace) -> None:
     if bool(options.folder) == bool(options.corpus):
         raise FadernetsError("preset learn needs OUT.json and either FOLDER or --corpus NAME=PATH")
     check_output(options.out)
+    register_attributes(options.attributes)
     roots = read_corpora(options.corpus)
     rows = (
         preset_data.of_folder(options.folder, progress("files"))

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from fadernets.cli import options as shared
 from fadernets.cli.console import Add
-from fadernets.cli.reading import read_public
+from fadernets.cli.reading import read_public, register_attributes
 
 PORT = 8765
 
@@ -35,6 +36,7 @@ def register(add: Add) -> None:
         "--model", type=Path, action="append", default=[], metavar="FOLDER", help="offer a model folder too; repeatable"
     )
     studio.add_argument("--data", type=Path, metavar="DATA", help="a data set whose segments the map shows")
+    shared.add_attributes(studio)
     studio.add_argument("--midi-port", metavar="NAME", help="open a virtual MIDI port that a DAW can listen to")
     studio.add_argument("--no-browser", action="store_true", help="do not open the page in a browser")
 
@@ -49,6 +51,7 @@ def _studio(options: argparse.Namespace) -> None:
     from fadernets.web import guard
 
     public = options.public and read_public(options.public)
+    register_attributes(options.attributes)
     models = {}
     for folder in options.model:
         with model_info(folder) as (found, info):

@@ -32,7 +32,7 @@ LEAST_MODE = 0.1  # a difference in the share of major segments from which the m
 MOST_AMOUNT = 4.0  # how many times a preset can be applied, either way
 MAX_FILE_BYTES = 2**20
 FACTORS = ("tempo",)  # attributes that change by a factor
-_plugin_presets: dict[str, Preset | Path] = {}  # those of installed packages
+_plugin_presets: dict[str, Preset] = {}  # those of installed packages
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,8 @@ def load(name: str | Path) -> Preset:
 
     A file may name attributes of the user's; they must be registered before it is loaded.
     """
-    source = bundled().get(str(name)) or _of_plugins().get(str(name), Path(name))
-    return source if isinstance(source, Preset) else _read(source, name)
+    preset = _of_plugins().get(str(name))
+    return _read(bundled().get(str(name), Path(name)), name) if preset is None else preset
 
 
 def _read(path: Path, name: str | Path) -> Preset:
@@ -102,10 +102,10 @@ def _read(path: Path, name: str | Path) -> Preset:
         if record.pop("format") != FORMAT:
             raise FadernetsError(f"--preset {name}: is of another format; this version reads {FORMAT}")
         moves = {str(key): float(value) for key, value in record.pop("moves").items()}
-        unknown = sorted(set(moves) - set(learnable()))
-        if unknown or not np.isfinite([*moves.values(), float(record["mode"])]).all():
-            raise FadernetsError(f"--preset {name}: unknown fader or impossible move: {', '.join(unknown) or moves}")
-        return Preset(str(record["name"]), moves, float(record["mode"]), str(record["about"]), dict(record["evidence"]))
+        about, evidence = str(record["about"]), dict(record["evidence"])
+        return _checked(Preset(str(record["name"]), moves, float(record["mode"]), about, evidence), name)
+    except FadernetsError:
+        raise
     except OSError as error:
         known = ", ".join([*names(), PAPER_PRESET])
         raise FadernetsError(f"--preset {name}: cannot be read ({error.strerror}); bundled: {known}") from None
@@ -113,19 +113,29 @@ def _read(path: Path, name: str | Path) -> Preset:
         raise FadernetsError(f"--preset {name}: is no preset ({error}); `fadernets preset learn` writes one") from None
 
 
-def _of_plugins() -> dict[str, Preset | Path]:
-    """The presets of installed packages: name -> preset or file."""
+def _checked(preset: Preset, name: str | Path) -> Preset:
+    """The preset, if every fader that it moves can be moved like that. Raises FadernetsError."""
+    unknown = sorted(set(preset.moves) - set(learnable()))
+    if unknown or not np.isfinite([*preset.moves.values(), preset.mode]).all():
+        hint = "; attributes of your own are registered first (--attributes)" if unknown else ""
+        moves = ", ".join(unknown) or preset.moves
+        raise FadernetsError(f"--preset {name}: unknown fader or impossible move: {moves}{hint}")
+    return preset
+
+
+def _of_plugins() -> dict[str, Preset]:
+    """The presets of installed packages, by name."""
     plugins.adopt(plugins.PRESETS, _adopt)
     return _plugin_presets
 
 
 def _adopt(name: str, value: Any) -> None:
-    """Take in an entry point's object. Raises ValueError or TypeError for one that is no preset."""
+    """Take in an entry point's object. Raises ValueError, FadernetsError or TypeError for one that is no preset."""
     if name in bundled() or name in _plugin_presets or name == PAPER_PRESET:
         raise ValueError(f"a preset of the name {name} exists already")
     if not isinstance(value, (Preset, str, os.PathLike)):
         raise TypeError(f"is a {type(value).__name__}, not a Preset or the path of one")
-    _plugin_presets[name] = value if isinstance(value, Preset) else Path(value)
+    _plugin_presets[name] = _checked(value, name) if isinstance(value, Preset) else _read(Path(value), name)
 
 
 @dataclass(frozen=True)

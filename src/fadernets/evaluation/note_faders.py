@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fadernets.arrays import Floats, Indices
-from fadernets.attributes.table import ATTRIBUTES, CODED
+from fadernets.attributes.table import ATTRIBUTES, CODED, is_movable
 from fadernets.codecs.grid import OFF
 from fadernets.data.corpora import CORPORA, Source, find_root, split_of
 from fadernets.data.dataset import SPLITS
@@ -30,7 +30,6 @@ from fadernets.music.segments import cut
 
 VALUES, SEGMENTS, EACH = 8, 100, 4  # of a run: values, segments, and segments of one piece
 TRAINING_PIECES = 240  # that percentiles are taken from
-NOTE_FADERS = tuple(name for name, row in ATTRIBUTES.items() if name not in CODED and not row.names)
 EXEMPT = {("articulation", "note_density")}  # fader and attribute: where notes end decides both
 
 
@@ -40,6 +39,12 @@ class TrainingStatistics:
 
     percentiles: dict[str, tuple[float, float]]  # 5th, 95th
     deviations: dict[str, float]
+
+
+def note_fader_names() -> tuple[str, ...]:
+    """The faders beyond the model whose values are numbers, those of the user among them."""
+    rows = ATTRIBUTES.items()
+    return tuple(name for name, row in rows if name not in CODED and not row.names and is_movable(row))
 
 
 def pieces_by_split(roots: dict[str, Path], seed: int = 0) -> dict[str, list[tuple[str, Source]]]:
@@ -84,7 +89,7 @@ def _read_in_turn(
 
 def training_statistics(pieces: Sequence[tuple[str, Source]], seed: int = 0) -> TrainingStatistics:
     """Percentiles and standard deviations over the segments of up to TRAINING_PIECES random pieces."""
-    measured: dict[str, list[Floats]] = {name: [] for name in (*CODED, *NOTE_FADERS)}
+    measured: dict[str, list[Floats]] = {name: [] for name in (*CODED, *note_fader_names())}
     for i, (piece, windows) in enumerate(_read_in_turn(pieces, np.random.default_rng(seed))):
         if i == TRAINING_PIECES:
             break
@@ -100,13 +105,14 @@ def evaluate(
     roots: dict[str, Path],
     runs: int = 10,
     seed: int = 0,
-    names: Sequence[str] = (*NOTE_FADERS, "key"),
+    names: Sequence[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Name of a note fader -> its figures, means over the runs.
 
-    roots: name of a corpus -> its folder; names: which faders, `key` among them. Raises FadernetsError.
+    roots: name of a corpus -> its folder; names: which faders, `key` among them; None: all. Raises FadernetsError.
     """
+    names = (*note_fader_names(), "key") if names is None else names
     pieces = pieces_by_split(roots)
     if not pieces["test"] or not pieces["train"]:
         raise FadernetsError("the corpora have no pieces for a split: name whole corpora")
@@ -147,7 +153,7 @@ def _fader_figures(
     drawn: list[tuple[PieceOnGrid, Indices]], name: str, training: TrainingStatistics
 ) -> dict[str, float]:
     values, deviations = asked_values(name, training), training.deviations
-    every = (*CODED, *NOTE_FADERS)
+    every = (*CODED, *note_fader_names())
     outputs: dict[str, list[Floats]] = {n: [] for n in every}  # of each piece [T, segments]
     sources: dict[str, list[Floats]] = {n: [] for n in every}  # of each piece [segments]
     for piece, windows in drawn:
@@ -215,7 +221,7 @@ COLUMNS = ("spearman", "linearity", "consistency", "error", "response_range", "l
 
 def table(figures: dict[str, dict[str, Any]]) -> str:
     """A Markdown table with a row per fader; how far each other attribute moves is in its standard deviations."""
-    others = (*CODED, *NOTE_FADERS)
+    others = (*CODED, *note_fader_names())
     rows = []
     for name, row in figures.items():
         if name != "key":
