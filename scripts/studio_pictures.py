@@ -27,7 +27,7 @@ def melody(page: Page) -> None:
     for _ in range(6):
         page.keyboard.press("ArrowRight")
     page.get_by_label("from this one to").select_option("k545")
-    page.get_by_role("button", name="Draw the grid").click()
+    page.get_by_role("button", name="Draw the blend").click()
     page.wait_for_function("() => document.querySelectorAll('.cell').length === 25")
 
 

@@ -1,4 +1,4 @@
-// The state of the faders' room: a piece, its faders with their history, what came of them, the player.
+// The state that the rooms share: the piece, its faders with their history, the newest edit, and the player.
 import * as api from './lib/api'
 import * as faders from './rooms/faders/faders'
 import * as history from './lib/history'
@@ -6,26 +6,26 @@ import { Player, type Music } from './lib/player'
 import { compare, notesOf, Tempo, type Difference } from './lib/score'
 import type { Port } from './lib/midiout'
 import { openPiano, silent, type Piano } from './lib/synth'
-import type { About, Edited, PieceInfo } from './lib/types'
+import type { AboutResponse, EditResponse, PieceInfo } from './lib/types'
 import * as works from './rooms/faders/works'
 
 export type Room = 'faders' | 'melody' | 'inspect'
-const TOGETHER = 1000 // milliseconds: presses of a key that follow each other sooner are one step of undo
+const ONE_STEP = 1000 // milliseconds: presses of a key in quicker succession are one step of undo
 const EMPTY: Music = { notes: [], channels: [], pedal: [], tempo: new Tempo([[0, 500000]], 480), end: 0 }
 
 export class Studio {
-  about: About | null = $state.raw(null)
+  about: AboutResponse | null = $state.raw(null)
   piece: PieceInfo | null = $state.raw(null)
-  model = $state(localStorage.getItem('model') ?? '') // of those that the server offers, else the first
+  model = $state(localStorage.getItem('model') ?? '') // one that the server offers, else its first
   earlier: works.Name[] = $state.raw([]) // pieces that were worked on, the newest first
   history: history.History<faders.Faders> = $state.raw(history.begin(faders.REST))
   draft: faders.Faders | null = $state.raw(null) // while a fader is dragged
-  edited: Edited | null = $state.raw(null)
-  variants: Edited[] | null = $state.raw(null)
+  edited: EditResponse | null = $state.raw(null)
+  variants: EditResponse[] | null = $state.raw(null)
   snapshots: history.Snapshot<faders.Faders>[] = $state.raw([])
-  original = $state(false) // A/B: hear and see the source
+  original = $state(false) // A/B: the source is heard and shown
   playing = $state(false)
-  head = $state(0) // the tick that the roll shows as played
+  head = $state(0) // the tick of the playhead
   looping = $state(false)
   rate = $state(1)
   selection: [number, number] | null = $state.raw(null) // bars
@@ -35,32 +35,32 @@ export class Studio {
   online = $state(true)
   loading = $state(false) // the piano
   port: Port | null = $state.raw(null)
-  latency = 0 // milliseconds from the newest move to its roll
+  latency = 0 // milliseconds from the newest move to its answer
   private data: ArrayBuffer | null = null // of an uploaded file
-  private opened = 0
-  private asked = 0
-  private pressed = { what: '', at: 0 } // the newest move that was a key's
-  private since = new Map<number, number>()
+  private opened = 0 // number of the newest piece to be opened
+  private newest = 0 // number of the newest request; Infinity while the faders are at rest
+  private pressed = { fader: '', at: 0 } // the newest move by a key
+  private sentAt = new Map<number, number>() // request -> time
   private piano: Promise<Piano> | null = null
   private sound: Piano | null = null
   private live: api.Live | null = null
   readonly player = new Player(EMPTY, () => (this.playing = false))
 
   now: faders.Faders = $derived(this.draft ?? this.history.now)
-  rest = $derived(faders.atRest(this.now))
+  resting = $derived(faders.atRest(this.now))
   difference: Difference | null = $derived.by(() => {
     if (!this.piece) return null
     const source = notesOf(this.piece.notes)
     return compare(source, this.edited && !this.original ? notesOf(this.edited.notes) : source)
   })
 
-  /** Ask what there is, and go on where this browser was. */
+  /** Connect to the server, and go on with the piece that this browser last worked on. */
   async start(): Promise<void> {
     this.live = new api.Live(
-      (edited) => this.answered(edited),
-      (failed) => this.failed(failed.seq ?? 0, failed.error),
+      (edited) => this.receive(edited),
+      (error) => this.refused(error.seq ?? 0, error.error),
       (state) => {
-        if (state === 'open' && !this.online) void this.back()
+        if (state === 'open' && !this.online) void this.reconnected()
         this.online = state === 'open'
       },
     )
@@ -70,43 +70,43 @@ export class Studio {
       this.earlier = await works.list()
       if (!this.earlier[0] || !(await this.resume(this.earlier[0].piece))) await this.open(this.about.pieces[0]!.id)
     } catch (error) {
-      this.say(error)
+      this.showError(error)
     }
   }
 
-  /** Open a bundled piece, or one that was worked on, as it was left. */
+  /** Open a bundled piece, or one that was worked on in its last state. */
   async open(id: string): Promise<void> {
-    await this.guarded(() => this.bring(id))
+    await this.guarded(() => this.load(id))
   }
 
-  /** Those that edit segments. */
+  /** The models that edit segments. */
   get models(): string[] {
     return (this.about?.models ?? []).filter((one) => one.codec !== 'melody').map((one) => one.name)
   }
 
-  /** Edit with another model from now on. */
+  /** Edit with another model. */
   async use(model: string): Promise<void> {
     await this.guarded(async () => {
       const { piece } = this
-      if (piece) this.piece = await this.sure(() => api.piece(piece.id, model))
+      if (piece) this.piece = await this.withUpload(() => api.piece(piece.id, model))
       this.model = model
       localStorage.setItem('model', model)
       this.variants = null
-      if (!this.rest) this.ask(false)
+      if (!this.resting) this.send(false)
     })
   }
 
-  async drop(file: File): Promise<void> {
+  async openFile(file: File): Promise<void> {
     await this.guarded(async () => {
       const most = this.about?.most_bytes ?? 2 ** 21
       if (file.size > most) throw new Error(`${file.name}: ${file.size} bytes; at most ${most} are taken`)
       const data = await file.arrayBuffer()
-      await this.bring(null, file.name, data)
+      await this.load(null, file.name, data)
     })
   }
 
-  /** Ask for something that needs the piece's file: the server is given it again where it has let go of it. */
-  async sure<T>(act: () => Promise<T>): Promise<T> {
+  /** Make a request that needs the piece's file; where the server no longer holds it, upload it and try again. */
+  async withUpload<T>(act: () => Promise<T>): Promise<T> {
     try {
       return await act()
     } catch (error) {
@@ -116,24 +116,25 @@ export class Studio {
     }
   }
 
-  /** A fader that is being dragged: the roll follows. */
+  /** A fader is being dragged, and the roll follows. */
   drag(next: faders.Faders): void {
     this.draft = { ...next, variation: null }
     this.original = false
-    this.ask(true)
+    this.send(true)
   }
 
-  /** A fader that was let go: one step of the history. by: what a key has moved; its next press is the same step. */
+  /** A fader was released, which is one step of the history. by: the fader that a key moved; further presses of the key
+   * are the same step. */
   release(next: faders.Faders = this.now, by = ''): void {
     this.draft = null
     const at = performance.now()
-    const again = by !== '' && by === this.pressed.what && at - this.pressed.at < TOGETHER
+    const sameStep = by !== '' && by === this.pressed.fader && at - this.pressed.at < ONE_STEP
     const before = this.history
-    this.history = again ? history.amend(before, next) : history.write(before, next)
-    this.pressed = { what: this.history === before ? '' : by, at }
+    this.history = sameStep ? history.amend(before, next) : history.write(before, next)
+    this.pressed = { fader: this.history === before ? '' : by, at }
     this.variants = null
     this.original = false
-    this.ask(false)
+    this.send(false)
     this.remember()
   }
 
@@ -163,15 +164,15 @@ export class Studio {
     this.remember()
   }
 
-  forget(name: string): void {
+  removeSnapshot(name: string): void {
     this.snapshots = this.snapshots.filter((one) => one.name !== name)
     this.remember()
   }
 
-  async vary(count = 4): Promise<void> {
+  async requestVariations(count = 4): Promise<void> {
     await this.guarded(async () => {
       this.busy = true
-      this.variants = await this.sure(() => api.variations(this.request(false), count))
+      this.variants = await this.withUpload(() => api.variations(this.request(false), count))
     })
     this.busy = false
   }
@@ -183,12 +184,12 @@ export class Studio {
     if (chosen) this.show(chosen)
   }
 
-  keep(index: number): void {
+  keepVariation(index: number): void {
     const count = this.variants?.length ?? 1
     const chosen = this.variants?.[index]
     this.draft = null
     this.original = false
-    this.pressed.what = ''
+    this.pressed.fader = ''
     this.history = history.write(this.history, { ...this.now, variation: { index, count } })
     this.variants = null
     if (chosen) this.show(chosen)
@@ -197,7 +198,7 @@ export class Studio {
 
   request(draft: boolean): Omit<Parameters<typeof api.edit>[0], 'seq'> & { seq: number } {
     const piece = this.piece!
-    return { seq: 0, piece: piece.id, model: piece.model, faders: faders.asked(this.now, piece.means), draft }
+    return { seq: 0, piece: piece.id, model: piece.model, faders: faders.requestOf(this.now, piece.means), draft }
   }
 
   // --- bars
@@ -207,7 +208,7 @@ export class Studio {
     if (this.looping) this.applyLoop()
   }
 
-  lock(): void {
+  toggleLock(): void {
     const [first, last] = this.selection ?? [1, this.bars]
     const inside = Array.from({ length: last - first + 1 }, (_, i) => first + i)
     const all = inside.every((bar) => this.now.locked.includes(bar))
@@ -217,12 +218,12 @@ export class Studio {
     this.release({ ...this.now, locked })
   }
 
-  /** Edit the selected bars alone, or all again. */
-  confine(): void {
+  /** Edit the selected bars alone, or all bars again. */
+  toggleEditedBars(): void {
     this.release({ ...this.now, bars: this.now.bars ? null : this.selection })
   }
 
-  loop(): void {
+  toggleLoop(): void {
     this.looping = !this.looping
     this.applyLoop()
   }
@@ -239,7 +240,7 @@ export class Studio {
 
   // --- sound
 
-  async toggle(): Promise<void> {
+  async togglePlay(): Promise<void> {
     if (this.player.playing) {
       this.player.pause()
       this.playing = false
@@ -247,7 +248,7 @@ export class Studio {
     }
     await this.guarded(async () => {
       this.loading = this.sound === null
-      await this.pianoOf()
+      await this.loadPiano()
       this.route()
       this.player.play()
       this.playing = true
@@ -264,16 +265,16 @@ export class Studio {
     return this.sound?.level ?? null
   }
 
-  /** Sound a note at once: of keys, and of points of a map. */
-  async strike(pitch: number, velocity = 80, seconds = 0.4): Promise<void> {
-    const piano = await this.pianoOf()
+  /** Play one note at once. */
+  async playNote(pitch: number, velocity = 80, seconds = 0.4): Promise<void> {
+    const piano = await this.loadPiano()
     const now = piano.now
     piano.on(0, pitch, velocity, now)
     piano.off(0, pitch, now + seconds)
   }
 
-  /** The piano, loaded at its first use; once more where it could not be. */
-  async pianoOf(): Promise<Piano> {
+  /** The piano, loaded at its first use; after a failure the next call tries again. */
+  async loadPiano(): Promise<Piano> {
     this.piano ??= openPiano()
     try {
       this.sound = await this.piano
@@ -290,7 +291,7 @@ export class Studio {
     this.player.setRate(rate)
   }
 
-  async to(port: Port | null): Promise<void> {
+  async playTo(port: Port | null): Promise<void> {
     const before = this.port
     this.port = port
     this.route()
@@ -302,7 +303,7 @@ export class Studio {
     this.player.use(...(this.port ? [silent(this.sound), this.port] : [this.sound]))
   }
 
-  flip(): void {
+  toggleOriginal(): void {
     this.original = !this.original
     this.player.change(this.music())
   }
@@ -322,17 +323,17 @@ export class Studio {
 
   // --- inside
 
-  private async bring(id: string | null, title = '', data: ArrayBuffer | null = null): Promise<void> {
-    const turn = ++this.opened
+  private async load(id: string | null, title = '', data: ArrayBuffer | null = null): Promise<void> {
+    const number = ++this.opened
     const before = id === null ? undefined : await works.workOn(id)
     const bytes = data ?? before?.data ?? null
-    const given = bytes && (await api.upload(before?.title ?? title, bytes))
-    const piece = given?.model === this.model ? given : await api.piece(given?.id ?? id!, this.model)
+    const uploaded = bytes && (await api.upload(before?.title ?? title, bytes))
+    const piece = uploaded?.model === this.model ? uploaded : await api.piece(uploaded?.id ?? id!, this.model)
     const work = before ?? (await works.workOn(piece.id))
-    if (turn === this.opened) this.take(piece, bytes, work)
+    if (number === this.opened) this.setPiece(piece, bytes, work)
   }
 
-  private take(piece: PieceInfo, data: ArrayBuffer | null, work?: works.Work): void {
+  private setPiece(piece: PieceInfo, data: ArrayBuffer | null, work?: works.Work): void {
     this.player.pause()
     this.playing = false
     this.piece = piece
@@ -349,7 +350,7 @@ export class Studio {
     this.player.change(this.music())
     this.seek(0)
     this.notice = piece.warnings.join(' · ')
-    this.ask(false)
+    this.send(false)
     this.remember()
   }
 
@@ -358,62 +359,62 @@ export class Studio {
     this.variants = null
     if (next === this.history) return
     this.original = false
-    this.pressed.what = ''
+    this.pressed.fader = ''
     this.history = next
-    this.ask(false)
+    this.send(false)
     this.remember()
   }
 
-  private ask(draft: boolean): void {
+  private send(draft: boolean): void {
     if (!this.piece || !this.live) return
     if (faders.atRest(this.now)) {
-      this.asked = Infinity
+      this.newest = Infinity
       this.show(null)
       return
     }
-    this.asked = this.live.move(this.request(draft))
-    this.since.set(this.asked, performance.now())
+    this.newest = this.live.edit(this.request(draft))
+    this.sentAt.set(this.newest, performance.now())
     this.busy = !draft
   }
 
-  private answered(edited: Edited): void {
-    const began = this.since.get(edited.seq)
-    for (const seq of this.since.keys()) if (seq <= edited.seq) this.since.delete(seq)
-    if (this.asked === Infinity || edited.piece !== this.piece?.id) return
-    if (edited.seq === this.asked) this.busy = false
+  private receive(edited: EditResponse): void {
+    const began = this.sentAt.get(edited.seq)
+    for (const seq of this.sentAt.keys()) if (seq <= edited.seq) this.sentAt.delete(seq)
+    if (this.newest === Infinity || edited.piece !== this.piece?.id) return
+    if (edited.seq === this.newest) this.busy = false
     if (began !== undefined) this.latency = performance.now() - began
     this.problem = ''
     this.show(edited)
   }
 
-  private failed(seq: number, error: string): void {
-    if (seq === this.asked) this.busy = false
+  private refused(seq: number, error: string): void {
+    if (seq === this.newest) this.busy = false
     if (error.includes('open its file again') && this.data) {
-      void this.back()
+      void this.reconnected()
       return
     }
     this.problem = error
   }
 
-  private show(edited: Edited | null): void {
+  private show(edited: EditResponse | null): void {
     this.edited = edited
     this.player.change(this.music())
     this.notice = (edited?.warnings ?? this.piece?.warnings ?? []).join(' · ')
     if (this.looping) this.applyLoop()
   }
 
-  /** The server is back, and may know nothing of an uploaded piece. */
-  private async back(): Promise<void> {
+  /** The server answers again, and may no longer hold an uploaded piece. */
+  private async reconnected(): Promise<void> {
     await this.guarded(async () => {
       if (this.data && this.piece) await api.upload(this.piece.title, this.data)
       this.problem = ''
-      if (!this.rest) this.ask(false)
+      if (!this.resting) this.send(false)
     })
   }
 
   private async resume(id: string): Promise<boolean> {
     try {
-      await this.bring(id)
+      await this.load(id)
       return true
     } catch {
       return false
@@ -432,11 +433,11 @@ export class Studio {
       this.problem = ''
       await act()
     } catch (error) {
-      this.say(error)
+      this.showError(error)
     }
   }
 
-  private say(error: unknown): void {
+  private showError(error: unknown): void {
     this.problem = error instanceof Error ? error.message : String(error)
     this.busy = false
   }

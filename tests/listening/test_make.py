@@ -119,7 +119,7 @@ def test_the_midi_files_are_what_was_measured(made):
     model = Engine.open()
     for trial in made.manifest.trials:
         for sound, means in ((trial.original, trial.before), (trial.transformed, trial.after)):
-            found = study_maker.edit.measure(model, made.folder / "media" / f"{sound}.mid")["means"]
+            found = study_maker.file_edit.measure(model, made.folder / "media" / f"{sound}.mid")["means"]
             assert found == means
 
 

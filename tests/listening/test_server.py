@@ -248,7 +248,7 @@ def test_a_lab_s_trouble_is_no_subject_s(subject, folder, caplog):
     sound = state["practice"]["original"]
     (folder / MEDIA / f"{sound}.wav").unlink()
     found = subject.http.get(f"sound/{sound}")
-    assert (found.status_code, found.json()["error"]) == (503, server.AWAY)
+    assert (found.status_code, found.json()["error"]) == (503, server.UNAVAILABLE)
     assert str(folder) not in found.text
     assert f"{sound}.wav: is missing" in caplog.text
 

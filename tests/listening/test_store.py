@@ -315,7 +315,7 @@ def test_parts_of_one_answer_at_once_all_arrive(study, token):
 def test_an_answer_outlives_its_process(folder, token):
     """A server that dies right behind an answer has stored it, and the subject goes on there."""
     code = (
-        "import os, sys; from fadernets.listening_store import Study; s = Study.open(sys.argv[1]); t = sys.argv[2];"
+        "import os, sys; from fadernets.listening.store import Study; s = Study.open(sys.argv[1]); t = sys.argv[2];"
         "s.consent(t); r = dict(rhythm=1, melody=2, harmony=3, naturalness=4);"
         "s.answer(t, s.subject(t).practice.id, changed='up', ratings=r);"
         "s.answer(t, s.subject(t).next, changed='none', ratings=r); os._exit(9)"

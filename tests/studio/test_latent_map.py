@@ -65,7 +65,7 @@ def test_pieces_give_their_first_segments(monkeypatch):
     assert len(whole.cells) == len(whole.titles) == len(whole.bars) == 40
     assert (whole.cells != grid.OFF).any((1, 2)).all()
     for most in (5, 28, 30):
-        monkeypatch.setattr(latent_map, "MOST", most)
+        monkeypatch.setattr(latent_map, "MOST_SEGMENTS", most)
         few = latent_map.of_pieces(map(uploads.get, BUNDLED))
         assert np.array_equal(few.cells, whole.cells[:most])
         assert (few.titles, few.bars) == (whole.titles[:most], whole.bars[:most])

@@ -99,7 +99,7 @@ def test_what_is_no_time(port, later):
 
 
 def test_no_more_than_can_wait(port, monkeypatch):
-    monkeypatch.setattr(midi_port, "MOST", 3)
+    monkeypatch.setattr(midi_port, "MOST_WAITING", 3)
     for _ in range(3):
         port.send([0xF8], 5)
     with pytest.raises(PortError, match="3 messages wait already"):

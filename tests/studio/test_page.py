@@ -160,7 +160,7 @@ def test_a_fader_by_keyboard_and_back_to_rest(studio):
     assert studio.evaluate("() => window.studio.edited.means.measured.tempo") > 133
     studio.keyboard.press("Delete")
     assert notes(studio) == before
-    assert studio.evaluate("() => window.studio.rest")
+    assert studio.evaluate("() => window.studio.resting")
 
 
 def test_presses_that_follow_each_other_are_one_step(studio):
@@ -401,7 +401,7 @@ def test_a_reload_keeps_the_work(chromium, address):
     settle(page)
     assert notes(page) == before
     page.get_by_role("button", name="Undo").click()
-    assert page.evaluate("() => window.studio.rest")
+    assert page.evaluate("() => window.studio.resting")
     page.get_by_role("button", name="sparse", exact=True).click()
     settle(page)
     assert notes(page) == before
@@ -421,7 +421,7 @@ def test_another_piece_does_not_cost_the_work_on_this_one(studio, tmp_path):
     piece = studio.get_by_label("Piece")
     piece.select_option("k265")
     studio.wait_for_function("() => window.studio.piece.id === 'k265'")
-    assert studio.evaluate("() => window.studio.rest && !window.studio.snapshots.length")
+    assert studio.evaluate("() => window.studio.resting && !window.studio.snapshots.length")
     studio.reload()
     studio.wait_for_function("() => window.studio.piece?.id === 'k265'")
     piece.select_option(label="mine.mid")
@@ -430,7 +430,7 @@ def test_another_piece_does_not_cost_the_work_on_this_one(studio, tmp_path):
     assert notes(studio) == before
     assert studio.get_by_role("button", name="sparse", exact=True).count() == 1
     studio.get_by_role("button", name="Undo").click()
-    assert studio.evaluate("() => window.studio.rest")
+    assert studio.evaluate("() => window.studio.resting")
     studio.locator("input[type=file]").set_input_files(path)  # the same file is the same piece
     studio.wait_for_timeout(300)
     assert studio.evaluate("() => window.studio.history.future.length") == 1
@@ -762,25 +762,25 @@ def test_a_midi_keyboard_enters_notes_in_its_room_alone(ported):
     assert ported.locator("svg rect.note").count() == 4
 
 
-def test_the_grid_stays_as_it_was_drawn(studio):
+def test_the_blend_stays_as_it_was_drawn(studio):
     melody_room(studio)
     studio.get_by_label("from this one to").select_option("k545")
     studio.get_by_label("rows").fill("8")
     studio.get_by_label("columns").fill("8")
-    studio.get_by_role("button", name="Draw the grid").click()
+    studio.get_by_role("button", name="Draw the blend").click()
     studio.wait_for_function("() => document.querySelectorAll('.cell').length === 64", timeout=30000)
     studio.get_by_label("columns").fill("3")
     studio.keyboard.press("Enter")
-    columns = "() => getComputedStyle(document.querySelector('.grid')).gridTemplateColumns.split(' ').length"
+    columns = "() => getComputedStyle(document.querySelector('.blend')).gridTemplateColumns.split(' ').length"
     assert studio.evaluate(columns) == 8
 
 
-def test_the_grid_is_walked_by_arrows(studio):
+def test_the_blend_is_walked_by_arrows(studio):
     melody_room(studio)
     studio.get_by_label("from this one to").select_option("k545")
     studio.get_by_label("rows").fill("3")
     studio.get_by_label("columns").fill("4")
-    studio.get_by_role("button", name="Draw the grid").click()
+    studio.get_by_role("button", name="Draw the blend").click()
     studio.wait_for_function("() => document.querySelectorAll('.cell').length === 12", timeout=30000)
     studio.locator("[data-cell='0-0']").click()
     for key in ("ArrowRight", "ArrowDown", "ArrowDown", "ArrowDown"):
@@ -917,7 +917,7 @@ def test_values_are_drawn_by_bar(studio):
         assert near[int(bar)]["measured"]["rhythm_density"] == pytest.approx(value, abs=1 / 16)
     assert near[8]["measured"] == near[8]["before"]
     studio.get_by_role("button", name="Clear", exact=True).last.click()
-    assert studio.evaluate("() => window.studio.rest")
+    assert studio.evaluate("() => window.studio.resting")
 
 
 def test_bars_get_a_value_by_keyboard(studio):

@@ -70,7 +70,7 @@ def test_a_fader_s_drag_reaches_the_roll_and_the_sound(studio, record, tmp_path)
     assert sound <= 200
 
 
-def test_a_grid_of_eight_by_eight(studio, record):
+def test_a_blend_of_eight_by_eight(studio, record):
     page = studio.open()
     page.get_by_role("button", name="Melody").click()
     page.wait_for_function("() => document.querySelectorAll('svg rect.note').length === 49")
@@ -79,10 +79,10 @@ def test_a_grid_of_eight_by_eight(studio, record):
     page.get_by_label("columns").fill("8")
     page.wait_for_timeout(500)
     began = time.perf_counter()
-    page.get_by_role("button", name="Draw the grid").click()
+    page.get_by_role("button", name="Draw the blend").click()
     page.wait_for_function("() => document.querySelectorAll('.cell').length === 64")
     seconds = time.perf_counter() - began
-    record("8 x 8 grid, theme to K. 545", f"{seconds:.2f} s")
+    record("8 x 8 blend, theme to K. 545", f"{seconds:.2f} s")
     assert seconds <= 1.5
 
 

@@ -21,9 +21,9 @@ from midi_files import BROKEN, metre, notes, right, save, track
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from fadernets.studio import server, types
-from fadernets.studio.server import BROKEN as BROKE
-from fadernets.studio.service import Stale, Studio
+from fadernets.studio import edit_types, melody_types, server, sockets, types
+from fadernets.studio.service import StaleRequest, Studio
+from fadernets.studio.sockets import BROKEN as BROKE
 from fadernets.studio.uploads import BUNDLED
 from fadernets.web import guard
 
@@ -46,17 +46,17 @@ class Breakable(Studio):
         super().__init__()
         self.begun, self.stopped = threading.Event(), threading.Event()
 
-    def move(self, asked, stale=lambda: False):
-        if asked.faders.seed == self.BAD:
+    def edit(self, request, is_stale=lambda: False):
+        if request.faders.seed == self.BAD:
             raise RuntimeError("a bug")
-        if asked.faders.seed == self.SLOW:
+        if request.faders.seed == self.SLOW:
             self.begun.set()
             for _ in range(3000):
-                if stale():
+                if is_stale():
                     self.stopped.set()
-                    raise Stale
+                    raise StaleRequest
                 time.sleep(0.01)
-        return super().move(asked, stale)
+        return super().edit(request, is_stale)
 
 
 class Served:
@@ -209,7 +209,7 @@ def test_a_browser_asks_whether_it_has_the_newest_page(client):
 
 
 def test_about(client):
-    about = types.About.model_validate(client.get("/api/about").json())
+    about = types.AboutResponse.model_validate(client.get("/api/about").json())
     assert [row.id for row in about.pieces] == list(BUNDLED)
 
 
@@ -227,11 +227,11 @@ def test_a_piece_comes_and_is_there(client, song):
 
 def test_edits(client, studio, piece):
     asked = ask(piece, seq=7, draft=False, set={"rhythm_density": 0.75}, seed=3)
-    edited = types.Edited.model_validate(client.post("/api/edit", json=asked).json())
-    wanted = studio.move(types.EditAsked.model_validate(asked))
+    edited = edit_types.EditResponse.model_validate(client.post("/api/edit", json=asked).json())
+    wanted = studio.edit(edit_types.EditRequest.model_validate(asked))
     assert edited.model_copy(update={"milliseconds": wanted.milliseconds}) == wanted
     found = client.post("/api/variations", params={"count": 2}, json=asked).json()
-    assert [types.Edited.model_validate(one).seq for one in found] == [7, 7]
+    assert [edit_types.EditResponse.model_validate(one).seq for one in found] == [7, 7]
     again = client.post("/api/edit", json=asked | {"faders": asked["faders"] | {"variation": {"index": 1, "count": 2}}})
     assert again.json()["notes"] == found[1]["notes"]
 
@@ -258,14 +258,16 @@ def test_files_are_called_after_the_piece(client, song):
 
 
 def test_melodies(client, piece):
-    found = types.MelodyInfo.model_validate(client.get(f"/api/pieces/{piece}/melody").json())
+    found = melody_types.MelodyInfo.model_validate(client.get(f"/api/pieces/{piece}/melody").json())
     assert client.get(f"/api/pieces/{piece}/melody", params={"track": "1"}).json()["clips"] == found.clips
     turned = client.post("/api/melody/turn", json={"seq": 3, "clips": found.clips, "knobs": KNOBS}).json()
-    assert types.Turned.model_validate(turned).seq == 3
-    grid = client.post("/api/melody/grid", json={"a": found.clips, "b": turned["clips"], "rows": 2, "columns": 2})
-    cells = [types.Cell.model_validate_json(line) for line in grid.text.splitlines()]
+    assert melody_types.TurnResponse.model_validate(turned).seq == 3
+    request = {"a": found.clips, "b": turned["clips"], "rows": 2, "columns": 2}
+    blend = client.post("/api/melody/blend", json=request)
+    assert client.post("/api/melody/grid", json=request).content == blend.content  # the path until 0.2
+    cells = [melody_types.BlendCell.model_validate_json(line) for line in blend.text.splitlines()]
     assert [(cell.row, cell.column) for cell in cells] == [(0, 0), (0, 1), (1, 0), (1, 1)]
-    assert grid.headers["content-type"] == "application/x-ndjson"
+    assert blend.headers["content-type"] == "application/x-ndjson"
     file = client.post("/api/melody/file", json={"clips": [CLIP], "name": "../../tune"})
     assert len(notes(file.content)) == 16
     assert 'filename="tune.mid"' in file.headers["content-disposition"]
@@ -382,7 +384,7 @@ VALID = {
     "variations": lambda piece: ask(piece),
     "render": lambda piece: {**ask(piece), "format": "midi"},
     "melody/turn": lambda piece: {"clips": [CLIP], "knobs": KNOBS},
-    "melody/grid": lambda piece: {"a": [CLIP], "b": [CLIP], "rows": 2, "columns": 2},
+    "melody/blend": lambda piece: {"a": [CLIP], "b": [CLIP], "rows": 2, "columns": 2},
     "melody/file": lambda piece: {"clips": [CLIP], "name": "x"},
     "melody/sing": lambda piece: {"piece": piece, "knobs": KNOBS},
 }
@@ -478,9 +480,9 @@ def test_wrong_melodies(client):
     ):
         failed(client.post("/api/melody/turn", json={"clips": clips, "knobs": {}}), 422, "clips")
         failed(client.post("/api/melody/file", json={"clips": clips}), 422, "clips")
-        failed(client.post("/api/melody/grid", json={"a": [CLIP], "b": clips}), 422, "b")
+        failed(client.post("/api/melody/blend", json={"a": [CLIP], "b": clips}), 422, "b")
     for size in (1, 9, -1, 10**9, "x", 2.5):
-        failed(client.post("/api/melody/grid", json={"a": [CLIP], "b": [CLIP], "rows": size}), 422, "rows")
+        failed(client.post("/api/melody/blend", json={"a": [CLIP], "b": [CLIP], "rows": size}), 422, "rows")
     for tempo in (0, 19, 301, -1, 1e300):
         failed(client.post("/api/melody/file", json={"clips": [CLIP], "tempo": tempo}), 422, "tempo")
     failed(client.post("/api/melody/file", json={"clips": [CLIP], "format": "exe"}), 422, "format")
@@ -488,7 +490,7 @@ def test_wrong_melodies(client):
 
 def test_what_the_studio_refuses_is_a_line(client, piece):
     failed(client.post("/api/edit", json=ask(piece, set={"key": 99})), 400, "key 99: must lie in 0..23")
-    failed(client.post("/api/edit", json=ask(piece, set={"x\ny": 1})), 400, "fader x y: is not known")
+    failed(client.post("/api/edit", json=ask(piece, set={"x\ny": 1})), 400, "set: unknown fader")
     failed(client.post("/api/variations?count=9", json=ask(piece)), 422, "count")
     failed(client.post("/api/variations?count=0", json=ask(piece)), 422, "count")
     failed(client.post("/api/edit", json=ask(piece, set={"tempo": 1}, move={"tempo": 1})), 400, "give one of them")
@@ -652,7 +654,7 @@ def _refused(served, path="/api/live", **headers):
 @pytest.mark.parametrize("path", ["/", "/api/about", "/api/nothing", "/assets/x", "/api/pieces/k545", "/../api/live"])
 def test_there_are_two_sockets(served, path):
     assert _refused(served, path) == 403
-    assert _refused(served) == _refused(served, server.PORT) == 101
+    assert _refused(served) == _refused(served, sockets.PORT) == 101
 
 
 @pytest.fixture(scope="module")
@@ -820,7 +822,7 @@ MALFORMED = [
     (b"\x00\xff", "text"),
     (b'{"piece": "k265", "faders": {}}', "text"),
     (b"", "text"),
-    ("x" * (server.MOST_MESSAGE + 1), f"at most {server.MOST_MESSAGE}"),
+    ("x" * (sockets.MOST_MESSAGE + 1), f"at most {sockets.MOST_MESSAGE}"),
 ]
 
 

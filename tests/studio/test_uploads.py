@@ -10,7 +10,7 @@ from midi_files import BROKEN, PIECES, metre, notes, riff, right, save, track
 from fadernets.editing import segment_requests
 from fadernets.errors import FadernetsError
 from fadernets.studio.types import MOST_BARS, MOST_BYTES
-from fadernets.studio.uploads import BUNDLED, MOST_LOOKED, Unknown, Uploads
+from fadernets.studio.uploads import BUNDLED, MOST_ENCODED, UnknownPiece, Uploads
 
 
 class Clock:
@@ -68,7 +68,7 @@ def test_what_is_wrapped_as_riff_is_read(tmp_path):
 
 @pytest.mark.parametrize("piece", ["", "k546", "K545", "../k545", "/etc/passwd", "k545.mid", "0" * 24, "x" * 10_000])
 def test_other_names_are_unknown(piece):
-    with pytest.raises(Unknown, match=r"^piece .*: is not here any more; open its file again$"):
+    with pytest.raises(UnknownPiece, match=r"^piece .*: is not here any more; open its file again$"):
         Uploads().get(piece)
 
 
@@ -78,12 +78,12 @@ def test_age_counts_from_the_last_use(song, clock):
     clock.now = 10
     assert uploads.get(one).id == one
     clock.now = 10.5
-    with pytest.raises(Unknown):
+    with pytest.raises(UnknownPiece):
         uploads.get(two)
     clock.now = 20
     assert uploads.get(one).id == one
     clock.now = 30.1
-    with pytest.raises(Unknown, match="open its file again"):
+    with pytest.raises(UnknownPiece, match="open its file again"):
         uploads.get(one)
     assert uploads.add("a.mid", song(0)).id == one
 
@@ -106,15 +106,15 @@ def test_what_was_looked_at_goes_with_its_piece_and_before_it(song, clock, monke
 
     def keeps(kept):
         before = len(looked)
-        kept.look("engine", cells)
+        kept.encodings("engine", cells)
         return len(looked) == before
 
     uploads = Uploads(longest=10, clock=clock)
-    kept = [uploads.add("a.mid", song(i)) for i in range(MOST_LOOKED)]
-    assert [keeps(each) for each in kept + kept] == [False] * MOST_LOOKED + [True] * MOST_LOOKED
+    kept = [uploads.add("a.mid", song(i)) for i in range(MOST_ENCODED)]
+    assert [keeps(each) for each in kept + kept] == [False] * MOST_ENCODED + [True] * MOST_ENCODED
     uploads.get(kept[0].id)
-    kept.append(uploads.add("a.mid", song(MOST_LOOKED)))  # one more: the longest unused is let go of
-    assert [keeps(each) for each in kept] == [True, False, *[True] * (MOST_LOOKED - 2), False]
+    kept.append(uploads.add("a.mid", song(MOST_ENCODED)))  # one more: the longest unused is let go of
+    assert [keeps(each) for each in kept] == [True, False, *[True] * (MOST_ENCODED - 2), False]
     bundled = uploads.get("k265")
     assert [keeps(bundled), keeps(bundled)] == [False, True]
     clock.now = 10.5
@@ -132,7 +132,7 @@ def test_the_newest_stays_whatever_its_size(song):
 def _there(uploads, piece):
     try:
         return uploads.get(piece).id == piece
-    except Unknown:
+    except UnknownPiece:
         return False
 
 

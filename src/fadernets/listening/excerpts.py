@@ -1,6 +1,6 @@
-"""Short excerpts to listen to, as MIDI files: consecutive segments of a prepared data set, or bars of a piece.
+"""Short excerpts for a listening test, as MIDI files: consecutive segments of a data set, or bars of a piece.
 
-A segment is four quarter-beats; where a data set holds no tempo (the grid), it lasts two seconds. Times are ticks.
+A segment is four quarter-beats long, and lasts two seconds in a data set without tempo (the grid). Times are ticks.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from fadernets.music.notes import DEFAULT_TEMPO, Piece
 from fadernets.music.segments import BEATS, STEPS_PER_BEAT
 from fadernets.music.smf import playable
 
-TPQ = 480  # of a file made from a data set
-VELOCITY = 80  # of its notes, where it holds none
-SECONDS = (1.0, 60.0)  # what bars may last to be an excerpt
-SHORT_BAR = 3  # quarter-beats: a shorter bar is half of what a listener would call one
+TPQ = 480  # ticks to a quarter-beat of a file made from a data set
+VELOCITY = 80  # of its notes, where the data set holds none
+SECONDS = (1.0, 60.0)  # the shortest and the longest excerpt of a piece
+SHORT_BAR = 3  # quarter-beats: shorter bars count by twos or fours, as a listener would group them
 SIZES = range(1, 33)  # bars, or segments
 Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A piece's few bars."""
+    """A few bars of a piece."""
 
     title: str  # the piece and the place in it
     data: bytes  # a MIDI file
@@ -45,10 +45,10 @@ class Excerpt:
 
 
 def of_dataset(data: Dataset, count: int, size: int = 4, seed: int = 0, split: str = "test") -> list[Excerpt]:
-    """`count` excerpts of up to `size` consecutive segments, from as many pieces as there are, drawn by `seed`.
+    """`count` excerpts of up to `size` consecutive segments, drawn by `seed` from as many pieces as possible.
 
-    Pieces with longer runs come first; no segment is in two excerpts. Of performance tokens the played timing and
-    velocities stay. Raises FadernetsError where the data set holds melodies or too few segments.
+    Pieces with longer runs come first, and no segment is in two excerpts. Performance tokens keep their timing and
+    velocities. Raises FadernetsError for a data set of melodies or with too few segments.
     """
     if data.codec.melodic:
         raise FadernetsError(f"{data.folder}: holds melodies; excerpts come from segments (codec grid or tokens)")
@@ -59,13 +59,13 @@ def of_dataset(data: Dataset, count: int, size: int = 4, seed: int = 0, split: s
     order = rng.permutation(sorted(free)).tolist()
     chosen: list[Indices] = []
     while len(chosen) < count:
-        found = [_run(free[p], np.asarray(data.index[free[p]]), size, rng) for p in order]
-        found = sorted((run for run in found if len(run)), key=lambda run: -len(run))
-        if not found:
+        runs = [_run(free[p], np.asarray(data.index[free[p]]), size, rng) for p in order]
+        runs = sorted((run for run in runs if len(run)), key=lambda run: -len(run))
+        if not runs:
             raise FadernetsError(
                 f"{data.folder}: its {split} split gives {len(chosen)} excerpts, {count} are wanted; ask for fewer"
             )
-        for run in found[: count - len(chosen)]:
+        for run in runs[: count - len(chosen)]:
             chosen.append(run)
             piece = int(data.piece[run[0]])
             free[piece] = np.setdiff1d(free[piece], run, assume_unique=True)
@@ -73,7 +73,7 @@ def of_dataset(data: Dataset, count: int, size: int = 4, seed: int = 0, split: s
 
 
 def _run(rows: Indices, index: NDArray[np.int32], size: int, rng: np.random.Generator) -> Indices:
-    """One of the longest runs, of at most `size`, of rows that follow each other in their piece; [] where none is."""
+    """One of the longest runs of at most `size` rows that follow each other in their piece; [] without any."""
     for length in range(min(size, len(rows)), 0, -1):
         starts = np.flatnonzero(index[length - 1 :] - index[: len(index) - length + 1] == length - 1)
         if len(starts):
@@ -93,10 +93,10 @@ def _file_of(data: Dataset, run: Indices) -> bytes:
     size = BEATS * TPQ
     if data.seconds is None:
         roll = data.cells(run).reshape(-1, grid.PITCHES)  # [T, 88]
-        roll[0] = np.where(roll[0] == grid.HOLD, grid.ONSET, roll[0])  # what is held in is struck at the start
+        roll[0] = np.where(roll[0] == grid.HOLD, grid.ONSET, roll[0])  # a note held into the excerpt begins with it
         step = TPQ // STEPS_PER_BEAT
         notes = [(on * step, off * step, pitch + grid.LOW, VELOCITY) for on, off, pitch in grid.runs(roll).tolist()]
-        return _written(notes, [(0, DEFAULT_TEMPO)])
+        return _midi_of(notes, [(0, DEFAULT_TEMPO)])
     notes, tempos = [], []
     for i, row in enumerate(run.tolist()):
         seconds = float(data.seconds[row])
@@ -105,16 +105,16 @@ def _file_of(data: Dataset, run: Indices) -> bytes:
             onset, end = (i * size + min(round(float(note[t]) / seconds * size), size) for t in ("onset", "end"))
             if end > onset:
                 notes.append((onset, end, int(note["pitch"]), int(note["velocity"])))
-    return _written(notes, tempos)
+    return _midi_of(notes, tempos)
 
 
-def _written(notes: Iterable[tuple[int, int, int, int]], tempos: list[tuple[int, int]]) -> bytes:
-    """A file of one piano track from (onset, end, pitch, velocity)."""
+def _midi_of(notes: Iterable[tuple[int, int, int, int]], tempos: list[tuple[int, int]]) -> bytes:
+    """A MIDI file of one piano track, from (onset, end, pitch, velocity) of its notes and (tick, microseconds)."""
     import symusic
 
     score: Any = symusic.Score(TPQ)
-    new = [row for before, row in zip([None, *tempos], tempos, strict=False) if before is None or before[1] != row[1]]
-    score.tempos.extend([symusic.Tempo(tick, mspq=micros) for tick, micros in new])
+    changes = [row for last, row in zip([None, *tempos], tempos, strict=False) if last is None or last[1] != row[1]]
+    score.tempos.extend([symusic.Tempo(tick, mspq=micros) for tick, micros in changes])
     score.time_signatures.append(symusic.TimeSignature(0, 4, 4))
     track: Any = symusic.Track("Piano", 0, False)
     for onset, end, pitch, velocity in sorted(notes):
@@ -127,19 +127,19 @@ def _written(notes: Iterable[tuple[int, int, int, int]], tempos: list[tuple[int,
 
 
 def of_folder(folder: Path, count: int, size: int = 4, seed: int = 0) -> tuple[list[Excerpt], list[str]]:
-    """`count` excerpts of up to `size` bars from the MIDI files of a folder, drawn by `seed`; and warnings.
+    """`count` excerpts of up to `size` bars, drawn by `seed` from the MIDI files of a folder; and warnings.
 
-    Each file gives one before any gives a second one. Files that cannot be read are left out with a warning. Raises
-    FadernetsError where the folder gives too few.
+    Every file gives one excerpt before any file gives a second. A file that cannot be read is left out with a warning.
+    Raises FadernetsError where the folder gives too few excerpts.
     """
     rng = np.random.default_rng(seed)
     sources = CORPORA["folder"].sources(folder)
     if not sources:
         raise FadernetsError(f"{folder}: is neither a prepared data set nor a folder with MIDI files")
     waiting = deque((sources[i], set[int]()) for i in rng.permutation(len(sources)).tolist())
-    found: list[Excerpt] = []
+    drawn: list[Excerpt] = []
     warnings: list[str] = []
-    while waiting and len(found) < count:
+    while waiting and len(drawn) < count:
         source, taken = waiting.popleft()
         try:
             document = Document(source.path)
@@ -153,27 +153,30 @@ def of_folder(folder: Path, count: int, size: int = 4, seed: int = 0) -> tuple[l
         taken |= set(range(bars[0], bars[1] + 1))
         waiting.append((source, taken))
         place = f"bars {bars[0] + 1}-{bars[1] + 1}" if bars[1] > bars[0] else f"bar {bars[0] + 1}"
-        found.append(Excerpt(f"{source.piece_id}, {place}", cut(document, chosen, *bars)))
-    if len(found) < count:
+        drawn.append(Excerpt(f"{source.piece_id}, {place}", cut(document, chosen, *bars)))
+    if len(drawn) < count:
         raise FadernetsError(
-            f"{folder}: its {len(sources)} MIDI files give {len(found)} excerpts, {count} are wanted; ask for fewer"
+            f"{folder}: its {len(sources)} MIDI files give {len(drawn)} excerpts, {count} are wanted; ask for fewer"
         )
-    return found, warnings
+    return drawn, warnings
 
 
 def _bars(piece: Piece, size: int, taken: set[int], rng: np.random.Generator) -> tuple[int, int] | None:
-    """The first and the last of up to `size` bars of one length, each with an onset and none taken, four quarter-beats
-    or more in all; the most that there are. Bars shorter than three quarter-beats count by twos or fours."""
+    """The first and the last of a run of bars, drawn among the longest runs of up to `size` bars; None without any.
+
+    The bars of a run have one length, each has an onset and is not in `taken`, and together they are at least four
+    quarter-beats long. Bars shorter than SHORT_BAR count by twos or fours.
+    """
     starts = piece.metre.bar_starts(piece.end)
     signature = np.searchsorted(piece.metre.ticks, starts, side="right") - 1
     lengths = piece.metre.bar_lengths()[np.maximum(signature, 0)]
-    heard = np.histogram(piece.notes["onset"] + piece.tpq // 8, np.append(starts, starts[-1] + lengths[-1]))[0] > 0
+    has_onset = np.histogram(piece.notes["onset"] + piece.tpq // 8, np.append(starts, starts[-1] + lengths[-1]))[0] > 0
     whole = np.append(np.diff(starts) == lengths[:-1], True)
-    usable = heard & whole & ~np.isin(np.arange(len(starts)), sorted(taken))
+    usable = has_onset & whole & ~np.isin(np.arange(len(starts)), sorted(taken))
     factors = 2 ** np.ceil(np.log2(np.maximum(SHORT_BAR * piece.tpq / lengths, 1))).astype(np.int64)
     windows = np.lib.stride_tricks.sliding_window_view
     for bars in range(size, 0, -1):
-        found: list[tuple[int, int]] = []
+        runs: list[tuple[int, int]] = []
         for factor in np.unique(factors).tolist():
             n = bars * factor
             if n > len(starts):
@@ -183,17 +186,17 @@ def _bars(piece: Piece, size: int, taken: set[int], rng: np.random.Generator) ->
             ends = starts[first] + n * lengths[first]
             seconds = piece.tempo.seconds(ends) - piece.tempo.seconds(starts[first])
             fits = (seconds >= SECONDS[0]) & (seconds <= SECONDS[1])
-            found += [(at, at + n - 1) for at in first[fits].tolist()]
-        if found:
-            return found[int(rng.integers(len(found)))]
+            runs += [(at, at + n - 1) for at in first[fits].tolist()]
+        if runs:
+            return runs[int(rng.integers(len(runs)))]
     return None
 
 
 def cut(document: Document, tracks: list[int], first: int, last: int) -> bytes:
-    """Bars `first`..`last` (from 0) of some tracks as a MIDI file of their own: played timing, tempo, pedals and all.
+    """Bars `first`..`last` (from 0) of some tracks as a MIDI file, with their timing, tempo, pedals and other controls.
 
-    What is set before (programs, pedals, volume) holds at the start. Notes that began before are left out, and end
-    with the last bar at the latest; a note up to half a sixteenth ahead of a bar line belongs to its bar.
+    Programs, pedals and volume that were set before hold at the start. Notes that began before are left out, and notes
+    end with the last bar at the latest. A note up to half a sixteenth ahead of a bar line belongs to the bar after it.
     """
     import mido
 
@@ -213,17 +216,17 @@ def cut(document: Document, tracks: list[int], first: int, last: int) -> bytes:
     out.tracks.append(_track(head, stop - start))
     for i in tracks:
         track = piece.tracks[i]
-        own: list[tuple[int, Any]] = [(0, mido.MetaMessage("track_name", name=track.name or f"Track {i + 1}"))]
-        own += _controls(source, scale, track.channel, start, stop)
+        events: list[tuple[int, Any]] = [(0, mido.MetaMessage("track_name", name=track.name or f"Track {i + 1}"))]
+        events += _controls(source, scale, track.channel, start, stop)
         notes = piece.notes[piece.notes["track"] == i]
         early = piece.tpq // 8
         notes = notes[(notes["onset"] >= start - early) & (notes["onset"] < stop - early)]
         for onset, end, pitch, velocity, _ in notes.tolist():
             onset = max(onset, start)
             key = {"channel": track.channel, "note": pitch}
-            own.append((onset - start, mido.Message("note_on", velocity=max(velocity, 1), **key)))
-            own.append((max(min(end, stop), onset + 1) - start, mido.Message("note_off", **key)))
-        out.tracks.append(_track(own, stop - start))
+            events.append((onset - start, mido.Message("note_on", velocity=max(velocity, 1), **key)))
+            events.append((max(min(end, stop), onset + 1) - start, mido.Message("note_off", **key)))
+        out.tracks.append(_track(events, stop - start))
     buffer = io.BytesIO()
     out.save(file=buffer)
     return buffer.getvalue()
@@ -237,7 +240,8 @@ def _metre(piece: Piece, signature: int) -> Any:
 
 
 def _controls(source: Any, scale: int, channel: int, start: int, stop: int) -> list[tuple[int, Any]]:
-    """(tick from `start`, message) of a channel: what was set last before the start, then what comes until `stop`."""
+    """(tick from `start`, message) of a channel's controls: the last of each kind before `start`, then those until
+    `stop`."""
     before: dict[tuple[str, int], Any] = {}
     inside: list[tuple[int, Any]] = []
     for messages in source.tracks:
@@ -254,7 +258,7 @@ def _controls(source: Any, scale: int, channel: int, start: int, stop: int) -> l
 
 
 def _track(timed: list[tuple[int, Any]], end: int) -> Any:
-    """A mido track of (tick, message): at a tick, ends of notes come first and onsets last."""
+    """A mido track of (tick, message); of messages at one tick, note ends come first and onsets last."""
     import mido
 
     rank = {"note_off": 0, "note_on": 2}

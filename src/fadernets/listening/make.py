@@ -1,6 +1,6 @@
-"""Making a listening test (Section 5.2, ISMIR 2020): excerpts drawn, half of them moved up in arousal and half down.
+"""Makes a listening test (Section 5.2, ISMIR 2020): half of the excerpts get more arousal, half get less.
 
-The folder that comes of it is described in `studies`.
+`study_files` describes the folder that it writes.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ import numpy as np
 
 from fadernets.data.dataset import MANIFEST as DATASET
 from fadernets.data.dataset import Dataset
-from fadernets.editing import file_edit, presets
-from fadernets.editing.file_edit import Faders, Value
+from fadernets.editing import edit_report, file_edit, presets
+from fadernets.editing.edit_report import Value
+from fadernets.editing.presets import PAPER_PRESET
+from fadernets.editing.requests import Faders
 from fadernets.engines.grid import Engine
 from fadernets.engines.model_folder import DEFAULT_MODEL
 from fadernets.errors import FadernetsError
@@ -29,45 +31,44 @@ from fadernets.listening.study_files import CONSENT_TEXT, DIRECTIONS, DOWN, UP, 
 from fadernets.music.document import Document
 from fadernets.music.smf import file_bytes
 
-CODES_PRESET = "arousal-codes"  # the paper's shift of the model's codes
 SEGMENTS, SUBJECTS = range(2, 201), range(1, 1001)
 MOST_CONSENT = 20_000  # characters
-PRACTICE, PRACTICE_BARS = "k545.mid", (0, 3)  # the bundled piece that practice trials are of, and its bars
+PRACTICE, PRACTICE_BARS = "k545.mid", (0, 3)  # the bundled piece of the practice trial, and its bars
 PARTS = ("original", "transformed")
 RULE = (
     "Excerpts are ranked by the model's arousal (probability of the high cluster, mean of the two codes and of the "
     "excerpt's windows; by rhythm density where the model has no clusters). The lower half goes up, the upper half "
     "goes down; of an odd number the one in the middle goes where the seed says. Equal ones rank as they were drawn."
 )
-OWN_RULE = "As NAME.json said (given), or as the model's arousal went (measured)."
+GIVEN_RULE = "As NAME.json said (given), or as the model's arousal went (measured)."
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Made:
-    """What `make` wrote."""
+class WrittenStudy:
+    """A study and the folder to which `make` wrote it."""
 
     folder: Path
     manifest: Manifest
 
     def as_dict(self) -> dict[str, Any]:
         """The manifest, with the number of subjects in place of their orders."""
-        found = self.manifest.as_dict()
-        return {"folder": str(self.folder), "subjects": len(found.pop("orders")), **found}
+        content = self.manifest.as_dict()
+        return {"folder": str(self.folder), "subjects": len(content.pop("orders")), **content}
 
     def table(self) -> str:
-        """Every trial: its direction, and what was measured before and after."""
+        """A line a trial: its direction, and the measured values before and after the edit."""
         m, about = self.manifest, self.manifest.about
         counts = ", ".join(f"{sum(t.direction == d for t in m.trials)} {d}" for d in DIRECTIONS)
-        by = "pairs of your own" if about.preset is None else f"preset {about.preset} by {about.amount:g}"
+        edit = "pairs of your own" if about.preset is None else f"preset {about.preset} by {about.amount:g}"
         lines = [
             f"{self.folder}: {len(m.trials)} trials ({counts}) and one for practice, {len(m.orders)} subjects",
-            f"{by}, model {about.model['name']}, seed {about.seed}, {m.loudness:.1f} LUFS",
+            f"{edit}, model {about.model['name']}, seed {about.seed}, {m.loudness:.1f} LUFS",
         ]
         names = ("arousal", "rhythm_density", "note_density", "pitch", "dynamics", "tempo")
         lines.append("      sec  " + "  ".join(f"{n.replace('_', ' '):^16}" for n in names) + "  excerpt")
         for t in [m.practice, *m.trials]:
-            moves = (f"{file_edit.cell(t.before[n]):>7} > {file_edit.cell(t.after[n]):<6}" for n in names)
+            moves = (f"{edit_report.cell(t.before[n]):>7} > {edit_report.cell(t.after[n]):<6}" for n in names)
             title = f"{t.title} (practice)" if t is m.practice else t.title
             lines.append(f"{t.direction:4} {t.seconds['original']:4.1f}  {'  '.join(moves)}  {title}")
         return "\n".join(lines)
@@ -87,20 +88,20 @@ def make(
     seed: int = 0,
     consent: str = CONSENT_TEXT,
     progress: Progress | None = None,
-) -> Made:
-    """Make a study in the folder `out`, which must not exist or be empty: whole or not at all.
+) -> WrittenStudy:
+    """Make a study in the folder `out`, which must be empty or not exist. A failure leaves `out` as it was.
 
-    source: a prepared data set, of which the test split gives runs of `bars` consecutive segments (four quarter-beats
-    each, two seconds where it holds no tempo), or a folder of MIDI files, which give `bars` bars each as they were
-    played (twice or four times as many where bars are short; the tracks that `fadernets apply` would edit). `segments`
-    of them are drawn by `seed`, from different pieces as far as there are, and edited by `preset` (a learned one, or
-    the paper's `arousal-codes`), `amount` times: half of them up, half down, as `RULE` says.
+    source: where excerpts are drawn from. The test split of a prepared data set gives runs of `bars` consecutive
+    segments (four quarter-beats each, two seconds without a tempo); a folder of MIDI files gives `bars` bars of each
+    file as they were played (twice or four times as many where bars are short), of the tracks that `fadernets apply`
+    would edit. `segments` excerpts are drawn by `seed`, each from another piece if there are enough, and edited by
+    `preset` (a learned one, or the paper's `arousal-codes`), `amount` times: half of them up, half down, by `RULE`.
 
-    own: in place of a source, a folder of pairs NAME-original.mid and NAME-transformed.mid, each with NAME.json
-    ({"direction": "up"} or "down") or, without it, the direction in which the model's arousal went.
+    own: in place of a source, a folder of pairs NAME-original.mid and NAME-transformed.mid. NAME.json gives the
+    direction ({"direction": "up"} or "down"); without it, the direction is that of the model's arousal.
 
-    The practice trial is of the bundled piece: it takes nothing from the material. Tokens and the names of sounds are
-    random, all else follows from the seed. Raises FadernetsError.
+    The practice trial is made from the bundled piece, not from the source. The subjects' tokens and the names of the
+    sounds are random; everything else follows from the seed. Raises FadernetsError.
     """
     _check(source, own, segments, subjects, amount, bars, consent)
     check_folder(out)
@@ -112,18 +113,18 @@ def make(
     shutil.rmtree(work, ignore_errors=True)
     try:
         work.mkdir()
-        bench = _Bench(engine, faders, seed, work)
-        practice = bench.edited(_practice(), str(rng.choice(DIRECTIONS)))
+        editor = _Editor(engine, faders, seed, work)
+        practice = editor.edited(_practice(), str(rng.choice(DIRECTIONS)))
         if own is not None:
-            pairs, where = _own_pairs(own, bench), {"kind": "pairs", "folder": own.name}
+            pairs, where = _own_pairs(own, editor), {"kind": "pairs", "folder": own.name}
             step = _steps(progress, 2 * len(pairs) + 2)
         else:
             drawn, where = _drawn(source or Path(), segments, bars, seed, warnings)
             step = _steps(progress, 3 * len(drawn) + 2)
-            ways = directions([bench.means(excerpt.data) for excerpt in drawn], rng)
+            means = [editor.means(excerpt.data) for excerpt in drawn]
             pairs = []
-            for excerpt, way in zip(drawn, ways, strict=True):
-                pairs.append(bench.edited(excerpt, way))
+            for excerpt, direction in zip(drawn, directions(means, rng), strict=True):
+                pairs.append(editor.edited(excerpt, direction))
                 step()
         for pair in pairs:
             if _music(pair.original) == _music(pair.transformed):
@@ -134,7 +135,7 @@ def make(
             name, moves = (learned.name, learned.moves) if learned else (preset, {})
             about = About(seed, graphs, name, amount, dict(moves), where, RULE, warnings)
         else:
-            about = About(seed, graphs, None, 0.0, {}, where, OWN_RULE, warnings)
+            about = About(seed, graphs, None, 0.0, {}, where, GIVEN_RULE, warnings)
         manifest = study_files.write(work, out.absolute().name, about, practice, pairs, subjects, consent, step)
         if out.exists():
             out.rmdir()
@@ -143,11 +144,11 @@ def make(
         raise FadernetsError(f"{out}: cannot be written ({error.strerror or error})") from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return Made(out, manifest)
+    return WrittenStudy(out, manifest)
 
 
 def directions(before: Sequence[dict[str, Value]], rng: np.random.Generator) -> list[str]:
-    """Up or down for each excerpt of these means, half of each, by `RULE`."""
+    """Up or down for each excerpt, half of each, by `RULE`; `before` holds the means of each excerpt."""
     known = [means["arousal"] for means in before]
     values = [m["rhythm_density"] for m in before] if None in known else known
     order = np.argsort(np.array([float(v or 0.0) for v in values]), kind="stable")
@@ -157,7 +158,7 @@ def directions(before: Sequence[dict[str, Value]], rng: np.random.Generator) -> 
 
 
 def check_folder(out: Path) -> None:
-    """Refuse, before any work, a folder that a study cannot be written to."""
+    """Raise FadernetsError for a folder to which a study cannot be written, before any work is done."""
     if out.is_dir() and any(out.iterdir()):
         raise FadernetsError(f"{out}: is not empty; name a new folder")
     if out.exists() and not out.is_dir():
@@ -184,30 +185,26 @@ def _check(
     ):
         if value not in allowed:
             raise FadernetsError(f"{name} {value}: must lie in {allowed.start}..{allowed.stop - 1}")
-    if not 0 < amount <= presets.MOST:
-        raise FadernetsError(
-            f"preset amount {amount:g}: must lie above 0, up to {presets.MOST:g}; the study takes both directions"
-        )
+    if not 0 < amount <= presets.MOST_AMOUNT:
+        limits = f"above 0, up to {presets.MOST_AMOUNT:g}"
+        raise FadernetsError(f"preset amount {amount:g}: must lie {limits}; the study takes both directions")
     if not consent.strip() or len(consent) > MOST_CONSENT:
         raise FadernetsError(f"the consent text has {len(consent)} characters; 1 to {MOST_CONSENT} are allowed")
 
 
 def _faders(preset: str, amount: float, engine: Engine) -> dict[str, Faders]:
-    """Direction -> what to ask for."""
-    if preset == CODES_PRESET:
-        if not engine.means:
-            raise FadernetsError(f"model {engine.name} has no arousal clusters: {CODES_PRESET} cannot be used")
-        return {UP: Faders(arousal=amount), DOWN: Faders(arousal=-amount)}
-    learned = presets.load(preset)
-    return {UP: Faders(preset=learned, amount=amount), DOWN: Faders(preset=learned, amount=-amount)}
+    """The faders of each direction."""
+    if preset == PAPER_PRESET and not engine.means:
+        raise FadernetsError(f"model {engine.name} has no arousal clusters: {PAPER_PRESET} cannot be used")
+    return {way: Faders.checked(preset=preset, amount=sign * amount) for way, sign in ((UP, 1), (DOWN, -1))}
 
 
 def _drawn(source: Path, count: int, size: int, seed: int, warnings: list[str]) -> tuple[list[Excerpt], dict[str, Any]]:
-    """The excerpts, and what the manifest says of where they come from."""
+    """The excerpts, and their source for the manifest."""
     if not (source / DATASET).exists():
-        found, more = excerpts.of_folder(source, count, size, seed)
-        warnings += more
-        return found, {"kind": "folder", "folder": source.absolute().name, "bars": size}
+        drawn, left_out = excerpts.of_folder(source, count, size, seed)
+        warnings += left_out
+        return drawn, {"kind": "folder", "folder": source.absolute().name, "bars": size}
     data = Dataset.open(source)
     where = {"kind": "data set", "folder": source.absolute().name, "hash": data.hash, "split": "test"}
     return excerpts.of_dataset(data, count, size, seed), {**where, "segments": size}
@@ -220,8 +217,8 @@ def _practice() -> Excerpt:
 
 
 @dataclass(frozen=True)
-class _Bench:
-    """Where excerpts are measured and edited, as files."""
+class _Editor:
+    """Measures and edits excerpts, as files in the folder `work`."""
 
     engine: Engine
     faders: dict[str, Faders]
@@ -229,7 +226,7 @@ class _Bench:
     work: Path
 
     def means(self, data: bytes, name: Path | None = None) -> dict[str, Value]:
-        """Every attribute's mean over a file, its key, and the model's arousal."""
+        """Every attribute's mean over a file, its key, and the model's arousal; `name` is the file in an error."""
         path = self.work / "measured.mid"
         path.write_bytes(data)
         try:
@@ -240,6 +237,7 @@ class _Bench:
             path.unlink()
 
     def edited(self, excerpt: Excerpt, direction: str) -> Pair:
+        """An excerpt and its edit in one direction."""
         original, transformed = (self.work / f"{part}.mid" for part in PARTS)
         original.write_bytes(excerpt.data)
         file_edit.apply(self.engine, original, transformed, replace(self.faders[direction], seed=self.seed))
@@ -250,8 +248,8 @@ class _Bench:
         return Pair(excerpt.title, direction, "rule", excerpt.data, after, *means)
 
 
-def _own_pairs(folder: Path, bench: _Bench) -> list[Pair]:
-    """The pairs of a lab's own folder, by name."""
+def _own_pairs(folder: Path, editor: _Editor) -> list[Pair]:
+    """The pairs in a lab's own folder, sorted by name."""
     named: dict[str, dict[str, Path]] = {}
     for file in sorted(f for f in folder.iterdir() if f.suffix.lower() in (".mid", ".midi")):
         name, _, part = file.stem.rpartition("-")
@@ -268,14 +266,14 @@ def _own_pairs(folder: Path, bench: _Bench) -> list[Pair]:
     pairs = []
     for name, both in named.items():
         original, transformed = (file_bytes(both[part]) for part in PARTS)
-        before, after = bench.means(original, both["original"]), bench.means(transformed, both["transformed"])
-        direction = _given(folder / f"{name}.json")
-        way, origin = (direction, "given") if direction else (_measured(name, before, after), "measured")
-        pairs.append(Pair(name, way, origin, original, transformed, before, after))
+        before, after = editor.means(original, both["original"]), editor.means(transformed, both["transformed"])
+        given = _given_direction(folder / f"{name}.json")
+        direction = given or _measured_direction(name, before, after)
+        pairs.append(Pair(name, direction, "given" if given else "measured", original, transformed, before, after))
     return pairs
 
 
-def _given(path: Path) -> str | None:
+def _given_direction(path: Path) -> str | None:
     """The direction in NAME.json; None without the file."""
     if not path.exists():
         return None
@@ -288,7 +286,7 @@ def _given(path: Path) -> str | None:
     return str(direction)
 
 
-def _measured(name: str, before: dict[str, Value], after: dict[str, Value]) -> str:
+def _measured_direction(name: str, before: dict[str, Value], after: dict[str, Value]) -> str:
     for attribute in ("arousal", "rhythm_density"):
         a, b = before[attribute], after[attribute]
         if a is not None and b is not None and a != b:
@@ -297,14 +295,14 @@ def _measured(name: str, before: dict[str, Value], after: dict[str, Value]) -> s
 
 
 def _music(data: bytes) -> list[Any]:
-    """What two files that sound alike share."""
+    """Notes and tempi: two files with the same sound alike."""
     piece = Document(Path("it.mid"), data).piece
     notes = piece.notes[["onset", "end", "pitch", "velocity"]]
     return [*notes.tolist(), *piece.tempo.micros.tolist()]
 
 
 def _steps(progress: Progress | None, total: int) -> Callable[[], None]:
-    """A function to call for each of `total` things that were done."""
+    """A function to call after each of `total` steps, which reports progress."""
     done = 0
 
     def step() -> None:

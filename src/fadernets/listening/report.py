@@ -1,7 +1,6 @@
-"""What a listening test says: Figure 6 of the ISMIR paper with intervals, agreement between raters, and a table of all
-answers.
+"""The report on a listening test: Figure 6 of the ISMIR paper with intervals, agreement between raters, all answers.
 
-An answer agrees where the subject heard the direction that was intended. T trials, S subjects. Ratings run from 1 to 5.
+An answer agrees where the subject heard the direction that was intended. Ratings run from 1 to 5; intervals cover 95 %.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fadernets.arrays import Integers
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
 from fadernets.listening.store import Record, Study
@@ -36,33 +35,33 @@ ANSWERS_CSV, REPORT_JSON, FIGURE, TRIALS_FIGURE = "answers.csv", "report.json", 
 
 @dataclass(frozen=True)
 class Share:
-    """A share of answers, 0..1; None where there is none."""
+    """A share of answers, 0..1; None without answers."""
 
     count: int
     share: float | None
-    wilson: Interval | None  # 95 %, answers as if independent
-    bootstrap: Interval | None  # 95 %, subjects drawn anew
+    wilson: Interval | None  # as if the answers were independent
+    bootstrap: Interval | None  # over resampled subjects
 
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean rating; None where there is none."""
+    """A mean rating; None without ratings."""
 
     count: int
     mean: float | None
-    bootstrap: Interval | None  # 95 %, subjects drawn anew
+    bootstrap: Interval | None  # over resampled subjects
     each: list[int]  # [5] how often 1, 2, 3, 4 and 5 were given
 
 
 @dataclass(frozen=True)
-class OfTrial:
-    """What was answered to one trial."""
+class TrialReport:
+    """The answers to one trial."""
 
     id: str
     title: str
     direction: str
     answers: dict[str, int]  # down, none, up -> how many
-    agree: float | None
+    agree: float | None  # share of the answers that agree
 
 
 @dataclass(frozen=True)
@@ -74,26 +73,27 @@ class StudyReport:
     model: str
     preset: str | None
     amount: float
-    subjects: dict[str, int]  # invited, consented, practised, answered (anything), complete, finished
-    answers: int  # that say a direction
-    expected: int  # of all who were invited
+    subjects: dict[str, int]  # number of invited, consented, practised, answered (anything), complete, finished
+    answers: int  # with a direction
+    expected: int  # if every invited subject answers every trial
     agreement: dict[str, dict[str, Share]]  # down, up, all -> agree, none, opposite
-    heat: dict[str, dict[str, float | None]]  # intended -> heard -> share of that row
-    trials: list[OfTrial]
+    heat: dict[str, dict[str, float | None]]  # intended -> answered direction -> share of that row
+    trials: list[TrialReport]
     ratings: dict[str, dict[str, Mean]]  # aspect -> down, up, all
     raters: dict[str, dict[str, float | None]]  # Krippendorff's alpha: direction nominal; ratings interval and ordinal
-    unheard: int  # answers to trials of which a sound was never played
+    unheard: int  # answers to trials with a sound that was never played
     warnings: list[str]
 
     def as_dict(self) -> dict[str, Any]:
+        """The figures as plain values."""
         return asdict(self)
 
     def table(self) -> str:
         """The figures as text."""
         s = self.subjects
-        by = "pairs of the lab's own" if self.preset is None else f"preset {self.preset} by {self.amount:g}"
+        edit = "pairs of the lab's own" if self.preset is None else f"preset {self.preset} by {self.amount:g}"
         lines = [
-            f"study {self.study}: {len(self.trials)} trials, {by}, model {self.model}, seed {self.seed}",
+            f"study {self.study}: {len(self.trials)} trials, {edit}, model {self.model}, seed {self.seed}",
             f"subjects: {s['invited']} invited, {s['consented']} consented, {s['answered']} answered, "
             f"{s['complete']} of them all trials; {self.answers} of {self.expected} answers",
         ]
@@ -120,36 +120,36 @@ class StudyReport:
 
 
 def report(folder: str | Path) -> StudyReport:
-    """The figures of a study as its answers stand, complete or not. Raises FadernetsError.
+    """The figures of a study from the answers so far, complete or not. Raises FadernetsError.
 
-    An answer counts for the direction once it says one, and for an aspect once that is rated, whether or not the rest
-    was given. The practice trial never counts.
+    An answer counts for the direction once that is given, and for an aspect once that is rated, even if the rest is
+    missing. The practice trial never counts.
     """
     with Study.open(folder) as study:
         return _report(study, study.records())
 
 
 def write(folder: str | Path, out: Path) -> tuple[StudyReport, list[str]]:
-    """The report, and in the folder `out` answers.csv (a row an answer, subjects by number), report.json and, once
-    there are answers, figure6.png (heat map and ratings) and trials.png. Returns it and the names of the files.
+    """Write the report into the folder `out`. Returns the report and the names of the files. Raises FadernetsError.
 
-    Raises FadernetsError.
+    The files are answers.csv (a row an answer, subjects by number), report.json and, once there are answers,
+    figure6.png (heat map and ratings) and trials.png.
     """
     with Study.open(folder) as study:
         records = study.records()
-        found = _report(study, records)
+        figures = _report(study, records)
         table = _csv(study, records)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FadernetsError(f"{out}: cannot be made ({error.strerror})") from None
     write_atomic(out / ANSWERS_CSV, table.encode())
-    write_atomic(out / REPORT_JSON, (json.dumps(found.as_dict(), indent=1) + "\n").encode())
+    write_atomic(out / REPORT_JSON, (json.dumps(figures.as_dict(), indent=1) + "\n").encode())
     files = [ANSWERS_CSV, REPORT_JSON]
-    if found.answers:
-        _draw(found, out)
+    if figures.answers:
+        _draw(figures, out)
         files += [FIGURE, TRIALS_FIGURE]
-    return found, files
+    return figures, files
 
 
 def _report(study: Study, records: Sequence[Record]) -> StudyReport:
@@ -167,9 +167,9 @@ def _report(study: Study, records: Sequence[Record]) -> StudyReport:
     if unheard:
         warnings.append(f"answers without both sounds having been played: {unheard} of {len(directed)}")
     agreement = {group: _shares(directed, group) for group in GROUPS}
-    each = {t.id: dict.fromkeys(CHANGES, 0) for t in manifest.trials}
+    answers = {t.id: dict.fromkeys(CHANGES, 0) for t in manifest.trials}
     for record, trial in directed:
-        each[trial.id][str(record.answer.changed)] += 1
+        answers[trial.id][str(record.answer.changed)] += 1
     order = sorted(manifest.trials, key=lambda t: (DIRECTIONS.index(t.direction), t.title))
     return StudyReport(
         study=manifest.name,
@@ -181,31 +181,31 @@ def _report(study: Study, records: Sequence[Record]) -> StudyReport:
         answers=len(directed),
         expected=len(manifest.orders) * len(trials),
         agreement=agreement,
-        heat=_heat(manifest.trials, each),
+        heat=_heat(manifest.trials, answers),
         trials=[
-            OfTrial(t.id, t.title, t.direction, each[t.id], _ratio(each[t.id][t.direction], sum(each[t.id].values())))
-            for t in order
+            TrialReport(t.id, t.title, t.direction, counts, _ratio(counts[t.direction], sum(counts.values())))
+            for t, counts in ((t, answers[t.id]) for t in order)
         ],
         ratings={aspect: {group: _rated(records, trials, aspect, group) for group in GROUPS} for aspect in ASPECTS},
-        raters=_alphas(records, manifest.trials, each),
+        raters=_alphas(records, manifest.trials, answers),
         unheard=unheard,
         warnings=warnings,
     )
 
 
 def _shares(directed: Sequence[tuple[Record, Trial]], group: str) -> dict[str, Share]:
-    """Of the answers to trials of one direction, or all."""
+    """The share of each of KINDS among the answers to trials of one direction, or all."""
     inside = [(r.subject, _kind(r, t)) for r, t in directed if group in (t.direction, "all")]
     subjects = sorted({subject for subject, _ in inside})
     counts = np.zeros((len(subjects), len(KINDS)))
     for subject, kind in inside:
         counts[subjects.index(subject), KINDS.index(kind)] += 1
-    found = {}
+    shares = {}
     for i, kind in enumerate(KINDS):
         hits = int(counts[:, i].sum())
         bootstrap = statistics.over_subjects(counts[:, i], counts.sum(1))
-        found[kind] = Share(hits, _ratio(hits, len(inside)), statistics.wilson(hits, len(inside)), bootstrap)
-    return found
+        shares[kind] = Share(hits, _ratio(hits, len(inside)), statistics.wilson(hits, len(inside)), bootstrap)
+    return shares
 
 
 def _kind(record: Record, trial: Trial) -> str:
@@ -213,17 +213,17 @@ def _kind(record: Record, trial: Trial) -> str:
     return "agree" if changed == trial.direction else NONE if changed == NONE else "opposite"
 
 
-def _heat(trials: Sequence[Trial], each: dict[str, dict[str, int]]) -> dict[str, dict[str, float | None]]:
-    """Figure 6, left: the direction intended, and what was heard."""
-    found = {}
+def _heat(trials: Sequence[Trial], answers: dict[str, dict[str, int]]) -> dict[str, dict[str, float | None]]:
+    """Figure 6, left: the shares of the answered directions for each intended one."""
+    rows = {}
     for direction in DIRECTIONS:
-        counts = {c: sum(each[t.id][c] for t in trials if t.direction == direction) for c in CHANGES}
-        found[direction] = {c: _ratio(n, sum(counts.values())) for c, n in counts.items()}
-    return found
+        counts = {c: sum(answers[t.id][c] for t in trials if t.direction == direction) for c in CHANGES}
+        rows[direction] = {c: _ratio(n, sum(counts.values())) for c, n in counts.items()}
+    return rows
 
 
 def _rated(records: Sequence[Record], trials: dict[str, Trial], aspect: str, group: str) -> Mean:
-    """Figure 6, right: the mean of one aspect."""
+    """Figure 6, right: the mean rating of one aspect, of trials of one direction or all."""
     inside = [
         (r.subject, value)
         for r in records
@@ -240,21 +240,22 @@ def _rated(records: Sequence[Record], trials: dict[str, Trial], aspect: str, gro
 
 
 def _alphas(
-    records: Sequence[Record], trials: Sequence[Trial], each: dict[str, dict[str, int]]
+    records: Sequence[Record], trials: Sequence[Trial], answers: dict[str, dict[str, int]]
 ) -> dict[str, dict[str, float | None]]:
-    directions = np.array([[each[t.id][c] for c in CHANGES] for t in trials])
-    found: dict[str, dict[str, float | None]] = {"direction": {"nominal": statistics.krippendorff_alpha(directions)}}
+    """Krippendorff's alpha of the directions and of each aspect, by level of measurement."""
+    directions = np.array([[answers[t.id][c] for c in CHANGES] for t in trials])
+    alphas: dict[str, dict[str, float | None]] = {"direction": {"nominal": statistics.krippendorff_alpha(directions)}}
     row = {trial.id: i for i, trial in enumerate(trials)}
     for aspect in ASPECTS:
-        counts: NDArray[np.int64] = np.zeros((len(trials), len(SCALE)), np.int64)
+        counts: Integers = np.zeros((len(trials), len(SCALE)), np.int64)
         for r in records:
             if (value := r.answer.ratings[aspect]) is not None:
                 counts[row[r.trial], SCALE.index(value)] += 1
-        found[aspect] = {
+        alphas[aspect] = {
             "interval": statistics.krippendorff_alpha(counts, statistics.interval),
             "ordinal": statistics.krippendorff_alpha(counts, statistics.ordinal),
         }
-    return found
+    return alphas
 
 
 def _csv(study: Study, records: Sequence[Record]) -> str:
@@ -277,19 +278,21 @@ def _csv(study: Study, records: Sequence[Record]) -> str:
     return out.getvalue()
 
 
-def _draw(found: StudyReport, out: Path) -> None:
+def _draw(figures: StudyReport, out: Path) -> None:
     from fadernets.figures import plots
 
-    title = f"{found.answers} answers of {found.subjects['answered']} subjects"
-    heat = [[found.heat[d][c] for c in CHANGES] for d in DIRECTIONS]
-    bars = {f"shifted {d}": [(m.mean, m.bootstrap) for m in (found.ratings[a][d] for a in ASPECTS)] for d in DIRECTIONS}
+    title = f"{figures.answers} answers of {figures.subjects['answered']} subjects"
+    heat = [[figures.heat[d][c] for c in CHANGES] for d in DIRECTIONS]
+    bars = {
+        f"shifted {d}": [(m.mean, m.bootstrap) for m in (figures.ratings[a][d] for a in ASPECTS)] for d in DIRECTIONS
+    }
     plots.opinions(heat, (DIRECTIONS, CHANGES), bars, ASPECTS, [out / FIGURE], title=title)
     rows = [
-        (t.direction, t.title, [_ratio(t.answers[c], sum(t.answers.values())) for c in CHANGES]) for t in found.trials
+        (t.direction, t.title, [_ratio(t.answers[c], sum(t.answers.values())) for c in CHANGES]) for t in figures.trials
     ]
     plots.shares(
         [row[2] for row in rows],
-        ([f"{way}  {_short(name)}" for way, name, _ in rows], CHANGES),
+        ([f"{direction}  {_short(title)}" for direction, title, _ in rows], CHANGES),
         [out / TRIALS_FIGURE],
         title="heard, by trial",
     )

@@ -1,7 +1,7 @@
-"""The listening test's HTTP server (Section 5.2, ISMIR 2020): it parses, calls `listening_store` and answers.
+"""The listening test's HTTP server (Section 5.2, ISMIR 2020): it parses requests, calls `store.Study` and answers.
 
-A subject's link is the page's address with their token, `/?s=TOKEN`; every request brings it, and there is no other
-way in and no cookie. Types are in `listening_api`, the page is `page/listen.html`. Who may ask is told in `web`.
+A subject's link is the page's address with their token, `/?s=TOKEN`. Every request carries the token; there is no other
+login and no cookie. The page is `page/listen.html`; `fadernets.web.guard` says which requests are refused.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from fastapi.staticfiles import StaticFiles
 from fadernets import __version__
 from fadernets.errors import FadernetsError
 from fadernets.listening.store import State, Study, StudyError, UnknownSubject
-from fadernets.listening.types import AnswerAsked, StateInfo
+from fadernets.listening.types import AnswerRequest, StateInfo
 from fadernets.web.guard import LOOPBACK, Guard, one_line_errors, page_folder, problems
 
 PAGE = "listen.html"
-LINK = "?s="  # what stands between the page's address and the token
+LINK = "?s="  # between the page's address and the token
 MOST_BODY = 16 * 1024  # bytes of a request
 BROKEN = "something broke in the server of this listening test; please tell those who gave you the link"
-AWAY = "the answers cannot be stored at present; please tell those who gave you the link if this lasts"
+UNAVAILABLE = "the answers cannot be stored at present; please tell those who gave you the link if this lasts"
 log = logging.getLogger("fadernets.listening")
 Token = Annotated[str, Query(alias="s", max_length=200, description="the subject's token")]
 
@@ -33,35 +33,35 @@ def create(study: Study, *, hosts: tuple[str, ...] = LOOPBACK) -> FastAPI:
     app = FastAPI(title="fadernets listening test", version=__version__, docs_url=None, redoc_url=None)
     one_line_errors(app, _refusal)
 
-    def told(state: State) -> StateInfo:
+    def state_info(state: State) -> StateInfo:
         return StateInfo.model_validate({**state.as_dict(), "consent_text": study.consent_text})
 
     @app.get("/api/state", responses=problems(404))
     def state(token: Token) -> StateInfo:
-        """Where the subject stands."""
-        return told(study.subject(token))
+        """The subject's progress."""
+        return state_info(study.subject(token))
 
     @app.post("/api/consent", responses=problems(404))
     def consent(token: Token) -> StateInfo:
-        """The subject agrees to the consent text; again is no error."""
-        return told(study.consent(token))
+        """The subject agrees to the consent text; a repeated request is no error."""
+        return state_info(study.consent(token))
 
     @app.post("/api/answer", responses=problems(400, 404))
-    def answer(token: Token, asked: AnswerAsked) -> StateInfo:
-        """Store what is said of a trial: each click as it is made."""
-        ratings = asked.ratings.model_dump(exclude_none=True)
-        played = asked.played.model_dump()
-        return told(study.answer(token, asked.trial, changed=asked.changed, ratings=ratings, played=played))
+    def answer(token: Token, body: AnswerRequest) -> StateInfo:
+        """Store a part of an answer; the page sends each click as it is made."""
+        ratings = body.ratings.model_dump(exclude_none=True)
+        played = body.played.model_dump()
+        return state_info(study.answer(token, body.trial, changed=body.changed, ratings=ratings, played=played))
 
     @app.post("/api/finish", responses=problems(400, 404))
     def finish(token: Token) -> StateInfo:
-        """The subject is done; again is no error."""
-        return told(study.finish(token))
+        """The subject has finished; a repeated request is no error."""
+        return state_info(study.finish(token))
 
     @app.post("/api/withdraw", responses=problems(404))
     def withdraw(token: Token) -> StateInfo:
         """Delete the subject's consent and answers."""
-        return told(study.withdraw(token))
+        return state_info(study.withdraw(token))
 
     @app.get(
         "/api/sound/{sound}",
@@ -69,7 +69,7 @@ def create(study: Study, *, hosts: tuple[str, ...] = LOOPBACK) -> FastAPI:
         responses={200: {"content": {"audio/wav": {}}}, 206: {"content": {"audio/wav": {}}}, **problems(400, 404)},
     )
     def sound(token: Token, sound: str) -> FileResponse:
-        """A trial's sound, whole or a range of it: phones play nothing without."""
+        """A trial's sound or a range of its bytes, without which phones play nothing."""
         path = study.sound(token, sound)
         if not path.is_file():
             raise FadernetsError(f"{path}: is missing")
@@ -92,9 +92,12 @@ def create(study: Study, *, hosts: tuple[str, ...] = LOOPBACK) -> FastAPI:
 
 
 def _refusal(error: FadernetsError) -> tuple[int, str]:
-    """A subject's page is told what it did wrong, and nothing of what is wrong here: the lab's window says that. With
-    503 it keeps what it sent, and sends it again."""
+    """The status and the text of an error.
+
+    A subject's page is told of its own mistakes alone. Any other problem is logged for the lab, and the page gets 503,
+    upon which it keeps its answers and sends them again.
+    """
     if isinstance(error, StudyError):
         return 404 if isinstance(error, UnknownSubject) else 400, str(error)
     log.error("%s", error)
-    return 503, AWAY
+    return 503, UNAVAILABLE

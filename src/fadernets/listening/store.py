@@ -1,8 +1,8 @@
-"""The answers to a listening test (Section 5.2, ISMIR 2020): each stored at once, in SQLite.
+"""The answers to a listening test (Section 5.2, ISMIR 2020), each stored in SQLite as soon as it is given.
 
-What a subject does, in order: consent; one practice trial; the trials in their own order, each with a direction (up,
-down, none) and four ratings from 1 to 5; finish. A subject may give an answer in parts, change it until they finish,
-leave and come back. What a `State` holds says nothing of the direction in which a trial was edited.
+A subject consents, answers one practice trial, then the trials in their own order, each with a direction (up, down,
+none) and four ratings from 1 to 5, and finishes. A subject may give an answer in parts, change it until they finish,
+leave and come back. A `State` never shows in which direction a trial was edited.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from fadernets.listening import study_files
 from fadernets.listening.study_files import ANSWERS, ASPECTS, CHANGES, CONSENT, MEDIA, SCALE, Manifest
 
 VERSION = 1
-PATIENCE = 30.0  # seconds to wait for another writer
-SYNCHRONOUS = "FULL"  # an answer outlives a power cut
+LOCK_TIMEOUT = 30.0  # seconds to wait for another writer
+SYNCHRONOUS = "FULL"  # an answer survives a power cut
 PLAYED = ("original", "transformed", "seconds")
-MOST_PLAYED = 1e6
+MOST_PLAYED = 1e6  # times or seconds
 TABLES = """
 CREATE TABLE IF NOT EXISTS subjects (subject INTEGER PRIMARY KEY, consented TEXT NOT NULL, finished TEXT);
 CREATE TABLE IF NOT EXISTS answers (
@@ -48,76 +48,81 @@ ON CONFLICT DO UPDATE SET changed = coalesce(excluded.changed, changed),
 
 
 class StudyError(FadernetsError):
-    """What a subject's page asked for and cannot have."""
+    """A request of a subject's page that cannot be granted."""
 
 
 class UnknownSubject(StudyError):
-    """A token that the study does not know."""
+    """A token that belongs to no subject of the study."""
 
 
 @dataclass(frozen=True)
 class Played:
-    """How a trial was listened to, in all."""
+    """How often each sound of a trial was played to the end, and how long the trial was visible."""
 
     original: int = 0  # times
     transformed: int = 0
-    seconds: float = 0.0  # that the trial was in sight
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a subject said of a trial so far."""
+    """A subject's answer to a trial so far."""
 
-    changed: str | None  # up, down, none; None: not yet said
+    changed: str | None  # up, down or none; None before an answer
     ratings: dict[str, int | None]  # aspect -> 1..5
     played: Played
 
     @property
     def complete(self) -> bool:
+        """Whether the direction and every rating are given."""
         return self.changed is not None and None not in self.ratings.values()
 
     def as_dict(self) -> dict[str, Any]:
+        """The answer with `complete`, as the API gives it."""
         return {**asdict(self), "complete": self.complete}
 
 
 @dataclass(frozen=True)
-class Heard:
+class TrialState:
     """A trial as a subject sees it."""
 
     id: str
-    original: str  # the sound `Study.sound` gives for it
+    original: str  # id of a sound, for `Study.sound`
     transformed: str
     answer: Answer | None
 
     @property
     def complete(self) -> bool:
+        """Whether there is a complete answer."""
         return self.answer is not None and self.answer.complete
 
     def as_dict(self) -> dict[str, Any]:
+        """The trial as the API gives it."""
         return {**vars(self), "answer": self.answer and self.answer.as_dict()}
 
 
 @dataclass(frozen=True)
 class State:
-    """Where a subject stands."""
+    """A subject's progress."""
 
     subject: int  # from 1
     consent: bool
-    practice: Heard
-    trials: list[Heard]  # in this subject's order
+    practice: TrialState
+    trials: list[TrialState]  # in this subject's order
     finished: bool
 
     @property
     def answered(self) -> int:
-        """Complete answers, practice not counted."""
+        """The number of complete answers, without that to the practice trial."""
         return sum(trial.complete for trial in self.trials)
 
     @property
     def next(self) -> str | None:
-        """The first trial without a complete answer; None when all have one."""
+        """The id of the first trial without a complete answer; None when all have one."""
         return next((trial.id for trial in [self.practice, *self.trials] if not trial.complete), None)
 
     def as_dict(self) -> dict[str, Any]:
+        """The progress as the API gives it."""
         return {
             "subject": self.subject,
             "consent": self.consent,
@@ -132,7 +137,7 @@ class State:
 
 @dataclass(frozen=True)
 class Record:
-    """One answer as the report takes it."""
+    """One answer, for the report."""
 
     subject: int
     trial: str
@@ -160,13 +165,13 @@ class Study:
         except (OSError, ValueError) as error:
             raise FadernetsError(f"{folder / CONSENT}: cannot be read ({error})") from None
         tokens = study_files.read_tokens(folder)
-        beyond = set(tokens.values()) - set(range(1, len(manifest.orders) + 1))
-        if beyond:
-            raise FadernetsError(f"{folder}: has a token for subject {min(beyond)}, but {len(manifest.orders)} orders")
+        unknown = set(tokens.values()) - set(range(1, len(manifest.orders) + 1))
+        if unknown:
+            raise FadernetsError(f"{folder}: has a token for subject {min(unknown)}, but {len(manifest.orders)} orders")
         return cls(folder, manifest, tokens, text)
 
     def close(self) -> None:
-        """Close the file of answers; the next call opens it again."""
+        """Close the database; the next call opens it again."""
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
@@ -181,13 +186,13 @@ class Study:
     # --- for subjects
 
     def subject(self, token: str) -> State:
-        """Where the subject with this token stands. Raises UnknownSubject."""
+        """The progress of the subject with this token. Raises UnknownSubject."""
         number = self._number(token)
         with self._reading() as db:
             return self._state(db, number)
 
     def consent(self, token: str) -> State:
-        """The subject agreed to the consent text; again is no error. Raises UnknownSubject."""
+        """The subject agreed to the consent text; a repeated call is no error. Raises UnknownSubject."""
         number = self._number(token)
         with self._writing() as db:
             db.execute("INSERT INTO subjects VALUES (?, ?, NULL) ON CONFLICT DO NOTHING", (number, _now()))
@@ -202,12 +207,12 @@ class Study:
         ratings: Mapping[str, int] | None = None,
         played: Mapping[str, float] | None = None,
     ) -> State:
-        """Store what is given of an answer; what is not given stays as it was.
+        """Store a part of an answer; what is not given stays as it was.
 
-        changed: up, down or none. ratings: any of rhythm, melody, harmony, naturalness, 1..5. played: times that the
-        original and the transformed sound were played, and seconds, in all: the most ever said counts. Raises
-        UnknownSubject; StudyError for an unknown trial, a value that is not allowed, and before consent, before the
-        practice trial is complete, or after `finish`.
+        changed: up, down or none. ratings: any of rhythm, melody, harmony, naturalness, 1..5. played: how often the
+        original and the transformed sound were played, and seconds, in total; of several calls, the largest number
+        counts. Raises UnknownSubject; StudyError for an unknown trial, a value that is not allowed, and before consent,
+        before the practice trial is complete, or after `finish`.
         """
         number = self._number(token)
         values = _values(changed, ratings or {}, played or {})
@@ -221,7 +226,7 @@ class Study:
             return self._state(db, number)
 
     def finish(self, token: str) -> State:
-        """The subject is done: answers can no longer be changed; again is no error.
+        """The subject has finished, and answers can no longer be changed; a repeated call is no error.
 
         Raises UnknownSubject; StudyError before consent or while an answer is missing.
         """
@@ -237,7 +242,7 @@ class Study:
             return self._state(db, number)
 
     def withdraw(self, token: str) -> State:
-        """Delete the subject's consent and answers, finished or not; they may begin anew. Raises UnknownSubject."""
+        """Delete the subject's consent and answers, finished or not; they may begin again. Raises UnknownSubject."""
         number = self._number(token)
         with self._writing() as db:
             db.execute("DELETE FROM answers WHERE subject = ?", (number,))
@@ -257,17 +262,17 @@ class Study:
     # --- for the lab
 
     def links(self, base: str) -> list[tuple[int, str]]:
-        """(subject, link) of everyone with a token: `base` and the token behind it."""
+        """(subject, link) of every subject with a token; a link is `base` followed by the token."""
         return [(number, f"{base}{token}") for token, number in self._tokens.items()]
 
     def records(self) -> list[Record]:
-        """Every answer but those to the practice trial, by subject, in the subject's order."""
+        """Every answer except those to the practice trial, by subject and in the subject's order of trials."""
         with self._reading() as db:
             rows = db.execute("SELECT * FROM answers").fetchall() if db else []
-        found = [Record(row["subject"], row["trial"], _answer(row)) for row in rows if row["trial"] in self._trials]
+        records = [Record(row["subject"], row["trial"], _answer(row)) for row in rows if row["trial"] in self._trials]
         places = [{trial: i for i, trial in enumerate(order)} for order in self.manifest.orders]
-        found = [r for r in found if r.trial != self.manifest.practice.id and 1 <= r.subject <= len(places)]
-        return sorted(found, key=lambda r: (r.subject, places[r.subject - 1][r.trial]))
+        records = [r for r in records if r.trial != self.manifest.practice.id and 1 <= r.subject <= len(places)]
+        return sorted(records, key=lambda r: (r.subject, places[r.subject - 1][r.trial]))
 
     def progress(self) -> dict[str, int]:
         """How many subjects were invited, consented, completed the practice trial, answered all, and finished."""
@@ -296,13 +301,13 @@ class Study:
             rows = db.execute("SELECT * FROM answers WHERE subject = ?", (number,))
             answers = {r["trial"]: _answer(r) for r in rows}
 
-        def heard(trial: str) -> Heard:
-            found = self._trials[trial]
-            return Heard(trial, found.original, found.transformed, answers.get(trial))
+        def trial_state(trial_id: str) -> TrialState:
+            trial = self._trials[trial_id]
+            return TrialState(trial_id, trial.original, trial.transformed, answers.get(trial_id))
 
-        trials = [heard(trial) for trial in self.manifest.orders[number - 1]]
+        trials = [trial_state(trial) for trial in self.manifest.orders[number - 1]]
         finished = row is not None and row["finished"] is not None
-        return State(number, row is not None, heard(self.manifest.practice.id), trials, finished)
+        return State(number, row is not None, trial_state(self.manifest.practice.id), trials, finished)
 
     def _open_state(self, db: sqlite3.Connection, number: int) -> State:
         state = self._state(db, number)
@@ -314,7 +319,7 @@ class Study:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection | None]:
-        """The answers, or None where nobody has answered yet: looking makes no file."""
+        """A connection to read from; None while there are no answers, so that reading never makes a file."""
         with self._lock:
             if self._connection is None and not (self.folder / ANSWERS).exists():
                 yield None
@@ -329,7 +334,7 @@ class Study:
 
     @contextmanager
     def _transaction(self, kind: str) -> Iterator[sqlite3.Connection]:
-        """All that happens inside is stored, or none of it."""
+        """A transaction: everything inside is stored, or nothing."""
         try:
             db = self._connected()
             db.execute(f"BEGIN {kind}")
@@ -345,7 +350,7 @@ class Study:
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
             path = self.folder / ANSWERS
-            db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+            db = sqlite3.connect(path, timeout=LOCK_TIMEOUT, isolation_level=None, check_same_thread=False)
             try:
                 db.row_factory = sqlite3.Row
                 version = db.execute("PRAGMA user_version").fetchone()[0]
@@ -354,7 +359,7 @@ class Study:
                 if version == 0:
                     _create(db)
                 db.execute(f"PRAGMA synchronous = {SYNCHRONOUS}")
-                db.execute("PRAGMA secure_delete = ON")  # what is withdrawn is overwritten
+                db.execute("PRAGMA secure_delete = ON")  # withdrawn answers are overwritten on disk
             except BaseException:
                 db.close()
                 raise
@@ -363,11 +368,11 @@ class Study:
 
 
 def _create(db: sqlite3.Connection) -> None:
-    """Write-ahead log and tables; another process may be doing the same."""
-    until = time.monotonic() + PATIENCE
+    """Make the tables, with a write-ahead log; another process may be doing the same."""
+    until = time.monotonic() + LOCK_TIMEOUT
     while True:
         try:
-            db.execute("PRAGMA journal_mode = WAL")  # does not wait for others by itself
+            db.execute("PRAGMA journal_mode = WAL")  # ignores the timeout for other writers
             break
         except sqlite3.OperationalError:
             if time.monotonic() > until:
@@ -382,24 +387,24 @@ def _answer(row: sqlite3.Row) -> Answer:
 
 
 def _values(changed: str | None, ratings: Mapping[str, int], played: Mapping[str, float]) -> dict[str, Any]:
-    """A row's values, checked."""
+    """The values of a row of answers. Raises StudyError for what is not allowed."""
     if changed is not None and changed not in CHANGES:
         raise StudyError(f"changed {changed!r}: allowed are up, down and none")
-    for what, given, known in (("rating", ratings, ASPECTS), ("played", played, PLAYED)):
-        unknown = [str(name) for name in given if name not in known]
+    for kind, names, known in (("rating", ratings, ASPECTS), ("played", played, PLAYED)):
+        unknown = [str(name) for name in names if name not in known]
         if unknown:
-            raise StudyError(f"{what} {unknown[0]!r} is not known; allowed: {', '.join(known)}")
+            raise StudyError(f"{kind} {unknown[0]!r} is not known; allowed: {', '.join(known)}")
     for name, value in ratings.items():
         if type(value) is not int or value not in SCALE:
             raise StudyError(f"rating {name} {value!r}: must be a whole number from {SCALE[0]} to {SCALE[-1]}")
     for name, number in played.items():
-        whole = name == "seconds" or (isinstance(number, int) and type(number) is not bool)
-        if not isinstance(number, (int, float)) or not whole or not math.isfinite(number):
+        valid_type = name == "seconds" or (isinstance(number, int) and type(number) is not bool)
+        if not isinstance(number, (int, float)) or not valid_type or not math.isfinite(number):
             raise StudyError(f"played {name} {number!r}: must be a {'number' if name == 'seconds' else 'whole number'}")
         if not 0 <= number <= MOST_PLAYED:
             raise StudyError(f"played {name} {number!r}: must lie in 0..{MOST_PLAYED:g}")
-    nothing = dict.fromkeys(ASPECTS)
-    return {"changed": changed, **nothing, **dict.fromkeys(PLAYED, 0), **ratings, **played}
+    unrated = dict.fromkeys(ASPECTS)
+    return {"changed": changed, **unrated, **dict.fromkeys(PLAYED, 0), **ratings, **played}
 
 
 def _now() -> str:

@@ -1,15 +1,15 @@
-"""A listening study on disk (Section 5.2, ISMIR 2020): trials with their directions, sounds, tokens, orders.
+"""A listening study on disk (Section 5.2, ISMIR 2020): trials with their directions, sounds, tokens and orders.
 
-A trial is an original and what an edit made of it. A study is a folder:
+A trial is a pair of an original and its edit. A study is a folder:
 
 | file           | what it holds                                                                           |
 |----------------|-----------------------------------------------------------------------------------------|
 | study.json     | the manifest: seed, model, preset, every trial with its direction, each subject's order  |
-| tokens.csv     | the secret token of each subject: for the lab alone                                      |
-| consent.txt    | what a subject agrees to before anything else                                            |
-| media/ID.wav   | what subjects hear: opaque names, one loudness                                           |
+| tokens.csv     | the secret token of each subject, for the lab alone                                      |
+| consent.txt    | the text to which a subject agrees before the first trial                                |
+| media/ID.wav   | the sounds, with random names and equal loudness                                         |
 | media/ID.mid   | the same as MIDI                                                                         |
-| answers.sqlite | the answers, from the first one on (`listening_store`)                                   |
+| answers.sqlite | the answers, from the first one on (`listening.store`)                                   |
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fadernets.editing.file_edit import Value
+from fadernets.editing.edit_report import Value
 from fadernets.errors import FadernetsError
 from fadernets.rendering import audio
 
@@ -34,9 +34,9 @@ FORMAT = 1
 MANIFEST, TOKENS, CONSENT, MEDIA, ANSWERS = "study.json", "tokens.csv", "consent.txt", "media", "answers.sqlite"
 UP, DOWN, NONE = "up", "down", "none"
 DIRECTIONS = (DOWN, UP)
-CHANGES = (DOWN, NONE, UP)  # what a subject may say
+CHANGES = (DOWN, NONE, UP)  # the directions that a subject may answer
 ASPECTS = ("rhythm", "melody", "harmony", "naturalness")
-SCALE = range(1, 6)  # Likert's
+SCALE = range(1, 6)  # of ratings, a Likert scale
 RATE = 32_000  # frames a second of the WAV files: 1 MB for eight seconds, and the piano has nothing above 16 kHz
 ID_BYTES, TOKEN_BYTES = 6, 16
 CONSENT_TEXT = """\
@@ -50,7 +50,7 @@ link, or withdraw, which deletes your answers.
 
 
 class Pair(NamedTuple):
-    """Two MIDI files that are to become a trial."""
+    """Two MIDI files of which a trial is made, with the means of their attributes."""
 
     title: str
     direction: str
@@ -63,46 +63,47 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class Trial:
-    """One pair. Nothing of it but the three ids is for subjects."""
+    """One pair. A subject's page is given its three ids and nothing else."""
 
     id: str
     original: str  # ids of sounds: media/ID.wav and media/ID.mid
     transformed: str
     title: str
-    direction: str  # what the edit was meant to do to the arousal: up or down
+    direction: str  # in which the edit was meant to move the arousal: up or down
     direction_from: str  # rule, given or measured
-    seconds: dict[str, float]  # original, transformed: of the WAV file
-    before: dict[str, Value]  # every attribute's mean, key and arousal
+    seconds: dict[str, float]  # original, transformed -> length of the WAV file
+    before: dict[str, Value]  # every attribute's mean, the key and the arousal
     after: dict[str, Value]
 
 
 @dataclass(frozen=True)
 class About:
-    """What was done to make the pairs."""
+    """How the pairs were made."""
 
     seed: int
     model: dict[str, Any]  # name, and sha256 of each graph
-    preset: str | None  # None: pairs that the lab gave
+    preset: str | None  # None for pairs of the lab's own
     amount: float
-    moves: dict[str, float]  # attribute -> its change for amount 1 (log of a factor for tempo); arousal-codes: none
+    moves: dict[str, float]  # attribute -> its change for amount 1 (log of a factor for tempo); empty for arousal-codes
     source: dict[str, Any]
-    rule: str  # how directions came about
+    rule: str  # by which each trial got its direction
     warnings: list[str]
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """study.json."""
+    """The content of study.json."""
 
     name: str
     about: About
-    loudness: float  # LUFS, of every sound
+    loudness: float  # of every sound, in LUFS
     rate: int  # frames a second
     practice: Trial
     trials: list[Trial]
-    orders: list[list[str]]  # for each subject, from 1 on: ids of trials
+    orders: list[list[str]]  # for each subject, from 1 on, the ids of the trials
 
     def as_dict(self) -> dict[str, Any]:
+        """The content of study.json."""
         return {"format": FORMAT, **asdict(self)}
 
 
@@ -116,10 +117,10 @@ def write(
     consent: str = CONSENT_TEXT,
     step: Callable[[], None] = lambda: None,
 ) -> Manifest:
-    """Fill an empty folder with a study; `step` is called for each sound that was rendered.
+    """Fill an empty folder with a study; `step` is called after each rendered sound.
 
-    Ids are random and of one length, trials are listed by id, and all sounds have one loudness: nothing that a subject
-    is served goes with the direction, but the music. Each subject's order is shuffled by the seed.
+    Ids are random and of one length, trials are listed by id, and all sounds have the same loudness, so that nothing
+    but the music tells a subject the direction. Each subject's order is shuffled by the seed.
     """
     (folder / MEDIA).mkdir()
     ids = _ids(3 * len(pairs) + 3)
@@ -147,7 +148,7 @@ def write(
         )
         for trial, original, transformed, pair in named
     ]
-    drawn = [trial.id for trial in trials]  # the order of the random ids could not be had again by the seed
+    drawn = [trial.id for trial in trials]  # as drawn by the seed; sorted by the random ids, orders would differ
     orders = [
         [drawn[i] for i in np.random.default_rng([about.seed, 2, subject]).permutation(len(drawn))]
         for subject in range(subjects)
@@ -162,10 +163,10 @@ def write(
 
 
 def _ids(count: int) -> list[str]:
-    found: dict[str, None] = {}
-    while len(found) < count:
-        found[secrets.token_hex(ID_BYTES)] = None
-    return list(found)
+    ids: dict[str, None] = {}
+    while len(ids) < count:
+        ids[secrets.token_hex(ID_BYTES)] = None
+    return list(ids)
 
 
 def _write_tokens(path: Path, subjects: int) -> None:
@@ -181,12 +182,12 @@ def read(folder: Path) -> Manifest:
     """The manifest of a study. Raises FadernetsError."""
     path = Path(folder) / MANIFEST
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if found.pop("format") != FORMAT:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content.pop("format") != FORMAT:
             raise FadernetsError(f"{path}: is of another format; this version reads {FORMAT}")
-        about, practice = About(**found.pop("about")), Trial(**found.pop("practice"))
-        trials = [Trial(**trial) for trial in found.pop("trials")]
-        manifest = Manifest(**found, about=about, practice=practice, trials=trials)
+        about, practice = About(**content.pop("about")), Trial(**content.pop("practice"))
+        trials = [Trial(**trial) for trial in content.pop("trials")]
+        manifest = Manifest(**content, about=about, practice=practice, trials=trials)
         ids = sorted(trial.id for trial in trials)
         if any(sorted(order) != ids for order in manifest.orders) or {t.direction for t in trials} - {*DIRECTIONS}:
             raise ValueError("it has orders or directions that no study has")
@@ -200,7 +201,7 @@ def read(folder: Path) -> Manifest:
 
 
 def read_tokens(folder: Path) -> dict[str, int]:
-    """Token -> number of the subject, from 1; empty where the study was passed on without its tokens.
+    """Token -> number of the subject, from 1; empty for a study that was passed on without its tokens.
 
     Raises FadernetsError.
     """

@@ -1,7 +1,7 @@
-"""A plane through a model's codes, to look at a corpus and to hear what lies between its segments.
+"""A map of segments: their codes on a plane, to see a corpus and to hear what lies between its segments.
 
-Principal components are taken at once; t-SNE is worked out beforehand (`fadernets plot map`) and kept beside the data,
-that of the bundled pieces beside the model.
+Principal components are computed when the map is made. t-SNE takes longer: `fadernets plot map` computes it in advance
+and writes it into the data set's folder, or into the model's folder for the bundled pieces.
 N segments, Z the size of both codes together.
 """
 
@@ -14,35 +14,36 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fadernets.arrays import Cells, Floats
 from fadernets.attributes import table
 from fadernets.codecs import grid
+from fadernets.codecs.base import imported
 from fadernets.data.dataset import Dataset
 from fadernets.editing import file_edit, segment_requests
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.engines.grid import Codes, Engine
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
-from fadernets.melodies import augmentations
-from fadernets.studio.uploads import Kept
+from fadernets.melodies import inspection
+from fadernets.studio.uploads import StoredPiece
 
-MOST = 2000  # segments on a map
-Cells = NDArray[np.uint8]
-Floats = NDArray[np.float64]
+MOST_SEGMENTS = 2000  # on a map
+BATCH = 256  # segments encoded at a time
+AT_ITS_PLACE = 1e-3  # a segment that was moved less than this on the plane is where it lies
 
 
 @dataclass(frozen=True)
 class Plot:
-    """Where segments come from."""
+    """The segments of a map, with the piece and the place that each comes from."""
 
     cells: Cells  # [N, 16, 88]
     titles: list[str]  # [N] of their pieces
-    bars: list[int]  # [N] where in them, from 1
+    bars: list[int]  # [N] their bars in it, from 1; of a data set, their places among its segments
 
     @property
     def digest(self) -> str:
-        """Of the segments, in their order."""
+        """The SHA-256 of the segments' cells, in their order."""
         return hashlib.sha256(self.cells.tobytes()).hexdigest()
 
 
@@ -59,42 +60,42 @@ class LatentMap:
 
     @classmethod
     def of(cls, engine: Engine, plot: Plot) -> LatentMap:
-        """Raises FadernetsError for fewer than three segments."""
+        """The map of some segments by a model. Raises FadernetsError for fewer than three segments."""
         if len(plot.cells) < 3:
             raise FadernetsError(f"{len(plot.cells)} segments; a map needs three at least")
-        found = [engine.encode(plot.cells[a : a + 256]) for a in range(0, len(plot.cells), 256)]
-        both = Codes(*(np.concatenate([getattr(each, name) for each in found]) for name in ("rhythm", "note")))
-        codes = np.concatenate([both.rhythm, both.note], axis=-1).astype(np.float64)
-        axes, variances = augmentations.principal(codes)
+        batches = [engine.encode(plot.cells[a : a + BATCH]) for a in range(0, len(plot.cells), BATCH)]
+        encoded = Codes({name: np.concatenate([batch[name] for batch in batches]) for name in engine.code_names})
+        codes = encoded.side_by_side().astype(np.float64)
+        axes, variances = inspection.principal(codes)
         xy = (codes - codes.mean(0)) @ axes[:2].T
         shares = (variances[:2] / max(variances.sum(), 1e-12)).tolist()
-        return cls(plot, codes, axes[:2], shares, xy, engine.arousal(both))
+        return cls(plot, codes, axes[:2], shares, xy, engine.arousal(encoded))
 
     def decode(self, engine: Engine, index: int, x: float, y: float) -> Cells:
-        """[16, 88] what the model makes of a segment's code moved to a place of the plane; the segment itself where
-        it lies. Raises FadernetsError for a segment that is not on the map."""
+        """[16, 88] what the model decodes from a segment's code, moved to a place on the plane; at its own place, the
+        segment itself. Raises FadernetsError for a segment that is not on the map."""
         if not 0 <= index < len(self.codes):
             raise FadernetsError(f"segment {index}: the map has {len(self.codes)}")
         step = np.array([x, y]) - self.xy[index]
-        own = self.plot.cells[index : index + 1]
-        if np.abs(step).max() < 1e-3:
-            return np.asarray(own[0])
-        source = segment_requests.encode_segments(engine, own)
+        segment = self.plot.cells[index : index + 1]
+        if np.abs(step).max() < AT_ITS_PLACE:
+            return np.asarray(segment[0])
+        source = segment_requests.encode_segments(engine, segment)
         moved = (self.codes[index] + step @ self.axes).astype(np.float32)[None]
-        rhythm, note = np.split(moved, [source.codes.rhythm.shape[1]], axis=1)
-        return np.asarray(engine.decode(Codes(rhythm, note), source.key, source.values, source.held).cells[0])
+        codes = source.codes.split(moved)
+        return np.asarray(engine.decode(codes, source.key, source.values, source.held).cells[0])
 
 
 def check(data: Path) -> Dataset:
-    """A data set that a map can be made of. Raises FadernetsError."""
+    """Open a data set of which a map can be made. Raises FadernetsError for any other."""
     dataset = Dataset.open(data)
-    if dataset.codec != "grid":
+    if imported(dataset.codec.engine) is not Engine:
         raise FadernetsError(f"{data}: holds {dataset.codec}; the map reads segments of the grid")
     return dataset
 
 
-def of_data(data: Path, seed: int = 0, most: int = MOST) -> Plot:
-    """Segments drawn from a data set of the grid, its test pieces first. Raises FadernetsError."""
+def of_data(data: Path, seed: int = 0, most: int = MOST_SEGMENTS) -> Plot:
+    """Segments drawn at random from a data set of the grid, those of its test split first. Raises FadernetsError."""
     dataset = check(data)
     random, rows = np.random.default_rng(seed), np.empty(0, np.int64)
     for split in ("test", "validation", "train"):
@@ -105,29 +106,29 @@ def of_data(data: Path, seed: int = 0, most: int = MOST) -> Plot:
     return Plot(dataset.cells(rows), titles, [int(i) + 1 for i in dataset.index[rows].tolist()])
 
 
-def of_pieces(pieces: Iterable[Kept]) -> Plot:
-    """The first segments of pieces that sound."""
+def of_pieces(pieces: Iterable[StoredPiece]) -> Plot:
+    """The segments of pieces that have a note, in their order, up to MOST_SEGMENTS."""
     cells: list[Cells] = []
     titles: list[str] = []
     bars: list[int] = []
-    for kept in pieces:
-        score = PieceOnGrid.of(kept.document.piece, file_edit.choose_tracks(kept.document.piece))
-        full = score.full
-        some = score.cells(full)
-        sounding = np.flatnonzero((some != grid.OFF).any((1, 2)))[: MOST - len(titles)]
-        cells.append(some[sounding])
-        titles += [kept.title] * len(sounding)
-        bars += score.windows.bar[full[sounding]].tolist()
+    for stored in pieces:
+        piece = stored.document.piece
+        on_grid = PieceOnGrid.of(piece, file_edit.choose_tracks(piece))
+        segments = on_grid.cells(on_grid.full)
+        sounding = np.flatnonzero((segments != grid.OFF).any((1, 2)))[: MOST_SEGMENTS - len(titles)]
+        cells.append(segments[sounding])
+        titles += [stored.title] * len(sounding)
+        bars += on_grid.windows.bar[on_grid.full[sounding]].tolist()
     return Plot(np.concatenate(cells), titles, bars)
 
 
 def tsne_file(folder: Path, engine: Engine) -> Path:
-    """Where the t-SNE of a map by a model is kept: in the data set's folder, or the model's."""
+    """The file with the t-SNE of a map by a model, in the data set's folder or the model's."""
     return folder / f"map-{engine.info['sha256']['encoder.onnx'][:12]}.json"
 
 
 def write_tsne(folder: Path, engine: Engine, plot: Plot, seed: int = 0) -> Path:
-    """Work out the t-SNE of a map and keep it. Raises FadernetsError."""
+    """Compute the t-SNE of a map and write it to its file, whose path is returned. Raises FadernetsError."""
     from fadernets.figures import plots
 
     xy = plots.tsne(LatentMap.of(engine, plot).codes, seed).round(3).tolist()
@@ -137,15 +138,15 @@ def write_tsne(folder: Path, engine: Engine, plot: Plot, seed: int = 0) -> Path:
 
 
 def read_tsne(folder: Path, engine: Engine, plot: Plot) -> Sequence[Sequence[float]] | None:
-    """[N, 2] what `write_tsne` kept; None where it did not, or of other segments."""
+    """[N, 2] the coordinates that `write_tsne` wrote; None without a file, or where it is of other segments."""
     try:
-        kept = json.loads(tsne_file(folder, engine).read_text(encoding="utf-8"))
-        xy: list[list[float]] = kept["xy"]
-        return xy if kept["segments"] == plot.digest else None
+        stored = json.loads(tsne_file(folder, engine).read_text(encoding="utf-8"))
+        xy: list[list[float]] = stored["xy"]
+        return xy if stored["segments"] == plot.digest else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def values_of(cells: Cells) -> dict[str, list[float]]:
-    """The model's attributes of segments [N, 16, 88]."""
+    """The attributes that the model codes, of segments [N, 16, 88]."""
     return {name: row.measure(cells).round(4).tolist() for name, row in table.CODED.items()}

@@ -1,4 +1,4 @@
-"""A MIDI port of this program's own, which a DAW can listen to: what `fadernets studio --midi-port` opens."""
+"""A virtual MIDI port, which a DAW can record from: `fadernets studio --midi-port` opens one."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from typing import Any
 
 from fadernets.errors import FadernetsError
 
-LATEST = 10.0  # seconds ahead that a message may be timed
-MOST = 4096  # messages that wait
+MOST_AHEAD = 10.0  # seconds that a message may be sent ahead of its time
+MOST_WAITING = 4096  # messages
 CHANNELS = 16
 SUSTAIN, ALL_NOTES_OFF = 64, 123
 CLOCK, POSITION = (0xF8, 0xFA, 0xFB, 0xFC), 0xF2
 
 
 class PortError(FadernetsError):
-    """A port that cannot be opened, or a message that is none."""
+    """A port that cannot be opened, or bytes that are no message for it."""
 
 
 def open_virtual(name: str) -> MidiPort:
-    """Open a virtual port. Raises PortError where the system or the installation has none."""
+    """Open a virtual port. Raises PortError where the system or the installation does not support it."""
     import mido
 
     try:
         return MidiPort(name, mido.open_output(name, virtual=True))
     except ImportError:
         raise PortError("--midi-port: needs the package python-rtmidi (pip install 'fadernets[midi]')") from None
-    except Exception as error:  # the library's own errors, one kind a system
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        raise PortError(f"--midi-port {name}: this system opens no virtual port ({said[0]})") from None
+    except Exception as error:  # the library raises another class of error on each system
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise PortError(f"--midi-port {name}: this system opens no virtual port ({reason[0]})") from None
 
 
 class MidiPort:
-    """Sends messages at their times, from a thread of its own."""
+    """A port that sends each message at its time, from a thread of its own."""
 
     def __init__(self, name: str, output: Any, clock: Callable[[], float] = time.monotonic) -> None:
         self.name = name
@@ -49,18 +49,18 @@ class MidiPort:
         self._thread.start()
 
     def send(self, message: list[int], later: float = 0.0) -> None:
-        """Send a channel or clock message, some seconds later. Raises PortError for what is no message."""
+        """Send a channel or clock message `later` seconds from now. Raises PortError where `check` does."""
         check(message)
-        if not 0 <= later <= LATEST:
-            raise PortError(f"a message {later:g} s ahead; 0 to {LATEST:g} can be")
+        if not 0 <= later <= MOST_AHEAD:
+            raise PortError(f"a message {later:g} s ahead; 0 to {MOST_AHEAD:g} can be")
         with self._changed:
-            if len(self._queue) >= MOST:
-                raise PortError(f"{MOST} messages wait already")
+            if len(self._queue) >= MOST_WAITING:
+                raise PortError(f"{MOST_WAITING} messages wait already")
             heapq.heappush(self._queue, (self._clock() + later, next(self._order), message))
             self._changed.notify()
 
     def silence(self) -> None:
-        """Forget what waits, and end all that sounds."""
+        """Drop the messages that wait, and end every note."""
         with self._changed:
             self._queue.clear()
         for channel in range(CHANNELS):
@@ -68,7 +68,7 @@ class MidiPort:
             self._send([0xB0 | channel, ALL_NOTES_OFF, 0])
 
     def close(self) -> None:
-        """End all that sounds, and the port."""
+        """End every note and close the port."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -93,8 +93,8 @@ class MidiPort:
 
 
 def check(message: list[int]) -> None:
-    """Raises PortError unless this is a note, a controller, a bend, a clock message or a place in the song."""
-    known = {**{status | c: 3 for status in (0x80, 0x90, 0xB0, 0xE0) for c in range(CHANNELS)}, POSITION: 3}
-    known.update(dict.fromkeys(CLOCK, 1))
-    if not message or known.get(message[0]) != len(message) or not all(0 <= b < 128 for b in message[1:]):
+    """Raise PortError for anything but a note, a controller, a pitch bend, a clock message or a song position."""
+    lengths = {**{status | c: 3 for status in (0x80, 0x90, 0xB0, 0xE0) for c in range(CHANNELS)}, POSITION: 3}
+    lengths.update(dict.fromkeys(CLOCK, 1))
+    if not message or lengths.get(message[0]) != len(message) or not all(0 <= b < 128 for b in message[1:]):
         raise PortError(f"{message[:8]}: is no MIDI message that the studio sends")

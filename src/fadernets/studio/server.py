@@ -1,193 +1,80 @@
-"""The studio's HTTP server: it parses, calls `studio` and answers. Types are in `api`, the page is in `page/`.
+"""The studio's HTTP server: it parses requests, calls `Studio` and answers; the page is in `fadernets/page`.
 
-It serves loopback alone unless a host is named, and then only who has the token (`web`). Nothing is kept but pieces,
-for a while (`uploads`).
+It serves loopback alone unless a host is named, and then only clients with the token (`fadernets.web.guard`). It stores
+nothing but pieces, for a while (`uploads`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
-from functools import partial
 from itertools import islice
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 from urllib.parse import quote
 
-from fastapi import FastAPI, Query, Request, Response, WebSocket, WebSocketDisconnect
+from fastapi import FastAPI, Query, Request, Response, WebSocket
 from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
-from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from fadernets import __version__
+from fadernets.engines.model_folder import DEFAULT_MODEL
 from fadernets.errors import FadernetsError
-from fadernets.studio import types
-from fadernets.studio.service import File, Stale, Studio
-from fadernets.studio.uploads import Unknown
-from fadernets.web.guard import GONE, LOOPBACK, Guard, failed, first, one_line_errors, page_folder, problems
-from fadernets.web.types import Failed
+from fadernets.studio import edit_types, inspect_types, melody_types, types
+from fadernets.studio.downloads import Download
+from fadernets.studio.service import StaleRequest, Studio
+from fadernets.studio.sockets import BROKEN, LIVE, PORT, LiveEdits, serve_port
+from fadernets.studio.uploads import UnknownPiece
+from fadernets.web.guard import DISCONNECTED, LOOPBACK, Guard, error_response, one_line_errors, page_folder, problems
 
-LIVE, PORT = "/api/live", "/api/port"  # the sockets
-LOOK = 0.2  # seconds between looks at whether a client is still there
-MOST_MESSAGE = 256 * 1024  # characters of a message over the socket
-BROKEN = "something broke in the studio's server; its window says what"
+POLL_SECONDS = 0.2  # between two checks whether a client is still connected
 T = TypeVar("T")
-log = logging.getLogger("fadernets.server")
+FILE: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": {}}}}
+MIDI: dict[int | str, dict[str, Any]] = {200: {"content": {"audio/midi": {}}}}
+
+
+class Run(Protocol):
+    """Computes a call in a thread, one at a time for the whole server."""
+
+    async def __call__(self, call: Callable[..., T], *arguments: Any) -> T:
+        """The result of `call(*arguments)`."""
 
 
 def create(studio: Studio | None = None, *, hosts: tuple[str, ...] = LOOPBACK, token: str | None = None) -> FastAPI:
     """The application. hosts: names that requests may be for; token: what they must bring, unless None."""
     studio = studio or Studio()
-    work = threading.Lock()  # one computation at a time: there is one core
+    lock = threading.Lock()  # one computation at a time: a second one would only slow down the first
 
-    async def run(call: Callable[..., T], *given: Any) -> T:
+    async def run(call: Callable[..., T], *arguments: Any) -> T:
         def locked() -> T:
-            with work:
-                return call(*given)
+            with lock:
+                return call(*arguments)
 
         return await run_in_threadpool(locked)
-
-    async def awaited(request: Request, call: Callable[..., T], *given: Any) -> T:
-        """As `run`, ended when the client goes away."""
-        gone = threading.Event()
-
-        async def watch() -> None:
-            while not await request.is_disconnected():
-                await asyncio.sleep(LOOK)
-            gone.set()
-
-        watching = asyncio.create_task(watch())
-        try:
-            return await run(call, *given, gone.is_set)
-        finally:
-            watching.cancel()
 
     app = FastAPI(title="fadernets studio", version=__version__, docs_url=None, redoc_url=None)
     one_line_errors(app, _refusal)
 
-    @app.exception_handler(Stale)
-    async def vanished(request: Request, error: Stale) -> JSONResponse:
-        return JSONResponse(failed(GONE).model_dump(), 400)
+    @app.exception_handler(StaleRequest)
+    async def disconnected(request: Request, error: StaleRequest) -> JSONResponse:
+        return JSONResponse(error_response(DISCONNECTED).model_dump(), 400)
 
-    @app.get("/api/about")
-    async def about() -> types.About:
-        """Models, attributes, presets and bundled pieces."""
-        return await run_in_threadpool(studio.about)
-
-    @app.post("/api/pieces", responses=problems(400, 413))
-    async def upload(request: Request, name: Annotated[str, Query(max_length=200)] = "untitled") -> types.PieceInfo:
-        """Take a MIDI file: its bytes are the body. It is kept while it is used."""
-        data = await request.body()
-        kept = await run_in_threadpool(studio.uploads.add, name, data)
-        return await run(studio.piece, kept.id)
-
-    @app.get("/api/pieces/{piece}", responses=problems(404))
-    async def piece(piece: str, model: str = "pop-lieder") -> types.PieceInfo:
-        """A bundled or uploaded piece."""
-        return await run(studio.piece, piece, model)
-
-    @app.get("/api/pieces/{piece}/midi", responses={200: {"content": {"audio/midi": {}}}, **problems(404)})
-    async def source(piece: str) -> Response:
-        """The file as it came."""
-        kept = await run_in_threadpool(studio.uploads.get, piece)
-        return _download(File(f"{kept.id}.mid", "audio/midi", kept.data))
-
-    @app.post("/api/edit", responses=problems(400, 404))
-    async def edit(request: Request, asked: types.EditAsked) -> types.Edited:
-        """Move a piece's faders, once; `/api/live` is for moves that follow each other."""
-        return await awaited(request, studio.move, asked)
-
-    @app.post("/api/variations", responses=problems(400, 404))
-    async def variations(
-        request: Request, asked: types.EditAsked, count: Annotated[int, Query(ge=1, le=types.MOST_VARIATIONS)] = 4
-    ) -> list[types.Edited]:
-        """Different answers to one request."""
-        return await awaited(request, studio.variations, asked, count)
-
-    @app.post("/api/render", responses={200: {"content": {"application/octet-stream": {}}}, **problems(400, 404)})
-    async def render(request: Request, asked: types.RenderAsked) -> Response:
-        """An edit as a file: MIDI, MusicXML, WAV, or a JSON of what was asked and measured."""
-        return _download(await awaited(request, studio.render, asked))
-
-    @app.get("/api/pieces/{piece}/melody", responses=problems(400, 404))
-    async def melody_of(piece: str, track: Annotated[str | None, Query(max_length=200)] = None) -> types.MelodyInfo:
-        """A piece's melody as clips of two bars."""
-        return await run(studio.melody_of, piece, track)
-
-    @app.post("/api/melody/turn", responses=problems(400))
-    async def turn(asked: types.TurnAsked) -> types.Turned:
-        """Turn the knobs of a melody."""
-        return await run(studio.turn, asked)
-
-    @app.post("/api/melody/grid", responses={200: {"model": types.Cell}, **problems(400)})
-    async def grid(asked: types.GridAsked) -> Response:
-        """The cells between two melodies, a line of JSON each."""
-        cells = await run(studio.grid, asked)
-
-        def row() -> bytes:
-            return b"".join(cell.model_dump_json().encode() + b"\n" for cell in islice(cells, asked.columns))
-
-        async def lines() -> AsyncIterator[bytes]:
-            while some := await run(row):
-                yield some
-
-        return StreamingResponse(lines(), media_type="application/x-ndjson")
-
-    @app.post("/api/melody/file", responses={200: {"content": {"application/octet-stream": {}}}, **problems(400)})
-    async def melody_file(asked: types.MelodyFileAsked) -> Response:
-        """A melody as a file."""
-        return _download(await run(studio.melody_file, asked))
-
-    @app.post("/api/melody/sing", responses={200: {"content": {"audio/midi": {}}}, **problems(400, 404)})
-    async def sing(asked: types.MelodyEditAsked) -> Response:
-        """A piece with its melody's knobs turned, as a MIDI file."""
-        return _download(await run(studio.sing, asked))
-
-    @app.get("/api/inspect/{model}", responses=problems(400))
-    async def inspect(model: str) -> types.Inspected:
-        """What a change of the music moves in a model's codes."""
-        return await run(studio.inspect, model)
-
-    @app.get("/api/map/{model}", responses=problems(400))
-    async def latent_map(model: str, method: Annotated[str, Query(pattern="^(pca|tsne)$")] = "pca") -> types.MapInfo:
-        """Segments' codes on a plane."""
-        return await run(studio.map, model, method)
-
-    @app.post("/api/map/decode", responses=problems(400))
-    async def decode(asked: types.DecodeAsked) -> types.Heard:
-        """What lies at a place of the plane."""
-        return await run(studio.decode, asked)
+    _add_piece_routes(app, studio, run)
+    _add_melody_routes(app, studio, run)
+    _add_inspect_routes(app, studio, run)
 
     @app.websocket(LIVE)
     async def live(socket: WebSocket) -> None:
-        """Messages are EditAsked, answers Edited or Failed. The newest move wins: older ones are dropped."""
+        """Messages are EditRequest, answers EditResponse or ErrorResponse. The newest request wins."""
         await socket.accept()
-        await _Live(socket, studio, run).serve()
+        await LiveEdits(socket, studio, run).serve()
 
     @app.websocket(PORT)
     async def port(socket: WebSocket) -> None:
-        """Messages are PortMessage, for the port that --midi-port opened; answers Failed, where one cannot be sent."""
+        """Messages are PortRequest, for the port that --midi-port opened; the only answers are ErrorResponse."""
         await socket.accept()
-        if studio.port is None:
-            await socket.close(1008, "the studio has no MIDI port of its own; start it with --midi-port NAME")
-            return
-        try:
-            while True:
-                try:
-                    asked = types.PortMessage.model_validate_json(await socket.receive_text())
-                    if asked.silence:
-                        studio.port.silence()
-                    for later, message in asked.messages:
-                        studio.port.send(message, later)
-                except ValidationError as error:
-                    await socket.send_text(Failed(error=first(error.errors())).model_dump_json())
-                except FadernetsError as error:
-                    await socket.send_text(Failed(error=str(error)).model_dump_json())
-        except (WebSocketDisconnect, RuntimeError):
-            studio.port.silence()
+        await serve_port(socket, studio.port)
 
     if page_folder().is_dir():
         app.mount("/", StaticFiles(directory=page_folder(), html=True), name="page")
@@ -195,76 +82,131 @@ def create(studio: Studio | None = None, *, hosts: tuple[str, ...] = LOOPBACK, t
     return app
 
 
-class _Live:
-    """One page's moves."""
+def _add_piece_routes(app: FastAPI, studio: Studio, run: Run) -> None:
+    """Pieces and edits of them: the faders' room."""
 
-    def __init__(self, socket: WebSocket, studio: Studio, run: Callable[..., Any]) -> None:
-        self.socket, self.studio, self.run = socket, studio, run
-        self.newest: types.EditAsked | None = None
-        self.come, self.gone = asyncio.Event(), False
+    async def run_while_connected(request: Request, call: Callable[..., T], *arguments: Any) -> T:
+        """As `run`, with a last argument that tells the call whether the client has disconnected."""
+        gone = threading.Event()
 
-    async def serve(self) -> None:
-        tasks = [asyncio.create_task(self.listen()), asyncio.create_task(self.answer())]
+        async def watch() -> None:
+            while not await request.is_disconnected():
+                await asyncio.sleep(POLL_SECONDS)
+            gone.set()
+
+        watching = asyncio.create_task(watch())
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return await run(call, *arguments, gone.is_set)
         finally:
-            self.gone = True
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            watching.cancel()
 
-    async def listen(self) -> None:
-        with suppress(WebSocketDisconnect, RuntimeError):
-            while (message := await self.socket.receive())["type"] == "websocket.receive":
-                try:
-                    text = message.get("text")
-                    if text is None:
-                        raise FadernetsError("a message of bytes; moves are text")
-                    if len(text) > MOST_MESSAGE:
-                        raise FadernetsError(f"a message of {len(text)} characters; at most {MOST_MESSAGE}")
-                    self.newest = types.EditAsked.model_validate_json(text)
-                    self.come.set()
-                except ValidationError as error:
-                    await self.send(failed(first(error.errors())))
-                except FadernetsError as error:
-                    await self.send(failed(str(error)))
+    @app.get("/api/about")
+    async def about() -> types.AboutResponse:
+        """Models, attributes, presets and bundled pieces."""
+        return await run_in_threadpool(studio.about)
 
-    async def answer(self) -> None:
-        while True:
-            await self.come.wait()
-            self.come.clear()
-            asked, self.newest = self.newest, None
-            if asked is None:
-                continue
-            with suppress(Stale):
-                try:
-                    await self.send(await self.run(self.studio.move, asked, partial(self.stale, asked)))
-                except FadernetsError as error:
-                    await self.send(failed(str(error), asked.seq))
-                except Stale:
-                    raise
-                except Exception:  # one move must not end the others
-                    log.exception("a move failed")
-                    await self.send(failed(BROKEN, asked.seq))
+    @app.post("/api/pieces", responses=problems(400, 413))
+    async def upload(request: Request, name: Annotated[str, Query(max_length=200)] = "untitled") -> types.PieceInfo:
+        """Take a MIDI file: its bytes are the body. It is stored as long as it is used."""
+        data = await request.body()
+        stored = await run_in_threadpool(studio.uploads.add, name, data)
+        return await run(studio.piece, stored.id)
 
-    def stale(self, asked: types.EditAsked) -> bool:
-        """Whether nobody waits for this move. A draft of the same piece does not end another: they may come faster
-        than any is made, and the page is to follow them."""
-        newest = self.newest
-        if newest is None or (asked.draft and newest.draft and asked.piece == newest.piece):
-            return self.gone
-        return True
+    @app.get("/api/pieces/{piece}", responses=problems(404))
+    async def piece(piece: str, model: str = DEFAULT_MODEL) -> types.PieceInfo:
+        """A bundled or uploaded piece."""
+        return await run(studio.piece, piece, model)
 
-    async def send(self, message: types.Edited | Failed) -> None:
-        with suppress(WebSocketDisconnect, RuntimeError):
-            await self.socket.send_text(message.model_dump_json())
+    @app.get("/api/pieces/{piece}/midi", responses={**MIDI, **problems(404)})
+    async def source(piece: str) -> Response:
+        """The original file."""
+        stored = await run_in_threadpool(studio.uploads.get, piece)
+        return _attachment(Download(f"{stored.id}.mid", "audio/midi", stored.data))
+
+    @app.post("/api/edit", responses=problems(400, 404))
+    async def edit(request: Request, body: edit_types.EditRequest) -> edit_types.EditResponse:
+        """Move a piece's faders, once; `/api/live` is for edits that follow each other."""
+        return await run_while_connected(request, studio.edit, body)
+
+    @app.post("/api/variations", responses=problems(400, 404))
+    async def variations(
+        request: Request,
+        body: edit_types.EditRequest,
+        count: Annotated[int, Query(ge=1, le=types.MOST_VARIATIONS)] = 4,
+    ) -> list[edit_types.EditResponse]:
+        """Different answers to one request."""
+        return await run_while_connected(request, studio.variations, body, count)
+
+    @app.post("/api/render", responses={**FILE, **problems(400, 404)})
+    async def render(request: Request, body: edit_types.RenderRequest) -> Response:
+        """An edit as a file: MIDI, MusicXML, WAV, or a JSON of the requested and measured values."""
+        return _attachment(await run_while_connected(request, studio.render, body))
 
 
-def _download(file: File) -> Response:
+def _add_melody_routes(app: FastAPI, studio: Studio, run: Run) -> None:
+    @app.get("/api/pieces/{piece}/melody", responses=problems(400, 404))
+    async def melody_of(
+        piece: str, track: Annotated[str | None, Query(max_length=200)] = None
+    ) -> melody_types.MelodyInfo:
+        """A piece's melody as clips of two bars."""
+        return await run(studio.melody.melody_of, piece, track)
+
+    @app.post("/api/melody/turn", responses=problems(400))
+    async def turn(body: melody_types.TurnRequest) -> melody_types.TurnResponse:
+        """Turn the knobs of a melody."""
+        return await run(studio.melody.turn, body)
+
+    @app.post("/api/melody/grid", include_in_schema=False)  # the path until 0.2
+    @app.post("/api/melody/blend", responses={200: {"model": melody_types.BlendCell}, **problems(400)})
+    async def blend(body: melody_types.BlendRequest) -> Response:
+        """The melodies between two, a line of JSON each."""
+        cells = await run(studio.melody.blend, body)
+
+        def next_row() -> bytes:
+            return b"".join(cell.model_dump_json().encode() + b"\n" for cell in islice(cells, body.columns))
+
+        async def lines() -> AsyncIterator[bytes]:
+            while row := await run(next_row):
+                yield row
+
+        return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+    @app.post("/api/melody/file", responses={**FILE, **problems(400)})
+    async def melody_file(body: melody_types.MelodyFileRequest) -> Response:
+        """A melody as a file."""
+        return _attachment(await run(studio.melody.file, body))
+
+    @app.post("/api/melody/sing", responses={**MIDI, **problems(400, 404)})
+    async def edit_piece(body: melody_types.MelodyEditRequest) -> Response:
+        """A piece with its melody's knobs turned, as a MIDI file."""
+        return _attachment(await run(studio.melody.edit_piece, body))
+
+
+def _add_inspect_routes(app: FastAPI, studio: Studio, run: Run) -> None:
+    @app.get("/api/inspect/{model}", responses=problems(400))
+    async def inspect(model: str) -> inspect_types.InspectResponse:
+        """What a change of the music moves in a model's codes."""
+        return await run(studio.inspect.inspect, model)
+
+    @app.get("/api/map/{model}", responses=problems(400))
+    async def latent_map(
+        model: str, method: Annotated[str, Query(pattern="^(pca|tsne)$")] = "pca"
+    ) -> inspect_types.MapInfo:
+        """Segments' codes on a plane."""
+        return await run(studio.inspect.map, model, method)
+
+    @app.post("/api/map/decode", responses=problems(400))
+    async def decode(body: inspect_types.DecodeRequest) -> inspect_types.DecodeResponse:
+        """What lies at a place of the plane."""
+        return await run(studio.inspect.decode, body)
+
+
+def _attachment(file: Download) -> Response:
     plain = file.name.encode("ascii", "replace").decode().replace('"', "'").replace("\\", "_").replace("?", "_")
     names = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(file.name)}"
     return Response(file.data, media_type=file.media, headers={"content-disposition": names})
 
 
 def _refusal(error: FadernetsError) -> tuple[int, str]:
-    return 404 if isinstance(error, Unknown) else 400, str(error)
+    """The status and the text of an error."""
+    return 404 if isinstance(error, UnknownPiece) else 400, str(error)

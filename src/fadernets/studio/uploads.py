@@ -1,4 +1,4 @@
-"""Pieces that the studio was given: kept while they are used, within a size and an age."""
+"""The pieces that the studio holds: the bundled ones, and uploads within limits of size and age."""
 
 from __future__ import annotations
 
@@ -17,82 +17,90 @@ from fadernets.music.document import Document
 from fadernets.music.smf import checked
 from fadernets.studio.types import MOST_BARS, MOST_BYTES
 
-MOST_KEPT = 64 * 2**20  # bytes of all uploads
-MOST_LOOKED = 4  # uploads whose encoded segments are kept: those that were used last
-LONGEST_KEPT = 6 * 3600.0  # seconds since one was last used
+MOST_STORED = 64 * 2**20  # bytes of all uploads
+MOST_ENCODED = 4  # uploads whose encoded segments stay in memory: the most recently used ones
+LONGEST_STORED = 6 * 3600.0  # seconds since an upload was last used
 BUNDLED = {"k545": "Mozart, Sonata in C, K. 545, first movement: opening", "k265": "Ah vous dirai-je, Maman: theme"}
 
 
-class Unknown(FadernetsError):
-    """A piece that is not here (any more)."""
+class UnknownPiece(FadernetsError):
+    """A piece that the studio does not hold, or no longer holds."""
 
 
-def plain(name: str, otherwise: str = "untitled") -> str:
-    """A file's name without its folders, in one line of characters that show."""
+def plain_name(name: str, otherwise: str = "untitled") -> str:
+    """A file's name without its folders, in one line of printable characters."""
     last = name.replace("\\", "/").rpartition("/")[2]
     shown = " ".join("".join(c if c.isprintable() else " " for c in last).split())[:120].strip()
     return shown if shown.strip(".") else otherwise
 
 
 @dataclass
-class Kept:
-    """A piece with the time it was last used."""
+class StoredPiece:
+    """A piece with the time when it was last used."""
 
     id: str
     title: str
     data: bytes
     document: Document
     used: float
-    look: EncodingCache = field(default_factory=EncodingCache)
+    encodings: EncodingCache = field(default_factory=EncodingCache)
+
+    @property
+    def stem(self) -> str:
+        """The first part of the names of files that are made of this piece."""
+        return self.id if self.id in BUNDLED else Path(self.title).stem or "piece"
 
 
 class Uploads:
-    """Bundled pieces by name and uploaded ones by the hash of their bytes. Safe to use from several threads."""
+    """Bundled pieces by name and uploaded ones by the hash of their bytes. Safe to use from several threads.
+
+    most: bytes of all uploads; longest: seconds that an unused upload is kept.
+    """
 
     def __init__(
-        self, most: int = MOST_KEPT, longest: float = LONGEST_KEPT, clock: Callable[[], float] = time.monotonic
+        self, most: int = MOST_STORED, longest: float = LONGEST_STORED, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._most, self._longest, self._clock = most, longest, clock
-        self._kept: OrderedDict[str, Kept] = OrderedDict()
-        self._bundled: dict[str, Kept] = {}
+        self._uploaded: OrderedDict[str, StoredPiece] = OrderedDict()
+        self._bundled: dict[str, StoredPiece] = {}
         self._lock = threading.Lock()
 
-    def add(self, name: str, data: bytes) -> Kept:
-        """Keep a file's bytes. Raises FadernetsError for what is no MIDI file, too large or too long."""
-        title = plain(name)
+    def add(self, name: str, data: bytes) -> StoredPiece:
+        """Store a file's bytes. Raises FadernetsError for what is no MIDI file, too large or too long."""
+        title = plain_name(name)
         if len(data) > MOST_BYTES:
             raise FadernetsError(f"{title}: {len(data)} bytes; at most {MOST_BYTES} are taken")
-        kept = self._read(hashlib.sha256(data).hexdigest()[:24], title, data)
+        piece = self._read(hashlib.sha256(data).hexdigest()[:24], title, data)
         with self._lock:
-            self._kept.pop(kept.id, None)
-            self._kept[kept.id] = kept
-            self._tidy()
-        return kept
+            self._uploaded.pop(piece.id, None)
+            self._uploaded[piece.id] = piece
+            self._remove_old()
+        return piece
 
-    def get(self, piece: str) -> Kept:
-        """A bundled or kept piece. Raises Unknown."""
-        if piece in BUNDLED:
+    def get(self, piece_id: str) -> StoredPiece:
+        """A bundled or uploaded piece. Raises UnknownPiece."""
+        if piece_id in BUNDLED:
             with self._lock:
-                if piece not in self._bundled:
-                    path = Path(str(resources.files("fadernets"))) / "assets" / f"{piece}.mid"
-                    self._bundled[piece] = self._read(piece, BUNDLED[piece], path.read_bytes())
-                return self._bundled[piece]
+                if piece_id not in self._bundled:
+                    path = Path(str(resources.files("fadernets"))) / "assets" / f"{piece_id}.mid"
+                    self._bundled[piece_id] = self._read(piece_id, BUNDLED[piece_id], path.read_bytes())
+                return self._bundled[piece_id]
         with self._lock:
-            self._tidy()
-            kept = self._kept.get(piece)
-            if kept is None:
-                raise Unknown(f"piece {piece}: is not here any more; open its file again")
-            kept.used = self._clock()
-            self._kept.move_to_end(piece)
-            return kept
+            self._remove_old()
+            piece = self._uploaded.get(piece_id)
+            if piece is None:
+                raise UnknownPiece(f"piece {piece_id}: is not here any more; open its file again")
+            piece.used = self._clock()
+            self._uploaded.move_to_end(piece_id)
+            return piece
 
     def ids(self) -> list[str]:
-        """The bundled pieces, then those that are kept."""
+        """The bundled pieces, then the uploads."""
         with self._lock:
-            self._tidy()
-            return [*BUNDLED, *self._kept]
+            self._remove_old()
+            return [*BUNDLED, *self._uploaded]
 
-    def _read(self, piece: str, title: str, data: bytes) -> Kept:
+    def _read(self, piece_id: str, title: str, data: bytes) -> StoredPiece:
         path = Path(title)
         document = Document(path, checked(path, data))
         tracks = {int(number) for number in document.piece.notes["track"]}
@@ -105,14 +113,14 @@ class Uploads:
             raise FadernetsError(
                 f"{title}: {bars} bars; the studio takes {MOST_BARS}. `fadernets apply` edits longer pieces"
             )
-        return Kept(piece, title, data, document, self._clock())
+        return StoredPiece(piece_id, title, data, document, self._clock())
 
-    def _tidy(self) -> None:
-        """Let go of what is too old, and of the longest unused while all are too large."""
+    def _remove_old(self) -> None:
+        """Drop uploads that are too old, then the least recently used ones while all together are too large."""
         now = self._clock()
-        for piece in [k.id for k in self._kept.values() if now - k.used > self._longest]:
-            del self._kept[piece]
-        while len(self._kept) > 1 and sum(len(k.data) for k in self._kept.values()) > self._most:
-            self._kept.popitem(last=False)
-        for kept in [*self._kept.values()][:-MOST_LOOKED]:
-            kept.look.clear()
+        for piece_id in [piece.id for piece in self._uploaded.values() if now - piece.used > self._longest]:
+            del self._uploaded[piece_id]
+        while len(self._uploaded) > 1 and sum(len(piece.data) for piece in self._uploaded.values()) > self._most:
+            self._uploaded.popitem(last=False)
+        for piece in [*self._uploaded.values()][:-MOST_ENCODED]:
+            piece.encodings.clear()

@@ -1,0 +1,1 @@
+"""What the two HTTP servers share: access control, errors and types."""

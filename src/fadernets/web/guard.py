@@ -1,7 +1,7 @@
-"""What the studio's server and the listening test's share: who may ask, errors of one line, a socket to listen on.
+"""What the studio's server and the listening test's share: access control, errors of one line, a socket to listen on.
 
-Requests for a host that is not served, from a page of another origin, or without the token where one is needed, are
-refused; every answer has the headers that keep a page to itself.
+A request is refused when it names another host, comes from a page of another origin, or lacks the token where one is
+needed. Every answer has the headers that forbid other sites to embed the page or read from it.
 """
 
 from __future__ import annotations
@@ -43,19 +43,22 @@ HEADERS = {
     "x-frame-options": "DENY",
     "cross-origin-opener-policy": "same-origin",
 }
-GONE = "the client went away"
+DISCONNECTED = "the client went away"
 log = logging.getLogger("fadernets.web")
 
 
 def page_folder() -> Path:
-    """Where the built pages are."""
+    """The folder with the built pages."""
     return Path(str(resources.files("fadernets"))) / "page"
 
 
 class Guard:
-    """Refuses requests for other hosts, from pages of other origins, without the token (unless None), for sockets that
-    are none, and with bodies of more than `most` bytes; adds the headers that keep the page to itself. What breaks is
-    logged, and told as `broken`."""
+    """Middleware that refuses requests and adds HEADERS to every answer.
+
+    It refuses requests for a host that is not in `hosts`, from a page of another origin, without the token (unless that
+    is None), for a WebSocket that is not in `sockets`, and with a body of more than `most` bytes. An exception is
+    logged, and the client is told the text `broken`.
+    """
 
     def __init__(
         self,
@@ -68,84 +71,86 @@ class Guard:
         broken: str,
     ) -> None:
         self.app, self.hosts, self.token, self.sockets, self.broken = app, hosts, token, sockets, broken
-        self.most, self.most_said = most, f"at most {most} bytes are taken"
+        self.most, self.most_text = most, f"at most {most} bytes are taken"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on to the application, or refuse it."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        why = self.refuses(headers, scope)
-        given, read, begun = _query(scope).get("token"), 0, False
+        refusal = self.refusal(headers, scope)
+        token_in_url, read, started = _query(scope).get("token"), 0, False
 
-        async def limited() -> Message:
+        async def limited_receive() -> Message:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
             if read > self.most:
-                raise HTTPException(413, f"the body is longer than may be; {self.most_said}")
+                raise HTTPException(413, f"the body is longer than may be; {self.most_text}")
             return message
 
-        async def sent(message: Message) -> None:
-            nonlocal begun
-            begun = True
+        async def guarded_send(message: Message) -> None:
+            nonlocal started
+            started = True
             if message["type"] == "http.response.start":
-                # the page's files keep their names: a browser asks whether it has the newest
-                kept = "no-store" if scope["path"].startswith("/api/") else "no-cache"
-                more = {**HEADERS, "cache-control": kept}
+                # A new version of the page has files of the same names, so a browser asks whether it has the newest.
+                caching = "no-store" if scope["path"].startswith("/api/") else "no-cache"
+                more = {**HEADERS, "cache-control": caching}
                 if any(name.lower() == b"cache-control" for name, _ in message["headers"]):
-                    del more["cache-control"]  # the answer says it itself
-                if self.token is not None and given is not None and why is None:
+                    del more["cache-control"]  # the answer sets its own
+                if self.token is not None and token_in_url is not None and refusal is None:
                     more["set-cookie"] = f"{COOKIE}={self.token}; Path=/; HttpOnly; SameSite=Strict"
                 added = [(name.encode(), value.encode()) for name, value in more.items()]
                 message = {**message, "headers": [*message["headers"], *added]}
             await send(message)
 
-        if why:
-            await self.refuse(scope, receive, sent, *why)
+        if refusal:
+            await self.refuse(scope, receive, guarded_send, *refusal)
         elif scope["type"] == "websocket":
-            await self.app(scope, receive, sent)
+            await self.app(scope, receive, guarded_send)
         else:
             try:
-                await self.app(scope, limited, sent)
+                await self.app(scope, limited_receive, guarded_send)
             except Exception:
-                if begun:
+                if started:
                     raise
                 log.exception("a request failed")
-                await JSONResponse(failed(self.broken).model_dump(), 500)(scope, receive, sent)
+                await JSONResponse(error_response(self.broken).model_dump(), 500)(scope, receive, guarded_send)
 
-    def refuses(self, headers: dict[str, str], scope: Scope) -> tuple[int, str] | None:
-        """Status and reason, None for what may pass."""
+    def refusal(self, headers: dict[str, str], scope: Scope) -> tuple[int, str] | None:
+        """The status and the reason of a refusal; None for a request that may pass."""
         host = headers.get("host", "")
         if hostname(host) not in self.hosts:
             return 421, f"host {host[:100]!r} is not served here"
         origin = headers.get("origin")
         if origin is not None and _netloc(origin) != host:
             return 403, f"origin {origin[:100]!r} is another page's"
-        if self.token is not None and not self._known(headers, scope):
+        if self.token is not None and not self._has_token(headers, scope):
             return (
                 401,
                 "this studio needs the token that its address was given out with: open it as http://...?token=...",
             )
         if scope["type"] == "websocket" and scope["path"] not in self.sockets:
             return 403, "there is no socket of this name"
-        said = headers.get("content-length", "")
-        if said.isdecimal() and int(said) > self.most:
-            return 413, f"a file of {said} bytes; {self.most_said}"
+        length = headers.get("content-length", "")
+        if length.isdecimal() and int(length) > self.most:
+            return 413, f"a file of {length} bytes; {self.most_text}"
         return None
 
-    def _known(self, headers: dict[str, str], scope: Scope) -> bool:
+    def _has_token(self, headers: dict[str, str], scope: Scope) -> bool:
         cookies = [part.strip().partition("=") for part in headers.get("cookie", "").split(";")]
-        brought = [value for name, _, value in cookies if name == COOKIE]
-        brought += [headers.get("authorization", "").removeprefix("Bearer "), _query(scope).get("token", "")]
-        return any(hmac.compare_digest(each.encode(), (self.token or "").encode()) for each in brought)
+        candidates = [value for name, _, value in cookies if name == COOKIE]
+        candidates += [headers.get("authorization", "").removeprefix("Bearer "), _query(scope).get("token", "")]
+        return any(hmac.compare_digest(value.encode(), (self.token or "").encode()) for value in candidates)
 
-    async def refuse(self, scope: Scope, receive: Receive, send: Send, status: int, why: str) -> None:
+    async def refuse(self, scope: Scope, receive: Receive, send: Send, status: int, reason: str) -> None:
+        """Answer a request with an error, or close a WebSocket with its reason."""
         if scope["type"] == "websocket":
             await receive()
-            await send({"type": "websocket.close", "code": 1008, "reason": why[:120]})
+            await send({"type": "websocket.close", "code": 1008, "reason": reason[:120]})
             return
-        await JSONResponse(failed(why).model_dump(), status)(scope, receive, send)
+        await JSONResponse(error_response(reason).model_dump(), status)(scope, receive, send)
 
 
 def hostname(host: str) -> str:
@@ -174,40 +179,40 @@ def _query(scope: Scope) -> dict[str, str]:
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What a path's errors look like, for the document of the server's types."""
-    return {status: {"model": types.Failed} for status in (*statuses, 422)}
+    """The errors of a path, for the OpenAPI document; any path may also answer 422."""
+    return {status: {"model": types.ErrorResponse} for status in (*statuses, 422)}
 
 
 def one_line_errors(app: FastAPI, refusal: Callable[[FadernetsError], tuple[int, str]]) -> None:
-    """Every error is one line of JSON. refusal: status and text of an error of ours."""
+    """Answer every error with one line of JSON; `refusal` gives the status and the text of a FadernetsError."""
 
-    def told(status: int, text: str) -> JSONResponse:
-        return JSONResponse(failed(text).model_dump(), status)
+    def response(status: int, text: str) -> JSONResponse:
+        return JSONResponse(error_response(text).model_dump(), status)
 
     @app.exception_handler(FadernetsError)
     async def refused(request: Request, error: FadernetsError) -> JSONResponse:
-        return told(*refusal(error))
+        return response(*refusal(error))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        return told(422, first(error.errors()))
+        return response(422, first_problem(error.errors()))
 
     @app.exception_handler(ClientDisconnect)
-    async def vanished(request: Request, error: ClientDisconnect) -> JSONResponse:
-        return told(400, GONE)
+    async def disconnected(request: Request, error: ClientDisconnect) -> JSONResponse:
+        return response(400, DISCONNECTED)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
-        return told(error.status_code, str(error.detail))
+        return response(error.status_code, str(error.detail))
 
 
-def failed(text: str, seq: int | None = None) -> types.Failed:
-    """Why, in one line of characters that can be sent."""
-    return types.Failed(seq=seq, error=" ".join(text.split()).encode(errors="replace").decode())
+def error_response(text: str, seq: int | None = None) -> types.ErrorResponse:
+    """The answer to a request that failed, its text in one line of characters that can be encoded."""
+    return types.ErrorResponse(seq=seq, error=" ".join(text.split()).encode(errors="replace").decode())
 
 
-def first(errors: Any) -> str:
-    """The first problem with what came in, in one line."""
+def first_problem(errors: Any) -> str:
+    """The first of pydantic's errors in one line, with the number of the others."""
     row = errors[0]
     where = ".".join(str(part) for part in row["loc"] if part != "body")
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
@@ -218,7 +223,7 @@ def first(errors: Any) -> str:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens there. Raises FadernetsError."""
+    """A socket that listens on a host's port. Raises FadernetsError."""
     if not 0 <= port <= 65535:
         raise FadernetsError(f"--port {port}: must lie in 0..65535")
     try:
@@ -229,34 +234,34 @@ def listen(host: str, port: int) -> socket.socket:
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
-            listener.listen()  # who comes before the server is up waits for it
+            listener.listen()  # a client that connects before the server is up waits
         except OSError:
             listener.close()
             raise
     except (OSError, ValueError) as error:
         more = "; --port 0 takes any that is free" if port else ""
-        why = error.strerror if isinstance(error, OSError) else "no address has such a name"
-        raise FadernetsError(f"--host {host} --port {port}: cannot listen there ({why}){more}") from None
+        reason = error.strerror if isinstance(error, OSError) else "no address has such a name"
+        raise FadernetsError(f"--host {host} --port {port}: cannot listen there ({reason}){more}") from None
     return listener
 
 
 def hosts(host: str) -> tuple[str, ...]:
-    """The names by which a server bound to `host` may be asked."""
-    return (*LOOPBACK, host.lower(), *(() if is_loopback(host) else _names()))
+    """The host names in requests that a server bound to `host` answers."""
+    return (*LOOPBACK, host.lower(), *(() if is_loopback(host) else _names_of_this_machine()))
 
 
 def address(host: str, port: int) -> str:
-    """Where a server bound to `host` is found, with a / at its end."""
-    shown = _names()[0] if host in ANYWHERE else host
+    """The URL of a server bound to `host`, with a / at its end."""
+    shown = _names_of_this_machine()[0] if host in ANYWHERE else host
     return f"http://[{shown}]:{port}/" if ":" in shown else f"http://{shown}:{port}/"
 
 
-def _names() -> list[str]:
-    """What this machine is called by others."""
-    found = [socket.gethostname().lower()]
+def _names_of_this_machine() -> list[str]:
+    """The names and addresses by which other machines reach this one."""
+    names = [socket.gethostname().lower()]
     with suppress(OSError):
-        found += sorted({str(row[4][0]) for row in socket.getaddrinfo(socket.gethostname(), None)})
-    return found
+        names += sorted({str(row[4][0]) for row in socket.getaddrinfo(socket.gethostname(), None)})
+    return names
 
 
 def serve(app: FastAPI, listener: socket.socket) -> None:

@@ -1,7 +1,4 @@
-"""What the studio's server takes and gives, as types: the page's own are generated from these.
-
-Ticks are those of the piece (`tpq` to a quarter-beat), bars count from 1, attributes are in their own units.
-"""
+"""Types that the studio's server and the listening test's share; each page's types are generated from its server's."""
 
 from __future__ import annotations
 
@@ -13,14 +10,14 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Name = Annotated[str, Field(max_length=200)]
 
 
-class Asked(BaseModel):
-    """What comes in: a field that nobody knows is refused."""
+class RequestModel(BaseModel):
+    """The base of every request: an unknown field is refused."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class Failed(BaseModel):
-    """Why nothing came of it, in one line."""
+class ErrorResponse(BaseModel):
+    """Why a request failed, in one line."""
 
-    seq: int | None = None
+    seq: int | None = None  # the number of the failed request, where requests are numbered
     error: str

@@ -1,6 +1,7 @@
-// The one file that knows HTTP.
+// The HTTP API of the studio's server; no other file knows it.
 import type {
-  About, EditAsked, Edited, Failed, GridCell, Heard, Inspected, KnobsAsked, MapInfo, MelodyInfo, PieceInfo, RenderAsked, Turned,
+  AboutResponse, BlendCell, DecodeResponse, EditRequest, EditResponse, ErrorResponse, InspectResponse, KnobsRequest, MapInfo,
+  MelodyInfo, PieceInfo, RenderRequest, TurnResponse,
 } from './types'
 
 export class Problem extends Error {
@@ -12,21 +13,21 @@ export class Problem extends Error {
   }
 }
 
-const GONE = 'the studio’s server does not answer; start it again with `fadernets studio`. Your work is kept.'
+const NO_ANSWER = 'the studio’s server does not answer; start it again with `fadernets studio`. Your work is kept.'
 
 async function call(path: string, options: RequestInit = {}): Promise<Response> {
   let response: Response
   try {
     response = await fetch(`api/${path}`, options)
   } catch {
-    throw new Problem(GONE, 0)
+    throw new Problem(NO_ANSWER, 0)
   }
   if (response.ok) return response
   let text = response.statusText
   try {
-    text = ((await response.json()) as Failed).error
+    text = ((await response.json()) as ErrorResponse).error
   } catch {
-    // not from our server: its status says enough
+    // not an answer of our server: the status text is shown
   }
   throw new Problem(text, response.status)
 }
@@ -39,7 +40,7 @@ const post = (body: unknown): RequestInit => ({
   body: JSON.stringify(body),
 })
 
-export const about = (): Promise<About> => json('about')
+export const about = (): Promise<AboutResponse> => json('about')
 export const piece = (id: string, model: string): Promise<PieceInfo> =>
   json(`pieces/${encodeURIComponent(id)}?model=${encodeURIComponent(model)}`)
 export const sourceUrl = (id: string): string => `api/pieces/${encodeURIComponent(id)}/midi`
@@ -48,9 +49,10 @@ export const source = async (id: string): Promise<ArrayBuffer> => (await call(`p
 export const upload = (name: string, data: ArrayBuffer): Promise<PieceInfo> =>
   json(`pieces?name=${encodeURIComponent(name)}`, { method: 'POST', body: data })
 
-export const edit = (asked: EditAsked): Promise<Edited> => json('edit', post(asked))
+export const edit = (request: EditRequest): Promise<EditResponse> => json('edit', post(request))
 
-export const variations = (asked: EditAsked, count: number): Promise<Edited[]> => json(`variations?count=${count}`, post(asked))
+export const variations = (request: EditRequest, count: number): Promise<EditResponse[]> =>
+  json(`variations?count=${count}`, post(request))
 
 export interface File {
   name: string
@@ -59,63 +61,67 @@ export interface File {
 
 async function file(path: string, body: unknown): Promise<File> {
   const response = await call(path, post(body))
-  const said = response.headers.get('content-disposition') ?? ''
-  const name = decodeURIComponent(/filename\*=UTF-8''([^;]+)/.exec(said)?.[1] ?? 'file')
+  const disposition = response.headers.get('content-disposition') ?? ''
+  const name = decodeURIComponent(/filename\*=UTF-8''([^;]+)/.exec(disposition)?.[1] ?? 'file')
   return { name, blob: await response.blob() }
 }
 
-export const render = (asked: RenderAsked): Promise<File> => file('render', asked)
+export const render = (request: RenderRequest): Promise<File> => file('render', request)
 
 export const melody = (id: string): Promise<MelodyInfo> => json(`pieces/${encodeURIComponent(id)}/melody`)
-export const turn = (asked: { seq: number; clips: number[][]; knobs: Partial<KnobsAsked> }): Promise<Turned> =>
-  json('melody/turn', post(asked))
-export const melodyFile = (asked: {
-  clips: number[][]; tempo: number; name: string; format: string; knobs: Partial<KnobsAsked> | null; source: string
+export const turn = (request: { seq: number; clips: number[][]; knobs: Partial<KnobsRequest> }): Promise<TurnResponse> =>
+  json('melody/turn', post(request))
+export const melodyFile = (request: {
+  clips: number[][]; tempo: number; name: string; format: string; knobs: Partial<KnobsRequest> | null; source: string
 }): Promise<File> =>
-  file('melody/file', asked)
-export const sing = (asked: { piece: string; track: string | null; knobs: Partial<KnobsAsked> }): Promise<File> =>
-  file('melody/sing', asked)
+  file('melody/file', request)
+export const editMelody = (request: { piece: string; track: string | null; knobs: Partial<KnobsRequest> }): Promise<File> =>
+  file('melody/sing', request)
 
-/** The cells of a grid, as they come. */
-export async function* grid(asked: { a: number[][]; b: number[][]; rows: number; columns: number }): AsyncGenerator<GridCell> {
-  const response = await call('melody/grid', post(asked))
+/** The melodies between two, as the server computes them. */
+export async function* blend(request: { a: number[][]; b: number[][]; rows: number; columns: number }): AsyncGenerator<BlendCell> {
+  const response = await call('melody/blend', post(request))
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
-  let rest = ''
+  let unfinished = ''
   for (;;) {
     const { done, value } = await reader.read()
-    rest += value ?? ''
-    const lines = rest.split('\n')
-    rest = lines.pop() ?? ''
-    for (const line of lines) if (line) yield JSON.parse(line) as GridCell
+    unfinished += value ?? ''
+    const lines = unfinished.split('\n')
+    unfinished = lines.pop() ?? ''
+    for (const line of lines) if (line) yield JSON.parse(line) as BlendCell
     if (done) return
   }
 }
 
-export const inspect = (model: string): Promise<Inspected> => json(`inspect/${encodeURIComponent(model)}`)
+export const inspect = (model: string): Promise<InspectResponse> => json(`inspect/${encodeURIComponent(model)}`)
 export const map = (model: string, method: string): Promise<MapInfo> => json(`map/${encodeURIComponent(model)}?method=${method}`)
-export const decode = (asked: { model: string; index: number; x: number; y: number }): Promise<Heard> => json('map/decode', post(asked))
+export const decode = (request: { model: string; index: number; x: number; y: number }): Promise<DecodeResponse> =>
+  json('map/decode', post(request))
+
+const [FIRST_DELAY, LONGEST_DELAY] = [250, 4000] // milliseconds before it connects again
 
 export type LiveState = 'open' | 'closed'
 
-/** Moves that follow each other: the newest wins. Reconnects, and sends the last move again that nobody answered. */
+/** Edits that follow each other, of which the newest wins. It reconnects by itself, and sends the newest unanswered
+ * request again. */
 export class Live {
   private socket: WebSocket | null = null
-  private waiting: EditAsked | null = null
+  private waiting: EditRequest | null = null
   private seq = 0
-  private wait = 250
+  private delay = FIRST_DELAY
   private ended = false
 
   constructor(
-    private readonly onEdited: (edited: Edited) => void,
-    private readonly onFailed: (failed: Failed) => void,
+    private readonly onEdited: (edited: EditResponse) => void,
+    private readonly onError: (error: ErrorResponse) => void,
     private readonly onState: (state: LiveState) => void,
   ) {
     this.connect()
   }
 
-  /** Ask for an edit; its number, which the answer brings back. */
-  move(asked: Omit<EditAsked, 'seq'>): number {
-    this.waiting = { ...asked, seq: ++this.seq }
+  /** Request an edit. Returns its number, which the answer repeats. */
+  edit(request: Omit<EditRequest, 'seq'>): number {
+    this.waiting = { ...request, seq: ++this.seq }
     this.send()
     return this.seq
   }
@@ -132,21 +138,21 @@ export class Live {
     const socket = new WebSocket(address)
     this.socket = socket
     socket.onopen = () => {
-      this.wait = 250
+      this.delay = FIRST_DELAY
       this.onState('open')
       this.send()
     }
     socket.onmessage = (message: MessageEvent<string>) => {
-      const answer = JSON.parse(message.data) as Edited | Failed
+      const answer = JSON.parse(message.data) as EditResponse | ErrorResponse
       if (this.waiting && answer.seq === this.waiting.seq) this.waiting = null
-      if ('error' in answer) this.onFailed(answer)
+      if ('error' in answer) this.onError(answer)
       else this.onEdited(answer)
     }
     socket.onclose = () => {
       if (this.ended) return
       this.onState('closed')
-      setTimeout(() => this.connect(), this.wait)
-      this.wait = Math.min(this.wait * 2, 4000)
+      setTimeout(() => this.connect(), this.delay)
+      this.delay = Math.min(this.delay * 2, LONGEST_DELAY)
     }
   }
 
@@ -155,7 +161,7 @@ export class Live {
   }
 }
 
-/** The port that the server opened for a DAW: messages with how many seconds from now each is due. */
+/** The port that the server opened for a DAW; each message goes with the seconds from now at which it is due. */
 export class ServerPort {
   private readonly socket: WebSocket
   private waiting: [number, number[]][] = []

@@ -1,4 +1,4 @@
-// Undo, redo and named snapshots of any state. Pure: every function gives a new history.
+// Undo, redo and named snapshots of any state. Pure: every function returns a new history.
 
 export interface History<T> {
   readonly past: readonly T[]
@@ -10,13 +10,13 @@ export const MOST = 200
 
 export const begin = <T>(now: T): History<T> => ({ past: [], now, future: [] })
 
-/** A new state; what had been undone is gone. A state that is the same is no step. */
+/** Add a state as a step and drop what was undone; an equal state adds no step. */
 export function write<T>(history: History<T>, now: T): History<T> {
   if (same(history.now, now)) return history
   return { past: [...history.past, history.now].slice(-MOST), now, future: [] }
 }
 
-/** Another state in the place of the newest: one more press of a key that moves a fader. */
+/** Replace the newest state, as when a key that moves a fader is pressed once more. */
 export function amend<T>(history: History<T>, now: T): History<T> {
   return { ...history, now, future: [] }
 }
@@ -38,7 +38,7 @@ export interface Snapshot<T> {
   state: T
 }
 
-/** Keep a state under a name; the same name again takes its place. */
+/** Keep a state under a name; it replaces an earlier one of the same name. */
 export function keep<T>(list: readonly Snapshot<T>[], name: string, state: T): Snapshot<T>[] {
   const trimmed = name.trim() || `Snapshot ${list.length + 1}`
   return [...list.filter((one) => one.name !== trimmed), { name: trimmed, state }]

@@ -1,4 +1,4 @@
-// Notes to a MIDI port of this computer, with clock: Web MIDI behind the same interface as the piano.
+// Notes and clock to a MIDI port of this computer: Web MIDI behind the same interface as the piano.
 import { ServerPort } from './api'
 import type { Clock, Synth } from './synth'
 
@@ -15,7 +15,7 @@ export async function ports(): Promise<{ id: string; name: string }[]> {
   return [...access.outputs.values()].map((output) => ({ id: output.id, name: output.name ?? output.id }))
 }
 
-/** Open a port. audio: the clock that times are given by. */
+/** Open a port. audio: the clock of all times. */
 export async function openPort(id: string, audio: () => number): Promise<Port> {
   const access = await navigator.requestMIDIAccess()
   const output = access.outputs.get(id)
@@ -32,13 +32,13 @@ export function openServerPort(name: string, audio: () => number): Port {
   return wrap(name, audio, new ServerPort())
 }
 
-interface Line {
+interface Output {
   send(message: number[], later: number): void // seconds from now
   silence(): void
   close(): void
 }
 
-function wrap(name: string, audio: () => number, line: Line): Port {
+function wrap(name: string, audio: () => number, output: Output): Port {
   const later = (time: number) => Math.max(0, time - audio())
   const held = new Set<number>()
   const port: Port = {
@@ -49,32 +49,32 @@ function wrap(name: string, audio: () => number, line: Line): Port {
     latency: 0,
     on(channel, pitch, velocity, time) {
       held.add((channel & 15) * 128 + pitch)
-      line.send([0x90 | (channel & 15), pitch, velocity], later(time))
+      output.send([0x90 | (channel & 15), pitch, velocity], later(time))
     },
     off(channel, pitch, time) {
       held.delete((channel & 15) * 128 + pitch)
-      line.send([0x80 | (channel & 15), pitch, 64], later(time))
+      output.send([0x80 | (channel & 15), pitch, 64], later(time))
     },
     pedal(channel, value, time) {
-      line.send([0xb0 | (channel & 15), 64, value], later(time))
+      output.send([0xb0 | (channel & 15), 64, value], later(time))
     },
     silence() {
-      line.silence()
-      for (const one of held) line.send([0x80 | (one >> 7), one & 127, 64], 0)
+      output.silence()
+      for (const one of held) output.send([0x80 | (one >> 7), one & 127, 64], 0)
       held.clear()
-      for (let channel = 0; channel < 16; channel++) line.send([0xb0 | channel, 64, 0], 0)
+      for (let channel = 0; channel < 16; channel++) output.send([0xb0 | channel, 64, 0], 0)
     },
     clock: {
       start(sixteenth, time) {
-        line.send([0xf2, sixteenth & 127, (sixteenth >> 7) & 127], later(time))
-        line.send([sixteenth === 0 ? 0xfa : 0xfb], later(time))
+        output.send([0xf2, sixteenth & 127, (sixteenth >> 7) & 127], later(time))
+        output.send([sixteenth === 0 ? 0xfa : 0xfb], later(time))
       },
-      beat: (time) => line.send([0xf8], later(time)),
-      stop: () => line.send([0xfc], 0),
+      beat: (time) => output.send([0xf8], later(time)),
+      stop: () => output.send([0xfc], 0),
     },
     close() {
       port.silence()
-      line.close()
+      output.close()
     },
   }
   return port

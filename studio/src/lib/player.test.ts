@@ -9,27 +9,27 @@ const note = (onset: number, end: number, pitch: number): Note => ({ onset, end,
 class Fake implements Synth {
   now = 0
   latency = 0
-  said: string[] = []
+  events: string[] = []
   on(_: number, pitch: number, __: number, time: number): void {
-    this.said.push(`on ${pitch} ${time.toFixed(2)}`)
+    this.events.push(`on ${pitch} ${time.toFixed(2)}`)
   }
   off(_: number, pitch: number, time: number): void {
-    this.said.push(`off ${pitch} ${time.toFixed(2)}`)
+    this.events.push(`off ${pitch} ${time.toFixed(2)}`)
   }
   pedal(_: number, value: number): void {
-    this.said.push(`pedal ${value}`)
+    this.events.push(`pedal ${value}`)
   }
   silence(): void {
-    this.said.push('silence')
+    this.events.push('silence')
   }
 }
 
 /** A port: its clock says so too. */
 class Port extends Fake {
   readonly clock = {
-    start: (sixteenth: number, time: number) => this.said.push(`start ${sixteenth} ${time.toFixed(2)}`),
-    beat: (time: number) => this.said.push(`beat ${time.toFixed(3)}`),
-    stop: () => this.said.push('stop'),
+    start: (sixteenth: number, time: number) => this.events.push(`start ${sixteenth} ${time.toFixed(2)}`),
+    beat: (time: number) => this.events.push(`beat ${time.toFixed(3)}`),
+    stop: () => this.events.push('stop'),
   }
 }
 
@@ -41,7 +41,7 @@ function begin(given: Music, synth = new Fake()): { player: Player; synth: Fake;
   vi.useFakeTimers()
   const player = new Player(given)
   player.use(synth)
-  synth.said = []
+  synth.events = []
   const run = (seconds: number) => {
     for (let t = 0; t < seconds - 1e-9; t += 0.025) {
       synth.now += 0.025
@@ -51,7 +51,7 @@ function begin(given: Music, synth = new Fake()): { player: Player; synth: Fake;
   return { player, synth, run }
 }
 
-const ons = (synth: Fake) => synth.said.filter((one) => one.startsWith('on'))
+const ons = (synth: Fake) => synth.events.filter((one) => one.startsWith('on'))
 
 describe('the player', () => {
   const scale = music([note(0, 480, 60), note(480, 960, 62), note(960, 1440, 64), note(1440, 1920, 65)])
@@ -61,7 +61,7 @@ describe('the player', () => {
     player.play()
     run(2.3)
     expect(ons(synth)).toEqual(['on 60 0.03', 'on 62 0.53', 'on 64 1.03', 'on 65 1.53'])
-    expect(synth.said.filter((one) => one.startsWith('off 6'))).toEqual(['off 60 0.53', 'off 62 1.03', 'off 64 1.53', 'off 65 2.03'])
+    expect(synth.events.filter((one) => one.startsWith('off 6'))).toEqual(['off 60 0.53', 'off 62 1.03', 'off 64 1.53', 'off 65 2.03'])
     expect(player.playing).toBe(false)
   })
 
@@ -72,10 +72,10 @@ describe('the player', () => {
     player.pause()
     const at = player.tick
     expect(at).toBeGreaterThan(480)
-    expect(synth.said.at(-1)).toBe('silence')
+    expect(synth.events.at(-1)).toBe('silence')
     run(1)
     expect(player.tick).toBe(at)
-    synth.said = []
+    synth.events = []
     player.play()
     run(0.5)
     expect(ons(synth)).toHaveLength(1)
@@ -113,7 +113,7 @@ describe('the player', () => {
     player.change(music([note(0, 480, 40), note(480, 960, 62), note(960, 1440, 43), note(1440, 1920, 45)]))
     run(1.6)
     expect(ons(synth).map((one) => one.split(' ')[1])).toEqual(['60', '62', '43', '45'])
-    expect(synth.said.filter((one) => one.startsWith('off 62'))).toHaveLength(1)
+    expect(synth.events.filter((one) => one.startsWith('off 62'))).toHaveLength(1)
   })
 
   it('lets go of what other music does not hold', () => {
@@ -121,7 +121,7 @@ describe('the player', () => {
     player.play()
     run(0.4)
     player.change(music([note(960, 1920, 62)]))
-    expect(synth.said.some((one) => one.startsWith('off 60'))).toBe(true)
+    expect(synth.events.some((one) => one.startsWith('off 60'))).toBe(true)
   })
 
   it('plays faster and slower from where it is', () => {
@@ -139,7 +139,7 @@ describe('the player', () => {
     const { player, synth } = begin(music([note(0, 960, 60)], { pedal: [[0, 0, 127], [1000, 0, 0]] }))
     player.seek(960)
     player.play()
-    expect(synth.said).toContain('pedal 127')
+    expect(synth.events).toContain('pedal 127')
   })
 
   it('leaves drums out', () => {
@@ -160,8 +160,8 @@ describe('the player', () => {
 
 describe('the clock of a port', () => {
   const notes = [note(0, 480, 60), note(480, 960, 62)]
-  const beats = (synth: Fake) => synth.said.filter((one) => one.startsWith('beat')).map((one) => Number(one.split(' ')[1]))
-  const starts = (synth: Fake) => synth.said.filter((one) => one.startsWith('start') || one === 'stop')
+  const beats = (synth: Fake) => synth.events.filter((one) => one.startsWith('beat')).map((one) => Number(one.split(' ')[1]))
+  const starts = (synth: Fake) => synth.events.filter((one) => one.startsWith('start') || one === 'stop')
 
   it('has 24 beats a quarter-beat, in the tempo of the place', () => {
     const tempo = new Tempo([[0, 500000], [480, 1000000]], TPQ)
@@ -181,11 +181,11 @@ describe('the clock of a port', () => {
     player.play()
     run(0.5)
     player.change(music(notes, { tempo: new Tempo([[0, 250000]], TPQ) }))
-    synth.said = []
+    synth.events = []
     run(0.5)
     expect(beats(synth).length).toBeGreaterThan(44)
     player.setRate(0.5)
-    synth.said = []
+    synth.events = []
     run(0.5)
     expect(beats(synth).length).toBeLessThan(28)
   })
@@ -217,10 +217,10 @@ describe('the clock of a port', () => {
     run(0.2)
     const port = new Port()
     port.now = synth.now
-    synth.said = []
+    synth.events = []
     player.use(synth, port)
     run(0.5)
-    expect(port.said).toContainEqual(expect.stringMatching(/^start 2 /))
+    expect(port.events).toContainEqual(expect.stringMatching(/^start 2 /))
     expect(ons(port)).toEqual(ons(synth))
     expect(ons(port)).toHaveLength(1)
   })

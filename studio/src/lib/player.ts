@@ -1,5 +1,5 @@
-// The transport: what is to sound when. It looks a little ahead and hands notes to a synth with the time of each, so that
-// the music under it can be changed while it plays: the next notes are those of the new one, at the same place.
+// The transport. It passes notes to a synth a little before their times, so that the music can be changed while it
+// plays: from the same place on, the next notes are those of the new music.
 import { firstFrom, Tempo, type Note } from './score'
 import type { Synth } from './synth'
 
@@ -11,8 +11,8 @@ export interface Music {
   end: number
 }
 
-export const AHEAD = 0.07 // seconds
-const EVERY = 20 // milliseconds
+export const AHEAD = 0.07 // seconds before its time that a note is passed to the synth
+const PERIOD = 20 // milliseconds of the timer
 
 interface Sounding {
   channel: number
@@ -24,10 +24,10 @@ export class Player {
   playing = false
   rate = 1
   loop: [number, number] | null = null // ticks
-  private origin = { time: 0, tick: 0 } // where the clock and the music meet
-  private reached = 0 // tick up to which notes have been handed on
-  private beat = 0 // the next one of MIDI clock
-  private begun = false // whether its first was
+  private origin = { time: 0, tick: 0 } // the time of the clock at which the music was at a tick
+  private reached = 0 // tick up to which notes have been passed on
+  private beat = 0 // the next tick of the MIDI clock
+  private begun = false // whether its first tick was sent
   private sounding: Sounding[] = []
   private timer: ReturnType<typeof setInterval> | null = null
   private outs: Synth[] = []
@@ -37,10 +37,10 @@ export class Player {
     private readonly onEnd: () => void = () => undefined,
   ) {}
 
-  /** Where it plays; the first one's clock counts. */
+  /** Play to these synths; the clock is that of the first. */
   use(...outs: Synth[]): void {
     const at = this.tick
-    this.hush()
+    this.silence()
     if (this.playing) this.each((out) => out.clock?.stop())
     this.outs = outs
     if (this.playing) this.begin(at)
@@ -57,7 +57,7 @@ export class Player {
     return Math.min(this.music.tempo.ticks(this.music.tempo.seconds(this.origin.tick) + passed), this.music.end)
   }
 
-  /** Other music at the same place: notes that sound on go on where it has them too. */
+  /** Change the music at the same place; sounding notes that the new music has too go on. */
   change(music: Music): void {
     const at = this.tick
     this.music = music
@@ -65,10 +65,10 @@ export class Player {
       this.origin.tick = Math.min(this.origin.tick, music.end)
       return
     }
-    this.meet(at)
-    const goes = new Set(music.notes.filter((n) => n.onset <= at && n.end > at).map((n) => this.key(n)))
+    this.anchor(at)
+    const continuing = new Set(music.notes.filter((n) => n.onset <= at && n.end > at).map((n) => this.key(n)))
     this.sounding = this.sounding.filter((one) => {
-      const stays = goes.has(`${one.channel}:${one.pitch}`)
+      const stays = continuing.has(`${one.channel}:${one.pitch}`)
       if (!stays) this.each((out) => out.off(one.channel, one.pitch, this.clock))
       return stays
     })
@@ -81,7 +81,7 @@ export class Player {
     if (this.loop && (this.origin.tick < this.loop[0] || this.origin.tick >= this.loop[1])) this.origin.tick = this.loop[0]
     this.playing = true
     this.begin(this.origin.tick, 0.03)
-    this.timer = setInterval(() => this.pump(), EVERY)
+    this.timer = setInterval(() => this.pump(), PERIOD)
     this.pump()
   }
 
@@ -102,10 +102,10 @@ export class Player {
   setRate(rate: number): void {
     const at = this.tick
     this.rate = rate
-    if (this.playing) this.meet(at)
+    if (this.playing) this.anchor(at)
   }
 
-  /** Hand on what comes next. Called by the timer; in tests by hand. */
+  /** Pass on the next notes. Called by the timer, and by tests. */
   pump(): void {
     if (!this.playing) return
     const stop = this.loop?.[1] ?? this.music.end
@@ -114,7 +114,7 @@ export class Player {
     if (until > this.reached || (until === stop && this.reached < stop)) this.start(this.reached, until)
     this.reached = Math.max(this.reached, until)
     if (this.tick >= stop - 1e-6) {
-      if (this.loop) this.again(this.loop[0], stop)
+      if (this.loop) this.restartLoop(this.loop[0], stop)
       else {
         this.stop()
         this.origin.tick = this.music.end
@@ -122,21 +122,21 @@ export class Player {
       }
     } else if (this.loop) {
       const left = 1e3 * (this.timeOf(stop) - this.clock)
-      if (left < EVERY) setTimeout(() => this.pump(), left + 1) // it ends between two calls of the timer
+      if (left < PERIOD) setTimeout(() => this.pump(), left + 1) // the loop ends between two calls of the timer
     }
   }
 
-  private again(first: number, stop: number): void {
+  private restartLoop(first: number, stop: number): void {
     const over = Math.max(0, this.clock - this.timeOf(stop))
-    this.hush()
+    this.silence()
     this.each((out) => out.clock?.stop())
     this.begin(first, -over)
     this.pump()
   }
 
-  /** Go on at a tick, some seconds from now. A clock can begin at a sixteenth alone: it does at the next one. */
+  /** Go on at a tick, some seconds from now. A MIDI clock can only begin at a sixteenth, so it begins at the next one. */
   private begin(tick: number, later = 0): void {
-    this.meet(tick, later)
+    this.anchor(tick, later)
     this.reached = tick
     this.pedalAt(tick)
     this.beat = 6 * Math.ceil(tick / (this.music.tempo.tpq / 4) - 1e-6)
@@ -161,12 +161,12 @@ export class Player {
     for (let i = firstFrom(notes, from); i < notes.length && notes[i]!.onset < until; i++) {
       const note = notes[i]!
       const channel = this.music.channels[note.track] ?? 0
-      if (channel === 9) continue // drums: the piano has none
+      if (channel === 9) continue // the piano has no drums
       const time = this.timeOf(note.onset)
-      const again = this.sounding.findIndex((one) => one.channel === channel && one.pitch === note.pitch)
-      if (again >= 0) {
+      const struck = this.sounding.findIndex((one) => one.channel === channel && one.pitch === note.pitch)
+      if (struck >= 0) {
         this.each((out) => out.off(channel, note.pitch, time))
-        this.sounding.splice(again, 1)
+        this.sounding.splice(struck, 1)
       }
       this.each((out) => out.on(channel, note.pitch, note.velocity, time))
       this.sounding.push({ channel, pitch: note.pitch, end: note.end })
@@ -181,7 +181,7 @@ export class Player {
     })
   }
 
-  /** The pedal as it is at a tick: what was pressed before. */
+  /** Set the pedals to their state at a tick. */
   private pedalAt(tick: number): void {
     const state = new Map<number, number>()
     for (const [at, channel, value] of this.music.pedal as [number, number, number][]) {
@@ -193,17 +193,17 @@ export class Player {
   private stop(): void {
     if (this.timer) clearInterval(this.timer)
     this.timer = null
-    this.hush()
+    this.silence()
     if (this.playing) this.each((out) => out.clock?.stop())
     this.playing = false
   }
 
-  private hush(): void {
+  private silence(): void {
     this.sounding = []
     this.each((out) => out.silence())
   }
 
-  private meet(tick: number, later = 0): void {
+  private anchor(tick: number, later = 0): void {
     this.origin = { time: this.clock + later, tick }
   }
 

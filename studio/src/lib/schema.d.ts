@@ -35,7 +35,7 @@ export interface paths {
         put?: never;
         /**
          * Upload
-         * @description Take a MIDI file: its bytes are the body. It is kept while it is used.
+         * @description Take a MIDI file: its bytes are the body. It is stored as long as it is used.
          */
         post: operations["upload_api_pieces_post"];
         delete?: never;
@@ -73,7 +73,7 @@ export interface paths {
         };
         /**
          * Source
-         * @description The file as it came.
+         * @description The original file.
          */
         get: operations["source_api_pieces__piece__midi_get"];
         put?: never;
@@ -95,7 +95,7 @@ export interface paths {
         put?: never;
         /**
          * Edit
-         * @description Move a piece's faders, once; `/api/live` is for moves that follow each other.
+         * @description Move a piece's faders, once; `/api/live` is for edits that follow each other.
          */
         post: operations["edit_api_edit_post"];
         delete?: never;
@@ -135,7 +135,7 @@ export interface paths {
         put?: never;
         /**
          * Render
-         * @description An edit as a file: MIDI, MusicXML, WAV, or a JSON of what was asked and measured.
+         * @description An edit as a file: MIDI, MusicXML, WAV, or a JSON of the requested and measured values.
          */
         post: operations["render_api_render_post"];
         delete?: never;
@@ -184,7 +184,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/melody/grid": {
+    "/api/melody/blend": {
         parameters: {
             query?: never;
             header?: never;
@@ -194,10 +194,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Grid
-         * @description The cells between two melodies, a line of JSON each.
+         * Blend
+         * @description The melodies between two, a line of JSON each.
          */
-        post: operations["grid_api_melody_grid_post"];
+        post: operations["blend_api_melody_blend_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -234,10 +234,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Sing
+         * Edit Piece
          * @description A piece with its melody's knobs turned, as a MIDI file.
          */
-        post: operations["sing_api_melody_sing_post"];
+        post: operations["edit_piece_api_melody_sing_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -308,8 +308,11 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** About */
-        About: {
+        /**
+         * AboutResponse
+         * @description What the server offers, and its limits.
+         */
+        AboutResponse: {
             /** Version */
             version: string;
             /** Models */
@@ -327,7 +330,10 @@ export interface components {
             /** Port */
             port: string | null;
         };
-        /** AttributeInfo */
+        /**
+         * AttributeInfo
+         * @description An attribute with its fader's range.
+         */
         AttributeInfo: {
             /** Name */
             name: string;
@@ -349,10 +355,32 @@ export interface components {
             coded: boolean;
         };
         /**
-         * Cell
-         * @description One cell of a grid, as a line of the stream.
+         * AugmentationInfo
+         * @description How the codes change under one augmentation.
          */
-        Cell: {
+        AugmentationInfo: {
+            /** Name */
+            name: string;
+            /** Unit */
+            unit: string;
+            /** Amounts */
+            amounts: number[];
+            /** Change */
+            change: number[][];
+            /** Dimensions */
+            dimensions: number[];
+            /** Threshold */
+            threshold: number;
+            /** Linearity */
+            linearity: number | null;
+            /** Clips */
+            clips: number;
+        };
+        /**
+         * BlendCell
+         * @description One melody of a blend, as a line of the stream.
+         */
+        BlendCell: {
             /** Row */
             row: number;
             /** Column */
@@ -365,135 +393,10 @@ export interface components {
             onsets: number;
         };
         /**
-         * DecodeAsked
-         * @description A place of the plane of principal components, and the segment whose code is moved there.
+         * BlendRequest
+         * @description Two melodies to blend, and the number of rows (pitch) and columns (rhythm) between them.
          */
-        DecodeAsked: {
-            /**
-             * Model
-             * @default pop-lieder
-             */
-            model: string;
-            /** Index */
-            index: number;
-            /** X */
-            x: number;
-            /** Y */
-            y: number;
-        };
-        /** EditAsked */
-        EditAsked: {
-            /**
-             * Seq
-             * @default 0
-             */
-            seq: number;
-            /** Piece */
-            piece: string;
-            /**
-             * Model
-             * @default pop-lieder
-             */
-            model: string;
-            faders: components["schemas"]["FadersAsked"];
-            /**
-             * Draft
-             * @default false
-             */
-            draft: boolean;
-        };
-        /** Edited */
-        Edited: {
-            /** Seq */
-            seq: number;
-            /** Piece */
-            piece: string;
-            /** Draft */
-            draft: boolean;
-            notes: components["schemas"]["Notes"];
-            /** Tempo */
-            tempo: [
-                number,
-                number
-            ][];
-            /** Pedal */
-            pedal: [
-                number,
-                number,
-                number
-            ][];
-            /** End */
-            end: number;
-            /** Segments */
-            segments: components["schemas"]["Measured"][];
-            means: components["schemas"]["Means"];
-            /** Preset */
-            preset: {
-                [key: string]: string;
-            };
-            /** Log Odds */
-            log_odds: number | null;
-            /** Warnings */
-            warnings: string[];
-            /** Milliseconds */
-            milliseconds: number;
-        };
-        /**
-         * FadersAsked
-         * @description Where the faders are. Those not named are at rest.
-         */
-        FadersAsked: {
-            /** Set */
-            set?: {
-                [key: string]: number | [
-                    number,
-                    number
-                ] | string;
-            };
-            /** Move */
-            move?: {
-                [key: string]: number;
-            };
-            /** Per Bar */
-            per_bar?: {
-                [key: string]: {
-                    [key: string]: number;
-                };
-            };
-            preset?: components["schemas"]["PresetAsked"] | null;
-            /**
-             * Faithfulness
-             * @default 1
-             */
-            faithfulness: number;
-            /** Bars */
-            bars?: [
-                number,
-                number
-            ][] | null;
-            /** Locked */
-            locked?: number[];
-            /** Tracks */
-            tracks?: string[] | null;
-            /**
-             * Seed
-             * @default 0
-             */
-            seed: number;
-            variation?: components["schemas"]["Variation"] | null;
-        };
-        /**
-         * Failed
-         * @description Why nothing came of it, in one line.
-         */
-        Failed: {
-            /** Seq */
-            seq?: number | null;
-            /** Error */
-            error: string;
-        };
-        /** GridAsked */
-        GridAsked: {
+        BlendRequest: {
             /** A */
             a: number[][];
             /** B */
@@ -516,32 +419,27 @@ export interface components {
             control: "knob" | "paper";
         };
         /**
-         * Group
-         * @description What one augmentation moves.
+         * DecodeRequest
+         * @description A place on the plane of principal components, and the segment whose code is moved there.
          */
-        Group: {
-            /** Name */
-            name: string;
-            /** Unit */
-            unit: string;
-            /** Amounts */
-            amounts: number[];
-            /** Change */
-            change: number[][];
-            /** Dimensions */
-            dimensions: number[];
-            /** Threshold */
-            threshold: number;
-            /** Linearity */
-            linearity: number | null;
-            /** Clips */
-            clips: number;
+        DecodeRequest: {
+            /**
+             * Model
+             * @default pop-lieder
+             */
+            model: string;
+            /** Index */
+            index: number;
+            /** X */
+            x: number;
+            /** Y */
+            y: number;
         };
         /**
-         * Heard
+         * DecodeResponse
          * @description Four quarter-beats of music, `tpq` ticks each.
          */
-        Heard: {
+        DecodeResponse: {
             /** Tpq */
             tpq: number;
             notes: components["schemas"]["Notes"];
@@ -550,8 +448,128 @@ export interface components {
                 [key: string]: number | null;
             };
         };
-        /** Inspected */
-        Inspected: {
+        /**
+         * EditRequest
+         * @description An edit of a piece by its faders.
+         */
+        EditRequest: {
+            /**
+             * Seq
+             * @default 0
+             */
+            seq: number;
+            /** Piece */
+            piece: string;
+            /**
+             * Model
+             * @default pop-lieder
+             */
+            model: string;
+            faders: components["schemas"]["FadersRequest"];
+            /**
+             * Draft
+             * @default false
+             */
+            draft: boolean;
+        };
+        /**
+         * EditResponse
+         * @description An edited piece with what was requested and what its notes measure.
+         */
+        EditResponse: {
+            /** Seq */
+            seq: number;
+            /** Piece */
+            piece: string;
+            /** Draft */
+            draft: boolean;
+            notes: components["schemas"]["Notes"];
+            /** Tempo */
+            tempo: [
+                number,
+                number
+            ][];
+            /** Pedal */
+            pedal: [
+                number,
+                number,
+                number
+            ][];
+            /** End */
+            end: number;
+            /** Segments */
+            segments: components["schemas"]["SegmentValues"][];
+            means: components["schemas"]["MeanValues"];
+            /** Preset */
+            preset: {
+                [key: string]: string;
+            };
+            /** Log Odds */
+            log_odds: number | null;
+            /** Warnings */
+            warnings: string[];
+            /** Milliseconds */
+            milliseconds: number;
+        };
+        /**
+         * ErrorResponse
+         * @description Why a request failed, in one line.
+         */
+        ErrorResponse: {
+            /** Seq */
+            seq?: number | null;
+            /** Error */
+            error: string;
+        };
+        /**
+         * FadersRequest
+         * @description Where the faders are. Faders without a value are at rest.
+         */
+        FadersRequest: {
+            /** Set */
+            set?: {
+                [key: string]: number | [
+                    number,
+                    number
+                ] | string;
+            };
+            /** Move */
+            move?: {
+                [key: string]: number;
+            };
+            /** Per Bar */
+            per_bar?: {
+                [key: string]: {
+                    [key: string]: number;
+                };
+            };
+            preset?: components["schemas"]["PresetRequest"] | null;
+            /**
+             * Faithfulness
+             * @default 1
+             */
+            faithfulness: number;
+            /** Bars */
+            bars?: [
+                number,
+                number
+            ][] | null;
+            /** Locked */
+            locked?: number[];
+            /** Tracks */
+            tracks?: string[] | null;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed: number;
+            variation?: components["schemas"]["Variation"] | null;
+        };
+        /**
+         * InspectResponse
+         * @description A model's codes and what each augmentation changes in them.
+         */
+        InspectResponse: {
             /** Model */
             model: string;
             /** Codes */
@@ -560,10 +578,13 @@ export interface components {
                 number
             ][];
             /** Groups */
-            groups: components["schemas"]["Group"][];
+            groups: components["schemas"]["AugmentationInfo"][];
         };
-        /** KnobsAsked */
-        KnobsAsked: {
+        /**
+         * KnobsRequest
+         * @description Where the knobs are: semitones, doublings of the number of onsets, and deviations in all other directions.
+         */
+        KnobsRequest: {
             /**
              * Pitch
              * @default 0
@@ -603,7 +624,7 @@ export interface components {
         };
         /**
          * MapInfo
-         * @description Segments' codes on a plane: of principal components, or of t-SNE.
+         * @description Segments' codes on a plane, by principal components or by t-SNE.
          */
         MapInfo: {
             /**
@@ -616,32 +637,31 @@ export interface components {
             /** Explained */
             explained: number[];
             /** Points */
-            points: components["schemas"]["Point"][];
-        };
-        /** Means */
-        Means: {
-            /** Before */
-            before: {
-                [key: string]: number | string | null;
-            };
-            /** Asked */
-            asked: {
-                [key: string]: number | string | null;
-            };
-            /** Measured */
-            measured: {
-                [key: string]: number | string | null;
-            };
+            points: components["schemas"]["MapPoint"][];
         };
         /**
-         * Measured
-         * @description Four quarter-beats before and after.
+         * MapPoint
+         * @description A segment on the map.
          */
-        Measured: {
-            /** Index */
-            index: number;
+        MapPoint: {
+            /** Title */
+            title: string;
             /** Bar */
             bar: number;
+            /** X */
+            x: number;
+            /** Y */
+            y: number;
+            /** Values */
+            values: {
+                [key: string]: number | null;
+            };
+        };
+        /**
+         * MeanValues
+         * @description The same, as means over the edited segments.
+         */
+        MeanValues: {
             /** Before */
             before: {
                 [key: string]: number | string | null;
@@ -656,18 +676,21 @@ export interface components {
             };
         };
         /**
-         * MelodyEditAsked
-         * @description The melody's knobs turned inside its piece.
+         * MelodyEditRequest
+         * @description A piece whose melody's knobs are turned.
          */
-        MelodyEditAsked: {
+        MelodyEditRequest: {
             /** Piece */
             piece: string;
             /** Track */
             track?: string | null;
-            knobs: components["schemas"]["KnobsAsked"];
+            knobs: components["schemas"]["KnobsRequest"];
         };
-        /** MelodyFileAsked */
-        MelodyFileAsked: {
+        /**
+         * MelodyFileRequest
+         * @description A melody as a file.
+         */
+        MelodyFileRequest: {
             /** Clips */
             clips: number[][];
             /**
@@ -686,7 +709,7 @@ export interface components {
              * @enum {string}
              */
             format: "midi" | "musicxml" | "wav";
-            knobs?: components["schemas"]["KnobsAsked"] | null;
+            knobs?: components["schemas"]["KnobsRequest"] | null;
             /** Source */
             source?: string | null;
         };
@@ -712,7 +735,10 @@ export interface components {
             /** Warnings */
             warnings: string[];
         };
-        /** ModelInfo */
+        /**
+         * ModelInfo
+         * @description A model that the server offers.
+         */
         ModelInfo: {
             /** Name */
             name: string;
@@ -737,7 +763,10 @@ export interface components {
             /** Track */
             track: number[];
         };
-        /** PieceInfo */
+        /**
+         * PieceInfo
+         * @description A piece with its notes, its maps of tempo and metre, and what its segments measure.
+         */
         PieceInfo: {
             /** Id */
             id: string;
@@ -784,7 +813,10 @@ export interface components {
             /** Warnings */
             warnings: string[];
         };
-        /** PieceName */
+        /**
+         * PieceName
+         * @description A bundled piece.
+         */
         PieceName: {
             /** Id */
             id: string;
@@ -792,33 +824,9 @@ export interface components {
             title: string;
         };
         /**
-         * Point
-         * @description A segment on the map.
+         * PresetInfo
+         * @description A preset of faders.
          */
-        Point: {
-            /** Title */
-            title: string;
-            /** Bar */
-            bar: number;
-            /** X */
-            x: number;
-            /** Y */
-            y: number;
-            /** Values */
-            values: {
-                [key: string]: number | null;
-            };
-        };
-        /** PresetAsked */
-        PresetAsked: {
-            /** Name */
-            name: string;
-            /** Amount */
-            amount: number;
-            /** Hold */
-            hold?: string[];
-        };
-        /** PresetInfo */
         PresetInfo: {
             /** Name */
             name: string;
@@ -831,8 +839,23 @@ export interface components {
             /** Codes */
             codes: boolean;
         };
-        /** RenderAsked */
-        RenderAsked: {
+        /**
+         * PresetRequest
+         * @description A preset of faders, how far it goes, and the faders that it leaves alone.
+         */
+        PresetRequest: {
+            /** Name */
+            name: string;
+            /** Amount */
+            amount: number;
+            /** Hold */
+            hold?: string[];
+        };
+        /**
+         * RenderRequest
+         * @description An edit as a file of one format.
+         */
+        RenderRequest: {
             /**
              * Seq
              * @default 0
@@ -845,7 +868,7 @@ export interface components {
              * @default pop-lieder
              */
             model: string;
-            faders: components["schemas"]["FadersAsked"];
+            faders: components["schemas"]["FadersRequest"];
             /**
              * Draft
              * @default false
@@ -860,7 +883,7 @@ export interface components {
         };
         /**
          * SegmentInfo
-         * @description Four quarter-beats as they are.
+         * @description Four quarter-beats of a piece with their attribute values.
          */
         SegmentInfo: {
             /** Index */
@@ -878,7 +901,32 @@ export interface components {
             /** Arousal */
             arousal: number | null;
         };
-        /** TrackInfo */
+        /**
+         * SegmentValues
+         * @description Attribute values of four quarter-beats: before the edit, as requested, and after it.
+         */
+        SegmentValues: {
+            /** Index */
+            index: number;
+            /** Bar */
+            bar: number;
+            /** Before */
+            before: {
+                [key: string]: number | string | null;
+            };
+            /** Asked */
+            asked: {
+                [key: string]: number | string | null;
+            };
+            /** Measured */
+            measured: {
+                [key: string]: number | string | null;
+            };
+        };
+        /**
+         * TrackInfo
+         * @description A track of a piece.
+         */
         TrackInfo: {
             /** Number */
             number: number;
@@ -891,8 +939,11 @@ export interface components {
             /** Edited */
             edited: boolean;
         };
-        /** TurnAsked */
-        TurnAsked: {
+        /**
+         * TurnRequest
+         * @description A melody and the knobs to turn on it.
+         */
+        TurnRequest: {
             /**
              * Seq
              * @default 0
@@ -900,10 +951,13 @@ export interface components {
             seq: number;
             /** Clips */
             clips: number[][];
-            knobs: components["schemas"]["KnobsAsked"];
+            knobs: components["schemas"]["KnobsRequest"];
         };
-        /** Turned */
-        Turned: {
+        /**
+         * TurnResponse
+         * @description A melody after its knobs were turned.
+         */
+        TurnResponse: {
             /** Seq */
             seq: number;
             /** Clips */
@@ -915,7 +969,10 @@ export interface components {
             /** Milliseconds */
             milliseconds: number;
         };
-        /** Variation */
+        /**
+         * Variation
+         * @description Which of several different answers to one request is meant.
+         */
         Variation: {
             /** Index */
             index: number;
@@ -946,7 +1003,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["About"];
+                    "application/json": components["schemas"]["AboutResponse"];
                 };
             };
         };
@@ -977,7 +1034,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Request Entity Too Large */
@@ -986,7 +1043,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Unprocessable Entity */
@@ -995,7 +1052,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
         };
@@ -1028,7 +1085,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Unprocessable Entity */
@@ -1037,7 +1094,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
         };
@@ -1069,7 +1126,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Unprocessable Entity */
@@ -1078,7 +1135,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
         };
@@ -1092,7 +1149,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["EditAsked"];
+                "application/json": components["schemas"]["EditRequest"];
             };
         };
         responses: {
@@ -1102,7 +1159,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Edited"];
+                    "application/json": components["schemas"]["EditResponse"];
                 };
             };
             /** @description Bad Request */
@@ -1111,7 +1168,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Not Found */
@@ -1120,7 +1177,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Unprocessable Entity */
@@ -1129,7 +1186,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
         };
@@ -1145,7 +1202,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["EditAsked"];
+                "application/json": components["schemas"]["EditRequest"];
             };
         };
         responses: {
@@ -1155,7 +1212,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Edited"][];
+                    "application/json": components["schemas"]["EditResponse"][];
                 };
             };
             /** @description Bad Request */
@@ -1164,7 +1221,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Not Found */
@@ -1173,7 +1230,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Unprocessable Entity */
@@ -1182,7 +1239,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
         };
@@ -1196,7 +1253,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RenderAsked"];
+                "application/json": components["schemas"]["RenderRequest"];
             };
         };
         responses: {
@@ -1216,7 +1273,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Not Found */
@@ -1225,7 +1282,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Unprocessable Entity */
@@ -1234,7 +1291,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
         };
@@ -1267,7 +1324,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Not Found */
@@ -1276,7 +1333,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Unprocessable Entity */
@@ -1285,7 +1342,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
         };
@@ -1299,7 +1356,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["TurnAsked"];
+                "application/json": components["schemas"]["TurnRequest"];
             };
         };
         responses: {
@@ -1309,7 +1366,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Turned"];
+                    "application/json": components["schemas"]["TurnResponse"];
                 };
             };
             /** @description Bad Request */
@@ -1318,7 +1375,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Unprocessable Entity */
@@ -1327,12 +1384,12 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
         };
     };
-    grid_api_melody_grid_post: {
+    blend_api_melody_blend_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -1341,7 +1398,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["GridAsked"];
+                "application/json": components["schemas"]["BlendRequest"];
             };
         };
         responses: {
@@ -1351,7 +1408,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Cell"];
+                    "application/json": components["schemas"]["BlendCell"];
                 };
             };
             /** @description Bad Request */
@@ -1360,7 +1417,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Unprocessable Entity */
@@ -1369,7 +1426,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
         };
@@ -1383,7 +1440,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["MelodyFileAsked"];
+                "application/json": components["schemas"]["MelodyFileRequest"];
             };
         };
         responses: {
@@ -1403,7 +1460,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Unprocessable Entity */
@@ -1412,12 +1469,12 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
         };
     };
-    sing_api_melody_sing_post: {
+    edit_piece_api_melody_sing_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -1426,7 +1483,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["MelodyEditAsked"];
+                "application/json": components["schemas"]["MelodyEditRequest"];
             };
         };
         responses: {
@@ -1446,7 +1503,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Not Found */
@@ -1455,7 +1512,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Unprocessable Entity */
@@ -1464,7 +1521,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
         };
@@ -1486,7 +1543,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Inspected"];
+                    "application/json": components["schemas"]["InspectResponse"];
                 };
             };
             /** @description Bad Request */
@@ -1495,7 +1552,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Unprocessable Entity */
@@ -1504,7 +1561,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
         };
@@ -1537,7 +1594,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Unprocessable Entity */
@@ -1546,7 +1603,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
         };
@@ -1560,7 +1617,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["DecodeAsked"];
+                "application/json": components["schemas"]["DecodeRequest"];
             };
         };
         responses: {
@@ -1570,7 +1627,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Heard"];
+                    "application/json": components["schemas"]["DecodeResponse"];
                 };
             };
             /** @description Bad Request */
@@ -1579,7 +1636,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Unprocessable Entity */
@@ -1588,7 +1645,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
         };

@@ -1,4 +1,4 @@
-// Notes, time and what an edit changed. Pure: ticks are the piece's own, seconds are of playing at its tempo.
+// Notes, tempo and the difference that an edit makes. Pure. Ticks are the piece's own, seconds those of playing at its tempo.
 import type { Columns } from './types'
 
 export interface Note {
@@ -11,8 +11,8 @@ export interface Note {
 
 export type Change = 'kept' | 'changed' | 'new'
 
-/** The notes of an edit and what happened to each; `gone` and `was` are the source's: those that went, and the former
- * places of those that were moved to another pitch. */
+/** The notes of an edit and how each differs from the source; `gone` holds the removed notes of the source, `was` the
+ * source of notes that were moved to another pitch. */
 export interface Difference {
   notes: (Note & { change: Change })[]
   gone: Note[]
@@ -29,8 +29,8 @@ export function notesOf(columns: Columns): Note[] {
   }))
 }
 
-const place = (n: Note) => `${n.track}:${n.onset}:${n.pitch}`
-const moment = (n: Note) => `${n.track}:${n.onset}`
+const position = (n: Note) => `${n.track}:${n.onset}:${n.pitch}`
+const time = (n: Note) => `${n.track}:${n.onset}`
 
 function grouped(notes: readonly Note[], by: (note: Note) => string): Map<string, Note[]> {
   const found = new Map<string, Note[]>()
@@ -42,25 +42,25 @@ function grouped(notes: readonly Note[], by: (note: Note) => string): Map<string
   return found
 }
 
-/** What an edit kept, changed (another length, loudness or pitch, at the same onset), added and took away. */
+/** Which notes an edit kept, changed (another length, velocity or pitch at the same onset), added and removed. */
 export function compare(before: Note[], after: Note[]): Difference {
-  const left = grouped(before, place)
+  const left = grouped(before, position)
   const notes: (Note & { change: Change })[] = after.map((note) => {
-    const own = left.get(place(note))?.shift()
-    if (!own) return { ...note, change: 'new' }
-    const same = own.end === note.end && own.velocity === note.velocity
+    const source = left.get(position(note))?.shift()
+    if (!source) return { ...note, change: 'new' }
+    const same = source.end === note.end && source.velocity === note.velocity
     return { ...note, change: same ? 'kept' : 'changed' }
   })
-  // What begins together and is left over has moved: the lowest to the lowest, as voices go.
-  const free = grouped([...left.values()].flat(), moment)
+  // Unmatched notes with the same onset have moved to another pitch: they are matched from the lowest on, voice by voice.
+  const free = grouped([...left.values()].flat(), time)
   for (const list of free.values()) list.sort((a, b) => a.pitch - b.pitch)
   const was: Note[] = []
   const added = notes.filter((note) => note.change === 'new').sort((a, b) => a.pitch - b.pitch)
   for (const note of added) {
-    const own = free.get(moment(note))?.shift()
-    if (!own) continue
+    const source = free.get(time(note))?.shift()
+    if (!source) continue
     note.change = 'changed'
-    was.push(own)
+    was.push(source)
   }
   return { notes, gone: [...free.values()].flat(), was }
 }
@@ -103,14 +103,14 @@ export class Tempo {
   }
 }
 
-/** The number of the bar that a tick lies in, from 1; `lines` are bar lines, that behind the last bar among them. */
+/** The number of the bar that a tick lies in, from 1; `lines` are the bar lines, with the end of the last bar. */
 export function barAt(lines: readonly number[], tick: number): number {
   let bar = 1
   while (bar < lines.length - 1 && lines[bar]! <= tick) bar++
   return bar
 }
 
-/** First index whose onset is at or behind a tick; `notes` are sorted by onset. */
+/** The first index whose onset is at or after a tick; `notes` are sorted by onset. */
 export function firstFrom(notes: readonly { onset: number }[], tick: number): number {
   let low = 0
   let high = notes.length

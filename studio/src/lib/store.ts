@@ -1,4 +1,4 @@
-// What outlives a reload: values by key. IndexedDB, in this browser alone.
+// Values by key that survive a reload: in IndexedDB, in this browser alone.
 
 const NAME = 'fadernets'
 const STORE = 'session'
@@ -25,7 +25,7 @@ async function run<T>(mode: IDBTransactionMode, act: (store: IDBObjectStore) => 
   }
 }
 
-/** What was kept under a key, undefined where nothing was or the browser keeps nothing. */
+/** The value under a key; undefined without one, or where the browser stores nothing. */
 export async function load<T>(key: string): Promise<T | undefined> {
   try {
     return (await run('readonly', (store) => store.get(key))) as T | undefined
@@ -34,7 +34,7 @@ export async function load<T>(key: string): Promise<T | undefined> {
   }
 }
 
-/** Keep a value; whether the browser did. */
+/** Store a value. Returns whether the browser did. */
 export async function save(key: string, value: unknown): Promise<boolean> {
   try {
     await run('readwrite', (store) => store.put(value, key))
@@ -44,11 +44,11 @@ export async function save(key: string, value: unknown): Promise<boolean> {
   }
 }
 
-/** Let go of what was kept under a key. */
+/** Remove the value under a key. */
 export async function remove(key: string): Promise<void> {
   try {
     await run('readwrite', (store) => store.delete(key))
   } catch {
-    // then there is nothing to let go of
+    // the browser stores nothing
   }
 }

@@ -1,4 +1,4 @@
-// What plays notes: a small interface, and the sampled piano behind it. Times are seconds of the audio clock.
+// An interface for what plays notes, and the sampled piano behind it. Times are seconds of the audio clock.
 import processor from 'spessasynth_lib/dist/spessasynth_processor.min.js?url'
 
 export interface Synth {
@@ -8,28 +8,28 @@ export interface Synth {
   off(channel: number, pitch: number, time: number): void
   pedal(channel: number, value: number, time: number): void
   silence(): void
-  readonly clock?: Clock // of ports: a DAW goes along
+  readonly clock?: Clock // of ports, for a DAW to follow
 }
 
-/** MIDI clock: 24 beats of it a quarter-beat of the music, whatever its tempo is there. */
+/** MIDI clock: 24 ticks of it a quarter-beat of the music, at any tempo. */
 export interface Clock {
-  start(sixteenth: number, time: number): void // where the music begins to run
+  start(sixteenth: number, time: number): void // from this sixteenth of the music
   beat(time: number): void
   stop(): void
 }
 
 export interface Piano extends Synth {
   readonly context: AudioContext
-  readonly level: AnalyserNode // how loud it is: for a meter, and for tests
+  readonly level: AnalyserNode // its loudness, for a meter and for tests
 }
 
-const FAR = 'browsers give this page sound only over https, or on the studio’s own machine (docs/studio.md says how)'
+const NOT_SECURE = 'browsers give this page sound only over https, or on the studio’s own machine (docs/studio.md says how)'
 const NO_PIANO = 'the piano could not be loaded; play again to try once more'
-const LOUD = 2.5 // the bank is a quiet one
+const GAIN = 2.5 // the samples of the bank are quiet
 
 /** Load the piano; the first call must come from a click or a key. */
 export async function openPiano(): Promise<Piano> {
-  if (!window.isSecureContext) throw new Error(FAR)
+  if (!window.isSecureContext) throw new Error(NOT_SECURE)
   const { WorkletSynthesizer } = await import('spessasynth_lib')
   const context = new AudioContext({ latencyHint: 'interactive' })
   const [bank] = await Promise.all([
@@ -51,7 +51,7 @@ export async function openPiano(): Promise<Piano> {
   const gain = context.createGain()
   const level = context.createAnalyser()
   const limiter = new DynamicsCompressorNode(context, { threshold: -8, knee: 6, ratio: 12, attack: 0.002, release: 0.15 })
-  gain.gain.value = LOUD
+  gain.gain.value = GAIN
   synth.connect(gain)
   gain.connect(limiter)
   limiter.connect(level)
@@ -89,7 +89,7 @@ export async function openPiano(): Promise<Piano> {
   }
 }
 
-/** The piano's clock without its sound: what a port keeps time by. */
+/** The piano's clock without its sound, by which a port keeps time. */
 export const silent = (piano: Synth): Synth => ({
   get now() {
     return piano.now

@@ -1,4 +1,4 @@
-/** Whether keys are for what has the focus: a text, a number, a list. A slider wants its arrows alone. */
+/** Whether keys belong to the focused element: a text, a number or a list. A slider takes only its arrow keys. */
 export function typing(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName) && (target as HTMLInputElement).type !== 'range'
 }

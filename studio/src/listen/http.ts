@@ -1,9 +1,10 @@
-// The one file of the listening test that knows HTTP. The subject's token comes with the page's address: ?s=TOKEN.
-import type { Failed, Said, State } from './types'
+// The HTTP API of the listening test's server; no other file knows it. The subject's token is in the page's address:
+// ?s=TOKEN.
+import type { AnswerRequest, ErrorResponse, State } from './types'
 
-const PATIENCE = 15_000 // ms
+const TIMEOUT = 15_000 // milliseconds
 
-/** status: 0 where nobody answered. */
+/** A failed request. Status 0: no server answered. */
 export class Problem extends Error {
   constructor(
     message: string,
@@ -12,7 +13,7 @@ export class Problem extends Error {
     super(message)
   }
 
-  /** Whether the same request may be answered later. */
+  /** Whether the same request may succeed later. */
   get passing(): boolean {
     return this.status === 0 || this.status >= 500 || this.status === 408 || this.status === 429
   }
@@ -25,16 +26,16 @@ const address = (path: string): string => `api/${path}?s=${encodeURIComponent(to
 async function call(path: string, options: RequestInit = {}): Promise<State> {
   let response: Response
   try {
-    response = await fetch(address(path), { ...options, signal: AbortSignal.timeout(PATIENCE) })
+    response = await fetch(address(path), { ...options, signal: AbortSignal.timeout(TIMEOUT) })
     if (response.ok) return (await response.json()) as State
   } catch {
     throw new Problem('the server does not answer', 0)
   }
   let text = response.statusText || `status ${response.status}`
   try {
-    text = ((await response.json()) as Failed).error
+    text = ((await response.json()) as ErrorResponse).error
   } catch {
-    // not from our server: its status says enough
+    // not an answer of our server: the status text is shown
   }
   throw new Problem(text, response.status)
 }
@@ -45,11 +46,11 @@ export const finish = (): Promise<State> => call('finish', { method: 'POST' })
 export const withdraw = (): Promise<State> => call('withdraw', { method: 'POST' })
 export const sound = (id: string): string => address(`sound/${encodeURIComponent(id)}`)
 
-/** Also as the page closes. */
-export const answer = (said: Said): Promise<State> =>
+/** Send a part of an answer; the browser completes the request even when the page closes. */
+export const answer = (part: AnswerRequest): Promise<State> =>
   call('answer', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(said),
+    body: JSON.stringify(part),
     keepalive: true,
   })

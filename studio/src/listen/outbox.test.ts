@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { Said } from './types'
+import type { AnswerRequest } from './types'
 
 vi.stubGlobal('location', { search: '?s=t' })
 const { Problem } = await import('./http')
 const { Outbox, merged } = await import('./outbox')
 
 class Server {
-  got: Said[] = []
+  got: AnswerRequest[] = []
   problem: InstanceType<typeof Problem> | null = null
   hold: Promise<void> | null = null
   kept: string | null = null
@@ -14,10 +14,10 @@ class Server {
 
   box(): InstanceType<typeof Outbox> {
     return new Outbox(
-      async (said) => {
+      async (part) => {
         await this.hold
         if (this.problem) throw this.problem
-        this.got.push(said)
+        this.got.push(part)
       },
       { load: () => this.kept, save: (text) => (this.kept = text) },
       () => {},
@@ -60,7 +60,7 @@ test('while nobody answers all is kept, and sent when somebody does', async () =
   expect(JSON.parse(server.kept!)).toHaveLength(2)
   server.problem = null
   await vi.advanceTimersByTimeAsync(20_000)
-  expect(server.got.map((said) => said.changed)).toEqual(['down', 'up'])
+  expect(server.got.map((part) => part.changed)).toEqual(['down', 'up'])
   expect(box.online).toBe(true)
   expect(box.waiting).toEqual([])
 })
@@ -103,11 +103,11 @@ test('what is on its way is not changed, nor sent twice once it was cleared', as
   box.put({ trial: 'b', changed: 'down' })
   go()
   await box.flush()
-  expect(server.got.map((said) => said.trial)).toEqual(['a', 'b'])
+  expect(server.got.map((part) => part.trial)).toEqual(['a', 'b'])
 })
 
 test('merging keeps what only one says', () => {
-  const a: Said = { trial: 'a', changed: 'up', ratings: { rhythm: 1, melody: 2 }, played: { original: 1, transformed: 0, seconds: 2 } }
-  const b: Said = { trial: 'a', ratings: { melody: 5 } }
+  const a: AnswerRequest = { trial: 'a', changed: 'up', ratings: { rhythm: 1, melody: 2 }, played: { original: 1, transformed: 0, seconds: 2 } }
+  const b: AnswerRequest = { trial: 'a', ratings: { melody: 5 } }
   expect(merged(a, b)).toEqual({ ...a, ratings: { rhythm: 1, melody: 5 } })
 })

@@ -1,11 +1,11 @@
-// Answers on their way: sent one after the other, in order; kept in this browser until the server has them.
+// Answers to be sent, one after the other and in order; this browser stores them until the server has confirmed them.
 import { Problem } from './http'
-import type { Said } from './types'
+import type { AnswerRequest } from './types'
 
-const SOONEST = 1000 // ms, until a first new try
-const LATEST = 15_000
+const FIRST_DELAY = 1000 // milliseconds before the first new try
+const LONGEST_DELAY = 15_000
 
-/** Where what waits is kept over a reload. */
+/** Where waiting answers are stored over a reload. */
 export interface Shelf {
   load(): string | null
   save(text: string | null): void
@@ -16,7 +16,7 @@ export const shelf = (key: string): Shelf => ({
     try {
       return localStorage.getItem(key)
     } catch {
-      return null // this browser keeps nothing
+      return null // this browser stores nothing
     }
   },
   save(text) {
@@ -24,101 +24,101 @@ export const shelf = (key: string): Shelf => ({
       if (text === null) localStorage.removeItem(key)
       else localStorage.setItem(key, text)
     } catch {
-      // it stays in memory
+      // the answers stay in memory
     }
   },
 })
 
-/** Both as one: what `later` says of something counts. */
-export function merged(said: Said, later: Said): Said {
-  const one: Said = { ...said, ...later }
-  if (said.ratings || later.ratings) one.ratings = { ...said.ratings, ...later.ratings }
-  if (said.played || later.played) one.played = (later.played ?? said.played)!
+/** Two parts of an answer as one; where both have a value, the one of `later` counts. */
+export function merged(earlier: AnswerRequest, later: AnswerRequest): AnswerRequest {
+  const one: AnswerRequest = { ...earlier, ...later }
+  if (earlier.ratings || later.ratings) one.ratings = { ...earlier.ratings, ...later.ratings }
+  if (earlier.played || later.played) one.played = (later.played ?? earlier.played)!
   return one
 }
 
 export class Outbox {
-  private line: Said[]
+  private queue: AnswerRequest[]
   private sending = false
-  private wait = SOONEST
+  private delay = FIRST_DELAY
   private timer: ReturnType<typeof setTimeout> | undefined
   private waiters: (() => void)[] = []
   online = true
 
   constructor(
-    private readonly send: (said: Said) => Promise<unknown>,
+    private readonly send: (part: AnswerRequest) => Promise<unknown>,
     private readonly place: Shelf,
     private readonly onChange: () => void,
     private readonly onRefused: (problem: Problem) => void,
   ) {
-    this.line = restored(place.load())
+    this.queue = restored(place.load())
   }
 
-  /** What the server has not confirmed, oldest first. */
-  get waiting(): readonly Said[] {
-    return this.line
+  /** Parts of answers that the server has not confirmed, the oldest first. */
+  get waiting(): readonly AnswerRequest[] {
+    return this.queue
   }
 
-  put(said: Said): void {
-    const last = this.line.at(-1)
-    const free = !this.sending || this.line.length > 1 // the first is on its way
-    if (last?.trial === said.trial && free) this.line[this.line.length - 1] = merged(last, said)
-    else this.line.push(said)
+  put(part: AnswerRequest): void {
+    const last = this.queue.at(-1)
+    const unsent = !this.sending || this.queue.length > 1 // the first is being sent
+    if (last?.trial === part.trial && unsent) this.queue[this.queue.length - 1] = merged(last, part)
+    else this.queue.push(part)
     this.changed()
     if (this.online) void this.flush()
   }
 
-  /** Send what waits, now. Ends when all is sent, or with the first try that found nobody. */
+  /** Send the waiting answers now. It resolves when all are sent, or at the first try that no server answered. */
   async flush(): Promise<void> {
     if (this.sending) return new Promise((resolve) => this.waiters.push(resolve))
     clearTimeout(this.timer)
     this.sending = true
-    while (this.line.length) {
-      const said = this.line[0]!
+    while (this.queue.length) {
+      const part = this.queue[0]!
       try {
-        await this.send(said)
+        await this.send(part)
       } catch (error) {
         const problem = error instanceof Problem ? error : new Problem(String(error), 0)
         if (problem.passing) {
-          if (this.line.length) this.later()
+          if (this.queue.length) this.retryLater()
           break
         }
         this.onRefused(problem)
       }
       this.online = true
-      this.wait = SOONEST
-      if (this.line[0] === said) this.line.shift()
+      this.delay = FIRST_DELAY
+      if (this.queue[0] === part) this.queue.shift()
       this.changed()
     }
     this.sending = false
     for (const done of this.waiters.splice(0)) done()
   }
 
-  /** Forget what waits. */
+  /** Drop the waiting answers. */
   clear(): void {
-    this.line = []
+    this.queue = []
     clearTimeout(this.timer)
     this.online = true
     this.changed()
   }
 
-  private later(): void {
+  private retryLater(): void {
     this.online = false
-    this.timer = setTimeout(() => void this.flush(), this.wait)
-    this.wait = Math.min(this.wait * 2, LATEST)
+    this.timer = setTimeout(() => void this.flush(), this.delay)
+    this.delay = Math.min(this.delay * 2, LONGEST_DELAY)
     this.changed()
   }
 
   private changed(): void {
-    this.place.save(this.line.length ? JSON.stringify(this.line) : null)
+    this.place.save(this.queue.length ? JSON.stringify(this.queue) : null)
     this.onChange()
   }
 }
 
-function restored(text: string | null): Said[] {
+function restored(text: string | null): AnswerRequest[] {
   try {
     const found: unknown = JSON.parse(text ?? '[]')
-    return Array.isArray(found) ? found.filter((said): said is Said => typeof said?.trial === 'string') : []
+    return Array.isArray(found) ? found.filter((part): part is AnswerRequest => typeof part?.trial === 'string') : []
   } catch {
     return []
   }

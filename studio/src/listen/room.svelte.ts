@@ -1,9 +1,9 @@
-// Where a subject stands, and what they do. Answers are the page's own once it has begun: what the server says is read
-// at the start, and when it refuses something.
+// A subject's progress and actions. The page reads the answers from the server at the start, and again when the server
+// refuses a request; in between, its own copy counts.
 import * as http from './http'
 import { Problem } from './http'
 import { Outbox, shelf } from './outbox'
-import type { Aspect, Change, Part, Played, Ratings, Said, State, Trial } from './types'
+import type { AnswerRequest, Aspect, Change, Part, Played, Ratings, State, Trial } from './types'
 
 export const CHANGES: [Change, string][] = [['up', 'Yes, more'], ['down', 'Yes, less'], ['none', 'No change']]
 export const ASPECTS: [Aspect, string][] = [
@@ -25,28 +25,28 @@ export interface Answer {
   played: Played
 }
 
-const nothing = (): Answer => ({
+const emptyAnswer = (): Answer => ({
   changed: null,
   ratings: { rhythm: null, melody: null, harmony: null, naturalness: null },
   played: { original: 0, transformed: 0, seconds: 0 },
 })
 
-export const heard = (answer: Answer): boolean => answer.played.original > 0 && answer.played.transformed > 0
+export const bothPlayed = (answer: Answer): boolean => answer.played.original > 0 && answer.played.transformed > 0
 
-/** What is still to be answered. */
+/** The questions without an answer. */
 export const missing = (answer: Answer): Question[] => [
   ...(answer.changed ? [] : (['changed'] as const)),
   ...ASPECTS.map(([aspect]) => aspect).filter((aspect) => !answer.ratings[aspect]),
 ]
 
-/** What was read, with what the server has not got yet. */
-function answered(trial: Trial, waiting: readonly Said[]): Answer {
-  const answer = nothing()
-  const said = trial.answer
-  if (said) {
-    answer.changed = said.changed ?? null
-    answer.ratings = { ...said.ratings }
-    answer.played = { ...said.played }
+/** The stored answer to a trial, with the parts that the server has not received yet. */
+function answered(trial: Trial, waiting: readonly AnswerRequest[]): Answer {
+  const answer = emptyAnswer()
+  const stored = trial.answer
+  if (stored) {
+    answer.changed = stored.changed ?? null
+    answer.ratings = { ...stored.ratings }
+    answer.played = { ...stored.played }
   }
   for (const later of waiting) {
     if (later.trial !== trial.id) continue
@@ -63,25 +63,25 @@ export class Room {
   place: Place = $state('loading')
   state: State | null = $state(null)
   answers: Record<string, Answer> = $state({})
-  at = $state(0) // 0: practice; n: the subject's n-th trial
+  at = $state(0) // 0: the practice trial; n: the n-th trial of this subject
   busy = $state(false)
   online = $state(true)
-  waiting: readonly Said[] = $state.raw([])
+  waiting: readonly AnswerRequest[] = $state.raw([])
   problem = $state('')
   notice = $state('')
 
   private readonly outbox = new Outbox(
     http.answer,
     shelf(`fadernets-listening ${http.token}`),
-    () => this.look(),
+    () => this.readOutbox(),
     (problem) => void this.refused(problem),
   )
-  private since: number | null = null // when the trial came in sight, ms
+  private visibleSince: number | null = null // milliseconds
 
   readonly trials: Trial[] = $derived(this.state ? [this.state.practice, ...this.state.trials] : [])
   readonly trial: Trial | undefined = $derived(this.trials[this.at])
   readonly total: number = $derived(this.trials.length - 1)
-  /** The first that is not answered in full; behind the last where all are. */
+  /** The index of the first trial without a complete answer; the number of trials if all have one. */
   readonly open: number = $derived.by(() => {
     const first = this.trials.findIndex((trial) => missing(this.of(trial)).length > 0)
     return first < 0 ? this.trials.length : first
@@ -101,15 +101,15 @@ export class Room {
     if (this.place !== 'closed') void this.outbox.flush()
   }
 
-  /** Read where the subject stands, and go on there. */
+  /** Read the subject's progress, and go on there. */
   async read(): Promise<void> {
-    const state = await this.asked(http.state)
+    const state = await this.request(http.state)
     this.place = state ? 'loading' : 'closed'
     if (state) this.goOn(state)
   }
 
   async consent(): Promise<void> {
-    const state = await this.asked(http.consent)
+    const state = await this.request(http.consent)
     if (state) this.goOn(state)
   }
 
@@ -117,21 +117,21 @@ export class Room {
     this.tick()
     await this.outbox.flush()
     if (this.waiting.length) return
-    const state = await this.asked(http.finish)
+    const state = await this.request(http.finish)
     if (state) this.goOn(state)
   }
 
-  /** Whether all was deleted. */
+  /** Withdraw. Returns whether everything was deleted. */
   async withdraw(): Promise<boolean> {
-    const state = await this.asked(http.withdraw)
+    const state = await this.request(http.withdraw)
     if (!state) return false
-    this.place = 'withdrawn' // first, so that an answer that came too late says nothing
+    this.place = 'withdrawn' // set first, so that a late answer is ignored
     this.outbox.clear()
     this.state = state
     return true
   }
 
-  again(): void {
+  beginAgain(): void {
     if (this.state) this.goOn(this.state)
   }
 
@@ -145,7 +145,7 @@ export class Room {
     this.put({ ratings: { [aspect]: value } })
   }
 
-  /** A sound was played through. */
+  /** A sound was played to its end. */
   played(part: Part): void {
     this.of(this.trial!).played[part] += 1
     this.put({})
@@ -156,23 +156,23 @@ export class Room {
     this.problem = this.notice = ''
     this.place = to < this.trials.length ? 'trial' : 'end'
     this.at = Math.min(to, this.trials.length - 1)
-    this.since = null
+    this.visibleSince = null
     this.tick()
   }
 
-  /** Count the time that the trial was in sight until now. */
+  /** Add the time for which the trial has been visible. */
   tick(): void {
     const now = performance.now()
-    const seen = this.place === 'trial' && document.visibilityState === 'visible'
-    if (this.since !== null && this.trial) this.of(this.trial).played.seconds += (now - this.since) / 1000
-    this.since = seen ? now : null
+    const visible = this.place === 'trial' && document.visibilityState === 'visible'
+    if (this.visibleSince !== null && this.trial) this.of(this.trial).played.seconds += (now - this.visibleSince) / 1000
+    this.visibleSince = visible ? now : null
   }
 
   mark(trial: Trial, question: Question): Mark {
     const answer = this.of(trial)
     if (!(question === 'changed' ? answer.changed : answer.ratings[question])) return ''
     const waits = this.waiting.some(
-      (said) => said.trial === trial.id && (question === 'changed' ? said.changed : said.ratings?.[question]),
+      (part) => part.trial === trial.id && (question === 'changed' ? part.changed : part.ratings?.[question]),
     )
     return !waits ? 'saved' : this.online ? 'saving' : 'kept'
   }
@@ -182,13 +182,13 @@ export class Room {
     else if (this.waiting.length) void this.outbox.flush()
   }
 
-  private put(said: Omit<Said, 'trial'>): void {
+  private put(part: Omit<AnswerRequest, 'trial'>): void {
     this.tick()
     const { original, transformed, seconds } = this.of(this.trial!).played
-    this.outbox.put({ trial: this.trial!.id, ...said, played: { original, transformed, seconds: Math.round(seconds * 10) / 10 } })
+    this.outbox.put({ trial: this.trial!.id, ...part, played: { original, transformed, seconds: Math.round(seconds * 10) / 10 } })
   }
 
-  private look(): void {
+  private readOutbox(): void {
     this.waiting = [...this.outbox.waiting]
     if (!this.online && this.outbox.online && !this.waiting.length) this.notice = 'The connection is back. All your answers are stored.'
     this.online = this.outbox.online
@@ -204,7 +204,7 @@ export class Room {
     else this.go(this.open)
   }
 
-  /** The server holds other things than this page thought: another device went on. */
+  /** The server refused an answer, because the subject has gone on with another device. */
   private async refused(problem: Problem): Promise<void> {
     if (this.place === 'withdrawn') return
     this.outbox.clear()
@@ -212,7 +212,7 @@ export class Room {
     this.problem = problem.message
   }
 
-  private async asked(call: () => Promise<State>): Promise<State | null> {
+  private async request(call: () => Promise<State>): Promise<State | null> {
     this.busy = true
     this.problem = ''
     try {

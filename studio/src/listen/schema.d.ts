@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * State
-         * @description Where the subject stands.
+         * @description The subject's progress.
          */
         get: operations["state_api_state_get"];
         put?: never;
@@ -35,7 +35,7 @@ export interface paths {
         put?: never;
         /**
          * Consent
-         * @description The subject agrees to the consent text; again is no error.
+         * @description The subject agrees to the consent text; a repeated request is no error.
          */
         post: operations["consent_api_consent_post"];
         delete?: never;
@@ -55,7 +55,7 @@ export interface paths {
         put?: never;
         /**
          * Answer
-         * @description Store what is said of a trial: each click as it is made.
+         * @description Store a part of an answer; the page sends each click as it is made.
          */
         post: operations["answer_api_answer_post"];
         delete?: never;
@@ -75,7 +75,7 @@ export interface paths {
         put?: never;
         /**
          * Finish
-         * @description The subject is done; again is no error.
+         * @description The subject has finished; a repeated request is no error.
          */
         post: operations["finish_api_finish_post"];
         delete?: never;
@@ -113,7 +113,7 @@ export interface paths {
         };
         /**
          * Sound
-         * @description A trial's sound, whole or a range of it: phones play nothing without.
+         * @description A trial's sound or a range of its bytes, without which phones play nothing.
          */
         get: operations["sound_api_sound__sound__get"];
         put?: never;
@@ -129,18 +129,9 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
-         * AnswerAsked
-         * @description What is said of a trial; what is not given stays as it was.
+         * AnswerInfo
+         * @description The stored answer to a trial.
          */
-        AnswerAsked: {
-            /** Trial */
-            trial: string;
-            /** Changed */
-            changed?: ("down" | "none" | "up") | null;
-            ratings?: components["schemas"]["RatingsAsked"];
-            played?: components["schemas"]["PlayedAsked"];
-        };
-        /** AnswerInfo */
         AnswerInfo: {
             /** Changed */
             changed: ("down" | "none" | "up") | null;
@@ -150,20 +141,44 @@ export interface components {
             complete: boolean;
         };
         /**
-         * Failed
-         * @description Why nothing came of it, in one line.
+         * AnswerRequest
+         * @description A part of an answer to a trial; what is not given stays as it was.
          */
-        Failed: {
+        AnswerRequest: {
+            /** Trial */
+            trial: string;
+            /** Changed */
+            changed?: ("down" | "none" | "up") | null;
+            ratings?: components["schemas"]["RatingsRequest"];
+            played?: components["schemas"]["PlayedRequest"];
+        };
+        /**
+         * ErrorResponse
+         * @description Why a request failed, in one line.
+         */
+        ErrorResponse: {
             /** Seq */
             seq?: number | null;
             /** Error */
             error: string;
         };
         /**
-         * PlayedAsked
-         * @description How a trial was listened to, in all: the most ever said counts.
+         * PlayedInfo
+         * @description How often each sound was played to the end, and seconds that the trial was visible.
          */
-        PlayedAsked: {
+        PlayedInfo: {
+            /** Original */
+            original: number;
+            /** Transformed */
+            transformed: number;
+            /** Seconds */
+            seconds: number;
+        };
+        /**
+         * PlayedRequest
+         * @description How often and how long a trial was listened to in total; of several requests, the largest number counts.
+         */
+        PlayedRequest: {
             /**
              * Original
              * @default 0
@@ -180,18 +195,9 @@ export interface components {
              */
             seconds: number;
         };
-        /** PlayedInfo */
-        PlayedInfo: {
-            /** Original */
-            original: number;
-            /** Transformed */
-            transformed: number;
-            /** Seconds */
-            seconds: number;
-        };
         /**
          * Ratings
-         * @description 1..5; null: not yet given.
+         * @description Ratings from 1 to 5; null where none was given yet.
          */
         Ratings: {
             /** Rhythm */
@@ -204,10 +210,10 @@ export interface components {
             naturalness?: number | null;
         };
         /**
-         * RatingsAsked
-         * @description Those that are not given stay as they were.
+         * RatingsRequest
+         * @description New ratings; those that are null stay as they were.
          */
-        RatingsAsked: {
+        RatingsRequest: {
             /** Rhythm */
             rhythm?: number | null;
             /** Melody */
@@ -219,7 +225,7 @@ export interface components {
         };
         /**
          * StateInfo
-         * @description Where a subject stands.
+         * @description A subject's progress: consent, the trials in their order, and the stored answers.
          */
         StateInfo: {
             /** Subject */
@@ -240,7 +246,10 @@ export interface components {
             /** Finished */
             finished: boolean;
         };
-        /** TrialInfo */
+        /**
+         * TrialInfo
+         * @description A trial as its subject sees it.
+         */
         TrialInfo: {
             /** Id */
             id: string;
@@ -286,7 +295,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Unprocessable Entity */
@@ -295,7 +304,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
         };
@@ -327,7 +336,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Unprocessable Entity */
@@ -336,7 +345,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
         };
@@ -353,7 +362,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AnswerAsked"];
+                "application/json": components["schemas"]["AnswerRequest"];
             };
         };
         responses: {
@@ -372,7 +381,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Not Found */
@@ -381,7 +390,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Unprocessable Entity */
@@ -390,7 +399,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
         };
@@ -422,7 +431,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Not Found */
@@ -431,7 +440,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Unprocessable Entity */
@@ -440,7 +449,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
         };
@@ -472,7 +481,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Unprocessable Entity */
@@ -481,7 +490,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
         };
@@ -524,7 +533,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Not Found */
@@ -533,7 +542,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
             /** @description Unprocessable Entity */
@@ -542,7 +551,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Failed"];
+                    "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
         };

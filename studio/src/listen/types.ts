@@ -1,12 +1,12 @@
-// Names for the server's types; schema.d.ts is generated from its OpenAPI document.
+// Names for the types of the server's API; schema.d.ts is generated from its OpenAPI document.
 import type { components } from './schema'
 
 type Schemas = components['schemas']
 export type State = Schemas['StateInfo']
 export type Trial = Schemas['TrialInfo']
-export type Said = Schemas['AnswerAsked']
-export type Failed = Schemas['Failed']
-export type Change = NonNullable<Said['changed']>
+export type AnswerRequest = Schemas['AnswerRequest']
+export type ErrorResponse = Schemas['ErrorResponse']
+export type Change = NonNullable<AnswerRequest['changed']>
 export type Ratings = Schemas['Ratings']
 export type Aspect = keyof Ratings
 export type Played = Schemas['PlayedInfo']

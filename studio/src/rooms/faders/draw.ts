@@ -1,4 +1,4 @@
-// The roll on a canvas: what is drawn for each note says by its form, and not by colour alone, what an edit did to it.
+// Draws the roll on a canvas; a note's form, and not its colour alone, shows what an edit did to it.
 import { row, x, y, type View } from './geometry'
 import type { Difference, Note } from '../../lib/score'
 
@@ -93,7 +93,7 @@ function drawBars(context: CanvasRenderingContext2D, view: View, marks: Marks, c
   context.stroke()
 }
 
-/** Drawn, since not every font has a sign for it. */
+/** A padlock, drawn because not every font has one. */
 function drawLock(context: CanvasRenderingContext2D, left: number, middle: number): void {
   context.fillRect(left, middle - 1, 8, 6)
   context.strokeStyle = context.fillStyle
@@ -129,7 +129,7 @@ function drawNote(context: CanvasRenderingContext2D, view: View, note: Note, cha
   context.globalAlpha = 1
   if (change === 'changed') hatch(context, left, top, width, height, colours.paper, 5, 0.8)
   if (change === 'new') {
-    // a bright foot at the onset and a frame: told apart without colour
+    // a frame and a bar at the onset, to be told apart without colour
     context.strokeStyle = colours.ink
     context.lineWidth = 1
     context.strokeRect(left + 0.5, top + 0.5, Math.max(width - 1, 1), Math.max(height - 1, 1))
@@ -157,7 +157,7 @@ function hatch(
   context.restore()
 }
 
-/** The colours of the page, as a canvas takes them. */
+/** The page's colours in a form that a canvas takes. */
 export function coloursOf(element: HTMLElement): Colours {
   const names = ['paper', 'key', 'line', 'ink', 'soft', 'kept', 'changed', 'new', 'gone', 'accent', 'mark'] as const
   const probe = document.createElement('i')

@@ -1,4 +1,4 @@
-// Where things are on the roll: ticks to pixels and back, pitches to rows. Pure.
+// Geometry of the roll: ticks to pixels and back, pitches to rows. Pure.
 import { clamp } from '../../lib/values'
 
 export interface View {
@@ -41,7 +41,7 @@ export function fit(width: number, height: number, end: number, pitches: readonl
   }
 }
 
-/** The same view in a place of another size; the whole piece stays whole. */
+/** The view in another size; a view of the whole piece stays one. */
 export function resized(view: View, width: number, height: number, end: number): View {
   const whole = width / Math.max(end, 1)
   const all = view.perTick <= (view.width / Math.max(end, 1)) * 1.001
@@ -63,7 +63,7 @@ export function scroll(view: View, by: number, end: number): View {
   return { ...view, start: clamp(view.start + by / view.perTick, 0, most) }
 }
 
-/** Keep a tick in sight: turn the page where it leaves. */
+/** Keep a tick visible: where it leaves the view, the view jumps to it. */
 export function follow(view: View, at: number, end: number): View {
   const left = x(view, at)
   if (left >= 0 && left <= view.width * 0.92) return view

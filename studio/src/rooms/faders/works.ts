@@ -1,4 +1,4 @@
-// What was done to each piece, in this browser alone: its file, where the faders are, snapshots. The newest few.
+// The work on each piece, stored in this browser alone: its file, its faders and snapshots, of the newest few pieces.
 import { load, remove, save } from '../../lib/store'
 import type { Faders } from './faders'
 import type { History, Snapshot } from '../../lib/history'
@@ -13,21 +13,21 @@ export interface Name {
 }
 
 export interface Work extends Name {
-  data: ArrayBuffer | null // of an uploaded file: the server may have let go of it
+  data: ArrayBuffer | null // of an uploaded file, which the server may no longer hold
   history: History<Faders>
   snapshots: Snapshot<Faders>[]
 }
 
 let last: Promise<unknown> = Promise.resolve()
 
-/** What there is, the newest first. */
+/** The stored pieces, the newest first. */
 export const list = async (): Promise<Name[]> => (await load<Name[]>(LIST)) ?? []
 
 export const workOn = (piece: string): Promise<Work | undefined> => load<Work>(key(piece))
 
-/** Keep the newest state of a piece's work, and let go of that which was left alone longest; what there is now. */
+/** Store the newest state of a piece's work, and drop the oldest beyond MOST. Returns the stored pieces. */
 export function keep(work: Work): Promise<Name[]> {
-  const kept = last.then(async () => {
+  const stored = last.then(async () => {
     const others = (await list()).filter((one) => one.piece !== work.piece)
     const names = [{ piece: work.piece, title: work.title }, ...others]
     await save(key(work.piece), work)
@@ -35,6 +35,6 @@ export function keep(work: Work): Promise<Name[]> {
     for (const { piece } of names.slice(MOST)) await remove(key(piece))
     return names.slice(0, MOST)
   })
-  last = kept
-  return kept
+  last = stored
+  return stored
 }

@@ -1,4 +1,4 @@
-// A plane of points on a canvas: places to pixels and back, the nearest point, colours by a value. Pure.
+// Points of a plane on a canvas: places to pixels and back, the nearest point, colours by a value. Pure.
 
 export interface Plane {
   width: number
@@ -15,7 +15,7 @@ export interface Place {
 
 const MARGIN = 18
 
-/** The whole of some places, with a margin. */
+/** The plane that shows all of some places, with a margin. */
 export function around(width: number, height: number, places: readonly Place[]): Plane {
   const xs = places.map((p) => p.x)
   const ys = places.map((p) => p.y)
@@ -37,7 +37,7 @@ export const place = (plane: Plane, at: Place): Place => ({
   y: plane.top - at.y / plane.scale,
 })
 
-/** The point nearest to a pixel, -1 where none is within `reach` pixels. */
+/** The index of the point nearest to a pixel; -1 if none is within `reach` pixels. */
 export function nearest(plane: Plane, places: readonly Place[], at: Place, reach = 14): number {
   let found = -1
   let best = reach * reach
@@ -52,15 +52,15 @@ export function nearest(plane: Plane, places: readonly Place[], at: Place, reach
   return found
 }
 
-/** The next point from one in a direction of the arrow keys: near, and more that way than aside. */
+/** The index of the next point in the direction of an arrow key: a near one, and not too far aside. */
 export function towards(places: readonly Place[], from: number, dx: number, dy: number): number {
-  const own = places[from]
-  if (!own) return 0
+  const start = places[from]
+  if (!start) return 0
   let found = from
   let best = Infinity
   places.forEach((one, i) => {
-    const ahead = (one.x - own.x) * dx + (one.y - own.y) * dy
-    const aside = Math.abs((one.x - own.x) * dy) + Math.abs((one.y - own.y) * dx)
+    const ahead = (one.x - start.x) * dx + (one.y - start.y) * dy
+    const aside = Math.abs((one.x - start.x) * dy) + Math.abs((one.y - start.y) * dx)
     if (i === from || ahead <= 1e-9 || aside > 2 * ahead) return
     const cost = ahead + 2 * aside
     if (cost < best) {
@@ -71,7 +71,7 @@ export function towards(places: readonly Place[], from: number, dx: number, dy: 
   return found
 }
 
-/** 0..1 of a value among others, by rank, so that every colour is used. */
+/** The rank of each value among all, 0..1, so that every colour is used. */
 export function ranks(values: readonly (number | null)[]): (number | null)[] {
   const known = values.filter((v): v is number => v !== null).sort((a, b) => a - b)
   return values.map((v) => {
@@ -83,7 +83,7 @@ export function ranks(values: readonly (number | null)[]): (number | null)[] {
   })
 }
 
-/** From blue over grey to orange: told apart by lightness too. */
+/** A colour from blue over grey to orange, which differ in lightness too. */
 export function colour(share: number | null): string {
   if (share === null) return 'hsl(0 0% 55%)'
   const hue = share < 0.5 ? 215 : 28

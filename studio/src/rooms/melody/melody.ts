@@ -31,8 +31,8 @@ export function notesOf(states: readonly number[], velocity = 84): Note[] {
   return found
 }
 
-/** A note or a rest (null) of some sixteenths at a step; what sounded there gives way, and the melody grows by whole
- * clips where it must. Also where the next one goes. */
+/** Enter a note or a rest (null) of some sixteenths at a step, in place of what was there; the melody grows by whole
+ * clips if necessary. Returns also the step of the next note. */
 export function enter(states: readonly number[], at: number, pitch: number | null, length: number): { states: number[]; next: number } {
   const end = at + length
   const clips = Math.min(Math.max(Math.ceil(end / STEPS), states.length / STEPS), MOST_CLIPS)
@@ -40,11 +40,11 @@ export function enter(states: readonly number[], at: number, pitch: number | nul
   for (let step = at; step < Math.min(end, next.length); step++) {
     next[step] = pitch === null ? REST : step === at ? pitch : HOLD
   }
-  for (let step = end; step < next.length && next[step] === HOLD; step++) next[step] = REST // the end of what gave way
+  for (let step = end; step < next.length && next[step] === HOLD; step++) next[step] = REST // the end of the note that was replaced
   return { states: next, next: Math.min(end, next.length) }
 }
 
-/** Take away what is before a step: the note or rest that ends there. Also where it began. */
+/** Erase the note or rest that ends at a step. Returns also the step where it began. */
 export function erase(states: readonly number[], at: number): { states: number[]; next: number } {
   if (at <= 0) return { states: [...states], next: 0 }
   let first = at - 1
@@ -55,7 +55,7 @@ export function erase(states: readonly number[], at: number): { states: number[]
   return { states: next, next: first }
 }
 
-/** Cut whole clips of rests behind the last note; one clip stays. */
+/** Cut whole clips of rests after the last note; at least one clip stays. */
 export function trim(states: readonly number[]): number[] {
   let clips = Math.max(states.length / STEPS, 1)
   while (clips > 1 && states.slice((clips - 1) * STEPS, clips * STEPS).every((state) => state === REST)) clips--

@@ -1,4 +1,4 @@
-// The state of the melody room: a melody, its knobs, what came of them, and the grid between two melodies.
+// The state of the melody room: a melody, its knobs, the turned melody, and the blend of two melodies.
 import * as api from '../../lib/api'
 import * as history from '../../lib/history'
 import { clamp } from '../../lib/values'
@@ -7,20 +7,20 @@ import { Player, type Music } from '../../lib/player'
 import { Tempo } from '../../lib/score'
 import { load, save } from '../../lib/store'
 import type { Studio } from '../../studio.svelte'
-import type { GridCell, KnobsAsked, Turned } from '../../lib/types'
+import type { BlendCell, KnobsRequest, TurnResponse } from '../../lib/types'
 
-export const RESTING: Required<KnobsAsked> = {
+export const RESTING: Required<KnobsRequest> = {
   pitch: 0, rhythm: 0, rest: 0, control: 'knob', faithfulness: 1, chromatic: false, seed: 0,
 }
 
-/** What undo steps through: a melody, the knobs as they were left on it, and where the next note goes. */
+/** A state that undo returns to: a melody, its knobs, and where the next note goes. */
 interface Tune {
   source: number[]
   title: string
-  piece: string | null // whose melody it is
+  piece: string | null // the piece whose melody it is
   tempo: number
   cursor: number // the step where the next note goes
-  knobs: Required<KnobsAsked>
+  knobs: Required<KnobsRequest>
 }
 
 interface Other {
@@ -28,40 +28,40 @@ interface Other {
   states: number[]
 }
 
-/** What is kept over a reload. */
-interface Kept {
+/** What this browser stores over a reload. */
+interface Stored {
   history: history.History<Tune>
   other: Other | null
 }
 
 const NONE: Tune = { source: empty(), title: '', piece: null, tempo: 100, cursor: 0, knobs: RESTING }
-const KEPT = 'melody'
-const SOON = 100 // milliseconds
-const FIRST = 'k265' // whose melody is there at first
-const OWN = 'my melody'
+const STORE_KEY = 'melody'
+const STORE_DELAY = 100 // milliseconds after the last change
+const FIRST = 'k265' // the piece whose melody is opened first
+const UNTITLED = 'my melody'
 export const [SLOWEST, FASTEST] = [20, 300] // quarter-beats a minute
 
 export class MelodyState {
   history: history.History<Tune> = $state.raw(history.begin(NONE))
-  knobs: Required<KnobsAsked> = $state.raw(RESTING)
-  turned: Turned | null = $state.raw(null)
+  knobs: Required<KnobsRequest> = $state.raw(RESTING)
+  turned: TurnResponse | null = $state.raw(null)
   tempo = $state(NONE.tempo)
   length = $state(4) // sixteenths
-  other: Other | null = $state.raw(null) // B of the grid
+  other: Other | null = $state.raw(null) // melody B of the blend
   rows = $state(5)
   columns = $state(5)
-  across = $state(5) // columns of the grid that is drawn
-  cells: GridCell[] = $state.raw([])
+  drawnColumns = $state(5) // of the blend that is drawn
+  cells: BlendCell[] = $state.raw([])
   chosen: [number, number] | null = $state.raw(null)
   playing = $state(false)
   busy = $state(false)
   private seq = 0
   private answered = 0
   private inFlight = false
-  private again = false
-  private failed = false // the newest was not answered
-  private later: ReturnType<typeof setTimeout> | undefined
-  private begun = false
+  private changedInFlight = false // the knobs moved while a request was in flight
+  private failed = false // the newest request had no answer
+  private storeTimer: ReturnType<typeof setTimeout> | undefined
+  private started = false
   private readonly player: Player
 
   constructor(readonly studio: Studio) {
@@ -75,93 +75,93 @@ export class MelodyState {
   now: number[] = $derived(this.turned ? flat(this.turned.clips) : this.source)
   resting = $derived(this.knobs.pitch === 0 && this.knobs.rhythm === 0 && this.knobs.rest === 0)
 
-  /** Where this browser left off; the melody of a piece where it has none. */
-  private async begin(otherwise: string): Promise<void> {
-    this.begun = true
-    const kept = await load<Kept>(KEPT)
-    if (kept) {
-      this.other = kept.other
-      this.go(kept.history)
+  /** Go on with the melody that this browser stored, else with that of a piece. */
+  private async start(otherwise: string): Promise<void> {
+    this.started = true
+    const stored = await load<Stored>(STORE_KEY)
+    if (stored) {
+      this.other = stored.other
+      this.setHistory(stored.history)
       return
     }
     await this.open(otherwise)
-    this.begun = this.title !== '' // else once more
+    this.started = this.title !== '' // otherwise the next connection tries again
     this.history = history.begin(this.history.now)
   }
 
-  /** The server is there: for the first time, or again. */
+  /** The server answers, for the first time or again. */
   async connected(): Promise<void> {
-    if (!this.begun) await this.begin(FIRST)
-    else if (this.failed) await this.ask()
+    if (!this.started) await this.start(FIRST)
+    else if (this.failed) await this.send()
   }
 
   undo(): void {
-    this.go(history.undo(this.noted()))
+    this.setHistory(history.undo(this.currentHistory()))
   }
 
   redo(): void {
-    this.go(history.redo(this.noted()))
+    this.setHistory(history.redo(this.currentHistory()))
   }
 
   setTempo(tempo: number): void {
     this.tempo = tempo
-    this.change()
-    this.remember()
+    this.updatePlayer()
+    this.store()
   }
 
-  /** Take the melody of a piece. */
+  /** Open the melody of a piece. */
   async open(piece: string): Promise<void> {
     try {
-      const found = await this.studio.sure(() => api.melody(piece))
+      const found = await this.studio.withUpload(() => api.melody(piece))
       const source = flat(found.clips)
       const tempo = clamp(Math.round(found.tempo), SLOWEST, FASTEST)
-      this.write({ source, title: found.track, piece, tempo, cursor: source.length, knobs: this.calm })
+      this.write({ source, title: found.track, piece, tempo, cursor: source.length, knobs: this.knobsAtRest })
       this.studio.notice = found.warnings.join(' · ')
       this.studio.problem = ''
     } catch (error) {
-      this.say(error)
+      this.showError(error)
     }
   }
 
-  /** Begin an own melody. */
+  /** Begin an empty melody. */
   clear(): void {
-    this.write({ ...NONE, title: OWN, tempo: this.tempo, knobs: this.calm })
+    this.write({ ...NONE, title: UNTITLED, tempo: this.tempo, knobs: this.knobsAtRest })
   }
 
-  put(pitch: number | null): void {
+  enterNote(pitch: number | null): void {
     const { states, next } = enter(this.now, this.turned ? this.now.length : this.cursor, pitch, this.length)
-    this.write({ ...this.own, source: states, cursor: next })
-    if (pitch !== null) void this.studio.strike(pitch).catch((error: unknown) => this.say(error))
+    this.write({ ...this.edited, source: states, cursor: next })
+    if (pitch !== null) void this.studio.playNote(pitch).catch((error: unknown) => this.showError(error))
   }
 
-  back(): void {
+  eraseNote(): void {
     const { states, next } = erase(this.now, this.turned ? this.now.length : this.cursor)
     const source = trim(states)
-    this.write({ ...this.own, source, cursor: Math.min(next, source.length) })
+    this.write({ ...this.edited, source, cursor: Math.min(next, source.length) })
   }
 
-  turn(knobs: Partial<KnobsAsked>): void {
+  turn(knobs: Partial<KnobsRequest>): void {
     this.knobs = { ...this.knobs, ...knobs }
-    void this.ask()
-    this.remember()
+    void this.send()
+    this.store()
   }
 
-  /** What the knobs gave becomes the melody. */
+  /** The turned melody becomes the melody. */
   take(states: number[] = this.now): void {
-    this.write({ ...this.own, source: states, cursor: states.length })
+    this.write({ ...this.edited, source: states, cursor: states.length })
   }
 
-  async pick(piece: string, title: string): Promise<void> {
+  async openOther(piece: string, title: string): Promise<void> {
     try {
       this.setOther({ title, states: flat((await api.melody(piece)).clips) })
     } catch (error) {
-      this.say(error)
+      this.showError(error)
     }
   }
 
-  /** Keep this melody as the grid's other corner. */
-  corner(): void {
-    this.setOther({ title: `${this.title || OWN} (kept)`, states: this.now })
+  /** Keep this melody as B, the other corner of the blend. */
+  keepAsOther(): void {
+    this.setOther({ title: `${this.title || UNTITLED} (kept)`, states: this.now })
   }
 
   async blend(): Promise<void> {
@@ -169,18 +169,18 @@ export class MelodyState {
     this.busy = true
     this.cells = []
     this.chosen = null
-    this.across = this.columns
+    this.drawnColumns = this.columns
     try {
-      const asked = { a: clipsOf(this.now), b: clipsOf(this.other.states), rows: this.rows, columns: this.columns }
-      for await (const cell of api.grid(asked)) this.cells = [...this.cells, cell]
+      const request = { a: clipsOf(this.now), b: clipsOf(this.other.states), rows: this.rows, columns: this.columns }
+      for await (const cell of api.blend(request)) this.cells = [...this.cells, cell]
       this.studio.problem = ''
     } catch (error) {
-      this.say(error)
+      this.showError(error)
     }
     this.busy = false
   }
 
-  cell(row: number, column: number): GridCell | undefined {
+  cell(row: number, column: number): BlendCell | undefined {
     return this.cells.find((one) => one.row === row && one.column === column)
   }
 
@@ -189,7 +189,7 @@ export class MelodyState {
     this.playing = false
     if (!onsets(states)) return
     try {
-      const piano = await this.studio.pianoOf()
+      const piano = await this.studio.loadPiano()
       this.studio.problem = ''
       this.studio.player.pause()
       this.studio.playing = false
@@ -199,7 +199,7 @@ export class MelodyState {
       this.player.play()
       this.playing = true
     } catch (error) {
-      this.say(error)
+      this.showError(error)
     }
   }
 
@@ -208,31 +208,31 @@ export class MelodyState {
     this.playing = false
   }
 
-  /** The step that sounds now, -1 where nothing plays. */
+  /** The step that sounds now; -1 while nothing plays. */
   get step(): number {
     return this.playing ? this.player.tick / TICKS : -1
   }
 
   async save(format: string): Promise<void> {
     try {
-      const name = this.title || OWN
+      const name = this.title || UNTITLED
       const knobs = this.turned ? this.knobs : null
-      const asked = { clips: clipsOf(this.now), tempo: this.tempo, name, format, knobs, source: name }
-      const file = await api.melodyFile(asked)
+      const request = { clips: clipsOf(this.now), tempo: this.tempo, name, format, knobs, source: name }
+      const file = await api.melodyFile(request)
       this.download(file)
     } catch (error) {
-      this.say(error)
+      this.showError(error)
     }
   }
 
-  /** The whole piece with its melody turned. */
+  /** Save the whole piece with its melody turned. */
   async savePiece(): Promise<void> {
     if (!this.piece) return
     try {
-      const asked = { piece: this.piece, track: null, knobs: this.knobs }
-      this.download(await this.studio.sure(() => api.sing(asked)))
+      const request = { piece: this.piece, track: null, knobs: this.knobs }
+      this.download(await this.studio.withUpload(() => api.editMelody(request)))
     } catch (error) {
-      this.say(error)
+      this.showError(error)
     }
   }
 
@@ -244,63 +244,63 @@ export class MelodyState {
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000)
   }
 
-  /** The knobs at rest; how they turn stays. */
-  private get calm(): Required<KnobsAsked> {
+  /** The knobs at rest, with their other settings unchanged. */
+  private get knobsAtRest(): Required<KnobsRequest> {
     return { ...this.knobs, pitch: 0, rhythm: 0, rest: 0 }
   }
 
-  private get own(): Tune {
-    return { ...this.history.now, title: this.title || OWN, piece: null, tempo: this.tempo, knobs: this.calm }
+  private get edited(): Tune {
+    return { ...this.history.now, title: this.title || UNTITLED, piece: null, tempo: this.tempo, knobs: this.knobsAtRest }
   }
 
   private setOther(other: Other): void {
     this.other = other
     this.cells = []
     this.chosen = null
-    this.remember()
+    this.store()
   }
 
-  /** The history with what knobs and tempo are now. */
-  private noted(): history.History<Tune> {
+  /** The history with the current knobs and tempo. */
+  private currentHistory(): history.History<Tune> {
     const now = { ...this.history.now, knobs: this.knobs, tempo: this.tempo }
     return { ...this.history, now }
   }
 
-  /** Another melody: a step of the history. */
+  /** Change the melody, which is a step of the history. */
   private write(tune: Tune): void {
-    this.go(history.write(this.noted(), tune))
+    this.setHistory(history.write(this.currentHistory(), tune))
   }
 
-  private go(to: history.History<Tune>): void {
+  private setHistory(to: history.History<Tune>): void {
     const before = this.history.now.source
     this.history = to
     this.knobs = to.now.knobs
     this.tempo = to.now.tempo
     if (to.now.source !== before) {
-      this.answered = ++this.seq // what is on its way is of the other melody
+      this.answered = ++this.seq // answers in flight are of the other melody
       this.turned = null
       this.cells = []
       this.chosen = null
     }
-    void this.ask()
-    this.remember()
+    void this.send()
+    this.store()
   }
 
-  private remember(): void {
-    clearTimeout(this.later)
-    this.later = setTimeout(() => void save(KEPT, $state.snapshot({ history: this.noted(), other: this.other })), SOON)
+  private store(): void {
+    clearTimeout(this.storeTimer)
+    this.storeTimer = setTimeout(() => void save(STORE_KEY, $state.snapshot({ history: this.currentHistory(), other: this.other })), STORE_DELAY)
   }
 
-  /** One request at a time; the newest knobs are asked for when it is back. */
-  private async ask(): Promise<void> {
+  /** Send one request at a time; after its answer, the newest knobs follow. */
+  private async send(): Promise<void> {
     if (this.resting || !onsets(this.source)) {
       this.answered = ++this.seq
       this.turned = null
-      this.change()
+      this.updatePlayer()
       return
     }
     if (this.inFlight) {
-      this.again = true
+      this.changedInFlight = true
       return
     }
     this.inFlight = true
@@ -311,21 +311,21 @@ export class MelodyState {
         this.answered = turned.seq
         this.turned = turned
         this.studio.problem = ''
-        this.change()
+        this.updatePlayer()
       }
       this.failed = false
     } catch (error) {
       this.failed = true
-      this.say(error)
+      this.showError(error)
     }
     this.inFlight = false
-    if (this.again) {
-      this.again = false
-      void this.ask()
+    if (this.changedInFlight) {
+      this.changedInFlight = false
+      void this.send()
     }
   }
 
-  private change(): void {
+  private updatePlayer(): void {
     this.player.change(this.music(this.now))
   }
 
@@ -335,7 +335,7 @@ export class MelodyState {
     return { notes, channels: [0], pedal: [], tempo, end: Math.max(notes.at(-1)?.end ?? 0, 1) }
   }
 
-  private say(error: unknown): void {
+  private showError(error: unknown): void {
     this.studio.problem = error instanceof Error ? error.message : String(error)
   }
 }

@@ -1,0 +1,103 @@
+"""Types of the faders' room: requests for edits and their answers, and messages for the MIDI port.
+
+Ticks are those of the piece, bars count from 1, attributes are in their own units.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from fadernets.engines.model_folder import DEFAULT_MODEL
+from fadernets.studio.types import MOST_BARS, MOST_VARIATIONS, Notes, Value
+from fadernets.web.types import Finite, Name, RequestModel
+
+
+class PresetRequest(RequestModel):
+    """A preset of faders, how far it goes, and the faders that it leaves alone."""
+
+    name: Name
+    amount: Finite
+    hold: list[Name] = Field(default_factory=list, max_length=32)
+
+
+class Variation(RequestModel):
+    """Which of several different answers to one request is meant."""
+
+    index: int = Field(ge=0, lt=MOST_VARIATIONS)
+    count: int = Field(ge=1, le=MOST_VARIATIONS)
+
+
+class FadersRequest(RequestModel):
+    """Where the faders are. Faders without a value are at rest."""
+
+    set: dict[Name, Finite | tuple[Finite, Finite] | Name] = Field(default_factory=dict, max_length=32)
+    move: dict[Name, Finite] = Field(default_factory=dict, max_length=32)
+    per_bar: dict[Name, dict[int, Finite]] = Field(default_factory=dict, max_length=32)
+    preset: PresetRequest | None = None
+    faithfulness: float = Field(default=1.0, ge=0, le=1)
+    bars: list[tuple[int, int]] | None = Field(default=None, max_length=MOST_BARS)  # null: all
+    locked: list[int] = Field(default_factory=list, max_length=MOST_BARS)
+    tracks: list[Name] | None = Field(default=None, max_length=128)
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    variation: Variation | None = None  # one of several different answers
+
+
+class EditRequest(RequestModel):
+    """An edit of a piece by its faders."""
+
+    seq: int = 0  # comes back with the answer
+    piece: Name
+    model: Name = DEFAULT_MODEL
+    faders: FadersRequest
+    draft: bool = False  # fewer candidates, while a fader is dragged
+
+
+class SegmentValues(BaseModel):
+    """Attribute values of four quarter-beats: before the edit, as requested, and after it."""
+
+    index: int
+    bar: int
+    before: dict[str, Value]
+    asked: dict[str, Value]
+    measured: dict[str, Value]
+
+
+class MeanValues(BaseModel):
+    """The same, as means over the edited segments."""
+
+    before: dict[str, Value]
+    asked: dict[str, Value]
+    measured: dict[str, Value]
+
+
+class EditResponse(BaseModel):
+    """An edited piece with what was requested and what its notes measure."""
+
+    seq: int
+    piece: str
+    draft: bool
+    notes: Notes
+    tempo: list[tuple[int, int]]
+    pedal: list[tuple[int, int, int]]
+    end: int
+    segments: list[SegmentValues]
+    means: MeanValues
+    preset: dict[str, str]  # the faders that the preset moved, and by how much
+    log_odds: float | None  # that the result is real music, by the critic
+    warnings: list[str]
+    milliseconds: float
+
+
+class RenderRequest(EditRequest):
+    """An edit as a file of one format."""
+
+    format: Literal["midi", "musicxml", "wav", "json"] = "midi"
+
+
+class PortRequest(RequestModel):
+    """Messages for the port that --midi-port opened: [seconds from now, bytes] each; `silence` ends every note."""
+
+    messages: list[tuple[Finite, list[int]]] = Field(default_factory=list, max_length=512)
+    silence: bool = False

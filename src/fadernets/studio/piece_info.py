@@ -1,0 +1,70 @@
+"""What the studio's page is told of a piece: notes, maps of tempo and metre, and what its segments measure."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fadernets.attributes.table import ATTRIBUTES
+from fadernets.editing import file_edit
+from fadernets.editing.piece_on_grid import PieceOnGrid
+from fadernets.engines.grid import Engine
+from fadernets.music.notes import Piece
+from fadernets.studio.types import Notes, PieceInfo, SegmentInfo, TrackInfo
+from fadernets.studio.uploads import StoredPiece
+
+
+def piece_info(stored: StoredPiece, engine: Engine, model: str) -> PieceInfo:
+    """A piece as the page shows it; `engine` is that of the model of this name."""
+    document, piece = stored.document, stored.document.piece
+    edited = file_edit.choose_tracks(piece)
+    on_grid = PieceOnGrid.of(piece, edited)
+    measured = file_edit.measured_segments(engine, on_grid)
+    windows = on_grid.windows
+    ticks = {int(w): (int(windows.start[w]), int(windows.end[w])) for w in on_grid.full}
+    segments = []
+    for row in measured["segments"]:
+        start, end = ticks[row["index"]]
+        values = {name: row[name] for name in ATTRIBUTES}
+        segments.append(
+            SegmentInfo(index=row["index"], bar=row["bar"], start=start, end=end, values=values, arousal=row["arousal"])
+        )
+    metre = zip(piece.metre.ticks, piece.metre.numerators, piece.metre.denominators, strict=True)
+    return PieceInfo(
+        id=stored.id,
+        title=stored.title,
+        model=model,
+        tpq=piece.tpq,
+        end=piece.end,
+        seconds=round(piece.seconds(), 3),
+        bars=_bar_lines(piece),
+        tempo=tempo_of(piece),
+        metre=[(int(a), int(b), int(c)) for a, b, c in metre],
+        pedal=document.pedal(),
+        channels=[track.channel for track in piece.tracks],
+        tracks=[
+            TrackInfo(number=i + 1, name=t.name, program=t.program or 0, drum=t.is_drum, edited=i in edited)
+            for i, t in enumerate(piece.tracks)
+        ],
+        notes=notes_of(piece),
+        segments=segments,
+        means=measured["means"],
+        warnings=piece.warnings,
+    )
+
+
+def notes_of(piece: Piece) -> Notes:
+    """A piece's notes as columns."""
+    notes = piece.notes
+    return Notes(**{name: notes[name].tolist() for name in ("onset", "end", "pitch", "velocity", "track")})
+
+
+def tempo_of(piece: Piece) -> list[tuple[int, int]]:
+    """(tick, microseconds a quarter-beat) of each tempo of a piece."""
+    return [(int(tick), int(micros)) for tick, micros in zip(piece.tempo.ticks, piece.tempo.micros, strict=True)]
+
+
+def _bar_lines(piece: Piece) -> list[int]:
+    """The ticks of a piece's bar lines, with the end of the last bar."""
+    lines = piece.metre.bar_starts(piece.end)
+    signature = np.searchsorted(piece.metre.ticks, lines[-1], side="right") - 1
+    return [*lines.tolist(), int(lines[-1]) + int(piece.metre.bar_lengths()[signature])]
