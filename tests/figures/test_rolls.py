@@ -8,8 +8,9 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 
-from fadernets.figures import rolls
-from fadernets.figures.rolls import compare, draw_pair
+from fadernets.figures import roll_axes, rolls
+from fadernets.figures.note_marks import compare
+from fadernets.figures.rolls import draw_pair
 
 NOTE = np.dtype([("onset", float), ("end", float), ("pitch", np.uint8), ("velocity", np.uint8)])
 
@@ -74,7 +75,7 @@ def test_another_pitch_or_onset_is_another_note_and_a_hair_is_not():
 def test_the_picture_has_its_size_and_shows_every_kind_of_note(tmp_path):
     draw_pair(BEFORE, AFTER, bars(2), tmp_path / "a.png", title="A title")
     assert imread(tmp_path / "a.png").shape[:2] == (1000, 1600)
-    for color in (rolls.KEPT, rolls.CHANGED, rolls.NEW):
+    for color in (roll_axes.KEPT, roll_axes.CHANGED, roll_axes.NEW):
         assert pixels(tmp_path / "a.png", color) > 200, color
     assert imread(picture(tmp_path, name="b.png")).shape[:2] == (600, 800)
 
@@ -82,15 +83,15 @@ def test_the_picture_has_its_size_and_shows_every_kind_of_note(tmp_path):
 def test_kinds_that_do_not_occur_are_in_the_legend_alone(tmp_path):
     same = picture(tmp_path, after=BEFORE)
     edited = picture(tmp_path, name="b.png")
-    for color in (rolls.CHANGED, rolls.NEW):
+    for color in (roll_axes.CHANGED, roll_axes.NEW):
         assert 0 < pixels(same, color) < pixels(edited, color)
 
 
 def test_softer_notes_are_lighter(tmp_path):
     loud, soft = BEFORE.copy(), BEFORE.copy()
     soft["velocity"] = 40
-    full = pixels(picture(tmp_path, loud, loud, []), rolls.KEPT)
-    assert pixels(picture(tmp_path, soft, soft, [], name="b.png"), rolls.KEPT) < full / 3
+    full = pixels(picture(tmp_path, loud, loud, []), roll_axes.KEPT)
+    assert pixels(picture(tmp_path, soft, soft, [], name="b.png"), roll_axes.KEPT) < full / 3
 
 
 def test_the_same_edit_gives_the_same_bytes(tmp_path):
@@ -103,9 +104,9 @@ def test_the_same_edit_gives_the_same_bytes(tmp_path):
 def test_bars_with_nothing_asked_are_not_tinted(tmp_path):
     some = bars(2)
     some[1]["asked"] = {"rhythm_density": None, "note_density": None}
-    assert pixels(picture(tmp_path, rows=some), rolls.ASKED_BARS) > 3_000
+    assert pixels(picture(tmp_path, rows=some), roll_axes.ASKED_BARS) > 3_000
     for number, rows in enumerate((bars(2), bars(2, asked=None))):
-        assert pixels(picture(tmp_path, rows=rows, name=f"{number}.png"), rolls.ASKED_BARS) == 0
+        assert pixels(picture(tmp_path, rows=rows, name=f"{number}.png"), roll_axes.ASKED_BARS) == 0
 
 
 @pytest.mark.parametrize(
@@ -156,7 +157,7 @@ def test_words_do_not_overlap(tmp_path, monkeypatch, count):
 def test_matplotlib_is_imported_late_and_pyplot_never(tmp_path):
     code = (
         "import sys, numpy as np\n"
-        "from fadernets.rolls import draw_pair\n"
+        "from fadernets.figures.rolls import draw_pair\n"
         "assert 'matplotlib' not in sys.modules\n"
         "none = np.zeros(0, [('onset', float), ('end', float), ('pitch', int), ('velocity', int)])\n"
         "draw_pair(none, none, [], sys.argv[1], title='')\n"
@@ -177,7 +178,7 @@ def test_a_sheet_has_room_for_every_pair(tmp_path, count, columns, rows):
     one = tmp_path / "one.png"
     rolls.draw_sheet([("pair", BEFORE, AFTER)], one, columns=1)
     sample = 200  # pixels of a colour in the legend, at most
-    for colour in (rolls.KEPT, rolls.NEW):
+    for colour in (roll_axes.KEPT, roll_axes.NEW):
         assert pixels(path, colour) > count * (pixels(one, colour) - sample) * 0.8
 
 
@@ -191,10 +192,10 @@ def test_a_sheet_of_empty_pairs(tmp_path):
 
 def test_a_grid_has_a_cell_each_over_the_same_time_and_pitches(tmp_path):
     low, high = notes((0, 4, 60)), notes((4, 8, 70))
-    rolls.draw_grid([("a", low), ("b", high), ("c", notes())], tmp_path / "grid.png", columns=2, cell=(200, 100))
+    rolls.draw_cells([("a", low), ("b", high), ("c", notes())], tmp_path / "grid.png", columns=2, cell=(200, 100))
     image = imread(tmp_path / "grid.png")[..., :3]
     assert image.shape[:2] == (2 * 100 + 10, 2 * 200 + 10)
-    blue = (np.abs(image - np.array(to_rgb(rolls.KEPT))) < 0.02).all(-1)
+    blue = (np.abs(image - np.array(to_rgb(roll_axes.KEPT))) < 0.02).all(-1)
 
     def middle(mask):
         rows, columns = np.nonzero(mask)
@@ -204,16 +205,16 @@ def test_a_grid_has_a_cell_each_over_the_same_time_and_pitches(tmp_path):
     assert blue.sum() == first.sum() + second.sum()  # nothing in the third cell, none in the fourth
     assert middle(first)[0] > 0.5 > middle(second)[0]  # low and high
     assert middle(first)[1] < 0.5 < middle(second)[1]  # early and late
-    rolls.draw_grid([("a", low)], tmp_path / "one.png", columns=1)
+    rolls.draw_cells([("a", low)], tmp_path / "one.png", columns=1)
     assert imread(tmp_path / "one.png").shape[:2] == (160, 260)
     again = tmp_path / "again.png"
-    rolls.draw_grid([("a", low)], again, columns=1)
+    rolls.draw_cells([("a", low)], again, columns=1)
     assert again.read_bytes() == (tmp_path / "one.png").read_bytes()
 
 
 def test_a_grid_s_titles_are_drawn(tmp_path):
     for name, title in (("without", ""), ("with", "5: the theme")):
-        rolls.draw_grid([(title, notes((0, 4, 60)))], tmp_path / f"{name}.png", columns=1)
+        rolls.draw_cells([(title, notes((0, 4, 60)))], tmp_path / f"{name}.png", columns=1)
     without, titled = (imread(tmp_path / f"{name}.png")[..., :3] for name in ("without", "with"))
     different = np.nonzero((without != titled).any(-1))
     assert different[0].max() < 35  # the line over the roll

@@ -1,0 +1,1 @@
+"""Pictures: piano rolls of edits and blends, and the figures of both papers."""

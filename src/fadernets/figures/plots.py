@@ -1,4 +1,8 @@
-"""Figures 3, 4 and 6 of the ISMIR paper and the transfer curve, from arrays. A path's ending says PNG or SVG."""
+"""The papers' figures from arrays: scatters of codes, curves, bars and heat maps.
+
+Figures 3, 4 and 6 of the ISMIR paper and its transfer curve; Figures 2 to 4 of the NIME paper. The ending of a path
+says whether a PNG or an SVG file is written. S points, Z latent size.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fadernets.arrays import Array, Floats
 from fadernets.files import write_atomic
 
 LOW, HIGH = "#2166ac", "#b2182b"  # clusters of low and high arousal
 COLOURS = ("#0072B2", "#E69F00", "#D55E00", "#CC79A7")  # Okabe and Ito's
 DPI = 150
-PERPLEXITY = 30  # of t-SNE, where there are points enough
+PERPLEXITY = 30  # of t-SNE; less where there are fewer than 91 points
 BELOW: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "frameon": False, "fontsize": 9}
 
 
@@ -27,23 +32,23 @@ class Panel:
 
     title: str
     points: NDArray[np.floating]
-    values: NDArray[Any]
+    values: Array
     clusters: bool = False
     unit: str = ""
 
 
-def tsne(codes: NDArray[np.floating], seed: int = 0) -> NDArray[np.float64]:
-    """[S, Z] -> [S, 2] by openTSNE, one thread, the same for the same seed."""
+def tsne(codes: NDArray[np.floating], seed: int = 0) -> Floats:
+    """Codes [S, Z] in the plane [S, 2], by openTSNE on one thread; the same for the same seed."""
     from openTSNE import TSNE
 
-    near = min(PERPLEXITY, (len(codes) - 1) / 3)
-    found = TSNE(perplexity=near, n_jobs=1, random_state=seed, initialization="pca")
-    embedding = found.fit(np.asarray(codes, np.float64))
+    perplexity = min(PERPLEXITY, (len(codes) - 1) / 3)
+    method = TSNE(perplexity=perplexity, n_jobs=1, random_state=seed, initialization="pca")
+    embedding = method.fit(np.asarray(codes, np.float64))
     return np.asarray(embedding, np.float64)
 
 
 def scatters(rows: Sequence[Sequence[Panel]], paths: Sequence[Path], title: str = "") -> None:
-    """Rows of panels, in one figure."""
+    """Rows of panels in one figure, written to each of the paths."""
     figure, axes = _figure(len(rows), max(len(row) for row in rows))
     for line, row in zip(axes, rows, strict=True):
         for ax in line[len(row) :]:
@@ -79,8 +84,10 @@ def curves(
     bands: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
     log: bool = False,
 ) -> None:
-    """Shares, up to 1, over one axis (`log`: by factors), each line with its own name and mark; a band from low to
-    high behind some."""
+    """Lines of shares, at most 1, over x (on a logarithmic axis where `log`), each with its own mark.
+
+    bands: name of a line -> low and high ends of its 95 % interval, drawn behind it.
+    """
     figure, axes = _figure(1, 1, size=(6.5, 4.8))
     ax = axes[0][0]
     for (name, y), marker, colour in zip(lines.items(), "os^D", COLOURS, strict=False):
@@ -107,7 +114,7 @@ def dimensions(
     legend: str,
     threshold: float,
 ) -> None:
-    """Figures 3 and 4 of the NIME paper: how much each dimension changes, a line an amount, darker with it."""
+    """Figures 3 and 4 of the NIME paper: how much each dimension changes; a line an amount, darker with the amount."""
     from matplotlib import colormaps
 
     figure, axes = _figure(1, 1, size=(6.5, 4.2))
@@ -127,7 +134,7 @@ def dimensions(
 
 
 def variances(values: Sequence[float], count: int, paths: Sequence[Path], *, title: str) -> None:
-    """Figure 2 of the NIME paper: sorted variances, and the component up to which 99 % lie."""
+    """Figure 2 of the NIME paper: variances, largest first, and the number of components that hold 99 % of them."""
     figure, axes = _figure(1, 1, size=(6.5, 3.8))
     ax = axes[0][0]
     ax.plot(range(1, len(values) + 1), values, color=COLOURS[0])
@@ -151,8 +158,11 @@ def opinions(
     *,
     title: str,
 ) -> None:
-    """Figure 6 of the ISMIR paper. Left: shares by rows and columns of `labels`. Right: mean opinions from 1 to 5 with
-    their 95 % intervals, a group of bars an aspect, one bar a name of `bars`."""
+    """Figure 6 of the ISMIR paper: a heat map of changes of arousal, intended and heard, and the mean opinions.
+
+    heat: shares 0..1 by rows and columns of `labels`. bars: name -> for each aspect the mean opinion, 1 to 5, and its
+    95 % interval; an aspect is a group of bars.
+    """
     figure, axes = _figure(1, 2, size=(9.2, 3.9))
     left, right = axes[0]
     _heat(left, heat, labels)
@@ -187,7 +197,7 @@ def shares(
     *,
     title: str,
 ) -> None:
-    """Shares, 0..1, by rows and columns of `labels`."""
+    """A heat map of shares, 0..1, by rows and columns of `labels`."""
     figure, axes = _figure(1, 1, size=(7.0, 1.2 + 0.32 * len(heat)))
     _heat(axes[0][0], heat, labels)
     axes[0][0].set_title(title, fontsize=11)
@@ -198,7 +208,7 @@ def shares(
 
 
 def _heat(ax: Any, heat: Sequence[Sequence[float | None]], labels: tuple[Sequence[str], Sequence[str]]) -> None:
-    """A heat map with its shares in per cent; a cell without one stays empty."""
+    """Shares as colours and in per cent; None stays empty."""
     table = np.array([[np.nan if v is None else v for v in row] for row in heat], np.float64)
     ax.imshow(table, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (i, j), value in np.ndenumerate(table):
@@ -209,6 +219,7 @@ def _heat(ax: Any, heat: Sequence[Sequence[float | None]], labels: tuple[Sequenc
 
 
 def _figure(rows: int, columns: int, size: tuple[float, float] | None = None) -> tuple[Any, Any]:
+    """An empty figure and its axes [rows][columns]; size in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -220,7 +231,7 @@ def _figure(rows: int, columns: int, size: tuple[float, float] | None = None) ->
 
 
 def _save(figure: Any, paths: Sequence[Path]) -> None:
-    """Nothing in the files tells when they were made: the same figure gives the same bytes."""
+    """Write a figure to each path. The same figure gives the same bytes: no file holds when it was made."""
     import matplotlib
 
     for path in paths:
