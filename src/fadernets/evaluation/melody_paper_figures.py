@@ -75,7 +75,7 @@ def draw(engine: MelodyEngine, out: Path) -> list[str]:
         sheets[out / f"grid-{control}.png"] = cells, 5, rolls.CELL
     out.mkdir(parents=True, exist_ok=True)
     for path, (drawn, columns, size) in sheets.items():
-        rolls.draw_grid(drawn, path, columns=columns, cell=size)
+        rolls.draw_cells(drawn, path, columns=columns, cell=size)
     return [str(path) for path in sheets]
 
 

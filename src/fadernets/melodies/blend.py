@@ -298,7 +298,7 @@ def write(blended: Blend, out: Path) -> dict[str, Any]:
     files["all.mid"] = _midi(symusic, np.concatenate(together), tempos, length * len(together))
     try:
         out.mkdir(parents=True, exist_ok=True)
-        rolls.draw_grid(sheet, out / "grid.png", columns=columns)
+        rolls.draw_cells(sheet, out / "grid.png", columns=columns)
         for name, data in files.items():
             write_atomic(out / name, data)
         for old in out.glob("cell-*-*.mid"):
