@@ -112,13 +112,13 @@ def _add_common(command: Parser) -> None:
 def _melody(options: argparse.Namespace) -> None:
     from fadernets.engines.melody import MelodyEngine
     from fadernets.melodies import file_edit
-    from fadernets.melodies.knobs import Turn
+    from fadernets.melodies.knob_settings import Knobs
 
     check_faithfulness(options.faithfulness)
     for name in ("pitch", "rhythm", "rest"):
         check_finite(getattr(options, name), f"--{name}")
     check_output(options.out)
-    knobs = Turn(
+    knobs = Knobs(
         options.pitch,
         options.rhythm,
         options.rest,
@@ -128,7 +128,7 @@ def _melody(options: argparse.Namespace) -> None:
         options.seed,
     )
     engine = MelodyEngine.open(options.model)
-    report = file_edit.sing(engine, options.source, options.out, knobs, options.track, regrid=options.regrid)
+    report = file_edit.edit_melody(engine, options.source, options.out, knobs, options.track, regrid=options.regrid)
     warn(report.warnings)
     print(json.dumps(report.as_dict()) if options.json else file_edit.table(report))
 
@@ -158,7 +158,7 @@ def _inspect(options: argparse.Namespace) -> None:
 
     models = options.models or [DEFAULT_MELODY_MODEL]
     check_output_folder(options.out)
-    user_defined = augmentations.own_augmentation(options.augmentation) if options.augmentation else None
+    user_defined = augmentations.load_augmentation(options.augmentation) if options.augmentation else None
     if options.threshold is not None:
         check_finite(options.threshold, "--threshold")
         if options.threshold < 0:
@@ -176,7 +176,7 @@ def _inspect(options: argparse.Namespace) -> None:
             threshold=options.threshold,
             top=options.top,
             pitches=read_pitches(options.pitches),
-            own=user_defined,
+            user_defined=user_defined,
             seed=options.seed,
             progress=progress("augmentations"),
         )
