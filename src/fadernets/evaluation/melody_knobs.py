@@ -186,11 +186,11 @@ def random_dimensions(engine: MelodyEngine, clips: States) -> dict[str, Estimate
     codes, figures = engine.encode(clips), {}
     unmoved = melody_states.tidy(engine.decode(codes).states, held=True)
     for knob, amount in COMPARED:
-        directions = {
+        unit_changes = {
             "knob": directions.knob_direction(engine, knob, "paper"),
             "random": directions.random_dimensions(engine, knob, 0).astype(np.float64),
         }
-        for name, direction in directions.items():
+        for name, direction in unit_changes.items():
             moved = melody_states.tidy(engine.decode(codes + (amount * direction).astype(np.float32)).states, held=True)
             pitch = np.abs(melody_states.mean_pitch(moved) - melody_states.mean_pitch(unmoved))
             ratio = np.maximum(melody_states.onsets(moved), 0.5) / np.maximum(melody_states.onsets(unmoved), 0.5)
