@@ -11,17 +11,17 @@ from fadernets.listening import server as listening_server
 from fadernets.listening import study_files
 from fadernets.listening.store import Study
 from fadernets.listening.study_files import ASPECTS, About, Pair
-from fadernets.rendering import audio
+from fadernets.rendering import audio, loudness, wav_files
 from fadernets.web import guard
 
-WAV = audio._wav_bytes(np.zeros((2, 320), np.float32), study_files.RATE)
+WAV = wav_files.wav_bytes(np.zeros((2, 320), np.float32), study_files.RATE)
 MEANS = {"arousal": 0.5, "rhythm_density": 0.5, "key": "C major"}
 
 
 def tone(seconds):
     """A WAV file of one quiet tone."""
     wave = 0.05 * np.sin(2 * np.pi * 440 * np.arange(int(seconds * study_files.RATE)) / study_files.RATE)
-    return audio._wav_bytes(np.stack([wave, wave]).astype(np.float32), study_files.RATE)
+    return wav_files.wav_bytes(np.stack([wave, wave]).astype(np.float32), study_files.RATE)
 
 
 def write_study(folder, ways, *, subjects=4, seed=0, wav=WAV):
@@ -35,7 +35,7 @@ def write_study(folder, ways, *, subjects=4, seed=0, wav=WAV):
     folder.mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(audio, "render", lambda _, path, **__: path.write_bytes(wav))
-        patch.setattr(audio, "match", lambda _: -20.0)
+        patch.setattr(loudness, "match", lambda _: -20.0)
         study_files.write(
             folder, folder.name, about, pair("x", "up"), [pair(*row) for row in enumerate(ways)], subjects
         )

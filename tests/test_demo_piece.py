@@ -10,7 +10,7 @@ from pathlib import Path
 import mido
 import pytest
 
-from fadernets.rendering import audio
+from fadernets.rendering import audio, loudness
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "make_demo_piece.py"
 ASSET = Path(audio.__file__).parents[1] / "assets" / "k545.mid"
@@ -131,7 +131,7 @@ def test_a_wrong_bar_is_told(script, monkeypatch, bar, message):
 
 def test_it_sounds(tmp_path):
     audio.render(ASSET, tmp_path / "k545.wav")
-    peak, rms, seconds = audio.level(tmp_path / "k545.wav")
+    peak, rms, seconds = loudness.level(tmp_path / "k545.wav")
     assert -12 < peak < -3
     assert -34 < rms < -22
     assert seconds == pytest.approx(27.62 * 4 * 60 / 132 + 2, abs=0.1)

@@ -10,12 +10,12 @@ from midi_files import PIECES, metre, save, track
 from fadernets.editing.presets import Preset
 from fadernets.listening import make, study_files
 from fadernets.listening.store import Study
-from fadernets.rendering import audio
+from fadernets.rendering import audio, wav_files
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    wav = audio._wav_bytes(np.full((2, 3200), 0.1, np.float32), study_files.RATE)
+    wav = wav_files.wav_bytes(np.full((2, 3200), 0.1, np.float32), study_files.RATE)
     monkeypatch.setattr(audio, "render", lambda _, path, **__: path.write_bytes(wav))
 
 

@@ -16,7 +16,7 @@ from fadernets.listening import make as study_maker
 from fadernets.listening import study_files
 from fadernets.listening.make import directions, make
 from fadernets.listening.store import Study
-from fadernets.rendering import audio
+from fadernets.rendering import audio, loudness, wav_files
 
 FAST = {"segments": 2, "subjects": 2, "bars": 1}
 
@@ -24,7 +24,7 @@ FAST = {"segments": 2, "subjects": 2, "bars": 1}
 @pytest.fixture
 def quick(monkeypatch):
     """Sounds that take no time."""
-    wav = audio._wav_bytes(np.full((2, 3200), 0.1, np.float32), study_files.RATE)
+    wav = wav_files.wav_bytes(np.full((2, 3200), 0.1, np.float32), study_files.RATE)
     monkeypatch.setattr(audio, "render", lambda _, path, **__: path.write_bytes(wav))
 
 
@@ -50,7 +50,7 @@ def files(tmp_path):
 
 
 @pytest.fixture
-def own(tmp_path):
+def given(tmp_path):
     """Three pairs: more notes, fewer notes, and one that says which way."""
     folder = tmp_path / "own"
     folder.mkdir()
@@ -106,9 +106,9 @@ def test_all_sounds_are_equally_loud(made):
     sounds = sorted((made.folder / "media").glob("*.wav"))
     assert len(sounds) == 10
     for sound in sounds:
-        assert audio.loudness(sound) == pytest.approx(made.manifest.loudness, abs=0.1)
-        assert audio.level(sound).peak <= audio.CEILING + 0.05
-    by_name = {sound.stem: audio.level(sound).seconds for sound in sounds}
+        assert loudness.loudness(sound) == pytest.approx(made.manifest.loudness, abs=0.1)
+        assert loudness.level(sound).peak <= loudness.CEILING + 0.05
+    by_name = {sound.stem: loudness.level(sound).seconds for sound in sounds}
     for trial in made.manifest.trials:
         assert by_name[trial.original] == pytest.approx(trial.seconds["original"], abs=0.01)
         assert by_name[trial.transformed] == pytest.approx(trial.seconds["transformed"], abs=0.01)
@@ -171,8 +171,8 @@ def test_a_folder_of_files(quick, files, tmp_path):
     assert all(t.before["tempo"] == t.after["tempo"] for t in trials)  # codes move no tempo
 
 
-def test_pairs_of_ones_own(quick, own, tmp_path):
-    found = make(tmp_path / "study", own=own, subjects=2)
+def test_pairs_of_ones_own(quick, given, tmp_path):
+    found = make(tmp_path / "study", pairs_folder=given, subjects=2)
     about = found.manifest.about
     assert (about.preset, about.amount, about.source) == (None, 0.0, {"kind": "pairs", "folder": "own"})
     assert {t.title: (t.direction, t.direction_from) for t in found.manifest.trials} == {
@@ -186,30 +186,36 @@ def test_pairs_of_ones_own(quick, own, tmp_path):
     assert "pairs of your own" in found.table()
 
 
-def test_which_way_cannot_be_told(quick, own, tmp_path):
-    (own / "said.json").unlink()
+def test_which_way_cannot_be_told(quick, given, tmp_path):
+    (given / "said.json").unlink()
     with pytest.raises(FadernetsError, match=r"said: which way .* cannot be measured; say it in said\.json"):
-        make(tmp_path / "study", own=own)
+        make(tmp_path / "study", pairs_folder=given)
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda own: (own / "busier-original.mid").unlink(), "busier-original.mid is missing"),
-        (lambda own: (own / "calmer-transformed.mid").unlink(), "calmer-transformed.mid is missing"),
-        (lambda own: PIECES["bare"](own / "extra.mid"), "extra.mid: is no part of a pair"),
-        (lambda own: (own / "said.json").write_text('{"direction": "high"}'), "direction 'high'; allowed: up, down"),
-        (lambda own: (own / "said.json").write_text("up"), 'said.json: expected {"direction": "up"} or "down"'),
-        (lambda own: (own / "said.json").write_text("[1]"), 'said.json: expected {"direction": "up"} or "down"'),
-        (lambda own: BROKEN["text"](own / "said-original.mid"), "said-original.mid: is not a MIDI file"),
-        (lambda own: BROKEN["no_notes"](own / "said-transformed.mid"), "said-transformed.mid: the file has no notes"),
-        (lambda own: [f.unlink() for f in own.iterdir()], "holds 0 pairs of MIDI files; a study takes 2 to 200"),
+        (lambda f: (f / "busier-original.mid").unlink(), "busier-original.mid is missing"),
+        (lambda f: (f / "calmer-transformed.mid").unlink(), "calmer-transformed.mid is missing"),
+        (lambda f: PIECES["bare"](f / "extra.mid"), "extra.mid: is no part of a pair"),
+        (
+            lambda f: (f / "said.json").write_text('{"direction": "high"}'),
+            "direction 'high'; allowed: up, down",
+        ),
+        (lambda f: (f / "said.json").write_text("up"), 'said.json: expected {"direction": "up"} or "down"'),
+        (lambda f: (f / "said.json").write_text("[1]"), 'said.json: expected {"direction": "up"} or "down"'),
+        (lambda f: BROKEN["text"](f / "said-original.mid"), "said-original.mid: is not a MIDI file"),
+        (
+            lambda f: BROKEN["no_notes"](f / "said-transformed.mid"),
+            "said-transformed.mid: the file has no notes",
+        ),
+        (lambda f: [file.unlink() for file in f.iterdir()], "holds 0 pairs of MIDI files; a study takes 2 to 200"),
     ],
 )
-def test_pairs_that_are_none(quick, own, tmp_path, change, said):
-    change(own)
+def test_pairs_that_are_none(quick, given, tmp_path, change, said):
+    change(given)
     with pytest.raises(FadernetsError) as error:
-        make(tmp_path / "study", own=own)
+        make(tmp_path / "study", pairs_folder=given)
     assert said in str(error.value)
     assert sorted(f.name for f in tmp_path.iterdir()) == ["own"]
 
@@ -277,16 +283,16 @@ def test_a_model_without_clusters(quick, files, tmp_path):
     assert {t.direction for t in found.manifest.trials} == {"up", "down"}
 
 
-def test_where_a_study_may_go(quick, files, own, tmp_path):
+def test_where_a_study_may_go(quick, files, given, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine").write_text("")
     (tmp_path / "file").write_text("")
     for out, said in (("full", "is not empty"), ("file", "is a file"), ("no/where", "its folder .* does not exist")):
         with pytest.raises(FadernetsError, match=said):
             make(tmp_path / out, files, **FAST)
-    for given in ({"source": None}, {"source": files, "own": own}, {"source": tmp_path / "none"}):
+    for wrong in ({"source": None}, {"source": files, "pairs_folder": given}, {"source": tmp_path / "none"}):
         with pytest.raises(FadernetsError, match=r"give one of the two|no such folder"):
-            make(tmp_path / "study", **FAST | given)
+            make(tmp_path / "study", **FAST | wrong)
     (tmp_path / "empty").mkdir()
     assert make(tmp_path / "empty", files, **FAST).manifest.name == "empty"
 

@@ -181,11 +181,11 @@ def _measure(options: argparse.Namespace) -> None:
 
 
 def _render(options: argparse.Namespace) -> None:
-    from fadernets.rendering import audio
+    from fadernets.rendering import audio, loudness
 
     check_output(options.out)
     audio.render(options.source, options.out)
-    level = audio.level(options.out)
+    level = loudness.level(options.out)
     if options.json:
         print(json.dumps({"out": str(options.out), **level._asdict()}))
     else:

@@ -28,7 +28,7 @@ import numpy as np
 
 from fadernets.editing.edit_report import Value
 from fadernets.errors import FadernetsError
-from fadernets.rendering import audio
+from fadernets.rendering import audio, loudness
 
 FORMAT = 1
 MANIFEST, TOKENS, CONSENT, MEDIA, ANSWERS = "study.json", "tokens.csv", "consent.txt", "media", "answers.sqlite"
@@ -134,8 +134,8 @@ def write(
             step()
         named.append((trial, original, transformed, pair))
     sounds = sorted((folder / MEDIA).glob("*.wav"))
-    loudness = audio.match(sounds)
-    lengths = {file.stem: round(audio.level(file).seconds, 2) for file in sounds}
+    common_loudness = loudness.match(sounds)
+    lengths = {file.stem: round(loudness.level(file).seconds, 2) for file in sounds}
     first, *trials = [
         Trial(
             trial,
@@ -154,7 +154,7 @@ def write(
         for subject in range(subjects)
     ]
     trials.sort(key=lambda trial: trial.id)
-    manifest = Manifest(name, about, round(loudness, 2), RATE, first, trials, orders)
+    manifest = Manifest(name, about, round(common_loudness, 2), RATE, first, trials, orders)
     text = json.dumps(manifest.as_dict(), indent=1, ensure_ascii=False) + "\n"
     (folder / MANIFEST).write_text(text, encoding="utf-8")
     (folder / CONSENT).write_text(consent, encoding="utf-8")
