@@ -8,8 +8,8 @@ import pytest
 from listeners import AGREE, OPINIONS, answer, begin, panel, rate, tokens_of, write_study
 
 from fadernets.errors import FadernetsError
+from fadernets.listening import answer_database
 from fadernets.listening import report as study_report
-from fadernets.listening import store
 from fadernets.listening.report import report, write
 from fadernets.listening.store import Study
 from fadernets.listening.study_files import ASPECTS
@@ -19,14 +19,14 @@ WAYS = ["up"] * 10 + ["down"] * 10
 
 @pytest.fixture(autouse=True)
 def _no_power_cut(monkeypatch):
-    monkeypatch.setattr(store, "SYNCHRONOUS", "OFF")
+    monkeypatch.setattr(answer_database, "SYNCHRONOUS", "OFF")
 
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory):
     """A study that sixty subjects have answered."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "SYNCHRONOUS", "OFF")
+        patch.setattr(answer_database, "SYNCHRONOUS", "OFF")
         folder = write_study(tmp_path_factory.mktemp("panel") / "study", WAYS, subjects=60)
         with Study.open(folder) as study:
             panel(study)

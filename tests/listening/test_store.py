@@ -14,7 +14,7 @@ import pytest
 from listeners import answer, begin, rate, tokens_of, write_study
 
 from fadernets.errors import FadernetsError
-from fadernets.listening import store, study_files
+from fadernets.listening import answer_database, store, study_files
 from fadernets.listening.store import Played, Study, StudyError, UnknownSubject
 from fadernets.listening.study_files import ANSWERS, ASPECTS, TOKENS
 
@@ -265,7 +265,7 @@ def test_orders_are_the_seeds_and_favour_no_direction(tmp_path):
 
 def test_threads_lose_nothing(tmp_path, monkeypatch):
     """Twelve subjects at once, half of them through one Study, the others through one each; all of them at first."""
-    monkeypatch.setattr(store, "SYNCHRONOUS", "OFF")
+    monkeypatch.setattr(answer_database, "SYNCHRONOUS", "OFF")
     folder = write_study(tmp_path / "study", WAYS * 2, subjects=12)
     shared, errors = Study.open(folder), []
     start = threading.Barrier(12)

@@ -104,7 +104,7 @@ def _make(options: argparse.Namespace) -> None:
     made = study_maker.make(
         options.out,
         options.source,
-        own=options.own,
+        pairs_folder=options.own,
         segments=options.segments,
         subjects=options.subjects,
         model=options.model,

@@ -78,7 +78,7 @@ def make(
     out: Path,
     source: Path | None = None,
     *,
-    own: Path | None = None,
+    pairs_folder: Path | None = None,
     segments: int = 20,
     subjects: int = 20,
     model: str | Path = DEFAULT_MODEL,
@@ -97,13 +97,13 @@ def make(
     would edit. `segments` excerpts are drawn by `seed`, each from another piece if there are enough, and edited by
     `preset` (a learned one, or the paper's `arousal-codes`), `amount` times: half of them up, half down, by `RULE`.
 
-    own: in place of a source, a folder of pairs NAME-original.mid and NAME-transformed.mid. NAME.json gives the
-    direction ({"direction": "up"} or "down"); without it, the direction is that of the model's arousal.
+    pairs_folder: in place of a source, a folder of pairs NAME-original.mid and NAME-transformed.mid. NAME.json gives
+    the direction ({"direction": "up"} or "down"); without it, the direction is that of the model's arousal.
 
     The practice trial is made from the bundled piece, not from the source. The subjects' tokens and the names of the
     sounds are random; everything else follows from the seed. Raises FadernetsError.
     """
-    _check(source, own, segments, subjects, amount, bars, consent)
+    _check(source, pairs_folder, segments, subjects, amount, bars, consent)
     check_folder(out)
     engine = Engine.open(model)
     faders = _faders(preset, amount, engine)
@@ -115,8 +115,8 @@ def make(
         work.mkdir()
         editor = _Editor(engine, faders, seed, work)
         practice = editor.edited(_practice(), str(rng.choice(DIRECTIONS)))
-        if own is not None:
-            pairs, where = _own_pairs(own, editor), {"kind": "pairs", "folder": own.name}
+        if pairs_folder is not None:
+            pairs, where = _read_pairs(pairs_folder, editor), {"kind": "pairs", "folder": pairs_folder.name}
             step = _steps(progress, 2 * len(pairs) + 2)
         else:
             drawn, where = _drawn(source or Path(), segments, bars, seed, warnings)
@@ -130,7 +130,7 @@ def make(
             if _music(pair.original) == _music(pair.transformed):
                 warnings.append(f"{pair.title}: the edit changed nothing; no answer to this trial can be right")
         graphs = {"name": engine.name, "sha256": dict(engine.info["sha256"])}
-        if own is None:
+        if pairs_folder is None:
             learned = faders[UP].preset
             name, moves = (learned.name, learned.moves) if learned else (preset, {})
             about = About(seed, graphs, name, amount, dict(moves), where, RULE, warnings)
@@ -171,9 +171,9 @@ def check_folder(out: Path) -> None:
 
 
 def _check(
-    source: Path | None, own: Path | None, segments: int, subjects: int, amount: float, bars: int, consent: str
+    source: Path | None, pairs_folder: Path | None, segments: int, subjects: int, amount: float, bars: int, consent: str
 ) -> None:
-    folders = [folder for folder in (source, own) if folder is not None]
+    folders = [folder for folder in (source, pairs_folder) if folder is not None]
     if len(folders) != 1:
         raise FadernetsError("a study is made from a source or from pairs of your own: give one of the two")
     if not folders[0].is_dir():
@@ -248,7 +248,7 @@ class _Editor:
         return Pair(excerpt.title, direction, "rule", excerpt.data, after, *means)
 
 
-def _own_pairs(folder: Path, editor: _Editor) -> list[Pair]:
+def _read_pairs(folder: Path, editor: _Editor) -> list[Pair]:
     """The pairs in a lab's own folder, sorted by name."""
     named: dict[str, dict[str, Path]] = {}
     for file in sorted(f for f in folder.iterdir() if f.suffix.lower() in (".mid", ".midi")):

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
-import threading
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,22 +17,11 @@ from typing import Any
 
 from fadernets.errors import FadernetsError
 from fadernets.listening import study_files
+from fadernets.listening.answer_database import AnswerDatabase
 from fadernets.listening.study_files import ANSWERS, ASPECTS, CHANGES, CONSENT, MEDIA, SCALE, Manifest
 
-VERSION = 1
-LOCK_TIMEOUT = 30.0  # seconds to wait for another writer
-SYNCHRONOUS = "FULL"  # an answer survives a power cut
 PLAYED = ("original", "transformed", "seconds")
 MOST_PLAYED = 1e6  # times or seconds
-TABLES = """
-CREATE TABLE IF NOT EXISTS subjects (subject INTEGER PRIMARY KEY, consented TEXT NOT NULL, finished TEXT);
-CREATE TABLE IF NOT EXISTS answers (
-    subject INTEGER NOT NULL REFERENCES subjects, trial TEXT NOT NULL,
-    changed TEXT, rhythm INTEGER, melody INTEGER, harmony INTEGER, naturalness INTEGER,
-    original INTEGER NOT NULL, transformed INTEGER NOT NULL, seconds REAL NOT NULL,
-    first TEXT NOT NULL, last TEXT NOT NULL, PRIMARY KEY (subject, trial)
-);
-"""
 STORE = """
 INSERT INTO answers VALUES (:subject, :trial, :changed, :rhythm, :melody, :harmony, :naturalness,
     :original, :transformed, :seconds, :now, :now)
@@ -152,8 +138,7 @@ class Study:
         self._tokens = tokens
         self._trials = {trial.id: trial for trial in [manifest.practice, *manifest.trials]}
         self._sounds = {sound for t in self._trials.values() for sound in (t.original, t.transformed)}
-        self._lock = threading.RLock()
-        self._connection: sqlite3.Connection | None = None
+        self._answers = AnswerDatabase(folder / ANSWERS)
 
     @classmethod
     def open(cls, folder: str | Path) -> Study:
@@ -172,10 +157,7 @@ class Study:
 
     def close(self) -> None:
         """Close the database; the next call opens it again."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+        self._answers.close()
 
     def __enter__(self) -> Study:
         return self
@@ -188,13 +170,13 @@ class Study:
     def subject(self, token: str) -> State:
         """The progress of the subject with this token. Raises UnknownSubject."""
         number = self._number(token)
-        with self._reading() as db:
+        with self._answers.reading() as db:
             return self._state(db, number)
 
     def consent(self, token: str) -> State:
         """The subject agreed to the consent text; a repeated call is no error. Raises UnknownSubject."""
         number = self._number(token)
-        with self._writing() as db:
+        with self._answers.writing() as db:
             db.execute("INSERT INTO subjects VALUES (?, ?, NULL) ON CONFLICT DO NOTHING", (number, _now()))
             return self._state(db, number)
 
@@ -218,7 +200,7 @@ class Study:
         values = _values(changed, ratings or {}, played or {})
         if trial not in self._trials:
             raise StudyError(f"trial {trial!r} is not in this study")
-        with self._writing() as db:
+        with self._answers.writing() as db:
             state = self._open_state(db, number)
             if trial != state.practice.id and not state.practice.complete:
                 raise StudyError("the practice trial comes first: it has no complete answer yet")
@@ -231,7 +213,7 @@ class Study:
         Raises UnknownSubject; StudyError before consent or while an answer is missing.
         """
         number = self._number(token)
-        with self._writing() as db:
+        with self._answers.writing() as db:
             state = self._state(db, number)
             if not state.finished:
                 state = self._open_state(db, number)
@@ -244,7 +226,7 @@ class Study:
     def withdraw(self, token: str) -> State:
         """Delete the subject's consent and answers, finished or not; they may begin again. Raises UnknownSubject."""
         number = self._number(token)
-        with self._writing() as db:
+        with self._answers.writing() as db:
             db.execute("DELETE FROM answers WHERE subject = ?", (number,))
             db.execute("DELETE FROM subjects WHERE subject = ?", (number,))
             return self._state(db, number)
@@ -254,7 +236,7 @@ class Study:
         number = self._number(token)
         if sound not in self._sounds:
             raise StudyError(f"sound {sound!r} is not in this study")
-        with self._reading() as db:
+        with self._answers.reading() as db:
             if not self._state(db, number).consent:
                 raise StudyError("no consent yet: it comes before everything else")
         return self.folder / MEDIA / f"{sound}.wav"
@@ -267,7 +249,7 @@ class Study:
 
     def records(self) -> list[Record]:
         """Every answer except those to the practice trial, by subject and in the subject's order of trials."""
-        with self._reading() as db:
+        with self._answers.reading() as db:
             rows = db.execute("SELECT * FROM answers").fetchall() if db else []
         records = [Record(row["subject"], row["trial"], _answer(row)) for row in rows if row["trial"] in self._trials]
         places = [{trial: i for i, trial in enumerate(order)} for order in self.manifest.orders]
@@ -276,7 +258,7 @@ class Study:
 
     def progress(self) -> dict[str, int]:
         """How many subjects were invited, consented, completed the practice trial, answered all, and finished."""
-        with self._reading() as db:
+        with self._answers.reading() as db:
             states = [self._state(db, number) for number in range(1, len(self.manifest.orders) + 1)]
         return {
             "invited": len(states),
@@ -316,69 +298,6 @@ class Study:
         if state.finished:
             raise StudyError("this subject has finished: answers can no longer be changed")
         return state
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection | None]:
-        """A connection to read from; None while there are no answers, so that reading never makes a file."""
-        with self._lock:
-            if self._connection is None and not (self.folder / ANSWERS).exists():
-                yield None
-                return
-            with self._transaction("DEFERRED") as db:
-                yield db
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._transaction("IMMEDIATE") as db:
-            yield db
-
-    @contextmanager
-    def _transaction(self, kind: str) -> Iterator[sqlite3.Connection]:
-        """A transaction: everything inside is stored, or nothing."""
-        try:
-            db = self._connected()
-            db.execute(f"BEGIN {kind}")
-            try:
-                yield db
-            except BaseException:
-                db.rollback()
-                raise
-            db.commit()
-        except sqlite3.Error as error:
-            raise FadernetsError(f"{self.folder / ANSWERS}: {error}") from None
-
-    def _connected(self) -> sqlite3.Connection:
-        if self._connection is None:
-            path = self.folder / ANSWERS
-            db = sqlite3.connect(path, timeout=LOCK_TIMEOUT, isolation_level=None, check_same_thread=False)
-            try:
-                db.row_factory = sqlite3.Row
-                version = db.execute("PRAGMA user_version").fetchone()[0]
-                if version not in (0, VERSION):
-                    raise FadernetsError(f"{path}: is of format {version}; this version reads {VERSION}")
-                if version == 0:
-                    _create(db)
-                db.execute(f"PRAGMA synchronous = {SYNCHRONOUS}")
-                db.execute("PRAGMA secure_delete = ON")  # withdrawn answers are overwritten on disk
-            except BaseException:
-                db.close()
-                raise
-            self._connection = db
-        return self._connection
-
-
-def _create(db: sqlite3.Connection) -> None:
-    """Make the tables, with a write-ahead log; another process may be doing the same."""
-    until = time.monotonic() + LOCK_TIMEOUT
-    while True:
-        try:
-            db.execute("PRAGMA journal_mode = WAL")  # ignores the timeout for other writers
-            break
-        except sqlite3.OperationalError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.01)
-    db.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
 
 
 def _answer(row: sqlite3.Row) -> Answer:

@@ -15,7 +15,7 @@ import numpy as np
 from fadernets.arrays import States
 from fadernets.codecs import melody_clips, melody_states
 from fadernets.engines.model_folder import DEFAULT_MELODY_MODEL
-from fadernets.melodies import blend, file_edit, knob_settings, knobs
+from fadernets.melodies import blend, edit_report, file_edit, knob_settings, knobs
 from fadernets.studio.downloads import MEDIA, Download, download, with_provenance
 from fadernets.studio.melody_types import (
     BlendCell,
@@ -47,7 +47,7 @@ class MelodyRoom:
         lines = piece.metre.bar_starts(max(piece.end, 1))
         starts = tune.windows.step_ticks(tune.at[:, 0])
         clips = tune.clips[:MOST_CLIPS]
-        warnings = file_edit.oddities(tune)
+        warnings = file_edit.reading_warnings(tune)
         if len(clips) < len(tune.clips):
             warnings.append(f"the melody has {len(tune.clips)} clips; the first {len(clips)} are shown")
         flat = clips.reshape(-1)
@@ -57,7 +57,7 @@ class MelodyRoom:
             clips=clips.tolist(),
             bars=np.searchsorted(lines, starts, side="right").tolist(),
             tempo=round(6e7 / float(piece.tempo.micros[0]), 2),
-            pitch=file_edit.number(melody_states.mean_pitch(flat)),
+            pitch=edit_report.number(melody_states.mean_pitch(flat)),
             onsets=int(melody_states.onsets(flat)),
             warnings=warnings,
         )
@@ -69,7 +69,7 @@ class MelodyRoom:
         classes = knobs.key_pitch_classes(clips.reshape(-1))
         turned = knobs.turn(self._models.melody_engine(), clips, _knobs(request.knobs), classes)
         before, after = clips.reshape(-1), turned.reshape(-1)
-        pitch_before, pitch_after = (file_edit.number(melody_states.mean_pitch(each)) for each in (before, after))
+        pitch_before, pitch_after = (edit_report.number(melody_states.mean_pitch(each)) for each in (before, after))
         onsets_before, onsets_after = (float(melody_states.onsets(each)) for each in (before, after))
         pitch_asked = pitch_before + request.knobs.pitch if request.knobs.pitch and pitch_before is not None else None
         return TurnResponse(
@@ -94,7 +94,7 @@ class MelodyRoom:
                     row=row,
                     column=column,
                     clips=cells[row, column].tolist(),
-                    pitch=file_edit.number(melody_states.mean_pitch(flat)),
+                    pitch=edit_report.number(melody_states.mean_pitch(flat)),
                     onsets=int(melody_states.onsets(flat)),
                 )
 

@@ -87,16 +87,16 @@ def _add_piece_routes(app: FastAPI, studio: Studio, run: Run) -> None:
 
     async def run_while_connected(request: Request, call: Callable[..., T], *arguments: Any) -> T:
         """As `run`, with a last argument that tells the call whether the client has disconnected."""
-        gone = threading.Event()
+        disconnected = threading.Event()
 
         async def watch() -> None:
             while not await request.is_disconnected():
                 await asyncio.sleep(POLL_SECONDS)
-            gone.set()
+            disconnected.set()
 
         watching = asyncio.create_task(watch())
         try:
-            return await run(call, *arguments, gone.is_set)
+            return await run(call, *arguments, disconnected.is_set)
         finally:
             watching.cancel()
 
