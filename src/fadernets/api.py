@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from fadernets.arrays import States
     from fadernets.data.dataset import Dataset
     from fadernets.melodies.blend import Blend
-    from fadernets.melodies.file_edit import MelodyEditReport
+    from fadernets.melodies.edit_report import MelodyEditReport
 
 Source: TypeAlias = "Document | bytes | str | os.PathLike[str] | Score[Any] | Array | Sequence[Sequence[float]]"
 Model = Engine | str | Path | None  # an engine, a bundled model's name or a model folder; None: the bundled one

@@ -8,8 +8,8 @@ from singers import Singer, clip
 from fadernets.codecs import melody_clips, melody_states
 from fadernets.codecs.melody_states import HOLD, REST
 from fadernets.errors import FadernetsError
-from fadernets.melodies import file_edit
-from fadernets.melodies.file_edit import edit_melody, folded, roll_of
+from fadernets.melodies import edit_report, file_edit
+from fadernets.melodies.file_edit import edit_melody, roll_of, within_keyboard
 from fadernets.melodies.knob_settings import Knobs
 from fadernets.music.document import Document
 
@@ -278,7 +278,7 @@ def test_the_report_of_a_file(tmp_path, singer):
     }
     assert said["means"]["before"] == {"pitch": 61.0, "onsets": 16.0}
     assert said["means"]["asked"] == said["means"]["measured"] == {"pitch": 62.5, "onsets": 32.0}
-    lines = file_edit.table(report).splitlines()
+    lines = edit_report.table(report).splitlines()
     assert lines[0].split() == ["bar", "pitch", "asked", "measured", "onsets", "asked", "measured"]
     assert [line.split() for line in lines[1:]] == [
         ["1", "60", "61.5", "61.5", "8", "16", "16"],
@@ -288,7 +288,7 @@ def test_the_report_of_a_file(tmp_path, singer):
     rest = edit_melody(singer, source, tmp_path / "out.mid", Knobs(rest=1), "bass")
     assert rest.track == "bass"
     assert rest.means["asked"] == {"pitch": None, "onsets": None}
-    assert file_edit.table(rest).splitlines()[-1].split()[2] == "-"
+    assert edit_report.table(rest).splitlines()[-1].split()[2] == "-"
 
 
 def test_what_a_listener_is_told(tmp_path, singer):
@@ -317,8 +317,8 @@ def test_bars_that_miss_are_named(tmp_path, singer, written):
 def test_a_note_that_leaves_the_piano_comes_back_by_octaves():
     source = np.array([60, 110, 20, 60, HOLD, REST], np.uint8)
     given = np.array([109, 110, 20, 127, HOLD, REST], np.uint8)
-    assert folded(given, source).tolist() == [97, 110, 20, 103, HOLD, REST]  # what was there stays
-    assert folded(np.array([20, 9, 8, 0, 21, 108], np.uint8), np.full(6, 60, np.uint8)).tolist() == [
+    assert within_keyboard(given, source).tolist() == [97, 110, 20, 103, HOLD, REST]  # what was there stays
+    assert within_keyboard(np.array([20, 9, 8, 0, 21, 108], np.uint8), np.full(6, 60, np.uint8)).tolist() == [
         32,
         21,
         32,

@@ -280,7 +280,8 @@ def _checked_change(
         if np.isnan(asked).all():
             return source
         try:
-            after = change(replace(source, notes=source.notes.copy()), asked.copy())
+            with np.errstate(divide="ignore", invalid="ignore"):
+                after = change(replace(source, notes=source.notes.copy()), asked.copy())
             notes, tempo = after.notes, after.tempo
         except Exception as error:
             raise FadernetsError(f"attribute {name}: {type(error).__name__}: {error}") from error
@@ -300,9 +301,13 @@ def _checked_change(
     return checked
 
 
-def coded(names: Iterable[str]) -> dict[str, CodedAttribute]:
-    """The rows of these coded attributes, in their order. Raises FadernetsError for a name that has none."""
-    names = list(names)
+def coded(names: Iterable[str] | None = None) -> dict[str, CodedAttribute]:
+    """The rows of these coded attributes, in their order; by default all, those of installed packages among them.
+
+    Raises FadernetsError for a name that lives in no code.
+    """
+    _ = len(ATTRIBUTES)  # installed packages join
+    names = list(CODED if names is None else names)
     unknown = [name for name in names if name not in CODED]
     if unknown:
         raise FadernetsError(f"attribute {unknown[0]!r} lives in no code here; those that do: {', '.join(CODED)}")

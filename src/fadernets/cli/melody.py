@@ -111,7 +111,7 @@ def _add_common(command: Parser) -> None:
 
 def _melody(options: argparse.Namespace) -> None:
     from fadernets.engines.melody import MelodyEngine
-    from fadernets.melodies import file_edit
+    from fadernets.melodies import edit_report, file_edit
     from fadernets.melodies.knob_settings import Knobs
 
     check_faithfulness(options.faithfulness)
@@ -130,7 +130,7 @@ def _melody(options: argparse.Namespace) -> None:
     engine = MelodyEngine.open(options.model)
     report = file_edit.edit_melody(engine, options.source, options.out, knobs, options.track, regrid=options.regrid)
     warn(report.warnings)
-    print(json.dumps(report.as_dict()) if options.json else file_edit.table(report))
+    print(json.dumps(report.as_dict()) if options.json else edit_report.table(report))
 
 
 def _blend(options: argparse.Namespace) -> None:

@@ -24,7 +24,8 @@ from fadernets.errors import FadernetsError
 from fadernets.figures import rolls
 from fadernets.files import write_atomic
 from fadernets.melodies import blend_landing
-from fadernets.melodies.file_edit import number, oddities
+from fadernets.melodies.edit_report import number
+from fadernets.melodies.file_edit import reading_warnings
 from fadernets.melodies.knob_settings import CONTROLS
 from fadernets.music.document import Document
 from fadernets.music.notes import ROLL_NOTE, make_notes
@@ -181,7 +182,7 @@ def _read(document: Document, track: str | None, option: str, regrid: bool, warn
     path, piece = document.path, document.piece
     try:
         tune = melody_clips.read(piece, melody_clips.choose_track(piece, track, option), regrid=regrid)
-        warnings += [f"{path.name}: {text}" for text in [*piece.warnings, *oddities(tune)]]
+        warnings += [f"{path.name}: {text}" for text in [*piece.warnings, *reading_warnings(tune)]]
     except FadernetsError as error:
         raise FadernetsError(f"{path.name}: {error}") from None
     sounding = melody_states.onsets(tune.clips) > 0
