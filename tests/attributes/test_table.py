@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fadernets import attributes
 from fadernets.attributes import table as attribute_table
 from fadernets.attributes.of_cells import (
     key,
@@ -199,6 +200,13 @@ def test_a_users_function_gives_numbers_or_an_error_of_one_line(table):
     table.register(own(measure=lambda cells: {}[len(cells)] if len(cells) == 1 else np.zeros(2)))
     with pytest.raises(FadernetsError, match="attribute voices: KeyError: 1"):
         table.ATTRIBUTES["voices"].measure(CELLS[None])
+
+
+def test_the_old_name_of_register_says_the_new_one():
+    with pytest.warns(DeprecationWarning, match="fadernets.attributes.add is named register since 0.2"):
+        assert attributes.add is attribute_table.register
+    with pytest.raises(AttributeError, match="has no attribute 'remove'"):
+        _ = attributes.remove
 
 
 # Attributes of a performance

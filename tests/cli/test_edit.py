@@ -374,7 +374,7 @@ def test_values_by_bar_take_every_fader_but_the_key(run, refused, piece, tmp_pat
 
 
 OWN = """
-from fadernets.attributes import Attribute, add
+from fadernets.attributes import Attribute, register
 import numpy as np
 
 
@@ -382,7 +382,7 @@ def offbeats(cells):
     return (cells == 1).any(-1)[:, 2::4].sum(-1)
 
 
-add(Attribute("offbeats", offbeats, 0.0, 4.0, "eighths struck off the beat", grain=1.0))
+register(Attribute("offbeats", offbeats, 0.0, 4.0, "eighths struck off the beat", grain=1.0))
 """
 
 

@@ -7,6 +7,7 @@ A file of a user's attributes, as `--attributes` takes it, needs no more than
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Attribute", "add", "register"]
 
-_FROM_TABLE = {"Attribute": "Attribute", "register": "register", "add": "register"}  # `add`: its name before 0.2
+_FROM_TABLE = {"Attribute": "Attribute", "register": "register", "add": "register"}
 
 
 def __getattr__(name: str) -> Any:
     """What the table offers to users, imported when it is first asked for. Raises AttributeError."""
     if name not in _FROM_TABLE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "add":
+        message = "fadernets.attributes.add is named register since 0.2; the old name goes in 0.3"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
     return getattr(import_module("fadernets.attributes.table"), _FROM_TABLE[name])
