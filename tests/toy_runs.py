@@ -48,7 +48,7 @@ def toy(folder, name, data, **changes):
 
 
 def made_once(root, data):
-    """A name of TOYS -> its subject over the data set, made when first asked for."""
+    """A name of TOYS -> its checkpoint over the data set, made when first asked for."""
     return cache(lambda name: toy(root / name, name, data))
 
 

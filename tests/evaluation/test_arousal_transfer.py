@@ -23,14 +23,14 @@ CENTRE = 40  # key that the made-up decode strikes
 
 
 @pytest.fixture(scope="module", params=["fadernets", "single"])
-def subject(request, rated, toys):
+def checkpoint(request, rated, toys):
     """A GM-VAE with two codes or with one."""
     return Checkpoint(toys(request.param), rated)
 
 
 @pytest.fixture(scope="module")
-def looked(subject):
-    return subject.look(subject.corpus_rows("test"))
+def segments(checkpoint):
+    return checkpoint.segments(checkpoint.corpus_rows("test"))
 
 
 @pytest.fixture(scope="module")
@@ -67,24 +67,26 @@ def onsets(cells):
 # Shift
 
 
-def codes_of(subject, looked, strength, monkeypatch):
+def codes_of(checkpoint, segments, strength, monkeypatch):
     """The codes that a shift decodes."""
     given = []
-    monkeypatch.setattr(subject, "decode", lambda looked, codes, values: given.append((codes, values)))
-    arousal_transfer.shift(subject, looked, np.asarray(strength, np.float64))
+    monkeypatch.setattr(checkpoint, "decode", lambda segments, codes, values: given.append((codes, values)))
+    arousal_transfer.shift(checkpoint, segments, np.asarray(strength, np.float64))
     ((codes, values),) = given
-    np.testing.assert_array_equal(values, looked.values)
+    np.testing.assert_array_equal(values, segments.values)
     return codes
 
 
-def test_a_shift_by_hand(subject, looked, monkeypatch):
+def test_a_shift_by_hand(checkpoint, segments, monkeypatch):
     """Each segment by its own strength, and only where its code is nearer to the other cluster."""
-    strength = np.random.default_rng(0).choice([-2, -1, -0.25, 0, 0.5, 1, 1.75], len(looked.rows))
-    found = codes_of(subject, looked, strength, monkeypatch)
-    assert list(found) == list(looked.codes) == list(subject.model.sizes)  # the order in which a decoder takes them
+    strength = np.random.default_rng(0).choice([-2, -1, -0.25, 0, 0.5, 1, 1.75], len(segments.rows))
+    found = codes_of(checkpoint, segments, strength, monkeypatch)
+    assert (
+        list(found) == list(segments.codes) == list(checkpoint.model.sizes)
+    )  # the order in which a decoder takes them
     seen = set()
-    for name, code in looked.codes.items():
-        low, high = subject.model.means[name].detach().numpy()
+    for name, code in segments.codes.items():
+        low, high = checkpoint.model.means[name].detach().numpy()
         for z, s, moved in zip(code, strength, found[name], strict=True):
             is_high = ((z - high) ** 2).sum() <= ((z - low) ** 2).sum()
             target, other = (high, low) if s > 0 else (low, high)
@@ -96,23 +98,23 @@ def test_a_shift_by_hand(subject, looked, monkeypatch):
 
 
 def test_the_codes_of_a_segment_move_each_by_itself(rated, toys, monkeypatch):
-    subject = Checkpoint(toys("fadernets"), rated)
-    looked = subject.look(subject.corpus_rows("test"))
-    found = codes_of(subject, looked, np.ones(len(looked.rows)), monkeypatch)
-    moved = {name: (found[name] != code).any(1) for name, code in looked.codes.items()}
-    high = {n: code_arithmetic.cluster_probability(c, subject.means[n]) >= 0.5 for n, c in looked.codes.items()}
-    for name in looked.codes:
+    checkpoint = Checkpoint(toys("fadernets"), rated)
+    segments = checkpoint.segments(checkpoint.corpus_rows("test"))
+    found = codes_of(checkpoint, segments, np.ones(len(segments.rows)), monkeypatch)
+    moved = {name: (found[name] != code).any(1) for name, code in segments.codes.items()}
+    high = {n: code_arithmetic.cluster_probability(c, checkpoint.means[n]) >= 0.5 for n, c in segments.codes.items()}
+    for name in segments.codes:
         np.testing.assert_array_equal(moved[name], ~high[name])
     assert (moved["rhythm"] != moved["note"]).any()
 
 
-def test_no_strength_is_the_plain_decode(subject, looked):
-    plain = subject.decode(looked, looked.codes, looked.values)
-    out = arousal_transfer.shift(subject, looked, np.zeros(len(looked.rows)))
+def test_no_strength_is_the_plain_decode(checkpoint, segments):
+    plain = checkpoint.decode(segments, segments.codes, segments.values)
+    out = arousal_transfer.shift(checkpoint, segments, np.zeros(len(segments.rows)))
     np.testing.assert_array_equal(out.raw, plain.raw)
     np.testing.assert_array_equal(out.cells, plain.cells)
-    assert out.cells.shape == (len(looked.rows), 1, 16, 88)
-    moved = arousal_transfer.shift(subject, looked, np.ones(len(looked.rows)))
+    assert out.cells.shape == (len(segments.rows), 1, 16, 88)
+    moved = arousal_transfer.shift(checkpoint, segments, np.ones(len(segments.rows)))
     assert (moved.raw != plain.raw).any()
 
 
@@ -223,51 +225,51 @@ def test_the_segments_that_are_drawn(evaluated, rated, toys, regressor):
     assert [row["direction"] for row in rows] == ["up", "down"] * 10
     assert len({row["row"] for row in rows}) == 20
     assert {row["row"] for row in rows} <= set(rated.select(split="test", corpus="maestro"))
-    subject = Checkpoint(toys("fadernets"), rated)
-    looked = subject.look(np.array([row["row"] for row in rows]))
-    plain = subject.decode(looked, looked.codes, looked.values).cells[:, 0]
-    out = arousal_transfer.shift(subject, looked, np.array([1.0, -1.0] * 10)).cells[:, 0]
+    checkpoint = Checkpoint(toys("fadernets"), rated)
+    segments = checkpoint.segments(np.array([row["row"] for row in rows]))
+    plain = checkpoint.decode(segments, segments.codes, segments.values).cells[:, 0]
+    out = arousal_transfer.shift(checkpoint, segments, np.array([1.0, -1.0] * 10)).cells[:, 0]
     for key, cells in (("before", plain), ("after", out)):
         for name, values in measure(cells).items():
             np.testing.assert_allclose([row[key][name] for row in rows], values)
     for i, cells in enumerate((plain, out)):
-        np.testing.assert_allclose([row["predicted"][i] for row in rows], regressor.predict(cells, looked.seconds))
+        np.testing.assert_allclose([row["predicted"][i] for row in rows], regressor.predict(cells, segments.seconds))
 
 
 def test_whole_pieces(evaluated, rated, toys):
     found = evaluated[0]["pieces"]
     assert set(found) == {"pieces"} | BOTH
     assert found["pieces"] == 5
-    subject, test = Checkpoint(toys("fadernets"), rated), rated.select(split="test", corpus="maestro")
-    assert arousal_transfer.whole_pieces(subject, Judge(onsets), test, most=2)["pieces"] == 2
+    checkpoint, test = Checkpoint(toys("fadernets"), rated), rated.select(split="test", corpus="maestro")
+    assert arousal_transfer.whole_pieces(checkpoint, Judge(onsets), test, most=2)["pieces"] == 2
     moved, right = [], []
     drawn = np.random.default_rng(0).permutation(np.unique(rated.piece[test]))[:2]
     for piece in drawn:  # by hand, down
-        looked = subject.look(test[rated.piece[test] == piece])
-        plain = subject.decode(looked, looked.codes, looked.values).cells[:, 0]
-        out = arousal_transfer.shift(subject, looked, -np.ones(len(looked.rows))).cells[:, 0]
+        segments = checkpoint.segments(test[rated.piece[test] == piece])
+        plain = checkpoint.decode(segments, segments.codes, segments.values).cells[:, 0]
+        out = arousal_transfer.shift(checkpoint, segments, -np.ones(len(segments.rows))).cells[:, 0]
         moved.append((measure(out)["note_density"] - measure(plain)["note_density"]).mean())
         right.append(onsets(out).mean() < onsets(plain).mean())
-    two = arousal_transfer.whole_pieces(subject, Judge(onsets), test, most=2)
+    two = arousal_transfer.whole_pieces(checkpoint, Judge(onsets), test, most=2)
     assert two["note_density_down"] == pytest.approx(np.mean(moved))
-    others = [arousal_transfer.whole_pieces(subject, Judge(onsets), test, most=2, seed=seed) for seed in range(1, 5)]
+    others = [arousal_transfer.whole_pieces(checkpoint, Judge(onsets), test, most=2, seed=seed) for seed in range(1, 5)]
     assert len({other["note_density_down"] for other in others}) > 1  # other pieces
     assert two["agreement_down"] == np.mean(right)
 
 
 @pytest.fixture
 def made_up(rated, toys, monkeypatch):
-    """A subject whose decodes strike one key, and whose shifts move it by 16 keys a strength."""
-    subject = Checkpoint(toys("fadernets"), rated)
+    """A checkpoint whose decodes strike one key, and whose shifts move it by 16 keys a strength."""
+    checkpoint = Checkpoint(toys("fadernets"), rated)
 
     def struck(strength):
         cells = np.full((len(strength), 1, 16, 88), grid.OFF, np.uint8)
         cells[np.arange(len(strength)), 0, 0, CENTRE + np.round(16 * strength).astype(int)] = grid.ONSET
         return Outputs(cells, cells)
 
-    monkeypatch.setattr(subject, "decode", lambda looked, codes, values: struck(np.zeros(len(looked.rows))))
-    monkeypatch.setattr(arousal_transfer, "shift", lambda subject, looked, strength: struck(strength))
-    return subject
+    monkeypatch.setattr(checkpoint, "decode", lambda segments, codes, values: struck(np.zeros(len(segments.rows))))
+    monkeypatch.setattr(arousal_transfer, "shift", lambda checkpoint, segments, strength: struck(strength))
+    return checkpoint
 
 
 def key(cells):
@@ -307,14 +309,14 @@ def test_the_seed_draws_the_segments(made_up):
 
 def test_low_goes_up_and_high_goes_down(rated, toys):
     """In turn, and as many of one as of the other, by the mean probability of both codes."""
-    subject = Checkpoint(toys("fadernets"), rated)
-    test = subject.corpus_rows("test")
-    rows, sign = arousal_transfer.draw(subject, test, 0)
+    checkpoint = Checkpoint(toys("fadernets"), rated)
+    test = checkpoint.corpus_rows("test")
+    rows, sign = arousal_transfer.draw(checkpoint, test, 0)
     assert sign.tolist() == [1, -1] * (len(rows) // 2)
     assert len(set(rows)) == len(rows)
-    codes = subject.encode(test)
-    each = [code_arithmetic.cluster_probability(codes[n], subject.means[n]) for n in codes]
-    np.testing.assert_array_equal(subject.arousal(codes), np.mean(each, axis=0))
+    codes = checkpoint.encode(test)
+    each = [code_arithmetic.cluster_probability(codes[n], checkpoint.means[n]) for n in codes]
+    np.testing.assert_array_equal(checkpoint.arousal(codes), np.mean(each, axis=0))
     high = dict(zip(test, np.mean(each, axis=0) >= 0.5, strict=True))
     assert [high[row] for row in rows] == (sign < 0).tolist()
     counts = [sum(high.values()), len(test) - sum(high.values())]
@@ -322,24 +324,24 @@ def test_low_goes_up_and_high_goes_down(rated, toys):
 
 
 def test_draws_are_no_more_than_needed(rated, toys, monkeypatch):
-    subject = Checkpoint(toys("fadernets"), rated)
+    checkpoint = Checkpoint(toys("fadernets"), rated)
     monkeypatch.setattr(arousal_transfer, "MANY", 10)
-    rows, _ = arousal_transfer.draw(subject, subject.corpus_rows("test"), 0)
+    rows, _ = arousal_transfer.draw(checkpoint, checkpoint.corpus_rows("test"), 0)
     assert len(rows) <= 10
 
 
 def test_one_cluster_alone(rated, toys, monkeypatch):
-    subject = Checkpoint(toys("fadernets"), rated)
-    monkeypatch.setattr(subject, "arousal", lambda codes: np.ones(len(codes["rhythm"])))
+    checkpoint = Checkpoint(toys("fadernets"), rated)
+    monkeypatch.setattr(checkpoint, "arousal", lambda codes: np.ones(len(codes["rhythm"])))
     with pytest.raises(FadernetsError, match="held-out segments lie in one arousal cluster; train it longer"):
-        arousal_transfer.draw(subject, subject.corpus_rows("test"), 0)
+        arousal_transfer.draw(checkpoint, checkpoint.corpus_rows("test"), 0)
 
 
 def test_a_data_set_of_few_test_segments(performances, tmp_path):
     """Twelve, and the fewer of the two clusters decide how many are drawn."""
-    subject = toy(tmp_path / "run", "mixture", performances)
-    high = (subject.arousal(subject.encode(subject.corpus_rows("test"))) >= 0.5).sum()
-    found = arousal_transfer.evaluate(subject, Judge(onsets))
+    checkpoint = toy(tmp_path / "run", "mixture", performances)
+    high = (checkpoint.arousal(checkpoint.encode(checkpoint.corpus_rows("test"))) >= 0.5).sum()
+    found = arousal_transfer.evaluate(checkpoint, Judge(onsets))
     assert [row["direction"] for row in found["drawn"]] == ["up", "down"] * min(high, 12 - high)
     assert found["pieces"]["pieces"] == 1
 

@@ -12,7 +12,6 @@ from fadernets.engines.code_arithmetic import Calibration
 from fadernets.errors import FadernetsError
 from fadernets.evaluation.checkpoint import Checkpoint, Outputs
 from fadernets.models import MODELS, reads_melodies
-from fadernets.models.grid_coding import held_in
 from fadernets.training import checkpoints
 
 every_model = pytest.mark.parametrize("name", TOYS)
@@ -27,8 +26,8 @@ def data(request):
 
 
 @pytest.fixture(scope="module")
-def subjects(data, tmp_path_factory):
-    """A name of TOYS -> its subject over the data set, made once."""
+def trained(data, tmp_path_factory):
+    """A name of TOYS -> its checkpoint over the data set, made once."""
     return made_once(tmp_path_factory.mktemp("runs"), data)
 
 
@@ -36,12 +35,12 @@ def position_of(attribute):
     return list(CODED).index(attribute)
 
 
-def by_hand(subject, looked, codes, asked):
+def by_hand(checkpoint, segments, codes, asked):
     """The model's own decode with these codes and values."""
     given = {name: torch.from_numpy(code) for name, code in codes.items()}
-    key = torch.eye(24)[torch.from_numpy(subject.data.key[looked.rows].astype(np.int64))]
-    held = subject.coding.held(subject.inputs(looked.rows)[0])
-    return subject.model.decode(given, key, torch.from_numpy(asked).float(), held).numpy()
+    key = torch.eye(24)[torch.from_numpy(checkpoint.data.key[segments.rows].astype(np.int64))]
+    held = checkpoint.coding.held(checkpoint.inputs(segments.rows)[0])
+    return checkpoint.model.decode(given, key, torch.from_numpy(asked).float(), held).numpy()
 
 
 def test_toys_are_every_model():
@@ -52,43 +51,43 @@ def test_toys_are_every_model():
 
 
 @every_model
-def test_a_code_is_the_models_own_row_by_row(subjects, data, name):
-    subject = subjects(name)
-    found = subject.encode(ROWS)
-    assert list(found) == list(subject.model.sizes)
+def test_a_code_is_the_models_own_row_by_row(trained, data, name):
+    checkpoint = trained(name)
+    found = checkpoint.encode(ROWS)
+    assert list(found) == list(checkpoint.model.sizes)
     for i, row in enumerate(ROWS):
-        inputs, lengths = subject.inputs(np.array([row]))
+        inputs, lengths = checkpoint.inputs(np.array([row]))
         values = torch.from_numpy(np.array(data.attributes[[row]]))
         with torch.no_grad():
-            expected = subject.model.encode(inputs, lengths, values)
+            expected = checkpoint.model.encode(inputs, lengths, values)
         for code, q in expected.items():
             np.testing.assert_allclose(found[code][i], q.mean[0], atol=1e-5)
 
 
 @every_model
-def test_a_code_hangs_on_no_other_row(subjects, data, name, monkeypatch):
-    subject = subjects(name)
+def test_a_code_hangs_on_no_other_row(trained, data, name, monkeypatch):
+    checkpoint = trained(name)
     every, order = np.arange(len(data)), np.random.default_rng(0).permutation(len(data))
-    whole = subject.encode(every)
+    whole = checkpoint.encode(every)
     monkeypatch.setattr("fadernets.evaluation.checkpoint.ENCODE", 7)
     for rows in (order, order[:20], np.array([5, 5, 2]), every[:1]):
-        for code, found in subject.encode(rows).items():
+        for code, found in checkpoint.encode(rows).items():
             np.testing.assert_allclose(found, whole[code][rows], atol=1e-5)
-            assert found.shape == (len(rows), subject.model.sizes[code])
+            assert found.shape == (len(rows), checkpoint.model.sizes[code])
             assert found.dtype == np.float32
     for code in whole:
         assert len(np.unique(whole[code].round(4), axis=0)) > len(data) / 2
 
 
-def test_a_look_is_the_data_sets_own(subjects, data):
-    looked = subjects("mixture").look(ROWS)
-    np.testing.assert_array_equal(looked.rows, ROWS)
-    np.testing.assert_array_equal(looked.cells, data.cells(ROWS))
-    np.testing.assert_array_equal(looked.values, data.attributes[ROWS])
-    np.testing.assert_array_equal(looked.key, data.key[ROWS])
-    assert looked.seconds.tolist() == [2.0] * len(ROWS)
-    part = looked.take(np.array([4, 1, 1]))
-    again = subjects("mixture").look(ROWS[[4, 1, 1]])
+def test_a_look_is_the_data_sets_own(trained, data):
+    segments = trained("mixture").segments(ROWS)
+    np.testing.assert_array_equal(segments.rows, ROWS)
+    np.testing.assert_array_equal(segments.cells, data.cells(ROWS))
+    np.testing.assert_array_equal(segments.values, data.attributes[ROWS])
+    np.testing.assert_array_equal(segments.key, data.key[ROWS])
+    assert segments.seconds.tolist() == [2.0] * len(ROWS)
+    part = segments.take(np.array([4, 1, 1]))
+    again = trained("mixture").segments(ROWS[[4, 1, 1]])
     for field in ("rows", "cells", "values", "key", "seconds"):
         np.testing.assert_array_equal(getattr(part, field), getattr(again, field))
     for code in again.codes:
@@ -99,23 +98,23 @@ def test_a_look_is_the_data_sets_own(subjects, data):
 
 
 @with_faders
-def test_training_values_and_levels(subjects, data, name):
-    subject = subjects(name)
-    values, zd = subject.training
+def test_training_values_and_levels(trained, data, name):
+    checkpoint = trained(name)
+    values, zd = checkpoint.training
     rows = data.select(split="train", corpus=data.manifest["corpora"][0])
     np.testing.assert_array_equal(values, data.attributes[rows])
-    faders = subject.model.faders
+    faders = checkpoint.model.faders
     assert list(zd) == list(faders)
-    codes = subject.encode(rows, fast=True)
+    codes = checkpoint.encode(rows, fast=True)
     for attribute, (code, dimension) in faders.items():
         np.testing.assert_array_equal(zd[attribute], codes[code][:, dimension].astype(np.float64))
-        exact = subject.encode(rows)[code][:, dimension]
+        exact = checkpoint.encode(rows)[code][:, dimension]
         assert np.corrcoef(zd[attribute], exact)[0, 1] > 0.99  # in the precision of training
 
 
 def test_training_levels_are_kept_and_found_again(performances, tmp_path, monkeypatch):
-    subject = toy(tmp_path / "run", "pati", performances)
-    values, zd = subject.training
+    checkpoint = toy(tmp_path / "run", "pati", performances)
+    values, zd = checkpoint.training
     (store,) = (tmp_path / "run").glob("zd-*.npz")
     with np.load(store) as stored:
         np.testing.assert_array_equal(stored["note_density"], zd["note_density"])
@@ -150,13 +149,13 @@ def test_without_regularised_dimensions_nothing_is_kept(performances, tmp_path, 
     assert not list((tmp_path / "run").glob("zd-*"))
 
 
-def test_rows_of_a_split(subjects, data, tmp_path):
+def test_rows_of_a_split(trained, data, tmp_path):
     main, labelled = data.manifest["corpora"]
-    subject = subjects("mixture")
+    checkpoint = trained("mixture")
     for split in ("train", "validation", "test"):
-        np.testing.assert_array_equal(subject.corpus_rows(split), data.select(split=split, corpus=main))
-    np.testing.assert_array_equal(subject.labelled_rows("train"), data.select(split="train", corpus=labelled))
-    assert len(subject.labelled_rows("test")) == 0
+        np.testing.assert_array_equal(checkpoint.corpus_rows(split), data.select(split=split, corpus=main))
+    np.testing.assert_array_equal(checkpoint.labelled_rows("train"), data.select(split="train", corpus=labelled))
+    assert len(checkpoint.labelled_rows("test")) == 0
     other = toy(tmp_path / "run", "mixture", data, corpora=[main, labelled], label_corpora=["emopia"])
     assert len(other.corpus_rows("train")) == (data.split == 0).sum()
     assert len(other.labelled_rows("train")) == 0
@@ -165,87 +164,87 @@ def test_rows_of_a_split(subjects, data, tmp_path):
 # Slide
 
 
-def test_faders_of_every_model(subjects):
+def test_faders_of_every_model(trained):
     for name in TOYS:
         kind = "zd" if name in (*BY_CODE, "told") else "given"
         expected = dict.fromkeys(CODED, kind) if name in (*BY_CODE, "told", *GIVEN) else {}
-        assert subjects(name).faders == expected, name
+        assert trained(name).faders == expected, name
 
 
 @every_attribute
 @with_faders
-def test_a_fader_moves_its_own_dimension_or_value_and_nothing_else(subjects, name, attribute):
-    subject = subjects(name)
-    looked, a = subject.look(ROWS), position_of(attribute)
+def test_a_fader_moves_its_own_dimension_or_value_and_nothing_else(trained, name, attribute):
+    checkpoint = trained(name)
+    segments, a = checkpoint.segments(ROWS), position_of(attribute)
     positions = np.array([0.1, 0.9]) * CODED[attribute].high if name in GIVEN else np.array([-2.5, 3.0])
-    found = subject.slide(looked, attribute, positions)
+    found = checkpoint.slide(segments, attribute, positions)
     assert found.cells.shape == (len(ROWS), 2, 16, 88)
-    plain = by_hand(subject, looked, looked.codes, looked.values)
+    plain = by_hand(checkpoint, segments, segments.codes, segments.values)
     for t, position in enumerate(positions):
-        codes, asked = {c: code.copy() for c, code in looked.codes.items()}, looked.values.copy()
+        codes, asked = {c: code.copy() for c, code in segments.codes.items()}, segments.values.copy()
         if name in GIVEN:
             asked[:, a] = position
         else:
             code = {"pati": "z"}.get(name, ("rhythm", "note")[a])
             codes[code][:, a if name == "pati" else 0] = position
         if name == "told":  # in the attribute's own unit what the level stands for
-            values, zd = subject.training
+            values, zd = checkpoint.training
             asked[:, a] = Calibration.fit(values[:, a], zd[attribute]).to_value(position)
-        expected = by_hand(subject, looked, codes, asked)
+        expected = by_hand(checkpoint, segments, codes, asked)
         np.testing.assert_array_equal(found.raw[:, t], expected)
         assert any((row != before).any() for row, before in zip(expected, plain, strict=True))
-        np.testing.assert_array_equal(found.cells[:, t], subject.coding.cells(torch.from_numpy(expected), 2.0))
+        np.testing.assert_array_equal(found.cells[:, t], checkpoint.coding.cells(torch.from_numpy(expected), 2.0))
 
 
 @every_attribute
 @pytest.mark.parametrize("name", [*BY_CODE, *GIVEN])
-def test_a_slide_to_where_a_segment_is_changes_nothing(subjects, name, attribute):
-    subject = subjects(name)
-    looked, a = subject.look(ROWS), position_of(attribute)
+def test_a_slide_to_where_a_segment_is_changes_nothing(trained, name, attribute):
+    checkpoint = trained(name)
+    segments, a = checkpoint.segments(ROWS), position_of(attribute)
     if name in GIVEN:
-        own = looked.values[:, a]
+        own = segments.values[:, a]
     else:
-        code, dimension = subject.model.faders[attribute]
-        own = looked.codes[code][:, dimension].astype(np.float64)
-    plain = subject.decode(looked, looked.codes, looked.values)
-    there = subject.slide(looked, attribute, own[:, None])
+        code, dimension = checkpoint.model.faders[attribute]
+        own = segments.codes[code][:, dimension].astype(np.float64)
+    plain = checkpoint.decode(segments, segments.codes, segments.values)
+    there = checkpoint.slide(segments, attribute, own[:, None])
     np.testing.assert_array_equal(there.raw, plain.raw)
     np.testing.assert_array_equal(there.cells, plain.cells)
-    away = subject.slide(looked, attribute, own[:, None] + 3)
+    away = checkpoint.slide(segments, attribute, own[:, None] + 3)
     assert (away.raw != plain.raw).any()
 
 
-def test_a_slide_leaves_codes_and_values_as_they_were(subjects):
+def test_a_slide_leaves_codes_and_values_as_they_were(trained):
     for name in ("pati", "cvae", "told"):
-        subject = subjects(name)
-        looked, again = subject.look(ROWS), subject.look(ROWS)
-        subject.slide(looked, "note_density", np.array([1.0, 2.0]))
-        np.testing.assert_array_equal(looked.values, again.values)
+        checkpoint = trained(name)
+        segments, again = checkpoint.segments(ROWS), checkpoint.segments(ROWS)
+        checkpoint.slide(segments, "note_density", np.array([1.0, 2.0]))
+        np.testing.assert_array_equal(segments.values, again.values)
         for code in again.codes:
-            np.testing.assert_array_equal(looked.codes[code], again.codes[code])
+            np.testing.assert_array_equal(segments.codes[code], again.codes[code])
 
 
 @every_attribute
-def test_positions_of_each_segment_are_its_own(subjects, attribute):
-    subject = subjects("mixture")
-    looked = subject.look(ROWS)
+def test_positions_of_each_segment_are_its_own(trained, attribute):
+    checkpoint = trained("mixture")
+    segments = checkpoint.segments(ROWS)
     every = np.array([-3.0, -1.0, 1.0, 3.0])
-    whole = subject.slide(looked, attribute, every)
+    whole = checkpoint.slide(segments, attribute, every)
     pick = np.random.default_rng(0).integers(0, 4, (len(ROWS), 2))
-    some = subject.slide(looked, attribute, every[pick])
+    some = checkpoint.slide(segments, attribute, every[pick])
     np.testing.assert_array_equal(some.raw, whole.raw[np.arange(len(ROWS))[:, None], pick])
     np.testing.assert_array_equal(some.cells, whole.cells[np.arange(len(ROWS))[:, None], pick])
 
 
 @every_model
-def test_decodes_in_parts_are_the_same(subjects, name, monkeypatch):
-    subject = subjects(name)
-    looked = subject.look(ROWS)
-    whole = subject.decode(looked, looked.codes, looked.values)
-    np.testing.assert_array_equal(whole.raw[:, 0], by_hand(subject, looked, looked.codes, looked.values))
+def test_decodes_in_parts_are_the_same(trained, name, monkeypatch):
+    checkpoint = trained(name)
+    segments = checkpoint.segments(ROWS)
+    whole = checkpoint.decode(segments, segments.codes, segments.values)
+    np.testing.assert_array_equal(whole.raw[:, 0], by_hand(checkpoint, segments, segments.codes, segments.values))
     for rows in (1, 3):
         monkeypatch.setattr("fadernets.evaluation.checkpoint.DECODE", rows)
-        parts = subject.decode(looked, looked.codes, looked.values)
+        parts = checkpoint.decode(segments, segments.codes, segments.values)
         np.testing.assert_array_equal(parts.raw, whole.raw)
         np.testing.assert_array_equal(parts.cells, whole.cells)
 
@@ -257,9 +256,9 @@ def test_outputs_side_by_side():
     assert joined.cells[..., 0, 0].tolist() == [[1, 2, 2]] * 3
 
 
-def test_a_curve_from_attribute_to_level_and_back(subjects):
-    values, zd = subjects("pati").training
-    curve = subjects("pati").opened("note_density")
+def test_a_curve_from_attribute_to_level_and_back(trained):
+    values, zd = trained("pati").training
+    curve = trained("pati").training_curve("note_density")
     expected = Calibration.fit(values[:, 1], zd["note_density"])
     np.testing.assert_array_equal(curve.values, expected.values)
     np.testing.assert_array_equal(curve.zd, expected.zd)
@@ -273,11 +272,11 @@ def test_the_best_checkpoint_of_a_run(performances, tmp_path):
     with pytest.raises(FadernetsError, match=r"run: is no checkpoint \(it has no config\.json\)"):
         Checkpoint(tmp_path / "run", performances)
     write_toy(tmp_path / "run" / "best", "pati", performances, seed=2)
-    subject = Checkpoint(tmp_path / "run", performances)
-    assert (subject.folder, subject.checkpoint) == (tmp_path / "run", tmp_path / "run" / "best")
+    checkpoint = Checkpoint(tmp_path / "run", performances)
+    assert (checkpoint.folder, checkpoint.path) == (tmp_path / "run", tmp_path / "run" / "best")
     expected = Checkpoint(tmp_path / "run" / "best", performances)
-    np.testing.assert_array_equal(subject.encode(ROWS)["z"], expected.encode(ROWS)["z"])
-    assert not subject.model.training
+    np.testing.assert_array_equal(checkpoint.encode(ROWS)["z"], expected.encode(ROWS)["z"])
+    assert not checkpoint.model.training
 
 
 def test_changed_weights_change_the_code(performances, tmp_path):

@@ -65,8 +65,8 @@ def test_latents_beside_another_run(beside, rated, toys):
     assert calls == [(1, 3), (2, 3), (3, 3)]
     assert set(made["clusters"]) == {"fadernets", "single"}
     for toy, codes in (("fadernets", {"rhythm", "note"}), ("single", {"z"})):
-        subject = Checkpoint(toys(toy), rated)
-        expected = table1.clusters(subject, subject.corpus_rows("test"), 0)
+        checkpoint = Checkpoint(toys(toy), rated)
+        expected = table1.clusters(checkpoint, checkpoint.corpus_rows("test"), 0)
         assert made["clusters"][toy] == expected
         assert {name for name, value in expected.items() if isinstance(value, dict)} == codes
     assert imread(out / "latents.png").shape[:2] == (2 * 540, 3 * 660)
@@ -103,15 +103,15 @@ def test_the_panels_of_a_model(toy, expected, toys, rated, tmp_path, drawn):
     assert [[panel.title for panel in row] for row in rows] == expected
     assert [p.name for p in paths] == ["latents.png", "latents.svg"]
     assert title == f"{toy}: codes of 30 held-out segments"
-    subject = Checkpoint(toys(toy), rated)
+    checkpoint = Checkpoint(toys(toy), rated)
     chosen = np.random.default_rng(5).permutation(rated.select(split="test", corpus="maestro"))[:30]
-    codes = subject.encode(chosen)
+    codes = checkpoint.encode(chosen)
     for panel in (panel for row in rows for panel in row):
         code, _, what = panel.title.partition(": ")
         np.testing.assert_array_equal(panel.points, codes[code][:, :2] + np.float64(5))
         column = 1 if "note" in what else 0
         if panel.clusters:
-            low, high = subject.means[code]
+            low, high = checkpoint.means[code]
             nearer = [((z - high) ** 2).sum() <= ((z - low) ** 2).sum() for z in codes[code]]
             np.testing.assert_array_equal(panel.values, nearer)
         elif "z^d" in what:
@@ -161,8 +161,8 @@ def test_the_rolls_are_of_the_drawn_segments(transferred, rated, toys, tmp_path,
     """Two up, two down; nothing behind the segment's end, which an output may run past."""
     drawn = []
     monkeypatch.setattr(rolls, "draw_pair", lambda *given, title: drawn.append((*given, title)))
-    subject, rows = Checkpoint(toys("fadernets"), rated), transferred[1]["drawn"]
-    paths = paper_figures._rolls(subject, rows, tmp_path)
+    checkpoint, rows = Checkpoint(toys("fadernets"), rated), transferred[1]["drawn"]
+    paths = paper_figures._rolls(checkpoint, rows, tmp_path)
     assert [path for _, _, _, path, _ in drawn] == paths
     assert [path.name for path in paths] == [f"arousal-{d}-{i}.png" for d in ("up", "down") for i in (1, 2)]
     expected = [rows[0], rows[2], rows[1], rows[3]]  # they go up and down by turns

@@ -1,4 +1,4 @@
-"""Table 1 by one command: what the tables say, and that a second call does nothing that is done."""
+"""Table 1 by one command: every step is done once, and again where what it was made from changed."""
 
 import json
 import shutil
@@ -6,174 +6,18 @@ import shutil
 import pytest
 import torch
 from conftest import write_performances
+from markdown_tables import parse
 from toy_runs import SIZES, change_weights, write_toy
 
 from fadernets import provenance
-from fadernets.attributes.table import CODED
 from fadernets.errors import FadernetsError
-from fadernets.evaluation import run_table1, table1
+from fadernets.evaluation import run_table1, table1, table1_tables
 from fadernets.training import checkpoints
 from fadernets.training import loop as training_loop
 
-# Tables
-
-
-def spread(mean, std=0.01):
-    return {"mean": mean, "std": std}
-
-
-def figures(k, paper=True, strict=True, clusters=False):
-    """Made-up figures of a run, the greater the greater k."""
-    found = {
-        "reconstruction": dict.fromkeys(run_table1.RECONSTRUCTION, 0.1 * k),
-        "encoder": dict.fromkeys(run_table1.ENCODER[:-1], 0.01 * k),
-    }
-    for i, attribute in enumerate(CODED):
-        if paper:
-            names = ("consistency", "restrictiveness", "linearity", "pooled_r2")
-            found[f"paper/{attribute}"] = {n: spread(0.1 * k + 0.01 * j + 0.001 * i) for j, n in enumerate(names)}
-        if strict:
-            for loop in table1.LOOPS:
-                found[f"strict/{attribute}/{loop}"] = {name: spread(0.1 * k) for name in run_table1.STRICT}
-                found[f"quality/{attribute}/{loop}"] = dict.fromkeys(run_table1.QUALITY, 2.0 * k)
-    if strict:
-        found["quality/real"] = dict.fromkeys(run_table1.QUALITY, 0.5)
-    if clusters:
-        own = {"balanced_accuracy": 0.7, "silhouette": 0.3, "silhouette_by_label": 0.2}
-        own |= {f"{a}_{side}": v for a in CODED for side, v in (("high", 0.6), ("low", 0.4))}
-        found["clusters"] = {
-            "learned": True, "labelled_training_segments": 26, "segments": 5, "pieces": 2, "balanced_accuracy": 0.8,
-            "low": 0.75, "high": 0.85, "rhythm": own, "note": own,
-        }  # fmt: skip
-    return found
-
-
-def parse(text):
-    """Markdown tables as {first head: (other heads, [(first cell, other cells)])}."""
-    found = {}
-    for block in text.split("\n\n"):
-        head, line, *rows = ([cell.strip() for cell in row.strip("|").split("|")] for row in block.splitlines())
-        assert set(line) == {"---"}
-        assert all(len(row) == len(head) == len(line) for row in rows)
-        found[head[0]] = (head[1:], [(row[0], row[1:]) for row in rows])
-    return found
-
-
-def test_published_numbers_are_the_papers():
-    """Consistency, restrictiveness and linearity of rhythm and note density, as printed in Table 1."""
-    published = {row.recipe: row.published for row in run_table1.TABLE}
-    assert published.pop("gm-vae") is None
-    expected = {
-        "fadernets-vae": [0.4367, 0.3490, 0.6645, 0.6481, 0.7805, 0.8255],
-        "fadernets-gmvae": [0.5096, 0.4207, 0.6603, 0.6457, 0.7580, 0.7792],
-        "pati": [0.4625, 0.5100, 0.6417, 0.5497, 0.7613, 0.8220],
-        "cvae": [0.2613, 0.4997, 0.6863, 0.7140, 0.4969, 0.3997],
-        "fader-networks": [0.2730, 0.4983, 0.6861, 0.7379, 0.5482, 0.4647],
-        "glsr-vae": [0.1891, 0.1969, 0.6365, 0.7136, 0.2465, 0.1799],
-    }
-    assert list(CODED) == ["rhythm_density", "note_density"]
-    for name, row in expected.items():
-        three = [published[name][figure] for figure in ("consistency", "restrictiveness", "linearity")]
-        assert [value for pair in three for value in pair] == row, name
-        assert len(published[name]) == 3
-    assert published.keys() == expected.keys()
-
-
-def test_the_paper_table_stands_beside_the_published_one():
-    found = {"glsr-vae": figures(1), "pati": figures(3), "cvae": figures(2), "mine": figures(2)}
-    heads, rows = parse(run_table1.tables(found))["`paper` protocol: ours (published)"]
-    assert heads[:3] == ["consistency, rhythm density", "consistency, note density", "restrictiveness, rhythm density"]
-    assert heads[-1] == "pooled r2, note density"
-    # In the order of Table 1, then runs of other names.
-    assert [name for name, _ in rows] == ["Pati et al.", "CVAE", "GLSR-VAE", "mine"]
-    cells = dict(rows)
-    assert cells["Pati et al."][0] == "**0.300 ± 0.010** (0.463)"
-    assert cells["Pati et al."][1] == "**0.301 ± 0.010** (0.510)"
-    assert cells["GLSR-VAE"][5] == "0.121 ± 0.010 (0.180)"
-    assert cells["CVAE"][3] == "0.211 ± 0.010 (0.714)"
-    assert cells["CVAE"][6] == "0.230 ± 0.010"  # the paper has no pooled R^2
-    assert cells["mine"][0] == "0.200 ± 0.010"
-    for column in range(len(heads)):
-        assert [name for name, row in rows if "**" in row[column]] == ["Pati et al."]
-
-
-def test_the_strict_table_marks_the_best_of_each_loop():
-    one, other = figures(1), figures(1)
-    for loop, better in (("open", one), ("calibrated", other), ("closed", one)):
-        worse = other if better is one else one
-        for figure, greatest in run_table1.STRICT.items():
-            good, bad = (0.9, 0.2) if greatest else (0.2, 0.9)
-            better[f"strict/note_density/{loop}"][figure] = spread(good)
-            worse[f"strict/note_density/{loop}"][figure] = spread(bad)
-    one["strict/note_density/open"]["response_range"] = spread(0.9)
-    other["strict/note_density/open"]["response_range"] = spread(1.05)  # nearer to 1
-    heads, rows = parse(run_table1.tables({"pati": one, "cvae": other}))["`strict`, note density"]
-    assert heads == ["loop", *(name.replace("_", " ") for name in run_table1.STRICT)]
-    assert [(name, row[0]) for name, row in rows] == [
-        ("Pati et al.", "open"),
-        ("CVAE", "open"),
-        ("Pati et al.", "calibrated"),
-        ("CVAE", "calibrated"),
-        ("Pati et al.", "closed"),
-        ("CVAE", "closed"),
-    ]
-    for i, (_, row) in enumerate(rows):
-        best = {head for head, cell in zip(heads, row, strict=True) if cell.startswith("**")}
-        expected = {*heads[1:]} if i in (0, 3, 4) else set()
-        if i < 2:  # the slope alone is better where the rest is worse
-            expected ^= {"response range"}
-        assert best == expected, i
-    leakage, slope = heads.index("leakage"), heads.index("response range")
-    assert (rows[0][1][leakage], rows[1][1][leakage]) == ("**0.200**", "0.900")
-    assert (rows[0][1][slope], rows[1][1][slope]) == ("0.900", "**1.050**")
-
-
-def test_tables_of_one_loop():
-    """The other loops are left out; what has none stays."""
-    whole = figures(1)
-    found = {name: run_table1.of_loop(figures(i), "calibrated") for i, name in enumerate(("pati", "cvae"))}
-    assert set(whole) - set(found["pati"]) == {key for key in whole if key.endswith(("/open", "/closed"))}
-    tables = parse(run_table1.tables(found))
-    assert [row[0] for _, row in tables["`strict`, note density"][1]] == ["calibrated"] * 2
-    rows = tables["moved outputs, rhythm density"][1]
-    assert [row[0] for _, row in rows] == ["-", "calibrated", "calibrated"]
-    assert tables["`paper` protocol: ours (published)"]
-
-
-def test_quality_stands_beside_that_of_real_segments():
-    some = figures(1)
-    del some["quality/note_density/open"]["nats_a_token"]
-    heads, rows = parse(run_table1.tables({"pati": some}))["moved outputs, note density"]
-    assert [(name, row[0]) for name, row in rows] == [
-        ("held-out real segments", "-"),
-        *(("Pati et al.", loop) for loop in table1.LOOPS),
-    ]
-    column = heads.index("nats a token")
-    assert [row[column] for _, row in rows] == ["0.500", "-", "2.000", "2.000"]
-
-
-def test_reconstruction_and_clusters():
-    found = parse(run_table1.tables({"gm-vae": figures(1, False, False, True), "pati": figures(2, True, False)}))
-    heads, rows = found["reconstruction; codes"]
-    assert rows[0][0] == "Pati et al."
-    assert rows[1] == ("GM-VAE, single encoder", ["0.100"] * 6 + ["0.010"] * 4 + ["-"])
-    assert heads[-1] == "modularity"
-    heads, rows = found["arousal clusters"]
-    row = ["0.700", "0.800 [0.750, 0.850]", "0.300", "0.200", "0.600 / 0.400", "0.600 / 0.400"]
-    assert rows == [("GM-VAE, single encoder", ["learned", "26", code, *row]) for code in ("rhythm", "note")]
-    # Neither of the two protocols of GM-VAE, one of Pati's.
-    assert [name for name, _ in found["`paper` protocol: ours (published)"][1]] == ["Pati et al."]
-    assert set(found) == {"`paper` protocol: ours (published)", "reconstruction; codes", "arousal clusters"}
-
-
-def test_tables_of_nothing():
-    assert run_table1.tables({}) == ""
-    assert run_table1.tables({"language-model": {"model": "language-model", "runs": 1}}) == ""
-
-
 # The whole, on toy data
 
-NAMES = [row.recipe for row in run_table1.TABLE] + [run_table1.JUDGE]
+NAMES = [row.recipe for row in table1_tables.TABLE] + [run_table1.LANGUAGE_MODEL]
 CLUSTERED = ("fadernets-gmvae", "gm-vae")
 MODELS = {
     "fadernets-vae": ("music-fadernets", {"sub_decoder": 4, "clusters": 0, "attributes": False}),
@@ -259,9 +103,9 @@ def watch(monkeypatch):
         trained.extend([run.out.name] if run.step < run.recipe.steps else [])
         return go(run, progress)
 
-    def watched_evaluate(subject, *args, **options):
-        evaluated.append(subject.folder.name)
-        return evaluate(subject, *args, **options)
+    def watched_evaluate(checkpoint, *args, **options):
+        evaluated.append(checkpoint.folder.name)
+        return evaluate(checkpoint, *args, **options)
 
     monkeypatch.setattr(training_loop._Run, "go", watched_go)
     monkeypatch.setattr(table1, "evaluate", watched_evaluate)
@@ -277,7 +121,7 @@ def test_the_whole_table_in_one_call(whole, performances):
     assert said == [f"train {name}" for name in NAMES] + [f"evaluate {name}" for name in NAMES[:-1]]
     assert (out / "table1-small.md").read_text() == text + "\n"
     tables = parse(text)
-    titles = {row.recipe: row.title for row in run_table1.TABLE}
+    titles = {row.recipe: row.title for row in table1_tables.TABLE}
     with_faders = [title for name, title in titles.items() if name != "gm-vae"]
     assert [name for name, _ in tables["`paper` protocol: ours (published)"][1]] == with_faders
     assert [name for name, _ in tables["reconstruction; codes"][1]] == list(titles.values())
@@ -286,7 +130,7 @@ def test_the_whole_table_in_one_call(whole, performances):
         assert len(tables[f"moved outputs, {attribute}"][1]) == 1 + 3 * len(with_faders)
     for name in NAMES:
         assert checkpoints.read_config(out / name / "last")["step"] == STEPS
-    judge = run_table1.weights_hash(out / run_table1.JUDGE)
+    judge = run_table1.weights_hash(out / run_table1.LANGUAGE_MODEL)
     for name in NAMES[:-1]:
         found = figures_of(out, name)
         assert (found["model"], found["run"]) == (MODELS[name][0], name)
@@ -297,12 +141,12 @@ def test_the_whole_table_in_one_call(whole, performances):
             "language_model": judge,
             "runs": 1,
             "seed": 0,
-            "code": provenance.code_hash(*run_table1.MEASURES),
+            "code": provenance.code_hash(*run_table1.MEASURING_MODULES),
             "protocols": ["paper", "strict"],
         }
         assert found["command"] == "fadernets table1 --runs 1"
         assert found["commit"]
-    assert not (out / run_table1.JUDGE / "evaluation.json").exists()
+    assert not (out / run_table1.LANGUAGE_MODEL / "evaluation.json").exists()
     assert "nats_a_token" in figures_of(out, "pati")["quality/real"]
 
 
@@ -338,7 +182,7 @@ def test_changed_weights_are_evaluated_again(copy, performances, recipes_folder,
     assert after["made_from"]["weights"] != before["pati"]["made_from"]["weights"]
     assert after["reconstruction"] != before["pati"]["reconstruction"]
     assert figures_of(copy, "cvae") == before["cvae"]
-    change_weights(copy / run_table1.JUDGE / "best")  # whose rating is a figure of every run
+    change_weights(copy / run_table1.LANGUAGE_MODEL / "best")  # whose rating is a figure of every run
     evaluated.clear()
     call(performances, recipes_folder, copy, only=["cvae"])
     assert evaluated == ["cvae"]
@@ -512,21 +356,33 @@ def test_evaluation_of_a_checkpoint_that_is_no_run(performances, tmp_path, monke
     both = run_table1.evaluated(run, performances.folder, judge, runs=1, protocols=["strict"])  # and keeps the other
     assert both["made_from"]["protocols"] == ["paper", "strict"]
     assert both["paper/note_density"] == again["paper/note_density"]
-    assert "strict/note_density/closed" in both
+    assert "strict/note_density/best-of-n" in both
     monkeypatch.setattr(table1, "evaluate", lambda *_, **__: pytest.fail("evaluates"))
     assert run_table1.evaluated(run, performances.folder, judge, runs=1, protocols=["paper"]) == both
+
+
+def test_figures_of_before_call_best_of_n_closed(tmp_path):
+    """A file that an earlier version wrote is read with today's name of the loop."""
+    old = {"model": "pati", "strict/note_density/closed": {"error": 1}, "quality/note_density/closed": {"frechet": 2}}
+    (tmp_path / "evaluation.json").write_text(json.dumps({**old, "strict/note_density/open": {"error": 3}}))
+    assert run_table1.read(tmp_path) == {
+        "model": "pati",
+        "strict/note_density/best-of-n": {"error": 1},
+        "quality/note_density/best-of-n": {"frechet": 2},
+        "strict/note_density/open": {"error": 3},
+    }
 
 
 def test_a_language_model_by_itself(performances, tmp_path):
     run = write_toy(tmp_path / "judge", "language-model", performances)
     found = run_table1.evaluated(run, performances.folder, tmp_path / "none", runs=1)
     assert found["made_from"]["language_model"] == ""
-    assert run_table1.tables({"judge": found}) == ""
+    assert table1_tables.tables({"judge": found}) == ""
 
 
 def test_figures_come_back_from_their_file_as_they_were_made(performances, tmp_path):
     run = write_toy(tmp_path / "run", "pati", performances)
     found = run_table1.evaluated(run, performances.folder, tmp_path / "none", runs=2)
     assert run_table1.read(run) == found
-    assert run_table1.tables({"run": run_table1.read(run)}) == run_table1.tables({"run": found})
+    assert table1_tables.tables({"run": run_table1.read(run)}) == table1_tables.tables({"run": found})
     assert run_table1.read(tmp_path / "none") == {}

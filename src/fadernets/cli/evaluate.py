@@ -173,7 +173,7 @@ def _model(options: argparse.Namespace) -> None:
 
 
 def _checkpoint(options: argparse.Namespace) -> None:
-    from fadernets.evaluation import run_table1
+    from fadernets.evaluation import run_table1, table1_tables
 
     check_runs(options.runs)
     run = options.run_folder
@@ -182,7 +182,7 @@ def _checkpoint(options: argparse.Namespace) -> None:
     figures = run_table1.evaluated(
         run,
         options.data or shared.data_of_run(run),
-        options.language_model or run.parent / run_table1.JUDGE,
+        options.language_model or run.parent / run_table1.LANGUAGE_MODEL,
         runs=options.runs,
         seed=options.seed,
         protocols=[options.protocol] if options.protocol else None,
@@ -190,8 +190,8 @@ def _checkpoint(options: argparse.Namespace) -> None:
         progress=progress("parts"),
     )
     if options.loop:
-        figures = run_table1.of_loop(figures, options.loop)
-    print(json.dumps(figures) if options.json else run_table1.tables({run.name: figures}))
+        figures = table1_tables.of_loop(figures, options.loop)
+    print(json.dumps(figures) if options.json else table1_tables.tables({run.name: figures}))
 
 
 def _faders(options: argparse.Namespace) -> None:
@@ -246,9 +246,9 @@ def _realism(options: argparse.Namespace) -> None:
         rolls.draw_sheet(model_realism.pairs(engine, data, seed=options.seed), options.rolls)
     if options.language_model:
         from fadernets.evaluation.checkpoint import Checkpoint
-        from fadernets.evaluation.table1 import judge_of
+        from fadernets.evaluation.likelihood import nats_of_cells
 
-        nats = judge_of(Checkpoint(options.language_model, data, options.device))
+        nats = nats_of_cells(Checkpoint(options.language_model, data, options.device))
     figures = model_realism.evaluate(
         engine, data, loop=options.loop, seed=options.seed, nats=nats, progress=progress("moves")
     )

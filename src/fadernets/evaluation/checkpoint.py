@@ -1,7 +1,8 @@
-"""Trained checkpoints as evaluation sees them: encode held-out segments, slide a fader, read what comes out.
+"""A trained checkpoint as evaluation uses it: encode held-out segments, slide a fader, decode.
 
-A fader is a regularised dimension z^d, slid in its own units, or an attribute that the decoder is given (CVAE,
-Fader Networks), slid in the attribute's. S segments, T positions; decodes run in 32 bit, free, greedy.
+A fader is a regularised dimension z^d, which slides in its own units, or an attribute that the decoder is given (CVAE,
+Fader Networks), which slides in the attribute's. S segments, T positions of a fader, A attributes; decodes run in 32
+bit, free and greedy.
 """
 
 from __future__ import annotations
@@ -11,12 +12,11 @@ import io
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from fadernets.arrays import Array, Cells, Floats, Indices, Latents
 from fadernets.attributes.table import CODED
 from fadernets.codecs.base import codecs
 from fadernets.data.dataset import Dataset, label_of
@@ -29,60 +29,67 @@ from fadernets.training import checkpoints, recipes
 from fadernets.training.loop import Rows, auto_precision, check_device, choose_rows
 from fadernets.training.recipes import Recipe
 
-Floats = NDArray[np.float64]
-LABEL_SHARE = 0.01  # of the training segments, as in the paper
-ENCODE, DECODE = 512, 1024  # rows at a time
+LABEL_SHARE = 0.01  # of the training segments that have labels, as in the paper
+ENCODE, DECODE = 512, 1024  # segments at once
 
 
 @dataclass(frozen=True)
-class Looked:
-    """S segments as a model sees them."""
+class HeldOutSegments:
+    """S segments of the data set: their cells, what is known of them, and their codes under a checkpoint."""
 
-    rows: NDArray[np.int64]
-    cells: NDArray[np.uint8]  # [S, 16, 88]
+    rows: Indices
+    cells: Cells  # [S, 16, 88]
     values: Floats  # [S, A]
-    key: NDArray[np.int64]  # [S]
+    key: Indices  # [S]
     seconds: Floats  # [S]
-    codes: dict[str, NDArray[np.float32]]  # posterior means, [S, Z] each
+    codes: dict[str, Latents]  # posterior means, [S, Z] each
 
-    def take(self, rows: NDArray[np.int64]) -> Looked:
+    def take(self, rows: Indices) -> HeldOutSegments:
+        """Some of the segments, by their positions here."""
         codes = {name: code[rows] for name, code in self.codes.items()}
-        return Looked(self.rows[rows], self.cells[rows], self.values[rows], self.key[rows], self.seconds[rows], codes)
+        return HeldOutSegments(
+            self.rows[rows], self.cells[rows], self.values[rows], self.key[rows], self.seconds[rows], codes
+        )
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """What was decoded: in the codec's own form and as cells, each [S, T, ...]."""
+    """Decodes of S segments at T positions, in the codec's own form and as cells, each [S, T, ...]."""
 
-    raw: NDArray[Any]
-    cells: NDArray[np.uint8]
+    raw: Array  # [S, T, ...] as the decoder gives them
+    cells: Cells  # [S, T, 16, 88]
 
     @classmethod
-    def join(cls, some: list[Outputs]) -> Outputs:
-        """Side by side along T."""
-        return cls(np.concatenate([o.raw for o in some], 1), np.concatenate([o.cells for o in some], 1))
+    def join(cls, parts: list[Outputs]) -> Outputs:
+        """Outputs of the same segments side by side along T."""
+        return cls(np.concatenate([part.raw for part in parts], 1), np.concatenate([part.cells for part in parts], 1))
 
 
 class Checkpoint:
-    """A checkpoint over its data set."""
+    """A trained checkpoint with the data set that it was trained on.
+
+    folder: a run, of which the best checkpoint is taken, or a checkpoint itself. Raises FadernetsError for a folder
+    without a checkpoint, another data set than the one it was trained on, and a codec that only exported models are
+    measured in.
+    """
 
     def __init__(self, folder: Path, data: Dataset, device: str = "cpu") -> None:
         check_device(device)
-        checkpoint = folder / "best" if checkpoints.exists(folder / "best") else folder
-        model, self.config = checkpoints.load(checkpoint, device)
+        path = folder / "best" if checkpoints.exists(folder / "best") else folder
+        model, self.config = checkpoints.load(path, device)
         self.model: Model = model  # type: ignore[assignment]
-        self.folder, self.checkpoint, self.data, self.device = folder, checkpoint, data, device
+        self.folder, self.path, self.data, self.device = folder, path, data, device
         if self.config["codec"] != data.codec.name:
-            raise FadernetsError(f"{checkpoint}: a model of {self.config['codec']}; {data.folder} holds {data.codec}")
+            raise FadernetsError(f"{path}: a model of {self.config['codec']}; {data.folder} holds {data.codec}")
         if self.config["data"]["hash"] != data.hash:
             raise FadernetsError(
-                f"{checkpoint}: was trained on data set {self.config['data']['hash'][:12]}; {data.folder} is "
+                f"{path}: was trained on data set {self.config['data']['hash'][:12]}; {data.folder} is "
                 f"{data.hash[:12]}. Name the right one with --data"
             )
         if data.codec.coding is None:
             known = " and ".join(name for name, row in codecs().items() if row.coding is not None)
             raise FadernetsError(
-                f"{checkpoint}: a model over {data.codec}; this measures models over {known}. Export it to measure it"
+                f"{path}: a model over {data.codec}; this measures models over {known}. Export it to measure it"
             )
         self.coding = coding(data.codec)
 
@@ -94,22 +101,26 @@ class Checkpoint:
         return dict.fromkeys(self.model.faders, "zd")
 
     @cached_property
-    def means(self) -> dict[str, NDArray[np.float32]]:
+    def means(self) -> dict[str, Latents]:
         """The mixture's means [K, Z] of each code; empty without clusters."""
         found = getattr(self.model, "means", {})
         return {name: found[name].detach().cpu().numpy() for name in self.model.sizes if name in found}
 
     @cached_property
-    def labelled(self) -> NDArray[np.int64]:
-        """The labelled training segments: the recipe's or, where it has none, those that 1 % would give it."""
+    def labelled(self) -> Indices:
+        """[N] the labelled training segments: the recipe's or, where it has none, those that a share of 1 % would give
+        it."""
         if len(self.rows.labelled):
             return self.rows.labelled
         return choose_rows(self.data, replace(self.recipe, label_share=LABEL_SHARE)).labelled
 
     @cached_property
-    def label_means(self) -> dict[str, NDArray[np.float32]]:
-        """The mean code [2, Z] of the `labelled` segments of either kind: clusters for a model that learns none. Empty
-        where one kind lacks."""
+    def label_means(self) -> dict[str, Latents]:
+        """The mean code [2, Z] of the `labelled` segments of low and of high arousal: clusters for a model that learns
+        none.
+
+        Empty where there are no segments of one kind.
+        """
         labelled = self.labelled
         label = label_of(np.asarray(self.data.arousal[labelled], np.float32))
         if len(np.unique(label)) < 2:
@@ -117,23 +128,24 @@ class Checkpoint:
         codes = self.encode(labelled)
         return {name: np.stack([code[label == c].mean(0) for c in (0, 1)]) for name, code in codes.items()}
 
-    def arousal(
-        self, codes: dict[str, NDArray[np.float32]], means: dict[str, NDArray[np.float32]] | None = None
-    ) -> Floats:
-        """[S] probability of the high cluster, mean of the codes; `means` in place of the mixture's."""
+    def arousal(self, codes: dict[str, Latents], means: dict[str, Latents] | None = None) -> Floats:
+        """[S] probability of the high cluster, the mean over the codes; with `means` in place of the mixture's."""
         means = means or self.means
         return np.asarray(np.mean([cluster_probability(code, means[n]) for n, code in codes.items()], axis=0))
 
     @property
     def recipe(self) -> Recipe:
+        """The recipe that the checkpoint was trained with."""
         return recipes.check(dict(self.config["recipe"]))
 
     @cached_property
     def rows(self) -> Rows:
+        """The segments that it was trained on, and those with labels among them."""
         return choose_rows(self.data, self.recipe)
 
-    def corpus_rows(self, split: str) -> NDArray[np.int64]:
-        """The segments of a split that the model rebuilds."""
+    def corpus_rows(self, split: str) -> Indices:
+        """[N] the segments of a split in the corpora that the model reconstructs. Raises FadernetsError where there are
+        none."""
         recipe, names = self.config["recipe"], self.data.manifest["corpora"]
         corpora = [c for c in (recipe["corpora"] or names) if c not in recipe["label_corpora"]]
         rows = np.sort(np.concatenate([self.data.select(split=split, corpus=c) for c in corpora]))
@@ -141,24 +153,25 @@ class Checkpoint:
             raise FadernetsError(f"{self.data.folder}: has no {split} segments; prepare it with more pieces")
         return rows
 
-    def labelled_rows(self, split: str) -> NDArray[np.int64]:
+    def labelled_rows(self, split: str) -> Indices:
+        """[N] the segments of a split in the corpora that labels come from."""
         recipe, names = self.config["recipe"], self.data.manifest["corpora"]
-        found = [self.data.select(split=split, corpus=c) for c in recipe["label_corpora"] if c in names]
-        return np.sort(np.concatenate(found)) if found else np.empty(0, np.int64)
+        parts = [self.data.select(split=split, corpus=c) for c in recipe["label_corpora"] if c in names]
+        return np.sort(np.concatenate(parts)) if parts else np.empty(0, np.int64)
 
     # --- encode
 
-    def inputs(self, rows: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Codes and lengths of segments, as the encoders take them."""
+    def inputs(self, rows: Indices) -> tuple[torch.Tensor, torch.Tensor]:
+        """Segments in the codec's own form and their lengths [S], as the encoders take them."""
         lengths = self.data.lengths(rows)
         inputs = self.coding.inputs(np.array(self.data.codes[rows]), int(lengths.max()))
         return inputs.to(self.device), torch.from_numpy(lengths).to(self.device)
 
     @torch.no_grad()
-    def encode(self, rows: NDArray[np.int64], fast: bool = False) -> dict[str, NDArray[np.float32]]:
-        """Posterior means [S, Z] of each code; `fast` in the precision of training."""
+    def encode(self, rows: Indices, fast: bool = False) -> dict[str, Latents]:
+        """Posterior means [S, Z] of each code; with `fast` in the precision of training."""
         order = np.argsort(self.data.lengths(rows), kind="stable")
-        found: dict[str, list[NDArray[np.float32]]] = {name: [] for name in self.model.sizes}
+        means: dict[str, list[Latents]] = {name: [] for name in self.model.sizes}
         bf16 = fast and auto_precision(self.device) != "32-true"
         values = np.asarray(self.data.attributes[rows], np.float32)
         for a in range(0, len(rows), ENCODE):
@@ -167,13 +180,14 @@ class Checkpoint:
             given = torch.from_numpy(values[part]).to(self.device)
             with torch.autocast(self.device, torch.bfloat16, enabled=bf16):
                 for name, q in self.model.encode(inputs, lengths, given).items():
-                    found[name].append(q.mean.cpu().numpy())
+                    means[name].append(q.mean.cpu().numpy())
         back = np.argsort(order, kind="stable")
-        return {name: np.concatenate(parts)[back] for name, parts in found.items()}
+        return {name: np.concatenate(parts)[back] for name, parts in means.items()}
 
-    def look(self, rows: NDArray[np.int64]) -> Looked:
+    def segments(self, rows: Indices) -> HeldOutSegments:
+        """These segments of the data set with their codes; on the grid, which has no time, a segment lasts 2 s."""
         seconds = np.full(len(rows), 2.0) if self.data.seconds is None else np.asarray(self.data.seconds[rows])
-        return Looked(
+        return HeldOutSegments(
             rows,
             self.data.cells(rows),
             np.asarray(self.data.attributes[rows], np.float64),
@@ -184,12 +198,13 @@ class Checkpoint:
 
     @cached_property
     def training(self) -> tuple[Floats, dict[str, Floats]]:
-        """Attribute values [S, A] of the training segments, each fader's z^d there [S]; kept beside the checkpoint."""
+        """Attribute values [S, A] of the training segments, and each fader's z^d there [S]; kept in a file in the
+        folder."""
         rows = self.rows.train
         values = np.asarray(self.data.attributes[rows], np.float64)
         if not self.model.faders:
             return values, {}
-        digest = hashlib.sha256((self.checkpoint / "model.safetensors").read_bytes()).hexdigest()[:16]
+        digest = hashlib.sha256((self.path / "model.safetensors").read_bytes()).hexdigest()[:16]
         store = self.folder / f"zd-{digest}.npz"
         if store.exists():
             with np.load(store) as stored:
@@ -204,44 +219,45 @@ class Checkpoint:
     # --- decode
 
     def tensors(
-        self, looked: Looked, codes: dict[str, NDArray[np.float32]], asked: Floats, part: slice | NDArray[np.int64]
+        self, segments: HeldOutSegments, codes: dict[str, Latents], asked: Floats, part: slice | Indices
     ) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
-        """Codes, key (one-hot) and asked values of some rows, as the decoder takes them."""
+        """Codes, key (one-hot) and asked values of a part of the segments, as the decoder takes them."""
         given = {n: torch.from_numpy(np.ascontiguousarray(c[part])).to(self.device) for n, c in codes.items()}
-        key = torch.nn.functional.one_hot(torch.from_numpy(looked.key[part]), 24).float().to(self.device)
+        key = torch.nn.functional.one_hot(torch.from_numpy(segments.key[part]), 24).float().to(self.device)
         return given, key, torch.from_numpy(asked[part].astype(np.float32)).to(self.device)
 
     @torch.no_grad()
-    def decode(self, looked: Looked, codes: dict[str, NDArray[np.float32]], asked: Floats) -> Outputs:
-        """One free decode a row of `looked` with these codes and asked values [S, A]: Outputs [S, 1, ...]."""
-        raw: list[NDArray[Any]] = []
-        cells: list[NDArray[np.uint8]] = []
-        for a in range(0, len(looked.rows), DECODE):
+    def decode(self, segments: HeldOutSegments, codes: dict[str, Latents], asked: Floats) -> Outputs:
+        """One free decode of each segment with these codes and asked values [S, A]: Outputs [S, 1, ...]."""
+        raw: list[Array] = []
+        cells: list[Cells] = []
+        for a in range(0, len(segments.rows), DECODE):
             part = slice(a, a + DECODE)
-            held = self.coding.held(self.inputs(looked.rows[part])[0])
-            out = self.model.decode(*self.tensors(looked, codes, asked, part), held)
+            held = self.coding.held(self.inputs(segments.rows[part])[0])
+            out = self.model.decode(*self.tensors(segments, codes, asked, part), held)
             raw.append(out.cpu().numpy().astype(np.int16))
-            cells.append(self.coding.cells(out, looked.seconds[part]))
+            cells.append(self.coding.cells(out, segments.seconds[part]))
         return Outputs(np.concatenate(raw)[:, None], np.concatenate(cells)[:, None])
 
-    def slide(self, looked: Looked, attribute: str, positions: Floats) -> Outputs:
-        """Every segment with its fader at every position [T] (or its own, [S, T])."""
-        s, t = len(looked.rows), positions.shape[-1]
+    def slide(self, segments: HeldOutSegments, attribute: str, positions: Floats) -> Outputs:
+        """Outputs [S, T, ...] of every segment with its fader at every position [T], or at positions of its own [S,
+        T]."""
+        s, t = len(segments.rows), positions.shape[-1]
         where = np.broadcast_to(positions, (s, t)).reshape(-1)
-        spread = looked.take(np.repeat(np.arange(s), t))
-        codes, asked = dict(spread.codes), spread.values.copy()
+        repeated = segments.take(np.repeat(np.arange(s), t))
+        codes, asked = dict(repeated.codes), repeated.values.copy()
         if self.faders[attribute] == "given":
             asked[:, list(CODED).index(attribute)] = where
         else:
             name, dimension = self.model.faders[attribute]
             codes[name] = codes[name].copy()
             codes[name][:, dimension] = where
-            if self.model.given:  # told the level that its dimension stands for, too
-                asked[:, list(CODED).index(attribute)] = self.opened(attribute).to_value(where)
-        out = self.decode(spread, codes, asked)
+            if self.model.given:  # the decoder is also told the level that the dimension stands for
+                asked[:, list(CODED).index(attribute)] = self.training_curve(attribute).to_value(where)
+        out = self.decode(repeated, codes, asked)
         return Outputs(out.raw.reshape(s, t, *out.raw.shape[2:]), out.cells.reshape(s, t, *out.cells.shape[2:]))
 
-    def opened(self, attribute: str) -> Calibration:
-        """The monotone curve between an attribute and its z^d on the training segments."""
+    def training_curve(self, attribute: str) -> Calibration:
+        """The monotone curve between an attribute and its z^d over the training segments."""
         values, zd = self.training
         return Calibration.fit(values[:, list(CODED).index(attribute)], zd[attribute])

@@ -1,6 +1,6 @@
-"""The figures of ISMIR 2020, Section 5, for a trained run: what is drawn, of which segments, and the numbers beside.
+"""The figures of ISMIR 2020, Section 5, of a trained run: Figures 3 to 5, and cluster separation by number of labels.
 
-Each writes PNG, SVG and JSON, and returns {"files": [...], ...}.
+Each function writes PNG, SVG and JSON into a folder, and returns {"files": [...], ...} with the numbers.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fadernets.arrays import Array, Bools, Floats, Indices, Latents
 from fadernets.attributes.table import CODED
 from fadernets.codecs import performance_tokens
 from fadernets.data.dataset import Dataset
@@ -20,13 +20,13 @@ from fadernets.engines.code_arithmetic import cluster_probability
 from fadernets.errors import FadernetsError
 from fadernets.evaluation import arousal_transfer as arousal
 from fadernets.evaluation.checkpoint import Checkpoint
-from fadernets.evaluation.table1 import clusters, held_out_labels
+from fadernets.evaluation.checkpoint_codes import clusters, held_out_labels
 from fadernets.figures import plots, rolls
 from fadernets.figures.plots import Panel
 from fadernets.files import write_atomic
 from fadernets.provenance import provenance
 
-ROLLS = 4  # before / after pictures, two a direction
+ROLLS = 4  # pairs of piano rolls before and after, half of them up and half down
 
 
 def latents(
@@ -39,38 +39,40 @@ def latents(
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Figure 3 (each code by t-SNE, coloured by density, z^d and inferred cluster) and, with another run beside,
-    Figure 4 (the clusters with and without low-level features)."""
+    """Figure 3: each code by t-SNE, coloured by density, z^d and inferred cluster.
+
+    With another run `beside` it also Figure 4: the clusters with and without low-level features. Raises FadernetsError.
+    """
     dataset = Dataset.open(data)
-    subject = Checkpoint(run, dataset, device)
+    checkpoint = Checkpoint(run, dataset, device)
     other = Checkpoint(beside, dataset, device) if beside is not None else None
-    if not subject.model.sizes:
-        raise FadernetsError(f"{run}: {subject.config['recipe']['name']} has no codes to draw")
-    for one in (subject, other):
+    if not checkpoint.model.sizes:
+        raise FadernetsError(f"{run}: {checkpoint.config['recipe']['name']} has no codes to draw")
+    for one in (checkpoint, other):
         if one is not None and other is not None and not one.means:
             raise FadernetsError(f"--beside: both runs need arousal clusters; {one.folder} has none")
     first, second = _names(run, beside)
     out.mkdir(parents=True, exist_ok=True)
-    rows = np.random.default_rng(seed).permutation(subject.corpus_rows("test"))[:segments]
-    total, done = sum(len(one.model.sizes) for one in (subject, other) if one is not None), 0
+    rows = np.random.default_rng(seed).permutation(checkpoint.corpus_rows("test"))[:segments]
+    total, done = sum(len(one.model.sizes) for one in (checkpoint, other) if one is not None), 0
 
-    def mapped() -> None:
+    def report_map() -> None:
         nonlocal done
         done += 1
         if progress:
             progress(done, total)
 
-    maps = _maps(subject, rows, seed, mapped)
+    maps = _maps(checkpoint, rows, seed, report_map)
     values = np.asarray(dataset.attributes[rows], np.float64)
     files = [out / f"latents.{kind}" for kind in ("png", "svg")]
-    plots.scatters(_panels(subject, maps, values), files, f"{first}: codes of {len(rows)} held-out segments")
-    numbers = {first: _clusters(subject, seed)}
+    plots.scatters(_panels(checkpoint, maps, values), files, f"{first}: codes of {len(rows)} held-out segments")
+    numbers = {first: _clusters(checkpoint, seed)}
     if other is not None:
         numbers[second] = _clusters(other, seed)
         line = [
             Panel(f"{title}: {name}", points, high, clusters=True)
-            for title, some in ((first, maps), (second, _maps(other, rows, seed, mapped)))
-            for name, (_, points, high) in some.items()
+            for title, run_maps in ((first, maps), (second, _maps(other, rows, seed, report_map)))
+            for name, (_, points, high) in run_maps.items()
             if high is not None
         ]
         pair = [out / f"clusters.{kind}" for kind in ("png", "svg")]
@@ -80,27 +82,28 @@ def latents(
 
 
 def _names(run: Path, beside: Path | None) -> tuple[str, str]:
-    """What the two runs are called: by their folders, in full where these are called alike."""
+    """Names of the two runs: of their folders, or the whole paths where these are equal."""
     if beside is None:
         return run.name, ""
     return (run.name, beside.name) if run.name != beside.name else (str(run), str(beside))
 
 
-def _clusters(subject: Checkpoint, seed: int) -> dict[str, Any]:
-    """Figures of the clusters; none where a model has none, or held-out pieces have no labels of both kinds."""
-    if not subject.means or len(np.unique(held_out_labels(subject)[1])) < 2:
+def _clusters(checkpoint: Checkpoint, seed: int) -> dict[str, Any]:
+    """Figures of the clusters; empty for a model without them, and without held-out labels of both kinds."""
+    if not checkpoint.means or len(np.unique(held_out_labels(checkpoint)[1])) < 2:
         return {}
-    return clusters(subject, subject.corpus_rows("test"), seed)
+    return clusters(checkpoint, checkpoint.corpus_rows("test"), seed)
 
 
-Maps = dict[str, tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_] | None]]
+# code -> its posterior means [S, Z], their map [S, 2], which segments lie in the high cluster [S]
+Maps = dict[str, tuple[Latents, Floats, Bools | None]]
 
 
-def _panels(subject: Checkpoint, maps: Maps, values: NDArray[np.float64]) -> list[list[Panel]]:
-    """A row a code: its own fader's attribute and z^d; every attribute where the code has no fader; the clusters."""
+def _panels(checkpoint: Checkpoint, maps: Maps, values: Floats) -> list[list[Panel]]:
+    """A row of panels per code: the attribute and z^d of its fader, or every attribute without one; the clusters."""
     rows = []
     for name, (code, points, high) in maps.items():
-        dimensions = {attribute: d for attribute, (of, d) in subject.model.faders.items() if of == name}
+        dimensions = {attribute: d for attribute, (of, d) in checkpoint.model.faders.items() if of == name}
         row = []
         for i, (attribute, about) in enumerate(CODED.items()):
             title = attribute.replace("_", " ")
@@ -114,11 +117,11 @@ def _panels(subject: Checkpoint, maps: Maps, values: NDArray[np.float64]) -> lis
     return rows
 
 
-def _maps(subject: Checkpoint, rows: NDArray[np.int64], seed: int, report: Callable[[], None]) -> Maps:
+def _maps(checkpoint: Checkpoint, rows: Indices, seed: int, report: Callable[[], None]) -> Maps:
     """Code -> its posterior means, their t-SNE map, and which segments lie in the high cluster."""
     found: Maps = {}
-    for name, code in subject.encode(rows).items():
-        high = cluster_probability(code, subject.means[name]) >= 0.5 if subject.means else None
+    for name, code in checkpoint.encode(rows).items():
+        high = cluster_probability(code, checkpoint.means[name]) >= 0.5 if checkpoint.means else None
         found[name] = (code, plots.tsne(code, seed), high)
         report()
     return found
@@ -132,22 +135,25 @@ def labels(
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Cluster separation over the number of labels in training: one point a run, each with clusters of its own."""
+    """Cluster separation over the number of labels in training: one point per run, each with clusters of its own.
+
+    Raises FadernetsError.
+    """
     dataset = Dataset.open(data)
     rows: list[dict[str, Any]] = []
     for i, run in enumerate(runs):
-        subject = Checkpoint(run, dataset, device)
-        found = _clusters(subject, seed) if subject.means else {}
+        checkpoint = Checkpoint(run, dataset, device)
+        found = _clusters(checkpoint, seed) if checkpoint.means else {}
         if not found:
             raise FadernetsError(f"{run}: has no arousal clusters, or {data} no held-out labels of both kinds")
         count = found["labelled_training_segments"]
-        codes = [found[name] for name in subject.model.sizes]
+        codes = [found[name] for name in checkpoint.model.sizes]
         best = max(codes, key=lambda code: code["balanced_accuracy"])
         rows.append(
             {
                 "run": run.name,
                 "labels": count,
-                "share": count / len(subject.rows.train),
+                "share": count / len(checkpoint.rows.train),
                 "balanced_accuracy": found["balanced_accuracy"],
                 "low": found["low"],
                 "high": found["high"],
@@ -189,17 +195,19 @@ def transfer(
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Section 5.2: agreement of an independent regressor by strength, the curve of identity lost, rolls before and
-    after (Figure 5)."""
+    """Section 5.2: agreement of an independent regressor by strength, similarity to the source, and Figure 5.
+
+    Figure 5 shows piano rolls before and after. Raises FadernetsError.
+    """
     dataset = Dataset.open(data)
-    subject = Checkpoint(run, dataset, device)
-    if not subject.means:
+    checkpoint = Checkpoint(run, dataset, device)
+    if not checkpoint.means:
         raise FadernetsError(
-            f"{run}: {subject.config['recipe']['name']} has no arousal clusters; train with clusters 2"
+            f"{run}: {checkpoint.config['recipe']['name']} has no arousal clusters; train with clusters 2"
         )
-    regressor = arousal.Regressor.fit(dataset, subject.config["recipe"]["label_corpora"], seed)
+    regressor = arousal.Regressor.fit(dataset, checkpoint.config["recipe"]["label_corpora"], seed)
     out.mkdir(parents=True, exist_ok=True)
-    numbers = arousal.evaluate(subject, regressor, seed=seed, progress=progress)
+    numbers = arousal.evaluate(checkpoint, regressor, seed=seed, progress=progress)
     sweep = numbers["sweep"]
     files = [out / f"transfer.{kind}" for kind in ("png", "svg")]
     lines = {
@@ -216,36 +224,36 @@ def transfer(
         label="strength, in shift vectors",
         bands=bands,
     )
-    files += _rolls(subject, numbers["drawn"], out)
+    files += _rolls(checkpoint, numbers["drawn"], out)
     return _finish(out / "transfer.json", files, numbers)
 
 
-def _rolls(subject: Checkpoint, drawn: list[dict[str, Any]], out: Path) -> list[Path]:
-    """Source and transformed segment of the first drawn ones, two a direction; tokens alone keep their timing."""
-    if not subject.data.codec.timed:
+def _rolls(checkpoint: Checkpoint, drawn: list[dict[str, Any]], out: Path) -> list[Path]:
+    """Source and moved segment of the first drawn ones, two up and two down; nothing for a codec without timing."""
+    if not checkpoint.data.codec.timed:
         return []
     files = []
     for direction in ("up", "down"):
         for number, row in enumerate([r for r in drawn if r["direction"] == direction][: ROLLS // 2]):
-            looked = subject.look(np.array([row["row"]]))
-            after = arousal.shift(subject, looked, np.array([1.0 if direction == "up" else -1.0])).raw[0, 0]
-            before = np.asarray(subject.data.codes[row["row"]])
-            pair = [_within(performance_tokens.decode(some), looked.seconds[0]) for some in (before, after)]
+            segments = checkpoint.segments(np.array([row["row"]]))
+            after = arousal.shift(checkpoint, segments, np.array([1.0 if direction == "up" else -1.0])).raw[0, 0]
+            before = np.asarray(checkpoint.data.codes[row["row"]])
+            pair = [_within(performance_tokens.decode(tokens), segments.seconds[0]) for tokens in (before, after)]
             path = out / f"arousal-{direction}-{number + 1}.png"
-            title = f"Arousal {direction}: held-out segment {row['row']}, {looked.seconds[0]:.1f} s"
+            title = f"Arousal {direction}: held-out segment {row['row']}, {segments.seconds[0]:.1f} s"
             rolls.draw_pair(pair[0], pair[1], [], path, title=title)
             files.append(path)
     return files
 
 
-def _within(notes: NDArray[Any], seconds: float) -> NDArray[Any]:
-    """Notes as a segment of that length is read: what begins behind its end is not of it, what is held is cut."""
+def _within(notes: Array, seconds: float) -> Array:
+    """Notes of a segment of that length: those that begin after its end are left out, those that are held are cut."""
     notes = notes[notes["onset"] < seconds]
     notes["end"] = np.minimum(notes["end"], seconds)
     return notes
 
 
 def _finish(path: Path, files: list[Path], numbers: dict[str, Any]) -> dict[str, Any]:
-    found = {"files": [str(f) for f in [*files, path]], **numbers, **provenance()}
-    write_atomic(path, (json.dumps(found, indent=1) + "\n").encode())
-    return found
+    figures = {"files": [str(f) for f in [*files, path]], **numbers, **provenance()}
+    write_atomic(path, (json.dumps(figures, indent=1) + "\n").encode())
+    return figures

@@ -1,0 +1,120 @@
+"""A checkpoint's reconstruction, its codes, and its arousal clusters (ISMIR 2020, Sections 4.2, 5.1 and 5.2).
+
+Figures of posterior means on held-out segments: how much of a segment comes back, how well single dimensions stand for
+attributes, and how well the clusters agree with arousal labels. N segments, Z latent size.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from fadernets.arrays import Indices, Latents
+from fadernets.attributes.table import CODED, measure
+from fadernets.data.dataset import label_of
+from fadernets.engines.code_arithmetic import cluster_probability
+from fadernets.evaluation.checkpoint import Checkpoint
+from fadernets.metrics import disentanglement, fader_scores
+from fadernets.metrics.fader_scores import Figures
+
+BATCH = 512  # segments at once
+SILHOUETTE_ROWS = 2000  # unlabelled segments that silhouettes are measured on
+
+
+@torch.no_grad()
+def reconstruction(checkpoint: Checkpoint, rows: Indices) -> Figures:
+    """From posterior means: teacher-forced accuracy and nats; note precision, recall and F1 of free decodes.
+
+    rows: [N] segments of the data set.
+    """
+    model, segments = checkpoint.model, checkpoint.segments(rows)
+    order = np.argsort(checkpoint.data.lengths(rows), kind="stable")
+    right, nats = np.zeros(2), 0.0
+    for a in range(0, len(rows), BATCH):
+        part = order[a : a + BATCH]
+        inputs, lengths = checkpoint.inputs(rows[part])
+        codes, key, asked = checkpoint.tensors(segments, segments.codes, segments.values, part)
+        condition = model.condition(codes, key, asked)
+        right += model.decoder.accuracy(condition, asked, inputs, lengths).sum(0).cpu().numpy()
+        nats += float(model.decoder.loss(condition, asked, inputs, lengths)) * len(part)
+    out = checkpoint.decode(segments, segments.codes, segments.values)
+    hits = fader_scores.note_hits(out.cells[:, 0], segments.cells)
+    found = measure(out.cells[:, 0])
+    errors = {f"{n}_error": float(np.abs(found[n] - segments.values[:, i]).mean()) for i, n in enumerate(CODED)}
+    return {
+        "segments": float(len(rows)),
+        "accuracy": float(right[0] / right[1]),
+        "nats": nats / len(rows),
+        **fader_scores.pooled_f1(hits),
+        "chroma_similarity": float(fader_scores.chroma_similarity(out.cells[:, 0], segments.cells).mean()),
+        **errors,
+    }
+
+
+def encoder(checkpoint: Checkpoint, rows: Indices) -> Figures:
+    """Metrics of the codes themselves, as in AR-VAE (`metrics.disentanglement`), over all dimensions side by side."""
+    codes = checkpoint.encode(rows)
+    first_dimension, count = {}, 0
+    for name, code in codes.items():
+        first_dimension[name], count = count, count + code.shape[1]
+    faders = {attribute: first_dimension[code] + d for attribute, (code, d) in checkpoint.model.faders.items()}
+    values = np.asarray(checkpoint.data.attributes[rows], np.float64)
+    return disentanglement.metrics(
+        np.concatenate(list(codes.values()), 1).astype(np.float64),
+        {name: values[:, i] for i, name in enumerate(CODED)},
+        faders or None,
+    )
+
+
+def held_out_labels(checkpoint: Checkpoint) -> tuple[Indices, Indices]:
+    """[N] the test segments that are labelled low (0) or high (1), and [N] these labels."""
+    rows = checkpoint.labelled_rows("test")
+    label = label_of(np.asarray(checkpoint.data.arousal[rows], np.float32))
+    return rows[label >= 0], label[label >= 0]
+
+
+def means_of(checkpoint: Checkpoint) -> dict[str, Latents]:
+    """The means of the clusters: the mixture's or, for a model without one, those of its labelled training segments."""
+    return checkpoint.means or checkpoint.label_means
+
+
+def clusters(checkpoint: Checkpoint, rows: Indices, seed: int) -> dict[str, Any]:
+    """Arousal clusters (`means_of`) on held-out pieces.
+
+    On labelled segments: balanced accuracy of each code and of all together, silhouette by label. On the test segments
+    `rows`: silhouette by inferred cluster, and the mean attributes of both clusters.
+    """
+    from sklearn.metrics import silhouette_score
+
+    means = means_of(checkpoint)
+    labelled, label = held_out_labels(checkpoint)
+    pieces = np.asarray(checkpoint.data.piece[labelled])
+    codes = checkpoint.encode(labelled)
+    high = {name: cluster_probability(code, means[name]) for name, code in codes.items()}
+    found: dict[str, Any] = {
+        "learned": bool(checkpoint.means),
+        "labelled_training_segments": len(checkpoint.labelled),
+        "segments": len(labelled),
+        "pieces": len(np.unique(pieces)),
+        **fader_scores.balanced_accuracy(checkpoint.arousal(codes, means) >= 0.5, label, pieces),
+    }
+    rows = np.random.default_rng(seed).permutation(rows)[:SILHOUETTE_ROWS]
+    unlabelled, values = checkpoint.encode(rows), np.asarray(checkpoint.data.attributes[rows], np.float64)
+    for name, code in codes.items():
+        inferred = cluster_probability(unlabelled[name], means[name]) >= 0.5
+        of_code: dict[str, float] = {
+            "balanced_accuracy": fader_scores.balanced_accuracy(high[name] >= 0.5, label, pieces)["balanced_accuracy"],
+            "silhouette_by_label": float(silhouette_score(code, label)),
+            "silhouette": float(silhouette_score(unlabelled[name], inferred))
+            if 0 < inferred.sum() < len(rows)
+            else 0.0,
+            "high_share": float(inferred.mean()),
+        }
+        for i, attribute in enumerate(CODED):
+            for side, mask in (("high", inferred), ("low", ~inferred)):
+                if mask.any():
+                    of_code[f"{attribute}_{side}"] = float(values[mask, i].mean())
+        found[name] = of_code
+    return found
