@@ -15,7 +15,7 @@ AXE = HERE / "studio" / "node_modules" / "axe-core" / "axe.min.js"
 
 
 def start(*arguments):
-    """Run fadernets with these; (process, the first line it says)."""
+    """Run fadernets with these arguments. Returns the process and the first line of its output."""
     command = [
         sys.executable,
         "-c",
@@ -55,34 +55,34 @@ def launched():
 
 
 class Page:
-    """A page that must not complain, nor ask anybody but its own server."""
+    """A page whose console must stay empty, and which must make requests to its own server alone."""
 
     def __init__(self, chromium, address, **more):
         given = {"viewport": {"width": 1280, "height": 720}, "accept_downloads": True} | more
         self.context = chromium.new_context(**given)
         self.page = self.context.new_page()
         self.address, self.complaints, self.outside = address, [], []
-        self.own = re.match(r"\w+://[^/]+/", address)[0]
+        self.server = re.match(r"\w+://[^/]+/", address)[0]
         self.page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", self.look)
+        self.page.on("request", self.note_outside)
 
-    def look(self, request):
-        if not request.url.startswith((self.own, "blob:", "data:")):
+    def note_outside(self, request):
+        if not request.url.startswith((self.server, "blob:", "data:")):
             self.outside.append(request.url)
 
     def open(self):
         self.page.goto(self.address)
         return self.page
 
-    def bring_axe(self):
-        """Needs a context with bypass_csp. Without Node, and not in CI, the test is skipped."""
+    def add_axe(self):
+        """Load axe-core, which needs a context with bypass_csp. Without Node the test is skipped, except in CI."""
         if not AXE.exists() and not os.environ.get("CI"):
             pytest.skip("axe-core is not there: npm ci in studio/ brings it")
         self.page.add_script_tag(path=str(AXE))
 
     def violations(self):
-        """What axe finds: rule and elements."""
+        """The violations that axe finds: rule and elements."""
         return self.page.evaluate(
             "async () => (await axe.run()).violations.map((v) => [v.id, v.nodes.map((n) => n.html)])"
         )

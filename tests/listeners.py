@@ -1,4 +1,4 @@
-"""Studies with other sounds, served; and a panel of made-up subjects whose true rates are known."""
+"""Studies with short made-up sounds, a server for them, and a panel of simulated subjects with known answer rates."""
 
 import threading
 import time
@@ -25,7 +25,7 @@ def tone(seconds):
 
 
 def write_study(folder, ways, *, subjects=4, seed=0, wav=WAV):
-    """A study of pairs that go these ways, its sounds all alike."""
+    """A study of pairs with these directions, all with the same sound."""
     import pytest
 
     def pair(i, way):
@@ -44,7 +44,7 @@ def write_study(folder, ways, *, subjects=4, seed=0, wav=WAV):
 
 @contextmanager
 def served(folder, port=0, hosts=guard.LOOPBACK):
-    """The study's address while it is served on loopback."""
+    """Serve a study on loopback; gives its address."""
     listener = guard.listen("127.0.0.1", port)
     with Study.open(folder) as study:
         server = uvicorn.Server(uvicorn.Config(listening_server.create(study, hosts=hosts), log_level="warning"))
@@ -74,34 +74,34 @@ def answer(study, token, trial, changed="up", ratings=None):
 
 
 def begin(study, token):
-    """Consent and practice; the state after them."""
+    """Consent and answer the practice trial. Returns the state afterwards."""
     study.consent(token)
     return answer(study, token, study.subject(token).practice.id)
 
 
-AGREE = {"up": 0.8, "down": 0.7}  # true rates; of the others, two in three hear nothing
+AGREE = {"up": 0.8, "down": 0.7}  # true rates of agreement; two thirds of the other answers are "none"
 OPINIONS = {"rhythm": 3.5, "melody": 3.0, "harmony": 4.0, "naturalness": 2.5}  # true means
 
 
 def panel(study, seed=0, agree=AGREE, opinions=OPINIONS):
-    """Every subject answers every trial in their order, as the rates and means say."""
+    """Every subject answers every trial in their order, with these rates and mean ratings."""
     rng = np.random.default_rng(seed)
     ways = {trial.id: trial.direction for trial in study.manifest.trials}
     for token in tokens_of(study.folder):
         state = begin(study, token)
-        own = rng.normal(0, 0.3)  # some are kinder than others
+        kindness = rng.normal(0, 0.3)  # some subjects rate higher than others
         for trial in state.trials:
             way = ways[trial.id]
             opposite = "down" if way == "up" else "up"
             rest = 1 - agree[way]
             changed = str(rng.choice([way, "none", opposite], p=[agree[way], rest * 2 / 3, rest / 3]))
-            ratings = {aspect: draw(rng, mean + own) for aspect, mean in opinions.items()}
+            ratings = {aspect: draw(rng, mean + kindness) for aspect, mean in opinions.items()}
             answer(study, token, trial.id, changed, ratings)
         study.finish(token)
 
 
 def draw(rng, mean):
-    """A rating of 1 to 5 with this mean: one of the two nearest, now and then one further off on both sides."""
+    """A rating of 1 to 5 with this mean: one of the two nearest values, or sometimes the next one on either side."""
     low = int(np.floor(mean))
     value = low + int(rng.random() < mean - low)
     step = int(rng.random() < 0.3) * min(value - 1, 5 - value, 1)

@@ -338,7 +338,7 @@ def test_nobody_is_kept_out(tab, folder, scheme):
             assert page.evaluate(FITS)
 
     page.wait_for_selector("text=I agree")
-    one.bring_axe()
+    one.add_axe()
     check("Before you begin")
     button(page, "I agree").click()
     check("Practice")
@@ -350,7 +350,7 @@ def test_nobody_is_kept_out(tab, folder, scheme):
             study.answer(token, trial.id, changed="up", ratings=dict.fromkeys(ASPECTS, 1))
     page.reload()
     at(page, "All answered")
-    one.bring_axe()
+    one.add_axe()
     button(page, "Withdraw").click()
     check("Withdraw from the test?")
     button(page, "Keep").click()

@@ -215,7 +215,7 @@ def test_the_preset_moves_the_faders_it_implies(studio):
         studio.keyboard.press("ArrowRight")
     settle(studio)
     studio.wait_for_function(f"() => Number(document.querySelector('#fader-tempo').value) > {tempo_before}")
-    assert studio.locator(".fader.implied").count() >= 3
+    assert studio.locator(".fader.by-preset").count() >= 3
     assert "by the preset" in studio.locator("#fader-tempo").get_attribute("aria-valuetext")
     studio.get_by_role("button", name="Hold tempo against the preset").click()
     settle(studio)
@@ -592,7 +592,7 @@ def test_the_score(chromium, address):
     page.wait_for_function("() => !document.querySelector('.score [role=status]')", timeout=60000)
     assert len(asked) == 1  # when the fader is let go, and not before
     assert page.locator(drawn).count() == 1
-    one.bring_axe()
+    one.add_axe()
     assert one.violations() == []
     one.context.close()
     assert one.complaints == []
@@ -607,7 +607,7 @@ def test_nobody_is_kept_out(chromium, address, scheme):
     page = one.open()
     drag(page, RANGE, 0.5)
     settle(page)
-    one.bring_axe()
+    one.add_axe()
     for width, height in ((1280, 720), (390, 844)):
         page.set_viewport_size({"width": width, "height": height})
         page.wait_for_timeout(200)
