@@ -5,7 +5,6 @@ A segment is four quarter-beats long, and lasts two seconds in a data set withou
 
 from __future__ import annotations
 
-import io
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,9 +20,9 @@ from fadernets.data.dataset import Dataset
 from fadernets.editing import file_edit
 from fadernets.errors import FadernetsError
 from fadernets.music.document import Document
+from fadernets.music.excerpt import excerpt
 from fadernets.music.notes import DEFAULT_TEMPO, Piece
 from fadernets.music.segments import BEATS, STEPS_PER_BEAT
-from fadernets.music.smf import playable
 
 TPQ = 480  # ticks to a quarter-beat of a file made from a data set
 VELOCITY = 80  # of its notes, where the data set holds none
@@ -193,78 +192,9 @@ def _bars(piece: Piece, size: int, taken: set[int], rng: np.random.Generator) ->
 
 
 def cut(document: Document, tracks: list[int], first: int, last: int) -> bytes:
-    """Bars `first`..`last` (from 0) of some tracks as a MIDI file, with their timing, tempo, pedals and other controls.
-
-    Programs, pedals and volume that were set before hold at the start. Notes that began before are left out, and notes
-    end with the last bar at the latest. A note up to half a sixteenth ahead of a bar line belongs to the bar after it.
-    """
-    import mido
-
+    """Bars `first`..`last` (from 0) of some tracks as a MIDI file of their own, as `music.excerpt` cuts it."""
     piece = document.piece
     bars = piece.metre.bar_starts(piece.end)
     signature = int(np.searchsorted(piece.metre.ticks, bars[first], side="right")) - 1
     start, stop = int(bars[first]), int(bars[last] + piece.metre.bar_lengths()[signature])
-    source = mido.MidiFile(file=io.BytesIO(playable(document.path)), clip=True)
-    scale = piece.tpq // source.ticks_per_beat
-    head: list[tuple[int, Any]] = [(0, _metre(piece, signature))]
-    tempo = piece.tempo
-    at = max(int(np.searchsorted(tempo.ticks, start, side="right")) - 1, 0)
-    for tick, micros in zip(tempo.ticks[at:].tolist(), tempo.micros[at:].tolist(), strict=True):
-        if tick < stop:
-            head.append((max(tick - start, 0), mido.MetaMessage("set_tempo", tempo=min(micros, 2**24 - 1))))
-    out = mido.MidiFile(type=1, ticks_per_beat=piece.tpq)
-    out.tracks.append(_track(head, stop - start))
-    for i in tracks:
-        track = piece.tracks[i]
-        events: list[tuple[int, Any]] = [(0, mido.MetaMessage("track_name", name=track.name or f"Track {i + 1}"))]
-        events += _controls(source, scale, track.channel, start, stop)
-        notes = piece.notes[piece.notes["track"] == i]
-        early = piece.tpq // 8
-        notes = notes[(notes["onset"] >= start - early) & (notes["onset"] < stop - early)]
-        for onset, end, pitch, velocity, _ in notes.tolist():
-            onset = max(onset, start)
-            key = {"channel": track.channel, "note": pitch}
-            events.append((onset - start, mido.Message("note_on", velocity=max(velocity, 1), **key)))
-            events.append((max(min(end, stop), onset + 1) - start, mido.Message("note_off", **key)))
-        out.tracks.append(_track(events, stop - start))
-    buffer = io.BytesIO()
-    out.save(file=buffer)
-    return buffer.getvalue()
-
-
-def _metre(piece: Piece, signature: int) -> Any:
-    import mido
-
-    numerator, denominator = int(piece.metre.numerators[signature]), int(piece.metre.denominators[signature])
-    return mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator)
-
-
-def _controls(source: Any, scale: int, channel: int, start: int, stop: int) -> list[tuple[int, Any]]:
-    """(tick from `start`, message) of a channel's controls: the last of each kind before `start`, then those until
-    `stop`."""
-    before: dict[tuple[str, int], Any] = {}
-    inside: list[tuple[int, Any]] = []
-    for messages in source.tracks:
-        now = 0
-        for message in messages:
-            now += message.time * scale
-            if getattr(message, "channel", None) != channel or message.type.startswith("note"):
-                continue
-            if now <= start:
-                before[message.type, getattr(message, "control", 0)] = message
-            elif now < stop:
-                inside.append((now - start, message))
-    return [*((0, message) for message in before.values()), *inside]
-
-
-def _track(timed: list[tuple[int, Any]], end: int) -> Any:
-    """A mido track of (tick, message); of messages at one tick, note ends come first and onsets last."""
-    import mido
-
-    rank = {"note_off": 0, "note_on": 2}
-    track, now = mido.MidiTrack(), 0
-    for tick, message in sorted(timed, key=lambda event: (event[0], rank.get(event[1].type, 1))):
-        track.append(message.copy(time=tick - now))
-        now = tick
-    track.append(mido.MetaMessage("end_of_track", time=max(end - now, 0)))
-    return track
+    return excerpt(document, tracks, start, stop)

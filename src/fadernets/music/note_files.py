@@ -9,7 +9,7 @@ import numpy as np
 from fadernets.arrays import Array
 from fadernets.errors import FadernetsError
 from fadernets.music.notes import NOTE, SHORTEST_BEAT, note_order
-from fadernets.music.smf import END_OF_TRACK, METRE, TEMPO, RankedEvent, first_line, in_order, track_chunk
+from fadernets.music.smf import END_OF_TRACK, METRE, TEMPO, RankedEvent, file_of_tracks, first_line, in_order
 
 TPQ = 480  # ticks a quarter-beat of the files
 CHANNELS = [channel for channel in range(16) if channel != 9]  # of the tracks in turn: all but the drums'
@@ -43,11 +43,11 @@ def file_of_notes(notes: Array, tempo: float = 120.0, metre: tuple[int, int] = (
             events.append((onset, 1, bytes((0x90 | channel, pitch, velocity))))
             events.append((end, 0, bytes((0x80 | channel, pitch, 0))))
         tracks.append(events)
-    chunks = [b"MThd" + (6).to_bytes(4, "big") + b"".join(n.to_bytes(2, "big") for n in (1, len(tracks), TPQ))]
+    finished = []
     for events in tracks:
         end_of_track = (max((tick for tick, _, _ in events), default=0), 2, bytes((0xFF, END_OF_TRACK, 0)))
-        chunks.append(track_chunk(in_order([*events, end_of_track])))
-    return b"".join(chunks)
+        finished.append(in_order([*events, end_of_track]))
+    return file_of_tracks(1, TPQ, finished)
 
 
 def file_of_score(score: Any) -> bytes:

@@ -106,7 +106,7 @@ class MetreMap:
 
     def bar_lengths(self) -> Integers:
         """Ticks in a bar of each signature."""
-        return np.maximum(self.numerators * 4 * self.tpq // self.denominators, 1)
+        return np.asarray(np.maximum(self.numerators * 4 * self.tpq // self.denominators, 1))
 
     def bar_starts(self, end: int) -> Integers:
         """The tick of each bar line before `end`; a signature change starts a new bar."""

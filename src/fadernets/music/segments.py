@@ -35,7 +35,7 @@ class Windows:
     @property
     def full(self) -> Bools:
         """[W] true where the window has all its 16 steps."""
-        return (self.end - self.start) == BEATS * self.tpq
+        return np.asarray((self.end - self.start) == BEATS * self.tpq)
 
     @property
     def n_steps(self) -> int:

@@ -59,17 +59,6 @@ def checked(path: Path, data: bytes) -> bytes:
     return data
 
 
-def playable(path: Path) -> bytes:
-    """The file with its channel messages and tempo alone: no text, no signature, no system-exclusive message.
-
-    For readers that fail on a meta event that no player needs. Raises MidiError.
-    """
-    file = MidiFile.of(path, file_bytes(path))
-    kept = {bytes((0xFF, TEMPO)), bytes((0xFF, END_OF_TRACK))}
-    tracks = [[e for e in events if e[1][0] < 0xF0 or e[1][:2] in kept] for events in file.tracks]
-    return b"".join([b"MThd", (6).to_bytes(4, "big"), file.chunks[0][8:14], *map(track_chunk, tracks)])
-
-
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, or its kind where it has none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -172,6 +161,21 @@ def track_chunk(events: list[Event]) -> bytes:
         body += message[1:] if status == running and message[1] < 0x80 else message
         running = status if status < 0xF0 else 0
     return b"MTrk" + len(body).to_bytes(4, "big") + body
+
+
+def file_of_tracks(kind: int, tpq: int, tracks: list[list[Event]]) -> bytes:
+    """A MIDI file of format `kind`, 0 or 1, of tracks whose events are in order and end with an end of track."""
+    header = b"".join(number.to_bytes(2, "big") for number in (kind, len(tracks), tpq))
+    return b"".join([b"MThd", len(header).to_bytes(4, "big"), header, *map(track_chunk, tracks)])
+
+
+def text_message(kind: int, text: str) -> bytes:
+    """A meta event of a text: in Latin-1, as the format has it, or where it cannot be, in UTF-8."""
+    try:
+        content = text.encode("latin-1")
+    except UnicodeEncodeError:
+        content = text.encode()
+    return bytes((0xFF, kind)) + variable_length(len(content)) + content
 
 
 def variable_length(value: int) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fadernets.music.notes import DEFAULT_TEMPO
-from fadernets.music.smf import END_OF_TRACK, SUSTAIN, TEMPO, Event, MidiFile, file_bytes, track_chunk
+from fadernets.music.smf import END_OF_TRACK, SUSTAIN, TEMPO, Event, MidiFile, file_bytes, file_of_tracks
 from fadernets.rendering.wav_files import AudioError
 
 TAIL_BEATS, TAIL_TEMPO = 4, 500_000  # 4 quarter-beats of 0.5 s (microseconds) after the last event
@@ -47,8 +47,7 @@ def piano_copy(tpq: int, events: list[Event], volume: float) -> bytes:
     timed += [(end, _control(channel, number)) for channel in channels for number in (SUSTAIN, ALL_NOTES_OFF)]
     timed.append((end, bytes((0xFF, TEMPO, 3)) + TAIL_TEMPO.to_bytes(3, "big")))
     timed.append((end + TAIL_BEATS * tpq, bytes((0xFF, END_OF_TRACK, 0))))
-    header = b"MThd" + b"".join(n.to_bytes(size, "big") for n, size in ((6, 4), (0, 2), (1, 2), (tpq, 2)))
-    return header + track_chunk(timed)
+    return file_of_tracks(0, tpq, [timed])
 
 
 def _control(channel: int, number: int, value: int = 0) -> bytes:

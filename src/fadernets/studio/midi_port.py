@@ -24,9 +24,9 @@ class PortError(FadernetsError):
 
 def open_virtual(name: str) -> MidiPort:
     """Open a virtual port. Raises PortError where the system or the installation does not support it."""
-    import mido
-
     try:
+        import mido
+
         return MidiPort(name, mido.open_output(name, virtual=True))
     except ImportError:
         raise PortError("--midi-port: needs the package python-rtmidi (pip install 'fadernets[midi]')") from None
