@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from fadernets.arrays import States
     from fadernets.data.dataset import Dataset
-    from fadernets.melodies.blend import Blend
+    from fadernets.melodies.blend_files import Blend
     from fadernets.melodies.edit_report import MelodyEditReport
 
 Source: TypeAlias = "Document | bytes | str | os.PathLike[str] | Score[Any] | Array | Sequence[Sequence[float]]"
@@ -98,18 +98,18 @@ class Blended:
 
     def cell(self, row: int, column: int) -> Document:
         """One cell as a document of one track. Raises IndexError."""
-        from fadernets.melodies import blend as blends
+        from fadernets.melodies import blend_files
 
         rows, columns = self.cells.shape[:2]
         if not (0 <= row < rows and 0 <= column < columns):
             raise IndexError(f"cell {row}, {column}: there are {rows} rows and {columns} columns")
-        return Document.of_bytes(blends.cell_file(self.blend, row, column), f"cell-{row + 1}-{column + 1}.mid")
+        return Document.of_bytes(blend_files.cell_file(self.blend, row, column), f"cell-{row + 1}-{column + 1}.mid")
 
     def save(self, folder: str | os.PathLike[str]) -> dict[str, Any]:
         """Write a MIDI file a cell, one of all cells in order and a contact sheet. Raises FadernetsError."""
-        from fadernets.melodies import blend as blends
+        from fadernets.melodies import blend_files
 
-        return blends.write(self.blend, Path(folder))
+        return blend_files.write(self.blend, Path(folder))
 
 
 def document_of(source: Source) -> Document:
@@ -293,13 +293,15 @@ def blend(
     >>> between = blend("a.mid", "b.mid", 3, 3)
     >>> middle = between.cell(1, 1)
     """
-    from fadernets.melodies import blend as blends
+    from fadernets.melodies import blend_files
 
     sources = document_of(a), document_of(b)
     tracks = tuple(None if track is None else str(track) for track in (track_a, track_b))
     engine = _melody_engine(model)
     size = rows, columns
-    return Blended(blends.blend(engine, sources, size, tracks=(tracks[0], tracks[1]), regrid=regrid, control=control))
+    return Blended(
+        blend_files.blend(engine, sources, size, tracks=(tracks[0], tracks[1]), regrid=regrid, control=control)
+    )
 
 
 def evaluate(

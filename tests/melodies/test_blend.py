@@ -10,7 +10,7 @@ from singers import Singer, clip
 from fadernets.codecs import melody_states
 from fadernets.codecs.melody_states import REST
 from fadernets.errors import FadernetsError
-from fadernets.melodies import blend
+from fadernets.melodies import blend, blend_files
 from fadernets.melodies.blend import slerp
 from fadernets.melodies.knob_settings import CONTROLS
 from fadernets.music.document import Document
@@ -40,8 +40,8 @@ def test_no_corner_s_note_sounds_over_the_next_of_its_key(tmp_path, singer):
     line = [(i, 1, 60 + i, 80) for i in range(7)] + [(7, 3, 60, 80)]
     a = save(tmp_path / "a.mid", track(line, metre(4), metre(2, tick=8 * TPQ)))
     b = save(tmp_path / "b.mid", track([(i, 1, 60 + i % 3, 70) for i in range(16)], metre(4)))
-    made = blend.blend(singer, (a, b), (2, 2))
-    blend.write(made, tmp_path / "out")
+    made = blend_files.blend(singer, (a, b), (2, 2))
+    blend_files.write(made, tmp_path / "out")
     first = [row[:3] for row in notes(tmp_path / "out" / "cell-1-1.mid")]
     assert [row for row in first if row[2] == 60] == [
         (0, 480, 60), (3360, 3840, 60), (3840, 4320, 60), (7200, 7680, 60)
@@ -167,9 +167,9 @@ def test_rows_go_by_pitch_and_columns_by_rhythm(singer):
 
 
 def test_corners_are_the_melodies_themselves(tmp_path, singer, pair):
-    made = blend.blend(singer, pair, (2, 3))
+    made = blend_files.blend(singer, pair, (2, 3))
     assert made.warnings == ["a.mid: 2 bars, repeated from the start to 4"]
-    report = blend.write(made, tmp_path / "out")
+    report = blend_files.write(made, tmp_path / "out")
     own = notes(pair[0])
     again = [(a + 8 * TPQ, b + 8 * TPQ, *rest) for a, b, *rest in own]
     assert [row[:4] for row in notes(tmp_path / "out" / "cell-1-1.mid")] == [row[:4] for row in [*own, *again]]
@@ -181,7 +181,7 @@ def test_corners_are_the_melodies_themselves(tmp_path, singer, pair):
 
 
 def test_cells_go_from_a_s_tempo_and_loudness_to_b_s(tmp_path, singer, pair):
-    blend.write(blend.blend(singer, pair, (3, 3)), tmp_path / "out")
+    blend_files.write(blend_files.blend(singer, pair, (3, 3)), tmp_path / "out")
     for i in range(3):
         for j in range(3):
             piece = Document(tmp_path / "out" / f"cell-{i + 1}-{j + 1}.mid").piece
@@ -200,7 +200,7 @@ def test_corners_keep_their_own_tempo_changes(tmp_path, singer):
     line = [(i, 1, 60 + i % 5, 80) for i in range(16)]
     a = save(tmp_path / "a.mid", track(line, metre(4), tempo(60), tempo(120, 4 * TPQ)))
     b = save(tmp_path / "b.mid", track(line, metre(4), tempo(120), tempo(60, 12 * TPQ)))
-    blend.write(blend.blend(singer, (a, b), (2, 2)), tmp_path / "out")
+    blend_files.write(blend_files.blend(singer, (a, b), (2, 2)), tmp_path / "out")
 
     def of(name):
         found = Document(tmp_path / "out" / name).piece.tempo
@@ -212,9 +212,9 @@ def test_corners_keep_their_own_tempo_changes(tmp_path, singer):
 
 
 def test_a_grid_of_two_rows_and_three_columns(tmp_path, singer, pair):
-    made = blend.blend(singer, pair, (2, 3), control="paper")
+    made = blend_files.blend(singer, pair, (2, 3), control="paper")
     assert made.cells.shape == (2, 3, 2, 32)
-    report = blend.write(made, tmp_path / "new" / "out")
+    report = blend_files.write(made, tmp_path / "new" / "out")
     cells = [f"cell-{i}-{j}.mid" for i in (1, 2) for j in (1, 2, 3)]
     assert report["files"] == [*cells, "all.mid", "grid.png"]
     assert {p.name for p in (tmp_path / "new" / "out").iterdir()} == set(report["files"])
@@ -233,7 +233,7 @@ def test_a_grid_of_two_rows_and_three_columns(tmp_path, singer, pair):
     picture = imread(tmp_path / "new" / "out" / "grid.png")
     assert picture.shape[:2] == (2 * 150 + 10, 3 * 250 + 10)
     assert picture[..., :3].min() < 0.5
-    lines = blend.table(report, tmp_path / "out").splitlines()
+    lines = blend_files.table(report, tmp_path / "out").splitlines()
     assert lines[0] == f"2 x 3 cells of 4 bars in {tmp_path / 'out'}"
     assert [len(line.split()) for line in lines[2:4]] == [3, 3]
     assert lines[2].split()[0] == "67"
@@ -244,7 +244,7 @@ def test_the_shorter_melody_is_repeated_whichever_it_is(tmp_path, singer):
     short = save(tmp_path / "short.mid", track([(i, 1, 60, 80) for i in range(8)], metre(4)))
     long = save(tmp_path / "long.mid", track([(i, 1, 64 + i % 2, 80) for i in range(20)], metre(4)))
     for pair in ((short, long), (long, short)):
-        made = blend.blend(singer, pair, (2, 2))
+        made = blend_files.blend(singer, pair, (2, 2))
         assert made.warnings == ["short.mid: 2 bars, repeated from the start to 6"]
         side = made.a if pair[0] == short else made.b
         assert np.array_equal(side.clips, np.tile(side.clips[:1], (3, 1)))
@@ -253,9 +253,9 @@ def test_the_shorter_melody_is_repeated_whichever_it_is(tmp_path, singer):
 
 def test_what_is_reported_is_what_is_written(tmp_path, singer, pair):
     """Also where a cell has no note."""
-    made = blend.blend(singer, pair, (3, 2))
+    made = blend_files.blend(singer, pair, (3, 2))
     made.cells[1, 0] = REST
-    report = blend.write(made, tmp_path / "out")
+    report = blend_files.write(made, tmp_path / "out")
     for i in range(3):
         for j in range(2):
             its = notes(tmp_path / "out" / f"cell-{i + 1}-{j + 1}.mid")
@@ -270,7 +270,7 @@ def test_cells_of_an_earlier_grid_go_and_nothing_else(tmp_path, singer, pair):
     (out / "cell-9-8.mid").mkdir(parents=True)
     for name in ("cell-3-3.mid", "cell-phone-ring.mid", "cell-1-1-mine.mid", "notes.txt"):
         (out / name).write_text("mine")
-    report = blend.write(blend.blend(singer, pair, (2, 2)), out)
+    report = blend_files.write(blend_files.blend(singer, pair, (2, 2)), out)
     kept = {"cell-9-8.mid", "cell-phone-ring.mid", "cell-1-1-mine.mid", "notes.txt"}
     assert {p.name for p in out.iterdir()} == kept | set(report["files"])
 
@@ -279,7 +279,7 @@ def test_behind_the_end_it_is_as_loud_as_at_the_end(tmp_path, singer):
     """A's last clip has one bar; what the other melody goes on with there is as loud as A's last note."""
     a = save(tmp_path / "a.mid", track([(i, 1, 60, 20 if i < 10 else 100) for i in range(12)], metre(4)))
     b = save(tmp_path / "b.mid", track([(i, 1, 64, 60) for i in range(16)], metre(4)))
-    side = blend.blend(singer, (a, b), (2, 2)).a
+    side = blend_files.blend(singer, (a, b), (2, 2)).a
     assert side.velocity[32 + 8 :].tolist() == [100.0] * 24
     near = [20.0] * 7 + [100.0] * 25  # 36 and 40 of the second clip's steps: half way is the earlier's
     assert side.velocity[32:].tolist() == near
@@ -290,10 +290,10 @@ def test_empty_bars_around_a_melody_are_left_out(tmp_path, singer):
         tmp_path / "late.mid", track([(16 + i, 1, 60 + i, 80) for i in range(8)] + [(48, 0.1, 20, 9)], metre(4))
     )
     other = save(tmp_path / "other.mid", track([(i, 1, 70, 80) for i in range(8)], metre(4)))
-    made = blend.blend(singer, (late, other), (2, 2))
+    made = blend_files.blend(singer, (late, other), (2, 2))
     assert made.cells.shape == (2, 2, 1, 32)
     assert "late.mid: empty bars before and behind the melody are left out" in made.warnings
-    assert [row[:3] for row in blend.notes_of(made, 0, 0).tolist()] == [
+    assert [row[:3] for row in blend_files.notes_of(made, 0, 0).tolist()] == [
         (480 * i, 480 * (i + 1), 60 + i) for i in range(8)
     ]
 
@@ -309,27 +309,27 @@ def test_what_cannot_be_blended(tmp_path, singer, pair):
     ):
         for both in ((other, pair[1]), (pair[0], other)):
             with pytest.raises(FadernetsError, match=f"^{message}"):
-                blend.blend(singer, both, (2, 2))
+                blend_files.blend(singer, both, (2, 2))
     with pytest.raises(FadernetsError, match=r"^b.mid: --track-b 7: no such pitched track"):
-        blend.blend(singer, pair, (2, 2), tracks=(None, "7"))
+        blend_files.blend(singer, pair, (2, 2), tracks=(None, "7"))
     for size in ((1, 1), (1, 5), (5, 1), (0, 5), (17, 2), (99, 99)):
         with pytest.raises(FadernetsError, match=f"--cells {size[0]}x{size[1]}: needs 2..16 rows and columns"):
-            blend.blend(singer, pair, size)
+            blend_files.blend(singer, pair, size)
     with pytest.raises(FadernetsError, match="control 'own'; allowed: knob, paper"):
-        blend.blend(singer, pair, (2, 2), control="own")
-    made = blend.blend(singer, (waltz, pair[1]), (2, 2), regrid=True)
+        blend_files.blend(singer, pair, (2, 2), control="own")
+    made = blend_files.blend(singer, (waltz, pair[1]), (2, 2), regrid=True)
     assert made.cells.shape[2] == 3
 
 
 def test_a_folder_that_cannot_be_made(tmp_path, singer, pair):
-    made = blend.blend(singer, pair, (2, 2))
+    made = blend_files.blend(singer, pair, (2, 2))
     (tmp_path / "file").write_text("")
     with pytest.raises(FadernetsError, match="file/out: cannot be written"):
-        blend.write(made, tmp_path / "file" / "out")
+        blend_files.write(made, tmp_path / "file" / "out")
 
 
 @pytest.mark.parametrize("name", ["$a_b^$.mid", "$\\frac$.mid", "a\u4e00.mid", "x" * 60 + ".mid"])
 def test_a_title_is_the_file_s_name_whatever_it_is(tmp_path, singer, pair, name):
     source = pair[0].rename(tmp_path / name)
-    report = blend.write(blend.blend(singer, (source, pair[1]), (2, 2)), tmp_path / "out")
+    report = blend_files.write(blend_files.blend(singer, (source, pair[1]), (2, 2)), tmp_path / "out")
     assert report["files"][-1] == "grid.png"

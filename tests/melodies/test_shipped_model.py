@@ -8,7 +8,7 @@ from fadernets.codecs import melody_clips, melody_states
 from fadernets.engines.melody import MelodyEngine
 from fadernets.engines.model_folder import DEFAULT_MELODY_MODEL, bundled
 from fadernets.evaluation import melody_paper_figures
-from fadernets.melodies.blend import blend
+from fadernets.melodies.blend_files import blend
 from fadernets.melodies.file_edit import edit_melody
 from fadernets.melodies.knob_settings import Knobs
 from fadernets.music.document import Document

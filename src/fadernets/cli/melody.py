@@ -135,10 +135,10 @@ def _melody(options: argparse.Namespace) -> None:
 
 def _blend(options: argparse.Namespace) -> None:
     from fadernets.engines.melody import MelodyEngine
-    from fadernets.melodies import blend
+    from fadernets.melodies import blend_files
 
     check_output_folder(options.out)
-    cells = blend.blend(
+    cells = blend_files.blend(
         MelodyEngine.open(options.model),
         (options.a, options.b),
         read_cells(options.cells),
@@ -147,8 +147,8 @@ def _blend(options: argparse.Namespace) -> None:
         control=options.control,
     )
     warn(cells.warnings)
-    report = blend.write(cells, options.out)
-    print(json.dumps(report) if options.json else blend.table(report, options.out))
+    report = blend_files.write(cells, options.out)
+    print(json.dumps(report) if options.json else blend_files.table(report, options.out))
 
 
 def _inspect(options: argparse.Namespace) -> None:

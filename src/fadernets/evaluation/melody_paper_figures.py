@@ -14,7 +14,7 @@ from fadernets.arrays import Array, States
 from fadernets.codecs import melody_clips, melody_states
 from fadernets.engines.melody import MelodyEngine
 from fadernets.figures import rolls
-from fadernets.melodies import blend, directions, knobs
+from fadernets.melodies import blend_files, directions, knobs
 from fadernets.melodies.knob_settings import CONTROLS, Knobs
 from fadernets.music.document import Document
 from fadernets.music.notes import ROLL_NOTE
@@ -66,7 +66,7 @@ def draw(engine: MelodyEngine, out: Path) -> list[str]:
     for control in CONTROLS:
         each = [(title, _beats(states)) for title, states in theme(engine, control).items()]
         sheets[out / f"theme-{control}.png"] = each, 2, SHEET
-        made = blend.blend(engine, (asset(THEME), asset(OTHER)), (5, 5), control=control)
+        made = blend_files.blend(engine, (asset(THEME), asset(OTHER)), (5, 5), control=control)
         cells = [
             (f"{i + 1}, {j + 1}", _beats(melody_states.tidy(made.cells[i, j, :2].reshape(-1))))
             for i in range(5)

@@ -15,7 +15,7 @@ import numpy as np
 from fadernets.arrays import States
 from fadernets.codecs import melody_clips, melody_states
 from fadernets.engines.model_folder import DEFAULT_MELODY_MODEL
-from fadernets.melodies import blend, edit_report, file_edit, knob_settings, knobs
+from fadernets.melodies import blend, blend_files, edit_report, file_edit, knob_settings, knobs
 from fadernets.studio.downloads import MEDIA, Download, download, with_provenance
 from fadernets.studio.melody_types import (
     BlendCell,
@@ -100,7 +100,7 @@ class MelodyRoom:
 
     def file(self, request: MelodyFileRequest) -> Download:
         """A melody as a file of one track, with the knobs that made it, if any."""
-        data = blend.midi_of(_states(request.clips).reshape(-1), round(6e7 / request.tempo))
+        data = blend_files.midi_of(_states(request.clips).reshape(-1), round(6e7 / request.tempo))
         if request.knobs is not None:
             data = with_provenance(data, self._provenance(request.knobs, request.source))
         stem = Path(plain_name(request.name, "melody")).stem
