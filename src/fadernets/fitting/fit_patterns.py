@@ -1,4 +1,7 @@
-"""The net of `patterns`, learned from pairs of like bars of training pieces: the one's pattern given the other."""
+"""Training of `engines.onset_patterns`: the onset pattern of a bar given a like bar of the same piece.
+
+S segments, N pairs, D conditions, H hidden units.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from fadernets.arrays import Floats, Indices
 from fadernets.attributes import table
 from fadernets.codecs import grid
 from fadernets.data.batches import find_pairs
@@ -15,13 +19,14 @@ from fadernets.engines import onset_patterns
 from fadernets.engines.onset_patterns import OnsetPatterns
 from fadernets.music.segments import STEPS
 
-HIDDEN, ROWS, STEPS_OF_FIT = 64, 512, 3000
-RATE, DECAY = 4e-3, 1e-3
-BLOCK = 4096
+HIDDEN = 64
+ROWS, STEPS_OF_FIT = 512, 3000  # pairs a step, steps of the optimiser
+RATE, DECAY = 4e-3, 1e-3  # largest learning rate, weight decay
+BLOCK = 4096  # segments read at a time
 
 
 class Net(nn.Module):
-    """`patterns.Patterns` with gradients; its 16 steps at once, since here the bits are known."""
+    """`OnsetPatterns` with gradients; all 16 steps at once, since here the bits are known."""
 
     def __init__(self, hidden: int = HIDDEN) -> None:
         super().__init__()
@@ -33,7 +38,7 @@ class Net(nn.Module):
         self.outer_bias = nn.Parameter(torch.zeros(STEPS))
 
     def loss(self, given: Tensor, bits: Tensor) -> Tensor:
-        """Nats a pattern: given [B, D], bits [B, 16]. Bits that the count settles cost nothing."""
+        """Nats a pattern: given [B, D], bits [B, 16]. Bits that the number of onsets settles cost nothing."""
         before = bits.cumsum(1) - bits
         left = bits.sum(1, keepdim=True) - before  # [B, 16]
         behind = (bits[..., None] * self.behind).cumsum(1) - bits[..., None] * self.behind  # [B, 16, H]
@@ -45,8 +50,8 @@ class Net(nn.Module):
         return (each * open_).sum(1).mean()
 
 
-def fit(data: Dataset, rows: NDArray[np.int64], *, seed: int = 0) -> OnsetPatterns | None:
-    """From all pairs among the sorted `rows`; None where there are none."""
+def fit(data: Dataset, rows: Indices, *, seed: int = 0) -> OnsetPatterns | None:
+    """The net learned from all pairs of like bars among the sorted `rows`; None where there are none."""
     partners, first = find_pairs(data, rows)
     if not len(partners):
         return None
@@ -59,12 +64,16 @@ def fit(data: Dataset, rows: NDArray[np.int64], *, seed: int = 0) -> OnsetPatter
 
 def learn(
     struck: NDArray[np.integer],
-    values: NDArray[np.float64],
-    sources: NDArray[np.int64],
-    targets: NDArray[np.int64],
+    values: Floats,
+    sources: Indices,
+    targets: Indices,
     seed: int,
 ) -> OnsetPatterns:
-    """From notes struck in each step [S, 16] and attribute values [S, 2] of bars, and pairs [P] of them."""
+    """The net learned from pairs of segments: sources [N] and targets [N] among S segments.
+
+    struck [S, 16] counts the notes that begin in each step; values [S, A] are the attributes, rhythm and note density
+    first.
+    """
     known = onset_patterns.conditions(struck[sources], values[sources], values[targets])
     given = torch.from_numpy(known.astype(np.float32))
     bits = torch.from_numpy((struck > 0).astype(np.float32))

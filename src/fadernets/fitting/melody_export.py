@@ -1,4 +1,4 @@
-"""What a model folder says of a MusicVAE: its graphs, its knobs by augmentation, the spread of its codes."""
+"""The model folder of a MusicVAE: its graphs, its knobs by augmentation, the spread of its codes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fadernets.codecs import melody_states
+from fadernets.arrays import States
 from fadernets.data.dataset import Dataset, attribute_statistics
 from fadernets.engines.melody import MelodyEngine
 from fadernets.engines.model_folder import FORMAT
@@ -17,15 +17,15 @@ from fadernets.fitting import onnx_melody
 from fadernets.melodies import augmentations, inspection
 from fadernets.melodies.augmentations import AUGMENTATIONS
 
-REAL_CLIPS = 4096
-BOTH_WAYS = {  # amounts that the regression sees of real clips: a knob turns both ways
+REAL_CLIPS = 4096  # of the training split
+BOTH_WAYS = {  # amounts for the regression on real clips; below 0 and below 1 too, as a knob turns both ways
     "pitch": (-12.0, -7.0, -4.0, -1.0, 1.0, 4.0, 7.0, 12.0),
     "rhythm": (0.25, 0.5, 2.0, 4.0),
 }
 
 
 def fill(folder: Path, model: Any, config: dict[str, Any], data: Dataset, name: str) -> dict[str, Any]:
-    """Write the graphs into `folder` and return what model.json is to say."""
+    """Write the graphs of a model into `folder` and return the content of model.json."""
     options = model.options
     weights = {k: v.detach().numpy().astype(np.float32) for k, v in model.state_dict().items()}
     hashes = {}
@@ -57,19 +57,19 @@ def fill(folder: Path, model: Any, config: dict[str, Any], data: Dataset, name: 
     return info
 
 
-def knob_of(engine: MelodyEngine, clips: melody_states.States, knob: str) -> dict[str, Any]:
-    """Both ways to turn a knob.
+def knob_of(engine: MelodyEngine, clips: States, knob: str) -> dict[str, Any]:
+    """What model.json says of a knob, for both controls.
 
-    The paper's: its few dimensions and the mean change of each by unit, as whole notes in the range of the data show
-    them (Sections 3.3 and 3.4). And the direction that delta z of real `clips` goes, by regression.
+    The paper's moves a few dimensions by their mean change for one unit, measured on whole notes in the range of the
+    data (Sections 3.3 and 3.4). The other moves along `direction`, the regression of delta z on real `clips` [C, 32].
     """
     row = AUGMENTATIONS["melody"][knob]
-    few = inspection.inspect(engine.encode, augmentations.whole_notes_for(knob, engine.pitches), row)
-    slope = few.scale @ few.mean[:, few.dimensions] / np.square(few.scale).sum()
+    group = inspection.inspect(engine.encode, augmentations.whole_notes_for(knob, engine.pitches), row)
+    slope = group.scale @ group.mean[:, group.dimensions] / np.square(group.scale).sum()
     real = inspection.inspect(engine.encode, clips, replace(row, amounts=BOTH_WAYS[knob]))
     return {
-        "dimensions": few.dimensions.tolist(),
+        "dimensions": group.dimensions.tolist(),
         "change": slope.round(6).tolist(),
-        "threshold": few.threshold,
+        "threshold": group.threshold,
         "direction": real.direction.round(6).tolist(),
     }

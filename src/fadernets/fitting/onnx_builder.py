@@ -1,8 +1,9 @@
 """What the ONNX graphs of all models are built with: nodes and weights collected, a GRU's gates, 8-bit products.
 
 Weights are stored in 16 bits and widened when a session opens; those that the grid's decoder multiplies at every step
-are whole numbers of 7 bits and stay so, which takes a third of the time. The graphs are built operator by operator, as
-PyTorch's exporter unrolls the loop and keeps 32-bit weights. B rows, H hidden size.
+are whole numbers of 7 bits and stay so, which takes a third of the time. The graphs are built operator by operator
+since PyTorch's exporter unrolls the loop over steps and keeps 32-bit weights. `Graph.op` takes and gives the names of
+tensors. B rows, H hidden size.
 """
 
 from __future__ import annotations
@@ -10,17 +11,17 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
 
+from fadernets.arrays import Floats32
 from fadernets.codecs.grid import PITCHES
 
-CELLS = 2 * PITCHES
-OPSET, IR = 18, 9
+CELLS = 2 * PITCHES  # onset and hold of each pitch
+OPSET, IR = 18, 9  # versions of the operators and of the file format that ONNX Runtime 1.20 reads
 RUNTIME = "com.microsoft"  # operators of ONNX Runtime
 NEVER = -10.0  # a score that nothing outweighs
 LARGEST = 63  # of a weight of 7 bits: with 8, processors without VNNI would saturate and answer otherwise
-Weights = dict[str, NDArray[np.float32]]
+Weights = dict[str, Floats32]  # as in the model's state_dict
 
 
 class Graph:
@@ -32,19 +33,22 @@ class Graph:
         self.prefix = prefix
 
     def op(self, kind: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
+        """Add an operator; returns the name of its result, or a list of names where it has several outputs."""
         names = [f"{self.prefix}{kind}{len(self.nodes)}_{i}" for i in range(outputs)]
         self.nodes.append(helper.make_node(kind, list(inputs), names, **attributes))
         return names[0] if outputs == 1 else names
 
     def name(self, source: str, target: str) -> None:
+        """Give a result another name, such as that of an output of the graph."""
         self.nodes.append(helper.make_node("Identity", [source], [target]))
 
     def constant(self, value: Any, dtype: Any = np.float32) -> str:
+        """Add a constant."""
         name = f"{self.prefix}c{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
         return name
 
-    def weight(self, value: NDArray[np.float32]) -> str:
+    def weight(self, value: Floats32) -> str:
         """A weight kept in 16 bits and cast once, when the session opens."""
         half = self.constant(np.ascontiguousarray(value), np.float16)
         return str(self.op("Cast", half, to=TensorProto.FLOAT))
@@ -58,7 +62,7 @@ class Graph:
         """Zeros and ones as bytes."""
         return Bytes(self.op("Cast", x, to=TensorProto.UINT8), self.constant(0, np.uint8), 1.0)
 
-    def times(self, x: Bytes, weight: NDArray[np.float32], bias: str = "") -> str:
+    def times(self, x: Bytes, weight: Floats32, bias: str = "") -> str:
         """x [B, in] times a weight [in, out] of 7 bits with a scale for each column, and a bias [out]."""
         scale = np.maximum(np.abs(weight).max(0), 1e-12) / LARGEST
         whole = self.constant(np.round(weight / scale), np.int8)
@@ -67,18 +71,20 @@ class Graph:
 
 
 class Bytes(NamedTuple):
-    """Values kept in 8 bits: (byte - zero) x scale."""
+    """A tensor of values in 8 bits: (byte - zero) x scale."""
 
     name: str
-    zero: str
+    zero: str  # a constant
     scale: float
 
 
 def value(name: str, *shape: int | str) -> Any:
+    """An input or output of a graph, of 32-bit floats; a size may be a letter."""
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
 
 def model(graph: GraphProto) -> ModelProto:
+    """The graph as a model, checked by ONNX."""
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(RUNTIME, 1)]
     model = helper.make_model(graph, opset_imports=opsets, producer_name="fadernets")
     model.ir_version = IR
@@ -86,15 +92,15 @@ def model(graph: GraphProto) -> ModelProto:
     return model
 
 
-def onnx_gates(w: NDArray[np.float32]) -> NDArray[np.float32]:
-    """PyTorch orders a GRU's gates reset, update, new; ONNX update, reset, new."""
+def onnx_gates(w: Floats32) -> Floats32:
+    """[3H, ...] a GRU's weights from PyTorch's order of gates (reset, update, new) to ONNX's (update, reset, new)."""
     r, z, n = np.split(w, 3)
     return np.concatenate([z, r, n])
 
 
 def last_states(g: Graph, x: str, weights: Weights, prefix: str, hidden: int) -> str:
     """The last states [B, 2H] of a bidirectional GRU over x [T, B, inputs]."""
-    parts: dict[str, list[NDArray[np.float32]]] = {"w": [], "r": [], "b": []}
+    parts: dict[str, list[Floats32]] = {"w": [], "r": [], "b": []}
     for end in ("", "_reverse"):
         parts["w"].append(onnx_gates(weights[f"{prefix}gru.weight_ih_l0{end}"]))
         parts["r"].append(onnx_gates(weights[f"{prefix}gru.weight_hh_l0{end}"]))
@@ -107,7 +113,7 @@ def last_states(g: Graph, x: str, weights: Weights, prefix: str, hidden: int) ->
 
 
 def gru_gates(b: Graph, gi: str, gh: str, h: str) -> str:
-    """One step of a PyTorch GRU cell, from what input and state give the gates, gi and gh [B, 3H]."""
+    """The next state [B, H] of a PyTorch GRU cell: gi and gh [B, 3H] are what input and state add to the gates."""
     i_r, i_z, i_n = b.op("Split", gi, outputs=3, axis=1, num_outputs=3)
     h_r, h_z, h_n = b.op("Split", gh, outputs=3, axis=1, num_outputs=3)
     reset = b.op("Sigmoid", b.op("Add", i_r, h_r))
@@ -117,4 +123,5 @@ def gru_gates(b: Graph, gi: str, gh: str, h: str) -> str:
 
 
 def ids(name: str, *shape: int | str) -> Any:
+    """An input or output of a graph, of 64-bit integers; a size may be a letter."""
     return helper.make_tensor_value_info(name, TensorProto.INT64, shape)

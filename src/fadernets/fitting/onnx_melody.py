@@ -1,7 +1,7 @@
 """The ONNX graphs of a melody model, built from its weights: the encoder, and the decoder with its loop over 32 steps.
 
-The decoder is given z, `offset` [B, 32, 130], added to the log-probabilities before the likeliest state is taken, and
-`forced` [B, 32]: the state of a step, or -1 where the decoder is free. B rows, Z latent size, H hidden size.
+The decoder takes z, `offset` [B, 32, 130], which is added to the log-probabilities before the likeliest state is taken,
+and `forced` [B, 32], the state of a step or -1 where the decoder is free. B rows, Z latent size, H hidden size.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ def encoder(weights: Weights, z: int, hidden: int) -> ModelProto:
 
 
 def decoder(weights: Weights, z: int, hidden: int) -> ModelProto:
-    """z and what sways it -> states [B, 32] and log-probabilities [B, 32, 130], offsets not counted."""
+    """z [B, Z], offset and forced -> states [B, 32] and log-probabilities [B, 32, 130], which leave out the offset."""
     g = Graph()
     w_in, wide = weights["decoder.gru.weight_ih_l0"], weights["decoder.embed.weight"].shape[1]
-    # What the state before gives the gates is one of 131 rows, what z gives them is the same at every step.
+    # The state before adds one of 131 rows to the gates; what z adds is the same at every step.
     table = g.op("MatMul", g.weight(weights["decoder.embed.weight"]), g.weight(w_in[:, :wide].T))
     from_z = g.op("MatMul", "z", g.weight(w_in[:, wide : wide + z].T))
     from_z = g.op("Add", from_z, g.weight(weights["decoder.gru.bias_ih_l0"]))

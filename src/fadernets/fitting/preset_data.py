@@ -1,4 +1,7 @@
-"""Labelled segments for presets: from a corpus with labels, from a measure, or from a folder of the user's own."""
+"""Labelled segments for presets: from a corpus with labels, from a measure, or from a user's folder.
+
+S segments: the full windows of a piece that hold enough notes. Labels lie in -1..1.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fadernets.arrays import Bools, Floats, Indices
 from fadernets.attributes import tension
 from fadernets.codecs.grid import OFF, ONSET
 from fadernets.data.corpora import CORPORA, Source, find_root, split_of
@@ -20,10 +23,9 @@ from fadernets.editing.presets import LabelledValues, learnable
 from fadernets.errors import FadernetsError
 from fadernets.music.segments import BEATS, cut
 
-Floats = NDArray[np.float64]
-Progress = Callable[[int, int], None]
-MARGIN = 0.1  # labels nearer to 0 say neither high nor low
-ONSETS, PITCHES = 3, 2  # a segment counts with at least so many onsets and more pitches than this
+Progress = Callable[[int, int], None]  # how many are done, of how many
+MARGIN = 0.1  # a label nearer to 0 counts as neither high nor low
+ONSETS, PITCHES = 3, 2  # enough notes: at least so many onsets, and more pitches than this
 MOST_PIECES = 400  # of a corpus whose labels are measured
 
 
@@ -31,7 +33,7 @@ class LabelledSegments(NamedTuple):
     """The segments of one piece. S segments."""
 
     score: PieceOnGrid
-    windows: NDArray[np.int64]  # [S]
+    windows: Indices  # [S]
     arousal: Floats  # [S], nan without a label
     valence: Floats  # [S]
 
@@ -53,8 +55,8 @@ def read(source: Source, corpus: str) -> LabelledSegments:
     for name in ("arousal", "valence"):
         values = np.full(len(windows), np.nan)
         if item.labels is not None:
-            own = getattr(item.labels, name)
-            values[index < len(own)] = own[index[index < len(own)]]
+            labels = getattr(item.labels, name)
+            values[index < len(labels)] = labels[index[index < len(labels)]]
         columns.append(values)
     return LabelledSegments(score, windows, *columns)
 
@@ -62,7 +64,11 @@ def read(source: Source, corpus: str) -> LabelledSegments:
 def of_corpora(
     roots: dict[str, Path], label: str, splits: Sequence[str] = ("train",), progress: Progress | None = None
 ) -> LabelledValues:
-    """What labels say, or the spiral array (`tension`), in pieces of these splits. Raises FadernetsError."""
+    """Attribute values and a label, of a corpus or from a measure, of the pieces in these splits.
+
+    roots: name of a corpus -> its folder. label: `arousal`, `valence`, or `tension`, which the spiral array measures.
+    Raises FadernetsError where no segment has the label.
+    """
     sources = []
     for name, root in roots.items():
         folder = find_root(name, root)
@@ -71,45 +77,48 @@ def of_corpora(
     if label == "tension":
         sources = [sources[i] for i in np.random.default_rng(0).permutation(len(sources))[:MOST_PIECES]]
     values: dict[str, list[Floats]] = {name: [] for name in (*learnable(), "key")}
-    said: list[Floats] = []
-    piece: list[NDArray[np.int64]] = []
+    labels: list[Floats] = []
+    piece: list[Indices] = []
     for i, (name, source) in enumerate(sources):
         try:
-            found = read(source, name)
+            segments = read(source, name)
         except FadernetsError:
             continue
-        if not len(found.windows):
+        if not len(segments.windows):
             continue
-        for attribute, column in found.score.measure(found.windows).items():
+        for attribute, column in segments.score.measure(segments.windows).items():
             if attribute in values:
                 values[attribute].append(column)
-        cells = found.score.cells(found.windows)
-        said.append(tension.tension(cells) if label == "tension" else getattr(found, label))
-        piece.append(np.full(len(found.windows), i))
+        cells = segments.score.cells(segments.windows)
+        labels.append(tension.tension(cells) if label == "tension" else getattr(segments, label))
+        piece.append(np.full(len(segments.windows), i))
         if progress:
             progress(i + 1, len(sources))
-    if not said or not np.isfinite(np.concatenate(said)).any():
+    if not labels or not np.isfinite(np.concatenate(labels)).any():
         raise FadernetsError(f"no segment of {', '.join(roots)} has a label of {label}")
     table = {name: np.concatenate(columns) for name, columns in values.items()}
-    key, labels, pieces = table.pop("key"), np.concatenate(said), np.concatenate(piece)
+    key, each, pieces = table.pop("key"), np.concatenate(labels), np.concatenate(piece)
     if label == "tension":
-        return presets.of_measure(table, key, labels, pieces)
-    return presets.of_labels(table, key, labels, pieces, MARGIN)
+        return presets.of_measure(table, key, each, pieces)
+    return presets.of_labels(table, key, each, pieces, MARGIN)
 
 
 def of_folder(folder: Path, progress: Progress | None = None) -> LabelledValues:
-    """A user's files: in `high` and `low`, or named in labels.csv (file,label). Raises FadernetsError."""
+    """Attribute values of a user's files, which lie in `high` and `low` or stand in labels.csv (file,label).
+
+    Raises FadernetsError.
+    """
     files = _files(folder)
     values: dict[str, list[Floats]] = {name: [] for name in (*learnable(), "key")}
-    high: list[NDArray[np.bool_]] = []
-    piece: list[NDArray[np.int64]] = []
+    high: list[Bools] = []
+    piece: list[Indices] = []
     for i, (path, label) in enumerate(files):
-        found = read(Source(path.name, path.name, path), "folder")
-        for attribute, column in found.score.measure(found.windows).items():
+        segments = read(Source(path.name, path.name, path), "folder")
+        for attribute, column in segments.score.measure(segments.windows).items():
             if attribute in values:
                 values[attribute].append(column)
-        high.append(np.full(len(found.windows), label > 0))
-        piece.append(np.full(len(found.windows), i))
+        high.append(np.full(len(segments.windows), label > 0))
+        piece.append(np.full(len(segments.windows), i))
         if progress:
             progress(i + 1, len(files))
     table = {name: np.concatenate(columns) for name, columns in values.items()}
@@ -118,22 +127,22 @@ def of_folder(folder: Path, progress: Progress | None = None) -> LabelledValues:
 
 
 def _files(folder: Path) -> list[tuple[Path, float]]:
-    """The labelled files of a folder: each with a number above or below 0."""
+    """The labelled files of a folder, each with a number above or below 0."""
     if not folder.is_dir():
         raise FadernetsError(f"{folder}: no such folder")
     listed = folder / "labels.csv"
-    found: list[tuple[Path, float]] = []
+    files: list[tuple[Path, float]] = []
     if listed.exists():
         with listed.open(newline="", encoding="utf-8-sig") as file:
             for row in csv.DictReader(file):
                 try:
-                    found.append((folder / row["file"], float(row["label"])))
+                    files.append((folder / row["file"], float(row["label"])))
                 except (KeyError, TypeError, ValueError):
                     raise FadernetsError(f"{listed}: each line needs file,label with a number; one is {row}") from None
     else:
         for side, label in (("high", 1.0), ("low", -1.0)):
             midi = [f for f in sorted((folder / side).glob("*")) if f.suffix.lower() in (".mid", ".midi")]
-            found += [(file, label) for file in midi]
-    if not any(label > 0 for _, label in found) or not any(label < 0 for _, label in found):
+            files += [(file, label) for file in midi]
+    if not any(label > 0 for _, label in files) or not any(label < 0 for _, label in files):
         raise FadernetsError(f"{folder}: needs files labelled high and low: folders `high` and `low`, or labels.csv")
-    return [(file, label) for file, label in found if label]
+    return [(file, label) for file, label in files if label]

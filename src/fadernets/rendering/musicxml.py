@@ -1,8 +1,8 @@
 """A piece as MusicXML 4.0, for notation programs and the studio's score: sixteenths, voices, ties over bar lines.
 
-Each pitched track is a part; a keyboard's has two staves, split at middle C where a track holds both hands. Of each
-staff notes that begin and end together are a chord, and chords that overlap lie in up to four voices. A duration that
-no single note value has is written as several, tied.
+Each pitched track is a part; one with a wide range has two staves, split at middle C. On a staff, notes that begin and
+end together are a chord, and chords that overlap lie in up to four voices. A duration that no single note value has is
+written as several tied notes. Times are sixteenths from the start unless a name says ticks.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from itertools import pairwise
 from xml.etree import ElementTree as xml
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fadernets.arrays import Array, Integers
 from fadernets.attributes import keys
 from fadernets.editing.piece_on_grid import OPENING_WINDOWS
 from fadernets.music.notes import Piece
@@ -22,7 +22,9 @@ from fadernets.music.segments import BEATS
 DIVISIONS = 4  # sixteenths of a quarter-beat
 VOICES = 4  # of a staff
 SPLIT = 60  # the lowest pitch of the upper staff
+BASS_BELOW = 55.0  # mean pitch: a track of one staff that lies below it has a bass clef
 WIDE = 28  # semitones: a track with a wider range than this has two staves
+# Sixteenths -> note value and number of dots.
 VALUES = {16: ("whole", 0), 12: ("half", 1), 8: ("half", 0), 6: ("quarter", 1), 4: ("quarter", 0), 3: ("eighth", 1)}
 VALUES |= {2: ("eighth", 0), 1: ("16th", 0)}
 SHARP = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -32,7 +34,7 @@ FIFTHS = (0, -5, 2, -3, 4, -1, 6, 1, -4, 3, -2, 5)  # of the major key on each p
 
 @dataclass(frozen=True)
 class Chord:
-    """Notes that begin and end together. Times are sixteenths from the start."""
+    """Notes that begin and end together."""
 
     onset: int
     end: int
@@ -40,7 +42,7 @@ class Chord:
 
 
 def key_signature(piece: Piece, tracks: list[int]) -> int:
-    """Sharps, or flats below 0, of the key that these tracks are at home in."""
+    """The number of sharps, or below 0 of flats, of the key that these tracks begin in."""
     notes = piece.notes[np.isin(piece.notes["track"], tracks)]
     length = notes["end"] - notes["onset"]
     opening = notes["onset"] < notes["onset"].min(initial=piece.end) + OPENING_WINDOWS * BEATS * piece.tpq
@@ -50,17 +52,17 @@ def key_signature(piece: Piece, tracks: list[int]) -> int:
 
 
 def write(piece: Piece, title: str = "") -> bytes:
-    """The file's bytes. Notes are placed at the nearest sixteenth; drums are left out."""
+    """The piece as the bytes of a MusicXML file. Notes are placed at the nearest sixteenth; drums are left out."""
     root = xml.Element("score-partwise", version="4.0")
-    xml.SubElement(xml.SubElement(root, "work"), "work-title").text = _shown(title) or "untitled"
+    xml.SubElement(xml.SubElement(root, "work"), "work-title").text = _printable(title) or "untitled"
     names = xml.SubElement(root, "part-list")
     bars = bar_lines(piece)
     pitched = [i for i, track in enumerate(piece.tracks) if not track.is_drum and (piece.notes["track"] == i).any()]
     fifths = key_signature(piece, pitched)
-    for i in pitched or [0]:  # a score has a part
-        own = piece.tracks[i].name if pitched else ""
+    for i in pitched or [0]:  # a score has one part at least
+        name = piece.tracks[i].name if pitched else ""
         about = xml.SubElement(names, "score-part", id=f"P{i + 1}")
-        xml.SubElement(about, "part-name").text = _shown(own) or f"Track {i + 1}"
+        xml.SubElement(about, "part-name").text = _printable(name) or f"Track {i + 1}"
         part = xml.SubElement(root, "part", id=f"P{i + 1}")
         rows = piece.notes[piece.notes["track"] == i] if pitched else piece.notes[:0]
         _part(part, piece, rows, bars, fifths)
@@ -70,24 +72,25 @@ def write(piece: Piece, title: str = "") -> bytes:
     return (head + xml.tostring(root, encoding="unicode") + "\n").encode()
 
 
-def _shown(text: str) -> str:
-    """A name without the characters that no XML file may hold."""
+def _printable(text: str) -> str:
+    """A name without control characters, some of which no XML file may hold."""
     return "".join(c for c in text if c.isprintable()).strip()
 
 
-def bar_lines(piece: Piece) -> NDArray[np.int64]:
-    """Sixteenths of every bar line, that behind the last bar among them."""
+def bar_lines(piece: Piece) -> Integers:
+    """Every bar line, with the one behind the last bar."""
     lines = piece.metre.bar_starts(max(piece.end, 1))
     last = piece.metre.bar_lengths()[np.searchsorted(piece.metre.ticks, lines[-1], side="right") - 1]
     lines = np.append(lines, lines[-1] + last)
     return np.unique(np.round(lines * DIVISIONS / piece.tpq).astype(np.int64))
 
 
-def _part(part: xml.Element, piece: Piece, rows: NDArray, bars: NDArray[np.int64], fifths: int) -> None:
-    both = len(rows) > 0 and int(np.ptp(rows["pitch"].astype(np.int64))) > WIDE
-    upper = rows["pitch"] >= SPLIT if both else np.full(len(rows), np.sum(rows["pitch"] - (SPLIT - 5.0)) >= 0)
-    staves = [rows[upper], rows[~upper]] if both else [rows]
-    clefs = ["G", "F"] if both else ["G" if upper.all() else "F"]
+def _part(part: xml.Element, piece: Piece, rows: Array, bars: Integers, fifths: int) -> None:
+    """Fill a part with the measures of one track's notes, rows [N] of NOTE."""
+    two_staves = len(rows) > 0 and int(np.ptp(rows["pitch"].astype(np.int64))) > WIDE
+    upper = rows["pitch"] >= SPLIT if two_staves else np.full(len(rows), np.sum(rows["pitch"] - BASS_BELOW) >= 0)
+    staves = [rows[upper], rows[~upper]] if two_staves else [rows]
+    clefs = ["G", "F"] if two_staves else ["G" if upper.all() else "F"]
     each = [voices_of(chords_of(staff, piece.tpq, int(bars[-1]))) for staff in staves]
     metres = {round(t * DIVISIONS / piece.tpq): i for i, t in enumerate(piece.metre.ticks.tolist())}
     changes = zip(piece.tempo.ticks, piece.tempo.micros, strict=True)
@@ -111,33 +114,37 @@ def _part(part: xml.Element, piece: Piece, rows: NDArray, bars: NDArray[np.int64
                     xml.SubElement(back, "duration").text = str(stop - start)
                 first = False
                 number_of = str(VOICES * (staff - 1) + voice)
-                _line(measure, inside, start, stop, number_of, str(staff) if both else None, fifths)
+                _line(measure, inside, start, stop, number_of, str(staff) if two_staves else None, fifths)
 
 
 def _attributes(
     measure: xml.Element, piece: Piece, first: bool, metre: int | None, fifths: int, clefs: list[str]
 ) -> None:
+    """Key and clefs in the first measure; the metre there and wherever it changes (`metre`, its index in the map)."""
     if not first and metre is None:
         return
-    found = xml.SubElement(measure, "attributes")
+    attributes = xml.SubElement(measure, "attributes")
     if first:
-        xml.SubElement(found, "divisions").text = str(DIVISIONS)
-        xml.SubElement(xml.SubElement(found, "key"), "fifths").text = str(fifths)
-    time = xml.SubElement(found, "time")
+        xml.SubElement(attributes, "divisions").text = str(DIVISIONS)
+        xml.SubElement(xml.SubElement(attributes, "key"), "fifths").text = str(fifths)
+    time = xml.SubElement(attributes, "time")
     xml.SubElement(time, "beats").text = str(piece.metre.numerators[metre or 0])
     xml.SubElement(time, "beat-type").text = str(piece.metre.denominators[metre or 0])
     if first:
         if len(clefs) > 1:
-            xml.SubElement(found, "staves").text = str(len(clefs))
+            xml.SubElement(attributes, "staves").text = str(len(clefs))
         for i, sign in enumerate(clefs, 1):
-            clef = xml.SubElement(found, "clef", number=str(i))
+            clef = xml.SubElement(attributes, "clef", number=str(i))
             xml.SubElement(clef, "sign").text = sign
             xml.SubElement(clef, "line").text = "2" if sign == "G" else "4"
 
 
-def chords_of(rows: NDArray, tpq: int, end: int) -> list[Chord]:
-    """Notes at the nearest sixteenths, those that begin and end together as one; each lasts one at least, and to the
-    next onset of its own pitch at most. Of two of one pitch that begin together the longer one counts."""
+def chords_of(rows: Array, tpq: int, end: int) -> list[Chord]:
+    """Notes [N] of NOTE as chords, at the nearest sixteenths.
+
+    Each lasts one sixteenth at least, and at most to the next onset of its own pitch. Of two notes of one pitch that
+    begin together the longer one counts.
+    """
     onset = np.minimum(np.round(rows["onset"] * DIVISIONS / tpq).astype(np.int64), end - 1)
     stop = np.clip(np.round(rows["end"] * DIVISIONS / tpq).astype(np.int64), onset + 1, end)
     together: dict[tuple[int, int], set[int]] = {}
@@ -153,7 +160,7 @@ def chords_of(rows: NDArray, tpq: int, end: int) -> list[Chord]:
 
 
 def voices_of(chords: list[Chord]) -> list[list[Chord]]:
-    """Chords in up to VOICES lines in which none overlaps another; what finds no room ends the chord before it."""
+    """Chords in up to VOICES lines without overlaps; a chord for which there is no room ends the one before it."""
     lines: list[list[Chord]] = []
     for chord in sorted(chords, key=lambda c: (c.onset, -max(c.pitches))):
         free = [line for line in lines if line[-1].end <= chord.onset]
@@ -174,19 +181,20 @@ def voices_of(chords: list[Chord]) -> list[list[Chord]]:
 
 
 def values_of(at: int, length: int) -> list[int]:
-    """A duration of sixteenths as note values: none crosses a half bar of 4/4 that it does not begin on."""
-    found = []
+    """A duration from `at` in its bar as note values; none crosses a half bar of 4/4 that it does not begin on."""
+    values = []
     while length > 0:
         room = 16 if at % 16 == 0 else 8 if at % 8 == 0 else 4 - at % 4 if at % 4 else 12
         value = max(v for v in VALUES if v <= min(length, room))
-        found.append(value)
+        values.append(value)
         at, length = at + value, length - value
-    return found
+    return values
 
 
 def _line(
     measure: xml.Element, chords: list[Chord], start: int, stop: int, voice: str, staff: str | None, fifths: int
 ) -> None:
+    """One voice of the measure start..stop: its chords, and rests between them."""
     at = start
     for chord in chords:
         a, b = max(chord.onset, start), min(chord.end, stop)
@@ -216,11 +224,11 @@ def _notes(measure: xml.Element, chord: Chord, at: int, value: int, voice: str, 
         if i:
             xml.SubElement(note, "chord")
         name = (FLAT if fifths < 0 else SHARP)[pitch % 12]
-        found = xml.SubElement(note, "pitch")
-        xml.SubElement(found, "step").text = name[0]
+        position = xml.SubElement(note, "pitch")
+        xml.SubElement(position, "step").text = name[0]
         if len(name) > 1:
-            xml.SubElement(found, "alter").text = "1" if name[1] == "#" else "-1"
-        xml.SubElement(found, "octave").text = str(pitch // 12 - 1)
+            xml.SubElement(position, "alter").text = "1" if name[1] == "#" else "-1"
+        xml.SubElement(position, "octave").text = str(pitch // 12 - 1)
         _shape(note, value, voice, staff, ties)
 
 
