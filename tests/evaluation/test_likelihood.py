@@ -32,7 +32,7 @@ def slow_tokens(model, row):
 
 @torch.no_grad()
 def test_likelihood_of_tokens_is_that_of_each_by_itself(trained, rated, monkeypatch):
-    judge = trained("language-model")
+    language_model = trained("language-model")
     rows = rated.select(split="test")[:9]
     real = rated.codes[rows].astype(np.int16)
     checkpoint = trained("pati")
@@ -41,21 +41,21 @@ def test_likelihood_of_tokens_is_that_of_each_by_itself(trained, rated, monkeypa
     full = made[(made != 0).all(1)]
     assert len(full)  # without an end
     raw = np.concatenate([real, made])
-    nats = [slow_tokens(judge.model, row[row != 0].tolist()) for row in raw]
+    nats = [slow_tokens(language_model.model, row[row != 0].tolist()) for row in raw]
     expected = {"nats": np.mean(nats), "nats_a_token": np.sum(nats) / (raw != 0).sum()}
-    assert likelihood(judge, raw) == pytest.approx(expected, rel=1e-5)
-    assert likelihood(judge, raw[::-1]) == pytest.approx(expected, rel=1e-5)
+    assert likelihood(language_model, raw) == pytest.approx(expected, rel=1e-5)
+    assert likelihood(language_model, raw[::-1]) == pytest.approx(expected, rel=1e-5)
     test = checkpoint.corpus_rows("test")
-    rated_outputs, unrated = (FaderProtocols(checkpoint, test, 2, 0, rater) for rater in (judge, None))
+    rated_outputs, unrated = (FaderProtocols(checkpoint, test, 2, 0, rater) for rater in (language_model, None))
     assert rated_outputs.nats(raw[:, None]) == pytest.approx(expected, rel=1e-5)
     assert unrated.nats(raw) == {}
 
 
 @torch.no_grad()
 def test_likelihood_on_the_grid_is_that_of_each_step_by_itself(songs, tmp_path):
-    judge = toy(tmp_path / "judge", "language-model", songs)
-    decoder = judge.model.decoder
-    planes = judge.inputs(np.arange(7))[0]
+    language_model = toy(tmp_path / "language_model", "language-model", songs)
+    decoder = language_model.model.decoder
+    planes = language_model.inputs(np.arange(7))[0]
     nats = []
     for row in planes:
         plan, states, total = decoder.make_plan(torch.zeros(1, 24)), (None, None), 0.0
@@ -69,4 +69,4 @@ def test_likelihood_on_the_grid_is_that_of_each_step_by_itself(songs, tmp_path):
             states, before = (h1, h2), row[:, t]
         nats.append(total)
     expected = {"nats": np.mean(nats), "nats_a_token": np.mean(nats) / 16}
-    assert likelihood(judge, planes.numpy().astype(np.int16)) == pytest.approx(expected, rel=1e-4)
+    assert likelihood(language_model, planes.numpy().astype(np.int16)) == pytest.approx(expected, rel=1e-4)

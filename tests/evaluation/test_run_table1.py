@@ -130,7 +130,7 @@ def test_the_whole_table_in_one_call(whole, performances):
         assert len(tables[f"moved outputs, {attribute}"][1]) == 1 + 3 * len(with_faders)
     for name in NAMES:
         assert checkpoints.read_config(out / name / "last")["step"] == STEPS
-    judge = run_table1.weights_hash(out / run_table1.LANGUAGE_MODEL)
+    language_model = run_table1.weights_hash(out / run_table1.LANGUAGE_MODEL)
     for name in NAMES[:-1]:
         found = figures_of(out, name)
         assert (found["model"], found["run"]) == (MODELS[name][0], name)
@@ -138,7 +138,7 @@ def test_the_whole_table_in_one_call(whole, performances):
         assert found["made_from"] == {
             "data": performances.hash,
             "weights": run_table1.weights_hash(out / name),
-            "language_model": judge,
+            "language_model": language_model,
             "runs": 1,
             "seed": 0,
             "code": provenance.code_hash(*run_table1.MEASURING_MODULES),
@@ -343,22 +343,24 @@ def test_a_run_over_another_data_set_is_refused(copy, recipes_folder, tmp_path):
 
 def test_evaluation_of_a_checkpoint_that_is_no_run(performances, tmp_path, monkeypatch):
     """Its weights and those of the language model are read where they lie, and seen when they change."""
-    run, judge = (write_toy(tmp_path / name, name, performances) for name in ("cvae", "language-model"))
-    found = run_table1.evaluated(run, performances.folder, judge, runs=1, protocols=["paper"])
+    run, language_model = (write_toy(tmp_path / name, name, performances) for name in ("cvae", "language-model"))
+    found = run_table1.evaluated(run, performances.folder, language_model, runs=1, protocols=["paper"])
     assert found["made_from"]["weights"] == run_table1.weights_hash(run) != ""
-    assert found["made_from"]["language_model"] == run_table1.weights_hash(judge) != ""
+    assert found["made_from"]["language_model"] == run_table1.weights_hash(language_model) != ""
     assert [key for key in found if "/" in key] == ["paper/rhythm_density", "paper/note_density"]
     kept = (run / "evaluation.json").read_bytes()
     change_weights(run)
     (run / "evaluation.json").write_bytes(kept)
-    again = run_table1.evaluated(run, performances.folder, judge, runs=1, protocols=["paper"])
+    again = run_table1.evaluated(run, performances.folder, language_model, runs=1, protocols=["paper"])
     assert again["reconstruction"] != found["reconstruction"]
-    both = run_table1.evaluated(run, performances.folder, judge, runs=1, protocols=["strict"])  # and keeps the other
+    both = run_table1.evaluated(
+        run, performances.folder, language_model, runs=1, protocols=["strict"]
+    )  # and keeps the other
     assert both["made_from"]["protocols"] == ["paper", "strict"]
     assert both["paper/note_density"] == again["paper/note_density"]
     assert "strict/note_density/best-of-n" in both
     monkeypatch.setattr(table1, "evaluate", lambda *_, **__: pytest.fail("evaluates"))
-    assert run_table1.evaluated(run, performances.folder, judge, runs=1, protocols=["paper"]) == both
+    assert run_table1.evaluated(run, performances.folder, language_model, runs=1, protocols=["paper"]) == both
 
 
 def test_figures_of_before_call_best_of_n_closed(tmp_path):
@@ -374,10 +376,10 @@ def test_figures_of_before_call_best_of_n_closed(tmp_path):
 
 
 def test_a_language_model_by_itself(performances, tmp_path):
-    run = write_toy(tmp_path / "judge", "language-model", performances)
+    run = write_toy(tmp_path / "language_model", "language-model", performances)
     found = run_table1.evaluated(run, performances.folder, tmp_path / "none", runs=1)
     assert found["made_from"]["language_model"] == ""
-    assert table1_tables.tables({"judge": found}) == ""
+    assert table1_tables.tables({"language_model": found}) == ""
 
 
 def test_figures_come_back_from_their_file_as_they_were_made(performances, tmp_path):

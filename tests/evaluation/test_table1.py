@@ -37,8 +37,8 @@ def few(monkeypatch):
     monkeypatch.setattr(table1, "M", 6)
 
 
-def protocols_of(checkpoint, runs=2, seed=0, judge=None):
-    return FaderProtocols(checkpoint, checkpoint.corpus_rows("test"), runs, seed, judge)
+def protocols_of(checkpoint, runs=2, seed=0, language_model=None):
+    return FaderProtocols(checkpoint, checkpoint.corpus_rows("test"), runs, seed, language_model)
 
 
 def position_of(attribute):
@@ -311,8 +311,8 @@ def numbers(found):
 @pytest.mark.parametrize("name", TOYS)
 def test_every_documented_figure_is_there_and_finite(trained, rated, few, name):
     checkpoint, told = trained(name), []
-    judge = trained("language-model")
-    found = evaluate(checkpoint, runs=1, seed=3, language_model=judge, progress=lambda *now: told.append(now))
+    language_model = trained("language-model")
+    found = evaluate(checkpoint, runs=1, seed=3, language_model=language_model, progress=lambda *now: told.append(now))
     assert np.isfinite(numbers(found)).all()
     head = {key: found.pop(key) for key in ("model", "run", "step", "trained_at", "data", "runs", "seed", "spread")}
     spread = rated.attributes[rated.select(split="train", corpus="maestro")].astype(float).std(0)
@@ -366,8 +366,8 @@ def test_clusters_need_held_out_labels_of_both_kinds(performances, tmp_path, few
 
 
 def test_evaluation_on_the_grid(songs, tmp_path, few):
-    judge = toy(tmp_path / "judge", "language-model", songs)
-    found = evaluate(toy(tmp_path / "run", "fader-networks", songs), runs=1, language_model=judge)
+    language_model = toy(tmp_path / "language_model", "language-model", songs)
+    found = evaluate(toy(tmp_path / "run", "fader-networks", songs), runs=1, language_model=language_model)
     assert np.isfinite(numbers(found)).all()
     floor = found["quality/real"]
     assert floor["nats_a_token"] == pytest.approx(floor["nats"] / 16)

@@ -32,8 +32,7 @@ MANY = 1000  # segments that the shares are measured on
 
 
 def features(cells: Cells, seconds: Floats) -> Floats:
-    """[S, F] what the regressor sees of cells [S, 16, 88]: note features, onset steps a second, notes a second,
-    seconds."""
+    """[S, F] what the regressor sees of cells: note features, onset steps a second, notes a second, seconds."""
     table, _ = note_features.features(cells)
     struck = cells == ONSET
     rates = np.stack([struck.any(-1).sum(-1), struck.sum((-2, -1))], 1) / seconds[:, None]
@@ -135,7 +134,7 @@ def evaluate(
         if progress:
             progress(i + 1, len(STRENGTHS) + 1)
     first = next(row for row in sweep if row["strength"] == 1.0)
-    found = {
+    figures = {
         "regressor": regressor.figures,
         "sweep": sweep,
         "drawn": drawn(checkpoint, segments.take(first_segments), sign[first_segments], regressor),
@@ -144,7 +143,7 @@ def evaluate(
     }
     if progress:
         progress(len(STRENGTHS) + 1, len(STRENGTHS) + 1)
-    return found
+    return figures
 
 
 def draw(checkpoint: Checkpoint, rows: Indices, seed: int) -> tuple[Indices, Floats]:

@@ -103,21 +103,19 @@ class Checkpoint:
     @cached_property
     def means(self) -> dict[str, Latents]:
         """The mixture's means [K, Z] of each code; empty without clusters."""
-        found = getattr(self.model, "means", {})
-        return {name: found[name].detach().cpu().numpy() for name in self.model.sizes if name in found}
+        means = getattr(self.model, "means", {})
+        return {name: means[name].detach().cpu().numpy() for name in self.model.sizes if name in means}
 
     @cached_property
     def labelled(self) -> Indices:
-        """[N] the labelled training segments: the recipe's or, where it has none, those that a share of 1 % would give
-        it."""
+        """[N] the labelled training segments; of a recipe without labels, those that a share of 1 % gives it."""
         if len(self.rows.labelled):
             return self.rows.labelled
         return choose_rows(self.data, replace(self.recipe, label_share=LABEL_SHARE)).labelled
 
     @cached_property
     def label_means(self) -> dict[str, Latents]:
-        """The mean code [2, Z] of the `labelled` segments of low and of high arousal: clusters for a model that learns
-        none.
+        """The mean code [2, Z] of the `labelled` segments of low and of high arousal, for a model without clusters.
 
         Empty where there are no segments of one kind.
         """
@@ -144,8 +142,7 @@ class Checkpoint:
         return choose_rows(self.data, self.recipe)
 
     def corpus_rows(self, split: str) -> Indices:
-        """[N] the segments of a split in the corpora that the model reconstructs. Raises FadernetsError where there are
-        none."""
+        """[N] the segments of a split in the corpora that the model reconstructs. Raises FadernetsError for none."""
         recipe, names = self.config["recipe"], self.data.manifest["corpora"]
         corpora = [c for c in (recipe["corpora"] or names) if c not in recipe["label_corpora"]]
         rows = np.sort(np.concatenate([self.data.select(split=split, corpus=c) for c in corpora]))
@@ -198,8 +195,7 @@ class Checkpoint:
 
     @cached_property
     def training(self) -> tuple[Floats, dict[str, Floats]]:
-        """Attribute values [S, A] of the training segments, and each fader's z^d there [S]; kept in a file in the
-        folder."""
+        """Attribute values [S, A] of the training segments and each fader's z^d there [S], kept in the folder."""
         rows = self.rows.train
         values = np.asarray(self.data.attributes[rows], np.float64)
         if not self.model.faders:
@@ -240,8 +236,7 @@ class Checkpoint:
         return Outputs(np.concatenate(raw)[:, None], np.concatenate(cells)[:, None])
 
     def slide(self, segments: HeldOutSegments, attribute: str, positions: Floats) -> Outputs:
-        """Outputs [S, T, ...] of every segment with its fader at every position [T], or at positions of its own [S,
-        T]."""
+        """Outputs [S, T, ...] of every segment with its fader at the positions [T], or at its own positions [S, T]."""
         s, t = len(segments.rows), positions.shape[-1]
         where = np.broadcast_to(positions, (s, t)).reshape(-1)
         repeated = segments.take(np.repeat(np.arange(s), t))

@@ -41,8 +41,8 @@ def reconstruction(checkpoint: Checkpoint, rows: Indices) -> Figures:
         nats += float(model.decoder.loss(condition, asked, inputs, lengths)) * len(part)
     out = checkpoint.decode(segments, segments.codes, segments.values)
     hits = fader_scores.note_hits(out.cells[:, 0], segments.cells)
-    found = measure(out.cells[:, 0])
-    errors = {f"{n}_error": float(np.abs(found[n] - segments.values[:, i]).mean()) for i, n in enumerate(CODED)}
+    measured = measure(out.cells[:, 0])
+    errors = {f"{n}_error": float(np.abs(measured[n] - segments.values[:, i]).mean()) for i, n in enumerate(CODED)}
     return {
         "segments": float(len(rows)),
         "accuracy": float(right[0] / right[1]),
@@ -93,7 +93,7 @@ def clusters(checkpoint: Checkpoint, rows: Indices, seed: int) -> dict[str, Any]
     pieces = np.asarray(checkpoint.data.piece[labelled])
     codes = checkpoint.encode(labelled)
     high = {name: cluster_probability(code, means[name]) for name, code in codes.items()}
-    found: dict[str, Any] = {
+    figures: dict[str, Any] = {
         "learned": bool(checkpoint.means),
         "labelled_training_segments": len(checkpoint.labelled),
         "segments": len(labelled),
@@ -116,5 +116,5 @@ def clusters(checkpoint: Checkpoint, rows: Indices, seed: int) -> dict[str, Any]
             for side, mask in (("high", inferred), ("low", ~inferred)):
                 if mask.any():
                     of_code[f"{attribute}_{side}"] = float(values[mask, i].mean())
-        found[name] = of_code
-    return found
+        figures[name] = of_code
+    return figures

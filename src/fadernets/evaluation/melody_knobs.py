@@ -166,8 +166,7 @@ def rhythm_knob(engine: MelodyEngine, clips: States, control: str) -> dict[str, 
 
 
 def _nan_as_0(values: Floats) -> Floats:
-    """Correlations with 0 in place of NaN, so that a clip that became flat, or did not move, counts against the
-    knob."""
+    """Correlations with 0 in place of NaN, so that a clip that became flat or did not move counts against a knob."""
     return np.nan_to_num(values)
 
 

@@ -119,12 +119,12 @@ def _panels(checkpoint: Checkpoint, maps: Maps, values: Floats) -> list[list[Pan
 
 def _maps(checkpoint: Checkpoint, rows: Indices, seed: int, report: Callable[[], None]) -> Maps:
     """Code -> its posterior means, their t-SNE map, and which segments lie in the high cluster."""
-    found: Maps = {}
+    maps: Maps = {}
     for name, code in checkpoint.encode(rows).items():
         high = cluster_probability(code, checkpoint.means[name]) >= 0.5 if checkpoint.means else None
-        found[name] = (code, plots.tsne(code, seed), high)
+        maps[name] = (code, plots.tsne(code, seed), high)
         report()
-    return found
+    return maps
 
 
 def labels(
@@ -143,24 +143,24 @@ def labels(
     rows: list[dict[str, Any]] = []
     for i, run in enumerate(runs):
         checkpoint = Checkpoint(run, dataset, device)
-        found = _clusters(checkpoint, seed) if checkpoint.means else {}
-        if not found:
+        separation = _clusters(checkpoint, seed) if checkpoint.means else {}
+        if not separation:
             raise FadernetsError(f"{run}: has no arousal clusters, or {data} no held-out labels of both kinds")
-        count = found["labelled_training_segments"]
-        codes = [found[name] for name in checkpoint.model.sizes]
+        count = separation["labelled_training_segments"]
+        codes = [separation[name] for name in checkpoint.model.sizes]
         best = max(codes, key=lambda code: code["balanced_accuracy"])
         rows.append(
             {
                 "run": run.name,
                 "labels": count,
                 "share": count / len(checkpoint.rows.train),
-                "balanced_accuracy": found["balanced_accuracy"],
-                "low": found["low"],
-                "high": found["high"],
+                "balanced_accuracy": separation["balanced_accuracy"],
+                "low": separation["low"],
+                "high": separation["high"],
                 "best_code": best["balanced_accuracy"],
                 "silhouette": float(np.mean([code["silhouette"] for code in codes])),
                 "silhouette_by_label": float(np.mean([code["silhouette_by_label"] for code in codes])),
-                "clusters": found,
+                "clusters": separation,
             }
         )
         if progress:

@@ -45,7 +45,7 @@ def features(piece: PieceOnGrid, windows: Indices) -> Floats:
     deviation = np.sqrt(np.maximum(variance, 0))[windows]
     count = np.bincount(performance.window, minlength=len(piece.windows.start))[windows]
     seconds = 240 / values["tempo"]
-    own = [
+    columns = [
         *(values[name] for name in learnable()),
         values["key"] < 12,
         count / seconds,
@@ -53,7 +53,7 @@ def features(piece: PieceOnGrid, windows: Indices) -> Floats:
         deviation,
     ]
     notes = note_features.features(piece.cells(windows))[0]
-    return np.nan_to_num(np.column_stack([*own, notes]).astype(np.float64))
+    return np.nan_to_num(np.column_stack([*columns, notes]).astype(np.float64))
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def evaluate(
         jobs.append((name, lambda n=name: faders.fader(n, protocols)))  # type: ignore[misc]
     if checkpoint.faders and "strict" in protocols:
         jobs.append(("quality/real", faders.floor))
-    found: dict[str, Any] = {
+    results: dict[str, Any] = {
         "model": checkpoint.config["recipe"]["name"],
         "run": checkpoint.folder.name,
         "step": checkpoint.config["step"],
@@ -75,10 +75,10 @@ def evaluate(
     }
     for i, (name, job) in enumerate(jobs):
         figures = job()
-        found |= figures if name in CODED else {name: figures}
+        results |= figures if name in CODED else {name: figures}
         if progress:
             progress(i + 1, len(jobs))
-    return found
+    return results
 
 
 class FaderProtocols:
@@ -128,20 +128,19 @@ class FaderProtocols:
                     run_figures["cut"] = cut_share(out[loop].raw, self.checkpoint.data.codec.end)
                     figures.setdefault(f"strict/{name}/{loop}", []).append(run_figures)
                     outputs.setdefault(loop, []).append(out[loop])
-        found: dict[str, Any] = {key: fader_scores.over_runs(each) for key, each in figures.items()}
+        results: dict[str, Any] = {key: fader_scores.over_runs(each) for key, each in figures.items()}
         for loop, of_runs in outputs.items():
             raw, cells = (
                 np.concatenate([getattr(o, kind).reshape(-1, *getattr(o, kind).shape[2:]) for o in of_runs])
                 for kind in ("raw", "cells")
             )
-            found[f"quality/{name}/{loop}"] = self.quality(raw, cells)
-        return found
+            results[f"quality/{name}/{loop}"] = self.quality(raw, cells)
+        return results
 
     # --- the positions of a fader
 
     def range_of(self, name: str) -> tuple[float, float]:
-        """Least and greatest z^d of a fader over the training set, or of the attribute where the decoder is given
-        it."""
+        """Least and greatest z^d of a fader over the training set, or of the attribute that the decoder is given."""
         values, zd = self.checkpoint.training
         positions = zd[name] if name in zd else values[:, list(CODED).index(name)]
         return float(positions.min()), float(positions.max())
