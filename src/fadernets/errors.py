@@ -1,4 +1,4 @@
-"""The one exception that a user is meant to read: the command line prints it and exits with 2."""
+"""The one exception whose message is for users: the command line prints it and exits with 2."""
 
 
 class FadernetsError(ValueError):

@@ -10,7 +10,7 @@ from fadernets.errors import FadernetsError
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Write a file whole or not at all: a temporary file beside it is renamed. Raises FadernetsError."""
-    temporary = path.with_name(f".fadernets-{os.getpid()}.part")  # short: `path` may have the longest name there is
+    temporary = path.with_name(f".fadernets-{os.getpid()}.part")  # short, since `path` may be as long as a name can be
     try:
         temporary.write_bytes(data)
         os.replace(temporary, path)

@@ -1,4 +1,4 @@
-"""Which command and which commit made a file."""
+"""Which command and which commit made a file, so that it can be made again."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ from fadernets import __version__
 
 
 def provenance() -> dict[str, str]:
-    """The command that runs, and the commit of this code (`-dirty` where it was changed since), or its version."""
+    """`command`, the command line that runs, and `commit`, the commit of this code or its version."""
     return {"command": " ".join(["fadernets", *sys.argv[1:]]), "commit": commit()}
 
 
 @cache
 def commit() -> str:
-    """Read once: what runs is what was imported."""
+    """The commit of this code, with `-dirty` where files were changed since; outside its repository, the version.
+
+    It is read once, since later changes are not what runs.
+    """
     here = Path(__file__).resolve()
     try:
-        if _git(here.parent, "ls-files", "--error-unmatch", here.name) is not None:  # not another project's repository
+        # In a repository of another project, such as one with a virtual environment, this file is not tracked.
+        if _git(here.parent, "ls-files", "--error-unmatch", here.name) is not None:
             return _git(here.parent, "describe", "--always", "--dirty", "--abbrev=10") or __version__
     except OSError:
         pass
@@ -30,11 +34,12 @@ def commit() -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    asked = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True)
-    return asked.stdout.strip() if asked.returncode == 0 else None
+    """What git prints, or None where it fails. Raises OSError where there is no git."""
+    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True)
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def code_hash(*modules: str) -> str:
-    """Of the source of these modules of the package: a figure is out of date when they are not what they were."""
+    """A hash of the source of these modules of the package: a kept figure is out of date where it has changed."""
     sources = [Path(str(import_module(f"fadernets.{name}").__file__)).read_bytes() for name in modules]
     return hashlib.sha256(b"\0".join(sources)).hexdigest()[:16]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import make_clip, write_melodies
 from scipy.stats import spearmanr
-from singers import Singer, clip
+from toy_melody_engine import ToyMelodyEngine, clip
 
 from fadernets.codecs import melody_states
 from fadernets.codecs.melody_states import ONSETS, REST
@@ -18,8 +18,8 @@ from fadernets.melodies import blend, knob_settings, knobs
 
 
 @pytest.fixture
-def singer():
-    return Singer()
+def engine():
+    return ToyMelodyEngine()
 
 
 @pytest.fixture
@@ -110,38 +110,38 @@ def test_clips_are_of_the_test_split_and_seeded(melodies, songs):
         melody_knobs.clips_of(songs, 5, 0)
 
 
-def test_the_pitch_knob_s_figures(singer, clips):
-    found = melody_knobs.pitch_knob(singer, clips, "knob")
+def test_the_pitch_knob_s_figures(engine, clips):
+    found = melody_knobs.pitch_knob(engine, clips, "knob")
     assert found["spearman"].mean > 0.97
     assert found["error"].mean < 0.3  # of what is asked, in key
     assert found["onset_f1"] == Estimate(1, 1, 1)
     classes = np.stack([knobs.key_pitch_classes(one) for one in clips])
-    each = [contour(knobs.turn(singer, clips, knob_settings.Knobs(pitch=p), classes), clips) for p in range(-12, 13)]
+    each = [contour(knobs.turn(engine, clips, knob_settings.Knobs(pitch=p), classes), clips) for p in range(-12, 13)]
     assert found["contour"].mean == pytest.approx(np.nan_to_num(each).mean())
-    paper = melody_knobs.pitch_knob(singer, clips, "paper")
+    paper = melody_knobs.pitch_knob(engine, clips, "paper")
     assert paper["onset_f1"].mean < 0.95
     assert paper["contour"].mean < 0.1  # one pitch, over and over
 
 
-def test_the_rhythm_knob_s_figures(singer, clips):
-    found = melody_knobs.rhythm_knob(singer, clips, "knob")
+def test_the_rhythm_knob_s_figures(engine, clips):
+    found = melody_knobs.rhythm_knob(engine, clips, "knob")
     assert found["spearman"].mean == pytest.approx(1)
     assert found["error"].mean == pytest.approx(0)
     assert found["pitch_moved"].mean < 1.5
     assert 0.5 < found["contour"].mean < 1
 
 
-def test_what_a_model_rebuilds(singer, clips, monkeypatch):
+def test_what_a_model_rebuilds(engine, clips, monkeypatch):
     states = clips.copy()
     states[:3, 31] = (states[:3, 31] + 1) % 128  # another kind or another pitch in three of twelve
-    monkeypatch.setattr(singer, "decode", lambda z: type("Sung", (), {"states": states}))
-    found = melody_knobs.reconstruction(singer, clips)
+    monkeypatch.setattr(engine, "decode", lambda z: type("Decoded", (), {"states": states}))
+    found = melody_knobs.reconstruction(engine, clips)
     assert found["clips"].mean == pytest.approx(9 / 12)
     assert found["steps"].mean == pytest.approx(1 - 3 / 12 / 32)
 
 
-def test_random_dimensions_change_less_than_a_knob_s_own(singer, clips):
-    found = melody_knobs.random_dimensions(singer, clips)
+def test_random_dimensions_change_less_than_a_knob_s_own(engine, clips):
+    found = melody_knobs.random_dimensions(engine, clips)
     assert set(found) == {f"{k}/{w}/{x}" for k in ("pitch", "rhythm") for w in ("knob", "random") for x in
                           ("pitch", "doublings", "steps")}  # fmt: skip
     assert found["pitch/knob/pitch"].mean == pytest.approx(6, abs=0.5)
@@ -153,7 +153,7 @@ def test_random_dimensions_change_less_than_a_knob_s_own(singer, clips):
 
 
 @pytest.mark.parametrize("control", knob_settings.CONTROLS)
-def test_a_knob_s_figures_by_hand(singer, clips, control):
+def test_a_knob_s_figures_by_hand(engine, clips, control):
     """Clip by clip and amount by amount, against what the two functions do with all at once."""
     pitch, rhythm = ({name: [] for name in ("moved", "asked", "error", "other", "contour")} for _ in range(2))
     for one in clips:
@@ -161,7 +161,7 @@ def test_a_knob_s_figures_by_hand(singer, clips, control):
         own, count = one[one < ONSETS].mean(), (one < ONSETS).sum()
 
         def answers(key=key, one=one, **amounts):
-            return knobs.turn(singer, one[None], knob_settings.Knobs(control=control, **amounts), key)[0]
+            return knobs.turn(engine, one[None], knob_settings.Knobs(control=control, **amounts), key)[0]
 
         found = [answers(pitch=float(p)) for p in range(-12, 13)]
         moved = [f[f < ONSETS].mean() - own for f in found]
@@ -177,8 +177,8 @@ def test_a_knob_s_figures_by_hand(singer, clips, control):
         rhythm["other"].append(np.mean([abs(f[f < ONSETS].mean() - own) for f in found]))
         rhythm["contour"].append(np.mean(np.nan_to_num([contour(f[None], one[None]) for f in found])))
     for found, expected, other in (
-        (melody_knobs.pitch_knob(singer, clips, control), pitch, "onset_f1"),
-        (melody_knobs.rhythm_knob(singer, clips, control), rhythm, "pitch_moved"),
+        (melody_knobs.pitch_knob(engine, clips, control), pitch, "onset_f1"),
+        (melody_knobs.rhythm_knob(engine, clips, control), rhythm, "pitch_moved"),
     ):
         names = {"moved": "spearman", "error": "error", "other": other, "contour": "contour"}
         for name, figure in names.items():
@@ -186,10 +186,10 @@ def test_a_knob_s_figures_by_hand(singer, clips, control):
 
 
 @pytest.mark.parametrize("control", knob_settings.CONTROLS)
-def test_the_grid_s_figures_by_hand(singer, clips, control):
-    found = melody_knobs.blends(singer, clips, control, 3)
+def test_the_grid_s_figures_by_hand(engine, clips, control):
+    found = melody_knobs.blends(engine, clips, control, 3)
     a, b = clips[:6], clips[6:]
-    cells = blend.interpolate(singer, a, b, 3, 3, control)
+    cells = blend.interpolate(engine, a, b, 3, 3, control)
 
     def classes(states):
         heard = melody_states.sounding(states)
@@ -226,19 +226,19 @@ def test_the_grid_s_figures_by_hand(singer, clips, control):
     assert found["corners"] is True
 
 
-def test_corners_that_are_not_a_and_b_are_told(singer, clips, monkeypatch):
-    exact = blend.interpolate(singer, clips[:6], clips[6:], 5, 5, "knob")
+def test_corners_that_are_not_a_and_b_are_told(engine, clips, monkeypatch):
+    exact = blend.interpolate(engine, clips[:6], clips[6:], 5, 5, "knob")
     for corner in ((0, 0), (4, 4)):
         cells = exact.copy()
         cells[corner][3, 16] ^= 1
         monkeypatch.setattr(blend, "interpolate", lambda *a, cells=cells: cells)
-        assert melody_knobs.blends(singer, clips, "knob")["corners"] is False
+        assert melody_knobs.blends(engine, clips, "knob")["corners"] is False
 
 
-def test_the_grid_s_figures(singer, clips):
-    found = melody_knobs.blends(singer, clips, "knob")
+def test_the_grid_s_figures(engine, clips):
+    found = melody_knobs.blends(engine, clips, "knob")
     assert found["corners"] is True
-    plain = melody_knobs.blends(singer, clips, "paper")
+    plain = melody_knobs.blends(engine, clips, "paper")
     for way in ("columns", "rows"):  # what A and B have themselves makes each step one toward B
         assert found[way].mean > max(plain[way].mean, 0.5)
     assert list(found["apart"]) == [str(steps) for steps in range(1, 9)]
@@ -248,9 +248,9 @@ def test_the_grid_s_figures(singer, clips):
     assert found["columns_mean"][-1] > found["columns_mean"][0]
 
 
-def test_everything_at_once(singer, melodies):
+def test_everything_at_once(engine, melodies):
     told = []
-    figures = melody_knobs.evaluate(singer, melodies, count=4, progress=lambda *at: told.append(at))
+    figures = melody_knobs.evaluate(engine, melodies, count=4, progress=lambda *at: told.append(at))
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert (figures["model"], figures["data"], figures["clips"], figures["seed"]) == ("by hand", melodies.hash, 4, 0)
     unknown = Estimate.of(np.array([np.nan]))

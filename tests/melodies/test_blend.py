@@ -5,7 +5,7 @@ import pytest
 from conftest import make_clip
 from matplotlib.image import imread
 from midi_files import PIECES, TPQ, metre, notes, paired, save, tempo, track
-from singers import Singer, clip
+from toy_melody_engine import ToyMelodyEngine, clip
 
 from fadernets.codecs import melody_states
 from fadernets.codecs.melody_states import REST
@@ -17,8 +17,8 @@ from fadernets.music.document import Document
 
 
 @pytest.fixture
-def singer():
-    return Singer()
+def engine():
+    return ToyMelodyEngine()
 
 
 @pytest.fixture
@@ -35,12 +35,12 @@ def pair(tmp_path):
 # Corners whose notes ring on
 
 
-def test_no_corner_s_note_sounds_over_the_next_of_its_key(tmp_path, singer):
+def test_no_corner_s_note_sounds_over_the_next_of_its_key(tmp_path, engine):
     """A's last note rings on into a bar that is left out; A is repeated, and in all.mid the next cell follows."""
     line = [(i, 1, 60 + i, 80) for i in range(7)] + [(7, 3, 60, 80)]
     a = save(tmp_path / "a.mid", track(line, metre(4), metre(2, tick=8 * TPQ)))
     b = save(tmp_path / "b.mid", track([(i, 1, 60 + i % 3, 70) for i in range(16)], metre(4)))
-    made = blend_files.blend(singer, (a, b), (2, 2))
+    made = blend_files.blend(engine, (a, b), (2, 2))
     blend_files.write(made, tmp_path / "out")
     first = [row[:3] for row in notes(tmp_path / "out" / "cell-1-1.mid")]
     assert [row for row in first if row[2] == 60] == [
@@ -50,15 +50,15 @@ def test_no_corner_s_note_sounds_over_the_next_of_its_key(tmp_path, singer):
     assert all(paired(path) for path in (tmp_path / "out").glob("*.mid"))
 
 
-def test_a_long_melody_is_decoded_in_parts(tmp_path, singer, monkeypatch):
+def test_a_long_melody_is_decoded_in_parts(tmp_path, engine, monkeypatch):
     rng = np.random.default_rng(0)
     a, b = (np.stack([make_clip(rng) for _ in range(5)]) for _ in range(2))
-    whole = [blend.interpolate(singer, a, b, 2, 3, control) for control in CONTROLS]
+    whole = [blend.interpolate(engine, a, b, 2, 3, control) for control in CONTROLS]
     for block, most in ((13, 12), (1, 6)):
         monkeypatch.setattr(blend, "BLOCK", block)
-        singer.decoded.clear()
-        assert np.array_equal([blend.interpolate(singer, a, b, 2, 3, control) for control in CONTROLS], whole)
-        assert max(len(z) for z in singer.decoded) == most
+        engine.decoded.clear()
+        assert np.array_equal([blend.interpolate(engine, a, b, 2, 3, control) for control in CONTROLS], whole)
+        assert max(len(z) for z in engine.decoded) == most
 
 
 # The arc
@@ -110,26 +110,26 @@ def test_each_group_goes_its_own_way():
             np.testing.assert_allclose(found[i, j], np.tile(expected, (2, 1)), atol=1e-6)
 
 
-def test_the_groups_of_a_model(singer):
-    assert {name: found.tolist() for name, found in blend.groups(singer, "knob").items()} == {
+def test_the_groups_of_a_model(engine):
+    assert {name: found.tolist() for name, found in blend.groups(engine, "knob").items()} == {
         "pitch": [0, 4], "rhythm": [1]
     }  # fmt: skip
-    singer.info["knobs"]["rhythm"]["dimensions"] = [4, 1, 6]
-    assert blend.groups(singer, "paper")["rhythm"].tolist() == [1, 6]  # each dimension once
-    trained = Singer(groups={"pitch": [0, 4], "rhythm": [4, 8]})
+    engine.info["knobs"]["rhythm"]["dimensions"] = [4, 1, 6]
+    assert blend.groups(engine, "paper")["rhythm"].tolist() == [1, 6]  # each dimension once
+    trained = ToyMelodyEngine(groups={"pitch": [0, 4], "rhythm": [4, 8]})
     assert blend.groups(trained, "knob")["rhythm"].tolist() == [4, 5, 6, 7]
     assert blend.groups(trained, "paper")["pitch"].tolist() == [0, 4]
 
 
-def test_the_paper_s_cells_are_plain_decodes(singer):
+def test_the_paper_s_cells_are_plain_decodes(engine):
     rng = np.random.default_rng(1)
     a, b = (np.stack([make_clip(rng) for _ in range(3)]) for _ in range(2))
-    found = blend.interpolate(singer, a, b, 3, 4, "paper")
-    codes = blend.between(singer.encode(a), singer.encode(b), blend.groups(singer, "paper"), 3, 4)
-    expected = melody_states.tidy(singer.decode(codes.reshape(-1, 8)).states.reshape(3, 4, 3, 32), held=True)
+    found = blend.interpolate(engine, a, b, 3, 4, "paper")
+    codes = blend.between(engine.encode(a), engine.encode(b), blend.groups(engine, "paper"), 3, 4)
+    expected = melody_states.tidy(engine.decode(codes.reshape(-1, 8)).states.reshape(3, 4, 3, 32), held=True)
     expected[0, 0], expected[-1, -1] = a, b
     assert np.array_equal(found, expected)
-    assert not np.array_equal(found, blend.interpolate(singer, a, b, 3, 4))
+    assert not np.array_equal(found, blend.interpolate(engine, a, b, 3, 4))
 
 
 def test_what_a_cell_is_pulled_to():
@@ -149,11 +149,11 @@ def test_what_a_cell_is_pulled_to():
                                    [[6, 0, 0], [6, 3, 3], [6, 6, 6]], atol=1e-5)  # fmt: skip
 
 
-def test_rows_go_by_pitch_and_columns_by_rhythm(singer):
+def test_rows_go_by_pitch_and_columns_by_rhythm(engine):
     """From four low notes to sixteen high ones."""
     a, b = clip("60 - - - - - - - " * 4)[None], clip("72 - " * 16)[None]
     for control in CONTROLS:
-        found = blend.interpolate(singer, a, b, 5, 5, control)[:, :, 0]
+        found = blend.interpolate(engine, a, b, 5, 5, control)[:, :, 0]
         pitch, count = melody_states.mean_pitch(found), melody_states.onsets(found)
         assert (np.diff(pitch, axis=0) >= 0).all()
         assert (pitch[4] - pitch[0] > 9).all()
@@ -166,8 +166,8 @@ def test_rows_go_by_pitch_and_columns_by_rhythm(singer):
 # From files to files
 
 
-def test_corners_are_the_melodies_themselves(tmp_path, singer, pair):
-    made = blend_files.blend(singer, pair, (2, 3))
+def test_corners_are_the_melodies_themselves(tmp_path, engine, pair):
+    made = blend_files.blend(engine, pair, (2, 3))
     assert made.warnings == ["a.mid: 2 bars, repeated from the start to 4"]
     report = blend_files.write(made, tmp_path / "out")
     own = notes(pair[0])
@@ -180,8 +180,8 @@ def test_corners_are_the_melodies_themselves(tmp_path, singer, pair):
     assert report["onsets"][1][2] == 32
 
 
-def test_cells_go_from_a_s_tempo_and_loudness_to_b_s(tmp_path, singer, pair):
-    blend_files.write(blend_files.blend(singer, pair, (3, 3)), tmp_path / "out")
+def test_cells_go_from_a_s_tempo_and_loudness_to_b_s(tmp_path, engine, pair):
+    blend_files.write(blend_files.blend(engine, pair, (3, 3)), tmp_path / "out")
     for i in range(3):
         for j in range(3):
             piece = Document(tmp_path / "out" / f"cell-{i + 1}-{j + 1}.mid").piece
@@ -196,11 +196,11 @@ def test_cells_go_from_a_s_tempo_and_loudness_to_b_s(tmp_path, singer, pair):
     assert {round(100 * 0.5 + 40 * 0.5), round(107 * 0.5 + 40 * 0.5)} & {row[3] for row in middle}
 
 
-def test_corners_keep_their_own_tempo_changes(tmp_path, singer):
+def test_corners_keep_their_own_tempo_changes(tmp_path, engine):
     line = [(i, 1, 60 + i % 5, 80) for i in range(16)]
     a = save(tmp_path / "a.mid", track(line, metre(4), tempo(60), tempo(120, 4 * TPQ)))
     b = save(tmp_path / "b.mid", track(line, metre(4), tempo(120), tempo(60, 12 * TPQ)))
-    blend_files.write(blend_files.blend(singer, (a, b), (2, 2)), tmp_path / "out")
+    blend_files.write(blend_files.blend(engine, (a, b), (2, 2)), tmp_path / "out")
 
     def of(name):
         found = Document(tmp_path / "out" / name).piece.tempo
@@ -211,8 +211,8 @@ def test_corners_keep_their_own_tempo_changes(tmp_path, singer):
     assert of("cell-2-2.mid") == [(0, 500_000), (12 * TPQ, 1_000_000)]
 
 
-def test_a_grid_of_two_rows_and_three_columns(tmp_path, singer, pair):
-    made = blend_files.blend(singer, pair, (2, 3), control="paper")
+def test_a_grid_of_two_rows_and_three_columns(tmp_path, engine, pair):
+    made = blend_files.blend(engine, pair, (2, 3), control="paper")
     assert made.cells.shape == (2, 3, 2, 32)
     report = blend_files.write(made, tmp_path / "new" / "out")
     cells = [f"cell-{i}-{j}.mid" for i in (1, 2) for j in (1, 2, 3)]
@@ -240,20 +240,20 @@ def test_a_grid_of_two_rows_and_three_columns(tmp_path, singer, pair):
     assert lines[6].split()[2] == "32"
 
 
-def test_the_shorter_melody_is_repeated_whichever_it_is(tmp_path, singer):
+def test_the_shorter_melody_is_repeated_whichever_it_is(tmp_path, engine):
     short = save(tmp_path / "short.mid", track([(i, 1, 60, 80) for i in range(8)], metre(4)))
     long = save(tmp_path / "long.mid", track([(i, 1, 64 + i % 2, 80) for i in range(20)], metre(4)))
     for pair in ((short, long), (long, short)):
-        made = blend_files.blend(singer, pair, (2, 2))
+        made = blend_files.blend(engine, pair, (2, 2))
         assert made.warnings == ["short.mid: 2 bars, repeated from the start to 6"]
         side = made.a if pair[0] == short else made.b
         assert np.array_equal(side.clips, np.tile(side.clips[:1], (3, 1)))
         assert len(side.velocity) == 96
 
 
-def test_what_is_reported_is_what_is_written(tmp_path, singer, pair):
+def test_what_is_reported_is_what_is_written(tmp_path, engine, pair):
     """Also where a cell has no note."""
-    made = blend_files.blend(singer, pair, (3, 2))
+    made = blend_files.blend(engine, pair, (3, 2))
     made.cells[1, 0] = REST
     report = blend_files.write(made, tmp_path / "out")
     for i in range(3):
@@ -265,32 +265,32 @@ def test_what_is_reported_is_what_is_written(tmp_path, singer, pair):
     assert (report["pitch"][1][0], report["onsets"][1][0]) == (None, 0)
 
 
-def test_cells_of_an_earlier_grid_go_and_nothing_else(tmp_path, singer, pair):
+def test_cells_of_an_earlier_grid_go_and_nothing_else(tmp_path, engine, pair):
     out = tmp_path / "out"
     (out / "cell-9-8.mid").mkdir(parents=True)
     for name in ("cell-3-3.mid", "cell-phone-ring.mid", "cell-1-1-mine.mid", "notes.txt"):
         (out / name).write_text("mine")
-    report = blend_files.write(blend_files.blend(singer, pair, (2, 2)), out)
+    report = blend_files.write(blend_files.blend(engine, pair, (2, 2)), out)
     kept = {"cell-9-8.mid", "cell-phone-ring.mid", "cell-1-1-mine.mid", "notes.txt"}
     assert {p.name for p in out.iterdir()} == kept | set(report["files"])
 
 
-def test_behind_the_end_it_is_as_loud_as_at_the_end(tmp_path, singer):
+def test_behind_the_end_it_is_as_loud_as_at_the_end(tmp_path, engine):
     """A's last clip has one bar; what the other melody goes on with there is as loud as A's last note."""
     a = save(tmp_path / "a.mid", track([(i, 1, 60, 20 if i < 10 else 100) for i in range(12)], metre(4)))
     b = save(tmp_path / "b.mid", track([(i, 1, 64, 60) for i in range(16)], metre(4)))
-    side = blend_files.blend(singer, (a, b), (2, 2)).a
+    side = blend_files.blend(engine, (a, b), (2, 2)).a
     assert side.velocity[32 + 8 :].tolist() == [100.0] * 24
     near = [20.0] * 7 + [100.0] * 25  # 36 and 40 of the second clip's steps: half way is the earlier's
     assert side.velocity[32:].tolist() == near
 
 
-def test_empty_bars_around_a_melody_are_left_out(tmp_path, singer):
+def test_empty_bars_around_a_melody_are_left_out(tmp_path, engine):
     late = save(
         tmp_path / "late.mid", track([(16 + i, 1, 60 + i, 80) for i in range(8)] + [(48, 0.1, 20, 9)], metre(4))
     )
     other = save(tmp_path / "other.mid", track([(i, 1, 70, 80) for i in range(8)], metre(4)))
-    made = blend_files.blend(singer, (late, other), (2, 2))
+    made = blend_files.blend(engine, (late, other), (2, 2))
     assert made.cells.shape == (2, 2, 1, 32)
     assert "late.mid: empty bars before and behind the melody are left out" in made.warnings
     assert [row[:3] for row in blend_files.notes_of(made, 0, 0).tolist()] == [
@@ -298,7 +298,7 @@ def test_empty_bars_around_a_melody_are_left_out(tmp_path, singer):
     ]
 
 
-def test_what_cannot_be_blended(tmp_path, singer, pair):
+def test_what_cannot_be_blended(tmp_path, engine, pair):
     silent = save(tmp_path / "half.mid", track([(0, 1, 60, 80)], metre(2)))
     drums = save(tmp_path / "drums.mid", track([(0, 1, 38, 80)], channel=9))
     waltz = PIECES["waltz"](tmp_path / "waltz.mid")
@@ -309,27 +309,27 @@ def test_what_cannot_be_blended(tmp_path, singer, pair):
     ):
         for both in ((other, pair[1]), (pair[0], other)):
             with pytest.raises(FadernetsError, match=f"^{message}"):
-                blend_files.blend(singer, both, (2, 2))
+                blend_files.blend(engine, both, (2, 2))
     with pytest.raises(FadernetsError, match=r"^b.mid: --track-b 7: no such pitched track"):
-        blend_files.blend(singer, pair, (2, 2), tracks=(None, "7"))
+        blend_files.blend(engine, pair, (2, 2), tracks=(None, "7"))
     for size in ((1, 1), (1, 5), (5, 1), (0, 5), (17, 2), (99, 99)):
         with pytest.raises(FadernetsError, match=f"--cells {size[0]}x{size[1]}: needs 2..16 rows and columns"):
-            blend_files.blend(singer, pair, size)
+            blend_files.blend(engine, pair, size)
     with pytest.raises(FadernetsError, match="control 'own'; allowed: knob, paper"):
-        blend_files.blend(singer, pair, (2, 2), control="own")
-    made = blend_files.blend(singer, (waltz, pair[1]), (2, 2), regrid=True)
+        blend_files.blend(engine, pair, (2, 2), control="own")
+    made = blend_files.blend(engine, (waltz, pair[1]), (2, 2), regrid=True)
     assert made.cells.shape[2] == 3
 
 
-def test_a_folder_that_cannot_be_made(tmp_path, singer, pair):
-    made = blend_files.blend(singer, pair, (2, 2))
+def test_a_folder_that_cannot_be_made(tmp_path, engine, pair):
+    made = blend_files.blend(engine, pair, (2, 2))
     (tmp_path / "file").write_text("")
     with pytest.raises(FadernetsError, match="file/out: cannot be written"):
         blend_files.write(made, tmp_path / "file" / "out")
 
 
 @pytest.mark.parametrize("name", ["$a_b^$.mid", "$\\frac$.mid", "a\u4e00.mid", "x" * 60 + ".mid"])
-def test_a_title_is_the_file_s_name_whatever_it_is(tmp_path, singer, pair, name):
+def test_a_title_is_the_file_s_name_whatever_it_is(tmp_path, engine, pair, name):
     source = pair[0].rename(tmp_path / name)
-    report = blend_files.write(blend_files.blend(singer, (source, pair[1]), (2, 2)), tmp_path / "out")
+    report = blend_files.write(blend_files.blend(engine, (source, pair[1]), (2, 2)), tmp_path / "out")
     assert report["files"][-1] == "grid.png"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from conftest import make_clip
-from singers import clip
+from toy_melody_engine import clip
 
 from fadernets.codecs import melody_states
 from fadernets.codecs.melody_states import ONSETS, STATES, STEPS

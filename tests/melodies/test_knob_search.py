@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from conftest import make_clip
-from singers import Singer, clip
+from toy_melody_engine import ToyMelodyEngine, clip
 
 from fadernets.codecs import melody_states
 from fadernets.melodies import knob_search, note_landing
@@ -12,8 +12,8 @@ from fadernets.melodies.knobs import turn
 
 
 @pytest.fixture
-def singer():
-    return Singer()
+def engine():
+    return ToyMelodyEngine()
 
 
 @pytest.fixture
@@ -23,35 +23,35 @@ def clips():
     return np.stack([make_clip(rng) for _ in range(24)])
 
 
-def test_the_source_is_what_it_is_kept_to(singer, clips):
+def test_the_source_is_what_it_is_kept_to(engine, clips):
     """At faithfulness 1 a decode of the source's own code says the source, a nat or more ahead of all else."""
-    codes = singer.encode(clips)
+    codes = engine.encode(clips)
     nowhere = np.zeros(clips.shape, bool)
-    sway = knob_search.source_offset(singer, clips, codes, Knobs(rest=1), None, nowhere)
-    sung = singer.decode(codes, offset=sway)
+    sway = knob_search.source_offset(engine, clips, codes, Knobs(rest=1), None, nowhere)
+    sung = engine.decode(codes, offset=sway)
     assert np.array_equal(sung.states, clips)
     scores = np.sort(sung.log_probabilities + sway, axis=-1)
     ahead = scores[..., -1] - scores[..., -2]
     assert ahead.min() == pytest.approx(knob_search.MARGIN, abs=1e-3)
-    half = knob_search.source_offset(singer, clips, codes, Knobs(rest=1, faithfulness=0.5), None, nowhere)
+    half = knob_search.source_offset(engine, clips, codes, Knobs(rest=1, faithfulness=0.5), None, nowhere)
     np.testing.assert_allclose(half, sway / 2, atol=1e-6)
 
 
-def test_a_decode_is_pulled_to_the_source_s_line(singer):
+def test_a_decode_is_pulled_to_the_source_s_line(engine):
     one, nowhere = clip("60 - 64 - .")[None], np.zeros((1, 32), bool)
-    codes, own = singer.encode(one), np.zeros((1, 32, 130), bool)
+    codes, own = engine.encode(one), np.zeros((1, 32, 130), bool)
     np.put_along_axis(own, one[..., None].astype(np.int64), True, -1)
     for asked, up in ((3, 3), (0.5, 1), (1.5, 2), (2.5, 3), (-1.5, -2), (-2.5, -3)):  # of two as near, the further
-        sway = knob_search.source_offset(singer, one, codes, Knobs(pitch=asked), None, nowhere)
+        sway = knob_search.source_offset(engine, one, codes, Knobs(pitch=asked), None, nowhere)
         others = np.where(own, -np.inf, sway)[0]
         assert (others[0].argmax(), others[2].argmax()) == (60 + up, 64 + up)
         assert (np.diff(sway[0, 0, 70:128]) < 0).all()  # the further away, the less
         assert (np.diff(sway[0, 0, :50]) > 0).all()
-        half = knob_search.source_offset(singer, one, codes, Knobs(pitch=asked, faithfulness=0.5), None, nowhere)
+        half = knob_search.source_offset(engine, one, codes, Knobs(pitch=asked, faithfulness=0.5), None, nowhere)
         free = sway > note_landing.NEVER / 2
         np.testing.assert_allclose(half[free], sway[free] / 2, atol=1e-5)
     for asked in (Knobs(rest=1), Knobs(rest=1, pitch=3)):  # which leave the line
-        assert (knob_search.source_offset(singer, one, codes, asked, None, nowhere)[~own] == 0).all()
+        assert (knob_search.source_offset(engine, one, codes, asked, None, nowhere)[~own] == 0).all()
 
 
 def test_what_a_candidate_costs_by_hand():
@@ -90,12 +90,12 @@ def test_where_a_search_begins_and_where_it_goes_on():
     assert (knob_search.next_candidates(at, np.array([0.4]), np.array([0.25]), Knobs(pitch=2)).bias == 0.5).all()
 
 
-def test_what_single_notes_land_with(singer, clips, monkeypatch):
+def test_what_single_notes_land_with(engine, clips, monkeypatch):
     """The source's line, or with the rest moved the line that came of it; less to keep with less faithfulness."""
     seen = []
     monkeypatch.setattr(note_landing, "land_pitch", lambda states, *given: seen.append((states.copy(), *given)))
-    turn(singer, clips[:1], Knobs(pitch=0.5, faithfulness=0.3))
-    turn(singer, clips[:1], Knobs(pitch=-5, rest=3, faithfulness=0))
+    turn(engine, clips[:1], Knobs(pitch=0.5, faithfulness=0.3))
+    turn(engine, clips[:1], Knobs(pitch=-5, rest=3, faithfulness=0))
     (_, _, asked, rough, line, order), (states, _, _, less_rough, other, none) = seen
     assert asked == melody_states.mean_pitch(clips[0]) + 0.5
     assert (rough, less_rough) == (knob_search.TOLERANCE / 2, knob_search.TOLERANCE)

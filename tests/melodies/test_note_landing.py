@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from singers import Singer, clip
+from toy_melody_engine import ToyMelodyEngine, clip
 
 from fadernets.codecs import melody_states
 from fadernets.codecs.melody_states import HOLD, ONSETS, REST
@@ -12,8 +12,8 @@ from fadernets.melodies.knobs import turn
 
 
 @pytest.fixture
-def singer():
-    return Singer()
+def engine():
+    return ToyMelodyEngine()
 
 
 def onsets_of(states):
@@ -21,12 +21,12 @@ def onsets_of(states):
 
 
 def test_rests_become_notes_when_no_note_is_left_to_split():
-    singer = Singer(rest=30)  # which would not strike where there is a rest
+    engine = ToyMelodyEngine(rest=30)  # which would not strike where there is a rest
     short = clip("60 . . . 62 . . . 64 . . . 65")[None]
     for asked, count in ((1, 8), (2, 16), (3, 32)):
-        assert melody_states.onsets(turn(singer, short, Knobs(rhythm=asked))).tolist() == [count]
+        assert melody_states.onsets(turn(engine, short, Knobs(rhythm=asked))).tolist() == [count]
     in_key = np.isin(np.arange(12), [0, 2, 4, 5, 7, 9, 11])
-    found = turn(singer, short, Knobs(rhythm=3), in_key)[0]
+    found = turn(engine, short, Knobs(rhythm=3), in_key)[0]
     assert in_key[found % 12].all()
 
 

@@ -1,7 +1,7 @@
-"""A melody model written by hand: what its codes mean is known, so what its knobs must do is too.
+"""A melody model written by hand: the meaning of its codes is known, and so is what its knobs must do.
 
-z[0] is the mean pitch above 60 in steps of six semitones, z[1] the doublings of onsets above eight, z[2:] tell clips
-apart and say nothing. What is fed back changes nothing, so every step's log-probabilities are known as well.
+z[0] is the mean pitch above 60 in units of six semitones, z[1] the doublings of onsets above eight; z[2:] tell clips
+apart and have no meaning. No step depends on the one before it, so that all log-probabilities are known too.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ TIGHT = 0.3  # nats a squared semitone away from the clip's mean
 
 
 def info(**changes):
-    """What model.json says of it."""
+    """Its model.json."""
 
     def knob(dimensions, change, at):
         direction = np.eye(Z)[at] * change[0]
@@ -37,13 +37,13 @@ def info(**changes):
     }
 
 
-class Singer:
-    """What `knobs`, `melody_edit` and `blend` ask of a MelodyEngine."""
+class ToyMelodyEngine:
+    """What knobs, edits of files and blends need of a `MelodyEngine`."""
 
     def __init__(self, rest=-3.0, **changes):
         self.info, self.name, self.z = info(**changes), "by hand", Z
         self.rest = rest  # nats of a rest; a hold has 0
-        self.decoded = []  # the codes that it was given
+        self.decoded = []  # every array of codes that it was given
 
     def encode(self, clips):
         z = np.zeros((len(clips), Z), np.float32)
