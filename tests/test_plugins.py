@@ -3,6 +3,7 @@
 import logging
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,40 @@ def test_import_and_help_read_no_entry_points(code):
     after = "import atexit, sys, fadernets; atexit.register(lambda: print('fadernets.plugins' in sys.modules)); "
     done = subprocess.run([sys.executable, "-c", after + code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_a_table_has_the_rows_of_packages_behind_its_own(installed, caplog):
+    source = "from fractions import Fraction\nHALF = Fraction(1, 2)\nTEXT = 'two'\n"
+    points = {"half": "plug_rows:HALF", "one": "plug_rows:HALF", "two": "plug_rows:TEXT"}
+    install(installed, "plug_rows", source, points, plugins.CORPORA)
+    found = plugins.Table(plugins.CORPORA, Fraction, {"one": Fraction(1)})
+    with caplog.at_level(logging.WARNING, "fadernets.plugins"):
+        assert list(found) == ["one", "half"]
+    assert [message.partition("left out: ")[2] for message in caplog.messages] == [
+        "ValueError: a row of the name one exists already",
+        "TypeError: is of type str, not Fraction",
+    ]
+    found["third"] = Fraction(1, 3)
+    del found["half"]
+    assert (len(found), found["third"]) == (2, Fraction(1, 3))
+
+
+def test_presets_of_packages_are_named_and_loaded(installed, caplog, tmp_path, monkeypatch):
+    from fadernets.editing import presets
+
+    monkeypatch.setattr(presets, "_plugin_presets", {})
+    presets.Preset("of a file", {"dynamics": 3.0}).save(tmp_path / "file.json")
+    source = (
+        "from pathlib import Path\nfrom fadernets.editing.presets import Preset\n"
+        "FILE = Path(__file__).with_name('file.json')\nLOUD = Preset('loud', {'dynamics': 9.0})\n"
+        "ODD = Preset('odd', {'swing': 1.0})\nNONE = 3\n"
+    )
+    points = {name: f"plug_presets:{name.upper()}" for name in ("file", "loud", "odd", "none")}
+    install(installed, "plug_presets", source, {**points, "valence": "plug_presets:LOUD"}, plugins.PRESETS)
+    with caplog.at_level(logging.WARNING, "fadernets.plugins"):
+        assert presets.names() == [*presets.bundled(), "file", "loud"]
+    assert [presets.load(name).moves for name in ("file", "loud")] == [{"dynamics": 3.0}, {"dynamics": 9.0}]
+    reasons = [message.partition("left out: ")[2] for message in caplog.messages]
+    assert reasons[0] == "TypeError: is of type int, not a Preset or the path of one"
+    assert "unknown fader or impossible move: swing" in reasons[1]
+    assert reasons[2] == "ValueError: a preset of the name valence exists already"

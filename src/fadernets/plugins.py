@@ -22,10 +22,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any
+from typing import Any, TypeVar
 
 ATTRIBUTES = "fadernets.attributes"
 MODELS = "fadernets.models"
@@ -33,6 +33,8 @@ CORPORA = "fadernets.corpora"
 PRESETS = "fadernets.presets"
 CODECS = "fadernets.codecs"
 GROUPS = (ATTRIBUTES, MODELS, CORPORA, PRESETS, CODECS)
+
+Row = TypeVar("Row")
 
 _log = logging.getLogger(__name__)
 _lock = threading.RLock()
@@ -90,6 +92,47 @@ def adopt(group: str, accept: Callable[[str, Any], None]) -> None:
 def adopt_targets(group: str, accept: Callable[[str, str], None]) -> None:
     """As `adopt`, without importing: `accept(name, "package.module:object")`. For tables that import late."""
     _once(group, lambda plugin: accept(plugin.name, plugin.target))
+
+
+class Table(MutableMapping[str, Row]):
+    """Name -> row, in their order; the rows of installed packages join behind them at the first look-up."""
+
+    def __init__(self, group: str, kind: type[Row], rows: Mapping[str, Row]) -> None:
+        """`group` is one of GROUPS, `kind` the class of a row, whose `name` must be the entry point's."""
+        self._group, self._kind, self._rows = group, kind, dict(rows)
+
+    def accept(self, name: str, value: Any) -> None:
+        """Take in an entry point's object. Raises TypeError or ValueError for one that cannot be a row."""
+        self.check(name, value)
+        self._rows[name] = value
+
+    def check(self, name: str, value: Any) -> None:
+        """Raises TypeError for an object that is no row, ValueError for a name that is taken or not its own."""
+        if not isinstance(value, self._kind):
+            raise TypeError(f"is of type {type(value).__name__}, not {self._kind.__name__}")
+        if getattr(value, "name", name) != name:
+            raise ValueError(f"the row's own name is {getattr(value, 'name', name)}")
+        if name in self._rows:
+            raise ValueError(f"a row of the name {name} exists already")
+
+    def _all(self) -> dict[str, Row]:
+        adopt(self._group, self.accept)
+        return self._rows
+
+    def __getitem__(self, name: str) -> Row:
+        return self._all()[name]
+
+    def __setitem__(self, name: str, row: Row) -> None:
+        self._rows[name] = row
+
+    def __delitem__(self, name: str) -> None:
+        del self._rows[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
 
 
 def _once(group: str, take: Callable[[Plugin], None]) -> None:

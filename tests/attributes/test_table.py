@@ -311,6 +311,6 @@ def test_plugins_join_at_the_first_look_up(monkeypatch):
 
     monkeypatch.setattr(attribute_table.plugins, "adopt", adopt)
     assert list(found) == [*ATTRIBUTES, "voices"]
-    assert errors["other"] == "the attribute's own name is voices"
-    assert errors["tempo"] == "an attribute of the name tempo exists already"
-    assert errors["number"] == "is a int, not a fadernets.Attribute"
+    assert errors["other"] == "the row's own name is voices"
+    assert errors["tempo"] == "a row of the name tempo exists already"
+    assert errors["number"] == "is of type int, not Attribute"

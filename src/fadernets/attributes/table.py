@@ -7,7 +7,7 @@ unit. To add one: write its function and add a row here, or call `register`, or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -85,40 +85,16 @@ class CodedAttribute(Attribute):
         return round((self.high - self.low) / (self.grain or 1.0)) + 1
 
 
-class AttributeTable(MutableMapping[str, Attribute]):
+class AttributeTable(plugins.Table[Attribute]):
     """Name -> row, in the order of reports. Attributes of installed packages join at the first look-up."""
 
     def __init__(self, rows: dict[str, Attribute]) -> None:
-        self._rows = rows
+        super().__init__(plugins.ATTRIBUTES, Attribute, rows)
 
-    def _all(self) -> dict[str, Attribute]:
-        plugins.adopt(plugins.ATTRIBUTES, self._adopt)
-        return self._rows
-
-    def _adopt(self, name: str, value: Any) -> None:
-        """Take in an entry point's object. Raises ValueError or TypeError for one that cannot be a fader."""
-        if not isinstance(value, Attribute):
-            raise TypeError(f"is a {type(value).__name__}, not a fadernets.Attribute")
-        if value.name != name:
-            raise ValueError(f"the attribute's own name is {value.name}")
-        if name in self._rows:
-            raise ValueError(f"an attribute of the name {name} exists already")
+    def accept(self, name: str, value: Any) -> None:
+        """Register an entry point's object. Raises TypeError or ValueError for one that cannot be a fader."""
+        self.check(name, value)
         register(value)
-
-    def __getitem__(self, name: str) -> Attribute:
-        return self._all()[name]
-
-    def __setitem__(self, name: str, row: Attribute) -> None:
-        self._rows[name] = row
-
-    def __delitem__(self, name: str) -> None:
-        del self._rows[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._all())
-
-    def __len__(self) -> int:
-        return len(self._all())
 
 
 # What models, data sets and protocols know, in the order of their codes and columns.

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fadernets import plugins
 from fadernets.codecs.melody_clips import choose_track
 from fadernets.data.dataset import SPLITS
 from fadernets.errors import FadernetsError
@@ -59,7 +60,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A row of the table. To add a corpus: write its two functions, add a row."""
+    """A row of the table. To add a corpus: write its two functions, and add a row or name it as an entry point."""
 
     name: str
     marker: str  # a glob that matches below the corpus's own folder and nowhere else
@@ -292,7 +293,7 @@ def _from_start(piece: Piece) -> Piece:
     return replace(piece, metre=MetreMap.of([], piece.tpq))
 
 
-CORPORA = {
+_ROWS = {
     row.name: row
     for row in (
         Corpus("pop909", "POP909/[0-9]*/beat_midi.txt", _pop909_sources, _pop909_read, "MIT", True, _pop909_melodies),
@@ -320,3 +321,4 @@ CORPORA = {
         Corpus("folder", "**/*", _folder_sources, _folder_read, "the user's own", False, _folder_melodies),
     )
 }
+CORPORA = plugins.Table(plugins.CORPORA, Corpus, _ROWS)  # those of installed packages behind them

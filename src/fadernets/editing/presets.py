@@ -134,7 +134,7 @@ def _adopt(name: str, value: Any) -> None:
     if name in bundled() or name in _plugin_presets or name == PAPER_PRESET:
         raise ValueError(f"a preset of the name {name} exists already")
     if not isinstance(value, (Preset, str, os.PathLike)):
-        raise TypeError(f"is a {type(value).__name__}, not a Preset or the path of one")
+        raise TypeError(f"is of type {type(value).__name__}, not a Preset or the path of one")
     _plugin_presets[name] = _checked(value, name) if isinstance(value, Preset) else _read(Path(value), name)
 
 
