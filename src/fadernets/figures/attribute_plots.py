@@ -75,7 +75,7 @@ def _value(value: float | None) -> float:
     return np.nan if value is None else float(value)
 
 
-def _steps(axes: Axes, values: Array, time: TimeAxis, *, joined: bool = True, **look: Any) -> None:
+def _steps(axes: Axes, values: Array, time: TimeAxis, *, joined: bool = True, **style: Any) -> None:
     """A horizontal line for each bar's value; where two bars touch and `joined`, a vertical one between them."""
     xs: list[float] = []
     ys: list[float] = []
@@ -85,4 +85,4 @@ def _steps(axes: Axes, values: Array, time: TimeAxis, *, joined: bool = True, **
             ys.append(np.nan)
         xs += [start, end]
         ys += [float(value)] * 2
-    axes.plot(xs, ys, solid_capstyle="butt", solid_joinstyle="miter", **look)
+    axes.plot(xs, ys, solid_capstyle="butt", solid_joinstyle="miter", **style)

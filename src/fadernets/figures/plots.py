@@ -177,8 +177,8 @@ def opinions(
         spans = [span or (mean, mean) for _, mean, span in known]
         errors = [[mean - low for mean, (low, _) in zip(means, spans, strict=True)]]
         errors.append([high - mean for mean, (_, high) in zip(means, spans, strict=True)])
-        look = {"color": colour, "alpha": 0.75, "hatch": hatch, "edgecolor": "white", "label": name}
-        right.bar(at, [mean - 1 for mean in means], width, bottom=1, yerr=np.abs(errors), capsize=4, **look)
+        style = {"color": colour, "alpha": 0.75, "hatch": hatch, "edgecolor": "white", "label": name}
+        right.bar(at, [mean - 1 for mean in means], width, bottom=1, yerr=np.abs(errors), capsize=4, **style)
     right.set_xticks(range(len(aspects)), aspects)
     right.set_ylim(1, 5)
     right.set_yticks(range(1, 6))

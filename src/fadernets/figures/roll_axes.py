@@ -100,7 +100,7 @@ def draw_frame(axes: Axes, time: TimeAxis, bars: Bars = ()) -> None:
 
 def draw_bar_numbers(axes: Axes, time: TimeAxis) -> None:
     """The number of each bar below its middle; of every second, third, ... alone where they would touch."""
-    look: dict[str, Any] = {
+    text_style: dict[str, Any] = {
         "xycoords": axes.get_xaxis_transform(),
         "textcoords": "offset points",
         "va": "top",
@@ -109,9 +109,9 @@ def draw_bar_numbers(axes: Axes, time: TimeAxis) -> None:
     }
     room = NUMBER_ROOM * time.pixel / min((end - start for start, end in time.spans), default=1)  # bars a number needs
     for (start, end), label in list(zip(time.spans, time.labels, strict=True))[:: max(1, int(np.ceil(room)))]:
-        axes.annotate(label, ((start + end) / 2, 0), xytext=(0, -8), ha="center", **look)
+        axes.annotate(label, ((start + end) / 2, 0), xytext=(0, -8), ha="center", **text_style)
     if time.spans:
-        axes.annotate("bar", (time.start, 0), xytext=(-7, -8), ha="right", **look)
+        axes.annotate("bar", (time.start, 0), xytext=(-7, -8), ha="right", **text_style)
 
 
 def draw_roll(
@@ -140,20 +140,20 @@ def draw_notes(axes: Axes, notes: Array, style: str, time: TimeAxis) -> None:
     """The notes as boxes of one of STYLES, darker where louder, and never too narrow to be seen."""
     from matplotlib.collections import PolyCollection
 
-    look = STYLES[style]
+    shape = STYLES[style]
     left, right = notes["onset"], np.maximum(notes["end"], notes["onset"] + NARROWEST * time.pixel)
-    low, high = (notes["pitch"] + half for half in (-look["half"], look["half"]))
+    low, high = (notes["pitch"] + half for half in (-shape["half"], shape["half"]))
     dashes: Any = "solid"
-    if "dashes" in look:
-        dashes = [look["dashes"] if wide else "solid" for wide in right - left > DASHED_FROM * time.pixel] or "solid"
+    if "dashes" in shape:
+        dashes = [shape["dashes"] if wide else "solid" for wide in right - left > DASHED_FROM * time.pixel] or "solid"
     corners = np.stack([left, low, right, low, right, high, left, high], axis=-1).reshape(-1, 4, 2)
     boxes = PolyCollection(
         list(corners),
-        facecolors=_shades(look["color"], notes["velocity"]),
-        edgecolors=look["edge"],
-        linewidths=look["width"],
+        facecolors=_shades(shape["color"], notes["velocity"]),
+        edgecolors=shape["edge"],
+        linewidths=shape["width"],
         linestyles=dashes,
-        hatch=look.get("hatch"),
+        hatch=shape.get("hatch"),
         zorder=4 if style == "tall" else 3,
     )
     axes.add_collection(boxes, autolim=False)
@@ -170,7 +170,7 @@ def _shades(color: str, velocity: Array) -> Any:
 
 
 def draw_heading(axes: Axes, name: str, rest: str) -> None:
-    """A name above the axes, and behind it what else there is to say."""
+    """A name above the axes, and after it what else there is to say."""
     word = axes.annotate(
         name,
         (0, 1),
@@ -213,12 +213,12 @@ def legend_sample(style: str, label: str) -> Any:
     """A box in one of STYLES for a legend."""
     from matplotlib.patches import Patch
 
-    look = STYLES[style]
+    shape = STYLES[style]
     return Patch(
-        facecolor=look["color"],
-        edgecolor=look["edge"],
-        linewidth=look["width"],
-        linestyle=look.get("dashes", "solid"),
-        hatch=look.get("hatch"),
+        facecolor=shape["color"],
+        edgecolor=shape["edge"],
+        linewidth=shape["width"],
+        linestyle=shape.get("dashes", "solid"),
+        hatch=shape.get("hatch"),
         label=label,
     )

@@ -53,7 +53,7 @@ def search(
 ) -> States:
     """[C, 32] the clips as their knobs ask. No clip's answer depends on the others.
 
-    codes [C, Z] of the clips; classes [12] or [C, 12] that notes may move to; after_end [C, 32] steps behind the music.
+    codes [C, Z] of the clips; classes [12] or [C, 12] that notes may move to; after_end [C, 32] steps after the music.
     """
     pull = source_offset(engine, clips, codes, knobs, classes, after_end)
     count = melody_states.onsets(clips).astype(np.float64)

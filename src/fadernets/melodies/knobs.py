@@ -31,7 +31,7 @@ def turn(
     """[C, 32] the clips with knobs turned; those without an onset, and all at rest, come back as they are.
 
     classes [12], or [C, 12] of each clip: which pitch classes are in key (any, unless given). after_end [C, 32]: steps
-    behind the end of a clip's music, where no note can be (none, unless given).
+    after the end of a clip's music, where no note can be (none, unless given).
 
     >>> turn(MelodyEngine.open(), clips, Knobs(pitch=2))  # two semitones up, on average
     """

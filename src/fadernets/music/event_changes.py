@@ -110,7 +110,7 @@ class EventChanges:
     def _add(self, note: np.void) -> None:
         track = self._source.tracks[int(note["track"])]
         onset, end, pitch, velocity = (int(note[name]) for name in ("onset", "end", "pitch", "velocity"))
-        last = len(self._events[track.chunk])  # the rank behind all events of the file at the tick
+        last = len(self._events[track.chunk])  # the rank after all events of the file at the tick
         self.new[track.chunk].append((onset, last, bytes((0x90 | track.channel, pitch, velocity))))
         self.new[track.chunk].append((end, END_RANK, bytes((0x80 | track.channel, pitch, 0))))
         self._touch(track.chunk, track.channel, pitch, (onset, end))
@@ -152,7 +152,7 @@ class EventChanges:
 
 
 def _is_released_after(events: list[Event], at: int, key: tuple[int, int]) -> bool:
-    """Whether a key (channel, pitch) is released or struck behind event `at` on the same tick."""
+    """Whether a key (channel, pitch) is released or struck after event `at` on the same tick."""
     for tick, message in itertools.islice(events, at + 1, None):
         if tick > events[at][0]:
             break

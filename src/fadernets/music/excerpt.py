@@ -94,6 +94,6 @@ def _in_range(message: bytes) -> bytes:
 
 
 def _finished(events: list[RankedEvent], end: int) -> list[Event]:
-    """The events of a track in order, up to an end at tick `end` or behind the last of them."""
+    """The events of a track in order, up to an end at tick `end` or after the last of them."""
     last = max([end, *(tick for tick, _, _ in events)])
     return in_order([*events, (last, STATE_RANK, bytes((0xFF, END_OF_TRACK, 0)))])

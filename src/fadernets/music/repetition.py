@@ -29,8 +29,8 @@ def repeat_section(document: Document, start: int, stop: int, end: int) -> bytes
     """The file played on from tick `stop` to a later `end` by repeating what lies in start..stop.
 
     In ticks of `document.piece`, all of whose notes end by `stop`. Each pass begins with the tempo, metre, programs and
-    controllers that the first one began with; what sounds at `end` ends there; what the file has behind its music
-    follows the last pass.
+    controllers that the first one began with; what sounds at `end` ends there; what follows the music in the file
+    comes after the last pass.
     """
     notes: dict[int, list[_Note]] = defaultdict(list)  # by track chunk
     times = (document.piece.notes[name].tolist() for name in ("onset", "end"))

@@ -47,7 +47,7 @@ class Windows:
         return self.start / self.tpq
 
     def step_ticks(self, steps: Integers) -> Integers:
-        """The tick of each global step; the step behind the last one is at the piece's end."""
+        """The tick of each global step; the step after the last one is at the piece's end."""
         w = np.clip(np.searchsorted(self.base, steps, side="right") - 1, 0, len(self.base) - 1)
         ticks = self.start[w] + np.round((steps - self.base[w]) * self.tpq / STEPS_PER_BEAT).astype(np.int64)
         return np.minimum(ticks, self.end[w])
@@ -59,7 +59,7 @@ class Windows:
         return np.clip(self.base[w] + np.minimum(step, self.steps[w]), 0, self.n_steps)
 
     def earliest(self, steps: Integers) -> Integers:
-        """The first tick whose nearest step is each global step; NEVER for steps behind the piece's end."""
+        """The first tick whose nearest step is each global step; NEVER for steps after the piece's end."""
         w = np.clip(np.searchsorted(self.base, steps, side="right") - 1, 0, len(self.base) - 1)
         inside = self.start[w] - (-(2 * (steps - self.base[w]) - 1) * self.tpq // (2 * STEPS_PER_BEAT))
         v = np.maximum(w - 1, 0)  # ticks that round to a window's first step lie at the end of the window before

@@ -71,7 +71,7 @@ def first_line(error: BaseException) -> str:
 class MidiFile:
     """The chunks of a file, and the events of those that are tracks."""
 
-    chunks: list[bytes]  # the header first, each with its type and length; last, the bytes behind the last track
+    chunks: list[bytes]  # the header first, each with its type and length; last, the bytes after the last track
     where: list[int]  # index of each track's chunk
     tracks: list[list[Event]]
 
@@ -140,7 +140,7 @@ def _events(data: bytes) -> list[Event]:
 
 
 def _length(data: bytes, at: int) -> tuple[int, int]:
-    """The variable-length number at `at`, and the index behind it."""
+    """The variable-length number at `at`, and the index after it."""
     number = 0
     for i in range(at, at + 4):
         number = number << 7 | data[i] & 0x7F
@@ -187,7 +187,7 @@ def variable_length(value: int) -> bytes:
 
 
 def in_order(events: list[RankedEvent]) -> list[Event]:
-    """Events by tick, then rank; the end of the track behind all others."""
+    """Events by tick, then rank; the end of the track after all others."""
     end = bytes((0xFF, END_OF_TRACK))
     ends = [event for event in events if event[2][:2] == end]
     body = sorted((event for event in events if event[2][:2] != end), key=lambda event: event[:2])

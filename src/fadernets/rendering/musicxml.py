@@ -78,7 +78,7 @@ def _printable(text: str) -> str:
 
 
 def bar_lines(piece: Piece) -> Integers:
-    """Every bar line, with the one behind the last bar."""
+    """Every bar line, with the one after the last bar."""
     lines = piece.metre.bar_starts(max(piece.end, 1))
     last = piece.metre.bar_lengths()[np.searchsorted(piece.metre.ticks, lines[-1], side="right") - 1]
     lines = np.append(lines, lines[-1] + last)
