@@ -129,9 +129,9 @@ def test_the_table_and_the_json_read(made):
     assert lines[1].startswith("preset arousal by 1, model pop-lieder, seed 7, -")
     assert len(lines) == 3 + 5
     assert lines[3].endswith("Mozart, Sonata K. 545, bars 1-4 (practice)")
-    said = json.loads(json.dumps(made.as_dict()))
-    assert (said["subjects"], len(said["trials"])) == (3, 4)
-    assert "orders" not in said
+    info = json.loads(json.dumps(made.as_dict()))
+    assert (info["subjects"], len(info["trials"])) == (3, 4)
+    assert "orders" not in info
 
 
 def test_the_seed_makes_the_study(quick, songs_to_test, tmp_path):
@@ -193,7 +193,7 @@ def test_which_way_cannot_be_told(quick, given, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda f: (f / "busier-original.mid").unlink(), "busier-original.mid is missing"),
         (lambda f: (f / "calmer-transformed.mid").unlink(), "calmer-transformed.mid is missing"),
@@ -212,11 +212,11 @@ def test_which_way_cannot_be_told(quick, given, tmp_path):
         (lambda f: [file.unlink() for file in f.iterdir()], "holds 0 pairs of MIDI files; a study takes 2 to 200"),
     ],
 )
-def test_pairs_that_are_none(quick, given, tmp_path, change, said):
+def test_pairs_that_are_none(quick, given, tmp_path, change, message):
     change(given)
     with pytest.raises(FadernetsError) as error:
         make(tmp_path / "study", pairs_folder=given)
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert sorted(f.name for f in tmp_path.iterdir()) == ["own"]
 
 
@@ -247,7 +247,7 @@ def test_an_odd_one_goes_where_the_seed_says():
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ({"segments": 1}, r"segments 1: must lie in 2\.\.200"),
         ({"segments": 201}, r"segments 201: must lie in 2\.\.200"),
@@ -262,11 +262,11 @@ def test_an_odd_one_goes_where_the_seed_says():
         ({"segments": 99}, "give 12 excerpts, 99 are wanted; ask for fewer"),
     ],
 )
-def test_what_no_study_can_be(quick, tmp_path, given, said):
+def test_what_no_study_can_be(quick, tmp_path, given, message):
     folder = tmp_path / "files"
     folder.mkdir()
     save(folder / "a.mid", track([(i, 1, 60, 80) for i in range(48)], metre(4)))
-    with pytest.raises(FadernetsError, match=said):
+    with pytest.raises(FadernetsError, match=message):
         make(tmp_path / "study", folder, **FAST | given)
     assert [f.name for f in tmp_path.iterdir()] == ["files"]
 
@@ -287,8 +287,8 @@ def test_where_a_study_may_go(quick, files, given, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine").write_text("")
     (tmp_path / "file").write_text("")
-    for out, said in (("full", "is not empty"), ("file", "is a file"), ("no/where", "its folder .* does not exist")):
-        with pytest.raises(FadernetsError, match=said):
+    for out, message in (("full", "is not empty"), ("file", "is a file"), ("no/where", "its folder .* does not exist")):
+        with pytest.raises(FadernetsError, match=message):
             make(tmp_path / out, files, **FAST)
     for wrong in ({"source": None}, {"source": files, "pairs_folder": given}, {"source": tmp_path / "none"}):
         with pytest.raises(FadernetsError, match=r"give one of the two|no such folder"):

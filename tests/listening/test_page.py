@@ -51,7 +51,7 @@ def tab(chromium, link):
     yield tab
     for one in tabs:
         one.context.close()
-        assert [said for said in one.complaints if not any(own in said for own in OWN)] == []
+        assert [info for info in one.complaints if not any(own in info for own in OWN)] == []
         assert one.outside == []
 
 
@@ -89,9 +89,9 @@ def saved(page, count=5):
     page.wait_for_function(f"() => document.querySelectorAll('.mark.saved').length === {count}")
 
 
-def complete(page, **said):
+def complete(page, **info):
     hear(page)
-    say(page, **said)
+    say(page, **info)
     saved(page)
 
 
@@ -280,7 +280,7 @@ def test_what_waits_outlives_the_page_and_the_server(chromium, tmp_path, sounds)
         with Study.open(folder) as study:
             assert study.subject(token).practice.answer.ratings["rhythm"] == 5
         one.context.close()
-    assert all("ERR_CONNECTION_REFUSED" in said for said in one.complaints)
+    assert all("ERR_CONNECTION_REFUSED" in info for info in one.complaints)
 
 
 def test_withdrawing(page, folder):
@@ -315,12 +315,12 @@ def test_who_finished_elsewhere_is_told(page, folder):
     page.wait_for_selector("text=this subject has finished: answers can no longer be changed")
 
 
-@pytest.mark.parametrize(("query", "said"), [("", "open the whole link"), ("?s=wrong", "belongs to no subject")])
-def test_a_wrong_link_is_met_with_a_friendly_page(chromium, address, query, said):
+@pytest.mark.parametrize(("query", "message"), [("", "open the whole link"), ("?s=wrong", "belongs to no subject")])
+def test_a_wrong_link_is_met_with_a_friendly_page(chromium, address, query, message):
     one = Page(chromium, address + query)
     page = one.open()
     at(page, "This test cannot be opened")
-    page.wait_for_selector(f"text={said}")
+    page.wait_for_selector(f"text={message}")
     one.context.close()
     assert all("404" in complaint for complaint in one.complaints)
 

@@ -108,9 +108,9 @@ def test_by_hand(small):
     with Study.open(small) as study:
         ways = {t.id: t.direction for t in study.manifest.trials}
         says = [{"up": "up", "down": "down"}, {"up": "up", "down": "none"}]
-        for token, said in zip(tokens_of(small)[:2], says, strict=True):
+        for token, info in zip(tokens_of(small)[:2], says, strict=True):
             for trial in begin(study, token).trials:
-                answer(study, token, trial.id, said[ways[trial.id]], rate(2 if ways[trial.id] == "up" else 4, rhythm=5))
+                answer(study, token, trial.id, info[ways[trial.id]], rate(2 if ways[trial.id] == "up" else 4, rhythm=5))
     found = report(small)
     assert [found.agreement[g]["agree"].share for g in ("up", "down", "all")] == [1.0, 0.5, 0.75]
     assert found.agreement["down"]["none"].share == 0.5
@@ -126,7 +126,7 @@ def test_by_hand(small):
     # Units up up and down none: coincidences uu 2, dn 1, nd 1; n = 4. 1 - 3 * 2 / (16 - 4 - 1 - 1)
     assert found.raters["direction"]["nominal"] == pytest.approx(0.4)
     assert found.raters["melody"] == {"interval": 1.0, "ordinal": 1.0}
-    assert found.raters["rhythm"] == {"interval": None, "ordinal": None}  # all said 5
+    assert found.raters["rhythm"] == {"interval": None, "ordinal": None}  # all info 5
     assert found.subjects == {
         "invited": 3, "consented": 2, "practised": 2, "complete": 2, "finished": 0, "answered": 2,
     }  # fmt: skip
@@ -210,8 +210,8 @@ def test_files(asked, tmp_path):
     assert agrees == pytest.approx(found.agreement["up"]["agree"].share)
     assert all(row["agrees"] == str(int(row["changed"] == row["intended"])) for row in rows)
     assert np.mean([int(row["melody"]) for row in rows]) == pytest.approx(found.ratings["melody"]["all"].mean)
-    said = b"".join(before.values())
-    assert not any(token.encode() in said for token in tokens_of(asked))
+    info = b"".join(before.values())
+    assert not any(token.encode() in info for token in tokens_of(asked))
 
 
 def test_a_title_in_any_script_and_with_dollars(tmp_path, monkeypatch):

@@ -34,15 +34,15 @@ class Subject:
     def consent(self):
         return self.http.post("consent").raise_for_status().json()
 
-    def answer(self, trial, **said):
-        return self.http.post("answer", json={"trial": trial, **said}).raise_for_status().json()
+    def answer(self, trial, **part):
+        return self.http.post("answer", json={"trial": trial, **part}).raise_for_status().json()
 
     def complete(self, trial, changed="up", **ratings):
         played = {"original": 1, "transformed": 2, "seconds": 20.5}
         return self.answer(trial, changed=changed, ratings=rate(**ratings), played=played)
 
-    def said(self, path="answer", **given):
-        """(status, the one line) of a request that is refused."""
+    def refusal(self, path="answer", **given):
+        """The status and the line of text of a request that is refused."""
         answer = self.http.post(path, **given)
         assert set(answer.json()) == {"seq", "error"}
         assert "\n" not in answer.json()["error"]
@@ -90,7 +90,7 @@ def test_a_subject_goes_through_the_test(subject, folder):
         assert state["answered"] == i + 1
     assert state["trials"][0]["answer"]["played"] == {"original": 1, "transformed": 2, "seconds": 20.5}
     assert subject.http.post("finish").json()["finished"]
-    assert subject.said(json={"trial": practice, "changed": "up"}) == (
+    assert subject.refusal(json={"trial": practice, "changed": "up"}) == (
         400,
         "this subject has finished: answers can no longer be changed",
     )
@@ -111,14 +111,14 @@ def test_nothing_that_is_served_tells_a_direction(subject, folder):
 def test_what_comes_first_comes_first(subject):
     state = subject.state()
     practice, first = state["practice"]["id"], state["trials"][0]["id"]
-    assert subject.said(json={"trial": practice, "changed": "up"})[0] == 400
-    assert subject.said("finish") == (400, "no consent yet: it comes before everything else")
+    assert subject.refusal(json={"trial": practice, "changed": "up"})[0] == 400
+    assert subject.refusal("finish") == (400, "no consent yet: it comes before everything else")
     sound = subject.http.get(f"sound/{state['practice']['original']}")
     assert (sound.status_code, sound.json()["error"]) == (400, "no consent yet: it comes before everything else")
     subject.consent()
-    assert "practice trial comes first" in subject.said(json={"trial": first, "changed": "up"})[1]
+    assert "practice trial comes first" in subject.refusal(json={"trial": first, "changed": "up"})[1]
     subject.complete(practice)
-    assert subject.said("finish") == (400, "3 of 4 trials have no complete answer yet")
+    assert subject.refusal("finish") == (400, "3 of 4 trials have no complete answer yet")
 
 
 def test_who_has_no_token_gets_nothing(address, folder):
@@ -184,22 +184,22 @@ REFUSED = [
 def test_what_is_not_allowed_is_refused_whole(subject):
     practice = subject.consent()["practice"]["id"]
     for given, where in REFUSED:
-        status, said = subject.said(json={"trial": practice, **given})
+        status, error = subject.refusal(json={"trial": practice, **given})
         assert status == 422
-        assert said.startswith(where)
+        assert error.startswith(where)
     assert subject.state()["practice"]["answer"] is None
 
 
 def test_broken_requests(subject):
     practice = subject.consent()["practice"]["id"]
-    assert subject.said(json={"trial": "nowhere", "changed": "up"}) == (400, "trial 'nowhere' is not in this study")
-    assert subject.said(content=b"{", headers={"content-type": "application/json"})[0] == 422
+    assert subject.refusal(json={"trial": "nowhere", "changed": "up"}) == (400, "trial 'nowhere' is not in this study")
+    assert subject.refusal(content=b"{", headers={"content-type": "application/json"})[0] == 422
     nan = f'{{"trial": "{practice}", "played": {{"seconds": NaN}}}}'
-    assert subject.said(content=nan.encode(), headers={"content-type": "application/json"})[0] == 422
+    assert subject.refusal(content=nan.encode(), headers={"content-type": "application/json"})[0] == 422
     long = {"trial": practice, "more": "x" * server.MOST_BODY}
-    status, said = subject.said(json=long)
-    assert (status, said.partition(";")[2]) == (413, f" at most {server.MOST_BODY} bytes are taken")
-    assert subject.said(content=(b" " * 1024 for _ in range(20)))[0] in (400, 413)  # it does not say how long it is
+    status, error = subject.refusal(json=long)
+    assert (status, error.partition(";")[2]) == (413, f" at most {server.MOST_BODY} bytes are taken")
+    assert subject.refusal(content=(b" " * 1024 for _ in range(20)))[0] in (400, 413)  # it does not say how long it is
     assert subject.state()["practice"]["answer"] is None
 
 
@@ -236,11 +236,11 @@ def test_no_path_leads_out_of_the_sounds(subject, address):
     for path in (*(f"api/sound/{out}" for out in OUT), *(f"assets/{out}" for out in OUT), *more):
         with (
             socket.create_connection((httpx.URL(address).host, httpx.URL(address).port)) as raw,
-            raw.makefile("rb") as said,
+            raw.makefile("rb") as answer,
         ):
             raw.sendall(f"GET /{path}?s={token} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
-            assert said.readline().split()[1] in (b"400", b"404")
-            assert set(json.loads(said.read().partition(b"\r\n\r\n")[2])) == {"seq", "error"}
+            assert answer.readline().split()[1] in (b"400", b"404")
+            assert set(json.loads(answer.read().partition(b"\r\n\r\n")[2])) == {"seq", "error"}
 
 
 def test_a_lab_s_trouble_is_no_subject_s(subject, folder, caplog):
@@ -329,9 +329,9 @@ def test_serve_behind_a_proxy(folder, run_here, monkeypatch):
     seen = []
     monkeypatch.setattr(web_guard, "serve", lambda app, listener: (seen.append(app), listener.close()))
     given = ("--port", 0, "--public", "https://lab.example.org/hear", "--json")
-    code, said, err = run_here("listen", "serve", folder, *given)
+    code, out, err = run_here("listen", "serve", folder, *given)
     assert (code, err) == (0, [])
-    assert [row["link"] for row in json.loads(said)] == [
+    assert [row["link"] for row in json.loads(out)] == [
         f"https://lab.example.org/hear/?s={token}" for token in tokens_of(folder)
     ]
     guard = next(m for m in seen[0].user_middleware if m.cls is web_guard.Guard)
@@ -345,8 +345,8 @@ def test_what_cannot_be_served(folder, refused, tmp_path, monkeypatch):
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         one.listen()
-        said = refused("listen", "serve", folder, "--port", one.getsockname()[1])
-    assert "cannot listen there (Address already in use); --port 0 takes any that is free" in said
+        info = refused("listen", "serve", folder, "--port", one.getsockname()[1])
+    assert "cannot listen there (Address already in use); --port 0 takes any that is free" in info
     for url in (
         "lab.example.org",
         "ftp://lab",

@@ -116,7 +116,7 @@ def test_an_answer_may_come_in_parts(study, token):
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ({"changed": "higher"}, "changed 'higher': allowed are up, down and none"),
         ({"ratings": {"rhythm": 0}}, "rating rhythm 0: must be a whole number from 1 to 5"),
@@ -132,11 +132,11 @@ def test_an_answer_may_come_in_parts(study, token):
         ({"played": {"seconds": "9"}}, "played seconds '9': must be a number"),
     ],
 )
-def test_what_no_answer_can_be(study, token, given, said):
+def test_what_no_answer_can_be(study, token, given, message):
     trial = begin(study, token).trials[0].id
     with pytest.raises(StudyError) as error:
         study.answer(token, trial, **given)
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert study.subject(token).trials[0].answer is None
 
 
@@ -224,9 +224,9 @@ def test_what_a_subject_sees_is_the_same_whichever_way_trials_go(tmp_path, monke
 
 
 def test_no_state_says_a_direction_or_a_title(study, token):
-    said = words(study.subject(token).as_dict())
-    assert not {"up", "down", "direction", "title", "before", "after"} & set(map(str, said))
-    assert not any("piece" in str(word) for word in said)
+    info = words(study.subject(token).as_dict())
+    assert not {"up", "down", "direction", "title", "before", "after"} & set(map(str, info))
+    assert not any("piece" in str(word) for word in info)
 
 
 def test_ids_say_nothing(tmp_path):
@@ -357,7 +357,7 @@ def test_links(study, folder):
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "message"),
     [
         ("study.json", None, "is no study: study.json cannot be read"),
         ("study.json", "{", "is damaged"),
@@ -370,11 +370,11 @@ def test_links(study, folder):
         ("answers.sqlite", "no data base" * 100, "answers.sqlite: file is not a database"),
     ],
 )
-def test_damaged_studies(folder, token, name, text, said):
+def test_damaged_studies(folder, token, name, text, message):
     (folder / name).write_text(text) if text is not None else (folder / name).unlink()
     with pytest.raises(FadernetsError) as error, Study.open(folder) as study:
         study.subject(token)
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 

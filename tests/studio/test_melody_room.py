@@ -104,17 +104,17 @@ def told(data):
 def test_a_melody_s_file_says_where_it_comes_from(studio, tune):
     clips = studio.melody.melody_of(tune).clips
     made = MelodyFileRequest(clips=clips, knobs=knobs(pitch=2, seed=5), source="a tune")
-    (said,) = told(studio.melody.file(made).data)
-    assert (said["model"], said["source"], said["seed"], said["knobs"]) == (
+    (info,) = told(studio.melody.file(made).data)
+    assert (info["model"], info["source"], info["seed"], info["knobs"]) == (
         "melody",
         "a tune",
         5,
         {"pitch": 2, "seed": 5},
     )
-    assert len(said["model_sha256"]["decoder.onnx"]) == 64
+    assert len(info["model_sha256"]["decoder.onnx"]) == 64
     assert told(studio.melody.file(MelodyFileRequest(clips=clips)).data) == []
-    (said,) = told(studio.melody.edit_piece(MelodyEditRequest(piece=tune, knobs=knobs(rhythm=1))).data)
-    assert (said["source"], said["source_id"], said["knobs"]) == (studio.uploads.get(tune).title, tune, {"rhythm": 1})
+    (info,) = told(studio.melody.edit_piece(MelodyEditRequest(piece=tune, knobs=knobs(rhythm=1))).data)
+    assert (info["source"], info["source_id"], info["knobs"]) == (studio.uploads.get(tune).title, tune, {"rhythm": 1})
 
 
 def test_a_melody_of_rests_as_a_file(studio):

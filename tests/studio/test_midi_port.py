@@ -107,18 +107,18 @@ def test_no_more_than_can_wait(port, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         (ModuleNotFoundError("No module named 'rtmidi'"), "needs the package python-rtmidi"),
         (OSError("no ALSA\nat all"), "opens no virtual port .no ALSA.$"),
         (SystemError(), "opens no virtual port .SystemError.$"),
     ],
 )
-def test_where_there_is_no_port(monkeypatch, error, said):
+def test_where_there_is_no_port(monkeypatch, error, message):
     def refuse(name, virtual):
         assert virtual
         raise error
 
     monkeypatch.setattr(mido, "open_output", refuse)
-    with pytest.raises(PortError, match=said):
+    with pytest.raises(PortError, match=message):
         midi_port.open_virtual("studio")

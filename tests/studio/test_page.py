@@ -137,8 +137,8 @@ def test_a_fader_by_mouse(studio):
     before = notes(studio)
     drag(studio, RANGE, 0.5)
     settle(studio)
-    said = studio.locator(RANGE).get_attribute("aria-valuetext")
-    asked, measured = (float(x) for x in re.search(r"asked ([\d.]+), measured ([\d.]+)", said).groups())
+    info = studio.locator(RANGE).get_attribute("aria-valuetext")
+    asked, measured = (float(x) for x in re.search(r"asked ([\d.]+), measured ([\d.]+)", info).groups())
     assert abs(asked - measured) < 0.05
     assert 0.4 < asked < 0.6
     assert len(notes(studio)) < len(before)
@@ -294,10 +294,10 @@ def test_a_file_is_dropped_and_taken_home(studio, tmp_path):
     struck = [m.note for t in file.tracks for m in t if m.type == "note_on" and m.velocity]
     assert sorted(struck) == sorted(n["pitch"] for n in notes(studio))
     text = next(m.text for t in file.tracks for m in t if m.type == "text")
-    said = json.loads(text.removeprefix("fadernets "))
-    assert said["source"] == "my piece.mid"
-    assert "pitch" in said["faders"]["move"]
-    assert len(said["model_sha256"]["decoder.onnx"]) == 64
+    info = json.loads(text.removeprefix("fadernets "))
+    assert info["source"] == "my piece.mid"
+    assert "pitch" in info["faders"]["move"]
+    assert len(info["model_sha256"]["decoder.onnx"]) == 64
 
 
 def test_a_file_is_dropped_on_any_room(studio, tmp_path):
@@ -840,7 +840,7 @@ def test_a_map_by_t_sne_while_the_pieces_are_the_bundled_ones(chromium, tmp_path
     assert page.get_by_label("Method").count() == 0
     one.context.close()
     stop_server(process)
-    assert [said for said in one.complaints if "400" not in said] == []
+    assert [line for line in one.complaints if "400" not in line] == []
     assert one.outside == []
 
 

@@ -90,10 +90,10 @@ class Served:
             if response.request.url.path.startswith("/api/"):
                 assert response.headers["cache-control"] == "no-store"
             if response.status_code >= 400 and response.request.method != "HEAD":
-                said = response.json()
-                assert list(said) == ["seq", "error"]
-                assert said["seq"] is None
-                assert len(said["error"].splitlines()) == 1, said
+                info = response.json()
+                assert list(info) == ["seq", "error"]
+                assert info["seq"] is None
+                assert len(info["error"].splitlines()) == 1, info
 
         return httpx.Client(
             base_url=self.url, timeout=60, trust_env=False, event_hooks={"response": [check]}, **options
@@ -134,8 +134,8 @@ def nothing_is_logged(caplog, request):
     """No test leaves a warning in the server's window but those that are marked."""
     yield
     if "noisy" not in request.fixturenames:
-        said = [record for record in caplog.get_records("call") if record.levelno >= logging.WARNING]
-        assert [record.getMessage() for record in said] == []
+        info = [record for record in caplog.get_records("call") if record.levelno >= logging.WARNING]
+        assert [record.getMessage() for record in info] == []
 
 
 @pytest.fixture
@@ -162,9 +162,9 @@ def live(served):
         yield live
 
 
-def failed(response, status, said=""):
+def failed(response, status, message=""):
     assert response.status_code == status, response.text
-    assert said in response.json()["error"]
+    assert message in response.json()["error"]
 
 
 def ask(piece, seq=0, draft=True, **faders):
@@ -215,12 +215,12 @@ def test_about(client):
 
 def test_a_piece_comes_and_is_there(client, song):
     response = client.post("/api/pieces", params={"name": "Grüße.mid"}, content=song(1))
-    said = types.PieceInfo.model_validate(response.json())
-    assert said.title == "Grüße.mid"
-    assert client.get(f"/api/pieces/{said.id}").json() == response.json()
-    source = client.get(f"/api/pieces/{said.id}/midi")
+    info = types.PieceInfo.model_validate(response.json())
+    assert info.title == "Grüße.mid"
+    assert client.get(f"/api/pieces/{info.id}").json() == response.json()
+    source = client.get(f"/api/pieces/{info.id}/midi")
     assert (source.content, source.headers["content-type"]) == (song(1), "audio/midi")
-    assert source.headers["content-disposition"].startswith(f'attachment; filename="{said.id}.mid"')
+    assert source.headers["content-disposition"].startswith(f'attachment; filename="{info.id}.mid"')
     assert client.get("/api/pieces/k545").json()["title"] == BUNDLED["k545"]
     assert client.get("/api/pieces/k545/midi").content[:4] == b"MThd"
 
@@ -249,9 +249,9 @@ def test_files(client, piece, format):
 def test_files_are_called_after_the_piece(client, song):
     name = 'a "b" ä\r\nSet-Cookie: x=y 猫?.mid'
     piece = client.post("/api/pieces", params={"name": name}, content=song(2)).json()["id"]
-    said = client.post("/api/render", json=ask(piece)).headers
-    assert "set-cookie" not in said
-    assert said["content-disposition"] == (
+    info = client.post("/api/render", json=ask(piece)).headers
+    assert "set-cookie" not in info
+    assert info["content-disposition"] == (
         "attachment; filename=\"a 'b' _ Set-Cookie: x=y __-edited.mid\"; "
         "filename*=UTF-8''a%20%22b%22%20%C3%A4%20Set-Cookie%3A%20x%3Dy%20%E7%8C%AB%3F-edited.mid"
     )
@@ -562,8 +562,8 @@ def test_no_path_leads_out(served, client, name):
     "name", ["../../etc/passwd", "/etc/passwd", "file:///etc/passwd", "..\\..\\win.ini", "\0", "a\nb"]
 )
 def test_no_name_leads_out(client, song, piece, name):
-    said = client.post("/api/pieces", params={"name": name}, content=song(4)).json()
-    assert said["title"] in ("passwd", "win.ini", "untitled", "a b")
+    info = client.post("/api/pieces", params={"name": name}, content=song(4)).json()
+    assert info["title"] in ("passwd", "win.ini", "untitled", "a b")
     failed(client.get(f"/api/pieces/{piece}/melody", params={"track": name}), 400, "no such pitched track")
     failed(client.get(f"/api/pieces/{piece}", params={"model": name}), 400, "is not known")
     failed(client.post("/api/melody/sing", json={"piece": piece, "track": name, "knobs": {}}), 400, "no such")
@@ -720,8 +720,8 @@ def test_50_uploads_at_once(served, song):
     with served.client(limits=httpx.Limits(max_connections=50)) as client, ThreadPoolExecutor(50) as pool:
 
         def upload(number):
-            said = client.post("/api/pieces", params={"name": f"{number}.mid"}, content=data[number]).json()
-            return said["title"], len(said["notes"]["onset"])
+            info = client.post("/api/pieces", params={"name": f"{number}.mid"}, content=data[number]).json()
+            return info["title"], len(info["notes"]["onset"])
 
         found = list(pool.map(upload, range(50)))
     assert found == [(f"{i}.mid", len(notes(data[i]))) for i in range(50)]
@@ -826,13 +826,13 @@ MALFORMED = [
 ]
 
 
-@pytest.mark.parametrize(("message", "said"), MALFORMED, ids=lambda value: repr(value)[:30])
-def test_a_bad_message_is_answered_and_the_next_one_works(live, message, said):
+@pytest.mark.parametrize(("message", "error_text"), MALFORMED, ids=lambda value: repr(value)[:30])
+def test_a_bad_message_is_answered_and_the_next_one_works(live, message, error_text):
     live.send(message)
     found = json.loads(live.recv(timeout=20))
     assert list(found) == ["seq", "error"]
     assert found["seq"] is None
-    assert said in found["error"]
+    assert error_text in found["error"]
     assert len(found["error"].splitlines()) == 1
     assert len(found["error"]) < 1000
     assert answer(live, **ask("k265", seq=3))["seq"] == 3
@@ -880,8 +880,8 @@ def test_a_server_started_anew_does_not_know_the_piece(served, client, piece):
     with Served(server.create(Studio())) as other, other.client() as anew:
         failed(anew.get(f"/api/pieces/{piece}"), 404, f"piece {piece}: is not here any more; open its file again")
         with connect(other.live) as live:
-            said = answer(live, **ask(piece, seq=2))
-            assert said == {"seq": 2, "error": f"piece {piece}: is not here any more; open its file again"}
+            info = answer(live, **ask(piece, seq=2))
+            assert info == {"seq": 2, "error": f"piece {piece}: is not here any more; open its file again"}
         again = anew.post("/api/pieces", content=client.get(f"/api/pieces/{piece}/midi").content)
         assert again.json()["id"] == piece
 

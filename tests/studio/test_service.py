@@ -99,28 +99,28 @@ def test_models_of_the_user_s_own(tmp_path):
 @pytest.mark.parametrize("name", [*PIECES, "coarse", "stuck"])
 def test_what_a_piece_says(studio, upload, tmp_path, name):
     source = (PIECES | ODDITIES)[name](tmp_path / "in.mid")
-    document, said = Document(source), studio.piece(upload(name))
+    document, info = Document(source), studio.piece(upload(name))
     own = document.piece
-    assert (said.title, said.model, said.tpq, said.end) == (f"{name}.mid", "pop-lieder", own.tpq, own.end)
-    found = {n: getattr(said.notes, n) for n in (*COLUMNS, "track")}
+    assert (info.title, info.model, info.tpq, info.end) == (f"{name}.mid", "pop-lieder", own.tpq, own.end)
+    found = {n: getattr(info.notes, n) for n in (*COLUMNS, "track")}
     assert found == {n: own.notes[n].tolist() for n in found}
     if name not in ("coarse", "stuck"):
         assert sorted(zip(*(found[n] for n in COLUMNS), strict=True)) == sorted(row[:4] for row in notes(source))
-    assert said.seconds == round(own.seconds(), 3)
-    assert said.bars[:-1] == own.metre.bar_starts(own.end).tolist()
-    assert said.bars[-1] >= own.end
-    assert len(said.channels) == len(said.tracks) == len(own.tracks)
-    assert [t.number for t in said.tracks] == list(range(1, len(own.tracks) + 1))
-    assert [i for i, t in enumerate(said.tracks) if t.edited] == file_edit.choose_tracks(own)
+    assert info.seconds == round(own.seconds(), 3)
+    assert info.bars[:-1] == own.metre.bar_starts(own.end).tolist()
+    assert info.bars[-1] >= own.end
+    assert len(info.channels) == len(info.tracks) == len(own.tracks)
+    assert [t.number for t in info.tracks] == list(range(1, len(own.tracks) + 1))
+    assert [i for i, t in enumerate(info.tracks) if t.edited] == file_edit.choose_tracks(own)
     measured = file_edit.measure(studio.models.engine(), source)
-    mine = [{"index": s.index, "bar": s.bar, **s.values, "arousal": s.arousal} for s in said.segments]
+    mine = [{"index": s.index, "bar": s.bar, **s.values, "arousal": s.arousal} for s in info.segments]
     assert mine == [{k: v for k, v in row.items() if k != "start_beat"} for row in measured["segments"]]
-    assert said.means == measured["means"]
-    assert said.warnings == measured["warnings"]
-    for segment, row in zip(said.segments, measured["segments"], strict=True):
+    assert info.means == measured["means"]
+    assert info.warnings == measured["warnings"]
+    for segment, row in zip(info.segments, measured["segments"], strict=True):
         assert segment.start == round(row["start_beat"] * own.tpq)
         assert segment.end - segment.start == 4 * own.tpq
-        assert said.bars[segment.bar - 1] <= segment.start < said.bars[segment.bar]
+        assert info.bars[segment.bar - 1] <= segment.start < info.bars[segment.bar]
 
 
 def test_maps_of_a_piece(studio, upload):
@@ -140,9 +140,9 @@ def test_the_pedal_in_the_file_s_order(studio, upload, tmp_path):
 
 def test_bundled_pieces_can_be_edited(studio):
     for piece in BUNDLED:
-        said = studio.piece(piece)
-        assert (said.id, said.title) == (piece, BUNDLED[piece])
-        assert studio.edit(ask(piece, draft=True, move={"rhythm_density": 0.2})).notes != said.notes
+        info = studio.piece(piece)
+        assert (info.id, info.title) == (piece, BUNDLED[piece])
+        assert studio.edit(ask(piece, draft=True, move={"rhythm_density": 0.2})).notes != info.notes
 
 
 def test_pieces_that_are_not_here(studio):
@@ -169,12 +169,12 @@ def test_pieces_without_a_full_segment(studio, tmp_path):
 @pytest.mark.parametrize("name", PIECES)
 def test_at_rest_the_notes_are_the_source_s(studio, upload, name):
     piece = upload(name)
-    said = studio.piece(piece)
+    info = studio.piece(piece)
     for draft in (True, False):
         moved = studio.edit(ask(piece, draft=draft))
-        assert (moved.notes, moved.tempo, moved.pedal, moved.end) == (said.notes, said.tempo, said.pedal, said.end)
-        assert [s.before for s in moved.segments] == [s.values for s in said.segments]
-        assert [s.measured for s in moved.segments] == [s.values for s in said.segments]
+        assert (moved.notes, moved.tempo, moved.pedal, moved.end) == (info.notes, info.tempo, info.pedal, info.end)
+        assert [s.before for s in moved.segments] == [s.values for s in info.segments]
+        assert [s.measured for s in moved.segments] == [s.values for s in info.segments]
         assert set(moved.means.asked.values()) == {None}
 
 
@@ -277,10 +277,10 @@ def test_drafts_have_fewer_candidates(studio, hands):
 
 
 def test_bars(studio, hands):
-    said = studio.piece(hands)
+    info = studio.piece(hands)
     moved = studio.edit(ask(hands, set={"rhythm_density": 1.0}, bars=[[2, 3], [7, 7]]))
     for bar in range(1, 9):
-        same = inside(moved.notes, [bar], said) == inside(said.notes, [bar], said)
+        same = inside(moved.notes, [bar], info) == inside(info.notes, [bar], info)
         assert same is (bar not in (2, 3, 7))
     assert [s.bar for s in moved.segments if s.asked["rhythm_density"] is not None] == [2, 3, 7]
 
@@ -289,11 +289,11 @@ LOUD = {"set": {"rhythm_density": 0.9, "articulation": 0.3, "dynamics": 30, "pit
 
 
 def test_locked_bars_keep_every_note(studio, hands):
-    said = studio.piece(hands)
+    info = studio.piece(hands)
     moved = studio.edit(ask(hands, **LOUD, move={"tempo": 30}, locked=[1, 4, 5]))
-    assert inside(moved.notes, [1, 4, 5], said) == inside(said.notes, [1, 4, 5], said)
-    assert inside(moved.notes, [2], said) != inside(said.notes, [2], said)
-    for before, after in zip(said.segments, moved.segments, strict=True):
+    assert inside(moved.notes, [1, 4, 5], info) == inside(info.notes, [1, 4, 5], info)
+    assert inside(moved.notes, [2], info) != inside(info.notes, [2], info)
+    for before, after in zip(info.segments, moved.segments, strict=True):
         if after.bar in (1, 4, 5):  # how long notes are counts to the next onset, which may be another bar's
             assert after.measured | {"articulation": 0} == before.values | {"articulation": 0}
     alike = studio.edit(ask(hands, **LOUD, move={"tempo": 30}, bars=[[2, 3], [6, 8]]))
@@ -321,18 +321,18 @@ def test_all_bars_locked(studio, hands, more):
 def test_locked_bars_of_a_waltz(studio, upload):
     """Segments of four beats run over its bar lines: none that reaches into a locked bar is edited."""
     waltz = upload("waltz")
-    said = studio.piece(waltz)
+    info = studio.piece(waltz)
     moved = studio.edit(ask(waltz, set={"rhythm_density": 1.0, "dynamics": 20}, locked=[3]))
-    assert inside(moved.notes, [3], said) == inside(said.notes, [3], said)
-    assert rows(moved.notes) != rows(said.notes)
+    assert inside(moved.notes, [3], info) == inside(info.notes, [3], info)
+    assert rows(moved.notes) != rows(info.notes)
 
 
 def test_values_by_bar(studio, hands):
-    said = studio.piece(hands)
+    info = studio.piece(hands)
     moved = studio.edit(ask(hands, per_bar={"rhythm_density": {"2": 0.25, "5": 0.875}}))
     assert [s.asked["rhythm_density"] for s in moved.segments] == [None, 0.25, None, None, 0.875, None, None, None]
     untouched = [1, 3, 4, 6, 7, 8]
-    assert inside(moved.notes, untouched, said) == inside(said.notes, untouched, said)
+    assert inside(moved.notes, untouched, info) == inside(info.notes, untouched, info)
 
 
 def test_ramps(studio, hands):
@@ -414,7 +414,7 @@ def test_a_newer_move_ends_an_older_one(studio, hands):
 
 
 @pytest.mark.parametrize(
-    ("faders", "said"),
+    ("faders", "message"),
     [
         ({"set": {"loudness": 1}}, "^set: unknown fader 'loudness'; known: rhythm_density, "),
         ({"move": {"rhythm-density": 1}}, "^move: unknown fader 'rhythm-density'; known: "),
@@ -443,8 +443,8 @@ def test_a_newer_move_ends_an_older_one(studio, hands):
     ],
     ids=str,
 )
-def test_what_is_refused(studio, hands, faders, said):
-    with pytest.raises(FadernetsError, match=said) as error:
+def test_what_is_refused(studio, hands, faders, message):
+    with pytest.raises(FadernetsError, match=message) as error:
         studio.edit(ask(hands, **faders))
     assert len(str(error.value).splitlines()) == 1
 
@@ -469,21 +469,26 @@ def test_midi_says_where_it_comes_from(studio, hands):
     assert sum(len(each.notes) for each in heard.instruments) == len(moved.notes.onset)
     assert sorted(row[:4] for row in notes(file.data)) == sorted(row[:4] for row in rows(moved.notes))
     text = next(m.text for _, m in events(file.data)[0] if m.type == "text")
-    said = json.loads(text.removeprefix("fadernets "))
-    assert (said["model"], said["source"], said["source_id"], said["seed"]) == ("pop-lieder", "two_hands.mid", hands, 9)
-    assert said["model_sha256"] == studio.models.engine().info["sha256"]
-    assert FadersRequest.model_validate(said["faders"]) == FadersRequest.model_validate(faders)
+    record = json.loads(text.removeprefix("fadernets "))
+    assert (record["model"], record["source"], record["source_id"], record["seed"]) == (
+        "pop-lieder",
+        "two_hands.mid",
+        hands,
+        9,
+    )
+    assert record["model_sha256"] == studio.models.engine().info["sha256"]
+    assert FadersRequest.model_validate(record["faders"]) == FadersRequest.model_validate(faders)
 
 
 def test_json_says_what_was_asked_and_measured(studio, hands):
     faders = {"move": {"pitch": 3}, "seed": 2}
     file = studio.render(ask(hands, RenderRequest, format="json", **faders))
-    said = json.loads(file.data)
+    info = json.loads(file.data)
     moved = studio.edit(ask(hands, **faders))
     assert (file.name, file.media) == ("two_hands-edited.json", "application/json")
-    assert said["faders"] == faders
-    assert [row["measured"] for row in said["report"]["segments"]] == [s.measured for s in moved.segments]
-    assert said["report"]["means"]["measured"] == moved.means.measured
+    assert info["faders"] == faders
+    assert [row["measured"] for row in info["report"]["segments"]] == [s.measured for s in moved.segments]
+    assert info["report"]["means"]["measured"] == moved.means.measured
 
 
 def test_wav_lasts_as_long_as_the_piece(studio, upload):

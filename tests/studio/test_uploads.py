@@ -137,7 +137,7 @@ def _there(uploads, piece):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("empty", "is empty"),
         ("text", "is not a MIDI file"),
@@ -152,10 +152,10 @@ def _there(uploads, piece):
         ("endless", "at most 50000 are read"),
     ],
 )
-def test_what_is_no_music_is_refused_in_one_line(tmp_path, name, said):
+def test_what_is_no_music_is_refused_in_one_line(tmp_path, name, message):
     uploads = Uploads()
     data = BROKEN[name](tmp_path / "in.mid").read_bytes()
-    with pytest.raises(FadernetsError, match=f"^in.mid: .*{said}") as error:
+    with pytest.raises(FadernetsError, match=f"^in.mid: .*{message}") as error:
         uploads.add("in.mid", data)
     assert "\n" not in str(error.value)
     assert not _there(uploads, hashlib.sha256(data).hexdigest()[:24])
