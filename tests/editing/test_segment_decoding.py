@@ -139,8 +139,8 @@ def test_another_rhythm_takes_the_place_of_the_code_and_of_its_level(engine, cel
     request = SegmentRequest(rhythm=rhythm)
     assert not request.at_rest
     codes, values = segment_decoding.moved_codes(engine, source, request)
-    np.testing.assert_allclose(codes.rhythm, np.roll(source.codes.rhythm, 1, axis=0), atol=1e-5)
-    assert (codes.note == source.codes.note).all()
+    np.testing.assert_allclose(codes["rhythm"], np.roll(source.codes["rhythm"], 1, axis=0), atol=1e-5)
+    assert (codes["note"] == source.codes["note"]).all()
     assert values[:, 0].tolist() == np.roll(source.before["rhythm_density"], 1).tolist()
     assert values[:, 1].tolist() == source.before["note_density"].tolist()
     assert (segment_decoding.target_values(source, request) == values).all()

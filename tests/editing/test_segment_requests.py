@@ -35,11 +35,11 @@ def test_encodings_are_kept_by_model_and_cells(engine, cells, exported):
     assert cache(engine, cells.copy()) is source
     assert source.rest is source.rest
     fresh = segment_requests.encode_segments(engine, cells)
-    assert fresh.codes.rhythm.tobytes() == source.codes.rhythm.tobytes()
+    assert fresh.codes["rhythm"].tobytes() == source.codes["rhythm"].tobytes()
     assert fresh.rest.tobytes() == source.rest.tobytes()
     strange = cache(other, cells)
     assert strange.engine is other
-    assert strange.codes.rhythm.shape != source.codes.rhythm.shape
+    assert strange.codes["rhythm"].shape != source.codes["rhythm"].shape
     few = cache(engine, cells[:3])
     assert (few.cells == cells[:3]).all()
     for pitch in range(segment_requests.CACHED_BATCHES - 1):

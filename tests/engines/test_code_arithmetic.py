@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 from sklearn.isotonic import IsotonicRegression
 
+from fadernets.attributes.table import CODED
 from fadernets.engines import code_arithmetic
 from fadernets.engines.code_arithmetic import Calibration, cluster_probability, move, shift
 
@@ -158,6 +159,6 @@ def test_a_shift_of_nothing_moves_nothing():
     np.testing.assert_array_equal(shift(CODE, MEANS, 0.0), CODE)
 
 
-def test_the_regularised_dimension_is_the_models():
-    assert code_arithmetic.REGULARISED == 0
+def test_the_regularised_dimensions_are_the_models():
+    assert [(row.code, row.dimension) for row in CODED.values()] == [("rhythm", 0), ("note", 0)]
     assert pytest.approx(math.exp(-2)) == code_arithmetic.PRIOR_VARIANCE

@@ -166,7 +166,7 @@ def test_a_row_does_not_depend_on_its_batch(engine, segments):
         rows = np.array(rows)
         alone = engine.encode(segments[rows])
         for name in ("rhythm", "note"):
-            np.testing.assert_allclose(getattr(alone, name), getattr(codes.take(rows), name), atol=1e-6)
+            np.testing.assert_allclose(alone[name], codes.take(rows)[name], atol=1e-6)
         part = {name: value[rows] for name, value in options.items()}
         found = engine.decode(alone, key[rows], asked[rows], held[rows], **part)
         np.testing.assert_array_equal(found.cells, whole.cells[rows])
@@ -176,7 +176,7 @@ def test_a_row_does_not_depend_on_its_batch(engine, segments):
 def test_no_rows_are_no_error(engine, segments):
     none = segments[:0]
     codes = engine.encode(none)
-    assert codes.rhythm.shape == codes.note.shape == (0, 6)
+    assert codes["rhythm"].shape == codes["note"].shape == (0, 6)
     assert engine.arousal(codes).shape == (0,)
     found = engine.decode(codes, np.zeros(0, np.uint8), np.zeros((0, 2)), np.zeros((0, 88), bool))
     assert found.cells.shape == (0, 16, 88)
@@ -191,10 +191,10 @@ def test_the_same_twice(engine, segments):
 def test_arousal_is_the_mean_of_both_codes(engine, segments):
     codes = engine.encode(segments)
     found = engine.arousal(codes)
-    each = [code_arithmetic.cluster_probability(getattr(codes, n), engine.means[n]) for n in ("rhythm", "note")]
+    each = [code_arithmetic.cluster_probability(codes[n], engine.means[n]) for n in ("rhythm", "note")]
     np.testing.assert_allclose(found, (each[0] + each[1]) / 2)
     assert ((found >= 0) & (found <= 1)).all()
-    high = Codes(*(engine.means[n][[0, 1]] for n in ("rhythm", "note")))
+    high = Codes({n: engine.means[n][[0, 1]] for n in ("rhythm", "note")})
     assert engine.arousal(high)[0] < engine.arousal(high)[1]
 
 

@@ -41,7 +41,7 @@ def torch_decode(model, codes, key, asked, held):
     """Cells [B, 16, 88] and probabilities [B, 16, 176] of the PyTorch model's free decode."""
     logits = []
     hook = model.decoder.head.register_forward_hook(lambda module, inputs, output: logits.append(output))
-    z = {name: torch.from_numpy(getattr(codes, name)) for name in ("rhythm", "note")}
+    z = {name: torch.from_numpy(codes[name]) for name in ("rhythm", "note")}
     before = torch.stack([torch.zeros(held.shape), torch.from_numpy(held).float()], 1)
     one_hot = torch.eye(24)[torch.from_numpy(key.astype(np.int64))]
     out = model.decode(z, one_hot, torch.from_numpy(asked).float(), before)
@@ -57,11 +57,11 @@ def test_the_encoder_is_pytorchs(both, segments, rows):
     with torch.no_grad():
         expected = model.encode(planes_of(segments[:rows]))
     for name, q in expected.items():
-        found = getattr(codes, name)
+        found = codes[name]
         assert found.shape == (rows, model.options.z)
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, q.mean, atol=1e-5)
-    assert np.abs(codes.rhythm - codes.note).max() > 0.1
+    assert np.abs(codes["rhythm"] - codes["note"]).max() > 0.1
 
 
 def whole(weight):
@@ -198,7 +198,7 @@ def test_the_curves_are_those_of_the_validation_split(exported, songs):
     rows = songs.select(split="validation", corpus="songs")
     codes, cells = engine.encode(songs.cells(rows)), songs.cells(rows)
     for code, (name, measured) in zip(("rhythm", "note"), table.measure(cells).items(), strict=True):
-        curve, expected = engine.calibration[name], Calibration.fit(measured, getattr(codes, code)[:, 0])
+        curve, expected = engine.calibration[name], Calibration.fit(measured, codes[code][:, 0])
         np.testing.assert_allclose(curve.values, expected.values, atol=1e-6)
         np.testing.assert_allclose(curve.zd, expected.zd, atol=1e-5)
         assert curve.zd[-1] > curve.zd[0] + 0.05
@@ -334,7 +334,7 @@ def test_a_required_onset_is_one_pitch_however_unlikely(songs, segments, tmp_pat
     engine = Engine.open(export(save_run(tmp_path / "run", model, songs), tmp_path / "model"))
     codes = engine.encode(segments[:5])
     found = engine.decode(
-        Codes(codes.rhythm, codes.note),
+        Codes(codes),
         of_cells.key(segments[:5]),
         np.full((5, 2), 0.5),
         np.zeros((5, 88), bool),

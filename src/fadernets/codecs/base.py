@@ -6,7 +6,7 @@ named in the row as "module:name" and imported on first use. S segments; a clip 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -164,40 +164,23 @@ _ROWS = (
         ),
     ),
 )
-_CODECS: dict[str, Codec] = {row.name: row for row in _ROWS}
+CODECS = plugins.Table(plugins.CODECS, Codec, {row.name: row for row in _ROWS})  # then those of installed packages
 
 
 def register(row: Codec) -> None:
-    """Add a codec to the table. Raises ValueError where its name is taken."""
-    if not isinstance(row, Codec):
-        raise ValueError(f"{row!r} is no fadernets.codecs.base.Codec")
-    if row.name in _CODECS:
-        raise ValueError(f"codec {row.name}: is there already, as one of {', '.join(_CODECS)}")
-    _CODECS[row.name] = row
-
-
-def _accept(name: str, row: Codec) -> None:
-    if name != getattr(row, "name", None):
-        raise ValueError(f"its codec is named {getattr(row, 'name', None)!r}, its entry point {name!r}")
-    register(row)
-
-
-def codecs() -> Mapping[str, Codec]:
-    """Name -> row of every codec, those of installed packages included."""
-    plugins.adopt(plugins.CODECS, _accept)
-    return _CODECS
+    """Add a codec to the table. Raises ValueError where its name is taken, TypeError for anything but a row."""
+    CODECS.accept(row.name, row)
 
 
 def find(name: str | Codec) -> Codec:
     """The row of a codec by its name. Raises FadernetsError for an unknown one."""
     if isinstance(name, Codec):
         return name
-    known = codecs()
-    if name not in known:
-        raise FadernetsError(f"codec {name!r} is not known; allowed: {', '.join(known)}")
-    return known[name]
+    if name not in CODECS:
+        raise FadernetsError(f"codec {name!r} is not known; allowed: {', '.join(CODECS)}")
+    return CODECS[name]
 
 
 def is_melodic(name: object) -> bool:
     """Whether this is the name of a codec of melodies; False for whatever else a damaged file may hold."""
-    return isinstance(name, str) and name in codecs() and codecs()[name].melodic
+    return isinstance(name, str) and name in CODECS and CODECS[name].melodic

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets.attributes.table import CODED, CodedAttribute, coded
+from fadernets.attributes.table import CodedAttribute, coded
 from fadernets.codecs import base as codec_table
 from fadernets.codecs.base import Codec
 from fadernets.errors import FadernetsError
@@ -51,7 +51,7 @@ def array_types(codec: str | Codec) -> dict[str, np.dtype[Any]]:
 def measured(codec: str | Codec) -> tuple[str, ...]:
     """The attributes that data sets of this codec hold, in the order of their columns."""
     own = codec_table.find(codec).attributes
-    return tuple(CODED) if own is None else own
+    return tuple(coded()) if own is None else own
 
 
 @dataclass(frozen=True)
@@ -267,7 +267,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise FadernetsError(f"{path}: format {version}; this version reads {FORMAT}. Prepare it again")
     needed = ("codec", "segments", "attributes", "corpora", "pieces", "splits", "statistics", "hash")
     missing = [name for name in needed if name not in manifest]
-    if missing or manifest["codec"] not in codec_table.codecs():
+    if missing or manifest["codec"] not in codec_table.CODECS:
         wrong = f"lacks {', '.join(missing)}" if missing else f"names codec {manifest['codec']!r}"
         raise FadernetsError(f"{path}: {wrong}. Prepare the data set again")
     return dict(manifest)

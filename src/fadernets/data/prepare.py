@@ -29,7 +29,7 @@ from fadernets import __version__
 from fadernets.arrays import Array, Bools, Bytes, Cells, Floats32, Indices, Tokens
 from fadernets.attributes.keys import estimate
 from fadernets.attributes.of_cells import key
-from fadernets.attributes.table import CODED, measure
+from fadernets.attributes.table import coded, measure
 from fadernets.codecs import base as codec_table
 from fadernets.codecs import grid, melody_clips, melody_states, performance_tokens
 from fadernets.codecs.base import Codec
@@ -153,7 +153,7 @@ def _kept(
     values = measure(cells[keep])
     return PreparedSegments(
         codes[keep],
-        np.stack([values[name] for name in CODED], axis=1).astype(np.float32),
+        np.stack([values[name] for name in coded()], axis=1).astype(np.float32),
         key(cells[keep]),
         arousal[keep],
         valence[keep],

@@ -13,7 +13,7 @@ import numpy as np
 
 from fadernets.arrays import Array, Bools, Cells, Floats, Indices
 from fadernets.attributes import of_cells
-from fadernets.attributes.table import ATTRIBUTES, CLOSE, CODED, Attribute
+from fadernets.attributes.table import ATTRIBUTES, CLOSE, Attribute
 from fadernets.editing import cell_search
 from fadernets.editing.cell_search import KEPT_WEIGHT, NoteRows, SearchTarget
 from fadernets.editing.cells_to_notes import fixed_notes
@@ -214,7 +214,7 @@ def _search_targets(cells: Cells, asked: Mapping[str, float], deviations: Mappin
         return (KNOWN_DEVIATIONS | dict(deviations)).get(row.name, (row.high - row.low) / RANGE_PARTS)
 
     targets = [SearchTarget(ATTRIBUTES[name].measure, value, scale(ATTRIBUTES[name])) for name, value in asked.items()]
-    for name in (*CODED, "syncopation"):
+    for name in KEPT_SLACK:
         if name not in asked:
             row = ATTRIBUTES[name]
             value = float(row.measure(cells)[0])

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from fadernets.arrays import Bools, Cells, Floats, Indices
-from fadernets.attributes.table import CODED
 from fadernets.codecs import grid
 from fadernets.codecs.grid import PITCHES
 from fadernets.editing.candidates import land_on_density
@@ -81,11 +80,11 @@ def choose_candidates(
     """[S] the position of the best candidate of each segment.
 
     A candidate that is the source [S, 16, 88] and measures what is asked comes before all others. Of the rest the best
-    is the highest `rating` [S, C] less a charge for missing the targets, in `deviations` [2], the attributes' standard
+    is the highest `rating` [S, C] less a charge for missing the targets, in `deviations` [A], the attributes' standard
     deviations. `cells` [S, C, 16, 88] are measured in place of the candidates' own.
     """
     cells = candidates.cells if cells is None else cells
-    values = np.stack([row.measure(cells) for row in CODED.values()], axis=-1)  # [S, C, 2]
+    values = np.stack([row.measure(cells) for row in candidates.coded.values()], axis=-1)  # [S, C, A]
     miss = np.nan_to_num(np.abs(values - candidates.targets[:, None]) / deviations).sum(-1)  # [S, C]
     changed = (cells != source[:, None]).mean((2, 3))  # [S, C] share of the cells
     targeted = ~np.isnan(candidates.targets).any(-1, keepdims=True)  # [S, 1]

@@ -11,7 +11,7 @@ import numpy as np
 
 from fadernets.arrays import Bools, Floats, Indices, Integers
 from fadernets.attributes.keys import transpose
-from fadernets.attributes.table import ATTRIBUTES, CODED, Attribute, is_movable
+from fadernets.attributes.table import ATTRIBUTES, PAPER_FADERS, Attribute, is_movable
 from fadernets.codecs import grid
 from fadernets.editing.beyond_model import FaderTargets
 from fadernets.editing.fader_curves import values_at
@@ -63,8 +63,8 @@ def plan_edit(engine: Engine, piece: PieceOnGrid, faders: Faders, warnings: list
             asked[name] = windows[name][edited]
         else:
             asked[name] = _asked(row, values[name], piece, edited, edited, faders, warnings)
-            (coded if name in CODED else cells)[name] = asked[name]
-    if not faders.arousal or len(coded) == len(CODED):
+            (coded if name in engine.coded else cells)[name] = asked[name]
+    if not faders.arousal or set(coded) >= set(PAPER_FADERS):
         _bring_together(coded, values, engine, warnings)
         asked |= coded
     key = _key_asked(faders, home)
@@ -155,17 +155,17 @@ def _bring_together(coded: dict[str, Floats], source: dict[str, Floats], engine:
     """
     if not coded:
         return
-    r, n = (coded.get(name, source[name]) for name in CODED)
+    r, n = (coded.get(name, source[name]) for name in PAPER_FADERS)
     apart = n < r - 1e-9
     if not apart.any():
         return
-    both = len(coded) == len(CODED)
+    both = set(coded) >= set(PAPER_FADERS)
     if both:
-        weights = [float(engine.info["statistics"][name]["std"]) ** -2 for name in CODED]
+        weights = [float(engine.info["statistics"][name]["std"]) ** -2 for name in PAPER_FADERS]
         together = np.floor((weights[0] * r + weights[1] * n) / sum(weights) * STEPS + 0.5) / STEPS
     else:  # what was asked holds
         together = r if "rhythm_density" in coded else n
-    for name, values in zip(CODED, (r, n), strict=True):
+    for name, values in zip(PAPER_FADERS, (r, n), strict=True):
         coded[name] = np.where(apart, together, values)
     pair = f"rhythm-density {r[apart].mean():.2f} and note-density {n[apart].mean():.2f}"
     warnings.append(

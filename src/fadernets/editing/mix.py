@@ -1,9 +1,10 @@
 """Two MIDI files in, one out: "generation via analogy" (Section 5), z_rhythm of A with z_note and key of B.
 
 A segment is four quarter-beats. B is the file that is written; where it is the shorter one, its bars are played
-again. The encoder of z_rhythm reads whole segments, so the code knows pitches as well, and taken as it is it brings A's
-harmony along. Hence the code that is decoded is z_rhythm(B) + m(A) - m(B), where m is the mean of z_rhythm over the
-twelve transpositions of a segment: what does not hang on the pitches comes from A. For A = B it is z_rhythm(B).
+again. The encoder of z_rhythm reads whole segments, so the code depends on pitches too, and taken as it is it would
+bring A's harmony along. Hence the code that is decoded is z_rhythm(B) + m(A) - m(B), where m is the mean of z_rhythm
+over the twelve transpositions of a segment: what does not depend on the pitches comes from A. For A = B it is
+z_rhythm(B). S segments of the result.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Options:
 
 @dataclass(frozen=True)
 class MixedSegment:
-    """One four-beat segment of OUT beside those that it came from."""
+    """One segment of OUT beside those of A and B that it was made of."""
 
     index: int  # among OUT's windows
     bar: int
@@ -64,7 +65,7 @@ class MixedSegment:
 
 @dataclass(frozen=True)
 class MixReport:
-    """What came of it; `as_dict` is the command line's --json."""
+    """What a mix did; `as_dict` is the command line's --json."""
 
     model: str
     seed: int
@@ -74,6 +75,7 @@ class MixReport:
     warnings: list[str]
 
     def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
         return {**vars(self), "segments": [vars(segment) for segment in self.segments]}
 
 
@@ -130,8 +132,8 @@ def mix_documents(
     cells_a, cells_b = rhythm.cells(rhythm.full)[from_a], score.cells(score.full)
     begins, sounds = (cells_a == grid.ONSET).any((1, 2)), (cells_b != grid.OFF).any((1, 2))
     mixed = begins & sounds
-    if still := int((sounds & ~begins).sum()):
-        warnings.append(f"segments that stay as B has them, since no note begins in A's: {still} of {len(mixed)}")
+    if kept := int((sounds & ~begins).sum()):
+        warnings.append(f"segments that stay as B has them, since no note begins in A's: {kept} of {len(mixed)}")
     if not mixed.any():
         warnings.append("no segment in which a note of A begins meets one with notes of B: OUT is B")
 
@@ -181,7 +183,7 @@ def _segments(
 
 
 def _tracks(document: Document, wanted: list[str] | None, option: str) -> list[int]:
-    """As `edit.choose_tracks`, with errors that name the file."""
+    """The tracks of `file_edit.choose_tracks`; errors name the file."""
     try:
         return file_edit.choose_tracks(document.piece, wanted, option)
     except FadernetsError as error:
@@ -204,16 +206,16 @@ def play_on(document: Document, windows: Windows, count: int) -> tuple[Document,
 
 
 def rhythm_part(engine: Engine, cells: Cells) -> NDArray[np.float32]:
-    """[S, Z] what z_rhythm says of cells [S, 16, 88] in any key: its mean over their twelve transpositions."""
+    """[S, Z] the part of z_rhythm that cells [S, 16, 88] have in any key: its mean over their twelve transpositions."""
     parts = [
-        np.mean([engine.encode(transposed(cells[i : i + BATCH], k)).rhythm for k in TRANSPOSITIONS], axis=0)
+        np.mean([engine.encode(transposed(cells[i : i + BATCH], k))["rhythm"] for k in TRANSPOSITIONS], axis=0)
         for i in range(0, max(len(cells), 1), BATCH)
     ]
     return np.concatenate(parts)
 
 
 def transposed(cells: Cells, semitones: int) -> Cells:
-    """Cells [S, 16, 88] moved up (or, negative, down); what leaves the keyboard is lost."""
+    """Cells [S, 16, 88] moved up (or, negative, down); notes that leave the keyboard are lost."""
     out = np.roll(cells, semitones, axis=-1)
     out[..., slice(semitones) if semitones >= 0 else slice(semitones, None)] = grid.OFF
     return out
@@ -235,7 +237,7 @@ def describe(cells: Cells) -> list[dict[str, Any]]:
 
 
 def table(report: MixReport) -> str:
-    """What each segment of A and B had, and what OUT has."""
+    """A line a segment: the attributes of A, B and OUT, and the keys of B and OUT."""
     heads = [f"{name.replace('_', ' '):^23}" for name in CODED]
     columns = f"{'A':>7} {'B':>7} {'out':>7}"
     lines = [

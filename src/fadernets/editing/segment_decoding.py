@@ -14,19 +14,21 @@ inner ones. Where onsets are added, half of the sampled candidates draw all thei
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from fadernets.arrays import Bools, Cells, Floats, Floats32, Integers, Planes
-from fadernets.attributes.table import CODED
+from fadernets.attributes.table import CODED, CodedAttribute
 from fadernets.codecs import grid
 from fadernets.codecs.grid import PITCHES
 from fadernets.editing import candidates as candidate_rules
 from fadernets.editing.candidates import CERTAIN
 from fadernets.editing.segment_requests import RHYTHM, EncodedSegments, SegmentRequest
 from fadernets.engines import code_arithmetic, onset_patterns
-from fadernets.engines.grid import CODES, Codes, Engine, planes_of
+from fadernets.engines.grid import Codes, Engine, planes_of
 from fadernets.engines.onset_patterns import OnsetPatterns
 from fadernets.music.segments import STEPS
 
@@ -39,34 +41,34 @@ class Candidates:
     """Decoded answers to a request."""
 
     cells: Cells  # [S, C, 16, 88]
-    targets: Floats  # [S, 2] the values that the choice is made by, nan where an attribute is free
+    targets: Floats  # [S, A] the values that the choice is made by, nan where an attribute is free
     scores: Planes  # [S, 16, 176] of the first pass
+    coded: Mapping[str, CodedAttribute] = field(default_factory=lambda: CODED)  # the attributes of the targets
 
     def take(self, rows: slice) -> Candidates:
         """The answers to some of the segments."""
-        return Candidates(self.cells[rows], self.targets[rows], self.scores[rows])
+        return replace(self, cells=self.cells[rows], targets=self.targets[rows], scores=self.scores[rows])
 
 
 def moved_codes(engine: Engine, source: EncodedSegments, request: SegmentRequest) -> tuple[Codes, Floats]:
     """The codes after the preset and the faders, and the attribute values [S, 2] that they stand for."""
     values = request.start_values(source)
-    codes = []
-    for i, (code, name) in enumerate(zip(CODES, CODED, strict=True)):
-        z = getattr(source.codes, code)
-        if i == RHYTHM and request.rhythm is not None:
-            z = z + request.rhythm.shift
-        curve = engine.calibration[name]
+    start = dict(source.codes)
+    if request.rhythm is not None:
+        start["rhythm"] = start["rhythm"] + request.rhythm.shift
+    codes: dict[str, Any] = dict(start)
+    if request.arousal and engine.means:
+        codes = {c: code_arithmetic.shift(z, engine.means[c], request.arousal) for c, z in start.items()}
+    for i, (name, row) in enumerate(engine.coded.items()):
+        curve, d = engine.calibration[name], row.dimension
         if request.arousal and engine.means:
-            shifted = code_arithmetic.shift(z, engine.means[code], request.arousal)
-            step = shifted[:, code_arithmetic.REGULARISED] - z[:, code_arithmetic.REGULARISED]
+            step = codes[row.code][:, d] - start[row.code][:, d]
             implied = curve.to_value(curve.to_zd(values[:, i]) + step)
-            values[:, i] = np.clip(implied, CODED[name].low, CODED[name].high)
-            z = shifted
+            values[:, i] = np.clip(implied, row.low, row.high)
         if name in request.asked:
-            z = code_arithmetic.move(z, curve, values[:, i], request.asked[name])
+            codes[row.code] = code_arithmetic.move(codes[row.code], curve, values[:, i], request.asked[name], d)
             values[:, i] = request.asked[name]
-        codes.append(np.asarray(z, np.float32))
-    return Codes(*codes), values
+    return Codes({name: np.asarray(z, np.float32) for name, z in codes.items()}), values
 
 
 def target_values(source: EncodedSegments, request: SegmentRequest) -> Floats:
@@ -75,7 +77,7 @@ def target_values(source: EncodedSegments, request: SegmentRequest) -> Floats:
     An arousal preset leaves the faders that are not asked for free: nan.
     """
     others = np.full_like(source.values, np.nan) if request.arousal else request.start_values(source)
-    columns = [request.asked.get(name, others[:, i]) for i, name in enumerate(CODED)]
+    columns = [request.asked.get(name, others[:, i]) for i, name in enumerate(source.engine.coded)]
     return np.stack(columns, axis=1)
 
 
@@ -88,7 +90,7 @@ def decode_candidates(
     """
     cells, rows = source.cells, len(source.cells)
     if request.at_rest:
-        return Candidates(cells[:, None], source.values, planes_of(cells) - 0.5)
+        return Candidates(cells[:, None], source.values, planes_of(cells) - 0.5, engine.coded)
     codes, values = moved_codes(engine, source, request)
     rest, outer = rest_offset(source, request.faithfulness)
     if pinned is not None:
@@ -102,7 +104,7 @@ def decode_candidates(
     nothing_to_hit = bool(np.isnan(targets).all())  # an arousal preset alone
     sampled = request.sampled and request.rhythm is None
     if nothing_to_hit and not sampled:
-        return Candidates(first.cells[:, None], targets, scores)
+        return Candidates(first.cells[:, None], targets, scores, engine.coded)
     pinned_steps = candidate_rules.pinned_onset_steps(cells, pinned)
     steps = candidate_rules.onset_steps(
         scores,
@@ -135,7 +137,7 @@ def decode_candidates(
         onset_step=steps.reshape(-1, STEPS),
         each=count,
     )
-    return Candidates(decoded.cells.reshape(rows, count, STEPS, PITCHES), targets, scores)
+    return Candidates(decoded.cells.reshape(rows, count, STEPS, PITCHES), targets, scores, engine.coded)
 
 
 def free_decode(engine: Engine, source: EncodedSegments, request: SegmentRequest) -> Cells:

@@ -13,7 +13,6 @@ import numpy as np
 
 from fadernets.arrays import Bools, Bytes, Cells, Floats, Floats32, Planes
 from fadernets.attributes import of_cells, table
-from fadernets.attributes.table import CODED
 from fadernets.codecs import grid
 from fadernets.codecs.grid import PITCHES
 from fadernets.editing.candidates import CERTAIN
@@ -78,7 +77,7 @@ class EncodedSegments:
     @property
     def values(self) -> Floats:
         """[S, 2] the coded attributes as a new array, in the order in which the decoder reads them."""
-        return np.stack([self.before[name] for name in CODED], axis=1)
+        return np.stack([self.before[name] for name in self.engine.coded], axis=1)
 
     @property
     def held(self) -> Bools:
@@ -121,4 +120,4 @@ class EncodingCache:
 
 def attribute_deviations(engine: Engine) -> Floats:
     """[2] the standard deviations of the coded attributes in the model's training data."""
-    return np.array([engine.info["statistics"][name]["std"] for name in CODED])
+    return np.array([engine.info["statistics"][name]["std"] for name in engine.coded])

@@ -1,7 +1,7 @@
 """Faders and presets as arithmetic on codes (Sections 3.2 and 5.2 of the ISMIR paper). No framework, no MIDI.
 
-S segments, Z latent size; two clusters, 0 low and 1 high arousal. Codes come in the order of the attribute table: code
-i holds attribute i in its dimension 0.
+S segments, Z latent size; two clusters, 0 low and 1 high arousal. Which code and dimension hold an attribute is said by
+its row of the attribute table (`CodedAttribute`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]  # of either precision: codes are float32, curves float64
-REGULARISED = 0  # the dimension z^d of each code
 PRIOR_VARIANCE = float(np.exp(-2))  # of each cluster, Section 4.1
 
 LEAST_RISE = 1e-9  # between two knots, so that a level stretch of a curve has an inverse
@@ -63,10 +62,13 @@ def _isotonic(means: Floats, weights: Floats) -> Floats:
     return np.concatenate([np.full(int(length), mean) for mean, _, length in blocks])
 
 
-def move(code: Floats, calibration: Calibration, before: Floats, target: Floats) -> Floats:
-    """Section 3.2: slide z^d along the curve from each segment's level to the target [S]: code [S, Z] -> [S, Z]."""
+def move(code: Floats, calibration: Calibration, before: Floats, target: Floats, dimension: int = 0) -> Floats:
+    """Section 3.2: slide z^d along the curve from each segment's level to the target [S]: code [S, Z] -> [S, Z].
+
+    `dimension` is d, the regularised one.
+    """
     moved = np.array(code, copy=True)
-    moved[:, REGULARISED] += calibration.to_zd(target) - calibration.to_zd(before)
+    moved[:, dimension] += calibration.to_zd(target) - calibration.to_zd(before)
     return moved
 
 

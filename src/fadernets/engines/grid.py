@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadernets.arrays import Bools, Cells, Floats, Floats32, Indices, Planes
-from fadernets.attributes.table import CODED
+from fadernets.attributes.table import PAPER_FADERS, coded
 from fadernets.codecs import grid
 from fadernets.codecs.base import is_melodic
 from fadernets.codecs.grid import PITCHES
@@ -24,19 +24,22 @@ from fadernets.engines.model_folder import DEFAULT_MODEL, ModelError, ModelFolde
 from fadernets.engines.onset_patterns import OnsetPatterns
 from fadernets.music.segments import STEPS
 
-CODES = ("rhythm", "note")  # in the order of the attribute table
 
-
-@dataclass(frozen=True)
-class Codes:
-    """Posterior means of S segments; each [S, Z]."""
-
-    rhythm: Floats32
-    note: Floats32
+class Codes(dict[str, Floats32]):
+    """Posterior means of S segments: the name of a code, such as "rhythm" or "note", -> [S, Z]."""
 
     def take(self, rows: Indices) -> Codes:
         """The codes of these segments, in this order."""
-        return Codes(self.rhythm[rows], self.note[rows])
+        return Codes({name: code[rows] for name, code in self.items()})
+
+    def side_by_side(self) -> Floats32:
+        """[S, Z of all codes] as one array."""
+        return np.concatenate(list(self.values()), axis=-1)
+
+    def split(self, joined: Floats32) -> Codes:
+        """The inverse of `side_by_side`, for an array [N, Z of all codes] of codes of these sizes."""
+        ends = np.cumsum([code.shape[-1] for code in self.values()])[:-1]
+        return Codes(zip(self, np.split(joined, ends, axis=-1), strict=True))
 
 
 @dataclass(frozen=True)
@@ -58,17 +61,20 @@ class Engine(ModelFolder):
 
     def __init__(self, folder: Path, info: dict[str, Any]) -> None:
         super().__init__(folder, info)
+        self.coded = coded(info["calibration"])  # the attributes that it moves, in the order of its decoder's input
+        self.code_names = tuple(dict.fromkeys(row.code for row in self.coded.values()))
         self.onset_odds = np.asarray(info["habits"], np.float64)  # [17, 2, 16], as `onset_odds.learn` gives them
         if self.onset_odds.shape != (STEPS + 1, 2, STEPS):
             raise ValueError(f"habits of shape {self.onset_odds.shape}")
-        self.means = {n: np.asarray(info["means"][n], np.float32) for n in CODES} if info["means"] else {}  # [2, Z]
+        means = info["means"] and {n: info["means"][n] for n in self.code_names}
+        self.means = {n: np.asarray(mean, np.float32) for n, mean in (means or {}).items()}  # [2, Z]
         self.onset_patterns = OnsetPatterns.of(info["patterns"]) if info.get("patterns") else None
         self.critic = Critic.of(info["critic"]) if info.get("critic") else None
         self.calibration = {
             name: code_arithmetic.Calibration(np.asarray(c["values"], np.float64), np.asarray(c["zd"], np.float64))
             for name, c in info["calibration"].items()
         }
-        _ = [float(info["statistics"][name]["std"]) for name in CODED]  # raises here and not in the middle of an edit
+        _ = [float(info["statistics"][name]["std"]) for name in self.coded]  # raises here, not in the middle of an edit
 
     @classmethod
     def _check(cls, model: str | Path, folder: Path, info: dict[str, Any]) -> None:
@@ -77,22 +83,26 @@ class Engine(ModelFolder):
         lacking = {"codec", "recipe", "data", "statistics", "habits", "sha256"} - set(info)
         if lacking:
             raise ModelError(f"{folder}/model.json: lacks {', '.join(sorted(lacking))}; export it again")
-        missing = set(CODED) - set(info["calibration"])
+        missing = set(PAPER_FADERS) - set(info["calibration"])
         if missing:
             raise ModelError(f"{folder}: has no curve for {', '.join(sorted(missing))}; export it again")
+        unknown = set(info["calibration"]) - set(coded())
+        if unknown:
+            raise ModelError(f"{folder}: moves {', '.join(sorted(unknown))}; no attribute of that name lives in a code")
 
     def encode(self, cells: Cells) -> Codes:
         """Cells [S, 16, 88] -> posterior means."""
         if not len(cells):  # the runtime aborts the process on an empty batch
-            z = self._encoder.get_outputs()[0].shape[1]
-            return Codes(np.zeros((0, z), np.float32), np.zeros((0, z), np.float32))
-        return Codes(*self._encoder.run(["z_rhythm", "z_note"], {"cells": planes_of(cells)}))
+            sizes = {output.name: output.shape[1] for output in self._encoder.get_outputs()}
+            return Codes({name: np.zeros((0, sizes[f"z_{name}"]), np.float32) for name in self.code_names})
+        means = self._encoder.run([f"z_{name}" for name in self.code_names], {"cells": planes_of(cells)})
+        return Codes(zip(self.code_names, means, strict=True))
 
     def arousal(self, codes: Codes) -> Floats:
-        """[S] probability of the high cluster, mean of the two codes; nan for a model without clusters."""
+        """[S] probability of the high cluster, mean of the codes; nan for a model without clusters."""
         if not self.means:
-            return np.full(len(codes.rhythm), np.nan)
-        each = [code_arithmetic.cluster_probability(getattr(codes, n), self.means[n]) for n in CODES]
+            return np.full(len(next(iter(codes.values()))), np.nan)
+        each = [code_arithmetic.cluster_probability(codes[n], self.means[n]) for n in self.code_names]
         return np.asarray(np.mean(each, axis=0))
 
     def decode(
@@ -109,11 +119,11 @@ class Engine(ModelFolder):
     ) -> Decoded:
         """One pass over the 16 steps for B rows, each step fed with the decoder's own choice.
 
-        Codes, key [S] 0..23, values [S, 2] of the attributes, and held [S, 88], the pitches that sound before the first
-        step, belong to S segments. Each segment is decoded `each` times: B = S x each rows, segment by segment.
-        offset [B, 16, 176] and bias [B] are added to the probabilities before the threshold of one half; onset_step
-        [B, 16] forbids (-1), leaves free (0) or requires (1) an onset. No row depends on which others are decoded with
-        it.
+        Codes, key [S] 0..23, values [S, A] of the attributes `coded`, and held [S, 88], the pitches that sound
+        before the first step, belong to S segments. Each segment is decoded `each` times: B = S x each rows, segment by
+        segment. offset [B, 16, 176] and bias [B] are added to the probabilities before the threshold of one half;
+        onset_step [B, 16] forbids (-1), leaves free (0) or requires (1) an onset. No row depends on which others are
+        decoded with it.
         """
         segment = np.repeat(np.arange(len(key)), each)  # [B] of each row
         rows = len(segment)
@@ -122,8 +132,7 @@ class Engine(ModelFolder):
         before = np.zeros((rows, 2, PITCHES), np.float32)
         before[:, 1] = held[segment]
         feeds = {
-            "z_rhythm": codes.rhythm,
-            "z_note": codes.note,
+            **{f"z_{name}": codes[name] for name in self.code_names},
             "key": np.eye(24, dtype=np.float32)[key],
             "asked": np.asarray(values, np.float32),
             "offset": np.zeros((rows, STEPS, 2 * PITCHES), np.float32) if offset is None else offset,

@@ -15,19 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadernets.arrays import Bools, Floats, Integers
+from fadernets.attributes.table import CODED, PAPER_FADERS
 from fadernets.music.segments import STEPS
 
 CONDITIONS = 2 * STEPS + 4
-SCALE, SHIFT = (2.0, 0.25), (1.0, 0.5)  # bring rhythm and note density to about -1..1
+DENSITIES = tuple(CODED[name] for name in PAPER_FADERS)  # rhythm and note density; what else a model moves is not told
+SCALE, SHIFT = ([getattr(row, name) for row in DENSITIES] for name in ("gain", "shift"))  # to about -1..1
 DIGITS = 3  # decimals of a weight in model.json
 
 
 def conditions(onsets: NDArray[np.integer], source: Floats, target: Floats) -> Floats:
     """[N, D] what the net is told before the first bit.
 
-    onsets [N, 16] counts the notes that begin in each step of the source; source and target [N, 2] are the rhythm and
-    note densities before and after the edit.
+    onsets [N, 16] counts the notes that begin in each step of the source; source and target [N, A] are the
+    attributes before and after the edit, rhythm and note density first.
     """
+    source, target = (values[:, : len(DENSITIES)] for values in (source, target))
     densities = [target * SCALE - SHIFT, (target - source) * SCALE]
     return np.concatenate([onsets > 0, np.log1p(onsets) / 2, *densities], axis=1)
 

@@ -18,7 +18,7 @@ import torch
 
 from fadernets.arrays import Array, Cells, Floats, Indices, Latents
 from fadernets.attributes.table import CODED
-from fadernets.codecs.base import codecs
+from fadernets.codecs.base import CODECS
 from fadernets.data.dataset import Dataset, label_of
 from fadernets.engines.code_arithmetic import Calibration, cluster_probability
 from fadernets.errors import FadernetsError
@@ -87,7 +87,7 @@ class Checkpoint:
                 f"{data.hash[:12]}. Name the right one with --data"
             )
         if data.codec.coding is None:
-            known = " and ".join(name for name, row in codecs().items() if row.coding is not None)
+            known = " and ".join(name for name, row in CODECS.items() if row.coding is not None)
             raise FadernetsError(
                 f"{path}: a model over {data.codec}; this measures models over {known}. Export it to measure it"
             )

@@ -20,7 +20,7 @@ from fadernets.data.dataset import Dataset, label_of
 from fadernets.editing import candidate_choice, segment_decoding, segment_requests
 from fadernets.editing.segment_requests import SegmentRequest
 from fadernets.engines import code_arithmetic
-from fadernets.engines.grid import CODES, Engine
+from fadernets.engines.grid import Engine
 from fadernets.evaluation.decoding_loops import (
     BATCH,
     LOOPS,
@@ -38,6 +38,7 @@ M = 100  # segments of a run (Section 4.2)
 MOVES = (-2, -1.5, -1, -0.5, -0.25, 0, 0.25, 0.5, 1, 1.5, 2)  # standard deviations, to count untouched notes at
 UNTOUCHED = 500  # segments for these
 SEGMENTS = 1000  # segments at rest, and under the preset
+OF_CODE = "balanced_accuracy_"  # beginning of a key, before the name of the code
 
 
 def evaluate(
@@ -187,10 +188,10 @@ def arousal(engine: Engine, data: Dataset, rows: Indices) -> Figures:
     pieces = np.asarray(data.piece[rows])
     overall = fader_scores.balanced_accuracy(guess, label, pieces)
     by_code = {}
-    for n in CODES:
+    for n in engine.code_names:
         probability = [code_arithmetic.cluster_probability(getattr(c, n), engine.means[n]) for c in codes]
         high = np.concatenate(probability) >= 0.5
-        by_code[f"balanced_accuracy_{n}"] = fader_scores.balanced_accuracy(high, label, pieces)["balanced_accuracy"]
+        by_code[f"{OF_CODE}{n}"] = fader_scores.balanced_accuracy(high, label, pieces)["balanced_accuracy"]
     return {"segments": len(rows), "pieces": len(np.unique(pieces)), **overall, **by_code}
 
 
@@ -255,7 +256,8 @@ def table(figures: dict[str, Any]) -> str:
     lines = [f"At rest: note F1 {rest['note_f1']:.6f} over {rest['segments']} segments."]
     if "arousal" in figures:
         row = figures["arousal"]
-        codes = ", ".join(f"{code} code {row[f'balanced_accuracy_{code}']:.3f}" for code in CODES)
+        of_code = {key.removeprefix(OF_CODE): value for key, value in row.items() if key.startswith(OF_CODE)}
+        codes = ", ".join(f"{code} code {value:.3f}" for code, value in of_code.items())
         lines.append(
             f"Arousal cluster: balanced accuracy {row['balanced_accuracy']:.3f} [{row['low']:.3f}, {row['high']:.3f}] "
             f"over {row['segments']} labelled segments of {row['pieces']} pieces ({codes})."

@@ -1,4 +1,4 @@
-"""A checkpoint folder to a model folder: two ONNX graphs, mixture means, calibration curves, patterns, critic, card."""
+"""From a checkpoint to a model folder: two ONNX graphs, mixture means, curves, onset odds and patterns, critic."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets.attributes.table import CODED
 from fadernets.codecs.grid import ONSET
 from fadernets.data.batches import find_pairs
 from fadernets.data.dataset import Dataset, attribute_statistics
 from fadernets.engines import onset_odds
-from fadernets.engines.code_arithmetic import REGULARISED, Calibration
-from fadernets.engines.grid import CODES, Engine
+from fadernets.engines.code_arithmetic import Calibration
+from fadernets.engines.grid import Engine
 from fadernets.engines.model_folder import FORMAT
 from fadernets.errors import FadernetsError
 from fadernets.fitting import fit_critic, fit_patterns, melody_export, onnx_grid
 from fadernets.training import checkpoints
 from fadernets.training.model_cards import card
 
-CALIBRATION_ROWS = 4096
+CALIBRATION_ROWS = 4096  # validation segments that the curves are fitted on
 
 
 def export(run: Path, folder: Path, *, name: str | None = None, data: Path | None = None) -> Path:
@@ -64,19 +63,27 @@ def export(run: Path, folder: Path, *, name: str | None = None, data: Path | Non
 
 
 def _fill(new: Path, model: Any, config: dict[str, Any], dataset: Dataset, name: str) -> dict[str, Any]:
-    """Write the graphs of a model of segments and return what model.json is to say."""
+    """Write the graphs of a model of the grid into `new` and return the content of model.json."""
     recipe, options = config["recipe"], model.options
     weights = {k: v.detach().numpy().astype(np.float32) for k, v in model.state_dict().items()}
     graphs = {
-        "encoder": onnx_grid.encoder(weights, options.z, options.encoder),
-        "decoder": onnx_grid.decoder(weights, options.z, options.decoder, options.plan, attributes=options.attributes),
+        "encoder": onnx_grid.encoder(weights, options.z, options.encoder, list(model.sizes)),
+        "decoder": onnx_grid.decoder(
+            weights,
+            options.z,
+            options.decoder,
+            options.plan,
+            list(model.sizes),
+            model.coded,
+            attributes=options.attributes,
+        ),
     }
     hashes = {}
     for stem, graph in graphs.items():
         blob = graph.SerializeToString()
         (new / f"{stem}.onnx").write_bytes(blob)
         hashes[f"{stem}.onnx"] = hashlib.sha256(blob).hexdigest()
-    means = {n: weights[f"means.{n}"].tolist() for n in CODES} if options.clusters else {}
+    means = {n: weights[f"means.{n}"].tolist() for n in model.sizes} if options.clusters else {}
     info = {
         "format": FORMAT,
         "name": name,
@@ -88,9 +95,9 @@ def _fill(new: Path, model: Any, config: dict[str, Any], dataset: Dataset, name:
         "figures": config["figures"],
         "means": means,
         "statistics": statistics(dataset, recipe),
-        "habits": onset_habits(dataset, recipe),
+        "habits": onset_odds_of(dataset, recipe),
         "sha256": hashes,
-        "calibration": {a: {"values": [0.0, 1.0], "zd": [0.0, 1.0]} for a in CODED},
+        "calibration": {a: {"values": [0.0, 1.0], "zd": [0.0, 1.0]} for a in model.coded},
     }
     engine = Engine(new, info)
     info["calibration"] = calibrate(engine, dataset)
@@ -109,7 +116,7 @@ FILLERS: dict[tuple[str, str], Callable[..., dict[str, Any]]] = {  # model and c
 
 
 def _rows(data: Dataset, recipe: dict[str, Any], split: str) -> NDArray[np.int64]:
-    """The segments of a split that the recipe rebuilds, as training chooses them."""
+    """The segments of a split that the recipe reconstructs, as training chooses them."""
     names = recipe["corpora"] or data.manifest["corpora"]
     return np.concatenate([data.select(split=split, corpus=c) for c in names if c not in recipe["label_corpora"]])
 
@@ -120,8 +127,8 @@ def statistics(data: Dataset, recipe: dict[str, Any]) -> dict[str, dict[str, flo
     return attribute_statistics(data.attributes[rows], data.manifest["attributes"])
 
 
-def onset_habits(data: Dataset, recipe: dict[str, Any]) -> list[Any]:
-    """The table of `habits` over pairs of like bars in the training split."""
+def onset_odds_of(data: Dataset, recipe: dict[str, Any]) -> list[Any]:
+    """The table of `onset_odds` [17, 2, 16] over pairs of like bars in the training split, as nested lists."""
     rows = np.sort(_rows(data, recipe, "train"))
     partners, first = find_pairs(data, rows)
     blocks = [(data.cells(rows[a : a + 4096]) == ONSET).any(-1) for a in range(0, len(rows), 4096)]
@@ -139,7 +146,7 @@ def calibrate(engine: Engine, data: Dataset) -> dict[str, dict[str, list[float]]
     cells = data.cells(rows)
     codes = engine.encode(cells)
     curves = {}
-    for code, (name, attribute) in zip(CODES, CODED.items(), strict=True):
-        curve = Calibration.fit(attribute.measure(cells), getattr(codes, code)[:, REGULARISED])
+    for name, row in engine.coded.items():
+        curve = Calibration.fit(row.measure(cells), codes[row.code][:, row.dimension])
         curves[name] = {"values": curve.values.round(6).tolist(), "zd": curve.zd.round(6).tolist()}
     return curves

@@ -1,7 +1,8 @@
-"""The critic of a model, learned from training pieces: real segments against what the model's own edits make of others.
+"""Training of a model's `engines.critic`: real segments against what the model's own edits make of others.
 
-Each edited segment stands beside a real one of the same piece, level and other attributes (`musicality.match`). A
-second round adds the answers that the first round's critic chooses, so that it learns what its own choices lack.
+Each edited segment is compared with a real one of the same piece, level and other attributes (`realism.match`). A
+second round adds the edits that the first round's critic chooses, so that it learns what its own choices lack.
+F features, N segments.
 """
 
 from __future__ import annotations
@@ -10,9 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from fadernets.attributes.table import CODED
+from fadernets.arrays import Cells, Floats, Indices
 from fadernets.data.dataset import Dataset
 from fadernets.editing import candidate_choice, segment_decoding, segment_requests
 from fadernets.editing.segment_requests import SegmentRequest
@@ -21,17 +21,18 @@ from fadernets.engines.grid import Engine
 from fadernets.metrics import frechet, note_features, realism
 from fadernets.music.segments import STEPS
 
-HIDDEN, DROPOUT, STEPS_OF_FIT, ROWS = 48, 0.2, 800, 256
+HIDDEN, DROPOUT = 48, 0.2
+STEPS_OF_FIT, ROWS = 800, 256  # steps of the optimiser, segments of each kind a step
 KEPT = 6  # candidates of a segment that the critic is shown
-BATCH = 50
-Floats = NDArray[np.float64]
+BATCH = 50  # segments edited at a time
+ROUNDS = 2
 
 
-def fit(engine: Engine, data: Dataset, rows: NDArray[np.int64], *, each: int = 400, seed: int = 0) -> Critic | None:
-    """A critic from up to `each` segments of `rows` a move of `musicality.MOVES`; None where none can be matched."""
+def fit(engine: Engine, data: Dataset, rows: Indices, *, each: int = 400, seed: int = 0) -> Critic | None:
+    """A critic from up to `each` segments of `rows` a move of `realism.MOVES`; None where none can be matched."""
     rng = np.random.default_rng(seed)
     spread = segment_requests.attribute_deviations(engine)
-    moves = [(name, move) for name in CODED for move in realism.MOVES]
+    moves = [(name, move) for name in engine.coded for move in realism.MOVES]
     matched = [(name, realism.match(data, rows, name, move, spread, seed)) for name, move in moves]
     matched = [(name, m) for name, m in matched if len(m.source)]
     if not matched:
@@ -39,7 +40,7 @@ def fit(engine: Engine, data: Dataset, rows: NDArray[np.int64], *, each: int = 4
     real = np.concatenate([note_features.features(data.cells(side[:each]))[0] for _, m in matched for side in m.real])
     shown: list[Floats] = []
     critic: Critic | None = None
-    for _ in range(2):
+    for _ in range(ROUNDS):
         engine.critic = critic
         for name, m in matched:
             shown += _answers(engine, data.cells(m.source[:each]), name, m.asked[:each], rng)
@@ -47,9 +48,7 @@ def fit(engine: Engine, data: Dataset, rows: NDArray[np.int64], *, each: int = 4
     return critic
 
 
-def _answers(
-    engine: Engine, cells: NDArray[np.uint8], name: str, asked: Floats, rng: np.random.Generator
-) -> list[Floats]:
+def _answers(engine: Engine, cells: Cells, name: str, asked: Floats, rng: np.random.Generator) -> list[Floats]:
     """Features of some candidates of each edit; with a critic, of the chosen answers alone."""
     found = []
     for a in range(0, len(cells), BATCH):
@@ -69,7 +68,7 @@ def _answers(
 
 
 def _learn(real: Floats, made: Floats, seed: int) -> Critic:
-    """Logistic regression with one hidden layer, both kinds weighing the same."""
+    """Logistic regression with one hidden layer on features [N, F]; real and made segments weigh the same."""
     mean, deviation = frechet.scale_of(real)
     blank = Critic(mean, deviation, np.zeros((len(mean), 0)), np.zeros(0), np.zeros(0), 0.0)
     kinds = [torch.from_numpy(blank.standardised(x)).float() for x in (real, made)]

@@ -11,11 +11,15 @@ set where probability + offset + bias exceeds one half.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
 
+from fadernets.attributes.table import CodedAttribute
 from fadernets.codecs.grid import PITCHES
+from fadernets.data.batches import Coded
 from fadernets.fitting.onnx_builder import (
     CELLS,
     NEVER,
@@ -31,11 +35,11 @@ from fadernets.fitting.onnx_builder import (
 from fadernets.music.segments import STEPS
 
 
-def encoder(weights: Weights, z: int, hidden: int) -> ModelProto:
-    """cells [B, 16, 176] of 0 and 1 -> posterior means z_rhythm, z_note [B, Z]."""
+def encoder(weights: Weights, z: int, hidden: int, codes: Sequence[str]) -> ModelProto:
+    """cells [B, 16, 176] of 0 and 1 -> posterior means [B, Z] of each code, such as z_rhythm and z_note."""
     g = Graph()
     x = g.op("Transpose", "cells", perm=[1, 0, 2])  # [T, B, 176]
-    for code in ("rhythm", "note"):
+    for code in codes:
         p = f"encoders.{code}."
         flat = last_states(g, x, weights, p, hidden)
         head = g.weight(weights[f"{p}head.weight"][:z].T)
@@ -45,20 +49,26 @@ def encoder(weights: Weights, z: int, hidden: int) -> ModelProto:
         g.nodes,
         "encoder",
         [value("cells", "B", STEPS, CELLS)],
-        [value("z_rhythm", "B", z), value("z_note", "B", z)],
+        [value(f"z_{code}", "B", z) for code in codes],
         g.constants,
     )
     return model(graph)
 
 
-def decoder(weights: Weights, z: int, hidden: int, plan: int, *, attributes: bool) -> ModelProto:
-    """Codes, key, asked values and scores' offsets -> cells and probabilities [B, 16, 176]."""
+def decoder(
+    weights: Weights, z: int, hidden: int, plan: int, codes: Sequence[str], coded: Coded, *, attributes: bool
+) -> ModelProto:
+    """Codes, key, asked values and scores' offsets -> cells and probabilities [B, 16, 176].
+
+    coded: the rows of the A attributes in the order of the asked values. attributes: whether the decoder is given them.
+    """
     g = Graph()
     w_1, w_2 = (weights[f"decoder.{layer}.weight_ih_l0"].T for layer in ("gru1", "gru2"))
     head = weights["decoder.head.weight"].T
-    gain, shift = g.constant([2.0, 0.25]), g.constant([1.0, 0.5])  # models.codings.scale
+    rows, size = list(coded.values()), len(coded)
+    gain, shift = g.constant([row.gain for row in rows]), g.constant([row.shift for row in rows])  # grid_coding.scale
     scaled = g.op("Sub", g.op("Mul", "asked", gain), shift)
-    code = g.op("Concat", "z_rhythm", "z_note", "key", *([scaled] if attributes else []), axis=1)
+    code = g.op("Concat", *(f"z_{code}" for code in codes), "key", *([scaled] if attributes else []), axis=1)
     inner = [g.weight(weights["decoder.plan.0.weight"].T), g.weight(weights["decoder.plan.0.bias"])]
     outer = [g.weight(weights["decoder.plan.2.weight"].T), g.weight(weights["decoder.plan.2.bias"])]
     first = g.op("Relu", g.op("Add", g.op("MatMul", code, inner[0]), inner[1]))
@@ -73,26 +83,33 @@ def decoder(weights: Weights, z: int, hidden: int, plan: int, *, attributes: boo
     ):
         given.append(g.op("Add", g.op("MatMul", plans, g.weight(part)), g.weight(weights[bias])))  # [S, 16, 3H or 176]
     if attributes:
-        from_asked = g.op("MatMul", scaled, g.weight(w_1[CELLS + plan : CELLS + plan + 2]))
+        from_asked = g.op("MatMul", scaled, g.weight(w_1[CELLS + plan : CELLS + plan + size]))
         given[0] = g.op("Add", given[0], g.op("Unsqueeze", from_asked, g.constant([1], np.int64)))
-        from_left = g.weight(w_1[CELLS + plan + 2 :])
+        from_left = g.weight(w_1[CELLS + plan + size :])
     biases = {layer: g.weight(weights[f"decoder.{layer}.bias_hh_l0"]) for layer in ("gru1", "gru2")}
     asked = g.op("Gather", "asked", "of", axis=0)
     total = g.op("Mul", asked, g.constant(float(STEPS)))
-    # models.codings.within_reach
-    most = g.op("Add", g.op("Mul", asked, g.constant([0.0, 1.5])), g.constant([1.0, 0.5]))
+    # grid_coding.within_reach
+    factor, more = (g.constant([row.reach[i] for row in rows]) for i in (0, 1))
+    most = g.op("Add", g.op("Mul", asked, factor), more)
     still = g.constant(1.0 / (STEPS - np.arange(STEPS)))  # [16] one over the steps still to come
     batch = g.op("Shape", "of", start=0, end=1)
     zeros = [
         g.op("Expand", g.constant(0.0), g.op("Concat", batch, g.constant([n], np.int64), axis=0))
-        for n in (hidden, hidden, 2)
+        for n in (hidden, hidden, size)
     ]
     half, zero = g.constant(0.5), g.constant(0.0)
-    never, voices = g.constant(NEVER), g.constant(15.0)
+    never = g.constant(NEVER)
+    limits = {name: g.constant(float(row.count.limit)) for name, row in coded.items() if not _is_any_onset(row)}
     planes, flat = g.constant([0, 2, PITCHES], np.int64), g.constant([0, CELLS], np.int64)
     last_axis, columns = g.constant([1], np.int64), g.constant([0, 1], np.int64)
     onsets = [g.constant([n], np.int64) for n in (0, PITCHES, 1)]  # start, end and axis of the onset plane
     pitches = g.constant(np.arange(PITCHES), np.int64)
+    ranges = {
+        name: [g.constant([edge], np.int64) for edge in (row.count.low, row.count.high, 1)]
+        for name, row in coded.items()
+        if (row.count.low, row.count.high) != (0, PITCHES)
+    }
 
     b = Graph("s_")
     from_plan = [b.op("Gather", name, "of", axis=0) for name in ("given_1", "given_2", "given_head")]
@@ -131,8 +148,17 @@ def decoder(weights: Weights, z: int, hidden: int, plan: int, *, attributes: boo
     hold_bool = b.op("And", b.op("Greater", s_hold, zero), b.op("Not", onset_bool))
     onset, hold = (b.op("Cast", c, to=TensorProto.FLOAT) for c in (onset_bool, hold_bool))
     cells = b.op("Concat", onset, hold, axis=1)
-    notes = b.op("Min", b.op("ReduceSum", cells, last_axis, keepdims=1), voices)
-    counts = b.op("Concat", b.op("ReduceMax", onset, last_axis, keepdims=1), notes, axis=1)
+    counted: dict[str, str] = {}  # batches.step_counts
+    for name, row in reversed(list(coded.items())):  # in the order of the graphs that are shipped
+        parts = [onset, hold] if row.count.holds else [onset]
+        if name in ranges:
+            parts = [b.op("Slice", part, *ranges[name]) for part in parts]
+        if _is_any_onset(row):
+            counted[name] = b.op("ReduceMax", parts[0], last_axis, keepdims=1)
+            continue
+        together = cells if parts == [onset, hold] else b.op("Concat", *parts, axis=1)
+        counted[name] = b.op("Min", b.op("ReduceSum", together, last_axis, keepdims=1), limits[name])
+    counts = b.op("Concat", *(counted[name] for name in coded), axis=1)
     placed = b.op("Add", "placed", counts)
     for source, target in ((cells, "before_o"), (h1, "h1_o"), (h2, "h2_o"), (placed, "placed_o")):
         b.name(source, target)
@@ -145,7 +171,7 @@ def decoder(weights: Weights, z: int, hidden: int, plan: int, *, attributes: boo
             value("before", "B", CELLS),
             value("h1", "B", hidden),
             value("h2", "B", hidden),
-            value("placed", "B", 2),
+            value("placed", "B", size),
             value("given_1", "S", 3 * hidden),
             value("given_2", "S", 3 * hidden),
             value("given_head", "S", CELLS),
@@ -157,7 +183,7 @@ def decoder(weights: Weights, z: int, hidden: int, plan: int, *, attributes: boo
             value("before_o", "B", CELLS),
             value("h1_o", "B", hidden),
             value("h2_o", "B", hidden),
-            value("placed_o", "B", 2),
+            value("placed_o", "B", size),
             value("cells_t", "B", CELLS),
             value("p_t", "B", CELLS),
         ],
@@ -183,10 +209,9 @@ def decoder(weights: Weights, z: int, hidden: int, plan: int, *, attributes: boo
         g.nodes,
         "decoder",
         [
-            value("z_rhythm", "S", z),
-            value("z_note", "S", z),
+            *(value(f"z_{code}", "S", z) for code in codes),
             value("key", "S", 24),
-            value("asked", "S", 2),
+            value("asked", "S", size),
             ids("of", "B"),
             value("offset", "B", STEPS, CELLS),
             value("bias", "B", 1),
@@ -197,3 +222,8 @@ def decoder(weights: Weights, z: int, hidden: int, plan: int, *, attributes: boo
         g.constants,
     )
     return model(graph)
+
+
+def _is_any_onset(row: CodedAttribute) -> bool:
+    """Whether a step counts one where any onset is: a maximum, and no sum."""
+    return row.count.limit == 1 and not row.count.holds

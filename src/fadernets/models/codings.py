@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from fadernets.arrays import Array, Cells, Floats, Indices
 from fadernets.codecs import performance_tokens
-from fadernets.codecs.base import Codec, codecs, find, imported
+from fadernets.codecs.base import CODECS, Codec, find, imported
 from fadernets.data.batches import Coded, unpack
 from fadernets.errors import FadernetsError
 from fadernets.models.grid_coding import GridDecoder, GridEncoder, grid_cells, held_in
@@ -70,7 +70,7 @@ def coding(codec: str | Codec) -> Coding:
     """The row of a codec. Raises FadernetsError for one that no model of segments reads."""
     row = find(codec)
     if row.coding is None:
-        readable = " and ".join(name for name, other in codecs().items() if other.coding is not None)
+        readable = " and ".join(name for name, other in CODECS.items() if other.coding is not None)
         raise FadernetsError(f"models of segments read {readable}, not {row}")
     found: Coding = imported(row.coding)
     return found

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from fadernets.attributes.table import PAPER_FADERS
-from fadernets.codecs.base import codecs
+from fadernets.codecs.base import CODECS
 from fadernets.errors import FadernetsError
 from fadernets.models import build
 from fadernets.training.model_cards import card
@@ -80,8 +80,8 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{folder}/config.json: cannot be read ({error})") from None
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise CheckpointError(f"{folder}: is no checkpoint of format {FORMAT}")
-    if config.get("codec") not in codecs():
-        raise CheckpointError(f"{folder}: codec {config.get('codec')!r}; this version reads {', '.join(codecs())}")
+    if config.get("codec") not in CODECS:
+        raise CheckpointError(f"{folder}: codec {config.get('codec')!r}; this version reads {', '.join(CODECS)}")
     missing = [name for name in ("recipe", "data", "step", "segments", "figures") if name not in config]
     if missing:
         raise CheckpointError(f"{folder}/config.json: lacks {', '.join(missing)}")
