@@ -1,5 +1,6 @@
 """The faders beyond the model measured on made-up corpora."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 from midi_files import left, metre, save, tempo, track
 
-from fadernets.attributes.table import ATTRIBUTES
+from fadernets.attributes import performed, table
+from fadernets.attributes.table import ATTRIBUTES, Attribute
 from fadernets.data.corpora import Source
 from fadernets.errors import FadernetsError
 from fadernets.evaluation import note_faders
@@ -55,6 +57,33 @@ def test_figures_of_faders_that_land(toy):
     assert found["pitch"]["spearman"] > 0.9
     assert found["syncopation"]["spearman"] > 0.9
     assert note_faders.evaluate(toy, runs=1, names=("tempo",)) == {"tempo": found["tempo"]}  # no chance but the seed's
+
+
+def test_faders_of_the_users_are_measured_too(toy, monkeypatch):
+    monkeypatch.setattr(table, "USER_DEFINED", set())
+    loud = Attribute("loud", performed.dynamics, 1.0, 127.0, "velocity", of="performance", change=_as_loud)
+    struck = Attribute("struck", lambda cells: (cells == 1).sum((1, 2)), 0.0, 64.0, "onsets")
+    still = Attribute("still", performed.dynamics, 1.0, 127.0, "velocity", of="performance")
+    try:
+        for row in (loud, struck, still):
+            table.register(row)
+        assert {"loud", "struck"} <= set(note_faders.note_fader_names())
+        assert "still" not in note_faders.note_fader_names()
+        found = note_faders.evaluate(toy, runs=1, names=("loud", "struck"))
+        assert found["loud"]["spearman"] > 0.95
+        assert np.isfinite(list(found["struck"].values())).all()
+        assert "moves_struck" in found["loud"]
+        assert "| loud |" in note_faders.table(found)
+    finally:
+        for name in ("loud", "struck", "still"):
+            ATTRIBUTES.pop(name, None)
+
+
+def _as_loud(performance, asked):
+    notes = performance.notes.copy()
+    moved = np.isfinite(asked)[performance.window]
+    notes["velocity"][moved] = np.round(asked[performance.window][moved])
+    return replace(performance, notes=notes)
 
 
 def test_keys_are_hit(toy):
