@@ -208,7 +208,7 @@ def play_on(document: Document, windows: Windows, count: int) -> tuple[Document,
 def rhythm_part(engine: Engine, cells: Cells) -> NDArray[np.float32]:
     """[S, Z] the part of z_rhythm that cells [S, 16, 88] have in any key: its mean over their twelve transpositions."""
     parts = [
-        np.mean([engine.encode(transposed(cells[i : i + BATCH], k)).rhythm for k in TRANSPOSITIONS], axis=0)
+        np.mean([engine.encode(transposed(cells[i : i + BATCH], k))["rhythm"] for k in TRANSPOSITIONS], axis=0)
         for i in range(0, max(len(cells), 1), BATCH)
     ]
     return np.concatenate(parts)
