@@ -140,7 +140,7 @@ def test_transposed_moves_every_note_and_loses_what_leaves_the_keyboard():
 
 def test_the_part_of_a_code_is_its_mean_over_twelve_keys(engine, segments):
     found = mix.rhythm_part(engine, segments[:3])
-    codes = [engine.encode(np.roll(segments[:3], k, axis=-1)).rhythm for k in range(-5, 7)]  # none reaches an edge
+    codes = [engine.encode(np.roll(segments[:3], k, axis=-1))["rhythm"] for k in range(-5, 7)]  # none reaches an edge
     np.testing.assert_allclose(found, np.mean(codes, axis=0), atol=1e-5)
     assert mix.rhythm_part(engine, segments[:0]).shape == (0, found.shape[1])
 

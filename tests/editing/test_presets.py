@@ -24,7 +24,8 @@ def rows(shift, pieces=12, each=20, seed=0, both=True):
     for name, by in shift.items():
         values[name] = values[name] * np.where(high, by, 1) if name == "tempo" else values[name] + by * high
     piece = np.repeat(np.arange(pieces), each)
-    return LabelledValues(values, rng.random(n) < np.where(high, 0.9, 0.2), high, ~high if both else high & ~high, piece)
+    major = rng.random(n) < np.where(high, 0.9, 0.2)
+    return LabelledValues(values, major, high, ~high if both else high & ~high, piece)
 
 
 def test_what_tells_high_from_low_is_learned():
