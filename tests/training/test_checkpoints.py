@@ -229,6 +229,12 @@ def test_a_damaged_state(folder, content):
         checkpoints.load_state(folder)
 
 
+def test_the_card_of_a_model_of_another_package_names_it(folder):
+    config = checkpoints.read_config(folder)
+    own = config | {"recipe": config["recipe"] | {"name": "plain-vae"}}
+    assert "The model `plain-vae` of another package, on the sixteenth grid." in model_cards.card(own)
+
+
 def test_a_card_says_which_model_over_which_codec_and_what_may_be_done_with_it(folder):
     config = checkpoints.read_config(folder)
     free = {"licence": "CC0-1.0", "pieces": 3, "train": 9, "shippable": True}

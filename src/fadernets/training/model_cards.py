@@ -32,7 +32,7 @@ def card(config: dict[str, Any], held_out: str = "") -> str:
     lines = [
         f"# {config.get('name', kind)}",
         "",
-        f"{KINDS[kind]}, {codec.card.place}.",
+        f"{KINDS.get(kind, f'The model `{kind}` of another package')}, {codec.card.place}.",
         *(["A mixture prior has two components: low and high arousal."] if clustered else []),
         "",
         f"- codec: {codec} ({codec.card.form})",
