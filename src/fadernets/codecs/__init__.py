@@ -1,0 +1,1 @@
+"""Ways to write music as arrays of numbers: the sixteenth grid, performance tokens, melody states; a row each."""

@@ -1,7 +1,7 @@
 """The sixteenth grid: 16 steps x 88 pitches of off, onset or hold. A repeated note is an onset.
 
-A note takes the steps nearest to its onset and its end, at least one. A hold in step 0 of a segment
-continues a note of the segment before. Planes: [..., 2, 16, 88] of bool, onset and hold.
+A note takes the steps from the one nearest to its onset to the one nearest to its end, at least one. A hold in step 0
+of a segment continues a note of the segment before. S segments, T steps, N notes.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fadernets.arrays import Bools, Bytes, Cells, Indices, Rows
 from fadernets.music.notes import Piece
-from fadernets.music.segments import STEPS, Windows
+from fadernets.music.segments import STEPS as STEPS
+from fadernets.music.segments import Windows
 
 PITCHES = 88
 LOW = 21  # MIDI number of the first pitch
@@ -22,12 +23,12 @@ PACKED = 2 * STEPS * PITCHES // 8  # bytes a segment
 
 @dataclass(frozen=True)
 class Placed:
-    """Where each note of a piece lies on the grid of all its windows. T global steps."""
+    """Where each note of a piece lies on the grid of all its windows; steps are counted from the piece's start."""
 
-    onset: NDArray[np.int64]  # [N] global step
-    end: NDArray[np.int64]  # [N] global step behind the last one, at least onset + 1
-    pitch: NDArray[np.int64]  # [N] 0..87, or outside: such a note is on no grid
-    on_grid: NDArray[np.bool_]  # [N]
+    onset: Indices  # [N] step
+    end: Indices  # [N] the step behind the last one, at least onset + 1
+    pitch: Indices  # [N] 0..87; outside of that for a note off the 88 keys
+    on_grid: Bools  # [N]
 
 
 def place(piece: Piece, windows: Windows) -> Placed:
@@ -40,7 +41,7 @@ def place(piece: Piece, windows: Windows) -> Placed:
     return Placed(onset, np.minimum(end, max(windows.n_steps, 1)), pitch, on_grid)
 
 
-def roll(placed: Placed, n_steps: int) -> NDArray[np.uint8]:
+def roll(placed: Placed, n_steps: int) -> Cells:
     """[T, 88] of OFF, ONSET, HOLD. Where notes of one pitch overlap, the later onset cuts the earlier."""
     i = np.flatnonzero(placed.on_grid)
     edges = np.zeros((n_steps + 1, PITCHES), np.int32)
@@ -51,17 +52,19 @@ def roll(placed: Placed, n_steps: int) -> NDArray[np.uint8]:
     return cells
 
 
-def encode(piece: Piece, windows: Windows) -> NDArray[np.uint8]:
+def encode(piece: Piece, windows: Windows) -> Cells:
     """[S, 16, 88] the cells of every full window, in order."""
     cells = roll(place(piece, windows), windows.n_steps)
-    at = windows.base[windows.full]
-    return cells[at[:, None] + np.arange(STEPS)] if len(at) else np.empty((0, STEPS, PITCHES), np.uint8)
+    first_steps = windows.base[windows.full]
+    if not len(first_steps):
+        return np.empty((0, STEPS, PITCHES), np.uint8)
+    return np.asarray(cells[first_steps[:, None] + np.arange(STEPS)])
 
 
-def runs(cells: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """The notes of a roll [T, 88]: rows (onset step, end step, pitch index), ordered by onset, pitch.
+def runs(cells: Cells) -> Rows:
+    """The notes of a roll [T, 88]: [N, 3] rows (onset step, end step, pitch index 0..87), ordered by onset and pitch.
 
-    A hold that continues nothing belongs to a note that began before the roll: it is no row.
+    A hold that continues nothing belongs to a note that began before the roll: it gives no row.
     """
     padded = np.concatenate([cells, np.zeros((1, cells.shape[1]), np.uint8)])
     onset, pitch = np.nonzero(cells == ONSET)
@@ -72,15 +75,15 @@ def runs(cells: NDArray[np.uint8]) -> NDArray[np.int64]:
     return np.stack([onset, following[onset + 1, pitch], pitch], axis=1)
 
 
-def decode(cells: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """One segment's notes, [N, 3] rows (onset step, end step, MIDI pitch); a note held in starts at -1."""
+def decode(cells: Cells) -> Rows:
+    """The notes of a segment [16, 88]: [N, 3] rows (onset step, end step, MIDI pitch); a note held in starts at -1."""
     held = np.concatenate([np.where(cells[:1] == HOLD, ONSET, OFF), cells]).astype(np.uint8)
     rows = runs(held)
-    return rows - np.array([1, 1, -LOW])
+    return np.asarray(rows - np.array([1, 1, -LOW]), np.int64)
 
 
-def from_notes(rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """The inverse of `decode`: [16, 88] cells."""
+def from_notes(rows: Rows) -> Cells:
+    """The inverse of `decode`: cells [16, 88] of notes [N, 3]."""
     cells = np.zeros((STEPS, PITCHES), np.uint8)
     for onset, end, pitch in np.asarray(rows)[np.argsort(np.asarray(rows)[:, 0], kind="stable")].tolist():
         cells[max(onset, 0) : end, pitch - LOW] = HOLD
@@ -89,17 +92,18 @@ def from_notes(rows: NDArray[np.int64]) -> NDArray[np.uint8]:
     return cells
 
 
-def pack(cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """[S, 16, 88] cells as [S, 352] bytes, one bit a plane and cell."""
+def pack(cells: Cells) -> Bytes:
+    """Cells [S, 16, 88] as bytes [S, 352]: a bit for each cell of the onset plane, then of the hold plane."""
     planes = np.stack([cells == ONSET, cells == HOLD], axis=1)
     return np.packbits(planes.reshape(len(cells), 2 * STEPS * PITCHES), axis=1)
 
 
-def unpack(packed: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The inverse of `pack`."""
+def unpack(packed: Bytes) -> Cells:
+    """The inverse of `pack`: bytes [S, 352] as cells [S, 16, 88]."""
     bits = np.unpackbits(packed, axis=1).reshape(len(packed), 2, STEPS, PITCHES)
     return (bits[:, 0] * ONSET + bits[:, 1] * HOLD).astype(np.uint8)
 
 
-def sounding(cells: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    return cells != OFF
+def sounding(cells: Cells) -> Bools:
+    """[...] which cells sound."""
+    return np.asarray(cells != OFF)

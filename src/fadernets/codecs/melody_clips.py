@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fadernets.arrays import Array, Indices, Rows, States
 from fadernets.codecs import grid, melody_states
-from fadernets.codecs.melody_states import REST, STEPS, States
+from fadernets.codecs.melody_states import REST, STEPS
 from fadernets.errors import FadernetsError
 from fadernets.music.notes import MetreMap, Piece
 from fadernets.music.segments import BEATS, STEPS_PER_BEAT, Windows, cut
@@ -28,12 +28,12 @@ class Melody:
     """A melody and where it stands in its piece."""
 
     piece: Piece  # the notes of the line alone
-    rows: NDArray[np.int64]  # [N] their positions among all notes of the piece
+    rows: Indices  # [N] their positions among all notes of the piece
     windows: Windows
     placed: grid.Placed
     states: States  # [T]
-    at: NDArray[np.int64]  # [C, 32] the step of each step of a clip, -1 where the clip goes on behind it
-    hidden: NDArray[np.int64]  # positions of the track's other notes: under its skyline, or on no grid
+    at: Indices  # [C, 32] the step of each step of a clip, -1 where the clip goes on behind it
+    hidden: Indices  # positions of the track's other notes: under its skyline, or on no grid
     snapped: int  # notes whose onset lies off the grid
 
     @property
@@ -49,13 +49,13 @@ class Melody:
         return melody_states.tidy(states)
 
     @property
-    def notes(self) -> melody_states.Rows:
+    def notes(self) -> Rows:
         """[N, 3] onset step, end step, pitch."""
         return melody_states.decode(self.states)
 
 
 def read(
-    piece: Piece, track: int, *, regrid: bool = False, windows: Windows | None = None, without: NDArray | None = None
+    piece: Piece, track: int, *, regrid: bool = False, windows: Windows | None = None, without: Array | None = None
 ) -> Melody:
     """The melody of a track: its skyline, snapped to sixteenths.
 
@@ -96,7 +96,7 @@ def read(
     )
 
 
-def _plain(notes: NDArray) -> NDArray:
+def _plain(notes: Array) -> Array:
     """Notes as they are told apart, whatever their track's number has become."""
     return notes[["onset", "end", "pitch", "velocity"]]
 
@@ -107,10 +107,10 @@ def _taken(left: Counter[Any], note: Any) -> bool:
     return bool(left[note] >= 0)
 
 
-def clip_steps(windows: Windows) -> NDArray[np.int64]:
+def clip_steps(windows: Windows) -> Indices:
     """[C, 32] the step of each step of every clip: two full windows that follow each other, or one and nothing."""
     full = np.flatnonzero(windows.full)
-    clips: list[NDArray[np.int64]] = []
+    clips: list[Indices] = []
     for run in np.split(full, np.flatnonzero(np.diff(full) != 1) + 1):
         for first in run[::2].tolist():
             steps = windows.base[first] + np.arange(STEPS)
@@ -118,7 +118,7 @@ def clip_steps(windows: Windows) -> NDArray[np.int64]:
     return np.stack(clips) if clips else np.empty((0, STEPS), np.int64)
 
 
-def bar_steps(piece: Piece, windows: Windows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def bar_steps(piece: Piece, windows: Windows) -> tuple[Indices, Indices]:
     """[C, 32] the steps of eight beats from every bar on, and [C] that bar's number, where a bar line stands in their
     middle and at their end: two bars of 4/4, or four of 2/4. windows: `cut(piece)`."""
     bars = piece.metre.bar_starts(max(piece.end, 1))

@@ -17,7 +17,9 @@ from collections import defaultdict, deque
 
 import numpy as np
 
+from fadernets.arrays import Array, Cells, Floats, Indices
 from fadernets.codecs import grid
+from fadernets.music.segments import STEPS
 
 LOWEST_PITCH, HIGHEST_PITCH = 21, 108  # the 88 keys
 STEPS_PER_SECOND = 100
@@ -37,7 +39,7 @@ DEFAULT_VELOCITY = 99  # of note-ons that no velocity token precedes, which only
 SECONDS_NOTE = np.dtype([("onset", np.float64), ("end", np.float64), ("pitch", np.uint8), ("velocity", np.uint8)])
 
 
-def encode(notes: np.ndarray, *, start: float = 0.0, end: float | None = None) -> np.ndarray:
+def encode(notes: Array, *, start: float = 0.0, end: float | None = None) -> Array:
     """Tokens of the notes that begin in start <= onset < end, EOS last; uint16, time counted from `start`.
 
     notes: structured array with the fields of SECONDS_NOTE, in any order.
@@ -100,7 +102,7 @@ def encode(notes: np.ndarray, *, start: float = 0.0, end: float | None = None) -
     return tokens
 
 
-def decode(tokens: np.ndarray) -> np.ndarray:
+def decode(tokens: Array) -> Array:
     """Notes of a token stream up to its first EOS, as SECONDS_NOTE sorted by onset and pitch.
 
     Every stream over the vocabulary decodes, since models emit ungrammatical ones: PAD says nothing; a
@@ -146,29 +148,29 @@ def decode(tokens: np.ndarray) -> np.ndarray:
     return notes[np.lexsort((notes["pitch"], notes["onset"]))]
 
 
-def cells(rows: np.ndarray, seconds: np.ndarray | float) -> np.ndarray:
-    """What token rows [S, T] say, as grid cells [S, 16, 88]: each row's `seconds` are its sixteen steps.
+def cells(rows: Array, seconds: Array | float) -> Cells:
+    """Token rows [S, T] as grid cells [S, 16, 88]: each row's `seconds` are its sixteen steps.
 
     Rows are read as `decode` reads them, all at once. A note goes to its nearest step and lasts at least one;
     what begins at the end or behind it is left out.
     """
     rows = np.asarray(rows).astype(np.int64)
-    out = np.full((len(rows), grid.STEPS, grid.PITCHES), grid.OFF, np.uint8)
+    found = np.full((len(rows), STEPS, grid.PITCHES), grid.OFF, np.uint8)
     row, pitch, onset, end = _notes(rows)
-    step = np.broadcast_to(np.asarray(seconds, np.float64), len(rows)) * STEPS_PER_SECOND / grid.STEPS
-    inside = onset < step[row] * grid.STEPS - 0.5
+    step = np.broadcast_to(np.asarray(seconds, np.float64), len(rows)) * STEPS_PER_SECOND / STEPS
+    inside = onset < step[row] * STEPS - 0.5
     row, pitch, onset, end = row[inside], pitch[inside], onset[inside], end[inside]
-    first = np.minimum(np.floor(onset / step[row] + 0.5).astype(np.int64), grid.STEPS - 1)
-    last = np.clip(np.floor(end / step[row] + 0.5).astype(np.int64), first + 1, grid.STEPS)
-    edges = np.zeros((len(rows), grid.STEPS + 1, grid.PITCHES), np.int16)
+    first = np.minimum(np.floor(onset / step[row] + 0.5).astype(np.int64), STEPS - 1)
+    last = np.clip(np.floor(end / step[row] + 0.5).astype(np.int64), first + 1, STEPS)
+    edges = np.zeros((len(rows), STEPS + 1, grid.PITCHES), np.int16)
     np.add.at(edges, (row, first, pitch), 1)
     np.add.at(edges, (row, last, pitch), -1)
-    out[np.cumsum(edges[:, :-1], axis=1) > 0] = grid.HOLD
-    out[row, first, pitch] = grid.ONSET
-    return out
+    found[np.cumsum(edges[:, :-1], axis=1) > 0] = grid.HOLD
+    found[row, first, pitch] = grid.ONSET
+    return found
 
 
-def _notes(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _notes(rows: Array) -> tuple[Indices, Indices, Indices, Indices]:
     """Row, key 0..87, onset and end in steps of every note in token rows [S, T], as `decode` pairs them."""
     stop = np.cumsum(rows == EOS, axis=1) > 0
     rows = np.where(stop, PAD, rows)
@@ -201,11 +203,13 @@ def _notes(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
     return row[sounds], key[sounds], onset[sounds], end[sounds]
 
 
-def _steps(seconds: np.ndarray) -> np.ndarray:
+def _steps(seconds: Floats) -> Indices:
+    """Seconds to the nearest step of 10 ms, halves up."""
     return np.floor(seconds * STEPS_PER_SECOND + 0.5).astype(np.int64)
 
 
-def _check(onset: np.ndarray, release: np.ndarray, pitch: np.ndarray, velocity: np.ndarray) -> None:
+def _check(onset: Floats, release: Floats, pitch: Indices, velocity: Indices) -> None:
+    """Raise ValueError for a note that has no tokens."""
     if not (np.isfinite(onset).all() and np.isfinite(release).all()):
         raise ValueError("a note's onset or end is not a finite number of seconds")
     if (release < onset).any():

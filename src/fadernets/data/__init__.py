@@ -1,0 +1,1 @@
+"""From corpora to data sets on disk, and from data sets to batches on the training device."""

@@ -50,10 +50,12 @@ class Batch:
 
     @property
     def reconstructed(self) -> int:
+        """B, the number of rows to reconstruct."""
         return len(self.targets)
 
     @property
     def target_lengths(self) -> Tensor:
+        """[B] steps or tokens of the targets."""
         return self.lengths[: len(self.targets)]
 
 

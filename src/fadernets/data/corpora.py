@@ -55,6 +55,7 @@ class Item:
 
     @property
     def labels(self) -> Labels | None:
+        """What listeners said of the piece, if they were asked."""
         return self.source.labels
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from fadernets.arrays import Floats32, Indices, States
 from fadernets.codecs import melody_states
 from fadernets.data.dataset import Dataset
 
@@ -39,7 +39,7 @@ class MelodySampler:
     def __init__(
         self,
         data: Dataset,
-        rows: NDArray[np.int64],
+        rows: Indices,
         *,
         batch: int,
         transpose: bool = True,
@@ -71,7 +71,7 @@ class MelodySampler:
         return MelodyBatch(states, others, torch.from_numpy(amount).to(self.device))
 
 
-def shifted(clips: melody_states.States, semitones: NDArray[np.int64]) -> melody_states.States:
+def shifted(clips: States, semitones: Indices) -> States:
     """[B, 32] each transposed by its own semitones [B]; one that would leave 0..127 stays."""
     onset = clips < melody_states.ONSETS
     moved = clips.astype(np.int64) + semitones[:, None]
@@ -79,9 +79,7 @@ def shifted(clips: melody_states.States, semitones: NDArray[np.int64]) -> melody
     return np.where(onset & fits, moved, clips).astype(np.uint8)
 
 
-def augmented(
-    clips: melody_states.States, random: np.random.Generator
-) -> tuple[melody_states.States, NDArray[np.float32]]:
+def augmented(clips: States, random: np.random.Generator) -> tuple[States, Floats32]:
     """[B, 32] each clip under an augmentation of its own, and by how much [B, 2]: half of them transposed, half with
     their notes split or merged; a rhythm counts by what came of it, log2 of the ratio of onsets."""
     amount = np.zeros((len(clips), 2), np.float32)

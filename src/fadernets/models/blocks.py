@@ -29,6 +29,7 @@ class PosteriorHead(nn.Linear):
         nn.init.constant_(self.bias[z:], -2.0)  # start at the prior's log variance
 
     def posterior(self, last: Tensor) -> Posterior:
+        """The posterior of the encoder's last states [B, inputs]."""
         mean, log_variance = self(last).float().chunk(2, -1)
         log_variance = log_variance.clamp(-12, 6)
         z = mean

@@ -8,5 +8,7 @@ from fadernets.models import base
 
 
 class CVAE(base.Model):
+    """One code; encoder and decoder are given the attributes."""
+
     GIVEN: ClassVar[bool] = True
     ENCODER_GIVEN: ClassVar[bool] = True

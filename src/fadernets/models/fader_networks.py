@@ -19,6 +19,8 @@ from fadernets.models.blocks import Posterior, reverse_gradient
 
 @dataclass(frozen=True)
 class Options(base.Options):
+    """A recipe's `model` section."""
+
     adversary: int = 128  # its hidden size
     adversary_weight: float = 1.0  # lambda at the end of its ramp
     adversary_ramp: float = 0.5  # share of the run over which it grows
@@ -47,6 +49,7 @@ class FaderNetworks(base.Model):
         return {row.term: row.levels for row in self.coded.values()}
 
     def settled(self, step: int, total: int) -> bool:
+        """Whether every schedule of the loss has come to its end."""
         return super().settled(step, total) and step >= self.options.adversary_ramp * total
 
     def terms(self, batch: Batch, q: dict[str, Posterior], step: int, total: int) -> dict[str, Tensor]:

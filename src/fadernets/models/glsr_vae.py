@@ -21,6 +21,8 @@ from fadernets.music.segments import STEPS
 
 @dataclass(frozen=True)
 class Options(music_fadernets.Options):
+    """A recipe's `model` section."""
+
     clusters: int = 0
     attributes: bool = False
     rhythm_slope: float = 0.22  # target change of the attribute a unit of z^d: its standard deviation
@@ -35,6 +37,7 @@ class GLSRVAE(music_fadernets.FaderNets):
     options: Options
 
     def terms(self, batch: Batch, q: dict[str, Posterior], step: int, total: int) -> dict[str, Tensor]:
+        """The terms beside the reconstruction."""
         terms = super().terms(batch, q, step, total)
         for name, row in self.coded.items():
             z, d = q[row.code].z[: batch.reconstructed], row.dimension

@@ -14,11 +14,15 @@ from fadernets.models.blocks import Posterior
 
 @dataclass(frozen=True)
 class Options(base.Options):
+    """A recipe's `model` section."""
+
     clusters: int = 2
     label_weight: float = 1.0
 
 
 class GMVAE(base.Model):
+    """One code under the mixture prior."""
+
     OPTIONS: ClassVar[type[base.Options]] = Options
     options: Options
 
@@ -27,7 +31,9 @@ class GMVAE(base.Model):
         self.means = base.Mixture(self.sizes, options.clusters)
 
     def terms(self, batch: Batch, q: dict[str, Posterior], step: int, total: int) -> dict[str, Tensor]:
+        """The terms beside the reconstruction."""
         return self.means.terms("z", q["z"], batch.label)
 
     def weights(self, beta: float) -> dict[str, float]:
+        """Term -> weight."""
         return {"z_kl": beta, "z_class_kl": beta, "z_labelled": beta * self.options.label_weight}

@@ -13,7 +13,10 @@ from fadernets.models import base
 
 
 class LanguageModel(base.Model):
+    """No encoder and no codes: only the decoder, under a condition of zeros."""
+
     CODES: ClassVar[dict[str, int]] = {}
 
     def condition(self, codes: dict[str, Tensor], key: Tensor, asked: Tensor) -> Tensor:
+        """[B, 24] of zeros."""
         return key.new_zeros(key.shape)

@@ -20,6 +20,8 @@ from fadernets.models.blocks import Posterior, SequenceDecoder
 
 @dataclass(frozen=True)
 class Options(base.Options):
+    """A recipe's `model` section."""
+
     sub_decoder: int = 128
     clusters: int = 2  # K; 0 is the vanilla VAE
     attributes: bool = True  # asked values are inputs of the decoder
@@ -53,6 +55,7 @@ class FaderNets(base.Model):
 
     @property
     def given(self) -> bool:
+        """Whether the decoder is given the attributes."""
         return self.options.attributes
 
     def decoder_codes(self, q: dict[str, Posterior], batch: Batch) -> dict[str, Tensor]:
@@ -83,6 +86,7 @@ class FaderNets(base.Model):
         return terms
 
     def weights(self, beta: float) -> dict[str, float]:
+        """Term -> weight."""
         o = self.options
         weights: dict[str, float] = {}
         for row in self.coded.values():

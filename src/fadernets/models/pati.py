@@ -14,6 +14,8 @@ from fadernets.models.blocks import Posterior
 
 @dataclass(frozen=True)
 class Options(base.Options):
+    """A recipe's `model` section."""
+
     regulariser: float = 10.0  # weight of L_reg
 
 
@@ -28,11 +30,13 @@ class Pati(base.Model):
         return {name: ("z", i) for i, name in enumerate(self.coded)}
 
     def terms(self, batch: Batch, q: dict[str, Posterior], step: int, total: int) -> dict[str, Tensor]:
+        """The terms beside the reconstruction."""
         terms = super().terms(batch, q, step, total)
         for i, row in enumerate(self.coded.values()):
             terms[f"{row.term}_regulariser"] = losses.regulariser(q["z"].z[:, i], batch.values[:, i])
         return terms
 
     def weights(self, beta: float) -> dict[str, float]:
+        """Term -> weight."""
         reg = self.options.regulariser
         return {**super().weights(beta), **{f"{row.term}_regulariser": reg for row in self.coded.values()}}

@@ -54,6 +54,7 @@ def save(folder: Path, model: nn.Module, config: dict[str, Any], state: dict[str
 
 
 def _old(folder: Path) -> Path:
+    """Where `save` keeps the checkpoint before until the new one is in place."""
     return folder.with_name(f".{folder.name}.old")
 
 

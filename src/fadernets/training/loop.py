@@ -27,7 +27,7 @@ from fadernets.provenance import commit
 from fadernets.training import checkpoints, recipes
 
 VALIDATION_ROWS = 4096
-FREE_BATCHES = 8  # decoded freely
+FREE_BATCHES = 8  # validation batches that are decoded freely
 
 
 class TrainingError(FadernetsError):
@@ -117,6 +117,8 @@ def figures_of(checkpoint: Path) -> dict[str, float]:
 
 
 class _Run:
+    """One run: its rows, model, optimiser and the place that it has come to."""
+
     def __init__(self, fabric: Any, recipe: recipes.Recipe, data: Dataset, resume: bool) -> None:
         self.fabric, self.recipe, self.data = fabric, recipe, data
         self.out = Path(recipe.out)
@@ -168,6 +170,7 @@ class _Run:
         )
 
     def _previous(self) -> dict[str, Any] | None:
+        """The state of the last checkpoint, None without one. Raises TrainingError for one of another recipe."""
         last = self.out / "last"
         if not checkpoints.exists(last):
             return None
@@ -189,11 +192,13 @@ class _Run:
 
     @property
     def finished(self) -> bool:
+        """Whether the run has taken all its steps, or waited long enough for a better loss."""
         recipe = self.recipe
         return self.step >= recipe.steps or bool(recipe.patience and self.waited >= recipe.patience)
 
     def go(self, progress: Callable[[int, int], None] | None = None) -> Path:
         recipe, fabric = self.recipe, self.fabric
+        """Train to the end and return the folder of the best checkpoint."""
         if self.finished:
             return self.out / "best"
         self.out.mkdir(parents=True, exist_ok=True)
@@ -243,7 +248,7 @@ class _Run:
         return self.out / "best"
 
     def _trim_log(self) -> None:
-        """Drop the log's rows behind the checkpoint that the run goes on from: they will come again."""
+        """Drop the log's rows after the checkpoint that the run resumes from: those steps are taken again."""
         log = self.out / "log.jsonl"
         rows = log.read_text().splitlines(keepends=True) if log.exists() else []
         kept = [row for row in rows if row.endswith("\n") and json.loads(row)["step"] <= self.step]
@@ -251,6 +256,7 @@ class _Run:
             log.write_text("".join(kept))
 
     def _refuse_nan(self, terms: Mapping[str, torch.Tensor | float]) -> None:
+        """Raises TrainingError where the loss is no finite number, with the first term that is not."""
         if math.isfinite(terms["loss"] + terms.get("gradient", 0.0)):
             return
         bad = [name for name, v in terms.items() if name != "loss" and not math.isfinite(v)]
@@ -261,6 +267,7 @@ class _Run:
         )
 
     def _record(self, figures: dict[str, float], writer: Any, checked: dict[str, float]) -> None:
+        """Log the figures of a validation and write its checkpoint."""
         better = checked["loss"] < self.best
         waits = not better and self.raw.settled(self.step, self.recipe.steps)  # its weights are at their final values
         self.best, self.waited = (checked["loss"] if better else self.best), self.waited + 1 if waits else 0
@@ -284,6 +291,7 @@ class _Run:
         checkpoints.save(self.out / "last", self.raw, config, state)
 
     def config(self, checked: dict[str, float]) -> dict[str, Any]:
+        """What config.json of a checkpoint holds; `checked` are its validation figures."""
         sources = self.data.manifest["sources"]
         return {
             "codec": self.data.codec.name,

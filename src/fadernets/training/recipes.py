@@ -1,4 +1,8 @@
-"""Recipes: one small YAML file an experiment. `base:` names another recipe that this one differs from."""
+"""Recipes: one small YAML file an experiment. `base:` names another recipe that this one differs from.
+
+Values are checked by hand and not by pydantic: models bring option classes of their own, YAML's `1e-3` is a string, and
+a table that turns pydantic's errors into one line each is longer than the checks.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +65,7 @@ def load(path: Path, overrides: list[str] | None = None, size: str | None = None
 
 
 def check(values: dict[str, Any]) -> Recipe:
-    """Values to a recipe, refused with one line where they cannot work."""
+    """A recipe of these values. Raises FadernetsError, with one line, for what cannot work."""
     known = {f.name: f for f in fields(Recipe)}
     for name in values:
         if name not in known:
@@ -114,11 +118,13 @@ def sweep(choices: list[str]) -> list[list[str]]:
 
 
 def as_dict(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as plain values, such as JSON holds; `check` reads them back."""
     values = asdict(recipe)
     return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
 
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    """The values of a recipe file over those of its bases; `seen` are the files that led here."""
     import yaml
 
     if path.resolve() in seen:
@@ -138,7 +144,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
 
 
 def _merge(merged: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """The second over the first, group by group."""
+    """The values of the second over those of the first; groups are merged key by key."""
     for name, value in values.items():
         if isinstance(value, dict) and isinstance(merged.get(name), dict):
             merged[name] = {**merged[name], **value}
@@ -148,6 +154,7 @@ def _merge(merged: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _assign(values: dict[str, Any], name: str, value: Any) -> None:
+    """Set a value by its name, whose dots reach into groups."""
     *parents, last = name.split(".")
     for parent in parents:
         values = values.setdefault(parent, {})
@@ -157,6 +164,7 @@ def _assign(values: dict[str, Any], name: str, value: Any) -> None:
 
 
 def _scalar(text: str) -> Any:
+    """The value of a `key=value` override, read as YAML."""
     import yaml
 
     try:
