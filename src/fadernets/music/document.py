@@ -24,10 +24,8 @@ from fadernets.music.smf import (
     Event,
     MidiError,
     MidiFile,
-    RankedEvent,
     checked,
     file_bytes,
-    in_order,
     meta_events,
     tempo_events,
     track_chunk,
@@ -120,17 +118,20 @@ class Document:
         write_atomic(path, self.edited(edit or Edit.nothing()))
 
     def edited(self, edit: Edit) -> bytes:
-        """The file with the edit's notes changed. A track that the edit does not touch keeps its very bytes."""
+        """The file with the edit's notes changed. A track that the edit does not touch keeps its very bytes.
+
+        Raises MidiError where a note would be left without an end.
+        """
         changes = EventChanges(self.paired, self.piece.tempo, edit)
         if changes.chunks and self._scale > 1:  # finer ticks hold for every track
             return self.with_tracks({chunk: changes.track(chunk) for chunk in range(len(self.paired.events))})
         return self.with_tracks({chunk: changes.track(chunk) for chunk in sorted(changes.chunks)})
 
-    def with_tracks(self, tracks: dict[int, list[RankedEvent]]) -> bytes:
-        """The file with other events in some of its track chunks; the others keep their bytes."""
+    def with_tracks(self, tracks: dict[int, list[Event]]) -> bytes:
+        """The file with other events, in order, in some of its track chunks; the others keep their bytes."""
         chunks = list(self._file.chunks)
         for chunk, events in tracks.items():
-            chunks[self._file.where[chunk]] = track_chunk(in_order(events))
+            chunks[self._file.where[chunk]] = track_chunk(events)
         if tracks:
             header = chunks[0]
             chunks[0] = header[:12] + self.piece.tpq.to_bytes(2, "big") + header[14:]

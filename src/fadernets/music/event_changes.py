@@ -15,7 +15,16 @@ import numpy as np
 from fadernets.arrays import Array, Indices
 from fadernets.music.note_events import PairedEvents
 from fadernets.music.notes import NOTE, TempoMap
-from fadernets.music.smf import TEMPO, Event, RankedEvent, channel_and_pitch, release_of, tempo_events
+from fadernets.music.smf import (
+    TEMPO,
+    Event,
+    MidiError,
+    RankedEvent,
+    channel_and_pitch,
+    in_order,
+    release_of,
+    tempo_events,
+)
 
 TEMPO_RANK, END_RANK = -2, -1  # before the events of the file at the same tick
 
@@ -66,11 +75,22 @@ class EventChanges:
         """The track chunks that change."""
         return {*self.dropped, *self.new}
 
-    def track(self, chunk: int) -> list[RankedEvent]:
-        """The events of a track chunk after the edit, not yet sorted."""
+    def track(self, chunk: int) -> list[Event]:
+        """The events of a track chunk after the edit, in order.
+
+        Raises MidiError where a note of a key that the edit touches would have no end: such a file is not written.
+        """
         dropped = self.dropped.get(chunk, ())
         kept = [(tick, i, message) for i, (tick, message) in enumerate(self._events[chunk]) if i not in dropped]
-        return kept + self.new.get(chunk, [])
+        events = in_order(kept + self.new.get(chunk, []))
+        sounding = dict.fromkeys((key[1:] for key in self._written if key[0] == chunk), 0)
+        for _, message in events:
+            if message[0] >> 4 in (0x8, 0x9) and (key := channel_and_pitch(message)) in sounding:
+                is_onset = message[0] >> 4 == 0x9 and message[2] > 0
+                sounding[key] = sounding[key] + 1 if is_onset else max(sounding[key] - 1, 0)
+        if stuck := sum(sounding.values()):
+            raise MidiError(f"track chunk {chunk + 1}: the edit would leave {stuck} notes without an end")
+        return events
 
     def _touch(self, chunk: int, channel: int, pitch: int, *spans: tuple[int, int]) -> None:
         self._written[chunk, channel, pitch] += spans
@@ -96,13 +116,16 @@ class EventChanges:
             stays = onset == old_onset and not (
                 new_on[1] != old_on[1] and _is_released_after(events, on, channel_and_pitch(new_on))
             )
-            self.new[chunk].append((onset, on if stays else len(events), new_on))
+            on_rank = on if stays else len(events)
+            self.new[chunk].append((onset, on_rank, new_on))
+        else:
+            on_rank = on
         old_end, old_off = events[off] if off >= 0 else (-1, release_of(old_on))
         new_off = bytes((old_off[0], pitch, old_off[2]))
         if (old_end, old_off) != (end, new_off):
             self.dropped[chunk].add(off)
             stays = end == old_end and (new_off[1] == old_off[1] or end == onset)
-            self.new[chunk].append((end, off if stays else END_RANK, new_off))
+            self.new[chunk].append((end, _end_rank(off if stays else END_RANK, onset, end, on_rank), new_off))
         channel, old_pitch = channel_and_pitch(old_on)
         self._touch(chunk, channel, pitch, (onset, end))
         self._touch(chunk, channel, old_pitch)
@@ -112,7 +135,8 @@ class EventChanges:
         onset, end, pitch, velocity = (int(note[name]) for name in ("onset", "end", "pitch", "velocity"))
         last = len(self._events[track.chunk])  # the rank after all events of the file at the tick
         self.new[track.chunk].append((onset, last, bytes((0x90 | track.channel, pitch, velocity))))
-        self.new[track.chunk].append((end, END_RANK, bytes((0x80 | track.channel, pitch, 0))))
+        rank = _end_rank(END_RANK, onset, end, last)
+        self.new[track.chunk].append((end, rank, bytes((0x80 | track.channel, pitch, 0))))
         self._touch(track.chunk, track.channel, pitch, (onset, end))
 
     def _drop_unmatched(self) -> None:
@@ -149,6 +173,11 @@ class EventChanges:
         for tick in sorted(set(wanted) - same):
             message = bytes((0xFF, TEMPO, 3)) + wanted[tick].to_bytes(3, "big")
             self.new[0].append((tick, TEMPO_RANK, message))
+
+
+def _end_rank(rank: int, onset: int, end: int, on_rank: int) -> int:
+    """The rank of a note's end, behind its onset where both fall on one tick. Equal ranks keep the order of writing."""
+    return max(rank, on_rank) if end == onset else rank
 
 
 def _is_released_after(events: list[Event], at: int, key: tuple[int, int]) -> bool:

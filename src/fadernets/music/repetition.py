@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fadernets.music.document import Document
-from fadernets.music.smf import KEY, METRE, TEMPO, Event, RankedEvent, release_of
+from fadernets.music.smf import KEY, METRE, TEMPO, Event, RankedEvent, in_order, release_of
 
 REPEATED_META = (0x01, 0x05, 0x06, 0x07, TEMPO, METRE, KEY)  # of a place: text, lyric, marker, cue point, ...
 SWITCHES = (1, *range(64, 70))  # controllers that rest at 0: modulation, pedals
@@ -39,7 +39,7 @@ def repeat_section(document: Document, start: int, stop: int, end: int) -> bytes
     tracks = {}
     for chunk, events in enumerate(document.paired.events):
         clock = _clock(document, start, stop) if chunk == 0 else []
-        tracks[chunk] = _repeated_track(events, notes[chunk], clock, start, stop, end)
+        tracks[chunk] = in_order(_repeated_track(events, notes[chunk], clock, start, stop, end))
     return document.with_tracks(tracks)
 
 
