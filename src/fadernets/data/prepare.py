@@ -45,6 +45,7 @@ from fadernets.data.dataset import (
     write_dataset,
 )
 from fadernets.errors import FadernetsError
+from fadernets.files import open_atomic
 from fadernets.music.notes import Piece
 from fadernets.music.segments import Windows, cut
 from fadernets.music.smf import MAX_BEATS
@@ -305,13 +306,8 @@ def _work(chunk: _Chunk, codec_name: str, keep_all: bool) -> tuple[int, int]:
         name: np.concatenate([np.empty(shape, kind), *(getattr(some, name) for some in found)])
         for name, (kind, shape) in columns_of.items()
     }
-    temporary = chunk.part.with_name(f"{chunk.part.stem}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as stream:
-            np.savez(stream, allow_pickle=False, files=np.array(json.dumps(files)), **arrays)
-        os.replace(temporary, chunk.part)
-    except OSError as error:
-        raise FadernetsError(f"{chunk.part}: cannot be written ({error.strerror or error})") from None
+    with open_atomic(chunk.part) as stream:
+        np.savez(stream, allow_pickle=False, files=np.array(json.dumps(files)), **arrays)
     return len(chunk.sources), len(arrays["key"])
 
 
