@@ -321,13 +321,14 @@ def evaluate(
     >>> figures = evaluate("pop-lieder", "data/pop-lieder", runs=1)  # doctest: +SKIP
     >>> consistency = figures["rhythm_density/closed"]["consistency"]["mean"]  # doctest: +SKIP
     """
+    from fadernets.codecs.base import is_melodic
     from fadernets.data.dataset import Dataset
     from fadernets.engines.model_folder import codec_of
     from fadernets.evaluation import melody_knobs, model_folder
 
     dataset = data if isinstance(data, Dataset) else Dataset.open(Path(data))
     if isinstance(model, (str, Path)):
-        model = MelodyEngine.open(model) if codec_of(model) == "melody" else Engine.open(model)
+        model = MelodyEngine.open(model) if is_melodic(codec_of(model)) else Engine.open(model)
     if isinstance(model, MelodyEngine):
         return melody_knobs.evaluate(model, dataset, seed=seed, progress=progress, **options)
     return model_folder.evaluate(model, dataset, seed=seed, progress=progress, **options)
