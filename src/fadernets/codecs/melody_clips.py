@@ -32,7 +32,7 @@ class Melody:
     windows: Windows
     placed: grid.Placed
     states: States  # [T]
-    at: Indices  # [C, 32] the step of each step of a clip, -1 where the clip goes on behind it
+    at: Indices  # [C, 32] the step of the piece at each step of a clip, -1 where the clip goes on after the last window
     hidden: Indices  # positions of the track's other notes: under its skyline, or on no grid
     snapped: int  # notes whose onset lies off the grid
 
@@ -61,54 +61,54 @@ def read(
 
     Raises FadernetsError for a track without notes and for a metre that does not fit two bars of 4/4 into a clip
     unless `regrid` cuts by quarter-beats. windows: those of an earlier reading of the same piece; without: notes that
-    were no melody there.
+    that reading left out of the melody.
     """
-    mine = np.flatnonzero(piece.notes["track"] == track)
+    candidates = np.flatnonzero(piece.notes["track"] == track)
     if without is not None:
-        gone = Counter(_plain(without).tolist())
-        each = zip(mine.tolist(), _plain(piece.notes[mine]).tolist(), strict=True)
-        mine = np.array([i for i, note in each if not _taken(gone, note)], np.int64)
-    if not len(mine):
+        excluded = Counter(_identity(without).tolist())
+        each = zip(candidates.tolist(), _identity(piece.notes[candidates]).tolist(), strict=True)
+        candidates = np.array([i for i, note in each if not _take_one(excluded, note)], np.int64)
+    if not len(candidates):
         raise FadernetsError("the melody's track has no notes")
     if regrid:
         piece = replace(piece, metre=MetreMap.of([], piece.tpq))
     elif windows is None:
         check_metre(piece)
     windows = windows or cut(piece)
-    whole = replace(piece, notes=piece.notes[mine])
-    placed = grid.place(whole, windows)
-    rows = np.column_stack([placed.onset, placed.end, whole.notes["pitch"].astype(np.int64)])
+    of_track = replace(piece, notes=piece.notes[candidates])
+    placed = grid.place(of_track, windows)
+    rows = np.column_stack([placed.onset, placed.end, of_track.notes["pitch"].astype(np.int64)])
     line = np.zeros(len(rows), bool)
     line[placed.on_grid] = melody_states.skyline(rows[placed.on_grid])
-    chosen = replace(piece, notes=whole.notes[line])
+    chosen = replace(piece, notes=of_track.notes[line])
     states = melody_states.encode(rows[line], windows.n_steps)
-    away = np.abs(windows.step_ticks(placed.onset[line]) - chosen.notes["onset"])
-    snapped = int((away > OFF_GRID * piece.tpq / STEPS_PER_BEAT).sum())
+    distance = np.abs(windows.step_ticks(placed.onset[line]) - chosen.notes["onset"])
+    snapped = int((distance > OFF_GRID * piece.tpq / STEPS_PER_BEAT).sum())
     return Melody(
         chosen,
-        mine[line],
+        candidates[line],
         windows,
         grid.place(chosen, windows),
         states,
         clip_steps(windows),
-        mine[~line],
+        candidates[~line],
         snapped,
     )
 
 
-def _plain(notes: Array) -> Array:
-    """Notes as they are told apart, whatever their track's number has become."""
+def _identity(notes: Array) -> Array:
+    """What tells notes apart, whatever the number of their track is by now."""
     return notes[["onset", "end", "pitch", "velocity"]]
 
 
-def _taken(left: Counter[Any], note: Any) -> bool:
-    """Whether a note is one of those left, which has then one less: of two alike only one may be meant."""
+def _take_one(left: Counter[Any], note: Any) -> bool:
+    """Whether a note is among those left; it is taken out, since of two equal notes only one may be meant."""
     left[note] -= 1
     return bool(left[note] >= 0)
 
 
 def clip_steps(windows: Windows) -> Indices:
-    """[C, 32] the step of each step of every clip: two full windows that follow each other, or one and nothing."""
+    """[C, 32] the steps of the piece in each clip: two full windows in a row, or one, and then -1."""
     full = np.flatnonzero(windows.full)
     clips: list[Indices] = []
     for run in np.split(full, np.flatnonzero(np.diff(full) != 1) + 1):
@@ -119,8 +119,10 @@ def clip_steps(windows: Windows) -> Indices:
 
 
 def bar_steps(piece: Piece, windows: Windows) -> tuple[Indices, Indices]:
-    """[C, 32] the steps of eight beats from every bar on, and [C] that bar's number, where a bar line stands in their
-    middle and at their end: two bars of 4/4, or four of 2/4. windows: `cut(piece)`."""
+    """[C, 32] the steps of the eight beats from each bar line on, and [C] the number of that bar, counted from 1.
+
+    Only where bar lines stand four and eight beats later: two bars of 4/4, or four of 2/4. windows: `cut(piece)`.
+    """
     bars = piece.metre.bar_starts(max(piece.end, 1))
     size = BEATS * piece.tpq
     lines = np.append(bars, windows.end[-1:])
@@ -155,8 +157,8 @@ def choose_track(piece: Piece, wanted: str | None = None, option: str = "--track
     if not pitched:
         raise FadernetsError("the file has only drums" if with_notes else "the file has no notes")
     if wanted is None:
-        sung = [i for i in pitched if any(word in piece.tracks[i].name.lower() for word in MELODY_TRACK_NAMES)]
-        return (sung or pitched)[0]
+        named = [i for i in pitched if any(word in piece.tracks[i].name.lower() for word in MELODY_TRACK_NAMES)]
+        return (named or pitched)[0]
     number = int(wanted) - 1 if wanted.isdecimal() and len(wanted) < 6 else None  # so many tracks at most
     for i in pitched:
         if i == number or piece.tracks[i].name.lower() == wanted.lower():
