@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from fadernets.codecs import grid, melody_clips
-from fadernets.editing import candidate_choice, segment_decoding, segment_requests
+from fadernets.decoding import candidate_choice, segment_decoding, segment_requests
+from fadernets.decoding.segment_requests import SegmentRequest
 from fadernets.editing.beyond_model import FaderTargets, apply_targets
 from fadernets.editing.piece_on_grid import PieceOnGrid
-from fadernets.editing.segment_requests import SegmentRequest
 from fadernets.engines.grid import Engine
 from fadernets.engines.melody import MelodyEngine
 from fadernets.evaluation import melody_paper_figures
@@ -103,7 +103,9 @@ def singer() -> MelodyEngine:
 def test_an_edit_of_the_theme(benchmark, singer, tmp_path, knob):
     """K. 265's theme, 24 bars of 2/4, from file to file. Target: 30 ms."""
     knobs = Knobs(pitch=3.0) if knob == "pitch" else Knobs(rhythm=1.0)
-    benchmark(lambda: file_edit.edit_melody(singer, melody_paper_figures.asset("k265.mid"), tmp_path / "out.mid", knobs))
+    benchmark(
+        lambda: file_edit.edit_melody(singer, melody_paper_figures.asset("k265.mid"), tmp_path / "out.mid", knobs)
+    )
 
 
 def test_a_grid_of_the_theme(benchmark, singer):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fadernets.codecs import grid
-from fadernets.editing import candidate_choice, candidates, segment_decoding, segment_requests
-from fadernets.editing.segment_requests import SegmentRequest
+from fadernets.decoding import candidate_choice, candidates, segment_decoding, segment_requests
+from fadernets.decoding.segment_requests import SegmentRequest
 from fadernets.engines import onset_patterns
 from fadernets.engines.grid import Engine
 from fadernets.engines.model_folder import ModelError

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fadernets.attributes.table import CODED
-from fadernets.editing import candidate_choice, segment_requests
-from fadernets.editing.segment_requests import SegmentRequest
+from fadernets.decoding import candidate_choice, segment_requests
+from fadernets.decoding.segment_requests import SegmentRequest
 from fadernets.engines.grid import Engine
 from fadernets.evaluation import ablation, model_folder
 from fadernets.evaluation.decoding_loops import DecodingLoop

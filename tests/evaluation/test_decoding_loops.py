@@ -7,8 +7,8 @@ import pytest
 
 from fadernets.attributes.table import CODED
 from fadernets.codecs import grid
-from fadernets.editing import candidate_choice, segment_decoding, segment_requests
-from fadernets.editing.segment_requests import SegmentRequest
+from fadernets.decoding import candidate_choice, segment_decoding, segment_requests
+from fadernets.decoding.segment_requests import SegmentRequest
 from fadernets.engines.code_arithmetic import Calibration
 from fadernets.engines.grid import Engine
 from fadernets.evaluation import decoding_loops

@@ -9,8 +9,8 @@ import pytest
 from conftest import write_songs
 
 from fadernets.attributes.table import CODED
-from fadernets.editing import candidate_choice, segment_requests
-from fadernets.editing.segment_requests import SegmentRequest
+from fadernets.decoding import candidate_choice, segment_requests
+from fadernets.decoding.segment_requests import SegmentRequest
 from fadernets.engines.grid import Engine
 from fadernets.evaluation import decoding_loops, model_folder
 from fadernets.evaluation.decoding_loops import LOOPS, DecodingLoop

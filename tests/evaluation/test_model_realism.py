@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fadernets.attributes.table import CODED
-from fadernets.editing import segment_requests
+from fadernets.decoding import segment_requests
 from fadernets.engines.grid import Engine
 from fadernets.evaluation import decoding_loops, model_realism
 from fadernets.metrics import realism

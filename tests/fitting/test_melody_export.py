@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from fadernets.engines.model_folder import codec_of
 from fadernets.engines.melody import MelodyEngine
+from fadernets.engines.model_folder import codec_of
 from fadernets.errors import FadernetsError
 from fadernets.fitting import melody_export
 from fadernets.fitting.export import export

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from midi_files import BROKEN, PIECES, metre, notes, riff, right, save, track
 
-from fadernets.editing import segment_requests
+from fadernets.decoding import segment_requests
 from fadernets.errors import FadernetsError
 from fadernets.studio.types import MOST_BARS, MOST_BYTES
 from fadernets.studio.uploads import BUNDLED, MOST_ENCODED, UnknownPiece, Uploads

@@ -16,7 +16,8 @@ from fadernets.arrays import Cells
 from fadernets.attributes.keys import KEY_NAMES
 from fadernets.attributes.table import ATTRIBUTES
 from fadernets.codecs import grid
-from fadernets.editing import edit_report, presets, segment_requests
+from fadernets.decoding import segment_requests
+from fadernets.editing import edit_report, presets
 from fadernets.editing.beyond_model import apply_targets
 from fadernets.editing.edit_plan import EditPlan, plan_edit
 from fadernets.editing.edit_report import EditReport, cell, compare, describe, number, shown

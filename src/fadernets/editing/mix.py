@@ -22,7 +22,8 @@ from fadernets.attributes import table as attribute_table
 from fadernets.attributes.keys import KEY_NAMES
 from fadernets.attributes.table import CODED
 from fadernets.codecs import grid
-from fadernets.editing import edit_report, file_edit, segment_requests
+from fadernets.decoding import segment_requests
+from fadernets.editing import edit_report, file_edit
 from fadernets.editing.edit_report import cell, number
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.roll_edit import Progress, edit_windows

@@ -12,9 +12,10 @@ import numpy as np
 
 from fadernets.arrays import Bools, Cells, Indices
 from fadernets.codecs import grid
-from fadernets.editing import candidate_choice, candidates, cells_to_notes, segment_decoding, segment_requests
+from fadernets.decoding import candidate_choice, candidates, segment_decoding, segment_requests
+from fadernets.decoding.segment_requests import EncodedSegments, SegmentRequest
+from fadernets.editing import cells_to_notes
 from fadernets.editing.piece_on_grid import PieceOnGrid
-from fadernets.editing.segment_requests import EncodedSegments, SegmentRequest
 from fadernets.engines.grid import Engine
 from fadernets.music.document import Document
 from fadernets.music.notes import Piece

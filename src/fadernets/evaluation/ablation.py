@@ -14,8 +14,8 @@ from typing import Any
 from fadernets.arrays import Indices
 from fadernets.attributes.table import CODED
 from fadernets.data.dataset import Dataset
-from fadernets.editing import segment_requests
-from fadernets.editing.segment_requests import SegmentRequest
+from fadernets.decoding import segment_requests
+from fadernets.decoding.segment_requests import SegmentRequest
 from fadernets.engines.grid import Engine
 from fadernets.evaluation import model_folder
 from fadernets.evaluation.decoding_loops import DecodingLoop, decoding_loops

@@ -15,8 +15,8 @@ import numpy as np
 from fadernets.arrays import Cells, Floats
 from fadernets.attributes.table import CODED
 from fadernets.data.dataset import Dataset
-from fadernets.editing import candidate_choice, segment_decoding, segment_requests
-from fadernets.editing.segment_requests import EncodedSegments, SegmentRequest
+from fadernets.decoding import candidate_choice, segment_decoding, segment_requests
+from fadernets.decoding.segment_requests import EncodedSegments, SegmentRequest
 from fadernets.engines.code_arithmetic import Calibration
 from fadernets.engines.grid import Engine
 

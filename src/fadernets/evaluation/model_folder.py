@@ -17,8 +17,8 @@ from fadernets.arrays import Indices
 from fadernets.attributes import table as attribute_table
 from fadernets.attributes.table import CODED
 from fadernets.data.dataset import Dataset, label_of
-from fadernets.editing import candidate_choice, segment_decoding, segment_requests
-from fadernets.editing.segment_requests import SegmentRequest
+from fadernets.decoding import candidate_choice, segment_decoding, segment_requests
+from fadernets.decoding.segment_requests import SegmentRequest
 from fadernets.engines import code_arithmetic
 from fadernets.engines.grid import Engine
 from fadernets.evaluation.decoding_loops import (

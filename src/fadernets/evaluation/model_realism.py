@@ -11,7 +11,7 @@ from fadernets.arrays import Array, Cells
 from fadernets.attributes.table import CODED
 from fadernets.codecs import grid
 from fadernets.data.dataset import Dataset
-from fadernets.editing import segment_requests
+from fadernets.decoding import segment_requests
 from fadernets.engines.grid import Engine
 from fadernets.evaluation.decoding_loops import DecodingLoop, corpora_of, decoding_loops
 from fadernets.metrics import realism

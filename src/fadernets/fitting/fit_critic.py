@@ -14,8 +14,8 @@ import torch
 
 from fadernets.arrays import Cells, Floats, Indices
 from fadernets.data.dataset import Dataset
-from fadernets.editing import candidate_choice, segment_decoding, segment_requests
-from fadernets.editing.segment_requests import SegmentRequest
+from fadernets.decoding import candidate_choice, segment_decoding, segment_requests
+from fadernets.decoding.segment_requests import SegmentRequest
 from fadernets.engines.critic import Critic
 from fadernets.engines.grid import Engine
 from fadernets.metrics import frechet, note_features, realism

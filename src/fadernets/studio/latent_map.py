@@ -20,7 +20,8 @@ from fadernets.attributes import table
 from fadernets.codecs import grid
 from fadernets.codecs.base import imported
 from fadernets.data.dataset import Dataset
-from fadernets.editing import file_edit, segment_requests
+from fadernets.decoding import segment_requests
+from fadernets.editing import file_edit
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.engines.grid import Codes, Engine
 from fadernets.errors import FadernetsError

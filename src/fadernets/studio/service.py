@@ -10,7 +10,8 @@ from typing import Any
 
 from fadernets import __version__
 from fadernets.attributes.table import ATTRIBUTES, CODED, is_movable
-from fadernets.editing import file_edit, presets, segment_requests
+from fadernets.decoding import segment_requests
+from fadernets.editing import file_edit, presets
 from fadernets.editing.file_edit import EditedPiece
 from fadernets.editing.presets import PAPER_PRESET
 from fadernets.editing.roll_edit import Progress

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
-from fadernets.editing.segment_requests import EncodingCache
+from fadernets.decoding.segment_requests import EncodingCache
 from fadernets.errors import FadernetsError
 from fadernets.music.document import Document
 from fadernets.music.smf import checked

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fadernets.codecs import grid
-from fadernets.editing import segment_requests
+from fadernets.decoding import segment_requests
 from fadernets.engines.grid import Engine
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from fadernets.attributes import of_cells
 from fadernets.codecs import grid
-from fadernets.editing import candidate_choice, candidates, segment_decoding, segment_requests
-from fadernets.editing.segment_requests import SegmentRequest
+from fadernets.decoding import candidate_choice, candidates, segment_decoding, segment_requests
+from fadernets.decoding.segment_requests import SegmentRequest
 from fadernets.engines.grid import Engine
 
 

@@ -15,7 +15,7 @@ from fadernets.arrays import Bools, Bytes, Cells, Floats, Floats32, Planes
 from fadernets.attributes import of_cells, table
 from fadernets.codecs import grid
 from fadernets.codecs.grid import PITCHES
-from fadernets.editing.candidates import CERTAIN
+from fadernets.decoding.candidates import CERTAIN
 from fadernets.engines.grid import Codes, Engine, planes_of
 from fadernets.music.segments import STEPS
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from fadernets.codecs import grid
-from fadernets.editing import candidate_choice, candidates, segment_decoding, segment_requests
-from fadernets.editing.candidate_choice import WEIGHTS
-from fadernets.editing.segment_decoding import Candidates
-from fadernets.editing.segment_requests import SegmentRequest
+from fadernets.decoding import candidate_choice, candidates, segment_decoding, segment_requests
+from fadernets.decoding.candidate_choice import WEIGHTS
+from fadernets.decoding.segment_decoding import Candidates
+from fadernets.decoding.segment_requests import SegmentRequest
 from fadernets.engines.grid import Engine
 from fadernets.metrics import cell_counts
 from fadernets.metrics.fader_scores import chroma_similarity, note_f1

@@ -24,9 +24,9 @@ from fadernets.arrays import Bools, Cells, Floats, Floats32, Integers, Planes
 from fadernets.attributes.table import CODED, CodedAttribute
 from fadernets.codecs import grid
 from fadernets.codecs.grid import PITCHES
-from fadernets.editing import candidates as candidate_rules
-from fadernets.editing.candidates import CERTAIN
-from fadernets.editing.segment_requests import RHYTHM, EncodedSegments, SegmentRequest
+from fadernets.decoding import candidates as candidate_rules
+from fadernets.decoding.candidates import CERTAIN
+from fadernets.decoding.segment_requests import RHYTHM, EncodedSegments, SegmentRequest
 from fadernets.engines import code_arithmetic, onset_patterns
 from fadernets.engines.grid import Codes, Engine, planes_of
 from fadernets.engines.onset_patterns import OnsetPatterns

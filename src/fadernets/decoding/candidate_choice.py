@@ -13,9 +13,9 @@ import numpy as np
 from fadernets.arrays import Bools, Cells, Floats, Indices
 from fadernets.codecs import grid
 from fadernets.codecs.grid import PITCHES
-from fadernets.editing.candidates import land_on_density
-from fadernets.editing.segment_decoding import Candidates, decode_candidates
-from fadernets.editing.segment_requests import EncodedSegments, SegmentRequest, attribute_deviations, encode_segments
+from fadernets.decoding.candidates import land_on_density
+from fadernets.decoding.segment_decoding import Candidates, decode_candidates
+from fadernets.decoding.segment_requests import EncodedSegments, SegmentRequest, attribute_deviations, encode_segments
 from fadernets.engines.grid import Engine
 from fadernets.metrics import cell_counts
 from fadernets.metrics.fader_scores import chroma_similarity, note_f1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fadernets.codecs import grid
-from fadernets.editing import candidates
+from fadernets.decoding import candidates
 
 
 def test_onset_steps_are_the_best_scored_ones():
