@@ -35,7 +35,7 @@ studio: .venv/runtime
 	@touch $@
 
 test: .venv/test .venv/browser $(if $(shell command -v npm),studio/node_modules)
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
 
 studio/node_modules: studio/package-lock.json
 	cd studio && npm ci --no-audit --no-fund
