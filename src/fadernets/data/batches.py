@@ -17,6 +17,7 @@ from torch import Tensor
 
 from fadernets.arrays import Cells, Floats32, Indices
 from fadernets.attributes import of_cells
+from fadernets.attributes.step_counts import StepCount
 from fadernets.attributes.table import CODED, CodedAttribute
 from fadernets.codecs import grid, performance_tokens
 from fadernets.codecs.base import imported
@@ -76,19 +77,26 @@ def transpose(planes: Tensor, semitones: Tensor) -> Tensor:
 
 def step_counts(cells: Tensor, rows: Coded) -> Tensor:
     """[..., A] what each row counts in the cells [..., 2, 88] of a step."""
-    parts = (cells[..., : 1 + row.count.holds, row.count.low : row.count.high] for row in rows.values())
-    counts = (part.sum((-1, -2)).clamp(max=row.count.limit) for part, row in zip(parts, rows.values(), strict=True))
-    return torch.stack(list(counts), -1)
+    return torch.stack([_counts(row.count, cells) for row in rows.values()], -1)
+
+
+def _counts(count: StepCount, cells: Tensor) -> Tensor:
+    """[...] one row's count in the cells [..., 2, 88] of a step."""
+    if not count.holds and count.limit == 1:
+        return cells[..., 0, count.low : count.high].amax(-1)
+    part = cells if count.holds else cells[..., :1, :]
+    return part[..., count.low : count.high].sum((-1, -2)).clamp(max=count.limit)
 
 
 def symbols_of(planes: Tensor, rows: Coded) -> dict[str, Tensor]:
     """Attribute -> symbols [B, 16] of planes [B, 2, 16, 88]: as `StepCount.symbols`, on tensors."""
-    counts = step_counts(planes.transpose(1, 2), rows).long().unbind(-1)
-    found = dict(zip(rows, counts, strict=True))
+    found = {}
     for name, row in rows.items():
         if row.count.states:
             onset, hold = planes[..., row.count.low : row.count.high].amax(-1).unbind(1)
             found[name] = torch.where(onset > 0, 1, torch.where(hold > 0, 2, 0))
+        else:
+            found[name] = _counts(row.count, planes.transpose(1, 2)).long()
     return found
 
 
