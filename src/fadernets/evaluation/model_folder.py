@@ -189,7 +189,7 @@ def arousal(engine: Engine, data: Dataset, rows: Indices) -> Figures:
     overall = fader_scores.balanced_accuracy(guess, label, pieces)
     by_code = {}
     for n in engine.code_names:
-        probability = [code_arithmetic.cluster_probability(getattr(c, n), engine.means[n]) for c in codes]
+        probability = [code_arithmetic.cluster_probability(c[n], engine.means[n]) for c in codes]
         high = np.concatenate(probability) >= 0.5
         by_code[f"{OF_CODE}{n}"] = fader_scores.balanced_accuracy(high, label, pieces)["balanced_accuracy"]
     return {"segments": len(rows), "pieces": len(np.unique(pieces)), **overall, **by_code}
