@@ -1,20 +1,44 @@
 """Recipes: one small YAML file an experiment. `base:` names another recipe that this one differs from.
 
-Values are checked by hand and not by pydantic: models bring option classes of their own, YAML's `1e-3` is a string, and
-a table that turns pydantic's errors into one line each is longer than the checks.
+Each field says what it may be, and pydantic holds it to that; a model's own options are checked by the model.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, get_type_hints
+
+from pydantic import BeforeValidator, ConfigDict, Field, Strict, ValidationError
+from pydantic.dataclasses import dataclass
 
 from fadernets.errors import FadernetsError
-from fadernets.models import models, typed
+from fadernets.models import models
 
 
-@dataclass(frozen=True)
+def _number(value: Any) -> Any:
+    """A float of what YAML 1.1 reads as a string, such as 1e-3; anything else as it is."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+# Each type ends with the words by which a message says what is allowed.
+Float = Annotated[float, BeforeValidator(_number)]
+PositiveInt = Annotated[int, Field(gt=0), "must be above 0"]
+AboveOne = Annotated[int, Field(gt=1), "must be above 1"]
+Count = Annotated[int, Field(ge=0), "must not be negative"]
+Positive = Annotated[Float, Field(gt=0), "must be above 0"]
+NotNegative = Annotated[Float, Field(ge=0), "must not be negative"]
+Share = Annotated[Float, Field(ge=0, le=1), "must lie in 0..1"]
+ShareBelowOne = Annotated[Float, Field(ge=0, lt=1), "must be at least 0 and under 1"]
+Names = Annotated[tuple[str, ...], Strict(False)]  # a list of YAML
+Precision = Annotated[Literal["auto", "32-true", "bf16-mixed"], "allowed: auto, 32-true, bf16-mixed"]
+KINDS = ("int", "float", "bool", "string", "dict")  # pydantic's errors of a wrong type begin with these
+
+
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
 class Recipe:
     """What a training run needs to know; each field is a key of the file."""
 
@@ -22,23 +46,23 @@ class Recipe:
     out: str = ""  # the run's folder; default runs/<name of the recipe>
     name: str = "music-fadernets"  # a row of the model table
     model: dict[str, Any] = field(default_factory=dict)  # its options
-    corpora: tuple[str, ...] = ()  # whose segments are reconstructed; empty: all of the data set
-    label_corpora: tuple[str, ...] = ("vgmidi",)  # whose labels guide the clusters, never reconstructed
-    label_share: float = 0.01  # labelled segments as a share of all training segments; 0: none
-    segments: int = 0  # training segments that are used, drawn by seed; 0: all
+    corpora: Names = ()  # whose segments are reconstructed; empty: all of the data set
+    label_corpora: Names = ("vgmidi",)  # whose labels guide the clusters, never reconstructed
+    label_share: Share = 0.01  # labelled segments as a share of all training segments; 0: none
+    segments: Count = 0  # training segments that are used, drawn by seed; 0: all
     seed: int = 0
-    steps: int = 20_000
-    batch: int = 256
-    labels: int = 16  # labelled rows added to each batch
-    pairs: float = 0.0  # share of rows whose target is another bar of the same song
+    steps: PositiveInt = 20_000
+    batch: AboveOne = 256
+    labels: Count = 16  # labelled rows added to each batch
+    pairs: Share = 0.0  # share of rows whose target is another bar of the same song
     transpose: bool = True
-    learning_rate: float = 2e-3
-    warmup: float = 0.02
-    weight_decay: float = 0.01
-    clip: float = 1.0
-    precision: str = "auto"  # auto, 32-true, bf16-mixed
-    validate: int = 1000  # steps between validations (and checkpoints)
-    patience: int = 0  # validations without a better loss before the run stops; 0: never
+    learning_rate: Positive = 2e-3
+    warmup: ShareBelowOne = 0.02
+    weight_decay: NotNegative = 0.01
+    clip: Positive = 1.0
+    precision: Precision = "auto"
+    validate: PositiveInt = 1000  # steps between validations (and checkpoints)
+    patience: Count = 0  # validations without a better loss before the run stops; 0: never
 
 
 def load(path: Path, overrides: list[str] | None = None, size: str | None = None) -> Recipe:
@@ -66,42 +90,31 @@ def load(path: Path, overrides: list[str] | None = None, size: str | None = None
 
 def check(values: dict[str, Any]) -> Recipe:
     """A recipe of these values. Raises FadernetsError, with one line, for what cannot work."""
-    known = {f.name: f for f in fields(Recipe)}
+    known = [f.name for f in fields(Recipe)]
     for name in values:
         if name not in known:
             raise FadernetsError(f"unknown recipe key {name!r}; known: {', '.join(known)}")
-    default = Recipe()
-    for name, value in values.items():
-        if name in ("corpora", "label_corpora"):
-            if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
-                raise FadernetsError(f"recipe key {name}: {value!r} is no list of names, such as [pop909]")
-            values[name] = tuple(value)
-        else:
-            values[name] = typed(f"recipe key {name}", value, getattr(default, name))
-    recipe = Recipe(**values)
-    rules = [
-        (recipe.name in models(), f"name {recipe.name!r}; known models: {', '.join(models())}"),
-        (recipe.segments >= 0, f"segments {recipe.segments}; must not be negative"),
-        (recipe.steps > 0, f"steps {recipe.steps}; must be above 0"),
-        (recipe.batch > 1, f"batch {recipe.batch}; must be above 1"),
-        (recipe.labels >= 0, f"labels {recipe.labels}; must not be negative"),
-        (recipe.validate > 0, f"validate {recipe.validate}; must be above 0"),
-        (recipe.learning_rate > 0, f"learning_rate {recipe.learning_rate}; must be above 0"),
-        (0 <= recipe.warmup < 1, f"warmup {recipe.warmup}; must be at least 0 and under 1"),
-        (recipe.weight_decay >= 0, f"weight_decay {recipe.weight_decay}; must not be negative"),
-        (recipe.clip > 0, f"clip {recipe.clip}; must be above 0"),
-        (recipe.patience >= 0, f"patience {recipe.patience}; must not be negative"),
-        (0 <= recipe.pairs <= 1, f"pairs {recipe.pairs}; must lie in 0..1"),
-        (0 <= recipe.label_share <= 1, f"label_share {recipe.label_share}; must lie in 0..1"),
-        (
-            recipe.precision in ("auto", "32-true", "bf16-mixed"),
-            f"precision {recipe.precision!r}; allowed: auto, 32-true, bf16-mixed",
-        ),
-    ]
-    for holds, message in rules:
-        if not holds:
-            raise FadernetsError(f"recipe key {message}")
+    try:
+        recipe = Recipe(**values)
+    except ValidationError as error:
+        raise FadernetsError(_one_line(error, values)) from None
+    if recipe.name not in models():
+        raise FadernetsError(f"recipe key name {recipe.name!r}; known models: {', '.join(models())}")
     return recipe
+
+
+def _one_line(error: ValidationError, values: dict[str, Any]) -> str:
+    """The first of pydantic's errors in the words of the field's type."""
+    first = error.errors()[0]
+    name, value = str(first["loc"][0]), first["input"]
+    hint = get_type_hints(Recipe, include_extras=True)[name]
+    if name in ("corpora", "label_corpora"):
+        return f"recipe key {name}: {values[name]!r} is no list of names, such as [pop909]"
+    kind = type(getattr(Recipe(), name))
+    words = [text for text in getattr(hint, "__metadata__", ()) if isinstance(text, str)]
+    if not words or first["type"].startswith(KINDS) or (kind is str and not isinstance(value, str)):
+        return f"recipe key {name}: {value!r} is not of type {kind.__name__}"
+    return f"recipe key {name} {kind(value)!r}; {words[0]}"
 
 
 def sweep(choices: list[str]) -> list[list[str]]:
