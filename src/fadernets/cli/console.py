@@ -1,7 +1,7 @@
 """What every command shares: the parser, whose errors are one line, and what goes to standard error.
 
-Nothing heavy is imported here: `fadernets --help` reads this module. argparse, since it starts in milliseconds and comes
-with Python; errors of one line take it one method.
+Nothing heavy is imported here: `fadernets --help` reads this module. The parser is argparse, since it starts in
+milliseconds and comes with Python; errors of one line take it one method.
 """
 
 from __future__ import annotations
