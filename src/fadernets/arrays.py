@@ -18,6 +18,7 @@ Tokens = NDArray[np.uint16]  # [..., 100] of performance tokens, on disk
 Bytes = NDArray[np.uint8]  # any other array of bytes, such as packed cells
 Bools = NDArray[np.bool_]
 Integers = NDArray[np.int64]
+Integers32 = NDArray[np.int32]  # on disk
 Indices = NDArray[np.int64]  # positions in another array
 Rows = NDArray[np.int64]  # [N, 3] notes: onset step, end step, pitch
 Floats = NDArray[np.float64]

@@ -23,7 +23,7 @@ from fadernets.codecs import grid, performance_tokens
 from fadernets.data.batches import Sampler
 from fadernets.data.corpora import CORPORA, find_root
 from fadernets.data.dataset import write_dataset
-from fadernets.data.prepare import segments
+from fadernets.data.segmenters import segments
 from fadernets.models import MODELS, build, losses, schedules
 from fadernets.models.blocks import Posterior
 from fadernets.models.fader_networks import levels_of

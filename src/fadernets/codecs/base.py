@@ -19,7 +19,7 @@ from fadernets.codecs import grid, melody_states, performance_tokens
 from fadernets.errors import FadernetsError
 
 Unpack = Callable[[Array, Array | None], Cells]  # codes [S, ...] and their seconds [S], if stored -> cells [S, 16, 88]
-Segmenter = Callable[[Any, bool], Any]  # a corpus's Item, keep_all -> data.prepare.PreparedSegments
+Segmenter = Callable[[Any, bool], Any]  # a corpus's Item, keep_all -> data.segmenters.PreparedSegments
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ _ROWS = (
         "grid",
         np.dtype(np.uint8),
         grid.PACKED,
-        segmenter="fadernets.data.prepare:grid_segments",
+        segmenter="fadernets.data.segmenters:grid_segments",
         selection=SEGMENT_SELECTION,
         lengths=_same_length(grid.STEPS),
         unpack=_grid_cells,
@@ -126,7 +126,7 @@ _ROWS = (
         "tokens",
         np.dtype(np.uint16),
         performance_tokens.MAX_TOKENS,
-        segmenter="fadernets.data.prepare:token_segments",
+        segmenter="fadernets.data.segmenters:token_segments",
         selection=SEGMENT_SELECTION,
         lengths=_token_lengths,
         unpack=_token_cells,
@@ -148,7 +148,7 @@ _ROWS = (
         "melody",
         np.dtype(np.uint8),
         melody_states.STEPS,
-        segmenter="fadernets.data.prepare:melody_segments",
+        segmenter="fadernets.data.segmenters:melody_segments",
         selection=MELODY_SELECTION,
         lengths=_same_length(melody_states.STEPS),
         melodic=True,

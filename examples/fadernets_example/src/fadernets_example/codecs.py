@@ -12,7 +12,7 @@ STEPS = 16
 
 def segments(item, keep_all):
     """The segments of a piece that the grid keeps, each as its counts [S, 16]."""
-    from fadernets.data.prepare import grid_segments
+    from fadernets.data.segmenters import grid_segments
 
     prepared = grid_segments(item, keep_all)
     counts = (grid.unpack(prepared.codes) == grid.ONSET).sum(axis=2)
