@@ -37,6 +37,7 @@ def register(add: Add) -> None:
     )
     make.add_argument(
         "--own",
+        dest="pairs_folder",
         type=Path,
         metavar="FOLDER",
         help='instead: your own pairs, NAME-original.mid and NAME-transformed.mid, with {"direction": "up"} or "down" '
@@ -91,7 +92,7 @@ def register(add: Add) -> None:
 def _make(options: argparse.Namespace) -> None:
     from fadernets.listening import make as study_maker
 
-    if (options.source is None) == (options.own is None):
+    if (options.source is None) == (options.pairs_folder is None):
         raise FadernetsError("listen make needs --from FOLDER or --own FOLDER, one of the two")
     name, amount = read_preset(options.preset)
     consent: dict[str, str] = {}  # empty: the text of the package
@@ -104,7 +105,7 @@ def _make(options: argparse.Namespace) -> None:
     made = study_maker.make(
         options.out,
         options.source,
-        pairs_folder=options.own,
+        pairs_folder=options.pairs_folder,
         segments=options.segments,
         subjects=options.subjects,
         model=options.model,

@@ -28,9 +28,9 @@ MAX_MICROS = 2**24 - 1  # microseconds a quarter-beat that a MIDI file can hold
 def set_dynamics(draft: NoteDraft, asked: Floats) -> NoteDraft:
     """Raise or lower all velocities of a window by the same amount, within 1..127, so that its phrasing stays."""
     performance = draft.performance
-    own = performed.dynamics(performance)
+    source_dynamics = performed.dynamics(performance)
     velocity = draft.notes["velocity"].astype(np.int64)
-    for w in np.flatnonzero(np.abs(asked - own) > CLOSE).tolist():
+    for w in np.flatnonzero(np.abs(asked - source_dynamics) > CLOSE).tolist():
         inside = np.flatnonzero(performance.window == w)
         total = round(float(np.clip(asked[w], 1, MAX_VELOCITY)) * len(inside))
         velocity[inside] = _shifted_velocities(velocity[inside], total)
@@ -54,19 +54,19 @@ def _shifted_velocities(velocity: Integers, total: int) -> Integers:
 def set_articulation(draft: NoteDraft, asked: Floats) -> NoteDraft:
     """Shorten all notes of a window by one factor, or lengthen them by one share of what is left to the next onset."""
     performance = draft.performance
-    own = performed.articulation(performance)
+    source_articulation = performed.articulation(performance)
     notes, tpq = draft.notes, draft.windows.tpq
     gaps, old_lengths = performed.gaps_to_next_onset(notes, tpq), performed.note_lengths(notes)
     share = np.minimum(old_lengths / gaps, 1.0)
     shortest = np.maximum(np.minimum(old_lengths, SHORTEST * tpq), 1)
     lengths = old_lengths.copy()
-    for w in np.flatnonzero(np.abs(asked - own) > CLOSE).tolist():
+    for w in np.flatnonzero(np.abs(asked - source_articulation) > CLOSE).tolist():
         inside = np.flatnonzero(performance.window == w)
         wanted = float(np.clip(asked[w], 0, 1))
         low, high = 0.0, 1.0
         for _ in range(BISECTIONS):
             factor = (low + high) / 2
-            if wanted < own[w]:
+            if wanted < source_articulation[w]:
                 trial = np.maximum(old_lengths[inside] * factor, shortest[inside])
             else:
                 filled = (1 - (1 - share[inside]) * (1 - factor)) * gaps[inside]
@@ -83,8 +83,8 @@ def set_tempo(draft: NoteDraft, asked: Floats) -> NoteDraft:
 
     What lies behind the last window, where other tracks may go on, takes the factor of the last window.
     """
-    own = performed.tempo(draft.performance)
-    factor = np.where(np.isnan(asked), 1.0, asked / own)
+    source_tempo = performed.tempo(draft.performance)
+    factor = np.where(np.isnan(asked), 1.0, asked / source_tempo)
     factor = np.where(np.abs(factor - 1) < CLOSE, 1.0, factor)
     if (factor == 1).all():
         return draft

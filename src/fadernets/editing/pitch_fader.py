@@ -51,8 +51,8 @@ def set_pitch(draft: NoteDraft, asked: Floats) -> NoteDraft:
     [48, 52, 60, 64]
     """
     notes, windows, performance = draft.notes, draft.windows, draft.performance
-    own = performed.pitch(performance)
-    moving = np.flatnonzero(np.abs(asked - own) > CLOSE)
+    source_pitch = performed.pitch(performance)
+    moving = np.flatnonzero(np.abs(asked - source_pitch) > CLOSE)
     if not len(moving):
         return draft
     beat_ladders = _BeatLadders(draft)
@@ -63,7 +63,7 @@ def set_pitch(draft: NoteDraft, asked: Floats) -> NoteDraft:
         until = max(int(notes["end"][inside].max()), int(windows.end[w]))
         around = np.flatnonzero((notes["onset"] < until) & (notes["end"] > windows.start[w]))
         total = round(float(asked[w]) * len(inside))
-        direction = 1 if asked[w] > own[w] else -1
+        direction = 1 if asked[w] > source_pitch[w] else -1
         moves.append(_WindowMove(notes, ladders, inside, np.union1d(around, inside), total, direction))
     pitches = notes["pitch"].astype(np.int64)
     for move in moves:

@@ -115,9 +115,9 @@ def _read(document: Document, track: str | None, option: str, regrid: bool, warn
 
 def _repeated(side: Side, clips: int) -> Side:
     """A side with its clips repeated from the start until there are so many."""
-    again = np.arange(clips) % len(side.clips)
-    velocity, tempo = (each.reshape(-1, STEPS)[again].ravel() for each in (side.velocity, side.tempo))
-    return replace(side, clips=side.clips[again], velocity=velocity, tempo=tempo)
+    repeats = np.arange(clips) % len(side.clips)
+    velocity, tempo = (each.reshape(-1, STEPS)[repeats].ravel() for each in (side.velocity, side.tempo))
+    return replace(side, clips=side.clips[repeats], velocity=velocity, tempo=tempo)
 
 
 def notes_of(blended: Blend, row: int, column: int) -> Array:
