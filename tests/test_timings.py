@@ -108,7 +108,7 @@ def test_an_edit_of_the_theme(benchmark, singer, tmp_path, knob):
     )
 
 
-def test_a_grid_of_the_theme(benchmark, singer):
+def test_a_blend_of_the_theme(benchmark, singer):
     """5 x 5 cells between the theme and the melody of K. 545, all of the theme's clips. Target: 300 ms."""
     sides = []
     for name in ("k265.mid", "k545.mid"):
@@ -180,8 +180,8 @@ def performances(rows: int) -> tuple[object, object]:
     return tokens, lengths
 
 
-def our_step(preset: str):
-    """One step of fadernets-gmvae at that preset as `fadernets train` takes it: batch 128, bf16 where there is any."""
+def our_step(size: str):
+    """One step of fadernets-gmvae at that size as `fadernets train` takes it: batch 128, bf16 where there is any."""
     import torch
 
     from fadernets.data.batches import Batch
@@ -189,7 +189,7 @@ def our_step(preset: str):
     from fadernets.training import recipes
     from fadernets.training.loop import auto_precision
 
-    recipe = recipes.load(Path(__file__).parents[1] / "recipes" / "fadernets-gmvae.yaml", preset=preset)
+    recipe = recipes.load(Path(__file__).parents[1] / "recipes" / "fadernets-gmvae.yaml", size=size)
     tokens, lengths = performances(128)
     random = torch.Generator().manual_seed(1)
     batch = Batch(
