@@ -1,4 +1,6 @@
-"""One training loop for every model (Lightning Fabric). The choice of device lives here alone.
+"""One training loop for every model. The choice of device lives here alone.
+
+Lightning Fabric gives devices, precision and processes and leaves the loop to us, whose batches hang on the step alone.
 
 A run's folder: recipe.json, log.jsonl, tensorboard/, last/ and best/ (checkpoint folders).
 """
@@ -197,8 +199,8 @@ class _Run:
         return self.step >= recipe.steps or bool(recipe.patience and self.waited >= recipe.patience)
 
     def go(self, progress: Callable[[int, int], None] | None = None) -> Path:
-        recipe, fabric = self.recipe, self.fabric
         """Train to the end and return the folder of the best checkpoint."""
+        recipe, fabric = self.recipe, self.fabric
         if self.finished:
             return self.out / "best"
         self.out.mkdir(parents=True, exist_ok=True)
