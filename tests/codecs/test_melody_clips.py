@@ -116,17 +116,17 @@ def test_clips_of_any_number_of_bars(beats, clips, last):
     np.testing.assert_array_equal(tune.at[tune.at >= 0], np.arange(16 * bars))
     assert (tune.clips[tune.at < 0] == REST).all()
     assert beats_of(tune)[-1][1] == last
-    np.testing.assert_array_equal(tune.joined(tune.clips), tune.states)
+    np.testing.assert_array_equal(tune.states_with(tune.clips), tune.states)
 
 
-def test_joined_puts_clips_in_place_and_leaves_what_lies_between():
+def test_states_with_clips_puts_them_in_place_and_leaves_what_lies_between():
     """Two bars of 4/4, one of 2/4, two of 4/4."""
     tune = melody_clips.read(make_piece(scale(18), metre=[(0, 4, 4), (8, 2, 4), (10, 4, 4)]), 0)
     assert beats_of(tune) == [[0, 7], [10, 17]]
     clips = tune.clips.copy()
     clips[0] = REST
     clips[1] = melody_states.transpose(clips[1], 3)
-    joined = melody_states.decode(tune.joined(clips))
+    joined = melody_states.decode(tune.states_with(clips))
     expected = [[4 * i, 4 * i + 4, 50 + i + 3 * (i >= 10)] for i in range(8, 18)]
     assert joined.tolist() == expected
     assert tune.states[0] == 50  # its own states stay
@@ -136,9 +136,9 @@ def test_a_note_held_from_a_clip_that_falls_silent_is_silent():
     tune = melody_clips.read(make_piece([(0, 12, 60), (12, 16, 62)]), 0)
     assert tune.clips[1, :16].tolist() == [HOLD] * 16
     clips = tune.clips.copy()
-    np.testing.assert_array_equal(tune.joined(clips), tune.states)
+    np.testing.assert_array_equal(tune.states_with(clips), tune.states)
     clips[0] = REST
-    joined = tune.joined(clips)
+    joined = tune.states_with(clips)
     assert melody_states.decode(joined).tolist() == [[48, 64, 62]]
     assert (joined[:48] == REST).all()
 

@@ -194,7 +194,7 @@ def test_knobs_need_two_halves():
 
 def test_the_way_of_six_semitones_and_of_a_doubling():
     model = make_model()
-    found = model.way(torch.tensor([[6.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -0.5]]))
+    found = model.code_shift(torch.tensor([[6.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -0.5]]))
     assert found.tolist() == [[1, 0, 0, 0, 0], [-0.5, 0, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, -0.5, 0, 0]]
 
 
@@ -205,7 +205,7 @@ def test_the_axes_pull_a_moved_clip_along_its_knob_and_nowhere_else(batch, monke
     dimension, sign = (PITCH, np.sign(amount[0])) if amount[0] else (RHYTHM, np.sign(amount[1]))
     batch.amount = torch.tensor([amount] * 10)
     for apart, still in ((0.0, False), (1.0, True)):
-        means = [torch.zeros(16, 5), apart * model.way(batch.amount)]
+        means = [torch.zeros(16, 5), apart * model.code_shift(batch.amount)]
         means = [mean.requires_grad_() for mean in means]
         given = iter(means)
         monkeypatch.setattr(model, "encode", lambda states, given=given: Posterior(m := next(given), m * 0, m))
@@ -228,8 +228,8 @@ def test_the_first_dimension_of_each_half_becomes_its_knob(clips):
     for _ in range(60):
         some = source[rng.permutation(256)[:32]]
         moved, amount = augmented(some, rng)
-        way = model.way(torch.from_numpy(amount))
-        term = (codes(model, moved) - codes(model, some) - way).square().sum(-1).mean()
+        shift = model.code_shift(torch.from_numpy(amount))
+        term = (codes(model, moved) - codes(model, some) - shift).square().sum(-1).mean()
         optimizer.zero_grad()
         term.backward()
         optimizer.step()

@@ -41,7 +41,7 @@ class Melody:
         """[C, 32]."""
         return np.where(self.at >= 0, self.states[np.maximum(self.at, 0)], REST).astype(np.uint8)
 
-    def joined(self, clips: States) -> States:
+    def states_with(self, clips: States) -> States:
         """[T] the melody with these clips [C, 32] in place of its own; what lies between clips stays."""
         states = self.states.copy()
         inside = self.at >= 0

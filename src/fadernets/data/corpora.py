@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fadernets import plugins
+from fadernets.arrays import Floats, Floats32
 from fadernets.codecs.melody_clips import choose_track
 from fadernets.data.dataset import SPLITS
 from fadernets.errors import FadernetsError
@@ -31,8 +31,8 @@ from fadernets.music.reader import read
 class Labels:
     """What listeners said of each four quarter notes, mean over the annotators who reached that far."""
 
-    arousal: NDArray[np.float32]  # [L]
-    valence: NDArray[np.float32]  # [L]
+    arousal: Floats32  # [L]
+    valence: Floats32  # [L]
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _pop909_read(source: Source) -> Item:
     return Item(source, replace(piece, metre=beat_metre(beats, piece)))
 
 
-def beat_metre(beats: NDArray[np.float64], piece: Piece) -> MetreMap:
+def beat_metre(beats: Floats, piece: Piece) -> MetreMap:
     """The metre that annotated beats [B, 3] (seconds, downbeat of a 2 or 3, downbeat of two of those) give.
 
     Beats are one quarter apart in ticks, counted from the first. Songs in four take their bars from the last
@@ -239,7 +239,7 @@ def _vgmidi_labels(entry: dict[str, Any]) -> dict[str, Labels]:
     }
 
 
-def step_means(rows: list[list[float]]) -> NDArray[np.float32]:
+def step_means(rows: list[list[float]]) -> Floats32:
     """The mean of each step over the rows that have it; rows may differ in length."""
     values = np.full((len(rows), max(map(len, rows), default=0)), np.nan)
     for i, row in enumerate(rows):

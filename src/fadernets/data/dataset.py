@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fadernets.arrays import Array, Floats32, Indices, Integers32
 from fadernets.attributes.table import CodedAttribute, coded
 from fadernets.codecs import base as codec_table
 from fadernets.codecs.base import Codec
@@ -50,8 +51,8 @@ def array_types(codec: str | Codec) -> dict[str, np.dtype[Any]]:
 
 def measured(codec: str | Codec) -> tuple[str, ...]:
     """The attributes that data sets of this codec hold, in the order of their columns."""
-    own = codec_table.find(codec).attributes
-    return tuple(coded()) if own is None else own
+    named = codec_table.find(codec).attributes
+    return tuple(coded()) if named is None else named
 
 
 @dataclass(frozen=True)
@@ -60,16 +61,16 @@ class Dataset:
 
     folder: Path
     manifest: dict[str, Any]
-    codes: NDArray[Any]
-    attributes: NDArray[np.float32]
+    codes: Array
+    attributes: Floats32
     key: NDArray[np.uint8]
-    arousal: NDArray[np.float32]
-    valence: NDArray[np.float32]
-    piece: NDArray[np.int32]
-    index: NDArray[np.int32]
+    arousal: Floats32
+    valence: Floats32
+    piece: Integers32
+    index: Integers32
     split: NDArray[np.uint8]
     corpus: NDArray[np.uint8]
-    seconds: NDArray[np.float32] | None = None  # of timed codecs alone
+    seconds: Floats32 | None = None  # of timed codecs alone
 
     @classmethod
     def open(cls, folder: str | Path) -> Dataset:
@@ -107,7 +108,7 @@ class Dataset:
         """The sha256 of the arrays, as it was when they were written."""
         return str(self.manifest["hash"])
 
-    def cells(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+    def cells(self, indices: Indices) -> NDArray[np.uint8]:
         """[n, 16, 88] the grids of these segments; of tokens, what they say at the segment's own tempo.
 
         Raises FadernetsError where the codec has no grid.
@@ -118,13 +119,11 @@ class Dataset:
             raise FadernetsError(f"{self.folder}: holds {what}, which have no grid of 88 pitches")
         return unpack(self.codes[rows], None if self.seconds is None else self.seconds[rows])
 
-    def lengths(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+    def lengths(self, indices: Indices) -> Indices:
         """[n] how many steps or tokens these segments take: 16 on the grid; tokens up to EOS."""
         return self.codec.lengths(self.codes[np.asarray(indices)])
 
-    def select(
-        self, split: str | None = None, corpus: str | None = None, labelled: bool | None = None
-    ) -> NDArray[np.int64]:
+    def select(self, split: str | None = None, corpus: str | None = None, labelled: bool | None = None) -> Indices:
         """The indices of the segments of this split and corpus, with or without a label; in order."""
         wanted = np.ones(len(self), bool)
         if split is not None:
@@ -157,7 +156,7 @@ class Dataset:
             )
 
 
-def array_hash(arrays: Mapping[str, NDArray[Any]]) -> str:
+def array_hash(arrays: Mapping[str, Array]) -> str:
     """sha256 over name, type, shape and bytes of every array, in the order of ARRAYS and TIMED."""
     digest = hashlib.sha256()
     for name in (n for n in (*ARRAYS, *TIMED) if n in arrays):
@@ -167,7 +166,7 @@ def array_hash(arrays: Mapping[str, NDArray[Any]]) -> str:
     return digest.hexdigest()
 
 
-def attribute_statistics(values: NDArray[np.float32], names: list[str]) -> dict[str, dict[str, float]]:
+def attribute_statistics(values: Floats32, names: list[str]) -> dict[str, dict[str, float]]:
     """Name -> statistics of each column of [S, A]; empty where there is no segment."""
     if not len(values):
         return {name: {} for name in names}
@@ -185,7 +184,7 @@ def attribute_statistics(values: NDArray[np.float32], names: list[str]) -> dict[
     }
 
 
-def write_dataset(folder: str | Path, manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Dataset:
+def write_dataset(folder: str | Path, manifest: Mapping[str, Any], arrays: Mapping[str, Array]) -> Dataset:
     """Write a data set whole or not at all, in place of one that is there. Raises FadernetsError.
 
     `manifest` names codec, corpora, attributes and pieces, and anything else worth keeping; format, counts,
@@ -273,7 +272,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return dict(manifest)
 
 
-def _array(path: Path) -> NDArray[Any]:
+def _array(path: Path) -> Array:
     try:
         return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except FileNotFoundError:
@@ -283,6 +282,6 @@ def _array(path: Path) -> NDArray[Any]:
         raise FadernetsError(f"{path}: is damaged ({reason}). Prepare the data set again") from None
 
 
-def label_of(arousal: NDArray[np.float32]) -> NDArray[np.int64]:
+def label_of(arousal: Floats32) -> Indices:
     """Section 4.1: 1 above 0.1, 0 below -0.1, -1 between them or where there is no label (NaN)."""
     return np.where(arousal > 0.1, 1, np.where(arousal < -0.1, 0, -1)).astype(np.int64)

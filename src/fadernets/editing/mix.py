@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fadernets.arrays import Cells
+from fadernets.arrays import Bools, Cells, Floats, Floats32, Indices
 from fadernets.attributes import of_cells
 from fadernets.attributes import table as attribute_table
 from fadernets.attributes.keys import KEY_NAMES
@@ -80,7 +79,7 @@ class MixReport:
         return {**vars(self), "segments": [vars(segment) for segment in self.segments]}
 
 
-def pairs(count_a: int, count_b: int, stretch: bool = False) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def pairs(count_a: int, count_b: int, stretch: bool = False) -> tuple[Indices, Indices]:
     """Which of A's and which of B's segments each segment of OUT comes from.
 
     The shorter one repeats from its start to the length of the longer. Stretched, OUT has B's length and takes
@@ -161,9 +160,7 @@ def mix_documents(
     return data, MixReport(engine.name, options.seed, lengths, segments, means, warnings)
 
 
-def _segments(
-    score: PieceOnGrid, cells: dict[str, Cells], mixed: NDArray[np.bool_], bar_in_a: NDArray[np.int64]
-) -> list[MixedSegment]:
+def _segments(score: PieceOnGrid, cells: dict[str, Cells], mixed: Bools, bar_in_a: Indices) -> list[MixedSegment]:
     """Every full window of OUT; `cells` [S, 16, 88] of each side."""
     beats = score.windows.start_beat()
     described = {side: describe(c) for side, c in cells.items()}
@@ -206,7 +203,7 @@ def play_on(document: Document, windows: Windows, count: int) -> tuple[Document,
     return Document(document.path, repeat_section(document, start, stop, end)), inside
 
 
-def rhythm_part(engine: Engine, cells: Cells) -> NDArray[np.float32]:
+def rhythm_part(engine: Engine, cells: Cells) -> Floats32:
     """[S, Z] the part of z_rhythm that cells [S, 16, 88] have in any key: its mean over their twelve transpositions."""
     parts = [
         np.mean([engine.encode(transposed(cells[i : i + BATCH], k))["rhythm"] for k in TRANSPOSITIONS], axis=0)
@@ -222,7 +219,7 @@ def transposed(cells: Cells, semitones: int) -> Cells:
     return out
 
 
-def agreements(cells: Cells, others: Cells) -> NDArray[np.float64]:
+def agreements(cells: Cells, others: Cells) -> Floats:
     """[S] the share of the 16 steps in which both of two segments have an onset or neither has."""
     onsets, wanted = ((c == grid.ONSET).any(-1) for c in (cells, others))
     return np.asarray((onsets == wanted).mean(-1))

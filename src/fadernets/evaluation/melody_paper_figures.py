@@ -39,7 +39,7 @@ def theme(engine: MelodyEngine, control: str) -> dict[str, States]:
     classes = knobs.key_pitch_classes(melody.states)
 
     def turned(**amounts: float) -> States:
-        return melody.joined(knobs.turn(engine, melody.clips, Knobs(control=control, **amounts), classes))  # type: ignore[arg-type]
+        return melody.states_with(knobs.turn(engine, melody.clips, Knobs(control=control, **amounts), classes))  # type: ignore[arg-type]
 
     panels = {
         "5: the theme": melody.states,
@@ -53,7 +53,9 @@ def theme(engine: MelodyEngine, control: str) -> dict[str, States]:
         title = (
             f"{figure}: {int((direction != 0).sum())} random dimensions by as much as those of the paper's {knob} knob"
         )
-        panels[title] = melody.joined(melody_states.tidy(engine.decode(codes + amount * direction).states, held=True))
+        panels[title] = melody.states_with(
+            melody_states.tidy(engine.decode(codes + amount * direction).states, held=True)
+        )
     return panels
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fadernets.arrays import Indices
 from fadernets.codecs.grid import ONSET
 from fadernets.data.batches import find_pairs
 from fadernets.data.dataset import Dataset, attribute_statistics
@@ -115,7 +115,7 @@ FILLERS: dict[tuple[str, str], Callable[..., dict[str, Any]]] = {  # model and c
 }
 
 
-def _rows(data: Dataset, recipe: dict[str, Any], split: str) -> NDArray[np.int64]:
+def _rows(data: Dataset, recipe: dict[str, Any], split: str) -> Indices:
     """The segments of a split that the recipe reconstructs, as training chooses them."""
     names = recipe["corpora"] or data.manifest["corpora"]
     return np.concatenate([data.select(split=split, corpus=c) for c in names if c not in recipe["label_corpora"]])

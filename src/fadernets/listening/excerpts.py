@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fadernets.arrays import Indices, Integers32
 from fadernets.codecs import grid, performance_tokens
 from fadernets.data.corpora import CORPORA
 from fadernets.data.dataset import Dataset
@@ -29,7 +29,6 @@ VELOCITY = 80  # of its notes, where the data set holds none
 SECONDS = (1.0, 60.0)  # the shortest and the longest excerpt of a piece
 SHORT_BAR = 3  # quarter-beats: shorter bars count by twos or fours, as a listener would group them
 SIZES = range(1, 33)  # bars, or segments
-Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def of_dataset(data: Dataset, count: int, size: int = 4, seed: int = 0, split: s
     return [Excerpt(_title_of(data, run), _file_of(data, run)) for run in chosen]
 
 
-def _run(rows: Indices, index: NDArray[np.int32], size: int, rng: np.random.Generator) -> Indices:
+def _run(rows: Indices, index: Integers32, size: int, rng: np.random.Generator) -> Indices:
     """One of the longest runs of at most `size` rows that follow each other in their piece; [] without any."""
     for length in range(min(size, len(rows)), 0, -1):
         starts = np.flatnonzero(index[length - 1 :] - index[: len(index) - length + 1] == length - 1)

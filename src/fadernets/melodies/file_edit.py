@@ -59,7 +59,7 @@ def edited_melody(
     warnings = [*document.piece.warnings, *reading_warnings(melody)]
     knobs = _within_limits(knobs, warnings)
     clips = turn(engine, melody.clips, knobs, key_pitch_classes(melody.states), melody.at < 0)
-    change = melody_change(document.piece, melody, melody.joined(clips))
+    change = melody_change(document.piece, melody, melody.states_with(clips))
     others = np.setdiff1d(np.union1d(change.removed, change.changed), melody.rows)
     if len(others):
         warnings.append(f"notes of other voices on the melody's channel that gave way to it: {len(others)}")

@@ -21,7 +21,7 @@ from fadernets.models.grid_coding import scale
 from fadernets.models.options import Options
 
 KEYS = 24
-SECONDS = 2.0  # of a segment of tokens, whatever its own tempo: what is compared is read alike
+SECONDS = 2.0  # that a segment of tokens is read to last where two are compared, whatever its tempo
 
 
 class Model(nn.Module):
@@ -94,7 +94,7 @@ class Model(nn.Module):
 
     @torch.no_grad()
     def judge(self, batch: Batch, free: bool) -> dict[str, tuple[float, float]]:
-        """Name -> (right, of), counts to add up over batches: teacher-forced accuracy; where `free`, note F1 of free
+        """Name -> (right, total), counts to add up over batches: teacher-forced accuracy; where `free`, note F1 of free
         decodes from posterior means."""
         codes = {name: p.mean for name, p in self.encode(batch.inputs, batch.lengths, batch.values).items()}
         condition = self.condition(codes, batch.key, batch.target_values)
@@ -112,7 +112,7 @@ class Model(nn.Module):
         return step >= (self.options.beta_start + self.options.beta_ramp) * total
 
     def decoder_codes(self, q: dict[str, Posterior], batch: Batch) -> dict[str, Tensor]:
-        """The samples of the rows that are rebuilt: those behind them are labelled ones."""
+        """The samples of the rows to reconstruct, without the labelled rows that follow them."""
         return {name: p.z[: batch.reconstructed] for name, p in q.items()}
 
     def terms(self, batch: Batch, q: dict[str, Posterior], step: int, total: int) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-PIECES = 4  # stretches of time that rows of unequal length are run in
+STRETCHES = 4  # of time, in which a GRU runs over rows of unequal length
 
 
 @dataclass
@@ -22,7 +22,7 @@ class Posterior:
 
 
 class PosteriorHead(nn.Linear):
-    """What an encoder found [B, inputs] -> q(z|X); the sample is the mean in evaluation mode."""
+    """The last layer of an encoder: [B, inputs] -> q(z|X). In evaluation mode the sample is the mean."""
 
     def __init__(self, inputs: int, z: int) -> None:
         super().__init__(inputs, 2 * z)
@@ -53,7 +53,7 @@ class GRUEncoder(nn.Module):
 
 
 class RaggedEncoder(nn.Module):
-    """The same for rows of unequal length: no row's code depends on the padding behind it."""
+    """A bidirectional GRU over rows of unequal length: no row's code depends on its padding."""
 
     def __init__(self, inputs: int, hidden: int, z: int) -> None:
         super().__init__()
@@ -66,10 +66,10 @@ class RaggedEncoder(nn.Module):
         order = lengths.argsort(descending=True, stable=True)
         x, lengths = x[order], lengths[order]
         place = torch.arange(x.shape[1], device=x.device)
-        turned = (lengths[:, None] - 1 - place).clamp(min=0)[..., None].expand_as(x)  # each row back to front
+        reversed_rows = (lengths[:, None] - 1 - place).clamp(min=0)[..., None].expand_as(x)
         end = (lengths - 1)[:, None, None]
         last = []
-        for gru, rows in ((self.ahead, x), (self.back, x.gather(1, turned))):
+        for gru, rows in ((self.ahead, x), (self.back, x.gather(1, reversed_rows))):
             y = ragged(gru, rows, lengths)
             last.append(y.gather(1, end.expand(-1, 1, y.shape[-1]))[:, 0])
         return self.head.posterior(torch.cat(last, -1)[order.argsort()])
@@ -78,29 +78,29 @@ class RaggedEncoder(nn.Module):
 def ragged(gru: nn.GRU, x: Tensor, lengths: Tensor, state: Tensor | None = None) -> Tensor:
     """A GRU over rows of unequal length, longest first: x [B, T, inputs], lengths [B] -> [B, T, H].
 
-    Time is run in PIECES stretches, each with the rows that reach into it alone: less than packing saves, at
-    the speed of whole products. What stands behind a row's end means nothing. state [L, B, H].
+    The GRU runs over STRETCHES of time, each with only the rows that reach into it: that saves less work than packing,
+    but keeps the speed of large products. Outputs beyond a row's end have no meaning. state [L, B, H].
     """
     n, total = x.shape[:2]
-    many = lengths.tolist()
-    ends = sorted({many[i * (n - 1) // PIECES] for i in range(PIECES)} - {0})
-    pieces: list[Tensor] = []
+    row_lengths = lengths.tolist()
+    ends = sorted({row_lengths[i * (n - 1) // STRETCHES] for i in range(STRETCHES)} - {0})
+    outputs: list[Tensor] = []
     start = 0
     for end in [*ends[:-1], total]:
-        rows = sum(length > start for length in many)
+        rows = sum(length > start for length in row_lengths)
         if not rows or end <= start:
             continue
         y, state = gru(x[:rows, start:end], None if state is None else state[:, :rows].contiguous())
-        pieces.append(F.pad(y, (0, 0, 0, 0, 0, n - rows)))
+        outputs.append(F.pad(y, (0, 0, 0, 0, 0, n - rows)))
         start = end
-    return torch.cat(pieces, 1)
+    return torch.cat(outputs, 1)
 
 
 class SequenceDecoder(nn.Module):
     """d(z): predicts a sequence of symbols from its code (Figure 1, discriminator).
 
     The input at step t is the symbol before it and z, never the step's own target, and the softmax
-    runs over classes: what the symbols hold must come through z.
+    runs over classes, so that information on the symbols has to come through z.
     """
 
     def __init__(self, classes: int, hidden: int, z: int) -> None:
@@ -126,12 +126,12 @@ class SequenceDecoder(nn.Module):
     def expect(self, z: Tensor, steps: int) -> Tensor:
         """[B, steps, classes] probabilities with each step fed the ones before: differentiable in z."""
         state = torch.tanh(self.start(z))[None]
-        before, found = z.new_zeros(len(z), self.classes), []
+        before, distributions = z.new_zeros(len(z), self.classes), []
         for _ in range(steps):
             output, state = self.gru(torch.cat([before, z], -1)[:, None], state)
             before = self.head(output[:, 0]).float().softmax(-1)
-            found.append(before)
-        return torch.stack(found, 1)
+            distributions.append(before)
+        return torch.stack(distributions, 1)
 
 
 class _Reversal(torch.autograd.Function):
@@ -146,5 +146,5 @@ class _Reversal(torch.autograd.Function):
 
 
 def reverse_gradient(x: Tensor, weight: float) -> Tensor:
-    """x itself, whose gradient comes back times -weight: what follows learns, what made x unlearns it."""
+    """x unchanged, its gradient times -weight: the layers before x unlearn what those after it learn."""
     return _Reversal.apply(x, weight)

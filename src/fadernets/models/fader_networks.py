@@ -53,7 +53,7 @@ class FaderNetworks(base.Model):
         return super().settled(step, total) and step >= self.options.adversary_ramp * total
 
     def terms(self, batch: Batch, q: dict[str, Posterior], step: int, total: int) -> dict[str, Tensor]:
-        """`*_guess` is the adversary's cross entropy: it minimises it, the encoder the contrary."""
+        """`*_guess` is the adversary's cross entropy, which the adversary minimises and the encoder maximises."""
         o, n = self.options, batch.reconstructed
         strength = schedules.ramp(step, total, value=o.adversary_weight, ramp=o.adversary_ramp)
         guess = self.adversary(reverse_gradient(q["z"].z[:n], strength)).float().split(list(self.levels.values()), -1)

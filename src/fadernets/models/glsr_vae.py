@@ -1,7 +1,7 @@
 """GLSR-VAE (Hadjeres et al., 2017), as in Table 1: Music FaderNets' architecture with the geodesic penalty.
 
-In place of L_reg, the slope of the attribute over z^d is pulled to a target: a finite difference of what the
-sub-decoder, run free on its own expectations, says of the attribute at z and at z + delta e_d.
+In place of L_reg, the slope of the attribute over z^d is pulled to a target. The slope is a finite difference of the
+attribute that the sub-decoder, fed with its own expectations, gives at z and at z + delta e_d.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class GLSRVAE(music_fadernets.FaderNets):
         return terms
 
     def slope(self, row: CodedAttribute) -> float:
-        """The target slope of a fader: its option, or half the range that its scale calls one unit."""
+        """The target slope of a fader: its option, or half of the range that its scale takes as one unit."""
         return float(getattr(self.options, f"{row.term}_slope", 0.5 / row.gain))
 
     def estimate(self, name: str, z: Tensor) -> Tensor:

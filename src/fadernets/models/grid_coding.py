@@ -163,7 +163,7 @@ def still_to_place(cells: Tensor, asked: Tensor, coded: Coded) -> Tensor:
 
 
 def within_reach(left: Tensor, asked: Tensor, coded: Coded) -> Tensor:
-    """What a step may be asked to make up for: a decoder that fell behind must not pile notes on the last steps."""
+    """`left` within what a step may be asked for: a decoder that fell behind must not pile notes on the last steps."""
     factor, more = ([row.reach[i] for row in coded.values()] for i in (0, 1))
     most = asked * asked.new_tensor(factor) + asked.new_tensor(more)
     return torch.minimum(left.clamp(min=0), most)

@@ -59,7 +59,7 @@ class FaderNets(base.Model):
         return self.options.attributes
 
     def decoder_codes(self, q: dict[str, Posterior], batch: Batch) -> dict[str, Tensor]:
-        """Where the target is another bar: the code of the source with its faders where the target's are."""
+        """The sampled codes; where the target is another bar, with the faders at the target's level."""
         codes = super().decoder_codes(q, batch)
         if batch.paired is not None:
             codes = {name: code.clone() for name, code in codes.items()}

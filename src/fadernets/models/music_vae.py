@@ -3,7 +3,7 @@
 A bidirectional GRU reads 32 states, a GRU that is fed z at every step writes them, with scheduled sampling. Beyond the
 paper: with `axes` above 0 the first half of z is for pitches and the second, from which onsets, holds and rests are
 read alone, for rhythm; the first dimension of each is trained to be its knob. With `step_plan` above 0 each step is
-given a plan of its own as well, computed from z at once.
+also given a plan of its own, computed from z for all steps at once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fadernets.errors import FadernetsError
 from fadernets.models import losses, schedules
 from fadernets.models.blocks import Posterior, PosteriorHead, SequenceDecoder
 
-UNITS = (1 / 6, 1.0)  # of a code, a semitone and a doubling of onsets
+UNITS = (1 / 6, 1.0)  # how far a semitone and a doubling of onsets move their dimension
 KINDS = 3  # onset, hold, rest
 
 
@@ -39,10 +39,10 @@ class MelodyOptions:
     beta: float = 0.1  # weight of the KL term (Section 3)
     beta_start: float = 0.0
     beta_ramp: float = 0.2
-    axes: float = 0.0  # weight of a change of z that is not the knob's own; 0: the paper's model
-    rhythm: int = 128  # hidden size of what reads the rhythm; with axes alone
+    axes: float = 0.0  # weight of changes of z beside the knob's dimension; 0: the paper's model
+    rhythm: int = 128  # hidden size of the decoder of rhythm; used with axes alone
     step_plan: int = 0  # size of each step's plan
-    look: int = 0  # size of what the encoder sees of all steps at once, beside its GRU
+    look: int = 0  # size of the encoder's layer over all steps, beside its GRU; 0: none
 
 
 class MelodyEncoder(nn.Module):
@@ -69,9 +69,8 @@ class MelodyDecoder(nn.Module):
     def __init__(self, options: MelodyOptions) -> None:
         super().__init__()
         self.start = nn.Linear(options.z, options.decoder)
-        self.embed = nn.Embedding(
-            melody_states.STATES + 1, options.embedding
-        )  # the last: no state yet, or a blanked one
+        # The last row stands for no state yet, and for a blanked one.
+        self.embed = nn.Embedding(melody_states.STATES + 1, options.embedding)
         self.gru = nn.GRU(options.embedding + options.z + options.step_plan, options.decoder, batch_first=True)
         self.head = nn.Linear(options.decoder + options.step_plan, melody_states.STATES)
         self.plan = None
@@ -83,10 +82,10 @@ class MelodyDecoder(nn.Module):
 
     def steps(self, z: Tensor) -> Tensor:
         """[B, 32, Z + plan] what each step is given beside the state before it."""
-        each = z[:, None].expand(-1, melody_states.STEPS, -1)
-        return (
-            each if self.plan is None else torch.cat([each, self.plan(z).unflatten(-1, (melody_states.STEPS, -1))], -1)
-        )
+        codes = z[:, None].expand(-1, melody_states.STEPS, -1)
+        if self.plan is None:
+            return codes
+        return torch.cat([codes, self.plan(z).unflatten(-1, (melody_states.STEPS, -1))], -1)
 
     def forward(self, z: Tensor, fed: Tensor) -> Tensor:
         """z [B, Z], fed [B, 32] the state before each step -> logits [B, 32, 130]."""
@@ -97,12 +96,12 @@ class MelodyDecoder(nn.Module):
     def generate(self, z: Tensor) -> Tensor:
         """[B, 32] the likeliest state of each step, fed with its own choice."""
         state, steps = torch.tanh(self.start(z))[None], self.steps(z)
-        fed, found = z.new_full((len(z),), melody_states.STATES, dtype=torch.long), []
+        fed, states = z.new_full((len(z),), melody_states.STATES, dtype=torch.long), []
         for step in steps.unbind(1):
             output, state = self.gru(torch.cat([self.embed(fed), step], -1)[:, None], state)
             fed = self.head(torch.cat([output[:, 0], step[:, z.shape[-1] :]], -1)).argmax(-1)
-            found.append(fed)
-        return torch.stack(found, 1)
+            states.append(fed)
+        return torch.stack(states, 1)
 
 
 def kinds(states: Tensor) -> Tensor:
@@ -151,30 +150,33 @@ class MusicVAE(nn.Module):
         if self.rhythm is not None:
             terms["rhythm"] = self.rhythm.loss(q.z[:, self.middle :], kinds(batch.inputs))
         if len(batch.moved):
-            there = self.encode(batch.moved)
-            way = self.way(batch.amount)
-            first = len(batch.moved)
-            terms["moved"] = self._rebuild(q.z[:first] + way, batch.moved, share)
-            terms["axes"] = (there.mean - q.mean[:first] - way).square().sum(-1).mean()
+            moved = self.encode(batch.moved)
+            shift = self.code_shift(batch.amount)
+            rows = len(batch.moved)
+            terms["moved"] = self._rebuild(q.z[:rows] + shift, batch.moved, share)
+            terms["axes"] = (moved.mean - q.mean[:rows] - shift).square().sum(-1).mean()
             weights |= {"axes": o.axes}
         loss = torch.stack([weights.get(name, 1.0) * term for name, term in terms.items()]).sum()
         return {"loss": loss, **terms, "beta": loss.new_tensor(beta)}
 
-    def way(self, amount: Tensor) -> Tensor:
-        """[B, Z] where in the space of codes an amount [B, 2] of semitones and doublings leads."""
+    def code_shift(self, amount: Tensor) -> Tensor:
+        """[B, Z] the change of the code for an amount [B, 2] of semitones and doublings of onsets."""
         pitch, rhythm = (amount * amount.new_tensor(UNITS)).split(1, -1)
         z = self.options.z
         return torch.cat([F.pad(pitch, (0, self.middle - 1)), F.pad(rhythm, (0, z - self.middle - 1))], -1)
 
     def _rebuild(self, z: Tensor, target: Tensor, share: float) -> Tensor:
-        """Cross entropy in nats, summed over the steps, mean over the batch. A `share` of what is fed back is what the
-        decoder would have said there itself (scheduled sampling in two passes: the first fed with the target)."""
+        """Cross entropy in nats, summed over the steps, mean over the batch.
+
+        Scheduled sampling in two passes: the first is fed the target; the second is fed samples of the first in a
+        `share` of the steps.
+        """
         fed = before(target)
         if share > 0:
             with torch.no_grad():
-                said = torch.distributions.Categorical(logits=self.decoder(z, fed).float()).sample()
-                own = torch.rand(said.shape, device=said.device) < share
-                fed = before(torch.where(own, said, target))
+                drawn = torch.distributions.Categorical(logits=self.decoder(z, fed).float()).sample()
+                replaced = torch.rand(drawn.shape, device=drawn.device) < share
+                fed = before(torch.where(replaced, drawn, target))
         if self.training and self.options.input_dropout:
             blank = torch.rand(fed.shape, device=fed.device) < self.options.input_dropout
             fed = fed.masked_fill(blank, melody_states.STATES)
@@ -188,11 +190,11 @@ class MusicVAE(nn.Module):
 
     @torch.no_grad()
     def judge(self, batch: MelodyBatch, free: bool) -> dict[str, tuple[float, float]]:
-        """Name -> (right, of): states and whole clips of free decodes from posterior means."""
+        """Name -> (right, total): states and whole clips of free decodes from posterior means."""
         if not free:
             return {}
-        found = self.decoder.generate(self.encode(batch.inputs).mean)
-        right = found == batch.inputs
+        decoded = self.decoder.generate(self.encode(batch.inputs).mean)
+        right = decoded == batch.inputs
         return {
             "states": (float(right.sum()), float(right.numel())),
             "clips": (float(right.all(-1).sum()), float(len(right))),

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from fadernets.arrays import Floats, Indices
 from fadernets.data.batches import Sampler
 from fadernets.data.dataset import Dataset, label_of
 from fadernets.data.melody_batches import MelodySampler
@@ -40,9 +40,9 @@ class TrainingError(FadernetsError):
 class Rows:
     """Which segments a run uses: indices into its data set."""
 
-    train: NDArray[np.int64]
-    validation: NDArray[np.int64]
-    labelled: NDArray[np.int64]
+    train: Indices
+    validation: Indices
+    labelled: Indices
 
 
 def choose_rows(data: Dataset, recipe: recipes.Recipe) -> Rows:
@@ -146,8 +146,8 @@ class _Run:
 
     def _sampler(
         self,
-        rows: NDArray[np.int64],
-        labelled: NDArray[np.int64],
+        rows: Indices,
+        labelled: Indices,
         batch: int,
         transpose: bool = False,
         training: bool = True,
@@ -312,7 +312,7 @@ class _Run:
         decodes from posterior means."""
         self.model.eval()
         sums: dict[str, float] = {}
-        counts: dict[str, NDArray[np.float64]] = {}
+        counts: dict[str, Floats] = {}
         for i in range(self.check.batches):
             batch: Any = self.check.draw(i)
             with self.fabric.autocast():
