@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from linear_codes import PITCH, RHYTHM, linear
 
 from fadernets.codecs import melody_states
 from fadernets.errors import FadernetsError
@@ -12,20 +13,6 @@ from fadernets.melodies.augmentations import AUGMENTATIONS
 from fadernets.melodies.inspection import components_for, inspect, principal
 
 TABLE = AUGMENTATIONS["melody"]
-PITCH = np.array([0.0, 0.5, 0.0, 0.0, -0.25, 0.0])  # change of z by a semitone
-RHYTHM = np.array([0.0, 0.0, 1.0, 0.001, 0.0, 0.0])  # by a doubling of onsets
-
-
-def linear(clips):
-    """z = mean pitch and doublings along a way each, and noise that says where a clip is, the same whatever moves."""
-    pitch, count = np.nan_to_num(melody_states.mean_pitch(clips)), np.log2(np.maximum(melody_states.onsets(clips), 1))
-    return pitch[:, None] * PITCH + count[:, None] * RHYTHM
-
-
-@pytest.fixture
-def clips():
-    return augmentations.whole_notes(48, 60)
-
 
 # The groups, in closed form
 
