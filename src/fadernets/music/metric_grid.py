@@ -1,0 +1,243 @@
+"""The piece's own grid: segments that are bars, beats that are cut as their notes cut them.
+
+A segment is a bar, half of a long bar or two short ones, and lies in one metre. A beat is a quarter, in compound metres
+three of their units (a dotted quarter in 6/8), in 5/8 or 7/8 an eighth. A beat is cut into as many steps as its notes
+need: sixteenths, unless triplets, sextuplets or thirty-seconds fit its onsets better. Ticks are absolute; a quarter is
+a quarter-beat; time is counted in sixteenths of a quarter-beat's four. W segments, B beats, T steps of the piece.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fadernets.arrays import Bools, Floats, Indices, Integers
+from fadernets.music.notes import MetreMap, Piece
+
+LONG_BAR = 5.0  # quarters: a longer bar is cut in half
+SHORT_BAR = 2.0  # quarters: a bar that is no longer is taken together with the next
+DIVISIONS = (1, 2, 3, 4, 6, 8, 12)  # steps in which a beat can be cut
+PLACES = 24  # every step begins at one of so many places of its beat
+
+# Beat in quarters -> the cuts that its notes may ask for, the usual one first. Each is worth its `price` in nats.
+CUTS: dict[float, tuple[int, ...]] = {
+    1.0: (4, 3, 6, 8),
+    1.5: (6, 4, 12),
+    0.5: (2, 3, 4),
+    0.75: (3, 6),
+    0.25: (1, 2),
+}
+UNUSUAL_CUT = 3.0  # nats: how much better another cut than the usual one must fit a beat
+FINER_CUT = 2.0  # nats: the same for one that has more steps than the usual one, on top
+TIGHT = 1 / 96  # quarters: how far off their steps the onsets of a score may lie
+LOOSE = 1 / 16  # quarters: those of a performance, at most
+FARTHEST = 4.0  # deviations: an onset that lies farther off, a grace note, counts as this far off
+REFINED = {1: 2, 2: 4, 3: 6, 4: 8, 6: 12}  # a cut -> the one with twice its steps
+NEVER = 2**62  # a tick that no piece reaches
+
+
+@dataclass(frozen=True)
+class Beats:
+    """The B beats of a piece, in order and without gaps."""
+
+    start: Integers  # [B] tick
+    end: Integers  # [B]
+    quarters: Floats  # [B] nominal length: 1, 1.5, 0.5, ...; a beat that is cut short keeps that of its metre
+    segment: Indices  # [B]
+    number: Integers  # [B] of the beat in its segment, from 0
+
+
+@dataclass(frozen=True)
+class MetricGrid:
+    """Segments, beats and steps of a piece. The first six fields are those of `segments.Windows`."""
+
+    start: Integers  # [W] tick of the first step
+    end: Integers  # [W]
+    steps: Integers  # [W]
+    base: Integers  # [W] index of the first step among all steps of the piece
+    bar: Integers  # [W] number of the bar in which it starts, from 1
+    last_bar: Integers  # [W] number of the bar in which it ends
+    tpq: int
+    beats: Beats
+    divisions: Integers  # [B] in how many steps each beat is cut
+    step_start: Floats  # [T] ticks, which may fall between two where the file is coarse
+    beat: Indices  # [T] the beat of each step
+    place: Integers  # [T] where in its beat a step begins, in PLACES
+    sixteenths: Floats  # [T] length of each step
+
+    @classmethod
+    def of(cls, piece: Piece) -> MetricGrid:
+        """The grid of a piece, cut as all of its pitched notes cut it."""
+        start, end, bar, last_bar, beats = segments(piece)
+        pitched = [i for i, track in enumerate(piece.tracks) if not track.is_drum]
+        notes = piece.notes[np.isin(piece.notes["track"], pitched)]
+        divisions = beat_divisions(np.unique(notes["onset"]), beats, piece.tpq)
+        return cls._cut(start, end, bar, last_bar, piece.tpq, beats, divisions)
+
+    @classmethod
+    def _cut(
+        cls,
+        start: Integers,
+        end: Integers,
+        bar: Integers,
+        last_bar: Integers,
+        tpq: int,
+        beats: Beats,
+        divisions: Integers,
+    ) -> MetricGrid:
+        step_ticks = beats.quarters * tpq / divisions
+        count = np.maximum(np.ceil((beats.end - beats.start) / step_ticks - 1e-6), 1).astype(np.int64)
+        first = np.concatenate([[0], np.cumsum(count)[:-1]])
+        beat = np.repeat(np.arange(len(count)), count)
+        within = np.arange(len(beat)) - first[beat]
+        step_start = beats.start[beat] + within * step_ticks[beat]
+        step_end = np.minimum(step_start + step_ticks[beat], beats.end[beat])
+        steps = np.bincount(beats.segment[beat], minlength=len(start))
+        base = np.concatenate([[0], np.cumsum(steps)[:-1]])
+        place = within * PLACES // divisions[beat]
+        sixteenths = (step_end - step_start) * 4 / tpq
+        return cls(
+            start, end, steps, base, bar, last_bar, tpq, beats, divisions, step_start, beat, place, sixteenths
+        )
+
+    def refined(self, chosen: Indices) -> MetricGrid:
+        """The same grid with the beats of the chosen segments cut twice as fine, where there is such a cut."""
+        which = np.isin(self.beats.segment, chosen)
+        finer = np.array([REFINED.get(int(d), int(d)) for d in self.divisions], np.int64)
+        divisions = np.where(which, finer, self.divisions)
+        return self._cut(self.start, self.end, self.bar, self.last_bar, self.tpq, self.beats, divisions)
+
+    @property
+    def full(self) -> Bools:
+        """[W] true everywhere: every segment can be edited."""
+        return np.ones(len(self.start), bool)
+
+    @property
+    def n_steps(self) -> int:
+        """The number of steps in the piece."""
+        return len(self.step_start)
+
+    @property
+    def segment(self) -> Indices:
+        """[T] the segment of each step."""
+        return self.beats.segment[self.beat]
+
+    def start_beat(self) -> Floats:
+        """[W] quarter-beats from the start of the file."""
+        return self.start / self.tpq
+
+    def step_ticks(self, steps: Integers) -> Integers:
+        """The tick of each step; the step after the last one is at the piece's end."""
+        ticks = np.append(np.round(self.step_start).astype(np.int64), self.end[-1])
+        return np.asarray(ticks[np.clip(steps, 0, self.n_steps)])
+
+    def nearest_step(self, ticks: Integers) -> Integers:
+        """The step nearest to each tick; half a step rounds up; clipped to the piece."""
+        return np.searchsorted(self._middles, np.asarray(ticks), side="right")
+
+    def earliest(self, steps: Integers) -> Integers:
+        """The first tick whose nearest step is each step; NEVER for steps after the piece's end."""
+        first = np.concatenate([[self.start[0]], np.ceil(self._middles - 1e-9).astype(np.int64), [NEVER]])
+        return np.asarray(first[np.clip(steps, 0, self.n_steps + 1)])
+
+    @property
+    def _middles(self) -> Floats:
+        """[T] the tick from which on the next step is nearer than this one."""
+        edges = np.append(self.step_start, float(self.end[-1]))
+        return (edges[:-1] + edges[1:]) / 2
+
+
+def segments(piece: Piece) -> tuple[Integers, Integers, Integers, Integers, Beats]:
+    """Start, end, first bar and last bar of each segment of a piece, and its beats.
+
+    The piece is cut up to the end of the bar in which its last note ends; music before the first bar line is a segment.
+    """
+    end, tpq, metre = max(piece.end, 1), piece.tpq, piece.metre
+    bars = metre.bar_starts(end)
+    which = np.searchsorted(metre.ticks, bars, side="right") - 1
+    lengths = metre.bar_lengths()
+    stops = np.append(bars[1:], max(int(bars[-1] + lengths[which[-1]]), end))
+    # A change of metre inside a bar cuts it short; a bar never runs over it.
+    spans: list[tuple[int, int, int, int, int]] = []  # start, end, first bar, last bar, signature
+    if bars[0] > 0:
+        spans.append((0, int(bars[0]), 1, 1, int(which[0])))
+    i = 0
+    while i < len(bars):
+        a, b, signature = int(bars[i]), int(stops[i]), int(which[i])
+        quarters = lengths[signature] / tpq
+        if quarters <= SHORT_BAR and i + 1 < len(bars) and which[i + 1] == signature:
+            spans.append((a, int(stops[i + 1]), i + 1, i + 2, signature))
+            i += 2
+            continue
+        if quarters > LONG_BAR:
+            beat = beat_quarters(metre, signature) * tpq
+            half = a + round(np.ceil(lengths[signature] / beat / 2) * beat)
+            if a < half < b:
+                spans += [(a, half, i + 1, i + 1, signature), (half, b, i + 1, i + 1, signature)]
+                i += 1
+                continue
+        spans.append((a, b, i + 1, i + 1, signature))
+        i += 1
+    start, finish, first_bar, last_bar, signatures = (np.array(column, np.int64) for column in zip(*spans, strict=True))
+    return start, finish, first_bar, last_bar, _beats(start, finish, signatures, metre)
+
+
+def beat_quarters(metre: MetreMap, signature: int) -> float:
+    """The length of a beat in quarters: a quarter, three units of a compound metre, or an eighth."""
+    numerator, denominator = int(metre.numerators[signature]), int(metre.denominators[signature])
+    unit = 4 / denominator
+    if denominator >= 8 and numerator % 3 == 0:
+        return 3 * unit
+    return 1.0 if (numerator * unit) % 1 == 0 else min(unit, 1.0)
+
+
+def _beats(start: Integers, end: Integers, signatures: Integers, metre: MetreMap) -> Beats:
+    rows: list[tuple[int, int, float, int, int]] = []
+    for s, (a, b, signature) in enumerate(zip(start.tolist(), end.tolist(), signatures.tolist(), strict=True)):
+        quarters = beat_quarters(metre, signature)
+        count = max(int(np.ceil((b - a) / (quarters * metre.tpq) - 1e-6)), 1)
+        edges = [a + round(k * quarters * metre.tpq) for k in range(count)] + [b]
+        if s == 0 and a == 0 and (b - a) % max(round(quarters * metre.tpq), 1) and len(start) > 1:
+            # A pick-up is counted back from the bar line.
+            edges = [a, *(b - round(k * quarters * metre.tpq) for k in range(count - 1, -1, -1))]
+        rows += [(x, y, quarters, s, k) for k, (x, y) in enumerate(zip(edges, edges[1:], strict=False)) if y > x]
+    first, last, lengths, segment, number = zip(*rows, strict=True)
+    return Beats(
+        np.array(first, np.int64),
+        np.array(last, np.int64),
+        np.array(lengths, np.float64),
+        np.array(segment, np.int64),
+        np.array(number, np.int64),
+    )
+
+
+def beat_divisions(onsets: Integers, beats: Beats, tpq: int) -> Integers:
+    """[B] in how many steps each beat is cut, from the different onset ticks of a piece in ascending order.
+
+    The cut that explains the beat's onsets best: each lies off its step by a normal deviation, the same for the whole
+    piece, and a step is taken for granted as little as the cut has many. Another cut than the usual one must win by
+    UNUSUAL_CUT nats.
+    """
+    b = np.clip(np.searchsorted(beats.start, onsets, side="right") - 1, 0, len(beats.start) - 1)
+    at = (onsets - beats.start[b]) / tpq  # quarters
+    out = np.array([CUTS.get(float(q), (4,))[0] for q in beats.quarters], np.int64)
+    options = sorted({cut for cuts in CUTS.values() for cut in cuts})
+    off = {n: _off_step(at, beats.quarters[b] / n) for n in options}
+    allowed = {n: np.array([n in CUTS.get(float(q), (4,)) for q in beats.quarters]) for n in options}
+    best = np.min([np.where(allowed[n][b], np.abs(off[n]), np.inf) for n in options], axis=0) if len(b) else at
+    best = best[np.isfinite(best)]
+    deviation = float(np.clip(1.48 * np.median(best), TIGHT, LOOSE)) if len(best) else TIGHT
+    cost = np.full((len(beats.start), len(options)), np.inf)
+    for k, n in enumerate(options):
+        each = np.minimum(np.abs(off[n]) / deviation, FARTHEST) ** 2 / 2 + np.log(n)
+        total = np.bincount(b, each, len(beats.start))
+        price = np.where(n == out, 0.0, UNUSUAL_CUT) + np.where(n > out, FINER_CUT, 0.0)
+        cost[:, k] = np.where(allowed[n], total + price, np.inf)
+    known = np.isfinite(cost).any(1)
+    return np.where(known, np.array(options)[cost.argmin(1)], out)
+
+
+def _off_step(at: Floats, step: Floats) -> Floats:
+    """How far each time lies from the nearest multiple of its step."""
+    return at - np.round(at / step) * step
