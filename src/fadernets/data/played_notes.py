@@ -1,0 +1,211 @@
+"""How the notes around a note are played: what its velocity, timing and release are predicted from.
+
+Shared by training and edits. Known notes have been played, asked ones are new. Time is counted in sixteenths of a
+quarter-beat's four. The manner of a note is its velocity, its offset (how far its onset lies behind its step, in
+sixteenths) and its release (the same of its end). M known notes, N asked ones, K neighbours, Q kernels, F features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fadernets.arrays import Array, Bools, Floats, Floats32, Indices, Integers
+from fadernets.music.metric_grid import PLACES, MetricGrid
+from fadernets.music.segments import STEPS_PER_BEAT, Windows
+
+MANNER = ("velocity", "offset", "release")
+AROUND = 48  # neighbours of an asked note: those that begin around it, as many before as after
+NEAREST = 3  # of them give velocity and release to the copy, as new notes without a model take theirs
+LEVELS = 4  # metrical strength: a segment's start, a beat, half a beat, anything between
+ROLES = ("alone", "top", "bottom", "inner")  # of a note among those of its onset
+SAME = 1e-4  # sixteenths: onsets that are no farther apart are one
+
+# A kernel weighs the neighbours; the weighted means of their manners are features.
+KERNELS = (
+    *("near", "time", "all", "same onset", "same line", "same level", "same place of the bar", "same role"),
+    *("before", "after", "same pitch"),
+)
+CONTOUR = ("near", "before", "after", "same onset")  # kernels whose mean pitch and length are features too
+FEATURES = (
+    *(f"{kernel}: {name}" for kernel in KERNELS for name in MANNER),
+    *(f"{kernel}: mass" for kernel in KERNELS),
+    *(f"{kernel}: {name}" for kernel in CONTOUR for name in ("pitch", "length")),
+    *(f"copied {name}" for name in MANNER),
+    *(f"deviation of {name}" for name in MANNER),
+    *("pitch", "length", "time in the segment", "notes an onset", "above", "below", "notes a sixteenth"),
+    *(f"level {level}" for level in range(LEVELS)),
+    *ROLES,
+)
+FARTHEST = 24.0  # semitones: gaps to the notes above and below are not told apart beyond it
+MOST_DEVIATIONS = 4.0  # a neighbour's manner is cut off so far from the copy
+
+
+@dataclass(frozen=True)
+class GridNotes:
+    """Notes on the grid, without how they are played."""
+
+    time: Floats  # [N] sixteenths from the start of the file to the step
+    pitch: Floats  # [N]
+    length: Floats  # [N] sixteenths from step to step
+    level: Integers  # [N] 0..3, strong to weak
+    place: Floats  # [N] sixteenths from the start of the segment to the step
+
+    @classmethod
+    def of(cls, windows: Windows | MetricGrid, onset: Indices, end: Indices, pitch: Integers) -> GridNotes:
+        """Notes of a grid by their first step, the step behind their last one and their pitch, each [N]."""
+        sixteenth = windows.tpq / STEPS_PER_BEAT
+        ticks = windows.step_ticks(onset)
+        time = ticks / sixteenth
+        length = np.maximum(windows.step_ticks(end) / sixteenth - time, 1 / 8)
+        which = np.clip(np.searchsorted(windows.start, ticks, side="right") - 1, 0, len(windows.start) - 1)
+        place = (ticks - windows.start[which]) / sixteenth
+        if isinstance(windows, MetricGrid):
+            step = np.clip(onset, 0, windows.n_steps - 1)
+            within, beat = windows.place[step], windows.beats.number[windows.beat[step]]
+            on_beat, on_half, first = within == 0, within == PLACES // 2, beat == 0
+        else:
+            within = (onset - windows.base[which]) % STEPS_PER_BEAT
+            on_beat, on_half, first = within == 0, within == STEPS_PER_BEAT // 2, place < SAME
+        level = np.select([on_beat & first, on_beat, on_half], [0, 1, 2], LEVELS - 1)
+        return cls(time, np.asarray(pitch, np.float64), length, level, place)
+
+    def take(self, rows: Indices | Bools | slice) -> GridNotes:
+        """Some of the notes."""
+        return GridNotes(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a model of played notes reads, and what turns its answer into a manner."""
+
+    features: Floats32  # [N, F]
+    copied: Floats32  # [N, 3] the manner that copying gives
+    deviation: Floats32  # [N, 3] of the neighbours' manners: 0 where they are all the same
+    mean: Floats32  # [N, 3] of the neighbours' manners
+
+
+def manner(notes: Array, windows: Windows | MetricGrid, onset: Indices, end: Indices) -> Floats32:
+    """[N, 3] how notes (of NOTE) on these steps are played."""
+    sixteenth = windows.tpq / STEPS_PER_BEAT
+    late = (notes["onset"] - windows.step_ticks(onset)) / sixteenth
+    release = (notes["end"] - windows.step_ticks(end)) / sixteenth
+    return np.column_stack([notes["velocity"], late, release]).astype(np.float32)
+
+
+def surroundings(
+    known: GridNotes, played: Floats32, asked: GridNotes, kept: Bools | None = None, rows: Indices | None = None
+) -> Surroundings:
+    """The surroundings of asked notes [N], of known ones [M], at least one, ordered by time, with their manner [M, 3].
+
+    Which role an asked note has depends on all asked notes and on the known ones that are `kept` [M], by default all.
+    rows: which of the asked notes to describe, by default all of them.
+    """
+    written = known if kept is None else known.take(kept)
+    count, role, above, below = _chords(
+        np.concatenate([written.time, asked.time]), np.concatenate([written.pitch, asked.pitch]), len(written.time)
+    )
+    known_role = _chords(known.time, known.pitch, 0)[1]
+    if rows is not None:
+        asked, count, role, above, below = asked.take(rows), count[rows], role[rows], above[rows], below[rows]
+    around = _around(known.time, asked.time)  # [N, K]
+    apart = (known.time[around] - asked.time[:, None]).astype(np.float32)
+    interval = (known.pitch[around] - asked.pitch[:, None]).astype(np.float32)
+    values = played[around]  # [N, K, 3]
+    weights = _kernels(
+        apart,
+        interval,
+        known.level[around] == asked.level[:, None],
+        np.abs(known.place[around] - asked.place[:, None]) < SAME,
+        known_role[around] == role[:, None],
+    )  # [N, Q, K]
+    mean, deviation = values.mean(1), values.std(1)
+    deviation = np.where(np.ptp(values, axis=1) > 0, deviation, 0)  # rounding makes no deviation
+    copied = _copied(apart, interval, values, known.length[around])
+    relative = (values - copied[:, None]) / np.where(deviation > 0, deviation, 1)[:, None]
+    relative = np.clip(np.where(deviation[:, None] > 0, relative, 0), -MOST_DEVIATIONS, MOST_DEVIATIONS)
+    lengths = np.log2(known.length[around] / asked.length[:, None]).astype(np.float32)
+    mass = weights.sum(2)  # [N, Q]
+    shares = weights / np.maximum(mass, 1e-9)[..., None]
+    contour = shares[:, [KERNELS.index(name) for name in CONTOUR]] @ np.stack([interval / 12, lengths / 2], axis=-1)
+    span = np.ptp(apart, axis=1) + 1
+    features = [
+        (shares @ relative).reshape(len(around), -1),
+        np.log1p(mass),
+        contour.reshape(len(around), -1),
+        (copied - [64, 0, 0]) / [20, 0.2, 0.3],
+        deviation / [10, 0.1, 0.3],
+        np.column_stack([(asked.pitch - 64) / 20, np.log2(asked.length) / 2, asked.place / 16, count / 4]),
+        np.column_stack([above / 12, below / 12, np.log2(around.shape[1] / span)]),
+        np.eye(LEVELS)[asked.level],
+        np.eye(len(ROLES))[role],
+    ]
+    return Surroundings(np.concatenate(features, axis=1).astype(np.float32), copied, deviation, mean)
+
+
+def _around(known: Floats, asked: Floats) -> Indices:
+    """[N, K] the positions of the known notes that begin around each asked one; K is AROUND, or M if there are less."""
+    count = min(AROUND, len(known))
+    middle = (np.searchsorted(known, asked - SAME) + np.searchsorted(known, asked + SAME)) // 2
+    first = np.clip(middle - count // 2, 0, len(known) - count)
+    return np.asarray(first[:, None] + np.arange(count))
+
+
+def _chords(time: Floats, pitch: Floats, skipped: int) -> tuple[Integers, Integers, Floats, Floats]:
+    """Of each note but the first `skipped` ones: how many notes its onset has, its role there, and how far the notes
+    next above and below it in its chord are, FARTHEST at the most."""
+    order = np.lexsort((pitch, np.round(time / SAME)))
+    onset = np.cumsum(np.diff(time[order], prepend=-np.inf) > SAME) - 1
+    count = np.bincount(onset)[onset]
+    gap = np.where(np.diff(onset) == 0, np.minimum(np.diff(pitch[order]), FARTHEST), FARTHEST)
+    above, below = np.append(gap, FARTHEST), np.append(FARTHEST, gap)
+    last, first = np.diff(onset, append=onset[-1:] + 1) > 0, np.diff(onset, prepend=-1) > 0
+    role = np.select([count == 1, last, first], [0, 1, 2], 3)
+    back = np.empty(len(order), np.int64)
+    back[order] = np.arange(len(order))
+    back = back[skipped:]
+    return count[back], role[back], above[back], below[back]
+
+
+def _kernels(apart: Floats32, interval: Floats32, level: Bools, place: Bools, role: Bools) -> Floats32:
+    """[N, Q, K] the weights of the neighbours in the order of KERNELS."""
+    away, leap = np.abs(apart), np.abs(interval)
+    same = away < SAME
+    near = np.exp(-(away + leap) / 3)
+    slow, wide = np.exp(-away / 32), np.exp(-leap / 12)
+    fast = np.exp(-away / 1.5)
+    close = np.exp(-away / 2) * wide
+    kernels = [
+        near,
+        fast,
+        np.ones_like(away),
+        same * wide,
+        np.exp(-leap / 2 - away / 16),
+        level * slow,
+        place * wide,
+        role * np.exp(-away / 4),
+        close * (apart < -SAME),
+        close * (apart > SAME),
+        slow * (leap == 0),
+    ]
+    return np.stack(kernels, axis=1, dtype=np.float32)
+
+
+def _copied(apart: Floats32, interval: Floats32, values: Floats32, length: Floats) -> Floats32:
+    """[N, 3] the manner that a new note copies: the mean velocity of the NEAREST notes in time and pitch, the median
+    release of those that are at least a sixteenth long, and the mean offset at the nearest step."""
+    away = np.abs(apart)
+    count = min(NEAREST, away.shape[1])
+    order = away + np.abs(interval) + 1e-4 * np.arange(away.shape[1], dtype=np.float32)  # of equals the first
+    nearest = np.argsort(order, axis=1)[:, :count, None]
+    velocity = np.take_along_axis(values, nearest, axis=1)[:, :, 0].mean(1)
+    at_nearest = away < away.min(1, keepdims=True) + SAME
+    offset = (values[:, :, 1] * at_nearest).sum(1) / at_nearest.sum(1)
+    release = np.take_along_axis(values, nearest, axis=1)[:, :, 2]
+    whole = np.take_along_axis(length, nearest[:, :, 0], axis=1) + release >= 1
+    release = np.sort(np.where(whole, release, np.inf), axis=1)
+    found = whole.sum(1)
+    rows = np.arange(len(found))
+    middle = (release[rows, np.maximum(found - 1, 0) // 2] + release[rows, np.minimum(found // 2, count - 1)]) / 2
+    return np.column_stack([velocity, offset, np.where(found > 0, middle, 0)]).astype(np.float32)

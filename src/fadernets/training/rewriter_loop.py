@@ -1,0 +1,222 @@
+"""The rewriter's training: denoising, then back-translation (Lample et al., ICLR 2019), within a budget of CPU time.
+
+A run is a folder with `state.pt`, from which it resumes, and `log.jsonl`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from fadernets.data.dataset import SPLITS
+from fadernets.data.passage_batches import UNKNOWN, Densities, PassageBatch, Row, joined
+from fadernets.data.passage_sampler import (
+    PassageSampler,
+    denoising_row,
+    fixed_segments,
+    kept_share,
+    row_of,
+)
+from fadernets.data.passages import GridPiece
+from fadernets.models.rewriter import Rewriter, RewriterSize, losses
+from fadernets.models.rewriter_sampling import generate
+
+SAVED_EVERY = 60  # seconds
+SHOWN_EVERY = 50  # steps
+VALIDATED_EVERY = 400  # steps
+
+
+@dataclass(frozen=True)
+class RewriterRecipe:
+    """How a rewriter is trained."""
+
+    hours: float = 2.0  # of CPU time
+    batch: int = 24  # passages
+    rate: float = 1e-3
+    warmup: int = 300  # steps
+    constant: float = 0.5  # share of the budget after which the rate falls, linearly to `last` of it
+    last: float = 0.03
+    decay: float = 0.01
+    clip: float = 1.0
+    denoising: float = 0.3  # share of the budget after which back-translation begins
+    translated: float = 0.5  # of a batch, from then on
+    pool: int = 512  # own edits that are kept to draw from
+    fresh: int = 48  # own edits made at a time
+    every: int = 8  # steps
+    retrieval: bool = True
+    seed: int = 0
+    size: RewriterSize = RewriterSize()
+
+
+def rate_at(recipe: RewriterRecipe, step: int, share: float) -> float:
+    """The learning rate at a step and share of the budget."""
+    falling = max(0.0, (share - recipe.constant) / (1 - recipe.constant))
+    return recipe.rate * min(1.0, (step + 1) / recipe.warmup) * (1 - (1 - recipe.last) * falling)
+
+
+def train(pieces: Sequence[GridPiece], out: Path, recipe: RewriterRecipe) -> Path:
+    """Train, or go on with, the run in `out`; gives the path of its state."""
+    out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    torch.manual_seed(recipe.seed)
+    sampler = PassageSampler([p for p in pieces if p.split == SPLITS.index("train")])
+    held_out = _validation(PassageSampler([p for p in pieces if p.split == SPLITS.index("validation")]), recipe)
+    model = Rewriter(recipe.size)
+    optimiser = torch.optim.AdamW(model.parameters(), recipe.rate, betas=(0.9, 0.98), weight_decay=recipe.decay)
+    state_file = out / "state.pt"
+    step, spent = 0, 0.0
+    if state_file.exists():
+        state = torch.load(state_file, weights_only=True)
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        step, spent = state["step"], state["spent"]
+    rng = np.random.default_rng([recipe.seed, step])
+    pool: list[Row] = []
+    means: dict[str, float] = {}
+    budget = recipe.hours * 3600
+    last, saved, shown = time.process_time(), time.time(), time.time()
+    log = (out / "log.jsonl").open("a")
+    while spent < budget:
+        now = time.process_time()
+        spent, last = spent + min(now - last, 60.0), now
+        share = spent / budget
+        for group in optimiser.param_groups:
+            group["lr"] = rate_at(recipe, step, share)
+        rows = []
+        if share > recipe.denoising:
+            if step % recipe.every == 0 or len(pool) < recipe.batch:
+                pool = (pool + translated_rows(model, sampler, recipe.fresh, rng, recipe.retrieval))[-recipe.pool :]
+            rows = [pool[i] for i in rng.choice(len(pool), int(recipe.batch * recipe.translated), replace=False)]
+        while len(rows) < recipe.batch:
+            rows.append(_retrieving(denoising_row(sampler, rng), recipe.retrieval))
+        batch = joined(rows)
+        model.train()
+        with torch.autocast("cpu", torch.bfloat16):
+            parts = losses(model, batch)
+        loss = sum(parts.values(), start=torch.zeros(()))
+        optimiser.zero_grad()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+        optimiser.step()
+        step += 1
+        for name, value in parts.items():
+            means[name] = 0.98 * means.get(name, float(value)) + 0.02 * float(value)
+        if step % SHOWN_EVERY == 0:
+            entry: dict[str, Any] = {"step": step, "minutes": spent / 60, "rate": rate_at(recipe, step, share), **means}
+            entry |= {"norm": float(norm), "seconds_a_step": (time.time() - shown) / SHOWN_EVERY}
+            if step % VALIDATED_EVERY == 0:
+                entry |= validate(model, held_out)
+            log.write(json.dumps({k: round(v, 5) for k, v in entry.items()}) + "\n")
+            log.flush()
+            shown = time.time()
+        if time.time() - saved > SAVED_EVERY or spent >= budget:
+            _save(state_file, model, optimiser, step, spent, recipe)
+            saved = time.time()
+    return state_file
+
+
+def _retrieving(row: Row, retrieval: bool) -> Row:
+    """The row without what was retrieved, where nothing is to be."""
+    if retrieval or not row.retrieved.any():
+        return row
+    here = ~row.retrieved
+    return Row(
+        row.source[here], row.target[here], row.context[here], row.steps.take(np.flatnonzero(here)),
+        row.fixed[here], row.retrieved[here], row.kept,
+    )
+
+
+def translated_rows(
+    model: Rewriter, sampler: PassageSampler, count: int, rng: np.random.Generator, retrieval: bool = True
+) -> list[Row]:
+    """Real passages as targets, their sources the model's own edits of them to other levels."""
+    rows, drawn_passages, fixed_of = [], [], []
+    for _ in range(count):
+        drawn = sampler.draw(rng)
+        fixed = fixed_segments(len(drawn.steps.starts), rng)
+        kept = 1.0 if rng.random() < 0.7 else float(rng.uniform(0.7, 1.0))
+        rows.append(_retrieving(row_of(drawn, drawn.target, fixed, kept), retrieval))
+        drawn_passages.append(drawn)
+        fixed_of.append(fixed)
+    batch = joined(rows)
+    onsets, voices = random_levels(batch, rng)
+    with torch.autocast("cpu", torch.bfloat16):
+        edited = generate(
+            model, batch, onsets, voices, temperature=float(rng.choice([0.85, 1.0])), seed=int(rng.integers(2**31))
+        )
+    out = []
+    for i, (drawn, fixed, row) in enumerate(zip(drawn_passages, fixed_of, rows, strict=True)):
+        here = np.flatnonzero(~batch.retrieved[i] & ~batch.padding[i])
+        source = edited[i, here]
+        free = ~row.fixed[~row.retrieved]
+        known = kept_share(source, drawn.target, free) if rng.random() < 0.85 else UNKNOWN
+        elsewhere = drawn.elsewhere if retrieval else []
+        out.append(row_of(replace(drawn, elsewhere=elsewhere), source, fixed, known))
+    return out
+
+
+def random_levels(batch: PassageBatch, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """[B, T] onset steps and voices of other levels than the passages have, one move for each passage."""
+    own = Densities(batch, batch.target)
+    rows = len(batch.source)
+    segment = np.cumsum(batch.opens.ravel()) - 1
+    wobble = rng.normal(0, 0.04, segment.max() + 1)[segment].reshape(own.rhythm.shape)
+    wobble = wobble * (rng.random((rows, 1)) < 0.5)
+    moved = rng.random((rows, 1))
+    rhythm = own.rhythm + np.where(moved < 0.75, rng.normal(0, 0.25, (rows, 1)) + wobble, 0)
+    voices = own.voices + np.where((moved < 0.3) | (moved > 0.75), rng.normal(0, 1.2, (rows, 1)), 0)
+    onsets = np.clip(np.round(rhythm * own.sixteenths), np.minimum(own.onsets, 1), 1e9)
+    count = np.bincount(segment)[segment].reshape(own.rhythm.shape)
+    onsets = np.minimum(onsets, count)
+    voices = np.clip(voices, onsets / count, 12)
+    stays = batch.fixed | batch.padding
+    onsets, voices = np.where(stays, own.onsets, onsets), np.where(stays, own.voices, voices)
+    return onsets.astype(np.float32), voices.astype(np.float32)
+
+
+def _validation(sampler: PassageSampler, recipe: RewriterRecipe) -> list[PassageBatch]:
+    """Corrupted held-out passages, the same ones at every time."""
+    rng = np.random.default_rng(10_000)
+    rows = [_retrieving(denoising_row(sampler, rng), recipe.retrieval) for _ in range(96)]
+    return [joined(rows[i : i + 24]) for i in range(0, 96, 24)]
+
+
+@torch.no_grad()
+def validate(model: Rewriter, batches: Sequence[PassageBatch]) -> dict[str, float]:
+    """Mean losses on held-out passages."""
+    model.eval()
+    sums: dict[str, float] = {}
+    for batch in batches:
+        with torch.autocast("cpu", torch.bfloat16):
+            for name, value in losses(model, batch).items():
+                sums[f"validation_{name}"] = sums.get(f"validation_{name}", 0.0) + float(value) / len(batches)
+    return sums
+
+
+def _save(path: Path, model: Rewriter, optimiser: Any, step: int, spent: float, recipe: RewriterRecipe) -> None:
+    state = {
+        "model": model.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "step": step,
+        "spent": spent,
+        "recipe": {**asdict(recipe), "size": recipe.size.as_dict()},
+    }
+    new = path.with_suffix(".new")
+    torch.save(state, new)
+    os.replace(new, path)
+
+
+def load(path: Path) -> Rewriter:
+    """The model of a run's state."""
+    state = torch.load(path, weights_only=True)
+    model = Rewriter(RewriterSize(**state["recipe"]["size"]))
+    model.load_state_dict(state["model"])
+    return model.eval()
