@@ -184,9 +184,31 @@ def test_features_are_the_columns_of_the_table_over_any_number_of_blocks():
     assert note_features.features(cells[:0])[0].shape == (0, len(FEATURES))
 
 
-@pytest.mark.parametrize("shape", [(16, 88), (2, 16, 87), (2, 2, 16, 88)])
+@pytest.mark.parametrize("shape", [(16, 88), (2, 16, 87), (2, 2, 16, 88), (2, 0, 88)])
 def test_cells_of_another_shape_are_refused(shape):
-    with pytest.raises(ValueError, match=r"expected \[segments, 16, 88\]"):
+    with pytest.raises(ValueError, match=r"expected \[segments, steps, 88\]"):
         note_features.features(np.zeros(shape, np.uint8))
-    with pytest.raises(ValueError, match=r"expected \[segments, 16, 88\]"):
+    with pytest.raises(ValueError, match=r"expected \[segments, steps, 88\]"):
         cell_counts.counts(np.zeros(shape, np.uint8))
+
+
+def test_a_bar_of_three_quarters_has_the_features_of_its_twelve_steps():
+    cells = np.zeros((1, 12, 88), np.uint8)
+    cells[0, [0, 4, 5], [40, 44, 47]] = grid.ONSET
+    cells[0, 1:4, 40] = grid.HOLD
+    values = dict(zip(note_features.FEATURES, note_features.features(cells)[0][0], strict=True))
+    assert values["onset_steps_share"] == 3 / 12
+    assert values["onset_share_beats"] == 1 / 3
+    assert values["onset_share_sixteenths"] == 1 / 3
+    assert values["polyphony_mean"] == 6 / 12
+    assert values["longest_gap"] == 4
+    assert values["length_mean"] == 2
+    cells[0, 4:] = grid.OFF
+    assert FEATURES["longest_gap"](cells) == 12
+
+
+def test_silent_steps_behind_a_segment_change_no_count_of_its_notes():
+    cells = random_cells(20)[:, :12]
+    longer = np.pad(cells, ((0, 0), (0, 4), (0, 0)))
+    for name in ("onsets", "onset_share_beats", "length_mean", "pitch_std", "clash_share", "classes"):
+        np.testing.assert_allclose(FEATURES[name](cells), FEATURES[name](longer), err_msg=name)

@@ -1,6 +1,7 @@
 """What can be counted in cells: struck notes and their lengths, isolated notes, clashes, the outer voices.
 
-Cells are [S, 16, 88] (segments, sixteenth steps, piano keys). A struck note is an onset with the holds behind it, cut
+Cells are [S, n, 88] (segments, sixteenth steps, piano keys): n is 16 in segments of four quarter-beats, 12 in a bar of
+3/4 or 6/8. A struck note is an onset with the holds behind it, cut
 at the segment's end; a note held in from the segment before sounds, but is not struck. Lengths are in steps.
 """
 
@@ -9,28 +10,27 @@ from __future__ import annotations
 import numpy as np
 
 from fadernets.arrays import Bools, Bytes, Cells, Floats, Integers
-from fadernets.codecs.grid import HOLD, OFF, ONSET, PITCHES, STEPS
+from fadernets.codecs.grid import HOLD, OFF, ONSET, PITCHES
 
-POSITIONS = np.arange(STEPS)
 PITCH_INDICES = np.arange(PITCHES)
 
 
 def check_cells(cells: Cells) -> None:
-    """Raise ValueError for cells that are not [S, 16, 88]."""
-    if cells.ndim != 3 or cells.shape[1:] != (STEPS, PITCHES):
-        raise ValueError(f"cells have shape {cells.shape}; expected [segments, {STEPS}, {PITCHES}]")
+    """Raise ValueError for cells that are not [S, n, 88]."""
+    if cells.ndim != 3 or cells.shape[2] != PITCHES or not cells.shape[1]:
+        raise ValueError(f"cells have shape {cells.shape}; expected [segments, steps, {PITCHES}]")
 
 
 # --- masks and counts that note features are made of
 
 
 def onset_steps(cells: Cells) -> Bools:
-    """[..., 16] true where any note is struck."""
+    """[..., n] true where any note is struck."""
     return (cells == ONSET).any(axis=-1)
 
 
 def per_step(mask: Bools) -> Integers:
-    """[S, 16] number of true cells in each step."""
+    """[S, n] number of true cells in each step."""
     return mask.view(np.uint8).sum(axis=-1, dtype=np.uint8).astype(np.int64)
 
 
@@ -45,18 +45,18 @@ def total(mask: Bools) -> Integers:
 
 
 def lengths(cells: Cells) -> Bytes:
-    """[S, 16, 88] steps that each struck note sounds, at its onset; 0 in all other cells."""
+    """[S, n, 88] steps that each struck note sounds, at its onset; 0 in all other cells."""
     sounded, held = np.zeros_like(cells), np.zeros_like(cells[:, 0])
-    for t in reversed(range(STEPS)):
+    for t in reversed(range(cells.shape[1])):
         sounded[:, t] = (cells[:, t] == ONSET) * (held + 1)
         held = (cells[:, t] == HOLD) * (held + 1)  # S 88, consecutive holds from step t on
     return sounded
 
 
 def isolated_onsets(cells: Cells) -> Bools:
-    """[S, 16, 88] the onsets of notes of one step with nothing struck in the step before or after it."""
+    """[S, n, 88] the onsets of notes of one step with nothing struck in the step before or after it."""
     struck = np.pad(onset_steps(cells), ((0, 0), (1, 1)))
-    alone = ~struck[:, :-2] & ~struck[:, 2:]  # S 16
+    alone = ~struck[:, :-2] & ~struck[:, 2:]  # S n
     return (lengths(cells) == 1) & alone[..., None]
 
 
@@ -66,7 +66,7 @@ def isolated(cells: Cells) -> Integers:
 
 
 def clashing(cells: Cells) -> Bools:
-    """[S, 16, 88] true where a note sounds and so does one a semitone above or below."""
+    """[S, n, 88] true where a note sounds and so does one a semitone above or below."""
     sounding = cells != OFF
     pairs = sounding[..., 1:] & sounding[..., :-1]
     clashing_cells = np.zeros_like(sounding)
@@ -81,18 +81,19 @@ def clashes(cells: Cells) -> Integers:
 
 
 def lowest_sounding(cells: Cells) -> Integers:
-    """[S, 16] index of the lowest pitch that sounds; 0 in silence."""
+    """[S, n] index of the lowest pitch that sounds; 0 in silence."""
     return np.asarray((cells != OFF).argmax(axis=-1))
 
 
 def highest_sounding(cells: Cells) -> Integers:
-    """[S, 16] index of the highest pitch that sounds; 0 in silence."""
+    """[S, n] index of the highest pitch that sounds; 0 in silence."""
     return ((cells != OFF) * PITCH_INDICES.astype(np.uint8)).max(axis=-1).astype(np.int64)
 
 
 def successive(values: Integers, present: Bools) -> tuple[Integers, Bools]:
-    """[S, 15] change from one value [S, 16] that is present to the next, and the mask of the steps that have one."""
-    last = np.maximum.accumulate(np.where(present, POSITIONS, -1), axis=1)[:, :-1]  # S 15
+    """[S, n - 1] change from one value [S, n] that is present to the next, and the mask of the steps that have one."""
+    positions = np.arange(present.shape[1])
+    last = np.maximum.accumulate(np.where(present, positions, -1), axis=1)[:, :-1]  # S n-1
     both = present[:, 1:] & (last >= 0)
     return np.where(both, values[:, 1:] - np.take_along_axis(values, np.maximum(last, 0), axis=1), 0), both
 
@@ -111,7 +112,7 @@ def spread(count: Integers, sums: Integers, squares: Integers) -> Floats:
 
 
 def counts(cells: Cells, source: Cells | None = None) -> dict[str, float]:
-    """Plain counts over all segments of cells [S, 16, 88] together; each note weighs the same.
+    """Plain counts over all segments of cells [S, n, 88] together; each note weighs the same.
 
     clash_share: of the sounding cells, those a semitone from another in their step. isolated_share: of the
     struck notes, those that last one step with nothing struck in the step before or after. length_mean: steps a

@@ -1,8 +1,8 @@
 """Forty-six features with names that describe the music in cells: rhythm, polyphony, pitch, outer voices, harmony.
 
-A feature takes cells [S, 16, 88] and gives [S] float64. Pitches are MIDI numbers, intervals semitones, times and
-lengths sixteenth steps, shares 0..1. A feature is 0 where there is nothing to measure, as in an empty segment; two
-kinds are not: pitches are then 60 (middle C), and the longest gap is 16 with fewer than two onset steps.
+A feature takes cells [S, n, 88] of n sixteenth steps and gives [S] float64. Pitches are MIDI numbers, intervals
+semitones, times and lengths steps, shares 0..1. A feature is 0 where there is nothing to measure, as in an empty
+segment; two kinds are not: pitches are then 60 (middle C), and the longest gap is n with fewer than two onset steps.
 
 To add a feature, write the function and add a row to `FEATURES`.
 """
@@ -15,10 +15,9 @@ import numpy as np
 
 from fadernets.arrays import Bools, Cells, Floats, Integers
 from fadernets.attributes import keys, of_cells
-from fadernets.codecs.grid import LOW, OFF, ONSET, PITCHES, STEPS
+from fadernets.codecs.grid import LOW, OFF, ONSET, PITCHES
 from fadernets.metrics.cell_counts import (
     PITCH_INDICES,
-    POSITIONS,
     check_cells,
     clashing,
     highest_sounding,
@@ -59,26 +58,36 @@ def onsets(cells: Cells) -> Floats:
     return total(cells == ONSET).astype(np.float64)
 
 
-def onset_share_at(*steps: int) -> Feature:
-    """Share of onset steps that are one of these steps."""
+def onset_steps_share(cells: Cells) -> Floats:
+    """Share of the steps in which a note is struck: rhythm density."""
+    return np.asarray(onset_steps(cells).mean(axis=1))
+
+
+def onset_share_at(first: int, every: int | None = None) -> Feature:
+    """Share of onset steps that are one of these steps: the first, and every so many after it."""
 
     def feature(cells: Cells) -> Floats:
         struck = onset_steps(cells)
-        return share(struck[:, list(steps)].sum(axis=1), struck.sum(axis=1))
+        at = struck[:, first : first + 1] if every is None else struck[:, first::every]
+        return share(at.sum(axis=1), struck.sum(axis=1))
 
     return feature
 
 
 def longest_gap(cells: Cells) -> Floats:
-    """Most steps from one onset step to the next; 16 with fewer than two."""
-    gaps, present = successive(np.broadcast_to(POSITIONS, cells.shape[:2]), onset_steps(cells))
-    return np.where(present.any(axis=1), gaps.max(axis=1), STEPS).astype(np.float64)
+    """Most steps from one onset step to the next; n with fewer than two."""
+    gaps, present = _gaps(cells)
+    return np.where(present.any(axis=1), gaps.max(axis=1, initial=0), cells.shape[1]).astype(np.float64)
 
 
 def gap_std(cells: Cells) -> Floats:
     """Standard deviation of the steps from one onset step to the next."""
-    gaps, present = successive(np.broadcast_to(POSITIONS, cells.shape[:2]), onset_steps(cells))
+    gaps, present = _gaps(cells)
     return spread(present.sum(axis=1), gaps.sum(axis=1), (gaps**2).sum(axis=1))
+
+
+def _gaps(cells: Cells) -> tuple[Integers, Bools]:
+    return successive(np.broadcast_to(np.arange(cells.shape[1]), cells.shape[:2]), onset_steps(cells))
 
 
 def chord_size_mean(cells: Cells) -> Floats:
@@ -96,7 +105,7 @@ def chord_size_max(cells: Cells) -> Floats:
 
 def polyphony_mean(cells: Cells) -> Floats:
     """Mean number of notes sounding a step."""
-    return total(cells != OFF) / STEPS
+    return total(cells != OFF) / cells.shape[1]
 
 
 def polyphony_std(cells: Cells) -> Floats:
@@ -174,7 +183,7 @@ def pitches(cells: Cells) -> Floats:
 
 
 def moves(voice: Voice, cells: Cells) -> tuple[Integers, Bools]:
-    """[S, 15] absolute semitones that a voice moves from one onset step to the next, and where there is a next one."""
+    """[S, n - 1] absolute semitones that a voice moves from one onset step to the next, where `present` [S, n - 1]."""
     change, present = successive(voice(cells), onset_steps(cells))
     return np.abs(change), present
 
@@ -212,10 +221,10 @@ def leap_share(voice: Voice) -> Feature:
 def bass_gap(cells: Cells) -> Floats:
     """Mean semitones from the lowest note to the next above it, over the steps in which two or more sound."""
     sounding = cells != OFF
-    lowest = sounding.argmax(axis=-1)[..., None]  # S 16 1
+    lowest = sounding.argmax(axis=-1)[..., None]  # S n 1
     np.put_along_axis(sounding, lowest, False, axis=-1)
     two = sounding.any(axis=-1)
-    gap = (sounding.argmax(axis=-1) - lowest[..., 0]) * two  # S 16
+    gap = (sounding.argmax(axis=-1) - lowest[..., 0]) * two  # S n
     return share(gap.sum(axis=1), two.sum(axis=1))
 
 
@@ -265,21 +274,20 @@ def clash_share(cells: Cells) -> Floats:
 
 def dissonance_share(cells: Cells) -> Floats:
     """Share of the pairs that sound in one step whose interval class is 1, 2 or 6."""
-    notes = (cells != OFF).astype(np.float32) @ _CLASS  # S 16 12
+    notes = (cells != OFF).astype(np.float32) @ _CLASS  # S n 12
     pairs = {i: (notes * np.roll(notes, i, axis=-1)).sum(axis=(1, 2), dtype=np.float64) for i in DISSONANT}
     pairs[6] /= 2  # the tritone is counted from both of its ends
-    each = notes.sum(axis=-1, dtype=np.float64)  # S 16
+    each = notes.sum(axis=-1, dtype=np.float64)  # S n
     return sum(pairs.values()) / np.maximum((each * (each - 1) / 2).sum(axis=1), 1)
 
 
-_BEATS = range(STEPS_PER_BEAT, STEPS, STEPS_PER_BEAT)
 FEATURES: dict[str, Feature] = {
     "onsets": onsets,
-    "onset_steps_share": of_cells.rhythm_density,
+    "onset_steps_share": onset_steps_share,
     "onset_share_downbeat": onset_share_at(0),  # the segment's first step
-    "onset_share_beats": onset_share_at(*_BEATS),
-    "onset_share_eighths": onset_share_at(*range(STEPS_PER_BEAT // 2, STEPS, STEPS_PER_BEAT)),
-    "onset_share_sixteenths": onset_share_at(*range(1, STEPS, 2)),
+    "onset_share_beats": onset_share_at(STEPS_PER_BEAT, STEPS_PER_BEAT),
+    "onset_share_eighths": onset_share_at(STEPS_PER_BEAT // 2, STEPS_PER_BEAT),
+    "onset_share_sixteenths": onset_share_at(1, 2),
     "longest_gap": longest_gap,
     "gap_std": gap_std,
     "chord_size_mean": chord_size_mean,
@@ -313,7 +321,7 @@ FEATURES: dict[str, Feature] = {
 
 
 def features(cells: Cells) -> tuple[Floats, list[str]]:
-    """[S, F] every feature of cells [S, 16, 88], and their names."""
+    """[S, F] every feature of cells [S, n, 88], and their names."""
     check_cells(cells)
     table = np.empty((len(cells), len(FEATURES)))
     for a in range(0, len(cells), BLOCK):

@@ -1,0 +1,106 @@
+"""The two-sample test on passages that can be told, and on some that cannot."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from made_passages import alike, unlike
+
+from fadernets.metrics import two_sample
+from fadernets.metrics.two_sample import FARTHEST
+
+PIECES = np.arange(120) // 4
+
+
+def test_densities_are_the_passages_means():
+    cells = alike(3)
+    expected = (cells[0] == 1).any(-1).mean(), (cells[0] > 0).sum(-1).mean()
+    np.testing.assert_allclose(two_sample.densities(cells)[0], expected)
+
+
+def test_pairs_are_near_each_of_another_piece_and_use_a_real_passage_once():
+    rng = np.random.default_rng(0)
+    edited, real = rng.normal(size=(40, 2)), rng.normal(size=(300, 2))
+    ours, theirs = rng.integers(5, size=40), rng.integers(5, size=300)
+    rows, columns, distance = two_sample.match(edited, ours, real, theirs)
+    assert len(set(columns.tolist())) == len(columns) > 30
+    assert (ours[rows] != theirs[columns]).all()
+    np.testing.assert_allclose(distance, np.linalg.norm(edited[rows] - real[columns], axis=1))
+    assert (distance <= FARTHEST).all()
+
+
+def test_a_passage_without_a_near_one_has_no_pair():
+    rows, columns, _ = two_sample.match(np.array([[0.0, 0], [9, 9]]), np.array([0, 0]), np.zeros((2, 2)), np.ones(2))
+    assert rows.tolist() == [0]
+    assert len(columns) == 1
+    assert not len(
+        two_sample.match(np.zeros((1, 2)), np.zeros(1), np.zeros((1, 2)), np.zeros(1))[0]
+    )  # of its own piece
+    assert not len(two_sample.match(np.zeros((0, 2)), np.zeros(0), np.zeros((1, 2)), np.zeros(1))[0])
+
+
+def test_as_many_passages_as_can_be_find_a_match():
+    edited, real = np.array([[0.0, 0], [0.4, 0]]), np.array([[0.2, 0], [-0.3, 0]])
+    rows, columns, _ = two_sample.match(edited, np.zeros(2), real, np.ones(2))
+    assert dict(zip(rows.tolist(), columns.tolist(), strict=True)) == {0: 1, 1: 0}
+
+
+def test_folds_keep_pieces_whole_and_are_as_large():
+    pieces = np.repeat(np.arange(30), np.random.default_rng(0).integers(1, 9, 30))
+    fold = two_sample.folds(pieces, 0)
+    assert all(len(set(fold[pieces == p].tolist())) == 1 for p in range(30))
+    sizes = np.bincount(fold)
+    assert len(sizes) == 5
+    assert sizes.max() - sizes.min() <= 2
+    assert (fold != two_sample.folds(pieces, 1)).any()
+    names = np.array([f"p{p}" for p in pieces])
+    assert (np.bincount(two_sample.folds(names, 0)) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"), [([0, 1, 2, 3], 1.0), ([3, 2, 1, 0], 0.0), ([1, 1, 1, 1], 0.5), ([0, 2, 1, 3], 0.75)]
+)
+def test_the_area_is_the_share_of_pairs_in_order(scores, expected):
+    assert two_sample.area_under_curve(np.array(scores, float), np.array([0, 0, 1, 1])) == expected
+
+
+def test_the_area_agrees_with_scikit_learn():
+    metrics = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(0)
+    label, scores = rng.integers(2, size=200), rng.integers(20, size=200).astype(float)
+    assert two_sample.area_under_curve(scores, label) == pytest.approx(metrics.roc_auc_score(label, scores))
+    assert two_sample.area_under_curve(scores, np.ones(200, int)) == 0.5
+
+
+@pytest.mark.parametrize("judge", ["trees", "network"])
+def test_what_differs_is_told_and_what_does_not_is_not(judge):
+    pytest.importorskip("sklearn" if judge == "trees" else "torch")
+    real, pieces = alike(80, seed=2), np.arange(80) // 4 + 100
+    edited, own = unlike(60) if judge == "trees" else np.roll(alike(60), 1, axis=2), PIECES[:60]
+    told = two_sample.auc(edited, own, real, pieces, judge=judge)
+    assert told > 0.9
+    assert told == two_sample.auc(edited, own, real, pieces, judge=judge)
+    assert two_sample.auc(alike(60, seed=3), own, real, pieces, judge=judge) < 0.7
+
+
+def test_the_floor_and_the_scores_of_seeds():
+    pytest.importorskip("sklearn")
+    scores = two_sample.floor(alike(150, steps=12), np.arange(150) // 3, seeds=(0, 1))
+    assert 0.3 < scores.mean < 0.7
+    assert scores.deviation > 0
+    assert 40 < scores.passages <= 50
+    assert scores.gap < FARTHEST
+    scores = two_sample.compare(unlike(120), PIECES, alike(160), np.arange(160) + 100, most=30, seeds=(0, 1))
+    assert scores.passages <= 30
+    assert scores.mean > 0.7
+
+
+def test_too_few_passages_have_no_figure():
+    pytest.importorskip("sklearn")
+    assert np.isnan(two_sample.auc(unlike(0), np.zeros(0), alike(9), np.zeros(9)))
+
+
+def test_padding_adds_silent_steps():
+    cells = two_sample.padded(alike(2, steps=12))
+    assert cells.shape == (2, 4, 16, 88)
+    assert not cells[:, :, 12:].any()
