@@ -2,7 +2,10 @@
 
 import errno
 import os
+import signal
 import stat
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -89,3 +92,147 @@ def test_an_error_of_the_writer_is_its_own(tmp_path):
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(FadernetsError, match=r"cannot be written \(No such file or directory\)$"):
         files.write_atomic(Path(tmp_path / "no" / "out.mid"), b"abc")
+
+
+# Folders
+
+
+def fill(folder, text):
+    """Replace a folder by one that holds one file."""
+    with files.open_folder(folder) as new:
+        (new / "inside").mkdir()
+        (new / "inside" / "file").write_text(text)
+
+
+def content(folder):
+    return (folder / "inside" / "file").read_text()
+
+
+def test_a_folder_is_replaced(tmp_path):
+    folder = tmp_path / "folder"
+    for text in ("first", "second"):
+        fill(folder, text)
+        assert content(folder) == text
+        assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_folder_behind_a_link_is_replaced(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "elsewhere")
+    fill(link, "new")
+    assert link.is_symlink()
+    assert content(tmp_path / "elsewhere") == "new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere", "link"]
+
+
+def test_a_folder_whose_filling_fails_stays(tmp_path):
+    folder = tmp_path / "folder"
+    fill(folder, "old")
+
+    def half():
+        with files.open_folder(folder) as new:
+            (new / "half").write_text("half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(FadernetsError, match=rf"^{folder}: cannot be written \(No space left on device\)$"):
+        half()
+    assert content(folder) == "old"
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_the_root_is_no_folder_to_replace():
+    with pytest.raises(FadernetsError, match=r"^/: cannot be replaced; name a folder in it$"):
+        fill(Path("/"), "new")
+
+
+KILLED = """
+import os, pathlib, signal, sys
+from fadernets import files
+folder, count = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+replace = os.replace
+def counted(*places):
+    global count
+    if count == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    count -= 1
+    replace(*places)
+os.replace = counted
+with files.open_folder(folder) as new:
+    (new / "inside").mkdir()
+    (new / "inside" / "file").write_text("new")
+"""
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "gone"), KeyboardInterrupt()])
+def test_a_stop_between_the_renames_leaves_the_old_folder(tmp_path, monkeypatch, error):
+    folder, replace = tmp_path / "folder", os.replace
+    fill(folder, "old")
+
+    def second_fails(source, target):
+        if Path(source).name == files.NEW:
+            raise error
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", second_fails)
+    with pytest.raises((FadernetsError, KeyboardInterrupt)):
+        fill(folder, "new")
+    assert content(folder) == "old"
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("rerun", [files.recover_folder, lambda folder: fill(folder, "new")])
+@pytest.mark.parametrize("renames", [0, 1])
+def test_a_kill_before_a_rename_leaves_the_old_folder(tmp_path, renames, rerun):
+    """... after the next start, which leaves nothing behind."""
+    folder = tmp_path / "folder"
+    fill(folder, "old")
+    done = subprocess.run([sys.executable, "-c", KILLED, str(folder), str(renames)], timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    assert folder.exists() == (renames == 0)
+    rerun(folder)
+    assert content(folder) == ("old" if rerun is files.recover_folder else "new")
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_folder_that_is_being_written_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "CLAIM_PAUSE", 0.001)
+    folder = tmp_path / "folder"
+    fill(folder, "old")
+    with files.open_folder(folder) as new:
+        (new / "inside").mkdir()
+        (new / "inside" / "file").write_text("new")
+        files.recover_folder(folder)
+        with pytest.raises(FadernetsError, match=rf"^{folder}: another process is writing it$"):
+            fill(folder, "other")
+        assert content(folder) == "old"
+    assert content(folder) == "new"
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_many_threads_replace_one_folder(tmp_path):
+    folder = tmp_path / "folder"
+
+    def one(text):
+        try:
+            fill(folder, text)
+        except FadernetsError as error:
+            assert str(error) == f"{folder}: another process is writing it"  # noqa: PT017
+            return None
+        return text
+
+    with ThreadPoolExecutor(8) as threads:
+        written = [text for text in threads.map(one, [str(i) for i in range(40)]) if text]
+    assert content(folder) in written
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_the_sole_use_of_a_folder(tmp_path):
+    with (
+        files.sole_use(tmp_path, "is busy"),
+        pytest.raises(FadernetsError, match=rf"^{tmp_path}: is busy$"),
+        files.sole_use(tmp_path, "is busy"),
+    ):
+        pass
+    with files.sole_use(tmp_path, "is busy"):
+        assert list(tmp_path.iterdir()) == []

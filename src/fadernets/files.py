@@ -1,16 +1,21 @@
-"""Files written whole or not at all, whoever else writes beside them, and whatever stops the process."""
+"""Files and folders written whole or not at all, whoever else writes beside them, and whatever stops the process."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from fadernets.errors import FadernetsError
+
+NEW, OLD = "new", "old"  # content of a folder while it is replaced
+CLAIMS, CLAIM_PAUSE = 20, 0.05  # tries to begin a folder that another process has, and seconds between two
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -45,6 +50,139 @@ def open_atomic(path: Path) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise FadernetsError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+@contextmanager
+def open_folder(folder: Path) -> Iterator[Path]:
+    """A folder to fill that takes the place of `folder` when the block ends, and leaves no trace where the block fails.
+
+    Until then readers find the old one. What was written lies on the disk before the name points to it. The new folder
+    takes its place by two renames; a process that is killed between them, or before, leaves what `recover_folder` puts
+    in order. A link is followed. Raises FadernetsError for a folder that cannot be written, or that another process is
+    writing.
+    """
+    target, work = _places(folder)
+    new, old = work / NEW, work / OLD
+    try:
+        with _claimed(folder, work):
+            _put_in_order(target, old)
+            try:
+                shutil.rmtree(new, ignore_errors=True)
+                new.mkdir()
+                yield new
+                _sync_tree(new)
+                if target.exists():
+                    os.replace(target, old)
+                os.replace(new, target)
+                _sync_folder(target.parent)
+            finally:
+                _put_in_order(target, old)
+                shutil.rmtree(work, ignore_errors=True)
+    except OSError as error:
+        raise FadernetsError(f"{folder}: cannot be written ({error.strerror or error})") from None
+
+
+def recover_folder(folder: Path) -> None:
+    """Put in order what a process left that was stopped while it replaced this folder with `open_folder`.
+
+    Call it before looking whether the folder is there: it puts back the old one where there is none, and removes what
+    is left over. A folder that a live process is writing stays as it is. Raises FadernetsError.
+    """
+    target, work = _places(folder)
+    old = work / OLD
+    if not work.is_dir():
+        return
+    between = old.is_dir() and not target.exists()  # its two renames: a writer that lives is done at once
+    try:
+        with _locked(work, wait=between) as mine:
+            if mine is not False:
+                _put_in_order(target, old)
+            if mine:
+                shutil.rmtree(work, ignore_errors=True)
+    except OSError as error:
+        raise FadernetsError(f"{folder}: cannot be put in order ({error.strerror or error})") from None
+
+
+@contextmanager
+def sole_use(folder: Path, busy: str) -> Iterator[None]:
+    """Keep this folder, which must exist, to this process until the block ends.
+
+    The lock goes with its process, however that ends, and leaves no file. Systems without such locks (Windows, some
+    network drives) go on without one. Raises FadernetsError with the text `busy` where another process has the folder.
+    """
+    with _locked(folder) as mine:
+        if mine is False:
+            raise FadernetsError(f"{folder}: {busy}")
+        yield
+
+
+def _places(folder: Path) -> tuple[Path, Path]:
+    """The folder behind a path, and the one beside it that holds NEW and OLD while it is replaced."""
+    target = Path(os.path.realpath(folder))
+    if not target.name:
+        raise FadernetsError(f"{folder}: cannot be replaced; name a folder in it")
+    return target, target.with_name(f".{target.name}.fadernets")
+
+
+def _put_in_order(target: Path, old: Path) -> None:
+    """Put the old folder back where there is no new one; else it is no longer needed."""
+    if target.exists():
+        shutil.rmtree(old, ignore_errors=True)
+    elif old.is_dir():
+        os.replace(old, target)
+
+
+@contextmanager
+def _claimed(folder: Path, work: Path) -> Iterator[None]:
+    """Make the folder `work` and lock it. Raises FadernetsError where another process has it."""
+    for _ in range(CLAIMS):
+        work.mkdir(parents=True, exist_ok=True)
+        with _locked(work) as mine:
+            if mine is not False:
+                yield
+                return
+        time.sleep(CLAIM_PAUSE)  # whoever has it may only be putting things in order
+    raise FadernetsError(f"{folder}: another process is writing it")
+
+
+@contextmanager
+def _locked(folder: Path, wait: bool = False) -> Iterator[bool | None]:
+    """Whether this process now has the folder to itself; None on a system that cannot say, so that nobody waits."""
+    try:
+        import fcntl
+
+        descriptor = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        yield False
+        return
+    except (ImportError, OSError):
+        yield None
+        return
+    try:
+        mine: bool | None = True
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            there = os.stat(folder)  # it may have been moved or removed meanwhile
+            mine = os.path.samestat(there, os.fstat(descriptor))
+        except (BlockingIOError, FileNotFoundError):
+            mine = False
+        except OSError:
+            mine = None
+        yield mine
+    finally:
+        os.close(descriptor)
+
+
+def _sync_tree(folder: Path) -> None:
+    """Put all files of a folder, and their names, on the disk."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            descriptor = os.open(os.path.join(place, name), os.O_RDWR)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        _sync_folder(Path(place))
 
 
 def _sync_folder(folder: Path) -> None:
