@@ -61,7 +61,7 @@ def generate(
     source_lengths, given_lengths = note_lengths(batch.source), note_lengths(given)
     out = np.zeros_like(given)
     out[:, :CONTEXT] = given[:, :CONTEXT]
-    shape = (rows, size.heads, steps, size.width // size.heads)
+    shape = (rows, 1, steps, size.width // size.heads)
     caches = [(torch.zeros(shape, dtype=encoded.dtype), torch.zeros(shape, dtype=encoded.dtype)) for _ in model.decoder]
     # What was retrieved is read at once.
     ahead = slice(0, CONTEXT)

@@ -108,10 +108,10 @@ def train(pieces: Sequence[GridPiece], out: Path, recipe: RewriterRecipe) -> Pat
         optimiser.step()
         step += 1
         for name, value in parts.items():
-            means[name] = 0.98 * means.get(name, float(value)) + 0.02 * float(value)
+            means[name] = 0.98 * means.get(name, value.item()) + 0.02 * value.item()
         if step % SHOWN_EVERY == 0:
             entry: dict[str, Any] = {"step": step, "minutes": spent / 60, "rate": rate_at(recipe, step, share), **means}
-            entry |= {"norm": float(norm), "seconds_a_step": (time.time() - shown) / SHOWN_EVERY}
+            entry |= {"norm": norm.item(), "seconds_a_step": (time.time() - shown) / SHOWN_EVERY}
             if step % VALIDATED_EVERY == 0:
                 entry |= validate(model, held_out)
             log.write(json.dumps({k: round(v, 5) for k, v in entry.items()}) + "\n")
