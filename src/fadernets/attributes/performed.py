@@ -12,7 +12,7 @@ import numpy as np
 
 from fadernets.arrays import Array, Floats, Indices
 from fadernets.music.notes import TempoMap
-from fadernets.music.segments import BEATS, Windows
+from fadernets.music.segments import BEATS, Grid
 
 LINE_RANGE = 12  # semitones: a note within an octave may continue the line of another one
 LONGEST_GAP = BEATS  # quarter-beats: what follows a note later than this counts as following it then
@@ -26,11 +26,11 @@ class Performance:
 
     notes: Array  # [N] of NOTE
     window: Indices  # [N] in which window each note begins
-    windows: Windows
+    windows: Grid  # or other segments
     tempo: TempoMap
 
     @classmethod
-    def of(cls, notes: Array, windows: Windows, tempo: TempoMap) -> Performance:
+    def of(cls, notes: Array, windows: Grid, tempo: TempoMap) -> Performance:
         """The notes [N] with the windows that they begin in."""
         window = np.searchsorted(windows.start, notes["onset"], side="right") - 1
         return cls(notes, np.clip(window, 0, len(windows.start) - 1), windows, tempo)

@@ -13,7 +13,7 @@ import numpy as np
 from fadernets.arrays import Bools, Bytes, Cells, Indices, Rows
 from fadernets.music.notes import Piece
 from fadernets.music.segments import STEPS as STEPS
-from fadernets.music.segments import Windows
+from fadernets.music.segments import Grid, Windows
 
 PITCHES = 88
 LOW = 21  # MIDI number of the first pitch
@@ -23,7 +23,7 @@ PACKED = 2 * STEPS * PITCHES // 8  # bytes a segment
 
 @dataclass(frozen=True)
 class Placed:
-    """Where each note of a piece lies on the grid of all its windows; steps are counted from the piece's start."""
+    """Where each note of a piece lies on the grid of all its segments; steps are counted from the piece's start."""
 
     onset: Indices  # [N] step
     end: Indices  # [N] the step behind the last one, at least onset + 1
@@ -31,8 +31,8 @@ class Placed:
     on_grid: Bools  # [N]
 
 
-def place(piece: Piece, windows: Windows) -> Placed:
-    """Notes to steps. A note outside the 88 pitches or the windows is not on the grid."""
+def place(piece: Piece, windows: Grid) -> Placed:
+    """Notes to steps of a piece's windows or other segments. A note outside them or the 88 pitches is not on the grid."""
     notes = piece.notes
     onset = windows.nearest_step(notes["onset"])
     end = np.maximum(windows.nearest_step(notes["end"]), onset + 1)

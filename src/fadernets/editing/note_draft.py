@@ -15,7 +15,7 @@ from fadernets.arrays import Array, Floats, Indices, Integers
 from fadernets.attributes.performed import Performance
 from fadernets.music.document import Edit
 from fadernets.music.notes import Piece, TempoMap, Track, note_order
-from fadernets.music.segments import STEPS_PER_BEAT, Windows
+from fadernets.music.segments import STEPS_PER_BEAT, Grid
 
 NEW = -1  # the origin of a note that the source does not have
 
@@ -26,11 +26,11 @@ class NoteDraft:
 
     notes: Array  # [N] of NOTE, in any order
     origin: Indices  # [N] the position of each note in the source, or NEW
-    windows: Windows
+    windows: Grid
     tempo: TempoMap
 
     @classmethod
-    def of(cls, notes: Array, windows: Windows, tempo: TempoMap) -> NoteDraft:
+    def of(cls, notes: Array, windows: Grid, tempo: TempoMap) -> NoteDraft:
         """A draft that has changed nothing yet."""
         return cls(notes.copy(), np.arange(len(notes)), windows, tempo)
 

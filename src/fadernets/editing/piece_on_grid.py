@@ -1,21 +1,24 @@
-"""A piece on the grid: the notes of the tracks that are edited, their windows of four beats and their cells.
+"""A piece on the grid: the notes of the tracks that are edited, the segments that they are edited in and their cells.
 
-T steps of the whole piece, W windows, S of them at a time.
+The grid is that of the paper's windows of four quarter-beats or the piece's own, whose segments are bars. T steps of
+the whole piece, W segments, S of them at a time, n steps of the longest one: 16 where they are windows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from fadernets.arrays import Cells, Floats, Indices
-from fadernets.attributes import keys, of_cells
+from fadernets.arrays import Bools, Cells, Floats, Indices
+from fadernets.attributes import keys, of_cells, of_segments
 from fadernets.attributes.performed import Performance
 from fadernets.attributes.table import ATTRIBUTES
-from fadernets.codecs import grid
+from fadernets.codecs import grid as sixteenths
+from fadernets.music.metric_grid import MetricGrid
 from fadernets.music.notes import Piece
-from fadernets.music.segments import STEPS, Windows, cut
+from fadernets.music.segments import Grid, cut
 
 OPENING_WINDOWS = 8  # what counts as a piece's opening when its key is estimated
 
@@ -26,18 +29,23 @@ class PieceOnGrid:
 
     piece: Piece  # the chosen tracks alone
     rows: Indices  # [N] the positions of the piece's notes among all notes of the file
-    windows: Windows
-    placed: grid.Placed  # the step of each note
+    windows: Grid
+    placed: sixteenths.Placed  # the step of each note
     roll: Cells  # [T, 88]
 
     @classmethod
-    def of(cls, piece: Piece, tracks: list[int], windows: Windows | None = None) -> PieceOnGrid:
-        """The notes of these tracks of a piece, on its own windows unless others are given."""
+    def of(cls, piece: Piece, tracks: Sequence[int], grid: Grid | None = None) -> PieceOnGrid:
+        """The notes of these tracks of a piece, on its windows of four beats unless another grid is given."""
         rows = np.flatnonzero(np.isin(piece.notes["track"], tracks))
-        chosen = piece.only(tracks)
-        windows = windows or cut(piece)
-        placed = grid.place(chosen, windows)
-        return cls(chosen, rows, windows, placed, grid.roll(placed, windows.n_steps))
+        chosen = piece.only(list(tracks))
+        windows = cut(piece) if grid is None else grid
+        placed = sixteenths.place(chosen, windows)
+        return cls(chosen, rows, windows, placed, sixteenths.roll(placed, windows.n_steps))
+
+    def on(self, grid: Grid) -> PieceOnGrid:
+        """The same notes on another grid."""
+        placed = sixteenths.place(self.piece, grid)
+        return PieceOnGrid(self.piece, self.rows, grid, placed, sixteenths.roll(placed, grid.n_steps))
 
     def reread(self, written: Piece) -> PieceOnGrid:
         """The same tracks and windows of the piece as it reads after an edit.
@@ -50,29 +58,62 @@ class PieceOnGrid:
 
     @property
     def full(self) -> Indices:
-        """The windows that have all their 16 steps: those that can be edited."""
+        """The segments that can be edited: windows that have all their 16 steps, and every bar."""
         return np.flatnonzero(self.windows.full)
 
-    def cells(self, windows: Indices) -> Cells:
-        """[S, 16, 88] the cells of these windows."""
-        cells: Cells = self.roll[self.windows.base[windows][:, None] + np.arange(STEPS)]
+    def free(self, segments: Indices) -> Bools:
+        """[T] the steps of these segments."""
+        return np.isin(self.windows.segment, segments)
+
+    def cells(self, segments: Indices) -> Cells:
+        """[S, n, 88] the cells of these segments; those that have fewer steps than the longest one end with rests."""
+        base, steps = self.windows.base[segments], self.windows.steps[segments]
+        within = np.arange(int(steps.max(initial=sixteenths.STEPS if self.is_in_windows else 0)))
+        at = base[:, None] + within
+        cells: Cells = self.roll[np.minimum(at, max(len(self.roll) - 1, 0))]
+        cells[within >= steps[:, None]] = sixteenths.OFF
         return cells
+
+    def sounding(self, segments: Indices) -> Bools:
+        """[S] whether a note sounds in these segments."""
+        return np.asarray((self.cells(segments) != sixteenths.OFF).any((1, 2)))
+
+    @property
+    def is_in_windows(self) -> bool:
+        """Whether the segments are the paper's windows, which its model edits."""
+        return not isinstance(self.windows, MetricGrid)
+
+    @property
+    def metric_grid(self) -> MetricGrid:
+        """The piece's own grid. Raises TypeError for a piece in windows."""
+        if not isinstance(self.windows, MetricGrid):
+            raise TypeError("the piece is in windows of four beats, not on its own grid")
+        return self.windows
 
     @property
     def performance(self) -> Performance:
         """The chosen notes with all that the grid does not hold."""
         return Performance.of(self.piece.notes, self.windows, self.piece.tempo)
 
-    def measure(self, windows: Indices) -> dict[str, Floats]:
-        """Every attribute of these full windows: name -> [S], nan where there is nothing to measure."""
-        cells, performance = self.cells(windows), self.performance
+    def measure(self, segments: Indices) -> dict[str, Floats]:
+        """Every attribute of these full segments: name -> [S], nan where there is nothing to measure."""
+        performance, cells = self.performance, self.cells(segments)
+        if isinstance(self.windows, MetricGrid):
+            of_roll = of_segments.measure(self.roll, self.windows, segments)
+        else:
+            of_roll = {name: row.measure(cells) for name, row in ATTRIBUTES.items() if row.of == "cells"}
         values = {
-            name: np.asarray(row.measure(cells) if row.of == "cells" else row.measure(performance)[windows], np.float64)
+            name: np.asarray(of_roll[name] if row.of == "cells" else row.measure(performance)[segments], np.float64)
             for name, row in ATTRIBUTES.items()
         }
-        return values | {"key": np.where((cells != grid.OFF).any((1, 2)), values["key"], np.nan)}
+        return values | {"key": np.where((cells != sixteenths.OFF).any((1, 2)), values["key"], np.nan)}
 
-    def key(self, windows: Indices) -> int:
-        """The home key of these windows, 0..23."""
-        classes = of_cells.pitch_classes(self.cells(windows)).astype(np.float64)
+    def key(self, segments: Indices) -> int:
+        """The home key of these segments, 0..23."""
+        if isinstance(self.windows, MetricGrid):
+            classes = np.zeros((len(segments), 12))
+            for group in of_segments.groups(self.roll, self.windows, segments):
+                classes[group.positions] = of_segments.pitch_classes(group.cells, group.shape)
+        else:
+            classes = of_cells.pitch_classes(self.cells(segments)).astype(np.float64)
         return keys.home_key(classes.sum(0), classes[:OPENING_WINDOWS].sum(0))

@@ -8,6 +8,7 @@ a quarter-beat; time is counted in sixteenths of a quarter-beat's four. W segmen
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,9 +68,12 @@ class MetricGrid:
     sixteenths: Floats  # [T] length of each step
 
     @classmethod
-    def of(cls, piece: Piece) -> MetricGrid:
-        """The grid of a piece, cut as all of its pitched notes cut it."""
-        start, end, bar, last_bar, beats = segments(piece)
+    def of(cls, piece: Piece, apart: Collection[int] = ()) -> MetricGrid:
+        """The grid of a piece, cut as all of its pitched notes cut it.
+
+        Short bars are taken two by two, but for those `apart` (numbers from 1) from the bar behind them.
+        """
+        start, end, bar, last_bar, beats = segments(piece, apart)
         pitched = [i for i, track in enumerate(piece.tracks) if not track.is_drum]
         notes = piece.notes[np.isin(piece.notes["track"], pitched)]
         divisions = beat_divisions(np.unique(notes["onset"]), beats, piece.tpq)
@@ -97,9 +101,7 @@ class MetricGrid:
         base = np.concatenate([[0], np.cumsum(steps)[:-1]])
         place = within * PLACES // divisions[beat]
         sixteenths = (step_end - step_start) * 4 / tpq
-        return cls(
-            start, end, steps, base, bar, last_bar, tpq, beats, divisions, step_start, beat, place, sixteenths
-        )
+        return cls(start, end, steps, base, bar, last_bar, tpq, beats, divisions, step_start, beat, place, sixteenths)
 
     def refined(self, chosen: Indices) -> MetricGrid:
         """The same grid with the beats of the chosen segments cut twice as fine, where there is such a cut."""
@@ -123,9 +125,30 @@ class MetricGrid:
         """[T] the segment of each step."""
         return self.beats.segment[self.beat]
 
+    @property
+    def step_size(self) -> Floats:
+        """[T + 1] ticks: how long the steps around the start of each step are, the shorter of the two."""
+        size = self.beats.quarters[self.beat] * self.tpq / self.divisions[self.beat]
+        return np.asarray(np.minimum(np.append(size, size[-1]), np.append(size[0], size)))
+
+    @property
+    def time(self) -> Floats:
+        """[T + 1] where each step begins, in sixteenths from the first."""
+        return np.concatenate([[0.0], np.cumsum(self.sixteenths)])
+
     def start_beat(self) -> Floats:
         """[W] quarter-beats from the start of the file."""
-        return self.start / self.tpq
+        return np.asarray(self.start / self.tpq)
+
+    def ticks_moved(self, step: int, by: int) -> int:
+        """By how many ticks something moves that goes from a step to the one `by` steps later, inside the piece."""
+        before, after = self.step_ticks(np.array([step, step + by]))
+        return int(after - before)
+
+    def beat_at(self, ticks: Integers) -> Integers:
+        """The number of the beat of each tick, from 0; what lies behind the last one belongs to it."""
+        beat = np.searchsorted(self.beats.start, np.asarray(ticks), side="right") - 1
+        return np.maximum(beat, 0)
 
     def step_ticks(self, steps: Integers) -> Integers:
         """The tick of each step; the step after the last one is at the piece's end."""
@@ -145,13 +168,14 @@ class MetricGrid:
     def _middles(self) -> Floats:
         """[T] the tick from which on the next step is nearer than this one."""
         edges = np.append(self.step_start, float(self.end[-1]))
-        return (edges[:-1] + edges[1:]) / 2
+        return np.asarray((edges[:-1] + edges[1:]) / 2)
 
 
-def segments(piece: Piece) -> tuple[Integers, Integers, Integers, Integers, Beats]:
+def segments(piece: Piece, apart: Collection[int] = ()) -> tuple[Integers, Integers, Integers, Integers, Beats]:
     """Start, end, first bar and last bar of each segment of a piece, and its beats.
 
     The piece is cut up to the end of the bar in which its last note ends; music before the first bar line is a segment.
+    Two short bars that are to stand `apart` become a segment each; what other bars are taken together does not change.
     """
     end, tpq, metre = max(piece.end, 1), piece.tpq, piece.metre
     bars = metre.bar_starts(end)
@@ -167,7 +191,11 @@ def segments(piece: Piece) -> tuple[Integers, Integers, Integers, Integers, Beat
         a, b, signature = int(bars[i]), int(stops[i]), int(which[i])
         quarters = lengths[signature] / tpq
         if quarters <= SHORT_BAR and i + 1 < len(bars) and which[i + 1] == signature:
-            spans.append((a, int(stops[i + 1]), i + 1, i + 2, signature))
+            middle, last = b, int(stops[i + 1])
+            if i + 1 in apart:
+                spans += [(a, middle, i + 1, i + 1, signature), (middle, last, i + 2, i + 2, signature)]
+            else:
+                spans.append((a, last, i + 1, i + 2, signature))
             i += 2
             continue
         if quarters > LONG_BAR:

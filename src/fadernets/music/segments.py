@@ -1,6 +1,6 @@
-"""Four-beat segments of a piece (Section 4.1 of the ISMIR paper), cut along its own bar lines.
+"""Segments of a piece: what every grid of them offers, and the four-beat windows of the ISMIR paper (Section 4.1).
 
-A window is 4 quarter-beats of 16 steps. Windows start at the first bar line and anew at every change
+Windows are cut along the bar lines of the piece; `metric_grid` has the segments that are bars themselves. A window is 4 quarter-beats of 16 steps. Windows start at the first bar line and anew at every change
 of metre; what is left over before a change or at the end is a short window, which no edit touches. Ticks are absolute;
 a global step is counted from the first step of the first window.
 """
@@ -8,16 +8,90 @@ a global step is counted from the first step of the first window.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from fadernets.arrays import Bools, Floats, Integers
+from fadernets.arrays import Bools, Floats, Indices, Integers
 from fadernets.music.notes import Piece
 
 BEATS = 4  # quarter-beats a segment
 STEPS_PER_BEAT = 4
 STEPS = BEATS * STEPS_PER_BEAT
 NEVER = 2**62  # a tick that no piece reaches
+
+
+class Grid(Protocol):
+    """The W segments of a piece and their T steps: what measures and edits ask of `Windows` and of a `MetricGrid`.
+
+    Segments lie in order and without gaps.
+    """
+
+    @property
+    def start(self) -> Integers:
+        """[W] tick of the first step."""
+
+    @property
+    def end(self) -> Integers:
+        """[W] tick behind the last step."""
+
+    @property
+    def steps(self) -> Integers:
+        """[W] how many steps each segment has."""
+
+    @property
+    def base(self) -> Integers:
+        """[W] index of the first step among all steps of the piece."""
+
+    @property
+    def bar(self) -> Integers:
+        """[W] number of the bar in which it starts, from 1."""
+
+    @property
+    def last_bar(self) -> Integers:
+        """[W] number of the bar in which it ends."""
+
+    @property
+    def tpq(self) -> int:
+        """Ticks a quarter-beat."""
+
+    @property
+    def full(self) -> Bools:
+        """[W] whether an edit may change the segment."""
+
+    @property
+    def n_steps(self) -> int:
+        """The number of steps in the piece."""
+
+    @property
+    def segment(self) -> Indices:
+        """[T] the segment of each step."""
+
+    @property
+    def step_size(self) -> Floats:
+        """[T + 1] ticks: how long the steps around the start of each step are, the shorter of the two."""
+
+    @property
+    def time(self) -> Floats:
+        """[T + 1] where each step begins, in sixteenths."""
+
+    def start_beat(self) -> Floats:
+        """[W] quarter-beats from the start of the file."""
+
+    def step_ticks(self, steps: Integers) -> Integers:
+        """The tick of each step; the step after the last one is at the piece's end."""
+
+    def nearest_step(self, ticks: Integers) -> Integers:
+        """The step nearest to each tick; half a step rounds up; clipped to the piece."""
+
+    def earliest(self, steps: Integers) -> Integers:
+        """The first tick whose nearest step is each step; NEVER for steps after the piece's end."""
+
+    def ticks_moved(self, step: int, by: int) -> int:
+        """By how many ticks something moves that goes from a step to the one `by` steps later."""
+
+    def beat_at(self, ticks: Integers) -> Integers:
+        """The number of the beat of each tick, from 0."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +116,32 @@ class Windows:
         """The number of steps in the piece."""
         return int(self.base[-1] + self.steps[-1]) if len(self.base) else 0
 
+    @property
+    def segment(self) -> Indices:
+        """[T] the window of each step."""
+        return np.repeat(np.arange(len(self.start)), self.steps)
+
+    @property
+    def step_size(self) -> Floats:
+        """[T + 1] ticks in a step: the same everywhere."""
+        return np.full(self.n_steps + 1, self.tpq / STEPS_PER_BEAT)
+
+    @property
+    def time(self) -> Floats:
+        """[T + 1] where each step begins, in sixteenths; one that a short window cuts off counts whole."""
+        return np.arange(self.n_steps + 1, dtype=np.float64)
+
     def start_beat(self) -> Floats:
         """[W] quarter-beats from the start of the file."""
         return self.start / self.tpq
+
+    def ticks_moved(self, step: int, by: int) -> int:
+        """By how many ticks something moves that goes from a step to the one `by` steps later: all are of one size."""
+        return round(by * self.tpq / STEPS_PER_BEAT)
+
+    def beat_at(self, ticks: Integers) -> Integers:
+        """The number of the quarter-beat of each tick, from the start of the file."""
+        return np.asarray(ticks) // self.tpq
 
     def step_ticks(self, steps: Integers) -> Integers:
         """The tick of each global step; the step after the last one is at the piece's end."""

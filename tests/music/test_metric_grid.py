@@ -1,0 +1,87 @@
+"""The piece's own grid as a `Grid`: what measures and edits ask of it."""
+
+import numpy as np
+import pytest
+
+from fadernets.music.metric_grid import MetricGrid, segments
+from fadernets.music.notes import MetreMap, Piece, TempoMap, Track, make_notes
+from fadernets.music.segments import cut
+
+TPQ = 480
+
+
+def piece_of(rows, *metres):
+    """A piece of notes (onset, length, pitch), in quarters, and time signatures (quarter, numerator, denominator)."""
+    notes = make_notes([(round(a * TPQ), round((a + n) * TPQ), p, 80, 0) for a, n, p in rows])
+    metre = MetreMap.of([(round(a * TPQ), n, d) for a, n, d in metres], TPQ)
+    return Piece(notes, TPQ, TempoMap.of([], TPQ), metre, [Track("", 0, 0)])
+
+
+def quarters(count):
+    return [(i, 1, 60 + i % 12) for i in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("metre", "bars", "lasts"),
+    [
+        ((4, 4), [(1, 1), (2, 2), (3, 3)], 4),
+        ((3, 4), [(1, 1), (2, 2), (3, 3), (4, 4)], 3),
+        ((6, 8), [(1, 1), (2, 2), (3, 3), (4, 4)], 3),
+        ((2, 4), [(1, 2), (3, 4), (5, 6)], 4),
+        ((12, 8), [(1, 1), (1, 1), (2, 2), (2, 2)], 3),
+    ],
+)
+def test_segments_are_bars_halves_of_long_ones_or_two_short_ones(metre, bars, lasts):
+    on = MetricGrid.of(piece_of(quarters(12), (0, *metre)))
+    assert list(zip(on.bar.tolist(), on.last_bar.tolist(), strict=True)) == bars
+    assert ((on.end - on.start) == lasts * TPQ).all()
+
+
+def test_short_bars_that_stand_apart_leave_the_other_pairs_as_they_are():
+    piece = piece_of(quarters(12), (0, 2, 4))
+    on = MetricGrid.of(piece, apart={3})
+    assert list(zip(on.bar.tolist(), on.last_bar.tolist(), strict=True)) == [(1, 2), (3, 3), (4, 4), (5, 6)]
+    assert (np.diff(on.start) > 0).all()
+    assert on.end.tolist() == [*on.start[1:].tolist(), 12 * TPQ]
+    assert MetricGrid.of(piece, apart={2}).start.tolist() == MetricGrid.of(piece).start.tolist()  # no pair: 2 and 3
+
+
+def test_time_and_sizes_of_steps_are_those_of_windows_in_common_time():
+    piece = piece_of(quarters(8), (0, 4, 4))
+    own, windows = MetricGrid.of(piece), cut(piece)
+    assert own.time.tolist() == windows.time.tolist()
+    assert own.step_size.tolist() == windows.step_size.tolist()
+    assert own.segment.tolist() == windows.segment.tolist()
+    ticks = np.arange(0, 8 * TPQ, 70)
+    assert own.beat_at(ticks).tolist() == windows.beat_at(ticks).tolist()
+    assert own.nearest_step(ticks).tolist() == windows.nearest_step(ticks).tolist()
+    for step, by in ((0, 3), (7, -2), (16, 5)):
+        assert own.ticks_moved(step, by) == windows.ticks_moved(step, by) == by * TPQ // 4
+
+
+def test_the_size_of_a_step_is_that_of_the_shorter_neighbour():
+    triplets = [(i / 3, 1 / 3, 60) for i in range(3)]
+    on = MetricGrid.of(piece_of([*triplets, (1, 1, 60), (2, 1, 62), (3, 1, 64)], (0, 4, 4)))
+    assert on.step_size[:5].tolist() == [160, 160, 160, 120, 120]
+    assert on.time[:5] == pytest.approx([0, 4 / 3, 8 / 3, 4, 5])
+    assert on.ticks_moved(2, 2) == 160 + 120
+
+
+def test_beats_of_compound_metres_are_three_eighths():
+    on = MetricGrid.of(piece_of(quarters(6), (0, 6, 8)))
+    assert on.beat_at(np.array([0, 719, 720, 2160, 10**6])).tolist() == [0, 0, 1, 3, 3]
+
+
+def test_refined_segments_have_twice_the_steps():
+    on = MetricGrid.of(piece_of(quarters(8), (0, 4, 4)))
+    finer = on.refined(np.array([1]))
+    assert finer.steps.tolist() == [16, 32]
+    assert finer.start.tolist() == on.start.tolist()
+
+
+def test_segments_of_a_piece_are_those_of_its_grid():
+    piece = piece_of(quarters(8), (0, 2, 4))
+    start, end, bar, last_bar, _ = segments(piece, {1})
+    on = MetricGrid.of(piece, {1})
+    for a, b in zip((start, end, bar, last_bar), (on.start, on.end, on.bar, on.last_bar), strict=True):
+        assert a.tolist() == b.tolist()
