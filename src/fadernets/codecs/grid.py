@@ -32,7 +32,7 @@ class Placed:
 
 
 def place(piece: Piece, windows: Grid) -> Placed:
-    """Notes to steps of a piece's windows or other segments. A note outside them or the 88 pitches is not on the grid."""
+    """Notes to steps of a piece's segments. A note outside of those or of the 88 pitches is not on the grid."""
     notes = piece.notes
     onset = windows.nearest_step(notes["onset"])
     end = np.maximum(windows.nearest_step(notes["end"]), onset + 1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -229,7 +230,7 @@ def _beats(start: Integers, end: Integers, signatures: Integers, metre: MetreMap
         if s == 0 and a == 0 and (b - a) % max(round(quarters * metre.tpq), 1) and len(start) > 1:
             # A pick-up is counted back from the bar line.
             edges = [a, *(b - round(k * quarters * metre.tpq) for k in range(count - 1, -1, -1))]
-        rows += [(x, y, quarters, s, k) for k, (x, y) in enumerate(zip(edges, edges[1:], strict=False)) if y > x]
+        rows += [(x, y, quarters, s, k) for k, (x, y) in enumerate(pairwise(edges)) if y > x]
     first, last, lengths, segment, number = zip(*rows, strict=True)
     return Beats(
         np.array(first, np.int64),

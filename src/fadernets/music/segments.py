@@ -1,8 +1,9 @@
 """Segments of a piece: what every grid of them offers, and the four-beat windows of the ISMIR paper (Section 4.1).
 
-Windows are cut along the bar lines of the piece; `metric_grid` has the segments that are bars themselves. A window is 4 quarter-beats of 16 steps. Windows start at the first bar line and anew at every change
-of metre; what is left over before a change or at the end is a short window, which no edit touches. Ticks are absolute;
-a global step is counted from the first step of the first window.
+A window is 4 quarter-beats of 16 steps, cut along the piece's own bar lines: windows start at the first one and anew at
+every change of metre. What is left over before a change or at the end is a short window, which no edit touches.
+Segments that are bars themselves are those of `metric_grid`. Ticks are absolute; a global step is counted from the
+first step of the first segment.
 """
 
 from __future__ import annotations
