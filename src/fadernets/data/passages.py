@@ -26,6 +26,12 @@ BEAT_LENGTHS = (1.0, 1.5, 0.5, 0.75, 0.25)  # quarters; others count as the firs
 MOST_BEATS = 12  # that a model tells apart in a segment
 MAX_VOICES = 15  # notes that sound in a step, as the paper counts them
 
+LENGTHS = (*range(1, 17), 18, 20, 24, 28, 32, 40, 48, 64)  # steps that a new note can last
+SAME = len(LENGTHS)  # the length class of a note that ends where the source's note that is struck there ends
+NO_LENGTH = SAME + 1  # the class of a note that is not there
+LONGEST = 255  # steps: longer notes count as this
+_nearest = np.array([int(np.argmin([abs(max(i, 1) - d) for d in LENGTHS])) for i in range(LONGEST + 1)])
+
 
 @dataclass(frozen=True)
 class Steps:
@@ -109,6 +115,11 @@ def note_lengths(cells: Cells) -> Integers:
         out[..., t, :] = run + 1
         run = np.where(cells[..., t, :] == HOLD, run + 1, 0)
     return out
+
+
+def length_classes(lengths: Integers) -> Integers:
+    """The nearest of LENGTHS."""
+    return np.asarray(_nearest[np.minimum(lengths, LONGEST)])
 
 
 def on_grid(piece: Piece, name: str, corpus: str, split: int, roles: Sequence[str]) -> GridPiece:

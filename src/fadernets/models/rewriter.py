@@ -19,19 +19,13 @@ from torch.nn import functional
 from fadernets.arrays import Cells, Integers
 from fadernets.codecs.grid import HOLD, ONSET, PITCHES
 from fadernets.data.passage_batches import CONTROLS, LEFT, PassageBatch
-from fadernets.data.passages import BEAT_LENGTHS, MOST_BEATS, note_lengths
+from fadernets.data.passages import BEAT_LENGTHS, MOST_BEATS, NO_LENGTH, SAME, length_classes, note_lengths
 from fadernets.music.metric_grid import DIVISIONS, PLACES
 
 P = PITCHES
 END = P  # the chain's last symbol; as a previous pitch it is "none yet"
-LENGTHS = (*range(1, 17), 18, 20, 24, 28, 32, 40, 48, 64)  # steps that a new note can last
-SAME = len(LENGTHS)  # the length of the source's note that is struck here
-NO_LENGTH = SAME + 1  # as a previous length: none yet
-LONGEST = 255  # steps: longer notes count as this
 PLANES = 10 * P  # before, source, context, one segment ago: written and source, each struck and held
 BASE = 1000.0  # of the angles of rotary positions, in sixteenths
-
-_nearest = np.array([int(np.argmin([abs(max(i, 1) - d) for d in LENGTHS])) for i in range(LONGEST + 1)])
 
 
 @dataclass(frozen=True)
@@ -269,11 +263,6 @@ class Chain:
     source: Tensor  # [N] class of the source's note, NO_LENGTH for none
     length: Tensor  # [N] class, SAME included
     known: Tensor  # [N] whether the length is known: not where the passage ends first
-
-
-def length_classes(lengths: Integers) -> Integers:
-    """The nearest of LENGTHS."""
-    return np.asarray(_nearest[np.minimum(lengths, LONGEST)])
 
 
 def chain_of(target: Cells, source: Cells, free: np.ndarray, ends: Integers) -> Chain:

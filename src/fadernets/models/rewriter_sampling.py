@@ -9,16 +9,12 @@ from torch import Tensor
 from fadernets.arrays import Cells, Floats32
 from fadernets.codecs.grid import HOLD, OFF, ONSET
 from fadernets.data.passage_batches import CONTEXT, PassageBatch, Room, controls, left, left_features
-from fadernets.data.passages import MAX_VOICES, note_lengths
+from fadernets.data.passages import LENGTHS, MAX_VOICES, NO_LENGTH, SAME, length_classes, note_lengths
 from fadernets.models.rewriter import (
     END,
-    LENGTHS,
-    NO_LENGTH,
-    SAME,
     Inputs,
     P,
     Rewriter,
-    length_classes,
     planes,
     rotary,
 )

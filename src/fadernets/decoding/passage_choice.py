@@ -1,0 +1,52 @@
+"""Which candidate of a passage is taken: the one that lands, and that a critic of passages takes for real music.
+
+K candidates, n steps, P = 88 pitches.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fadernets.arrays import Bools, Cells, Floats
+from fadernets.codecs.grid import OFF, ONSET
+from fadernets.data.passage_batches import UNKNOWN
+from fadernets.data.passages import MAX_VOICES
+from fadernets.decoding.passage_drawing import Drawing
+from fadernets.decoding.rewrite_task import RewriteTask
+from fadernets.engines.rewriter import RewriterEngine
+
+VOICES_PRICE = 2.0  # nats a voice by which a candidate misses the note density, mean over the steps
+ALIKE_PRICE = 4.0  # nats for a candidate that has all of its notes in common with a variation to keep away from
+
+
+def drawing(task: RewriteTask) -> Drawing:
+    """How the candidates of a task are drawn."""
+    return Drawing(max(task.candidates, 1), task.seed)
+
+
+def kept_share(task: RewriteTask) -> float:
+    """The share of common notes that the model is asked for."""
+    return 0.5 + 0.5 * task.faithfulness if task.faithfulness > 0 else UNKNOWN
+
+
+def best(engine: RewriterEngine, task: RewriteTask, options: Cells, voices: Floats, free: Bools, at: slice) -> int:
+    """The candidate to take of `options` [K, n, 88], whose `free` [n] steps are new and lie at the steps `at`."""
+    if len(options) == 1:
+        return 0
+    length = task.steps.sixteenths[at][free].astype(np.float64)
+    segment = task.steps.segment[at][free]
+    segment = segment - segment[0]
+    sounding = np.minimum((options[:, free] != OFF).sum(-1), MAX_VOICES) - voices[free]
+    off = np.stack([np.abs(np.bincount(segment, x * length)) for x in sounding]).sum(1) / length.sum()
+    score = -VOICES_PRICE * off
+    if engine.critic is not None:
+        score = score + engine.critic.rate(options, task.steps.take(at))
+    for other in task.others:
+        score = score - ALIKE_PRICE * np.array([_common(x[free], other[at][free]) for x in options])
+    return int(score.argmax())
+
+
+def _common(one: Cells, other: Cells) -> float:
+    """Share of struck notes that two passages have in common, 0..1."""
+    a, b = one == ONSET, other == ONSET
+    return float(2 * (a & b).sum() / max(a.sum() + b.sum(), 1))

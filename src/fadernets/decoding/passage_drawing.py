@@ -1,0 +1,279 @@
+"""Passages drawn by a rewriter: step by step, and in each step note by note, under hard constraints.
+
+B passages, K candidates of each, R = B * K rows, T steps, P = 88 pitches. A step is free, or it stays as the target has
+it (`fixed`); single cells of free steps may stay as well (`pinned`); a segment may repeat what an earlier one of its
+passage became (`copy_from`), transposed where its source is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fadernets.arrays import Array, Bools, Cells, Floats, Floats32, Integers
+from fadernets.codecs.grid import HOLD, OFF, ONSET, PITCHES
+from fadernets.data.passage_batches import CONTEXT, PassageBatch, Room, left, left_features
+from fadernets.data.passages import LENGTHS, MAX_VOICES, NO_LENGTH, SAME, length_classes, note_lengths
+from fadernets.engines.rewriter import Hidden, RewriterEngine
+
+END = PITCHES  # no further note
+MOST_AT_ONCE = 14  # notes struck in one step
+BARRED = np.float32(-1e4)  # added to the score of a note that must not be drawn
+_LENGTHS = np.array([*LENGTHS, 0, 0])
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """What drawing must keep, of B passages of T steps."""
+
+    pinned: Bools  # [B, T, 88] cells that stay as the target has them
+    allowed: Bools  # [B, T, 88] where a new note may begin
+    must_onset: Bools  # [B, T] a note begins here
+    never_onset: Bools  # [B, T] none does
+    copy_from: Integers  # [B, T] the step whose notes this one repeats, -1 for none
+    copy_shift: Integers  # [B, T] semitones
+
+    @classmethod
+    def none(cls, batch: PassageBatch) -> Constraints:
+        """Those of a free draw."""
+        shape = batch.source.shape
+        no, nowhere = np.zeros(shape[:2], bool), np.full(shape[:2], -1)
+        return cls(np.zeros(shape, bool), np.ones(shape, bool), no, no, nowhere, np.zeros(shape[:2], np.int64))
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How passages are drawn."""
+
+    count: int = 1  # candidates of each
+    seed: int = 0
+    temperature: float = 1.0  # of notes
+    length_temperature: float = 1.0
+    floor: float = 20.0  # nats: notes that are so much less likely than the likeliest are never drawn
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """K candidates of B passages."""
+
+    cells: Cells  # [B, K, T, 88]
+    log_likelihood: Floats  # [B, K, T] of what was drawn in each step
+
+
+def draw(
+    engine: RewriterEngine,
+    batch: PassageBatch,
+    onsets: Floats32,
+    voices: Floats32,
+    constraints: Constraints,
+    drawing: Drawing,
+) -> Drawn:
+    """Candidates of passages with `onsets` [B, T] steps and about `voices` [B, T] in each step's segment."""
+    fixed = batch.fixed | batch.padding
+    free = np.flatnonzero((~fixed).any(0))
+    passages, steps = batch.source.shape[:2]
+    if not len(free):
+        cells = np.repeat(batch.target[:, None], drawing.count, axis=1)
+        return Drawn(cells, np.zeros(cells.shape[:3]))
+    first, last = max(int(free[0]), CONTEXT), int(free[-1]) + 1
+    static = engine.encode(batch, onsets, voices)
+    state = _State(engine, batch, onsets, voices, constraints, drawing, last)
+    state.read(static, first)
+    for t in range(first, last):
+        state.draw_step(np.repeat(static[:, t : t + 1], drawing.count, axis=0), t)
+    state.out[:, last:] = np.repeat(batch.target, drawing.count, axis=0)[:, last:]
+    shape = passages, drawing.count, steps
+    return Drawn(state.out.reshape(*shape, PITCHES), state.log_likelihood.reshape(shape))
+
+
+class _State:
+    """What drawing knows of R rows while it goes through their steps."""
+
+    def __init__(
+        self,
+        engine: RewriterEngine,
+        batch: PassageBatch,
+        onsets: Floats32,
+        voices: Floats32,
+        constraints: Constraints,
+        drawing: Drawing,
+        last: int,
+    ) -> None:
+        self.engine, self.batch, self.drawing = engine, batch, drawing
+        self.memory = engine.memory(len(batch.source), last)
+        self.noise = np.random.default_rng(drawing.seed)
+        self._first_left = left(batch, onsets, voices)
+        k = drawing.count
+        self.rows = np.repeat(np.arange(len(batch.source)), k)  # the passage of each row
+        self.row = np.arange(len(self.rows))
+        room = Room.of(batch)
+        self.room = Room(*(np.repeat(x, k, axis=0) for x in vars(room).values()))
+        self.onsets, self.voices = np.repeat(onsets, k, axis=0), np.repeat(voices, k, axis=0)
+        whole = room.sixteenths / np.maximum(room.share, 1e-6)
+        self.sound_asked = np.repeat(voices * whole, k, axis=0)
+        given = batch.target
+        fixed = batch.fixed | batch.padding
+        pinned = constraints.pinned | fixed[..., None]
+        self.given, self.source = given[self.rows], batch.source[self.rows]
+        self.pinned = pinned[self.rows]
+        self.any_pinned = pinned.any(-1)[self.rows]
+        self.fixed = fixed[self.rows]
+        self.given_lengths = note_lengths(given)[self.rows]
+        source_lengths = note_lengths(batch.source)
+        self.source_lengths = source_lengths[self.rows]
+        classes = np.where(batch.source == ONSET, length_classes(source_lengths), NO_LENGTH)
+        end = np.full((*classes.shape[:2], 1), NO_LENGTH)
+        self.source_classes = np.concatenate([classes, end], axis=-1)[self.rows]
+        allowed = constraints.allowed & ~(pinned & (given != ONSET)) | (pinned & (given == ONSET))
+        self.barred = np.where(np.pad(allowed, ((0, 0), (0, 0), (0, 1)), constant_values=True), 0, BARRED)[
+            self.rows
+        ].astype(np.float32)
+        self.must = (pinned & (given == ONSET))[self.rows]
+        self.must_onset, self.never_onset = constraints.must_onset[self.rows], constraints.never_onset[self.rows]
+        self.copy_from, self.copy_shift = constraints.copy_from[self.rows], constraints.copy_shift[self.rows]
+        self.out = self.given.copy()
+        self.lengths = np.zeros(self.out.shape, np.int16)
+        self.log_likelihood = np.zeros(self.out.shape[:2])
+        self.opens = batch.opens[self.rows]
+        self.previous = batch.previous[self.rows]
+        self.sixteenths = batch.steps.sixteenths[self.rows]
+        self.time = batch.time[self.rows]
+
+    def read(self, static: Floats32, first: int) -> None:
+        """Read the steps before `first`, all of which are given, and find what sounds there."""
+        batch = self.batch
+        before = np.concatenate([np.zeros_like(batch.target[:, :1]), batch.target[:, : first - 1]], axis=1)
+        opening = batch.target[:, CONTEXT]
+        if first > CONTEXT:
+            before[:, CONTEXT] = np.where(opening == HOLD, HOLD, OFF)
+        ago = batch.previous[:, :first]
+        written = np.take_along_axis(batch.target[:, :first], np.maximum(ago, 0)[..., None], axis=1)
+        written = np.where((ago >= 0)[..., None], written, 0).astype(np.uint8)
+        at = slice(0, first)
+        self.engine.decode(
+            self.memory, static[:, at], before, written, self._first_left[:, at], batch.time[:, at]
+        )
+        self.memory = self.memory.repeated(self.drawing.count)
+        self.lengths[:, :first] = self.given_lengths[:, :first] * (self.given[:, :first] == ONSET)
+        held = self.given[:, first] == HOLD
+        run = np.logical_and.accumulate(self.given[:, first:] == HOLD, axis=1).sum(1)
+        self.remaining = np.where(held, run, 0)  # [R, 88] steps that each pitch still sounds
+        if first > CONTEXT:
+            self.before = self.given[:, first - 1]
+        else:
+            self.before = np.where(held, HOLD, OFF).astype(np.uint8)
+        self.sounding = np.minimum((self.before != OFF).sum(-1), MAX_VOICES).astype(np.float32)
+        # What the segment that is open at `first` has so far.
+        own = self.room
+        inside = own.sixteenths[:, :first] > 0
+        opened = np.where(self.opens[:, : first + 1], np.arange(first + 1), 0).max(1)
+        inside &= np.arange(first) >= opened[:, None]
+        notes = np.minimum((self.given[:, :first] != OFF).sum(-1), MAX_VOICES)
+        self.placed_onsets = ((self.given[:, :first] == ONSET).any(-1) & inside).sum(1).astype(np.float32)
+        self.placed_sound = (notes * self.sixteenths[:, :first] * inside).sum(1).astype(np.float32)
+
+    def draw_step(self, static: Floats32, t: int) -> None:
+        """Draw, copy or keep the notes of step t in every row. static [R, 1, D]."""
+        opens = self.opens[:, t]
+        self.placed_onsets[opens], self.placed_sound[opens] = 0, 0
+        onsets_left = self.onsets[:, t] - self.placed_onsets
+        features = left_features(onsets_left, self.sound_asked[:, t] - self.placed_sound, self.sounding, self.room, t)
+        ago = self.previous[:, t]
+        written = np.where((ago >= 0)[:, None], self.out[self.row, np.maximum(ago, 0)], 0).astype(np.uint8)
+        hidden = self.engine.decode(
+            self.memory, static, self.before[:, None], written[:, None], features[:, None], self.time[:, t : t + 1]
+        )
+        struck, lengths = self._copied(t)
+        copies = self.copy_from[:, t] >= 0
+        fixed = self.fixed[:, t]
+        must = self.must_onset[:, t] | (onsets_left >= self.room.steps[:, t])
+        never = self.never_onset[:, t] | ((onsets_left <= 0) & ~self.must_onset[:, t])
+        active = np.flatnonzero(~(fixed | copies | (never & ~self.must[:, t].any(-1))))
+        if len(active):
+            self._draw_notes(hidden, written, struck, lengths, active, must & ~never, t)
+        pinned, given = self.pinned[:, t], self.given[:, t]
+        kept = pinned & (given == ONSET)
+        struck = np.where(pinned, given == ONSET, struck)
+        lengths = np.where(kept, self.given_lengths[:, t], lengths)
+        cells = np.where(struck, ONSET, np.where(self.remaining > 0, HOLD, OFF))
+        cells = np.where(pinned, given, cells).astype(np.uint8)
+        remaining = np.where(struck, lengths, np.where(cells == HOLD, self.remaining, 0)) - 1
+        self.remaining = np.maximum(remaining, 0)
+        self.out[:, t], self.lengths[:, t] = cells, lengths * struck
+        notes = np.minimum((cells != OFF).sum(-1), MAX_VOICES).astype(np.float32)
+        self.placed_onsets += struck.any(-1)
+        self.placed_sound += notes * self.sixteenths[:, t]
+        self.before, self.sounding = cells, notes
+
+    def _copied(self, t: int) -> tuple[Bools, Array]:
+        """[R, 88] twice: notes that repeat those of an earlier step, and their lengths; none elsewhere."""
+        source = self.copy_from[:, t]
+        struck, lengths = np.zeros(self.before.shape, bool), np.zeros(self.before.shape, np.int64)
+        rows = np.flatnonzero(source >= 0)
+        for shift in np.unique(self.copy_shift[rows, t]).tolist():
+            those = rows[self.copy_shift[rows, t] == shift]
+            earlier = self.lengths[those, source[those]]
+            moved = np.zeros_like(earlier)
+            if shift >= 0:
+                moved[:, shift:] = earlier[:, : PITCHES - shift]
+            else:
+                moved[:, :shift] = earlier[:, -shift:]
+            struck[those], lengths[those] = moved > 0, moved
+        return struck, lengths
+
+    def _draw_notes(
+        self, hidden: Hidden, written: Cells, struck: Bools, lengths: Array, active: Integers, must: Bools, t: int
+    ) -> None:
+        """Fill in the notes that the rows `active` strike in step t, the lowest first."""
+        copies = np.stack(
+            [self.source[:, t] == ONSET, self.source[:, t] == HOLD, self.before != OFF, written == ONSET], axis=1
+        ).astype(np.uint8)
+        barred = self.barred[:, t].copy()
+        barred[must, END] = BARRED
+        due = self.must[:, t]
+        has_due = due.any(-1)
+        count = len(active)
+        lowest, last = np.full(count, END), np.full(count, NO_LENGTH)
+        chord = np.zeros((count, hidden.pitch.shape[-1]), np.float32)
+        pitches = np.arange(PITCHES + 1)
+        temperature, length_temperature, floor = (
+            np.array([x], np.float32)
+            for x in (self.drawing.temperature, self.drawing.length_temperature, self.drawing.floor)
+        )
+        for k in range(MOST_AT_ONCE):
+            scores = barred[active]
+            if k:
+                scores[:, :END] = np.where(pitches[:END] <= lowest[:, None], BARRED, scores[:, :END])
+                scores[:, END] = 0
+            if has_due[active].any():
+                ahead = due[active] & ((pitches[:END] > lowest[:, None]) | (k == 0))
+                next_due = np.where(ahead.any(-1), ahead.argmax(-1), END)
+                scores = np.where((pitches > next_due[:, None]) & (next_due < END)[:, None], BARRED, scores)
+            noise = -np.log(-np.log(self.noise.random((len(active), PITCHES + SAME + 2), np.float32) + 1e-12) + 1e-12)
+            drawn, length, chord, log = self.engine.next_notes(
+                {
+                    "pitch_hidden": hidden.pitch[active, 0],
+                    "length_hidden": hidden.length[active, 0],
+                    "lowest": lowest,
+                    "last": last,
+                    "chord": chord,
+                    "copies": copies[active],
+                    "source_class": self.source_classes[active, t],
+                    "barred": scores,
+                    "pitch_noise": noise[:, : PITCHES + 1],
+                    "length_noise": noise[:, PITCHES + 1 :],
+                    "temperature": temperature,
+                    "length_temperature": length_temperature,
+                    "floor": floor,
+                }
+            )
+            self.log_likelihood[active, t] += log
+            goes_on = drawn < END
+            active, drawn, length, chord = active[goes_on], drawn[goes_on], length[goes_on], chord[goes_on]
+            if not len(active):
+                break
+            struck[active, drawn] = True
+            same = self.source_lengths[active, t, drawn]
+            lengths[active, drawn] = np.where(length == SAME, same, _LENGTHS[length])
+            lowest, last = drawn, length

@@ -1,0 +1,121 @@
+"""How a piece is rewritten: in passages, in rounds, and repeats of a segment as the segment was.
+
+First every other passage is drawn, then those between them, which see what became of their neighbours on both sides. A
+segment that repeats another one, also transposed, with the same levels asked, becomes what that one became. T steps,
+W segments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fadernets.arrays import Cells, Integers
+from fadernets.codecs.grid import PITCHES
+from fadernets.data.passages import LENGTH, Steps, segment_ends
+from fadernets.decoding.rewrite_task import RewriteTask
+
+NEIGHBOURS = 2  # segments on each side of a passage that it sees
+LONG_PASSAGE = 8  # segments that are drawn together without knowing what their neighbours become
+SHORT_PASSAGE = 4  # the same for a passage between two others
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Segments first..last (excluded) that are drawn together, and what they see around them."""
+
+    first: int
+    last: int
+    sees_first: int  # with its neighbours
+    sees_last: int
+
+
+@dataclass(frozen=True)
+class Alike:
+    """The segments that are alike: the same steps, levels and cells, but for a transposition."""
+
+    group: Integers  # [W] a number for all that are alike, -1 for a segment like no other
+    low: Integers  # [W] the lowest pitch of each, 0..87
+
+
+def passages(task: RewriteTask, at_once: bool = False) -> list[Passage]:
+    """The passages of an edit, those first that are to be drawn first.
+
+    at_once: none waits for its neighbours, for an answer while a fader is dragged.
+    """
+    ends = segment_ends(task.steps)
+    drawn = task.edited
+    runs = np.split(drawn, np.flatnonzero(np.diff(drawn) != 1) + 1) if len(drawn) else []
+    early: list[Passage] = []
+    late: list[Passage] = []
+    for run in runs:
+        for i, (a, b) in enumerate(_spans(int(run[0]), int(run[-1]) + 1, ends, at_once)):
+            (late if i % 2 and not at_once else early).append(Passage(a, b, *_seen(a, b, ends)))
+    return early + late
+
+
+def _spans(first: int, last: int, ends: Integers, at_once: bool) -> list[tuple[int, int]]:
+    """A run of segments cut into passages: long ones, and short ones between them unless all are drawn at once."""
+    spans, a = [], first
+    while a < last:
+        size = LONG_PASSAGE if at_once or not len(spans) % 2 else SHORT_PASSAGE
+        b = min(a + size, last)
+        while b - a > 1 and ends[b] - ends[a] > LENGTH - (0 if size == LONG_PASSAGE else NEIGHBOURS * 16):
+            b -= 1
+        spans.append((a, b))
+        a = b
+    return spans
+
+
+def _seen(a: int, b: int, ends: Integers) -> tuple[int, int]:
+    """The segments around a..b that fit LENGTH with them, at most NEIGHBOURS on each side."""
+    first, last = a, b
+    for _ in range(NEIGHBOURS):
+        if first > 0 and ends[last] - ends[first - 1] <= LENGTH:
+            first -= 1
+        if last + 1 < len(ends) and ends[last + 1] - ends[first] <= LENGTH:
+            last += 1
+    return first, last
+
+
+def alike(task: RewriteTask) -> Alike:
+    """Which of the edited segments are alike; one with locked cells is like no other."""
+    ends = segment_ends(task.steps)
+    count = len(ends) - 1
+    group, low = np.full(count, -1), np.zeros(count, np.int64)
+    members: dict[tuple[bytes, ...], list[int]] = {}
+    for i, s in enumerate(task.edited.tolist()):
+        a, b = int(ends[s]), int(ends[s + 1])
+        if task.locks.pinned[a:b].any() or not task.locks.allowed[a:b].all():
+            continue
+        low[s], moved = lowered(task.roll[a:b])
+        levels = f"{task.onsets[i]} {task.voices[i]:.3f}".encode()
+        members.setdefault((_layout(task.steps, a, b), levels, moved.tobytes()), []).append(s)
+    for number, those in enumerate(members.values()):
+        if len(those) > 1:
+            group[those] = number
+    return Alike(group, low)
+
+
+def lowered(cells: Cells) -> tuple[int, Cells]:
+    """The lowest pitch that sounds in cells [n, 88], and the cells moved down so that it is the first."""
+    sounding = cells.any(0)
+    if not sounding.any():
+        return 0, cells
+    low = int(sounding.argmax())
+    return low, shifted(cells, -low)
+
+
+def shifted(cells: Cells, semitones: int) -> Cells:
+    """Cells [n, 88] transposed; what leaves the keys is gone."""
+    out = np.zeros_like(cells)
+    if semitones >= 0:
+        out[:, semitones:] = cells[:, : PITCHES - semitones]
+    else:
+        out[:, :semitones] = cells[:, -semitones:]
+    return out
+
+
+def _layout(steps: Steps, a: int, b: int) -> bytes:
+    return b"".join(getattr(steps, name)[a:b].astype(np.int16).tobytes() for name in ("place", "division", "beat_length", "beat"))

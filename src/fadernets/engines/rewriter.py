@@ -1,0 +1,123 @@
+"""Runs an exported rewriter: three graphs on one core, by ONNX Runtime alone.
+
+B passages, R rows (a passage times its candidates), n steps at once, T steps of a passage, E size of a head, C units of
+the chain, P = 88 pitches, L layers of the decoder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fadernets.arrays import Array, Cells, Floats32, Integers
+from fadernets.data.passage_batches import PassageBatch, controls
+from fadernets.engines.model_folder import ModelFolder, open_session
+
+FIELDS = ("place", "division", "beat_length", "beat", "beats")
+LOWEST = np.float32(-1e9)  # added to what must not be read
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """What the decoder knows before n steps, as the chain reads it."""
+
+    pitch: Floats32  # [R, n, C]
+    length: Floats32  # [R, n, C]
+
+
+@dataclass
+class Memory:
+    """The keys and values of the steps so far, and how many there are."""
+
+    keys: list[Floats32]  # L of [R, T, E]
+    values: list[Floats32]
+    mask: Floats32  # [T] 0 where known, else LOWEST
+    filled: int = 0
+
+    def repeated(self, times: int) -> Memory:
+        """The same memory for `times` candidates of each row."""
+        keys, values = ([np.repeat(x, times, axis=0) for x in part] for part in (self.keys, self.values))
+        return Memory(keys, values, self.mask, self.filled)
+
+
+class RewriterEngine(ModelFolder):
+    """A rewriter, ready to edit on one core; each graph opens when it is first needed."""
+
+    default: ClassVar[str] = "rewriter"
+
+    @cached_property
+    def _graphs(self) -> dict[str, Any]:
+        return {}
+
+    def session(self, name: str) -> Any:
+        """A graph by name. Raises ModelError where it is not the one that model.json names."""
+        if name not in self._graphs:
+            self._graphs[name] = open_session(self.folder, name, self.info["sha256"])
+        return self._graphs[name]
+
+    @cached_property
+    def size(self) -> dict[str, int]:
+        """Width, heads and layers, as the recipe names them."""
+        return {name: int(n) for name, n in self.info["size"].items()}
+
+    @cached_property
+    def critic(self) -> Any:
+        """What tells real passages from drawn ones; None for a model without it."""
+        return None
+
+    def encode(self, batch: PassageBatch, onsets: Floats32, voices: Floats32) -> Floats32:
+        """[B, T, D] what the decoder adds at each step, for the asked onset steps and voices [B, T] of its segment."""
+        ago = np.maximum(batch.previous, 0)
+        source_ago = np.take_along_axis(batch.source, ago[..., None], axis=1)
+        fields = np.stack([getattr(batch.steps, name) for name in FIELDS], axis=-1)
+        (static,) = self.session("encoder").run(
+            None,
+            {
+                "source": batch.source,
+                "context": batch.context,
+                "source_ago": np.where((batch.previous >= 0)[..., None], source_ago, 0).astype(np.uint8),
+                "controls": controls(batch, onsets, voices),
+                "fields": fields,
+                "time": batch.time,
+                "padding": (batch.padding & ~batch.retrieved).astype(np.float32),
+            },
+        )
+        return np.asarray(static, np.float32)
+
+    def memory(self, rows: int, steps: int) -> Memory:
+        """An empty memory for passages of so many steps."""
+        shape = rows, steps, self.size["width"] // self.size["heads"]
+        keys, values = ([np.zeros(shape, np.float32) for _ in range(self.size["decoder"])] for _ in range(2))
+        return Memory(keys, values, np.full(steps, LOWEST, np.float32))
+
+    def decode(
+        self, memory: Memory, static: Floats32, before: Cells, written_ago: Cells, left: Floats32, time: Floats32
+    ) -> Hidden:
+        """The next n steps, all given: [R, n, D], [R, n, 88] twice, [R, n, LEFT], [R, n]. Remembers them."""
+        n = static.shape[1]
+        feed: dict[str, Array] = {
+            "static": static,
+            "before": before,
+            "written_ago": written_ago,
+            "left": left,
+            "time": time,
+            "past_mask": memory.mask,
+            "mask": np.triu(np.full((n, n), LOWEST, np.float32), 1),
+        }
+        for layer, (keys, values) in enumerate(zip(memory.keys, memory.values, strict=True)):
+            feed[f"keys_{layer}"], feed[f"values_{layer}"] = keys, values
+        pitch, length, *new = self.session("decoder").run(None, feed)
+        at = slice(memory.filled, memory.filled + n)
+        for layer in range(len(memory.keys)):
+            memory.keys[layer][:, at], memory.values[layer][:, at] = new[2 * layer], new[2 * layer + 1]
+        memory.mask[at] = 0
+        memory.filled += n
+        return Hidden(pitch, length)
+
+    def next_notes(self, feed: dict[str, Array]) -> tuple[Integers, Integers, Floats32, Floats32]:
+        """The next note of M chords: pitch (88 for none), length class, the chord with it, its log likelihood."""
+        drawn, length, chord, pitch_log, length_log = self.session("chain").run(None, feed)
+        return drawn, length, chord, pitch_log + np.where(drawn < 88, length_log, 0)
