@@ -88,9 +88,12 @@ def recover_folder(folder: Path) -> None:
     Call it before looking whether the folder is there: it puts back the old one where there is none, and removes what
     is left over. A folder that a live process is writing stays as it is. Raises FadernetsError.
     """
-    target, work = _places(folder)
+    try:
+        target, work = _places(folder)
+    except ValueError:  # no folder that could have been replaced
+        return
     old = work / OLD
-    if not work.is_dir():
+    if not os.path.isdir(work):  # also where it has a name that cannot be
         return
     between = old.is_dir() and not target.exists()  # its two renames: a writer that lives is done at once
     try:

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from fadernets import files
 from fadernets.codecs import grid, melody_states, performance_tokens
 from fadernets.data import dataset
 from fadernets.data.dataset import (
@@ -351,7 +352,7 @@ def test_a_failed_rename_puts_the_old_data_set_back(folder, monkeypatch):
     before, real = Dataset.open(folder).hash, os.replace
 
     def replace(source, target):
-        if str(source).endswith(".new"):
+        if os.path.basename(source) == files.NEW:
             raise OSError(13, "Permission denied")
         real(source, target)
 

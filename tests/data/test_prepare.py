@@ -2,6 +2,10 @@
 
 import json
 import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import midi_files
@@ -9,6 +13,7 @@ import mido
 import numpy as np
 import pytest
 
+from fadernets import files
 from fadernets.attributes.of_cells import key
 from fadernets.attributes.table import measure
 from fadernets.codecs import base, melody_states, performance_tokens
@@ -257,6 +262,64 @@ def test_a_changed_file_or_setting_or_a_damaged_part_is_done_again(songs, tmp_pa
     assert worked == [part.name]
 
 
+PREPARE = """
+import sys
+from fadernets.data.prepare import prepare
+if __name__ == "__main__":
+    prepare({"folder": sys.argv[1]}, sys.argv[2], workers=2, progress=lambda *now: print(*now, flush=True))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks /proc for the processes of a session")
+def test_no_worker_outlives_a_killed_run(tmp_path):
+    for i in range(16 * 40):
+        write_song(tmp_path / "songs" / f"{i:03d}.mid", n_bars=40, shift=i % 12)
+    script, out = tmp_path / "script.py", tmp_path / "out"
+    script.write_text(PREPARE)
+    command = [sys.executable, str(script), str(tmp_path / "songs"), str(out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        process.stdout.readline()
+        assert len(session(process.pid)) >= 3  # it, its two workers
+        process.kill()
+    limit = time.monotonic() + 20
+    while session(process.pid) and time.monotonic() < limit:
+        time.sleep(0.05)
+    assert session(process.pid) == []
+    assert len(prepare({"folder": tmp_path / "songs"}, out, workers=1)) == 640 * 40
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "script.py", "songs"]
+
+
+def session(leader):
+    """The processes of a session that are alive."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, _, of = stat.read_text().rpartition(") ")[2].split()[:4]
+            found += [stat.parent.name] if int(of) == leader and state != "Z" else []
+    return found
+
+
+def test_two_runs_into_one_folder(songs, tmp_path):
+    parts = tmp_path / "out" / ".parts"
+    parts.mkdir(parents=True)
+    message = rf"^{parts}: another process is preparing a data set there$"
+    with files.sole_use(parts, ""), pytest.raises(FadernetsError, match=message):
+        prepare({"folder": songs}, tmp_path / "out", workers=1)
+    assert len(prepare({"folder": songs}, tmp_path / "out", workers=1)) == 160
+
+
+def test_a_run_killed_between_the_renames_of_its_data_set(songs, tmp_path, monkeypatch):
+    """The old data set is there at the next start, and nothing else."""
+    out = tmp_path / "out"
+    before = prepare({"folder": songs}, out, workers=1).hash
+    work = tmp_path / ".out.fadernets"
+    work.mkdir()
+    out.rename(work / files.OLD)
+    (work / files.NEW).mkdir()
+    assert Dataset.open(out).hash == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "songs"]
+
+
 def test_a_prepared_data_set_stays_whole_while_another_is_prepared_over_it(songs, tmp_path):
     out = tmp_path / "out"
     before = prepare({"folder": songs}, out, workers=1)
@@ -275,6 +338,7 @@ def test_what_cannot_be_prepared_says_why(songs, tmp_path):
     for arguments, match in [
         (({}, out), "no corpus is named; allowed: pop909"),
         (({"pop": songs}, out), "corpus 'pop' is not known"),
+        (({"pop": songs}, out, "melody"), "corpus 'pop' is not known"),
         (({"folder": songs}, out, "midi"), "codec 'midi' is not known; allowed: grid, tokens"),
         (({"folder": tmp_path / "none"}, out), "no MIDI file"),
         (({"folder": tmp_path / "bad"}, out), r"no segment was kept \(a\.mid: is empty\)"),

@@ -3,6 +3,9 @@
 import json
 import math
 import shutil
+import subprocess
+import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 import torch
 from conftest import TINY, make_model, write_songs
 
+from fadernets import files
 from fadernets.codecs import grid, performance_tokens
 from fadernets.data.batches import Sampler
 from fadernets.data.dataset import label_of
@@ -124,6 +128,38 @@ def test_a_finished_run_is_left_as_it_is(run, songs):
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
 
 
+def test_two_runs_in_one_folder(songs, tmp_path):
+    out = tmp_path / "run"
+    out.mkdir()
+    message = rf"^{out}: another `train` is writing this run$"
+    with files.sole_use(out, ""), pytest.raises(FadernetsError, match=message):
+        train(make_recipe(songs, out))
+    assert list(out.iterdir()) == []
+
+
+FULL = """
+import resource, signal, sys
+from fadernets.cli import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+sys.exit(main.main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("room", [100, 3000, 20_000])  # bytes of a file: of the recipe, the log, the checkpoints
+def test_a_full_disk_is_one_line(songs, tmp_path, room):
+    out, path = tmp_path / "run", tmp_path / "recipe.yaml"
+    path.write_text(json.dumps(recipes.as_dict(make_recipe(songs, out, steps=4, validate=1))))
+    command = [sys.executable, "-c", FULL, str(room), "train", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("fadernets train: error: ")
+    assert "cannot be written" in last
+    assert not list(out.rglob("*.part")) + list(out.glob(".*"))
+
+
 def test_tensorboard_has_what_the_log_has(run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -218,7 +254,7 @@ def test_accuracy_of_validation(songs, recipe):
     from lightning.fabric import Fabric
 
     model = make_model()
-    run = loop._Run(Fabric(accelerator="cpu"), recipe, songs, False)
+    run = loop._Run(Fabric(accelerator="cpu"), recipe, songs, False, ExitStack())
     run.raw.load_state_dict(model.state_dict())
     rows = songs.select(split="validation", corpus="songs")
     planes = planes_of(songs, rows)

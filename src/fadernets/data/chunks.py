@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -118,6 +119,22 @@ def read_part(part: Path) -> dict[str, Array] | None:
         return None
 
 
+def _begin_worker() -> None:
+    """Set a worker process up: it leaves interrupts to its parent, and ends when its parent has ended.
+
+    After an interrupt, the workers finish the chunks that they have begun.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()  # also where it was killed
+        os._exit(1)
+
+
 def write_parts(chunks: list[Chunk], codec_name: str, keep_all: bool, workers: int) -> Iterator[tuple[int, int]]:
     """Write the parts of the chunks, in this process or in several; yields (files, segments) of each as it is done.
 
@@ -128,9 +145,7 @@ def write_parts(chunks: list[Chunk], codec_name: str, keep_all: bool, workers: i
             yield write_part(chunk, codec_name, keep_all)
         return
     context = multiprocessing.get_context("spawn")  # safe with threads, and the same on every system
-    # Only this process handles an interrupt; the workers finish the chunks that they have begun.
-    ignore = (signal.SIGINT, signal.SIG_IGN)
-    with ProcessPoolExecutor(min(workers, len(chunks)), context, signal.signal, ignore) as pool:
+    with ProcessPoolExecutor(min(workers, len(chunks)), context, _begin_worker) as pool:
         waiting = {pool.submit(write_part, chunk, codec_name, keep_all) for chunk in chunks}
         try:
             while waiting:

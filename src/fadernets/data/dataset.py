@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fadernets import structured_text
 from fadernets.arrays import Array, Floats32, Indices, Integers32
 from fadernets.attributes.table import CodedAttribute, coded
 from fadernets.codecs import base as codec_table
 from fadernets.codecs.base import Codec
 from fadernets.errors import FadernetsError
+from fadernets.files import open_folder, recover_folder
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -207,29 +207,17 @@ def write_dataset(folder: str | Path, manifest: Mapping[str, Any], arrays: Mappi
                 f"{name}: {arrays[name].dtype} {list(arrays[name].shape)}; expected {dtype} {list(shape)}"
             )
     check_target(folder)
-    new = folder.with_name(f".{folder.name}.{os.getpid()}.new")
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    try:
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(parents=True)
+    with open_folder(folder) as new:
         for name in array_types(full["codec"]):
             np.save(new / f"{name}.npy", arrays[name])
         text = json.dumps(full, indent=1, ensure_ascii=False)
         (new / MANIFEST).write_text(text + "\n", encoding="utf-8")
-        if folder.exists():
-            os.replace(folder, old)
-        os.replace(new, folder)
-    except OSError as error:
-        shutil.rmtree(new, ignore_errors=True)
-        if old.exists() and not folder.exists():
-            os.replace(old, folder)
-        raise FadernetsError(f"{folder}: cannot be written ({error.strerror or error})") from None
-    shutil.rmtree(old, ignore_errors=True)
     return Dataset.open(folder)
 
 
 def check_target(folder: Path) -> None:
     """Raise FadernetsError where writing a data set would take something else away."""
+    recover_folder(folder)
     if folder.is_dir():
         ours = {MANIFEST, PARTS, *(f"{name}.npy" for name in (*ARRAYS, *TIMED))}
         others = sorted(entry.name for entry in folder.iterdir() if entry.name not in ours)
@@ -252,13 +240,14 @@ def _expected(manifest: Mapping[str, Any]) -> dict[str, tuple[np.dtype[Any], tup
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
+    recover_folder(folder)
     path = folder / MANIFEST
     if not path.is_file():
         unfinished = (folder / PARTS).is_dir()
         reason = "its preparation was not finished: run it again" if unfinished else f"it has no {MANIFEST}"
         raise FadernetsError(f"{folder}: is not a prepared data set ({reason})")
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = structured_text.read_json(path)
         version = manifest["format"]
     except (OSError, ValueError, KeyError, TypeError):
         raise FadernetsError(f"{path}: is damaged. Prepare the data set again") from None

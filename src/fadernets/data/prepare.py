@@ -20,9 +20,10 @@ from fadernets.codecs import base as codec_table
 from fadernets.codecs.base import Codec
 from fadernets.data import chunks as file_chunks
 from fadernets.data.chunks import Chunk
-from fadernets.data.corpora import CORPORA, Source, find_root, split_of
+from fadernets.data.corpora import CORPORA, Source, check_known, find_root, split_of
 from fadernets.data.dataset import PARTS, SPLITS, TIMED, Dataset, check_target, measured, write_dataset
 from fadernets.errors import FadernetsError
+from fadernets.files import sole_use
 
 Progress = Callable[[int, int, int], None]  # files done, files in all, segments kept so far
 
@@ -43,7 +44,8 @@ def prepare(
     processes, by default one for each core. seed: of the split into training, validation and test pieces, for corpora
     without an official one. keep_all: keep every segment that has a note. progress: called after each chunk.
     Raises FadernetsError for an unknown name, a folder without files of the corpus, a folder `out` that holds anything
-    else, and where no segment is kept.
+    else, and where no segment is kept, or another process
+    prepares into `out`.
 
         prepare({"pop909": "corpora"}, "data/pop", progress=lambda done, total, kept: print(done, total, kept))
     """
@@ -53,6 +55,8 @@ def prepare(
     if row.melodic:
         if keep_all:
             raise FadernetsError("keep-all: is for segments; of melodies every clip with an onset is kept")
+        for name in roots:
+            check_known(name)
         if without_melodies := [name for name in roots if CORPORA[name].melodies is None]:
             raise FadernetsError(f"corpus {', '.join(without_melodies)}: has no track that is known to be a melody")
     if workers is not None and workers < 1:
@@ -70,10 +74,24 @@ def prepare(
         parts.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FadernetsError(f"{out}: cannot be written ({error.strerror or error})") from None
+    with sole_use(parts, "another process is preparing a data set there"):
+        chunks = _read(listed, parts, row, keep_all, workers or os.cpu_count() or 1, progress)
+        return _assemble(chunks, list(roots), out, row, seed, keep_all)
+
+
+def _read(
+    listed: list[tuple[str, list[Source]]],
+    parts: Path,
+    codec: Codec,
+    keep_all: bool,
+    workers: int,
+    progress: Progress | None,
+) -> list[Chunk]:
+    """Write the part of each chunk that has none yet; returns all chunks."""
     chunks = [
         chunk
         for name, sources in listed
-        for chunk in file_chunks.split_into_chunks(name, sources, parts, row, keep_all)
+        for chunk in file_chunks.split_into_chunks(name, sources, parts, codec, keep_all)
     ]
     unread: list[Chunk] = []
     done, kept, total = 0, 0, sum(len(chunk.sources) for chunk in chunks)
@@ -83,11 +101,11 @@ def prepare(
             unread.append(chunk)
         else:
             done, kept = done + len(chunk.sources), kept + len(part["key"])
-    for files, segments in file_chunks.write_parts(unread, row.name, keep_all, workers or os.cpu_count() or 1):
+    for files, segments in file_chunks.write_parts(unread, codec.name, keep_all, workers):
         done, kept = done + files, kept + segments
         if progress:
             progress(done, total, kept)
-    return _assemble(chunks, list(roots), out, row, seed, keep_all)
+    return chunks
 
 
 def _assemble(chunks: list[Chunk], names: list[str], out: Path, codec: Codec, seed: int, keep_all: bool) -> Dataset:

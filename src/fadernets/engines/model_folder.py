@@ -7,7 +7,6 @@ encoder.onnx, decoder.onnx and README.md (the card). ONNX Runtime alone runs it,
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -15,7 +14,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from fadernets import structured_text
 from fadernets.errors import FadernetsError
+from fadernets.files import recover_folder
 
 FORMAT = 2  # of model.json; raised when a folder of before can no longer be read
 DEFAULT_MODEL = "pop-lieder"  # the bundled model of the grid
@@ -93,6 +94,7 @@ def find_folder(model: str | Path) -> Path:
         return known[str(model)]
     folder = Path(model)
     if (folder / "model.json").exists():
+    recover_folder(folder)
         return folder
     reason = "has no model.json" if folder.is_dir() else "is neither a bundled model nor a folder"
     raise ModelError(f"--model {model}: {reason}; bundled: {', '.join(known) or 'none'}")
@@ -106,7 +108,7 @@ def model_info(model: str | Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     """
     folder = find_folder(model)
     try:
-        info = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        info = structured_text.read_json(folder / "model.json")
         if info["format"] != FORMAT:
             raise ModelError(f"{folder}: format {info['format']}; this version reads {FORMAT}: export it again")
         yield folder, info

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from fadernets.engines.code_arithmetic import Calibration
 from fadernets.engines.grid import Engine
 from fadernets.engines.model_folder import FORMAT
 from fadernets.errors import FadernetsError
+from fadernets.files import open_folder, recover_folder
 from fadernets.fitting import fit_critic, fit_patterns, melody_export, onnx_grid
 from fadernets.training import checkpoints
 from fadernets.training.model_cards import card
@@ -31,9 +31,10 @@ def export(run: Path, folder: Path, *, name: str | None = None, data: Path | Non
     """Write a model folder from a checkpoint (or a run: its best one is taken).
 
     The curves are fitted on the validation split of the data set that the run was trained on.
-    Raises FadernetsError where that data set is gone or is another one.
+    A model folder that is there is replaced once the new one is whole. Raises FadernetsError where that data set is
+    gone or is another one, and for a folder that cannot be written.
     """
-    checkpoint = run / "best" if (run / "best" / "config.json").exists() else run
+    checkpoint = run / "best" if checkpoints.exists(run / "best") else run
     model, config = checkpoints.load(checkpoint)
     recipe = config["recipe"]
     fill = FILLERS.get((recipe["name"], config["codec"]))
@@ -48,17 +49,13 @@ def export(run: Path, folder: Path, *, name: str | None = None, data: Path | Non
             f"{dataset.folder}: data set {dataset.hash[:12]}; {checkpoint} was trained on "
             f"{config['data']['hash'][:12]}. Name the right one with --data"
         )
+    recover_folder(folder)
     if not (folder / "model.json").exists() and (folder.is_file() or any(folder.glob("*"))):
         raise FadernetsError(f"{folder}: is there and is no model folder; name another")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    new = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir()
-    info = fill(new, model, config, dataset, name or folder.name)
-    (new / "model.json").write_text(json.dumps(info) + "\n", encoding="utf-8")
-    (new / "README.md").write_text(card(info), encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    new.rename(folder)
+    with open_folder(folder) as new:
+        info = fill(new, model, config, dataset, name or folder.name)
+        (new / "model.json").write_text(json.dumps(info) + "\n", encoding="utf-8")
+        (new / "README.md").write_text(card(info), encoding="utf-8")
     return folder
 
 

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
@@ -16,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from fadernets import structured_text
 from fadernets.data.dataset import MANIFEST as DATASET
 from fadernets.data.dataset import Dataset
 from fadernets.editing import edit_report, file_edit, presets
@@ -25,6 +24,7 @@ from fadernets.editing.requests import Faders
 from fadernets.engines.grid import Engine
 from fadernets.engines.model_folder import DEFAULT_MODEL
 from fadernets.errors import FadernetsError
+from fadernets.files import open_folder, recover_folder
 from fadernets.listening import excerpts, study_files
 from fadernets.listening.excerpts import Excerpt
 from fadernets.listening.study_files import CONSENT_TEXT, DIRECTIONS, DOWN, UP, About, Manifest, Pair
@@ -109,10 +109,7 @@ def make(
     faders = _faders(preset, amount, engine)
     rng = np.random.default_rng([seed, 1])
     warnings: list[str] = []
-    work = out.absolute().with_name(f".{out.absolute().name}.{os.getpid()}.new")
-    shutil.rmtree(work, ignore_errors=True)
-    try:
-        work.mkdir()
+    with open_folder(out) as work:
         editor = _Editor(engine, faders, seed, work)
         practice = editor.edited(_practice(), str(rng.choice(DIRECTIONS)))
         if pairs_folder is not None:
@@ -137,13 +134,6 @@ def make(
         else:
             about = About(seed, graphs, None, 0.0, {}, where, GIVEN_RULE, warnings)
         manifest = study_files.write(work, out.absolute().name, about, practice, pairs, subjects, consent, step)
-        if out.exists():
-            out.rmdir()
-        os.replace(work, out)
-    except OSError as error:
-        raise FadernetsError(f"{out}: cannot be written ({error.strerror or error})") from None
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return WrittenStudy(out, manifest)
 
 
@@ -159,6 +149,7 @@ def directions(before: Sequence[dict[str, Value]], rng: np.random.Generator) -> 
 
 def check_folder(out: Path) -> None:
     """Raise FadernetsError for a folder to which a study cannot be written, before any work is done."""
+    recover_folder(out)
     if out.is_dir() and any(out.iterdir()):
         raise FadernetsError(f"{out}: is not empty; name a new folder")
     if out.exists() and not out.is_dir():
@@ -278,7 +269,7 @@ def _given_direction(path: Path) -> str | None:
     if not path.exists():
         return None
     try:
-        direction = json.loads(path.read_text(encoding="utf-8"))["direction"]
+        direction = structured_text.read_json(path)["direction"]
     except (OSError, ValueError, KeyError, TypeError):
         raise FadernetsError(f'{path}: expected {{"direction": "up"}} or "down"') from None
     if direction not in DIRECTIONS:

@@ -9,17 +9,17 @@ state.pt           optimiser and random states, where a run can resume
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from fadernets import structured_text
 from fadernets.attributes.table import PAPER_FADERS
 from fadernets.codecs.base import CODECS
 from fadernets.errors import FadernetsError
+from fadernets.files import open_folder, recover_folder
 from fadernets.models import build
 from fadernets.training.model_cards import card
 
@@ -31,50 +31,40 @@ class CheckpointError(FadernetsError):
 
 
 def save(folder: Path, model: nn.Module, config: dict[str, Any], state: dict[str, Any] | None = None) -> None:
-    """Write a checkpoint folder; the folder that was there is replaced in one step."""
+    """Write a checkpoint folder whole or not at all, in place of the one that was there. Raises FadernetsError."""
     from safetensors.torch import save_file
 
-    new = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    save_file(weights, new / "model.safetensors")
     config = {"format": FORMAT, **config}
-    (new / "config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n")
-    (new / "README.md").write_text(card(config))
-    if state is not None:
-        torch.save(state, new / "state.pt")
-    _recover(folder)
-    old = _old(folder)
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        os.replace(folder, old)
-    os.replace(new, folder)
-    shutil.rmtree(old, ignore_errors=True)
+    with open_folder(folder) as new:
+        (new / "config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        (new / "README.md").write_text(card(config), encoding="utf-8")
+        try:
+            save_file(weights, new / "model.safetensors")
+            if state is not None:
+                torch.save(state, new / "state.pt")
+        except OSError:
+            raise
+        except Exception as error:  # on a full disk, safetensors and torch raise kinds of their own
+            raise CheckpointError(f"{folder}: cannot be written ({_first_line(error)})") from None
 
 
-def _old(folder: Path) -> Path:
-    """Where `save` keeps the checkpoint before until the new one is in place."""
-    return folder.with_name(f".{folder.name}.old")
-
-
-def _recover(folder: Path) -> None:
-    """Put back the checkpoint of a process that was stopped between the two renames of `save`."""
-    if not folder.exists() and _old(folder).exists():
-        os.replace(_old(folder), folder)
+def _first_line(error: Exception) -> str:
+    """What an error says, in one line."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def exists(folder: Path) -> bool:
     """Whether the folder holds a checkpoint."""
-    _recover(folder)
+    recover_folder(folder)
     return (folder / "config.json").exists()
 
 
 def read_config(folder: Path) -> dict[str, Any]:
     """The config of a checkpoint folder. Raises CheckpointError."""
-    _recover(folder)
+    recover_folder(folder)
     try:
-        config = json.loads((folder / "config.json").read_text())
+        config = structured_text.read_json(folder / "config.json")
     except FileNotFoundError:
         raise CheckpointError(f"{folder}: is no checkpoint (it has no config.json)") from None
     except (OSError, ValueError) as error:
@@ -103,8 +93,7 @@ def load(folder: Path, device: str = "cpu") -> tuple[nn.Module, dict[str, Any]]:
         weights = load_file(folder / "model.safetensors", device=device)
         model.load_state_dict(weights)
     except Exception as error:  # safetensors and torch raise several kinds on damaged or foreign files
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(f"{folder}/model.safetensors: does not fit its config ({reason})") from None
+        raise CheckpointError(f"{folder}/model.safetensors: does not fit its config ({_first_line(error)})") from None
     return model.to(device).eval(), config
 
 
@@ -116,6 +105,7 @@ def load_state(folder: Path) -> dict[str, Any] | None:
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file raises several kinds
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(f"{path}: cannot be read ({reason}); remove the run or start it anew") from None
+        raise CheckpointError(
+            f"{path}: cannot be read ({_first_line(error)}); remove the run or start it anew"
+        ) from None
     return state

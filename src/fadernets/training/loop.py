@@ -12,6 +12,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,19 @@ from typing import Any
 import numpy as np
 import torch
 
+from fadernets import structured_text
 from fadernets.arrays import Floats, Indices
 from fadernets.data.batches import Sampler
 from fadernets.data.dataset import Dataset, label_of
 from fadernets.data.melody_batches import MelodySampler
 from fadernets.errors import FadernetsError
+from fadernets.files import recover_folder, sole_use, write_atomic
 from fadernets.models import build, schedules
 from fadernets.provenance import commit
 from fadernets.training import checkpoints, recipes
 
 VALIDATION_ROWS = 4096
+CHECKPOINTS = ("best", "last")  # folders of a run
 FREE_BATCHES = 8  # validation batches that are decoded freely
 
 
@@ -99,7 +103,7 @@ def train(
 
     A run whose `last` checkpoint has the same recipe goes on from there, to the same numbers as a run
     that was never stopped. Raises TrainingError where a loss is not a number: the term is named and
-    the last good checkpoint stays.
+    the last good checkpoint stays; and FadernetsError for a folder that cannot be written, or that another run has.
     """
     from lightning.fabric import Fabric
 
@@ -109,8 +113,12 @@ def train(
     strategy = "ddp" if devices > 1 else "auto"
     fabric = Fabric(accelerator=device, devices=devices, strategy=strategy, precision=precision)
     fabric.launch()
-    run = _Run(fabric, recipe, data, resume)
-    return run.go(progress if fabric.is_global_zero else None)
+    try:
+        with ExitStack() as held:
+            run = _Run(fabric, recipe, data, resume, held)
+            return run.go(progress if fabric.is_global_zero else None)
+    except OSError as error:
+        raise TrainingError(f"{recipe.out}: cannot be written ({error.strerror or error})") from None
 
 
 def figures_of(checkpoint: Path) -> dict[str, float]:
@@ -121,7 +129,9 @@ def figures_of(checkpoint: Path) -> dict[str, float]:
 class _Run:
     """One run: its rows, model, optimiser and the place that it has come to."""
 
-    def __init__(self, fabric: Any, recipe: recipes.Recipe, data: Dataset, resume: bool) -> None:
+    def __init__(self, fabric: Any, recipe: recipes.Recipe, data: Dataset, resume: bool, held: ExitStack) -> None:
+        """`held` keeps the run's folder to this process, and its files open, until it is closed."""
+        self.held = held
         self.fabric, self.recipe, self.data = fabric, recipe, data
         self.out = Path(recipe.out)
         self.rows = choose_rows(data, recipe)
@@ -130,19 +140,24 @@ class _Run:
         optimizer = torch.optim.AdamW(
             model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.98)
         )
+        self.raw = model
+        self.sampler = self._sampler(self.rows.train, self.rows.labelled, recipe.batch, recipe.transpose)
+        check = np.random.default_rng(0).permutation(self.rows.validation)[:VALIDATION_ROWS]
+        self.check = self._sampler(check, np.empty(0, np.int64), min(512, len(check)), training=False)
         self.step, self.best, self.waited = 0, math.inf, 0
+        if fabric.is_global_zero:
+            self.out.mkdir(parents=True, exist_ok=True)
+            held.enter_context(sole_use(self.out, "another `train` is writing this run"))
+            for name in CHECKPOINTS:
+                recover_folder(self.out / name)
         state = self._previous() if resume else None
         if state is not None:
             weights, _ = checkpoints.load(self.out / "last")
             model.load_state_dict(weights.state_dict())
             optimizer.load_state_dict(state["optimizer"])
             self.step, self.best, self.waited = state["step"], state["best"], state["waited"]
-        self.raw = model
         self.model, self.optimizer = fabric.setup(model, optimizer)
         self.model.mark_forward_method("loss")
-        self.sampler = self._sampler(self.rows.train, self.rows.labelled, recipe.batch, recipe.transpose)
-        check = np.random.default_rng(0).permutation(self.rows.validation)[:VALIDATION_ROWS]
-        self.check = self._sampler(check, np.empty(0, np.int64), min(512, len(check)), training=False)
 
     def _sampler(
         self,
@@ -203,14 +218,14 @@ class _Run:
         recipe, fabric = self.recipe, self.fabric
         if self.finished:
             return self.out / "best"
-        self.out.mkdir(parents=True, exist_ok=True)
         writer = None
         if fabric.is_global_zero:
-            from torch.utils.tensorboard import SummaryWriter
+            from fadernets.training.tensorboard_log import TensorboardLog
 
-            writer = SummaryWriter(str(self.out / "tensorboard"))
-            (self.out / "recipe.json").write_text(json.dumps(recipes.as_dict(recipe), indent=1) + "\n")
+            write_atomic(self.out / "recipe.json", (json.dumps(recipes.as_dict(recipe), indent=1) + "\n").encode())
             self._trim_log()
+            writer = TensorboardLog(self.out / "tensorboard")
+            self.held.callback(writer.close)
         sums: dict[str, torch.Tensor] = {}
         counted, began = 0, time.time()
         while not self.finished:
@@ -245,17 +260,18 @@ class _Run:
                 figures |= {f"validation/{k}": v for k, v in checked.items()}
                 self._record(figures, writer, checked)
                 sums, counted, began = {}, 0, time.time()
-        if writer is not None:
-            writer.close()
         return self.out / "best"
 
     def _trim_log(self) -> None:
         """Drop the log's rows after the checkpoint that the run resumes from: those steps are taken again."""
         log = self.out / "log.jsonl"
-        rows = log.read_text().splitlines(keepends=True) if log.exists() else []
-        kept = [row for row in rows if row.endswith("\n") and json.loads(row)["step"] <= self.step]
+        try:
+            rows = structured_text.read_text(log).splitlines(keepends=True) if log.exists() else []
+            kept = [row for row in rows if row.endswith("\n") and structured_text.parse_json(row)["step"] <= self.step]
+        except (ValueError, KeyError, TypeError):
+            raise TrainingError(f"{log}: is damaged; remove it, or start the run anew") from None
         if kept != rows:
-            log.write_text("".join(kept))
+            write_atomic(log, "".join(kept).encode())
 
     def _refuse_nan(self, terms: Mapping[str, torch.Tensor | float]) -> None:
         """Raises TrainingError where the loss is no finite number, with the first term that is not."""
@@ -275,10 +291,9 @@ class _Run:
         self.best, self.waited = (checked["loss"] if better else self.best), self.waited + 1 if waits else 0
         if not self.fabric.is_global_zero:
             return
-        for name, value in figures.items():
-            writer.add_scalar(name, value, self.step)
-        with (self.out / "log.jsonl").open("a") as log:
+        with (self.out / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps({"step": self.step, **figures}) + "\n")
+        writer.write(figures, self.step)
         shown = {k: round(v, 4) for k, v in checked.items()}
         print(f"step {self.step}/{self.recipe.steps} {shown}", file=sys.stderr, flush=True)
         state = {
