@@ -69,6 +69,9 @@ def test_a_fader_that_is_not_named_has_no_values(write):
     ("content", "message"),
     [
         ("{", "is not JSON"),
+        ("[" * 100_000, "is not JSON that can be read .*64 deep"),
+        ('{"tempo": [' + "9" * 5000 + "]}", "has 5000 digits"),
+        ('[{"bar": 1234567890123, "tempo": 1}]', "a whole number from 1; one has 1234567890123"),
         ("3", r"expected \{"),
         ({"rhythm-density": 0.5}, r"expected \{"),
         ({"loudness": [1]}, "unknown fader 'loudness'; known: rhythm-density, note-density"),
@@ -111,10 +114,10 @@ def test_what_is_no_file_of_values(tmp_path, monkeypatch):
     with pytest.raises(FadernetsError, match="cannot be read"):
         fader_curves.read(tmp_path)
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x80")
-    with pytest.raises(FadernetsError, match="is not text"):
+    with pytest.raises(FadernetsError, match=r"is not CSV that can be read \(it is not UTF-8\)"):
         fader_curves.read(tmp_path / "binary.csv")
     monkeypatch.setattr(fader_curves, "MAX_FILE_BYTES", 3)
-    with pytest.raises(FadernetsError, match="4 bytes; at most 3 are read"):
+    with pytest.raises(FadernetsError, match="it is longer than 3 bytes"):
         fader_curves.read(tmp_path / "binary.csv")
 
 

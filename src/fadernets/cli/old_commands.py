@@ -5,11 +5,11 @@ The answers are to go with version 1.0.
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from fadernets import structured_text
 from fadernets.cli.evaluate import is_checkpoint
 
 ACTIONS = ("model", "checkpoint", "faders", "presets", "melody", "realism", "ablation")  # of evaluate
@@ -90,7 +90,7 @@ def _is_of_melodies(folder: Path) -> bool:
     from fadernets.codecs.base import is_melodic
 
     try:
-        return is_melodic(json.loads((folder / "model.json").read_text(encoding="utf-8"))["codec"])
+        return is_melodic(structured_text.read_json(folder / "model.json")["codec"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

@@ -8,9 +8,7 @@ the file's start, in -1..1.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fadernets import plugins
+from fadernets import plugins, structured_text
 from fadernets.arrays import Floats, Floats32
 from fadernets.codecs.melody_clips import choose_track
 from fadernets.data.dataset import SPLITS
@@ -81,10 +79,15 @@ def split_of(source: Source, seed: int) -> int:
     return 0 if share < 0.8 else 1 if share < 0.9 else 2
 
 
-def find_root(name: str, root: Path) -> Path:
-    """The corpus's own folder: `root` itself or a folder in it. Raises FadernetsError."""
+def check_known(name: str) -> None:
+    """Raise FadernetsError for a corpus that is not in the table."""
     if name not in CORPORA:
         raise FadernetsError(f"corpus {name!r} is not known; allowed: {', '.join(CORPORA)}")
+
+
+def find_root(name: str, root: Path) -> Path:
+    """The corpus's own folder: `root` itself or a folder in it. Raises FadernetsError."""
+    check_known(name)
     if not root.is_dir():
         raise FadernetsError(f"{root}: no such folder; looked there for corpus {name!r}")
     marker = CORPORA[name].marker
@@ -195,9 +198,8 @@ def _tavern_sources(root: Path) -> list[Source]:
 def _maestro_sources(root: Path) -> list[Source]:
     table = min(root.glob("maestro-v*.csv"))
     try:
-        with table.open(encoding="utf-8", newline="") as lines:
-            rows = [(row["midi_filename"], row["split"]) for row in csv.DictReader(lines)]
-    except (KeyError, UnicodeDecodeError, csv.Error):
+        rows = [(row["midi_filename"], row["split"]) for row in structured_text.read_csv(table)]
+    except (KeyError, ValueError):
         raise FadernetsError(f"{table}: expected a CSV with columns midi_filename and split") from None
     unknown = {split for _, split in rows} - set(SPLITS)
     if unknown:
@@ -218,7 +220,7 @@ def _vgmidi_sources(root: Path) -> list[Source]:
     labels: dict[str, Labels] = {}
     for file in sorted((root / "labelled" / "annotations").glob("vgmidi_raw_*.json")):
         try:
-            labels |= _vgmidi_labels(json.loads(file.read_text(encoding="utf-8")))
+            labels |= _vgmidi_labels(structured_text.read_json(file))
         except (ValueError, KeyError, TypeError, AttributeError):
             raise FadernetsError(f"{file}: is damaged; expected pieces and annotations in JSON") from None
     files = sorted((root / "labelled" / "midi").glob("*.mid"))

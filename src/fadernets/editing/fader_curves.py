@@ -5,10 +5,8 @@ Values are in the attribute's own unit; bars count from 1.
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from fadernets import structured_text
 from fadernets.arrays import Floats
 from fadernets.attributes.table import ATTRIBUTES
 from fadernets.errors import FadernetsError
@@ -83,20 +82,14 @@ def read(path: Path) -> PerBar:
     CSV: a head such as `bar,rhythm-density,note-density` and a line for each bar, with an empty cell where it stays.
     Raises FadernetsError for a file that is none of these.
     """
+    table = path.suffix.lower() == ".csv"
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise FadernetsError(f"{path}: {path.stat().st_size} bytes; at most {MAX_FILE_BYTES} are read")
-        text = path.read_text(encoding="utf-8-sig")
+        text = structured_text.read_text(path, MAX_FILE_BYTES, "utf-8-sig")
+        content = structured_text.parse_csv(text) if table else structured_text.parse_json(text)
     except OSError as error:
         raise FadernetsError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except UnicodeDecodeError:
-        raise FadernetsError(f"{path}: is not text") from None
-    if path.suffix.lower() == ".csv":
-        return _of_rows(path, list(csv.DictReader(io.StringIO(text))))
-    try:
-        content = json.loads(text)
     except ValueError as error:
-        raise FadernetsError(f"{path}: is not JSON ({error})") from None
+        raise FadernetsError(f"{path}: is not {'CSV' if table else 'JSON'} that can be read ({error})") from None
     if isinstance(content, list) and all(isinstance(row, dict) for row in content):
         return _of_rows(path, content)
     if not isinstance(content, dict) or not all(isinstance(values, list) for values in content.values()):
@@ -110,7 +103,7 @@ def _of_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> PerBar:
     """The values of rows with a bar each. Raises FadernetsError."""
     values: dict[str, dict[int, float]] = {}
     for row in rows:
-        if not str(row.get("bar") or "").strip().isdecimal():
+        if not re.fullmatch(r"[0-9]{1,9}", str(row.get("bar") or "").strip()):
             raise FadernetsError(f"{path}: each line needs its bar, a whole number from 1; one has {row.get('bar')!r}")
         bar = int(row["bar"])
         for key, cell in row.items():

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from fadernets import plugins
+from fadernets import plugins, structured_text
 from fadernets.arrays import Array, Bools, Floats, Indices
 from fadernets.attributes.table import ATTRIBUTES, is_movable
 from fadernets.errors import FadernetsError
@@ -96,9 +96,7 @@ def load(name: str | Path) -> Preset:
 def _read(path: Path, name: str | Path) -> Preset:
     """The preset in a file; `name` is what the user called it. Raises FadernetsError."""
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise FadernetsError(f"--preset {name}: {path.stat().st_size} bytes; at most {MAX_FILE_BYTES} are read")
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = structured_text.read_json(path, MAX_FILE_BYTES)
         if record.pop("format") != FORMAT:
             raise FadernetsError(f"--preset {name}: is of another format; this version reads {FORMAT}")
         moves = {str(key): float(value) for key, value in record.pop("moves").items()}

@@ -93,8 +93,8 @@ def find_folder(model: str | Path) -> Path:
     if str(model) in known:
         return known[str(model)]
     folder = Path(model)
-    if (folder / "model.json").exists():
     recover_folder(folder)
+    if (folder / "model.json").exists():
         return folder
     reason = "has no model.json" if folder.is_dir() else "is neither a bundled model nor a folder"
     raise ModelError(f"--model {model}: {reason}; bundled: {', '.join(known) or 'none'}")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fadernets import structured_text
 from fadernets.errors import FadernetsError
 from fadernets.evaluation.table1_tables import BEST_OF_N, TABLE, tables
 from fadernets.files import write_atomic
@@ -223,7 +224,7 @@ def read(folder: Path) -> dict[str, Any]:
     """
     path = folder / EVALUATION
     try:
-        figures = json.loads(path.read_text()) if path.exists() else {}
+        figures = structured_text.read_json(path) if path.exists() else {}
     except ValueError:
         figures = None
     if not isinstance(figures, dict):

@@ -5,13 +5,13 @@ S segments: the full windows of a piece that hold enough notes. Labels lie in -1
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from fadernets import structured_text
 from fadernets.arrays import Bools, Floats, Indices
 from fadernets.attributes import tension
 from fadernets.codecs.grid import OFF, ONSET
@@ -133,12 +133,15 @@ def _files(folder: Path) -> list[tuple[Path, float]]:
     listed = folder / "labels.csv"
     files: list[tuple[Path, float]] = []
     if listed.exists():
-        with listed.open(newline="", encoding="utf-8-sig") as file:
-            for row in csv.DictReader(file):
-                try:
-                    files.append((folder / row["file"], float(row["label"])))
-                except (KeyError, TypeError, ValueError):
-                    raise FadernetsError(f"{listed}: each line needs file,label with a number; one is {row}") from None
+        try:
+            rows = structured_text.read_csv(listed, "utf-8-sig")
+        except ValueError as error:
+            raise FadernetsError(f"{listed}: cannot be read as CSV ({error})") from None
+        for row in rows:
+            try:
+                files.append((folder / row["file"], float(row["label"])))
+            except (KeyError, TypeError, ValueError):
+                raise FadernetsError(f"{listed}: each line needs file,label with a number; one is {row}") from None
     else:
         for side, label in (("high", 1.0), ("low", -1.0)):
             midi = [f for f in sorted((folder / side).glob("*")) if f.suffix.lower() in (".mid", ".midi")]

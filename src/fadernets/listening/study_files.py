@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fadernets import structured_text
 from fadernets.editing.edit_report import Value
 from fadernets.errors import FadernetsError
 from fadernets.rendering import audio, loudness
@@ -182,7 +183,7 @@ def read(folder: Path) -> Manifest:
     """The manifest of a study. Raises FadernetsError."""
     path = Path(folder) / MANIFEST
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = structured_text.read_json(path)
         if content.pop("format") != FORMAT:
             raise FadernetsError(f"{path}: is of another format; this version reads {FORMAT}")
         about, practice = About(**content.pop("about")), Trial(**content.pop("practice"))
@@ -207,8 +208,7 @@ def read_tokens(folder: Path) -> dict[str, int]:
     """
     path = Path(folder) / TOKENS
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return {row["token"]: int(row["subject"]) for row in csv.DictReader(file)}
+        return {row["token"]: int(row["subject"]) for row in structured_text.read_csv(path)}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError):

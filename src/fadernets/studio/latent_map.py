@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fadernets import structured_text
 from fadernets.arrays import Cells, Floats
 from fadernets.attributes import table
 from fadernets.codecs import grid
@@ -141,7 +142,7 @@ def write_tsne(folder: Path, engine: Engine, plot: Plot, seed: int = 0) -> Path:
 def read_tsne(folder: Path, engine: Engine, plot: Plot) -> Sequence[Sequence[float]] | None:
     """[N, 2] the coordinates that `write_tsne` wrote; None without a file, or where it is of other segments."""
     try:
-        stored = json.loads(tsne_file(folder, engine).read_text(encoding="utf-8"))
+        stored = structured_text.read_json(tsne_file(folder, engine))
         xy: list[list[float]] = stored["xy"]
         return xy if stored["segments"] == plot.digest else None
     except (OSError, ValueError, KeyError, TypeError):

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 from pydantic import BeforeValidator, ConfigDict, Field, Strict, ValidationError
 from pydantic.dataclasses import dataclass
 
+from fadernets import structured_text
 from fadernets.errors import FadernetsError
 from fadernets.models import models
 
@@ -138,16 +139,14 @@ def as_dict(recipe: Recipe) -> dict[str, Any]:
 
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     """The values of a recipe file over those of its bases; `seen` are the files that led here."""
-    import yaml
-
     if path.resolve() in seen:
         raise FadernetsError(f"{path}: its bases form a loop")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        values = structured_text.read_yaml(path) or {}
     except OSError as error:
         raise FadernetsError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise FadernetsError(f"{path}: is not YAML ({str(error).splitlines()[0]})") from None
+    except ValueError as error:
+        raise FadernetsError(f"{path}: is not YAML that can be read ({error})") from None
     if not isinstance(values, dict):
         raise FadernetsError(f"{path}: a recipe is a list of `key: value` lines")
     base = values.pop("base", None)
@@ -178,11 +177,9 @@ def _assign(values: dict[str, Any], name: str, value: Any) -> None:
 
 def _scalar(text: str) -> Any:
     """The value of a `key=value` override, read as YAML."""
-    import yaml
-
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = structured_text.parse_yaml(text)
+    except ValueError:
         return text
     if isinstance(value, str):
         try:
