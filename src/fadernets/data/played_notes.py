@@ -13,7 +13,7 @@ import numpy as np
 
 from fadernets.arrays import Array, Bools, Floats, Floats32, Indices, Integers
 from fadernets.music.metric_grid import PLACES, MetricGrid
-from fadernets.music.segments import STEPS_PER_BEAT, Windows
+from fadernets.music.segments import STEPS_PER_BEAT, Grid
 
 MANNER = ("velocity", "offset", "release")
 AROUND = 48  # neighbours of an asked note: those that begin around it, as many before as after
@@ -25,7 +25,7 @@ SAME = 1e-4  # sixteenths: onsets that are no farther apart are one
 # A kernel weighs the neighbours; the weighted means of their manners are features.
 KERNELS = (
     *("near", "time", "all", "same onset", "same line", "same level", "same place of the bar", "same role"),
-    *("before", "after", "same pitch"),
+    *("before", "after", "same pitch", "nearest", "same length"),
 )
 CONTOUR = ("near", "before", "after", "same onset")  # kernels whose mean pitch and length are features too
 FEATURES = (
@@ -53,7 +53,7 @@ class GridNotes:
     place: Floats  # [N] sixteenths from the start of the segment to the step
 
     @classmethod
-    def of(cls, windows: Windows | MetricGrid, onset: Indices, end: Indices, pitch: Integers) -> GridNotes:
+    def of(cls, windows: Grid, onset: Indices, end: Indices, pitch: Integers) -> GridNotes:
         """Notes of a grid by their first step, the step behind their last one and their pitch, each [N]."""
         sixteenth = windows.tpq / STEPS_PER_BEAT
         ticks = windows.step_ticks(onset)
@@ -86,7 +86,7 @@ class Surroundings:
     mean: Floats32  # [N, 3] of the neighbours' manners
 
 
-def manner(notes: Array, windows: Windows | MetricGrid, onset: Indices, end: Indices) -> Floats32:
+def manner(notes: Array, windows: Grid, onset: Indices, end: Indices) -> Floats32:
     """[N, 3] how notes (of NOTE) on these steps are played."""
     sixteenth = windows.tpq / STEPS_PER_BEAT
     late = (notes["onset"] - windows.step_ticks(onset)) / sixteenth
@@ -112,34 +112,37 @@ def surroundings(
     around = _around(known.time, asked.time)  # [N, K]
     apart = (known.time[around] - asked.time[:, None]).astype(np.float32)
     interval = (known.pitch[around] - asked.pitch[:, None]).astype(np.float32)
-    values = played[around]  # [N, K, 3]
+    lengths = (np.log2(known.length)[around] - np.log2(asked.length)[:, None]).astype(np.float32)
+    values = np.stack([column[around] for column in played.T], axis=1)  # [N, 3, K]
+    mean, deviation = _moments(values)
+    copied = _copied(apart, interval, values, known.length.astype(np.float32)[around])
     weights = _kernels(
         apart,
         interval,
-        known.level[around] == asked.level[:, None],
-        np.abs(known.place[around] - asked.place[:, None]) < SAME,
-        known_role[around] == role[:, None],
+        lengths,
+        level=known.level[around] == asked.level[:, None],
+        place=np.abs(known.place[around] - asked.place[:, None]) < SAME,
+        role=known_role[around] == role[:, None],
     )  # [N, Q, K]
-    mean, deviation = values.mean(1), values.std(1)
-    deviation = np.where(np.ptp(values, axis=1) > 0, deviation, 0)  # rounding makes no deviation
-    copied = _copied(apart, interval, values, known.length[around])
-    relative = (values - copied[:, None]) / np.where(deviation > 0, deviation, 1)[:, None]
-    relative = np.clip(np.where(deviation[:, None] > 0, relative, 0), -MOST_DEVIATIONS, MOST_DEVIATIONS)
-    lengths = np.log2(known.length[around] / asked.length[:, None]).astype(np.float32)
-    mass = weights.sum(2)  # [N, Q]
-    shares = weights / np.maximum(mass, 1e-9)[..., None]
-    contour = shares[:, [KERNELS.index(name) for name in CONTOUR]] @ np.stack([interval / 12, lengths / 2], axis=-1)
-    span = np.ptp(apart, axis=1) + 1
+    weighed = np.empty((len(around), len(MANNER) + 3, around.shape[1]), np.float32)
+    np.divide(values - copied[..., None], np.where(deviation > 0, deviation, np.inf)[..., None], out=weighed[:, :3])
+    np.clip(weighed[:, :3], -MOST_DEVIATIONS, MOST_DEVIATIONS, out=weighed[:, :3])
+    weighed[:, 3], weighed[:, 4], weighed[:, 5] = interval / 12, lengths / 2, 1
+    sums = weights @ weighed.transpose(0, 2, 1)  # [N, Q, 6]
+    mass = sums[..., 5]
+    means = sums[..., :5] / np.maximum(mass, 1e-9)[..., None]
+    contour = means[:, [KERNELS.index(name) for name in CONTOUR], 3:]
+    span = apart[:, -1] - apart[:, 0] + 1
     features = [
-        (shares @ relative).reshape(len(around), -1),
+        means[..., :3].reshape(len(around), -1),
         np.log1p(mass),
         contour.reshape(len(around), -1),
         (copied - [64, 0, 0]) / [20, 0.2, 0.3],
         deviation / [10, 0.1, 0.3],
         np.column_stack([(asked.pitch - 64) / 20, np.log2(asked.length) / 2, asked.place / 16, count / 4]),
         np.column_stack([above / 12, below / 12, np.log2(around.shape[1] / span)]),
-        np.eye(LEVELS)[asked.level],
-        np.eye(len(ROLES))[role],
+        asked.level[:, None] == np.arange(LEVELS),
+        role[:, None] == np.arange(len(ROLES)),
     ]
     return Surroundings(np.concatenate(features, axis=1).astype(np.float32), copied, deviation, mean)
 
@@ -168,7 +171,9 @@ def _chords(time: Floats, pitch: Floats, skipped: int) -> tuple[Integers, Intege
     return count[back], role[back], above[back], below[back]
 
 
-def _kernels(apart: Floats32, interval: Floats32, level: Bools, place: Bools, role: Bools) -> Floats32:
+def _kernels(
+    apart: Floats32, interval: Floats32, lengths: Floats32, *, level: Bools, place: Bools, role: Bools
+) -> Floats32:
     """[N, Q, K] the weights of the neighbours in the order of KERNELS."""
     away, leap = np.abs(apart), np.abs(interval)
     same = away < SAME
@@ -176,36 +181,53 @@ def _kernels(apart: Floats32, interval: Floats32, level: Bools, place: Bools, ro
     slow, wide = np.exp(-away / 32), np.exp(-leap / 12)
     fast = np.exp(-away / 1.5)
     close = np.exp(-away / 2) * wide
-    kernels = [
-        near,
-        fast,
-        np.ones_like(away),
-        same * wide,
-        np.exp(-leap / 2 - away / 16),
-        level * slow,
-        place * wide,
-        role * np.exp(-away / 4),
-        close * (apart < -SAME),
-        close * (apart > SAME),
-        slow * (leap == 0),
-    ]
-    return np.stack(kernels, axis=1, dtype=np.float32)
+    kernels = np.empty((len(apart), len(KERNELS), apart.shape[1]), np.float32)
+    for q, kernel in enumerate(
+        (
+            near,
+            fast,
+            1,
+            same * wide,
+            np.exp(-leap / 2 - away / 16),
+            level * slow,
+            place * wide,
+            role * np.exp(-away / 4),
+            close * (apart < -SAME),
+            close * (apart > SAME),
+            slow * (leap == 0),
+            np.exp(-(away + leap)),
+            np.exp(-4 * np.abs(lengths)) * slow,
+        )
+    ):
+        kernels[:, q] = kernel
+    return kernels
 
 
-def _copied(apart: Floats32, interval: Floats32, values: Floats32, length: Floats) -> Floats32:
+def _moments(values: Floats32) -> tuple[Floats32, Floats32]:
+    """[N, 3] mean and standard deviation of values [N, 3, K], which is 0 where all are the same, without rounding."""
+    from_first = values - values[..., :1]
+    mean = from_first.mean(-1)
+    squares = np.einsum("nvk,nvk->nv", from_first, from_first) / values.shape[-1]
+    return values[..., 0] + mean, np.sqrt(np.maximum(squares - mean**2, 0))
+
+
+def _copied(apart: Floats32, interval: Floats32, values: Floats32, length: Floats32) -> Floats32:
     """[N, 3] the manner that a new note copies: the mean velocity of the NEAREST notes in time and pitch, the median
     release of those that are at least a sixteenth long, and the mean offset at the nearest step."""
     away = np.abs(apart)
     count = min(NEAREST, away.shape[1])
     order = away + np.abs(interval) + 1e-4 * np.arange(away.shape[1], dtype=np.float32)  # of equals the first
-    nearest = np.argsort(order, axis=1)[:, :count, None]
-    velocity = np.take_along_axis(values, nearest, axis=1)[:, :, 0].mean(1)
+    nearest = np.argpartition(order, count - 1, axis=1)[:, :count]
+    rows = np.arange(len(order))[:, None]
+    velocity, late, release = (values[rows, k, nearest] for k in range(len(MANNER)))
     at_nearest = away < away.min(1, keepdims=True) + SAME
-    offset = (values[:, :, 1] * at_nearest).sum(1) / at_nearest.sum(1)
-    release = np.take_along_axis(values, nearest, axis=1)[:, :, 2]
-    whole = np.take_along_axis(length, nearest[:, :, 0], axis=1) + release >= 1
+    offset = np.einsum("nk,nk->n", values[:, 1], at_nearest.astype(np.float32)) / at_nearest.sum(1)
+    whole = length[rows, nearest] + release - late >= 1
     release = np.sort(np.where(whole, release, np.inf), axis=1)
     found = whole.sum(1)
-    rows = np.arange(len(found))
-    middle = (release[rows, np.maximum(found - 1, 0) // 2] + release[rows, np.minimum(found // 2, count - 1)]) / 2
-    return np.column_stack([velocity, offset, np.where(found > 0, middle, 0)]).astype(np.float32)
+    low, high = (
+        release[rows[:, 0], np.maximum(found - 1, 0) // 2],
+        release[rows[:, 0], np.minimum(found // 2, count - 1)],
+    )
+    middle = np.where(found > 0, (low + high) / 2, 0)
+    return np.column_stack([velocity.mean(1), offset, middle]).astype(np.float32)

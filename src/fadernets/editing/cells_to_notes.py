@@ -1,4 +1,4 @@
-"""From edited cells back to notes: kept notes keep their timing, new notes take the timing of their neighbours.
+"""From edited cells back to notes: kept notes keep their timing, new notes are played as their neighbours are.
 
 Ticks and global steps are those of the piece's windows; rolls are [T, 88] over all T steps of a piece. A note is kept
 if its onset cell is. Its end moves only where the roll says so, where a new note begins on its pitch, or where nothing
@@ -17,16 +17,18 @@ import numpy as np
 from fadernets.arrays import Array, Bools, Cells, Indices, Integers
 from fadernets.codecs import grid
 from fadernets.codecs.grid import HOLD, LOW, OFF, ONSET
+from fadernets.data.played_notes import GridNotes, manner
+from fadernets.engines.played_notes import PlayedNotes
 from fadernets.music.document import Edit
 from fadernets.music.notes import NOTE, Piece
-from fadernets.music.segments import STEPS, STEPS_PER_BEAT, Windows
+from fadernets.music.segments import STEPS, STEPS_PER_BEAT, Grid
 
 NEAR = 0.45  # steps: how far from its step a new onset or end may lie; below half a step, so that it reads as that step
 SHORTEST = 0.25  # steps: the shortest note that an edit makes; 16 ms at 240 quarter-beats a minute
 NEIGHBOURS = 3  # notes from which a new note takes velocity, release and track
 
 
-def fixed_notes(piece: Piece, windows: Windows, placed: grid.Placed, free: Bools) -> Bools:
+def fixed_notes(piece: Piece, windows: Grid, placed: grid.Placed, free: Bools) -> Bools:
     """[N] the notes that an edit of the `free` [T] steps must not touch.
 
     They are the notes that begin or sound outside the windows of those steps, and those that lie on no grid.
@@ -40,16 +42,19 @@ def fixed_notes(piece: Piece, windows: Windows, placed: grid.Placed, free: Bools
 
 def edit_between_rolls(
     piece: Piece,
-    windows: Windows,
+    windows: Grid,
     placed: grid.Placed,
     before: Cells,
     after: Cells,
     free: Bools | None = None,
+    players: PlayedNotes | None = None,
+    seed: int = 0,
 ) -> Edit:
     """The change of notes that turns the roll `before` [T, 88] of a piece into `after` [T, 88].
 
     The rolls may differ only in the `free` [T] steps, which are whole windows (all windows, unless given): notes that
-    reach outside (`fixed_notes`) are never touched, and new notes stay within the ticks of those windows.
+    reach outside (`fixed_notes`) are never touched, and new notes stay within the ticks of those windows. players: the
+    model that says how new notes are played, with its seed; without it they copy their neighbours.
     """
     pitches = np.flatnonzero((before != after).any(axis=0))
     if not len(pitches):
@@ -62,7 +67,10 @@ def edit_between_rolls(
     for pitch in pitches.tolist():
         of_pitch = onsets[:, 1] == pitch
         ends[of_pitch] = _next_true(after[:, pitch] != HOLD)[onsets[of_pitch, 0] + 1]
-    added = _new_notes(piece, windows, placed, np.column_stack([onsets[:, 0], ends, onsets[:, 1]]))
+    stays = np.zeros(len(piece.notes), bool)
+    stays[placed.on_grid] = after[placed.onset[placed.on_grid], placed.pitch[placed.on_grid]] == ONSET
+    rows = np.column_stack([onsets[:, 0], ends, onsets[:, 1]])
+    added = new_notes(piece, windows, placed, rows, players, stays | fixed, seed)
     removed: list[int] = []
     new_ends: dict[int, int] = {}
     for pitch in pitches.tolist():
@@ -100,7 +108,7 @@ class _StepTicks:
     shortest: int  # SHORTEST in ticks
 
     @classmethod
-    def of(cls, windows: Windows, free: Bools) -> _StepTicks:
+    def of(cls, windows: Grid, free: Bools) -> _StepTicks:
         """Those of a piece's windows, whose `free` [T] steps may be edited."""
         steps = np.arange(windows.n_steps + 2)
         count = len(windows.start)
@@ -234,17 +242,44 @@ def _place_ends(notes: list[_PlacedNote], step_ticks: _StepTicks) -> None:
             note.end = max(note.end, fixed_end[note.track])
 
 
-def _new_notes(piece: Piece, windows: Windows, placed: grid.Placed, rows: Integers) -> Array:
+def new_notes(
+    piece: Piece,
+    windows: Grid,
+    placed: grid.Placed,
+    rows: Integers,
+    players: PlayedNotes | None = None,
+    stays: Bools | None = None,
+    seed: int = 0,
+) -> Array:
     """[N] of NOTE for rows [N, 3] of onset step, end step and pitch index; none if the piece has no note on the grid.
 
     A new note is as far off its step as the notes that begin at the nearest step; velocity, release and track are those
-    of the notes nearest in time and pitch.
+    of the notes nearest in time and pitch. With `players`, all but the track is what that model predicts; stays [N]
+    says which notes of the piece do not go.
     """
-    added = np.empty(len(rows), NOTE)
     source = np.flatnonzero(placed.on_grid)
     if not len(source) or not len(rows):
-        return added[:0]
+        return np.empty(0, NOTE)
     source = source[np.argsort(placed.onset[source], kind="stable")]
+    added = _copied_notes(piece, windows, placed, source, rows)
+    if players is None:
+        return added
+    onset, end = placed.onset[source], placed.end[source]
+    known = GridNotes.of(windows, onset, end, placed.pitch[source] + LOW)
+    asked = GridNotes.of(windows, rows[:, 0], rows[:, 1], rows[:, 2] + LOW)
+    played = manner(piece.notes[source], windows, onset, end)
+    values = players.play(known, played, asked, None if stays is None else stays[source], seed=seed)
+    added["velocity"] = values[:, 0]
+    sixteenth = windows.tpq / STEPS_PER_BEAT
+    for name, step, off in (("onset", rows[:, 0], values[:, 1]), ("end", rows[:, 1], values[:, 2])):
+        reach = np.floor(NEAR * np.minimum(windows.step_size[step], sixteenth))
+        added[name] = windows.step_ticks(step) + np.rint(np.clip(off * sixteenth, -reach, reach)).astype(np.int64)
+    return added
+
+
+def _copied_notes(piece: Piece, windows: Grid, placed: grid.Placed, source: Indices, rows: Integers) -> Array:
+    """`new_notes` that copy the notes at the positions `source`, which are in order of their steps."""
+    added = np.empty(len(rows), NOTE)
     onsets, pitches = placed.onset[source], placed.pitch[source]
     notes = piece.notes[source]
     reach = int(NEAR * windows.tpq / STEPS_PER_BEAT)
