@@ -155,7 +155,9 @@ def double(notes: Integers, metre: Metre, rng: Rng) -> Integers:
     """Some notes doubled at an octave, a third or a sixth, the same ones in every segment by their place."""
     if not len(notes):
         return notes
-    chosen = np.isin(metre.kind[notes[:, 0]], rng.choice(np.unique(metre.kind), max(len(np.unique(metre.kind)) // 2, 1)))
+    chosen = np.isin(
+        metre.kind[notes[:, 0]], rng.choice(np.unique(metre.kind), max(len(np.unique(metre.kind)) // 2, 1))
+    )
     extra = notes[chosen & (rng.random(len(notes)) < rng.uniform(0.3, 1))].copy()
     extra[:, 2] += rng.choice([-12, 12, 4, -4, 7, -5])
     extra = extra[(extra[:, 2] >= 0) & (extra[:, 2] < PITCHES)]

@@ -182,7 +182,12 @@ def load(path: Path) -> list[GridPiece]:
         data = dict(file)
     steps_at = np.concatenate([[0], np.cumsum(data["step_count"])])
     notes_at = np.concatenate([[0], np.cumsum(data["note_count"])])
-    whole = Steps(*(data[f"steps_{key}"].astype(np.float32 if key == "sixteenths" else np.int64) for key in Steps.__dataclass_fields__))
+    whole = Steps(
+        *(
+            data[f"steps_{key}"].astype(np.float32 if key == "sixteenths" else np.int64)
+            for key in Steps.__dataclass_fields__
+        )
+    )
     return [
         GridPiece(
             str(data["name"][i]),

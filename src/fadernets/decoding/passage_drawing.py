@@ -15,6 +15,7 @@ from fadernets.arrays import Array, Bools, Cells, Floats, Floats32, Integers
 from fadernets.codecs.grid import HOLD, OFF, ONSET, PITCHES
 from fadernets.data.passage_batches import CONTEXT, PassageBatch, Room, left, left_features
 from fadernets.data.passages import LENGTHS, MAX_VOICES, NO_LENGTH, SAME, length_classes, note_lengths
+from fadernets.decoding.passage_plan import shifted
 from fadernets.engines.rewriter import Hidden, RewriterEngine
 
 END = PITCHES  # no further note
@@ -151,9 +152,7 @@ class _State:
         written = np.take_along_axis(batch.target[:, :first], np.maximum(ago, 0)[..., None], axis=1)
         written = np.where((ago >= 0)[..., None], written, 0).astype(np.uint8)
         at = slice(0, first)
-        self.engine.decode(
-            self.memory, static[:, at], before, written, self._first_left[:, at], batch.time[:, at]
-        )
+        self.engine.decode(self.memory, static[:, at], before, written, self._first_left[:, at], batch.time[:, at])
         self.memory = self.memory.repeated(self.drawing.count)
         self.lengths[:, :first] = self.given_lengths[:, :first] * (self.given[:, :first] == ONSET)
         held = self.given[:, first] == HOLD
@@ -214,11 +213,7 @@ class _State:
         for shift in np.unique(self.copy_shift[rows, t]).tolist():
             those = rows[self.copy_shift[rows, t] == shift]
             earlier = self.lengths[those, source[those]]
-            moved = np.zeros_like(earlier)
-            if shift >= 0:
-                moved[:, shift:] = earlier[:, : PITCHES - shift]
-            else:
-                moved[:, :shift] = earlier[:, -shift:]
+            moved = shifted(earlier, shift)
             struck[those], lengths[those] = moved > 0, moved
         return struck, lengths
 

@@ -97,4 +97,3 @@ def _classes(cells: Cells) -> Bools:
     for c in range(12):
         out[:, c::12] = sounding[:, c::12].any(1, keepdims=True)
     return out
-

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fadernets.arrays import Cells, Integers
-from fadernets.codecs.grid import PITCHES
+from fadernets.codecs.grid import OFF, ONSET, PITCHES
 from fadernets.data.passages import LENGTH, Steps, segment_ends
 from fadernets.decoding.rewrite_task import RewriteTask
 
@@ -108,14 +108,21 @@ def lowered(cells: Cells) -> tuple[int, Cells]:
 
 
 def shifted(cells: Cells, semitones: int) -> Cells:
-    """Cells [n, 88] transposed; what leaves the keys is gone."""
+    """Cells [n, 88], or lengths of struck notes, transposed; what would leave the keys comes back by octaves."""
+    if not semitones:
+        return cells.copy()
     out = np.zeros_like(cells)
-    if semitones >= 0:
-        out[:, semitones:] = cells[:, : PITCHES - semitones]
-    else:
-        out[:, :semitones] = cells[:, -semitones:]
+    to = np.arange(PITCHES) + semitones
+    to = np.where(to < 0, to % 12, np.where(to >= PITCHES, PITCHES - 12 + (to - PITCHES) % 12, to))
+    inside = to == np.arange(PITCHES) + semitones
+    out[:, to[inside]] = cells[:, inside]
+    for pitch in np.flatnonzero(~inside & cells.any(0)).tolist():
+        here = out[:, to[pitch]]
+        out[:, to[pitch]] = np.where((here == OFF) | (cells[:, pitch] == ONSET), cells[:, pitch], here)
     return out
 
 
 def _layout(steps: Steps, a: int, b: int) -> bytes:
-    return b"".join(getattr(steps, name)[a:b].astype(np.int16).tobytes() for name in ("place", "division", "beat_length", "beat"))
+    return b"".join(
+        getattr(steps, name)[a:b].astype(np.int16).tobytes() for name in ("place", "division", "beat_length", "beat")
+    )

@@ -37,9 +37,7 @@ class _Rewriting:
         self.ends = segment_ends(task.steps)
         self.roll = task.roll.copy()
         self.onsets, self.voices = task.measured()
-        moved = (self.onsets[task.edited] != task.onsets) | (
-            np.abs(self.voices[task.edited] - task.voices) > UNTOUCHED
-        )
+        moved = (self.onsets[task.edited] != task.onsets) | (np.abs(self.voices[task.edited] - task.voices) > UNTOUCHED)
         self.onsets[task.edited], self.voices[task.edited] = task.onsets, task.voices
         self.open = np.zeros(len(self.ends) - 1, bool)  # segments that are not decided yet
         self.open[task.edited[moved]] = True
@@ -145,7 +143,12 @@ class _Rewriting:
         target = self.roll[rows].copy()
         source[ahead:] = without_orphans(source[ahead:], source[ahead] == HOLD)
         return Row(
-            source, target, task.context[rows], steps, ~free, np.arange(len(rows)) < ahead,
+            source,
+            target,
+            task.context[rows],
+            steps,
+            ~free,
+            np.arange(len(rows)) < ahead,
             passage_choice.kept_share(task),
         )
 
@@ -182,4 +185,3 @@ class _Rewriting:
                 free.copy_from[i, here] = np.arange(self.ends[first[group]], self.ends[first[group] + 1]) - a + CONTEXT
                 free.copy_shift[i, here] = self.alike.low[s] - self.alike.low[first[group]]
         return free
-

@@ -65,7 +65,9 @@ def _rotated(g: Graph, x: str, angles: tuple[str, str]) -> str:
     return str(g.op("Concat", first, second, axis=-1))
 
 
-def _projected(g: Graph, x: str, w: Weights, name: str, size: RewriterSize, shared: int, angles: tuple[str, str]) -> list[str]:
+def _projected(
+    g: Graph, x: str, w: Weights, name: str, size: RewriterSize, shared: int, angles: tuple[str, str]
+) -> list[str]:
     """Queries, keys and values [R, heads, n, E], rotated; queries are scaled."""
     e = size.width // size.heads
     y = _linear(g, _norm(g, x, w, f"{name}.norm_1"), w, f"{name}.qkv")
@@ -191,7 +193,9 @@ def chain(w: Weights, size: RewriterSize) -> ModelProto:
     y = g.op("Add", g.op("Add", "pitch_hidden", g.op("Gather", g.weight(w["lowest.weight"]), "lowest")), "chord")
     y = _gelu(g, _linear(g, _gelu(g, y), w, "chain"))
     gates = g.op("Add", _linear(g, y, w, "gate"), g.constant(w["copy"]))
-    copies = g.op("MatMul", g.op("Unsqueeze", gates, g.constant([1], np.int64)), g.op("Cast", "copies", to=TensorProto.FLOAT))
+    copies = g.op(
+        "MatMul", g.op("Unsqueeze", gates, g.constant([1], np.int64)), g.op("Cast", "copies", to=TensorProto.FLOAT)
+    )
     copies = g.op("Squeeze", copies, g.constant([1], np.int64))
     copies = g.op("Pad", copies, g.constant([0, 0, 0, 1], np.int64))
     logits = g.op("Div", g.op("Add", _linear(g, y, w, "pitch"), copies), "temperature")
@@ -200,7 +204,9 @@ def chain(w: Weights, size: RewriterSize) -> ModelProto:
     g.name(drawn, "drawn")
     one = g.constant([1], np.int64)
     source = g.op("Squeeze", g.op("GatherElements", "source_class", g.op("Unsqueeze", drawn, one), axis=1), one)
-    z = g.op("Add", "length_hidden", g.op("Gather", g.weight(np.pad(w["length_pitch.weight"], ((0, 1), (0, 0)))), drawn))
+    z = g.op(
+        "Add", "length_hidden", g.op("Gather", g.weight(np.pad(w["length_pitch.weight"], ((0, 1), (0, 0)))), drawn)
+    )
     z = g.op("Add", z, g.op("Gather", g.weight(w["last_length.weight"]), "last"))
     z = g.op("Add", z, g.op("Gather", g.weight(w["source_length.weight"]), source))
     z = _gelu(g, _linear(g, _gelu(g, z), w, "length_inner"))

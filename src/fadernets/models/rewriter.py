@@ -146,7 +146,9 @@ class Rewriter(nn.Module):
         # the notes of a step, from the lowest up
         self.lowest, self.chord, self.from_hidden = nn.Embedding(P + 1, c), nn.Embedding(P + 1, c), nn.Linear(d, c)
         self.chain, self.pitch = nn.Linear(c, c), nn.Linear(c, P + 1)
-        self.copy = nn.Parameter(torch.tensor([2.5, 0.5, 0.7, 0.3]))  # struck, held in the source; sounding; one bar ago
+        self.copy = nn.Parameter(
+            torch.tensor([2.5, 0.5, 0.7, 0.3])
+        )  # struck, held in the source; sounding; one bar ago
         self.gate = nn.Linear(c, 4)
         # their lengths
         self.last_length, self.source_length = nn.Embedding(NO_LENGTH + 1, c), nn.Embedding(NO_LENGTH + 1, c)
@@ -159,7 +161,15 @@ class Rewriter(nn.Module):
         with torch.no_grad():
             self.length.bias[SAME] = 2.0
 
-    def encode(self, source: Tensor, context: Tensor, controls: Tensor, fields: dict[str, Tensor], time: Tensor, padding: Tensor) -> Tensor:
+    def encode(
+        self,
+        source: Tensor,
+        context: Tensor,
+        controls: Tensor,
+        fields: dict[str, Tensor],
+        time: Tensor,
+        padding: Tensor,
+    ) -> Tensor:
         """[B, T, D] from planes [B, T, 2P] of source and context."""
         cos, sin = rotary(time, self.size.width // self.size.heads)
         x = self.read(torch.cat([source, context], -1)) + self.controls(controls) + self.at_encoder(fields)
@@ -234,7 +244,11 @@ class Inputs:
             target.gather(1, index) * known,
             source.gather(1, index) * known,
             before,
-            {k: torch.from_numpy(np.asarray(v)) for k, v in vars(batch.steps).items() if k not in ("segment", "sixteenths")},
+            {
+                k: torch.from_numpy(np.asarray(v))
+                for k, v in vars(batch.steps).items()
+                if k not in ("segment", "sixteenths")
+            },
             torch.from_numpy(batch.time),
             torch.from_numpy(batch.padding & ~batch.retrieved),
         )
@@ -323,7 +337,12 @@ def losses(model: Rewriter, batch: PassageBatch) -> dict[str, Tensor]:
     segments = float(len(np.unique((np.cumsum(batch.opens.ravel()) - 1)[free.ravel()])))
     chord = chord_sums(model, chain)
     copies = torch.stack(
-        [inputs.source[..., :P], inputs.source[..., P:], inputs.before.unflatten(-1, (2, P)).amax(-2), inputs.ago_written[..., :P]],
+        [
+            inputs.source[..., :P],
+            inputs.source[..., P:],
+            inputs.before.unflatten(-1, (2, P)).amax(-2),
+            inputs.ago_written[..., :P],
+        ],
         2,
     ).flatten(0, 1)
     logits = model.pitch_logits(model.from_hidden(hidden)[chain.at], chain.lowest, chord, copies[chain.at])

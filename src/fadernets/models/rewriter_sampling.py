@@ -92,7 +92,12 @@ def generate(
             x = block.step(x, cos[:, :, at], sin[:, :, at], keys, values, t)
         hidden = model.norm(x)[:, 0]
         copies = torch.stack(
-            [inputs.source[:, t, :P], inputs.source[:, t, P:], before_planes.unflatten(-1, (2, P)).amax(-2), ago_written[:, :P]],
+            [
+                inputs.source[:, t, :P],
+                inputs.source[:, t, P:],
+                before_planes.unflatten(-1, (2, P)).amax(-2),
+                ago_written[:, :P],
+            ],
             1,
         )
         struck, lengths = _drawn_step(

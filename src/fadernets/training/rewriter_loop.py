@@ -129,8 +129,13 @@ def _retrieving(row: Row, retrieval: bool) -> Row:
         return row
     here = ~row.retrieved
     return Row(
-        row.source[here], row.target[here], row.context[here], row.steps.take(np.flatnonzero(here)),
-        row.fixed[here], row.retrieved[here], row.kept,
+        row.source[here],
+        row.target[here],
+        row.context[here],
+        row.steps.take(np.flatnonzero(here)),
+        row.fixed[here],
+        row.retrieved[here],
+        row.kept,
     )
 
 
