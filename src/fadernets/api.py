@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 import numpy as np
 
 from fadernets.arrays import Array
+from fadernets.decoding.edit_models import EditModel, open_edit_model
 from fadernets.editing import file_edit, requests
 from fadernets.editing import mix as mixing
 from fadernets.editing.edit_report import EditReport
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from fadernets.melodies.edit_report import MelodyEditReport
 
 Source: TypeAlias = "Document | bytes | str | os.PathLike[str] | Score[Any] | Array | Sequence[Sequence[float]]"
-Model = Engine | str | Path | None  # an engine, a bundled model's name or a model folder; None: the bundled one
+Model = EditModel | str | Path | None  # an engine, a bundled model's name or a model folder; None: the bundled one
 MelodyModel = MelodyEngine | str | Path | None
 Progress = Callable[[int, int], None]  # how many are done, of how many
 Report = TypeVar("Report")
@@ -199,7 +200,7 @@ def apply(
 
 
 def measure(source: Source, *, tracks: Iterable[str | int] | None = None, model: Model = None) -> dict[str, Any]:
-    """Every attribute of every segment of four quarter-beats, and the piece's means.
+    """Every attribute of every segment (four quarter-beats, or a bar where the model is a rewriter), and their means.
 
     Keys: model, tracks, segments (index, bar, start_beat and an entry for each attribute, key and arousal), means and
     warnings; None where there is nothing to measure. Raises FadernetsError.
@@ -235,7 +236,7 @@ def mix(
     sides = [None if tracks is None else [str(track) for track in tracks] for tracks in (tracks_a, tracks_b)]
     options = mixing.Options(faithfulness, stretch, sides[0], sides[1], seed)
     frame = document_of(b)
-    data, report = mixing.mix_documents(_engine(model), document_of(a), frame, options, progress)
+    data, report = mixing.mix_documents(_window_engine(model), document_of(a), frame, options, progress)
     return Edited(data, report, None, frame.path.name)
 
 
@@ -335,8 +336,15 @@ def evaluate(
 
 
 @cache
-def default_engine() -> Engine:
-    """The bundled model of segments, opened once."""
+def default_engine() -> EditModel:
+    """The bundled model that edits run on, opened once."""
+    opened = open_edit_model()
+    return opened.load() if isinstance(opened, Engine) else opened
+
+
+@cache
+def default_window_engine() -> Engine:
+    """The bundled model of windows, the paper's, opened once."""
     return Engine.open().load()
 
 
@@ -346,10 +354,20 @@ def default_melody_engine() -> MelodyEngine:
     return MelodyEngine.open().load()
 
 
-def _engine(model: Model) -> Engine:
+def _engine(model: Model) -> EditModel:
     if model is None:
         return default_engine()
-    return model if isinstance(model, Engine) else Engine.open(model)
+    return open_edit_model(model) if isinstance(model, (str, Path)) else model
+
+
+def _window_engine(model: Model) -> Engine:
+    """A model of the paper's windows. Raises FadernetsError for a rewriter."""
+    if model is None:
+        return default_window_engine()
+    opened = _engine(model)
+    if not isinstance(opened, Engine):
+        raise FadernetsError(f"model {opened.name}: rewrites passages; the paper's analogies need a model of windows")
+    return opened
 
 
 def _melody_engine(model: MelodyModel) -> MelodyEngine:

@@ -94,9 +94,9 @@ def register(add: Add) -> None:
 
 
 def _apply(options: argparse.Namespace) -> None:
+    from fadernets.decoding.edit_models import open_edit_model
     from fadernets.editing import edit_report, fader_curves, file_edit, presets
     from fadernets.editing.requests import COMMAND_LINE, Faders
-    from fadernets.engines.grid import Engine
 
     register_attributes(options.attributes)
     name, amount = read_preset(options.preset)
@@ -114,7 +114,7 @@ def _apply(options: argparse.Namespace) -> None:
         spelling=COMMAND_LINE,
     )
     outs = _outputs(options.out, options.variations)
-    engine = Engine.open(options.model)
+    engine = open_edit_model(options.model)
     made = file_edit.write_variations(engine, options.source, outs, faders, progress("segments"))
     warn(list(dict.fromkeys(warning for report in made.reports for warning in report.warnings)))
     if options.variations:
@@ -161,11 +161,11 @@ def _mix(options: argparse.Namespace) -> None:
 
 
 def _measure(options: argparse.Namespace) -> None:
+    from fadernets.decoding.edit_models import open_edit_model
     from fadernets.editing import edit_report, file_edit
-    from fadernets.engines.grid import Engine
 
     register_attributes(options.attributes)
-    measured = file_edit.measure(Engine.open(options.model), options.source, read_tracks(options.tracks))
+    measured = file_edit.measure(open_edit_model(options.model), options.source, read_tracks(options.tracks))
     warn(measured["warnings"])
     if options.json:
         print(json.dumps(measured))

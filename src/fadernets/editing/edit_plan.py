@@ -11,15 +11,14 @@ import numpy as np
 
 from fadernets.arrays import Bools, Floats, Indices, Integers
 from fadernets.attributes.keys import transpose
+from fadernets.attributes.of_segments import highest
 from fadernets.attributes.table import ATTRIBUTES, PAPER_FADERS, Attribute, is_movable
-from fadernets.codecs import grid
+from fadernets.decoding.edit_models import EditModel
 from fadernets.editing.beyond_model import FaderTargets
-from fadernets.editing.fader_curves import values_at
+from fadernets.editing.fader_curves import PerBar, values_at
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.requests import Faders
-from fadernets.engines.grid import Engine
 from fadernets.errors import FadernetsError
-from fadernets.music.segments import STEPS
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class EditPlan:
         return not len(self.edited) and all(np.isnan(values).all() for values in self.targets.windows.values())
 
 
-def plan_edit(engine: Engine, piece: PieceOnGrid, faders: Faders, warnings: list[str]) -> EditPlan:
+def plan_edit(engine: EditModel, piece: PieceOnGrid, faders: Faders, warnings: list[str]) -> EditPlan:
     """What faders ask of a piece. Adds to `warnings` what had to be clamped or brought together.
 
     Raises FadernetsError for bars that the piece does not have, and for faders that cannot be moved like that.
@@ -65,7 +64,7 @@ def plan_edit(engine: Engine, piece: PieceOnGrid, faders: Faders, warnings: list
             asked[name] = _asked(row, values[name], piece, edited, edited, faders, warnings)
             (coded if name in engine.coded else cells)[name] = asked[name]
     if not faders.arousal or set(coded) >= set(PAPER_FADERS):
-        _bring_together(coded, values, engine, warnings)
+        _bring_together(coded, values, piece, edited, engine, warnings)
         asked |= coded
     key = _key_asked(faders, home)
     if key is not None:
@@ -87,7 +86,7 @@ def _inside(piece: PieceOnGrid, faders: Faders) -> Bools:
     if faders.per_bar is not None:
         faders.per_bar.check(last)
         if not (faders.set or faders.move or faders.amount or faders.arousal):  # else these reach the other bars too
-            named = [faders.per_bar.at(name, w.bar.tolist()) for name in ATTRIBUTES]
+            named = [_values_by_bar(piece, faders.per_bar, name) for name in ATTRIBUTES]
             inside &= ~np.isnan(named).all(0)
     return inside
 
@@ -95,8 +94,16 @@ def _inside(piece: PieceOnGrid, faders: Faders) -> Bools:
 def _editable(piece: PieceOnGrid, inside: Bools) -> Indices:
     """[S] the full windows with a note in them, of those `inside` [W]."""
     full = piece.full
-    sounding = (piece.cells(full) != grid.OFF).any((1, 2)) if len(full) else np.zeros(0, bool)
-    return np.asarray(full[inside[full] & sounding])
+    return np.asarray(full[inside[full] & piece.sounding(full)])
+
+
+def _values_by_bar(piece: PieceOnGrid, per_bar: PerBar, name: str) -> Floats:
+    """[W] the value of an attribute that a file gives each segment, nan where it gives none.
+
+    A window takes that of the bar in which it starts, a segment of two bars the mean of theirs.
+    """
+    w = piece.windows
+    return per_bar.at(name, w.bar.tolist(), None if piece.is_in_windows else w.last_bar.tolist())
 
 
 def _key_asked(faders: Faders, home: int) -> int | None:
@@ -133,45 +140,64 @@ def _asked(
         values = faders.preset.moved(name, values, faders.amount)
         values = np.round(values / row.grain) * row.grain if row.grain else values
     if faders.per_bar is not None and name in faders.per_bar.values:
-        named = faders.per_bar.at(name, piece.windows.bar[windows].tolist())
+        named = _values_by_bar(piece, faders.per_bar, name)[windows]
         values = np.where(np.isnan(named), values, named)
     values = np.where(np.isnan(source), np.nan, values + values_at(faders.move.get(name, 0.0), beats, span))
-    asked = np.clip(values, np.fmin(row.low, source), np.fmax(row.high, source))
+    high = highest(row, piece.windows)
+    asked = np.clip(values, np.fmin(row.low, source), np.fmax(high, source))
     known = ~np.isnan(values)
     beyond = int((asked != values)[known].sum())
     if beyond:
         warnings.append(
             f"{row.option}: {beyond} of {known.sum()} segments were asked for values outside "
-            f"{row.low:g}..{row.high:g}; clamped"
+            f"{row.low:g}..{high:g}; clamped"
         )
     return asked
 
 
-def _bring_together(coded: dict[str, Floats], source: dict[str, Floats], engine: Engine, warnings: list[str]) -> None:
+def _bring_together(
+    coded: dict[str, Floats],
+    source: dict[str, Floats],
+    piece: PieceOnGrid,
+    edited: Indices,
+    engine: EditModel,
+    warnings: list[str],
+) -> None:
     """Densities that no segment can have together become the nearest that one can; changes `coded`.
 
-    A step with an onset has a note that sounds: note density is at least rhythm density. Where one of the two was
-    asked, the other follows; where both were, the nearest pair counts in standard deviations.
+    A step with an onset has a note that sounds: note density is at least rhythm density times the sixteenths that a
+    step lasts, which are 1 in a window. Where one of the two was asked, the other follows; where both were, the nearest
+    pair counts in standard deviations.
     """
     if not coded:
         return
     r, n = (coded.get(name, source[name]) for name in PAPER_FADERS)
-    apart = n < r - 1e-9
+    step, length = _steps_of(piece, edited)
+    apart = n < r * step - 1e-9
     if not apart.any():
         return
     both = set(coded) >= set(PAPER_FADERS)
     if both:
         weights = [float(engine.info["statistics"][name]["std"]) ** -2 for name in PAPER_FADERS]
-        together = np.floor((weights[0] * r + weights[1] * n) / sum(weights) * STEPS + 0.5) / STEPS
+        nearest = (weights[0] * r + weights[1] * step * n) / (weights[0] + weights[1] * step**2)
+        together = np.floor(nearest * length + 0.5) / length
     else:  # what was asked holds
-        together = r if "rhythm_density" in coded else n
-    for name, values in zip(PAPER_FADERS, (r, n), strict=True):
-        coded[name] = np.where(apart, together, values)
+        together = r if "rhythm_density" in coded else n / step
+    for name, values, brought in zip(PAPER_FADERS, (r, n), (together, together * step), strict=True):
+        coded[name] = np.where(apart, brought, values)
     pair = f"rhythm-density {r[apart].mean():.2f} and note-density {n[apart].mean():.2f}"
     warnings.append(
         f"{pair} (means of {int(apart.sum())} segments) contradict each other, since a step with an onset sounds: "
         f"{'both are' if both else 'the one not asked for is'} brought to {together[apart].mean():.2f} there"
     )
+
+
+def _steps_of(piece: PieceOnGrid, segments: Indices) -> tuple[Floats, Floats]:
+    """[S] how many sixteenths a step of each segment lasts in the mean, and [S] how many the segment lasts."""
+    w = piece.windows
+    length = np.diff(w.time)
+    whole = np.bincount(w.segment, length, len(w.start)).astype(np.float64)[segments]
+    return whole / w.steps[segments], whole
 
 
 def _keys_asked(source: Integers, home: int, key: int) -> Floats:

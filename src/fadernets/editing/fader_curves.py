@@ -69,10 +69,17 @@ class PerBar:
         if outside:
             raise FadernetsError(f"{self.path}: bar {outside[0]}; the piece has bars 1 to {bars}")
 
-    def at(self, name: str, bars: Sequence[int]) -> Floats:
-        """[S] the value of the attribute in the bar of each segment, nan where the file gives none."""
+    def at(self, name: str, bars: Sequence[int], last_bars: Sequence[int] | None = None) -> Floats:
+        """[S] the value of the attribute in the bar of each segment, nan where the file gives none.
+
+        A segment of several bars, to the last of `last_bars`, has the mean of their values.
+        """
         values = self.values.get(name, {})
-        return np.array([values.get(bar, math.nan) for bar in bars], np.float64)
+        if last_bars is None:
+            return np.array([values.get(bar, math.nan) for bar in bars], np.float64)
+        spans = zip(bars, last_bars, strict=True)
+        known = [[values[bar] for bar in range(a, b + 1) if bar in values] for a, b in spans]
+        return np.array([math.fsum(each) / len(each) if each else math.nan for each in known], np.float64)
 
 
 def read(path: Path) -> PerBar:

@@ -1,7 +1,8 @@
 """A MIDI file in, faders moved, a MIDI file out; and what a file measures.
 
-The model moves its own faders (`roll_edit`), everything else is moved in the notes that it made (`beyond_model`). S
-edited segments of four quarter-beats; values in the attributes' own units.
+The model moves its own faders (`model_edit`), everything else is moved in the notes that it made (`beyond_model`). S
+edited segments: windows of four quarter-beats for the paper's model, bars for a rewriter; values in the attributes' own
+units.
 """
 
 from __future__ import annotations
@@ -15,16 +16,18 @@ import numpy as np
 from fadernets.arrays import Cells
 from fadernets.attributes.keys import KEY_NAMES
 from fadernets.attributes.table import ATTRIBUTES
-from fadernets.codecs import grid
 from fadernets.decoding import segment_requests
+from fadernets.decoding.edit_models import EditModel
 from fadernets.editing import edit_report, presets
 from fadernets.editing.beyond_model import apply_targets
+from fadernets.editing.edit_grids import placed_for
 from fadernets.editing.edit_plan import EditPlan, plan_edit
 from fadernets.editing.edit_report import EditReport, cell, compare, describe, number, shown
+from fadernets.editing.model_edit import ModelEdit, edit_by_model
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.presets import PAPER_PRESET
 from fadernets.editing.requests import Faders
-from fadernets.editing.roll_edit import Encode, Progress, edit_windows
+from fadernets.editing.roll_edit import Encode, Progress
 from fadernets.engines.grid import Engine
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
@@ -43,7 +46,7 @@ class EditedPiece:
     data: bytes
     report: EditReport
     log_odds: float | None  # of being real music, mean of the edited segments; None without a critic
-    cells: Cells  # [S, 16, 88] of the edited segments
+    cells: Cells  # [S, n, 88] of the edited segments, those shorter than the longest one filled up with rests
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def choose_tracks(piece: Piece, wanted: list[str] | None = None, option: str = "
     return sorted(set(chosen))
 
 
-def apply(engine: Engine, source: Path, out: Path, faders: Faders, progress: Progress | None = None) -> EditReport:
+def apply(engine: EditModel, source: Path, out: Path, faders: Faders, progress: Progress | None = None) -> EditReport:
     """Edit a MIDI file. `measured` in the report is taken from the notes that were written.
 
     Raises FadernetsError for input that cannot be used; OUT is then left as it was.
@@ -95,7 +98,7 @@ def apply(engine: Engine, source: Path, out: Path, faders: Faders, progress: Pro
 
 
 def write_variations(
-    engine: Engine, source: Path, outs: list[Path], faders: Faders, progress: Progress | None = None
+    engine: EditModel, source: Path, outs: list[Path], faders: Faders, progress: Progress | None = None
 ) -> Variations:
     """Edit a MIDI file as many times as there are `outs`: each edit lands, and keeps away from those before it.
 
@@ -110,42 +113,38 @@ def write_variations(
 
 
 def edit_document(
-    engine: Engine,
+    engine: EditModel,
     document: Document,
     faders: Faders,
     count: int = 1,
     *,
-    sampled: int = segment_requests.SAMPLED_FOR_EDIT,
+    draft: bool = False,
     progress: Progress | None = None,
     encode: Encode = segment_requests.encode_segments,
 ) -> list[EditedPiece]:
     """`count` different edits of a piece, the likeliest first.
 
-    sampled: candidates of each segment beside the plain ones, fewer while a fader is dragged. encode: what encodes
-    segments, such as an EncodingCache that edits of the piece share. Raises FadernetsError for input that cannot be
-    used.
+    draft: few candidates, for an answer while a fader is dragged. encode: what encodes windows, such as an
+    EncodingCache that edits of the piece share. Raises FadernetsError for input that cannot be used.
     """
-    if faders.arousal and not engine.means:
+    if faders.arousal and not (isinstance(engine, Engine) and engine.means):
         raise FadernetsError(f"model {engine.name} has no arousal clusters: {PAPER_PRESET} cannot be used")
-    piece = PieceOnGrid.of(
-        document.piece, choose_tracks(document.piece, faders.tracks, faders.spelling.field("tracks"))
-    )
+    tracks = choose_tracks(document.piece, faders.tracks, faders.spelling.field("tracks"))
+    piece = placed_for(engine, document.piece, tracks, faders)
     warnings = list(document.piece.warnings)
     edit_report.warn_of_oddities(piece, warnings)
     faders = _within_limits(faders, warnings)
     plan = plan_edit(engine, piece, faders, warnings)
     if plan.is_empty:
-        warnings.append("no segment of four beats with notes lies in the chosen bars: nothing was edited")
+        what = "segment of four beats" if piece.is_in_windows else "bar"
+        warnings.append(f"no {what} with notes lies in the chosen bars: nothing was edited")
     if count > 1 and not plan.coded and not faders.arousal:
         warnings.append("variations differ in how the densities are reached; none is moved here, so they are alike")
     answers: list[EditedPiece] = []
     rolls: list[Cells] = []
     for i in range(count):
-        request = segment_requests.SegmentRequest(
-            plan.coded, faders.arousal, faders.faithfulness, sampled=sampled, seed=faders.seed + i
-        )
-        share = _share_of_progress(progress, i, count)
-        data, after = edit_windows(engine, document, piece, plan.edited, request, share, rolls, encode)
+        how = ModelEdit(faders.seed + i, tuple(rolls), draft, _share_of_progress(progress, i, count), encode)
+        data, after = edit_by_model(engine, document, piece, plan, faders, how)
         if plan.targets:
             data, after = _edited_beyond_model(engine, document, data, after, plan, faders)
         report = _report(engine, piece, after, plan, faders, warnings)
@@ -169,7 +168,7 @@ def _within_limits(faders: Faders, warnings: list[str]) -> Faders:
 
 
 def _edited_beyond_model(
-    engine: Engine, source: Document, data: bytes, after: PieceOnGrid, plan: EditPlan, faders: Faders
+    engine: EditModel, source: Document, data: bytes, after: PieceOnGrid, plan: EditPlan, faders: Faders
 ) -> tuple[bytes, PieceOnGrid]:
     """What the model made with the other faders moved, and the piece as it reads from there.
 
@@ -186,7 +185,7 @@ def _edited_beyond_model(
 
 
 def _report(
-    engine: Engine, piece: PieceOnGrid, after: PieceOnGrid, plan: EditPlan, faders: Faders, warnings: list[str]
+    engine: EditModel, piece: PieceOnGrid, after: PieceOnGrid, plan: EditPlan, faders: Faders, warnings: list[str]
 ) -> EditReport:
     segments = compare(piece, after, plan.edited, plan.asked, holds=not faders.arousal)
     means = {"before": describe(piece, plan.edited), "measured": describe(after, plan.edited)}
@@ -208,9 +207,11 @@ def _preset_moves(faders: Faders) -> dict[str, Any] | None:
     return {"name": preset.name, "amount": faders.amount, "moves": moves, "held": held}
 
 
-def _log_odds(engine: Engine, cells: Cells) -> float | None:
+def _log_odds(engine: EditModel, cells: Cells) -> float | None:
     """The critic's mean log odds that cells [S, 16, 88] are real music; None without a critic."""
-    return number(engine.critic.rate(cells).mean()) if engine.critic is not None and len(cells) else None
+    if not isinstance(engine, Engine) or engine.critic is None or not len(cells):
+        return None
+    return number(engine.critic.rate(cells).mean())
 
 
 def _share_of_progress(progress: Progress | None, done: int, runs: int) -> Progress | None:
@@ -226,16 +227,17 @@ def table_of(variations: Variations) -> str:
     return "\n".join(lines)
 
 
-def measure(engine: Engine, source: Path, tracks: list[str] | None = None) -> dict[str, Any]:
+def measure(engine: EditModel, source: Path, tracks: list[str] | None = None) -> dict[str, Any]:
     """Every segment's attributes, key and arousal, and the piece's means. Raises FadernetsError.
 
-    Arousal is the probability of the high cluster, mean of the two codes; empty segments have none.
+    Arousal is the probability of the high cluster, mean of the two codes; empty segments have none, nor has any where
+    the model is a rewriter.
     """
     return measure_document(engine, Document(source), tracks)
 
 
 def measure_document(
-    engine: Engine, document: Document, tracks: list[str] | None = None, option: str = "--tracks"
+    engine: EditModel, document: Document, tracks: list[str] | None = None, option: str = "--tracks"
 ) -> dict[str, Any]:
     """The same of a document in memory. option: what names `tracks` in an error."""
     piece = document.piece
@@ -244,20 +246,20 @@ def measure_document(
         {"track": i + 1, "name": t.name, "program": t.program, "edited": i in chosen}
         for i, t in enumerate(piece.tracks)
     ]
-    measured = measured_segments(engine, PieceOnGrid.of(piece, chosen))
+    measured = measured_segments(engine, placed_for(engine, piece, chosen))
     return {"model": engine.name, "tracks": named, **measured, "warnings": piece.warnings}
 
 
-def measured_segments(engine: Engine, piece: PieceOnGrid) -> dict[str, Any]:
+def measured_segments(engine: EditModel, piece: PieceOnGrid) -> dict[str, Any]:
     """The part of `measure` that is of the segments and their means."""
     full = piece.full
-    cells = piece.cells(full)
     values = piece.measure(full)
-    sounding = (cells != grid.OFF).any((1, 2))
+    sounding = piece.sounding(full)
     arousal = np.full(len(full), np.nan)
-    for a in range(0, len(full), ENCODED_AT_ONCE):
-        part = cells[a : a + ENCODED_AT_ONCE]
-        arousal[a : a + ENCODED_AT_ONCE] = engine.arousal(engine.encode(part))
+    if isinstance(engine, Engine):
+        for a in range(0, len(full), ENCODED_AT_ONCE):
+            part = piece.cells(full[a : a + ENCODED_AT_ONCE])
+            arousal[a : a + ENCODED_AT_ONCE] = engine.arousal(engine.encode(part))
     segments = []
     for i, w in enumerate(full.tolist()):
         segments.append(

@@ -116,6 +116,20 @@ class Faders:
             spelling=spelling,
         )
 
+    def bars_apart(self) -> frozenset[int]:
+        """The bars of which something is asked that is not asked of the next one, or the other way round.
+
+        These are the ends of ranges of bars, and of runs of bars with values.
+        """
+        borders: set[int] = set()
+        if self.bars is not None:
+            ranges = self.bars
+            inside = {n: any(a <= n <= b for a, b in ranges) for a, b in ranges for n in (a - 1, a, b, b + 1)}
+            borders |= {n for n in inside if n + 1 in inside and inside[n] != inside[n + 1]}
+        for values in self.per_bar.values.values() if self.per_bar is not None else ():
+            borders |= {n for bar in values for n in (bar - 1, bar) if (n in values) != (n + 1 in values)}
+        return frozenset(borders)
+
     def touches(self, name: str) -> bool:
         """Whether a fader was moved by itself."""
         return name in self.set or name in self.move or (self.per_bar is not None and name in self.per_bar.values)

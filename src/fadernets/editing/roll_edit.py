@@ -41,9 +41,8 @@ def edit_windows(
     others: rolls [T, 88] of variations to keep away from. encode: what encodes segments, such as an EncodingCache that
     edits of the piece share.
     """
-    free = np.zeros(piece.windows.n_steps, bool)
-    free[(piece.windows.base[edited][:, None] + np.arange(STEPS)).ravel()] = True
-    fixed = _fixed_cells(piece, document.piece, free)
+    free = piece.free(edited)
+    fixed = fixed_cells(piece, document.piece, free)
     roll = _edited_roll(engine, piece, edited, fixed, request, progress, others, encode)
     change = cells_to_notes.edit_between_rolls(piece.piece, piece.windows, piece.placed, piece.roll, roll, free)
     data = document.edited(change.among(piece.rows))
@@ -85,10 +84,10 @@ def _edited_roll(
             roll[at[i]] = candidates.land_on_density(cells[best], options.scores[here], density, pinned)[0]
         if progress:
             progress(min(a + BATCH, len(edited)), len(edited))
-    return _without_orphans(roll)
+    return without_orphans(roll)
 
 
-def _fixed_cells(piece: PieceOnGrid, whole: Piece, free: Bools) -> Bools:
+def fixed_cells(piece: PieceOnGrid, whole: Piece, free: Bools) -> Bools:
     """[T, 88] cells that must stay as they are: those of the notes that lie or reach outside the `free` [T] steps, with
     the step behind each, and rests where a track of the `whole` file that is not edited sounds on the same channel."""
     fixed = np.zeros(piece.roll.shape, bool)
@@ -116,7 +115,7 @@ def _joined(options: Cells, before: Cells | None) -> Cells:
     return np.where(led & ~sounding, grid.OFF, options).astype(np.uint8)
 
 
-def _without_orphans(roll: Cells) -> Cells:
+def without_orphans(roll: Cells) -> Cells:
     """A roll [T, 88] without holds that continue nothing, as an edit may leave them behind its border."""
     out = roll.copy()
     for t in range(len(out)):

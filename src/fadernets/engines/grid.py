@@ -20,7 +20,7 @@ from fadernets.codecs.base import is_melodic
 from fadernets.codecs.grid import PITCHES
 from fadernets.engines import code_arithmetic
 from fadernets.engines.critic import Critic
-from fadernets.engines.model_folder import DEFAULT_MODEL, ModelError, ModelFolder
+from fadernets.engines.model_folder import DEFAULT_WINDOW_MODEL, ModelError, ModelFolder
 from fadernets.engines.onset_patterns import OnsetPatterns
 from fadernets.music.segments import STEPS
 
@@ -57,7 +57,7 @@ class Engine(ModelFolder):
     >>> codes = engine.encode(cells)  # cells [S, 16, 88]
     """
 
-    default = DEFAULT_MODEL
+    default = DEFAULT_WINDOW_MODEL
 
     def __init__(self, folder: Path, info: dict[str, Any]) -> None:
         super().__init__(folder, info)
@@ -80,6 +80,8 @@ class Engine(ModelFolder):
     def _check(cls, model: str | Path, folder: Path, info: dict[str, Any]) -> None:
         if is_melodic(info.get("codec")):
             raise ModelError(f"--model {model}: a model of melodies; it serves `fadernets melody` and `blend`")
+        if info.get("kind", "windows") != "windows":
+            raise ModelError(f"--model {model}: rewrites passages; this needs a model of the paper's windows")
         lacking = {"codec", "recipe", "data", "statistics", "habits", "sha256"} - set(info)
         if lacking:
             raise ModelError(f"{folder}/model.json: lacks {', '.join(sorted(lacking))}; export it again")

@@ -19,7 +19,8 @@ from fadernets.errors import FadernetsError
 from fadernets.files import recover_folder
 
 FORMAT = 2  # of model.json; raised when a folder of before can no longer be read
-DEFAULT_MODEL = "pop-lieder"  # the bundled model of the grid
+DEFAULT_WINDOW_MODEL = "pop-lieder"  # the bundled model of windows, the paper's
+DEFAULT_MODEL = DEFAULT_WINDOW_MODEL  # the bundled model that edits run on
 DEFAULT_MELODY_MODEL = "melody"  # the bundled model of melodies
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from fadernets.arrays import Cells, Latents
 from fadernets.codecs import grid
 from fadernets.editing.edit_report import number
-from fadernets.engines.model_folder import DEFAULT_MODEL
+from fadernets.engines.model_folder import DEFAULT_WINDOW_MODEL
 from fadernets.errors import FadernetsError
 from fadernets.melodies import augmentations, inspection
 from fadernets.studio import latent_map
@@ -64,7 +64,7 @@ class InspectRoom:
         return InspectResponse(model=model, codes=[("z", engine.z)], groups=_groups("melody", groups))
 
     def _inspect_segments(self, model: str) -> InspectResponse:
-        engine, latents = self._models.engine(model), self._map(model)
+        engine, latents = self._models.window_engine(model), self._map(model)
         cells = latents.plot.cells[:MOST_INSPECTED]
 
         def encode(cells: Cells) -> Latents:
@@ -75,9 +75,9 @@ class InspectRoom:
         codes = [(f"z_{name}", size) for name in engine.code_names]
         return InspectResponse(model=model, codes=codes, groups=_groups("grid", groups))
 
-    def map(self, model: str = DEFAULT_MODEL, method: str = "pca") -> MapInfo:
+    def map(self, model: str = DEFAULT_WINDOW_MODEL, method: str = "pca") -> MapInfo:
         """Segments' codes on a plane, by `pca` or `tsne`; t-SNE only where `fadernets plot map` has computed it."""
-        latents, engine = self._map(model), self._models.engine(model)
+        latents, engine = self._map(model), self._models.window_engine(model)
         tsne = latent_map.read_tsne(self._data or engine.folder, engine, latents.plot)
         if method == "tsne" and tsne is None:
             raise FadernetsError(
@@ -104,7 +104,7 @@ class InspectRoom:
 
     def decode(self, request: DecodeRequest) -> DecodeResponse:
         """A segment of the map, or what its code becomes at another place of the plane."""
-        engine = self._models.engine(request.model)
+        engine = self._models.window_engine(request.model)
         cells = self._map(request.model).decode(engine, request.index, request.x, request.y)
         rows = grid.decode(cells)
         step = TPQ // 4
@@ -122,7 +122,7 @@ class InspectRoom:
 
     def _map(self, model: str) -> LatentMap:
         """The map by a model, made anew once there are other pieces."""
-        engine = self._models.engine(model)
+        engine = self._models.window_engine(model)
         pieces = self._piece_ids()
         if model not in self._maps or self._maps[model][0] != pieces:
             if self._data:

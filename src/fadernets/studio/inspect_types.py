@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from fadernets.engines.model_folder import DEFAULT_MODEL
+from fadernets.engines.model_folder import DEFAULT_WINDOW_MODEL
 from fadernets.studio.types import Notes
 from fadernets.web.types import Finite, Name, RequestModel
 
@@ -54,7 +54,7 @@ class MapInfo(BaseModel):
 class DecodeRequest(RequestModel):
     """A place on the plane of principal components, and the segment whose code is moved there."""
 
-    model: Name = DEFAULT_MODEL
+    model: Name = DEFAULT_WINDOW_MODEL
     index: int = Field(ge=0)
     x: Finite
     y: Finite

@@ -8,9 +8,17 @@ from typing import Any
 
 from fadernets import __version__
 from fadernets.codecs.base import is_melodic
+from fadernets.decoding.edit_models import EditModel, open_edit_model
 from fadernets.engines.grid import Engine
 from fadernets.engines.melody import MelodyEngine
-from fadernets.engines.model_folder import DEFAULT_MELODY_MODEL, DEFAULT_MODEL, bundled, codec_of, model_info
+from fadernets.engines.model_folder import (
+    DEFAULT_MELODY_MODEL,
+    DEFAULT_MODEL,
+    DEFAULT_WINDOW_MODEL,
+    bundled,
+    codec_of,
+    model_info,
+)
 from fadernets.errors import FadernetsError
 from fadernets.studio.types import ModelInfo
 
@@ -23,7 +31,7 @@ class Models:
 
     def __init__(self, folders: dict[str, Path] | None = None) -> None:
         self._folders: dict[str, Path] = {**bundled(), **(folders or {})}
-        self._engines: dict[str, Engine] = {}
+        self._engines: dict[str, EditModel] = {}
         self._melody_engines: dict[str, MelodyEngine] = {}
         self._lock = threading.Lock()
 
@@ -36,12 +44,20 @@ class Models:
                 models.append(ModelInfo(name=name, codec=info["codec"], hash=digest))
         return models
 
-    def engine(self, name: str = DEFAULT_MODEL) -> Engine:
-        """A model of segments. Raises FadernetsError for a name that is not one of theirs."""
+    def engine(self, name: str = DEFAULT_MODEL) -> EditModel:
+        """A model that edits pieces. Raises FadernetsError for a name that is not one of theirs."""
         with self._lock:
             if name not in self._engines:
-                self._engines[name] = Engine.open(self._folder(name, melodies=False)).load()
+                opened = open_edit_model(self._folder(name, melodies=False))
+                self._engines[name] = opened.load() if isinstance(opened, Engine) else opened
             return self._engines[name]
+
+    def window_engine(self, name: str = DEFAULT_WINDOW_MODEL) -> Engine:
+        """A model of the paper's windows, whose codes can be inspected. Raises FadernetsError for any other."""
+        opened = self.engine(name)
+        if not isinstance(opened, Engine):
+            raise FadernetsError(f"model {name}: rewrites passages; it has no codes to inspect")
+        return opened
 
     def melody_engine(self, name: str = DEFAULT_MELODY_MODEL) -> MelodyEngine:
         """A model of melodies. Raises FadernetsError for a name that is not one of theirs."""

@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from fadernets.attributes.table import ATTRIBUTES
+from fadernets.decoding.edit_models import EditModel
 from fadernets.editing import file_edit
-from fadernets.editing.piece_on_grid import PieceOnGrid
-from fadernets.engines.grid import Engine
+from fadernets.editing.edit_grids import placed_for
 from fadernets.music.notes import Piece
 from fadernets.studio.types import Notes, PieceInfo, SegmentInfo, TrackInfo
 from fadernets.studio.uploads import StoredPiece
 
 
-def piece_info(stored: StoredPiece, engine: Engine, model: str) -> PieceInfo:
+def piece_info(stored: StoredPiece, engine: EditModel, model: str) -> PieceInfo:
     """A piece as the page shows it; `engine` is that of the model of this name."""
     document, piece = stored.document, stored.document.piece
     edited = file_edit.choose_tracks(piece)
-    on_grid = PieceOnGrid.of(piece, edited)
+    on_grid = placed_for(engine, piece, edited)
     measured = file_edit.measured_segments(engine, on_grid)
     windows = on_grid.windows
     ticks = {int(w): (int(windows.start[w]), int(windows.end[w])) for w in on_grid.full}

@@ -10,7 +10,6 @@ from typing import Any
 
 from fadernets import __version__
 from fadernets.attributes.table import ATTRIBUTES, CODED, is_movable
-from fadernets.decoding import segment_requests
 from fadernets.editing import file_edit, presets
 from fadernets.editing.file_edit import EditedPiece
 from fadernets.editing.presets import PAPER_PRESET
@@ -116,7 +115,7 @@ class Studio:
             stored.document,
             faders,
             count,
-            sampled=segment_requests.SAMPLED_WHILE_DRAGGING if request.draft else segment_requests.SAMPLED_FOR_EDIT,
+            draft=request.draft,
             progress=_stop_if(is_stale),
             encode=stored.encodings,
         )

@@ -1,0 +1,110 @@
+"""The rewriter's part of an edit: some bars of a piece rewritten at the levels asked, and what changes in the file.
+
+Bars that have what is asked of them are not handed to the model, so that at rest an edit is the identity. T steps,
+S edited segments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from fadernets.arrays import Cells, Floats, Indices, Integers
+from fadernets.attributes.table import CLOSE
+from fadernets.codecs import grid
+from fadernets.data.passages import Steps
+from fadernets.decoding.edit_models import Rewrites
+from fadernets.decoding.rewrite_task import Locks, RewriteTask
+from fadernets.editing import cells_to_notes
+from fadernets.editing.piece_on_grid import PieceOnGrid
+from fadernets.editing.roll_edit import fixed_cells, without_orphans
+from fadernets.music.document import Document, Edit
+from fadernets.music.notes import Piece
+
+CANDIDATES_FOR_EDIT = 8  # of each passage
+CANDIDATES_WHILE_DRAGGING = 1  # as above, while a fader is dragged and an answer must come at once
+Progress = Callable[[int, int], None]  # how many are done, of how many
+
+
+@dataclass(frozen=True)
+class PassageRequest:
+    """How segments are rewritten, besides the levels that are asked of them."""
+
+    faithfulness: float = 1.0  # pull towards the source, 0..1
+    candidates: int = CANDIDATES_FOR_EDIT
+    seed: int = 0
+    locks: Locks | None = None
+    others: Sequence[Cells] = ()  # rolls [T, 88] of variations to keep away from
+    progress: Progress | None = field(default=None, compare=False)
+
+
+def edit_segments(
+    engine: Rewrites,
+    document: Document,
+    piece: PieceOnGrid,
+    edited: Indices,
+    asked_onsets: Integers,
+    asked_voices: Floats,
+    request: PassageRequest,
+) -> tuple[bytes, PieceOnGrid]:
+    """The file with the `edited` segments [S] at the levels asked, and the piece as it reads from there.
+
+    asked_onsets: [S] whole onset steps; asked_voices: [S] notes that sound, mean over time. Notes that lie or reach
+    outside the segments that change stay as they are, whatever the model answers.
+    """
+    onsets, voices = levels(piece, edited)
+    moves = (asked_onsets != onsets) | (np.abs(asked_voices - voices) > CLOSE)
+    moved = edited[moves]
+    if not len(moved):
+        return document.edited(Edit.nothing()), piece
+    free = piece.free(moved)
+    fixed = fixed_cells(piece, document.piece, free)
+    locks = request.locks or Locks.none(len(free))
+    task = RewriteTask(
+        roll=piece.roll,
+        context=context_roll(document.piece, piece),
+        steps=Steps.of(piece.metric_grid),
+        edited=moved,
+        onsets=asked_onsets[moves],
+        voices=asked_voices[moves],
+        locks=replace(locks, pinned=locks.pinned | fixed),
+        faithfulness=request.faithfulness,
+        candidates=request.candidates,
+        seed=request.seed,
+        others=request.others,
+        progress=request.progress,
+    )
+    stays = ~free[:, None] | fixed
+    roll = without_orphans(np.where(stays, piece.roll, engine.rewrite(task)).astype(np.uint8))
+    change = cells_to_notes.edit_between_rolls(piece.piece, piece.windows, piece.placed, piece.roll, roll, free)
+    data = document.edited(change.among(piece.rows))
+    return data, piece.reread(Document(document.path, data).piece)
+
+
+def levels(piece: PieceOnGrid, segments: Indices) -> tuple[Integers, Floats]:
+    """[S] the onset steps of some segments and [S] how many notes sound, mean over time."""
+    own, values = piece.metric_grid, piece.measure(segments)
+    onsets = np.bincount(own.segment, (piece.roll == grid.ONSET).any(-1), len(own.start)).astype(np.int64)
+    return onsets[segments], values["note_density"]
+
+
+def onset_steps(piece: PieceOnGrid, segments: Indices, density: Floats) -> Integers:
+    """[S] the number of onset steps that is nearest to a rhythm density in each segment, at most all its steps."""
+    steps = np.floor(density * lengths(piece)[segments] + 0.5).astype(np.int64)
+    return np.clip(steps, 0, piece.windows.steps[segments])
+
+
+def lengths(piece: PieceOnGrid) -> Floats:
+    """[W] how many sixteenths each segment lasts."""
+    own = piece.metric_grid
+    return np.bincount(own.segment, own.sixteenths, len(own.start)).astype(np.float64)
+
+
+def context_roll(whole: Piece, piece: PieceOnGrid) -> Cells:
+    """[T, 88] what the notes of a file's pitched tracks hold that are not edited."""
+    pitched = np.array([not track.is_drum for track in whole.tracks], bool)[whole.notes["track"]]
+    pitched[piece.rows] = False
+    others = replace(whole, notes=whole.notes[pitched])
+    return grid.roll(grid.place(others, piece.windows), piece.windows.n_steps)
