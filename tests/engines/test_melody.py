@@ -128,7 +128,7 @@ def test_no_clips_and_any_kind_of_numbers(both, clips):
 def test_opened_by_path_on_one_thread(songbirds):
     engine = MelodyEngine.open(str(songbirds["plain"][0])).load()
     assert (engine.name, engine.z) == ("plain", 8)
-    options = engine._decoder.get_session_options()
+    options = engine._decoder.session.get_session_options()
     assert options.intra_op_num_threads == options.inter_op_num_threads == 1
 
 

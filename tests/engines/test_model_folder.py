@@ -46,6 +46,55 @@ def test_a_damaged_description(folder, text):
     assert "\n" not in str(error.value)
 
 
+def nested(info, path, value):
+    """The info with another value at a path of keys."""
+    *parents, last = path
+    inner = info
+    for key in parents:
+        inner = inner[key]
+    inner[last] = value
+    return info
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["calibration", "rhythm_density"], {"values": [], "zd": []}),
+        (["calibration", "rhythm_density"], {"values": [0.0, 1.0], "zd": [0.0]}),
+        (["calibration", "rhythm_density"], {"values": [1.0, 0.0], "zd": [0.0, 1.0]}),
+        (["calibration", "rhythm_density", "zd"], [0.0, float("nan")]),
+        (["calibration", "rhythm_density", "zd"], [[0.0], [1.0]]),
+        (["habits", 0, 0, 0], float("nan")),
+        (["patterns", "place", 0, 0], float("nan")),
+        (["patterns", "outer_bias", 0], None),
+        (["critic", "deviation", 0], 0.0),
+        (["critic", "outer", 0], float("inf")),
+        (["critic", "inner"], [[1.0]]),
+        (["means", "rhythm"], [1.0, 2.0]),
+        (["means", "note", 0, 0], float("nan")),
+        (["statistics", "note_density", "std"], float("nan")),
+        (["statistics", "note_density", "std"], 10**400),
+        (["sha256"], "none"),
+    ],
+    ids=lambda value: "-".join(map(str, value)) if isinstance(value, list) else "",
+)
+def test_numbers_that_no_model_has(folder, path, value):
+    if path[0] in ("patterns", "critic") and not json.loads((folder / "model.json").read_text()).get(path[0]):
+        pytest.skip("the toy model learned none")
+    info = nested(json.loads((folder / "model.json").read_text()), path, value)
+    (folder / "model.json").write_text(json.dumps(info))
+    with pytest.raises(ModelError, match=r"model\.json: is damaged \(.*\); export") as error:
+        Engine.open(folder)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"format": ' + "9" * 5000 + "}", '{"format": ' * 100_000])
+def test_a_description_that_nobody_can_read(folder, text):
+    (folder / "model.json").write_text(text)
+    with pytest.raises(ModelError, match=r"model\.json: is damaged \(.*(deep|digits).*\); export"):
+        Engine.open(folder)
+
+
 def test_a_description_of_another_format(folder):
     info = json.loads((folder / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps(info | {"format": 1}))

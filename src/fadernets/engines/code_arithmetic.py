@@ -32,6 +32,15 @@ class Calibration:
         means = np.add.reduceat(np.asarray(zd, np.float64)[order], start) / counts
         return cls(knots, _isotonic(means, counts.astype(np.float64)))
 
+    @classmethod
+    def checked(cls, values: Floats, zd: Floats) -> Calibration:
+        """A curve that was read from a file. Raises ValueError where it is none."""
+        if values.ndim != 1 or values.shape != zd.shape or not len(values):
+            raise ValueError(f"a calibration of {values.size} values and {zd.size} places")
+        if (np.diff(values) < 0).any() or (np.diff(zd) < 0).any():
+            raise ValueError("a calibration that does not rise")
+        return cls(values, zd)
+
     def to_zd(self, value: Floats) -> Floats:
         """Attribute values to the dimension; beyond the outermost knots the curve goes on with its mean slope."""
         return _interpolate(np.asarray(value, np.float64), self.values, self.zd)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fadernets.arrays import Cells, Floats
+from fadernets.engines.model_folder import finite
 from fadernets.metrics import note_features
 
 FAR = 4.0  # standard deviations at which a feature is clipped
@@ -30,11 +31,15 @@ class Critic:
 
     @classmethod
     def of(cls, info: dict[str, Any]) -> Critic:
-        """The inverse of `as_dict`. Raises ValueError where it was trained on other features than this version has."""
+        """The inverse of `as_dict`. Raises ValueError for other features than this version's, or impossible weights."""
         if info["features"] != list(note_features.FEATURES):
             raise ValueError("its critic knows other features")
-        arrays = {n: np.asarray(info[n], np.float64) for n in ("mean", "deviation", "inner", "inner_bias", "outer")}
-        return cls(**arrays, outer_bias=float(info["outer_bias"]))
+        arrays = {n: finite(info[n]) for n in ("mean", "deviation", "inner", "inner_bias", "outer")}
+        features, hidden = len(note_features.FEATURES), arrays["outer"].size
+        shapes = (features,), (features,), (features, hidden), (hidden,), (hidden,)
+        if tuple(array.shape for array in arrays.values()) != shapes or (arrays["deviation"] <= 0).any():
+            raise ValueError("its critic's weights do not fit each other")
+        return cls(**arrays, outer_bias=float(finite(info["outer_bias"])))
 
     def as_dict(self) -> dict[str, Any]:
         """The weights as model.json keeps them, rounded, with the names of the features."""

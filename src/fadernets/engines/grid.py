@@ -20,7 +20,7 @@ from fadernets.codecs.base import is_melodic
 from fadernets.codecs.grid import PITCHES
 from fadernets.engines import code_arithmetic
 from fadernets.engines.critic import Critic
-from fadernets.engines.model_folder import DEFAULT_WINDOW_MODEL, ModelError, ModelFolder
+from fadernets.engines.model_folder import DEFAULT_WINDOW_MODEL, ModelError, ModelFolder, finite
 from fadernets.engines.onset_patterns import OnsetPatterns
 from fadernets.music.segments import STEPS
 
@@ -63,18 +63,20 @@ class Engine(ModelFolder):
         super().__init__(folder, info)
         self.coded = coded(info["calibration"])  # the attributes that it moves, in the order of its decoder's input
         self.code_names = tuple(dict.fromkeys(row.code for row in self.coded.values()))
-        self.onset_odds = np.asarray(info["habits"], np.float64)  # [17, 2, 16], as `onset_odds.learn` gives them
+        self.onset_odds = finite(info["habits"])  # [17, 2, 16], as `onset_odds.learn` gives them
         if self.onset_odds.shape != (STEPS + 1, 2, STEPS):
             raise ValueError(f"habits of shape {self.onset_odds.shape}")
         means = info["means"] and {n: info["means"][n] for n in self.code_names}
-        self.means = {n: np.asarray(mean, np.float32) for n, mean in (means or {}).items()}  # [2, Z]
+        self.means = {n: finite(mean).astype(np.float32) for n, mean in (means or {}).items()}  # [2, Z]
+        if any(mean.ndim != 2 or len(mean) != 2 for mean in self.means.values()):
+            raise ValueError("means that are not those of two clusters")
         self.onset_patterns = OnsetPatterns.of(info["patterns"]) if info.get("patterns") else None
         self.critic = Critic.of(info["critic"]) if info.get("critic") else None
         self.calibration = {
-            name: code_arithmetic.Calibration(np.asarray(c["values"], np.float64), np.asarray(c["zd"], np.float64))
+            name: code_arithmetic.Calibration.checked(finite(c["values"]), finite(c["zd"]))
             for name, c in info["calibration"].items()
         }
-        _ = [float(info["statistics"][name]["std"]) for name in self.coded]  # raises here, not in the middle of an edit
+        finite([info["statistics"][name]["std"] for name in self.coded])  # raises here, not in the middle of an edit
 
     @classmethod
     def _check(cls, model: str | Path, folder: Path, info: dict[str, Any]) -> None:
@@ -95,9 +97,13 @@ class Engine(ModelFolder):
     def encode(self, cells: Cells) -> Codes:
         """Cells [S, 16, 88] -> posterior means."""
         if not len(cells):  # the runtime aborts the process on an empty batch
-            sizes = {output.name: output.shape[1] for output in self._encoder.get_outputs()}
-            return Codes({name: np.zeros((0, sizes[f"z_{name}"]), np.float32) for name in self.code_names})
-        means = self._encoder.run([f"z_{name}" for name in self.code_names], {"cells": planes_of(cells)})
+            return Codes(
+                {name: np.zeros((0, self._encoder.width(f"z_{name}")), np.float32) for name in self.code_names}
+            )
+        shapes = [(len(cells), len(self.means[name][0]) if self.means else None) for name in self.code_names]
+        means = self._encoder.run([f"z_{name}" for name in self.code_names], {"cells": planes_of(cells)}, shapes)
+        if any(means[self.code_names.index(row.code)].shape[1] <= row.dimension for row in self.coded.values()):
+            raise ModelError(f"{self.folder}: its codes are too short for its faders; export it again")
         return Codes(zip(self.code_names, means, strict=True))
 
     def arousal(self, codes: Codes) -> Floats:
@@ -143,7 +149,8 @@ class Engine(ModelFolder):
             "held": before.reshape(rows, -1),
         }
         feeds = {name: np.ascontiguousarray(value, np.float32) for name, value in feeds.items()}
-        chosen, probabilities = self._decoder.run(["cells", "probabilities"], {**feeds, "of": segment})
+        shape = rows, STEPS, 2 * PITCHES
+        chosen, probabilities = self._decoder.run(["cells", "probabilities"], {**feeds, "of": segment}, [shape, shape])
         return Decoded(cells_of(chosen), probabilities)
 
 

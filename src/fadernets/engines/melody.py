@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets.arrays import Floats, Floats32, Latents, States
+from fadernets.arrays import Floats32, Latents, States
 from fadernets.codecs import melody_states
 from fadernets.codecs.base import is_melodic
-from fadernets.engines.model_folder import DEFAULT_MELODY_MODEL, ModelError, ModelFolder
+from fadernets.engines.model_folder import DEFAULT_MELODY_MODEL, ModelError, ModelFolder, finite
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,16 @@ class MelodyEngine(ModelFolder):
         for name in ("pitch", "rhythm"):
             knob = info["knobs"][name]
             dimensions = knob["dimensions"]
-            fits = _finite(knob["direction"]).shape == (z,) and _finite(knob["change"]).shape == (len(dimensions),)
+            fits = finite(knob["direction"]).shape == (z,) and finite(knob["change"]).shape == (len(dimensions),)
             if not fits or not all(isinstance(d, int) and 0 <= d < z for d in dimensions):
                 raise ValueError(f"the {name} knob is not one of {z} dimensions")
             first, last = info["groups"][name] if info.get("groups") else (0, z)
             if not 0 <= first < last <= z:
                 raise ValueError(f"the {name} group is not one of {z} dimensions")
-        if _finite(info["spread"]).shape != (z,):
+        if finite(info["spread"]).shape != (z,):
             raise ValueError(f"the spread of {len(info['spread'])} dimensions, not {z}")
-        _ = [float(info["statistics"]["pitch"][end]) for end in ("min", "max")], str(info["recipe"]["data"])
+        finite([info["statistics"]["pitch"][end] for end in ("min", "max")])
+        _ = str(info["recipe"]["data"])
 
     @property
     def pitches(self) -> tuple[int, int]:
@@ -70,7 +71,7 @@ class MelodyEngine(ModelFolder):
         """Clips [B, 32] -> posterior means [B, Z]."""
         if not len(clips):  # the runtime aborts the process on an empty batch
             return np.zeros((0, self.z), np.float32)
-        return np.asarray(self._encoder.run(["z"], {"states": np.asarray(clips, np.int64)})[0])
+        return np.asarray(self._encoder.run(["z"], {"states": np.asarray(clips, np.int64)}, [(len(clips), self.z)])[0])
 
     def decode(
         self, z: Latents, *, offset: NDArray[np.floating] | None = None, forced: NDArray[np.integer] | None = None
@@ -90,18 +91,11 @@ class MelodyEngine(ModelFolder):
             else np.ascontiguousarray(offset, np.float32),
             "forced": np.full(shape, -1, np.int64) if forced is None else np.ascontiguousarray(forced, np.int64),
         }
-        states, log_probabilities = self._decoder.run(["states", "log_probabilities"], feeds)
+        shapes = [shape, (*shape, melody_states.STATES)]
+        states, log_probabilities = self._decoder.run(["states", "log_probabilities"], feeds, shapes)
         return Decoded(states.astype(np.uint8), log_probabilities)
 
 
 def whole_semitones(pitch: Mapping[str, float]) -> tuple[int, int]:
     """The whole MIDI numbers within the `min` and `max` of a data set's mean pitches: the lowest and the highest."""
     return math.ceil(pitch["min"]), math.floor(pitch["max"])
-
-
-def _finite(values: Any) -> Floats:
-    """The numbers as an array. Raises ValueError where one is missing or not finite."""
-    array = np.asarray(values, np.float64)
-    if not np.isfinite(array).all():
-        raise ValueError("a number is missing")
-    return array

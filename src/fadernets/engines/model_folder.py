@@ -6,7 +6,6 @@ encoder.onnx, decoder.onnx and README.md (the card). ONNX Runtime alone runs it,
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -14,18 +13,17 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
 from fadernets import structured_text
-from fadernets.errors import FadernetsError
+from fadernets.arrays import Floats
+from fadernets.engines.onnx_graphs import Graph, ModelError
 from fadernets.files import recover_folder
 
 FORMAT = 2  # of model.json; raised when a folder of before can no longer be read
 DEFAULT_WINDOW_MODEL = "pop-lieder"  # the bundled model of windows, the paper's
 DEFAULT_MODEL = DEFAULT_WINDOW_MODEL  # the bundled model that edits run on
 DEFAULT_MELODY_MODEL = "melody"  # the bundled model of melodies
-
-
-class ModelError(FadernetsError):
-    """A model folder that cannot be used."""
 
 
 class ModelFolder:
@@ -57,29 +55,25 @@ class ModelFolder:
         return self
 
     @cached_property
-    def _encoder(self) -> Any:
+    def _encoder(self) -> Graph:
         return open_session(self.folder, "encoder", self.info["sha256"])
 
     @cached_property
-    def _decoder(self) -> Any:
+    def _decoder(self) -> Graph:
         return open_session(self.folder, "decoder", self.info["sha256"])
 
 
-def open_session(folder: Path, name: str, hashes: dict[str, str]) -> Any:
-    """A graph of a model folder, on one thread. Raises ModelError where it is not the one that model.json names."""
-    import onnxruntime
+def open_session(folder: Path, name: str, hashes: dict[str, str]) -> Graph:
+    """A graph of a model folder. Raises ModelError where it is not the one that model.json names, or cannot be run."""
+    return Graph(folder / f"{name}.onnx", hashes.get(f"{name}.onnx"))
 
-    path = folder / f"{name}.onnx"
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
-    if hashlib.sha256(data).hexdigest() != hashes.get(path.name):
-        raise ModelError(f"{path}: is damaged (its hash is not the one in model.json); export it again")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors alone
-    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+def finite(values: Any, what: str = "a number") -> Floats:
+    """The numbers as an array. Raises ValueError where one is missing or not finite."""
+    array = np.asarray(values, np.float64)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{what} is missing or not finite")
+    return array
 
 
 def bundled() -> dict[str, Path]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fadernets.arrays import Bools, Floats, Integers
 from fadernets.attributes.table import CODED, PAPER_FADERS
+from fadernets.engines.model_folder import finite
 from fadernets.music.segments import STEPS
 
 CONDITIONS = 2 * STEPS + 4
@@ -51,8 +52,10 @@ class OnsetPatterns:
 
     @classmethod
     def of(cls, info: dict[str, Any]) -> OnsetPatterns:
-        """The inverse of `as_dict`. Raises ValueError for arrays of other shapes."""
-        arrays = {field.name: np.asarray(info[field.name], np.float64) for field in fields(cls)}
+        """The inverse of `as_dict`. Raises ValueError for arrays of other shapes, or with what is no number."""
+        arrays = {
+            field.name: finite(info[field.name], f"a number of its patterns' {field.name}") for field in fields(cls)
+        }
         hidden = arrays["given"].shape[1:]
         rows = {"given": CONDITIONS, "left": STEPS + 1}
         for name, array in arrays.items():
