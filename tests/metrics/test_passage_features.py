@@ -9,6 +9,7 @@ from made_passages import alike, unlike
 
 from fadernets.codecs.grid import HOLD, ONSET
 from fadernets.metrics import note_features, passage_features
+from fadernets.metrics.passage_features import Passages
 
 
 def named(cells):
@@ -70,3 +71,20 @@ def test_every_length_of_segment_has_the_same_features():
 def test_cells_of_another_shape_are_refused(shape):
     with pytest.raises(ValueError, match=r"expected \[passages, 4, 1 to 16 steps, 88\]"):
         passage_features.features(np.zeros(shape, np.uint8))
+
+
+def test_passages_of_several_lengths_stand_together():
+    long, short = Passages.of(alike(3), np.arange(3)), Passages.of(unlike(2, steps=12), np.arange(2), np.ones(2))
+    both = long.and_(short)
+    np.testing.assert_allclose(both.features()[:3], passage_features.features(alike(3))[0])
+    np.testing.assert_allclose(both.features()[3:], passage_features.features(unlike(2, steps=12))[0])
+    assert not both.cells[3:, :, 12:].any()
+    assert both.take(np.array([4, 0])).steps.tolist() == [12, 16]
+    assert both.kind.tolist() == [0, 0, 0, 1, 1]
+    assert both.take(np.zeros(0, np.int64)).features().shape == (0, both.features().shape[1])
+
+
+def test_densities_are_the_passages_means():
+    cells = unlike(3, steps=12)
+    expected = [[(c == ONSET).any(-1).mean(), (c > 0).sum(-1).mean()] for c in cells]
+    np.testing.assert_allclose(Passages.of(cells, np.arange(3)).densities(), expected)

@@ -7,41 +7,48 @@ import pytest
 from made_passages import alike, unlike
 
 from fadernets.metrics import two_sample
+from fadernets.metrics.passage_features import Passages
 from fadernets.metrics.two_sample import FARTHEST
 
 PIECES = np.arange(120) // 4
 
 
-def test_densities_are_the_passages_means():
-    cells = alike(3)
-    expected = (cells[0] == 1).any(-1).mean(), (cells[0] > 0).sum(-1).mean()
-    np.testing.assert_allclose(two_sample.densities(cells)[0], expected)
+def levels(values, piece, kind=None):
+    """Passages whose rhythm densities are `values` in 64ths, each of one note a step."""
+    cells = np.zeros((len(values), 64, 88), np.uint8)
+    for i, value in enumerate(values):
+        cells[i, :, 40] = 2
+        cells[i, :value, 40] = 1
+    return Passages.of(cells.reshape(-1, 4, 16, 88), np.array(piece), None if kind is None else np.array(kind))
 
 
 def test_pairs_are_near_each_of_another_piece_and_use_a_real_passage_once():
     rng = np.random.default_rng(0)
-    edited, real = rng.normal(size=(40, 2)), rng.normal(size=(300, 2))
-    ours, theirs = rng.integers(5, size=40), rng.integers(5, size=300)
-    rows, columns, distance = two_sample.match(edited, ours, real, theirs)
+    edited = levels(rng.integers(10, 40, 40), rng.integers(5, size=40), rng.integers(2, size=40))
+    real = levels(rng.integers(10, 40, 300), rng.integers(5, size=300), rng.integers(2, size=300))
+    rows, columns, distance = two_sample.match(edited, real)
     assert len(set(columns.tolist())) == len(columns) > 30
-    assert (ours[rows] != theirs[columns]).all()
-    np.testing.assert_allclose(distance, np.linalg.norm(edited[rows] - real[columns], axis=1))
+    assert (edited.piece[rows] != real.piece[columns]).all()
+    assert (edited.kind[rows] == real.kind[columns]).all()
+    apart = np.abs(edited.densities()[rows, 0] - real.densities()[columns, 0]) / real.densities()[:, 0].std()
+    np.testing.assert_allclose(distance, apart)
     assert (distance <= FARTHEST).all()
 
 
 def test_a_passage_without_a_near_one_has_no_pair():
-    rows, columns, _ = two_sample.match(np.array([[0.0, 0], [9, 9]]), np.array([0, 0]), np.zeros((2, 2)), np.ones(2))
+    rows, columns, _ = two_sample.match(levels([8, 60], [0, 0]), levels([8, 4, 12], [1, 1, 1]))
     assert rows.tolist() == [0]
-    assert len(columns) == 1
-    assert not len(
-        two_sample.match(np.zeros((1, 2)), np.zeros(1), np.zeros((1, 2)), np.zeros(1))[0]
-    )  # of its own piece
-    assert not len(two_sample.match(np.zeros((0, 2)), np.zeros(0), np.zeros((1, 2)), np.zeros(1))[0])
+    assert columns.tolist() == [0]
+    assert not len(two_sample.match(levels([8], [0]), levels([8, 9], [0, 0]))[0])  # of its own piece
+    assert not len(two_sample.match(levels([8], [0], [0]), levels([8, 9], [1, 1], [1, 1]))[0])  # of another kind
+    assert not len(two_sample.match(levels([], []), levels([8], [0]))[0])
+    shorter = Passages.of(levels([8, 9], [1, 1]).cells[:, :, :12], np.ones(2))
+    assert not len(two_sample.match(levels([8], [0]), shorter)[0])
 
 
 def test_as_many_passages_as_can_be_find_a_match():
-    edited, real = np.array([[0.0, 0], [0.4, 0]]), np.array([[0.2, 0], [-0.3, 0]])
-    rows, columns, _ = two_sample.match(edited, np.zeros(2), real, np.ones(2))
+    real = levels([21, 17, 0, 40], [1] * 4)  # the nearest to 20 is the only one within reach of 25
+    rows, columns, _ = two_sample.match(levels([20, 25], [0, 0]), real)
     assert dict(zip(rows.tolist(), columns.tolist(), strict=True)) == {0: 1, 1: 0}
 
 
@@ -79,18 +86,28 @@ def test_what_differs_is_told_and_what_does_not_is_not(judge):
     edited, own = unlike(60) if judge == "trees" else np.roll(alike(60), 1, axis=2), PIECES[:60]
     told = two_sample.auc(edited, own, real, pieces, judge=judge)
     assert told > 0.9
-    assert told == two_sample.auc(edited, own, real, pieces, judge=judge)
     assert two_sample.auc(alike(60, seed=3), own, real, pieces, judge=judge) < 0.7
+
+
+@pytest.mark.parametrize("judge", ["trees", "network"])
+def test_the_same_seed_gives_the_same_figure(judge):
+    pytest.importorskip("sklearn" if judge == "trees" else "torch")
+    real = alike(20, steps=12, seed=2), np.arange(20)
+    first, again, other = (
+        two_sample.auc(unlike(16, steps=12), np.arange(16) + 50, *real, judge=judge, seed=seed) for seed in (0, 0, 1)
+    )
+    assert first == again != other
 
 
 def test_the_floor_and_the_scores_of_seeds():
     pytest.importorskip("sklearn")
-    scores = two_sample.floor(alike(150, steps=12), np.arange(150) // 3, seeds=(0, 1))
+    scores = two_sample.floor(Passages.of(alike(150, steps=12), np.arange(150) // 3), seeds=(0, 1))
     assert 0.3 < scores.mean < 0.7
     assert scores.deviation > 0
     assert 40 < scores.passages <= 50
     assert scores.gap < FARTHEST
-    scores = two_sample.compare(unlike(120), PIECES, alike(160), np.arange(160) + 100, most=30, seeds=(0, 1))
+    edited, real = Passages.of(unlike(120), PIECES), Passages.of(alike(160), np.arange(160) + 100)
+    scores = two_sample.compare(edited, real, most=30, seeds=(0, 1))
     assert scores.passages <= 30
     assert scores.mean > 0.7
 
@@ -98,9 +115,3 @@ def test_the_floor_and_the_scores_of_seeds():
 def test_too_few_passages_have_no_figure():
     pytest.importorskip("sklearn")
     assert np.isnan(two_sample.auc(unlike(0), np.zeros(0), alike(9), np.zeros(9)))
-
-
-def test_padding_adds_silent_steps():
-    cells = two_sample.padded(alike(2, steps=12))
-    assert cells.shape == (2, 4, 16, 88)
-    assert not cells[:, :, 12:].any()

@@ -8,9 +8,11 @@ ones.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from fadernets.arrays import Bools, Cells, Floats
+from fadernets.arrays import Array, Bools, Cells, Floats, Indices, Integers
 from fadernets.attributes import of_cells
 from fadernets.codecs.grid import HOLD, ONSET, PITCHES
 from fadernets.metrics import note_features
@@ -27,6 +29,49 @@ def check_passages(cells: Cells) -> None:
     if cells.ndim != 4 or cells.shape[1] != SEGMENTS or cells.shape[3] != PITCHES or not 0 < cells.shape[2] <= 16:
         expected = f"[passages, {SEGMENTS}, 1 to {MOST_STEPS} steps, {PITCHES}]"
         raise ValueError(f"cells have shape {cells.shape}; expected {expected}")
+
+
+@dataclass(frozen=True)
+class Passages:
+    """N passages with segments of whatever length, and where they come from."""
+
+    cells: Cells  # [N, 4, 16, 88]; silent steps behind shorter segments
+    steps: Integers  # [N] of a segment
+    piece: Array  # [N] number or name
+    kind: Array  # [N] passages of one kind are held against each other, such as those of one metre
+
+    @classmethod
+    def of(cls, cells: Cells, piece: Array, kind: Array | None = None) -> Passages:
+        """Passages [N, 4, n, 88] of one length. Raises ValueError for cells of another shape."""
+        check_passages(cells)
+        steps = np.full(len(cells), cells.shape[2])
+        wide = np.pad(cells, ((0, 0), (0, 0), (0, MOST_STEPS - cells.shape[2]), (0, 0)))
+        return cls(wide, steps, np.asarray(piece), np.zeros(len(cells), np.int64) if kind is None else kind)
+
+    def take(self, rows: Indices) -> Passages:
+        """Some of them."""
+        return Passages(self.cells[rows], self.steps[rows], self.piece[rows], self.kind[rows])
+
+    def and_(self, others: Passages) -> Passages:
+        """These and others behind them."""
+        names = self.__dataclass_fields__
+        return Passages(*(np.concatenate([getattr(self, name), getattr(others, name)]) for name in names))
+
+    def densities(self) -> Floats:
+        """[N, 2] mean rhythm density and note density: onset steps a step and sounding notes a step."""
+        steps = SEGMENTS * np.maximum(self.steps, 1)
+        onsets = onset_steps(self.cells).sum(axis=(1, 2)) / steps
+        voices = of_cells.note_symbols(self.cells).sum(axis=(1, 2), dtype=np.int64) / steps
+        return np.stack([onsets, voices], axis=1)
+
+    def features(self) -> Floats:
+        """[N, F] the features of each."""
+        lengths = np.unique(self.steps).tolist() or [MOST_STEPS]
+        parts = {n: features(self.cells[self.steps == n][:, :, :n])[0] for n in lengths}
+        table = np.zeros((len(self.steps), parts[lengths[0]].shape[1]))
+        for n, part in parts.items():
+            table[self.steps == n] = part
+        return table
 
 
 def unlikeness(one: Bools, other: Bools) -> Floats:

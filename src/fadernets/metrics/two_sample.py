@@ -3,7 +3,7 @@
 Each edited passage stands beside a real one of another piece that is as dense as itself in both attributes. A judge
 learns to tell the two sides apart on four fifths of the pieces and ranks the passages of the others; the area under its
 curve (AUC) is .5 where it cannot and 1 where it always can. `judges` holds the two kinds of judge. N edited passages,
-M real ones of the pool, cells [N, 4, n, 88]; mean densities are in onset steps a step and sounding notes a step.
+M real ones of the pool.
 
 More passages give a judge more to learn from: figures are compared at equal numbers.
 """
@@ -15,10 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fadernets.arrays import Array, Cells, Floats, Indices, Integers
-from fadernets.attributes import of_cells
 from fadernets.metrics import judges
-from fadernets.metrics.cell_counts import onset_steps
-from fadernets.metrics.passage_features import MOST_STEPS, check_passages
+from fadernets.metrics.passage_features import Passages
 from fadernets.metrics.statistics import ranks
 
 FOLDS = 5  # by piece
@@ -37,26 +35,22 @@ class Scores:
     gap: float  # standard deviations between the two passages of a pair in both densities, mean
 
 
-def densities(cells: Cells) -> Floats:
-    """[N, 2] mean rhythm density and note density of passages [N, 4, n, 88]."""
-    rhythm = onset_steps(cells).mean(axis=(1, 2))
-    return np.stack([rhythm, of_cells.note_symbols(cells).mean(axis=(1, 2))], axis=1)
+def match(edited: Passages, real: Passages) -> tuple[Indices, Indices, Floats]:
+    """Pairs of an edited passage and a real one of another piece and the same kind, each real one used once.
 
-
-def match(edited: Floats, edited_piece: Array, real: Floats, real_piece: Array) -> tuple[Indices, Indices, Floats]:
-    """Pairs of an edited passage and a real one of another piece, each real one used once: indices of both, distances.
-
-    edited: [N, 2], real: [M, 2] densities in standard deviations. The pairs are those whose squared distances have the
-    least sum; a pair farther apart than FARTHEST is left out.
+    Gives indices of both and how far apart they are in their two densities, in the standard deviations of the real
+    ones. The pairs are those whose squared distances have the least sum; none is farther apart than FARTHEST.
     """
     from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
 
-    if not len(edited) or not len(real):
+    if not len(edited.steps) or not len(real.steps):
         return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
-    distance = np.linalg.norm(edited[:, None] - real, axis=-1)
-    barred = (distance > FARTHEST) | (np.asarray(edited_piece)[:, None] == np.asarray(real_piece))
+    pool = real.densities()
+    distance = np.linalg.norm((edited.densities()[:, None] - pool) / np.maximum(pool.std(axis=0), 1e-9), axis=-1)
+    barred = (distance > FARTHEST) | (edited.piece[:, None] == real.piece) | (edited.kind[:, None] != real.kind)
+    barred |= edited.steps[:, None] != real.steps
     # A barred pair costs more than every other choice, so that as many passages as can be find a match.
-    rows, columns = linear_sum_assignment(np.where(barred, len(edited) * FARTHEST**2 + 1, distance**2))
+    rows, columns = linear_sum_assignment(np.where(barred, len(distance) * FARTHEST**2 + 1, distance**2))
     kept = ~barred[rows, columns]
     rows, columns = rows[kept], columns[kept]
     return rows, columns, distance[rows, columns]
@@ -83,13 +77,13 @@ def area_under_curve(scores: Floats, label: Integers) -> float:
     return float((ranks(scores)[label == 1].sum() - positive * (positive - 1) / 2) / pairs)
 
 
-def judged(cells: Cells, label: Integers, pieces: Array, judge: str, seed: int) -> float:
+def judged(passages: Passages, label: Integers, judge: str, seed: int) -> float:
     """The AUC of a judge on the pieces that it did not learn from: the mean over folds, each weighing as its passages.
 
     Ranks are compared within a fold: the judges of two folds have learned from different shares of the two sides.
     """
-    fit = judges.JUDGES[judge](cells)
-    fold = folds(pieces, seed)
+    fit = judges.JUDGES[judge](passages)
+    fold = folds(passages.piece, seed)
     areas, weights = [], []
     for k in range(FOLDS):
         held = fold == k
@@ -101,46 +95,30 @@ def judged(cells: Cells, label: Integers, pieces: Array, judge: str, seed: int) 
     return float(np.average(areas, weights=weights)) if areas else float("nan")
 
 
-def pairs_of(
-    edited: Cells, edited_piece: Array, real: Cells, real_piece: Array, most: int = MOST, seed: int = 0
-) -> tuple[Indices, Indices, float]:
-    """Up to `most` matched pairs, drawn at random: indices of the edited and of the real passages, and the mean gap.
-
-    Standard deviations are those of the pool.
-    """
-    rng = np.random.default_rng(seed)
-    pool = densities(real)
-    deviation = np.maximum(pool.std(axis=0), 1e-9) if len(pool) else np.ones(2)
-    drawn = np.sort(rng.permutation(len(edited))[:most])
-    levels = densities(edited[drawn])
-    rows, columns, distance = match(
-        levels / deviation, np.asarray(edited_piece)[drawn], pool / deviation, np.asarray(real_piece)
-    )
+def pairs_of(edited: Passages, real: Passages, most: int = MOST, seed: int = 0) -> tuple[Indices, Indices, float]:
+    """Up to `most` matched pairs, drawn at random: indices of the edited and of the real passages, and the mean gap."""
+    drawn = np.sort(np.random.default_rng(seed).permutation(len(edited.steps))[:most])
+    rows, columns, distance = match(edited.take(drawn), real)
     return drawn[rows], columns, float(distance.mean()) if len(rows) else float("nan")
 
 
 def compare(
-    edited: Cells,
-    edited_piece: Array,
-    real: Cells,
-    real_piece: Array,
+    edited: Passages,
+    real: Passages,
     *,
     judge: str = "trees",
     seeds: tuple[int, ...] = SEEDS,
     most: int = MOST,
 ) -> Scores:
-    """The two-sample test of edited passages against a pool of real ones.
+    """The two-sample test of N edited passages against a pool of M real ones; pieces have the same names on both sides.
 
-    edited: [N, 4, n, 88] with pieces [N]; real: [M, 4, n, 88] with pieces [M]; pieces are numbers or names that both
-    sides share. judge: one of `judges.JUDGES`. A seed draws the passages, the folds and the judge's own chances.
+    judge: one of `judges.JUDGES`. A seed draws the passages, the folds and the judge's own chances.
     """
     areas, sizes, gaps = [], [], []
     for seed in seeds:
-        ours, theirs, gap = pairs_of(edited, edited_piece, real, real_piece, most, seed)
-        cells = np.concatenate([edited[ours], real[theirs]])
-        label = np.repeat([1, 0], [len(ours), len(theirs)])
-        pieces = np.concatenate([np.asarray(edited_piece)[ours], np.asarray(real_piece)[theirs]])
-        areas.append(judged(cells, label, pieces, judge, seed))
+        ours, theirs, gap = pairs_of(edited, real, most, seed)
+        both = edited.take(ours).and_(real.take(theirs))
+        areas.append(judged(both, np.repeat([1, 0], [len(ours), len(theirs)]), judge, seed))
         sizes.append(len(ours))
         gaps.append(gap)
     return Scores(float(np.mean(areas)), float(np.std(areas)), round(float(np.mean(sizes))), float(np.mean(gaps)))
@@ -159,39 +137,21 @@ def auc(
 
     >>> auc(edited, edited_piece, real, real_piece, judge="network", seed=1)  # cells [N, 4, n, 88], pieces [N]
     """
-    for cells in (edited_cells, real_cells):
-        check_passages(cells)
-    scores = compare(edited_cells, edited_piece, real_cells, real_piece, judge=judge, seeds=(seed,), most=most)
-    return scores.mean
+    edited, real = Passages.of(edited_cells, edited_piece), Passages.of(real_cells, real_piece)
+    return compare(edited, real, judge=judge, seeds=(seed,), most=most).mean
 
 
-def floor(
-    real: Cells,
-    piece: Array,
-    *,
-    judge: str = "trees",
-    seeds: tuple[int, ...] = SEEDS,
-    most: int = MOST,
-) -> Scores:
+def floor(real: Passages, *, judge: str = "trees", seeds: tuple[int, ...] = SEEDS, most: int = MOST) -> Scores:
     """The same test of real passages against others: what it gives where there is nothing to tell.
 
     Up to `most` passages, and at most a third of the pool, stand for the edited ones.
     """
     each = []
     for seed in seeds:
-        order = np.random.default_rng([seed, 1]).permutation(len(real))
-        cut = min(most, len(real) // 3)
-        ours, pool = np.sort(order[:cut]), np.sort(order[cut:])
-        each.append(compare(real[ours], piece[ours], real[pool], piece[pool], judge=judge, seeds=(seed,), most=most))
+        order = np.random.default_rng([seed, 1]).permutation(len(real.steps))
+        cut = min(most, len(order) // 3)
+        ours, pool = real.take(np.sort(order[:cut])), real.take(np.sort(order[cut:]))
+        each.append(compare(ours, pool, judge=judge, seeds=(seed,), most=most))
     areas = [scores.mean for scores in each]
-    return Scores(
-        float(np.mean(areas)),
-        float(np.std(areas)),
-        round(float(np.mean([s.passages for s in each]))),
-        float(np.mean([s.gap for s in each])),
-    )
-
-
-def padded(cells: Cells) -> Cells:
-    """[N, 4, 16, 88] passages of shorter segments with silent steps behind each."""
-    return np.pad(cells, ((0, 0), (0, 0), (0, MOST_STEPS - cells.shape[2]), (0, 0)))
+    sizes, gaps = [scores.passages for scores in each], [scores.gap for scores in each]
+    return Scores(float(np.mean(areas)), float(np.std(areas)), round(float(np.mean(sizes))), float(np.mean(gaps)))
