@@ -187,6 +187,8 @@ def test_a_config_that_lacks_something(folder, name):
         ({"name": "glsr", "model": {}}, "its model cannot be built .unknown model 'glsr'"),
         ({"name": "music-fadernets", "model": {"layers": 2}}, "unknown model option 'layers'"),
         ({"name": "music-fadernets", "model": {"z": "4"}}, "model option z: '4' is not of type int"),
+        ({"name": "music-fadernets", "model": {"z": 10**8}}, r"has \d{12} weights; at most 1000000000"),
+        ({"name": "music-fadernets", "model": {"z": 10**20}}, r"cannot be built of these options \(.*\)"),
         ({"name": "music-fadernets"}, "its model cannot be built .'model'"),
         ([], "its model cannot be built"),
     ],

@@ -534,6 +534,7 @@ def test_a_data_set_without_labels(songs, tmp_path):
         ({"corpora": ["vgmidi"], "label_corpora": []}, "has no validation segments"),
         ({"data": "nowhere"}, "nowhere: is not a prepared data set"),
         ({"model": {"layers": 3}}, "unknown model option 'layers'"),
+        ({"model": {"z": 100_000_000}}, r"has \d{12} weights; at most 1000000000"),
     ],
 )
 def test_a_run_that_cannot_start(songs, tmp_path, changes, message):

@@ -93,7 +93,8 @@ def register(add: Add) -> None:
         "--augmentation",
         type=Path,
         metavar="FILE.py",
-        help="run the code of this Python file, whose augment(clips, amount) is a change of your own",
+        help="run this Python file, whose augment(clips, amount) is a change of your own; it may do anything: name "
+        "no file that you do not trust",
     )
     inspect.add_argument("--out", type=Path, metavar="FOLDER", help="write figures and numbers there")
 

@@ -38,7 +38,8 @@ def add_attributes(command: Parser) -> None:
         "--attributes",
         type=Path,
         metavar="FILE.py",
-        help="run the code of this Python file, which registers attributes of your own (fadernets.register)",
+        help="run this Python file, which registers attributes of your own (fadernets.register); it may do "
+        "anything: name no file that you do not trust",
     )
 
 

@@ -20,8 +20,8 @@ from fadernets.attributes.table import PAPER_FADERS
 from fadernets.codecs.base import CODECS
 from fadernets.errors import FadernetsError
 from fadernets.files import open_folder, recover_folder
-from fadernets.models import build
 from fadernets.training.model_cards import card
+from fadernets.training.model_sizes import build_within
 
 FORMAT = 1
 
@@ -86,7 +86,7 @@ def load(folder: Path, device: str = "cpu") -> tuple[nn.Module, dict[str, Any]]:
     config = read_config(folder)
     try:
         recipe, attributes = config["recipe"], config.get("attributes", PAPER_FADERS)
-        model = build(recipe["name"], recipe["model"], config["codec"], attributes)
+        model = build_within(recipe["name"], recipe["model"], config["codec"], attributes)
     except (FadernetsError, KeyError, TypeError) as error:
         raise CheckpointError(f"{folder}/config.json: its model cannot be built ({error})") from None
     try:

@@ -27,9 +27,10 @@ from fadernets.data.dataset import Dataset, label_of
 from fadernets.data.melody_batches import MelodySampler
 from fadernets.errors import FadernetsError
 from fadernets.files import recover_folder, sole_use, write_atomic
-from fadernets.models import build, schedules
+from fadernets.models import schedules
 from fadernets.provenance import commit
 from fadernets.training import checkpoints, recipes
+from fadernets.training.model_sizes import build_within
 
 VALIDATION_ROWS = 4096
 CHECKPOINTS = ("best", "last")  # folders of a run
@@ -136,7 +137,7 @@ class _Run:
         self.out = Path(recipe.out)
         self.rows = choose_rows(data, recipe)
         torch.manual_seed(recipe.seed)
-        model = build(recipe.name, recipe.model, data.codec.name, data.manifest["attributes"]).to(fabric.device)
+        model = build_within(recipe.name, recipe.model, data.codec.name, data.manifest["attributes"]).to(fabric.device)
         optimizer = torch.optim.AdamW(
             model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.98)
         )
