@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from fadernets.codecs import grid
 from fadernets.codecs.grid import HOLD, LOW, OFF, ONSET
 from fadernets.editing import cells_to_notes
+from fadernets.engines.played_notes import PlayedNotes
 from fadernets.music.document import Document
+from fadernets.music.metric_grid import MetricGrid
 from fadernets.music.notes import MetreMap, Piece, TempoMap, Track, make_notes
 from fadernets.music.segments import cut
 
@@ -39,7 +41,7 @@ def text_of(column):
     return "".join(".o-"[c] for c in column)
 
 
-def woven(piece, free=None, **keys):
+def woven(piece, free=None, players=None, **keys):
     """The notes [(onset, end, pitch, velocity, track)] after keys (p60="o-..") have been given new cells."""
     windows = cut(piece)
     placed = grid.place(piece, windows)
@@ -47,7 +49,7 @@ def woven(piece, free=None, **keys):
     after = before.copy()
     for key, text in keys.items():
         after[:, int(key[1:]) - LOW] = cells_of(text)
-    change = cells_to_notes.edit_between_rolls(piece, windows, placed, before, after, free)
+    change = cells_to_notes.edit_between_rolls(piece, windows, placed, before, after, free, players)
     notes = piece.notes.copy()
     notes[change.changed] = change.becomes
     notes = np.concatenate([np.delete(notes, change.removed), change.added])
@@ -101,6 +103,56 @@ def test_a_new_note_alone_in_its_segment_looks_further():
     found = woven(make_piece((100, 200, 60, 33, 1)), p90=REST + ".... .... .... o---")
     assert found[-1][2:] == (90, 33, 1)
     assert abs(found[-1][0] - (1920 + 12 * STEP)) <= 0.45 * STEP
+
+
+def test_players_keep_a_constant_velocity_and_timing():
+    rows = [(120 * step, 120 * step + 240, 60 + step % 5, 80, 0) for step in range(0, 30, 2)]
+    found = woven(make_piece(*rows), players=PlayedNotes.bundled(), p72="o-.. ..o- o-o-", p50="o--- ---- ----")
+    new = [row for row in found if row[2] in (50, 72)]
+    assert len(new) == 5
+    assert {row[3] for row in new} == {80}
+    assert all(row[0] % STEP == 0 for row in new)
+
+
+def test_players_play_new_notes_and_leave_the_others():
+    rng = np.random.default_rng(1)
+    rows = [
+        (120 * step + int(rng.integers(-20, 20)) + 20, 120 * step + 250, 60 + step % 5, int(rng.integers(40, 100)), 0)
+        for step in range(0, 30, 2)
+    ]
+    piece = make_piece(*rows)
+    keys = {"p72": "..o- ..o- o-o- o---", "p50": "o--- ---- ----"}
+    played, copied = woven(piece, players=PlayedNotes.bundled(), **keys), woven(piece, **keys)
+    assert set(rows) < set(played)
+    new, old = ([row for row in found if row[2] in (50, 72)] for found in (played, copied))
+    assert new != old
+    assert [row[4] for row in new] == [row[4] for row in old]
+    assert all(abs(row[0] - round(row[0] / STEP) * STEP) <= cells_to_notes.NEAR * STEP for row in new)
+    assert new == [row for row in woven(piece, players=PlayedNotes.bundled(), **keys) if row[2] in (50, 72)]
+
+
+def test_players_know_the_length_of_a_step():
+    """Thirty-seconds and triplets on the piece's own grid: new notes stay near their own steps."""
+    rng = np.random.default_rng(2)
+    ticks = [60 * k for k in range(64)] + [3840 + 160 * k for k in range(24)]
+    rows = [
+        (tick + int(rng.integers(0, 24)), tick + 70, 60 + i % 3, int(rng.integers(40, 90)), 0)
+        for i, tick in enumerate(ticks)
+    ]
+    piece = Piece(make_notes(rows), TPQ, TempoMap.of([], TPQ), MetreMap.of([], TPQ), TRACKS)
+    windows = MetricGrid.of(piece)
+    assert set(windows.divisions.tolist()) == {3, 8}
+    placed = grid.place(piece, windows)
+    before = grid.roll(placed, windows.n_steps)
+    after = before.copy()
+    after[:, 72 - LOW] = ONSET
+    added = cells_to_notes.edit_between_rolls(
+        piece, windows, placed, before, after, players=PlayedNotes.bundled(), seed=1
+    ).added
+    assert len(added) == windows.n_steps
+    off = np.abs(added["onset"] - windows.step_ticks(np.arange(windows.n_steps)))
+    assert (off <= cells_to_notes.NEAR * windows.step_size[:-1]).all()
+    assert len(set(added["velocity"].tolist())) > 5
 
 
 def test_nothing_comes_of_nothing():
@@ -332,8 +384,9 @@ def overlaps(piece):
     tpq=st.sampled_from([24, 50, 96, 110, 480, 960]),
     metre=METRES,
     windows_free=st.lists(st.booleans(), min_size=8, max_size=8),
+    players=st.sampled_from([None, PlayedNotes.bundled()]),
 )
-def test_any_roll_can_be_woven(tmp_path_factory, notes, cells, tpq, metre, windows_free):
+def test_any_roll_can_be_woven(tmp_path_factory, notes, cells, tpq, metre, windows_free, players):
     source = perform(notes, tpq, metre)
     document = Document(tmp_path_factory.getbasetemp(), source)
     piece, windows = document.piece, cut(document.piece)
@@ -347,7 +400,7 @@ def test_any_roll_can_be_woven(tmp_path_factory, notes, cells, tpq, metre, windo
         pinned[placed.onset[i] : placed.end[i] + 1, placed.pitch[i]] = True
     after = aim(before, cells, free, pinned)
 
-    change = cells_to_notes.edit_between_rolls(piece, windows, placed, before, after, free)
+    change = cells_to_notes.edit_between_rolls(piece, windows, placed, before, after, free, players)
     data = document.edited(change)
     woven = Document(tmp_path_factory.getbasetemp(), data).piece
     chunks = {t.chunk: i for i, t in enumerate(piece.tracks)}

@@ -10,11 +10,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import groupby
-from statistics import fmean, median
 
 import numpy as np
 
-from fadernets.arrays import Array, Bools, Cells, Indices, Integers
+from fadernets.arrays import Array, Bools, Cells, Floats, Indices, Integers
 from fadernets.codecs import grid
 from fadernets.codecs.grid import HOLD, LOW, OFF, ONSET
 from fadernets.data.played_notes import GridNotes, manner
@@ -26,6 +25,7 @@ from fadernets.music.segments import STEPS, STEPS_PER_BEAT, Grid
 NEAR = 0.45  # steps: how far from its step a new onset or end may lie; below half a step, so that it reads as that step
 SHORTEST = 0.25  # steps: the shortest note that an edit makes; 16 ms at 240 quarter-beats a minute
 NEIGHBOURS = 3  # notes from which a new note takes velocity, release and track
+NEVER = 2**60  # steps, and what orders neighbours: more than any piece has
 
 
 def fixed_notes(piece: Piece, windows: Grid, placed: grid.Placed, free: Bools) -> Bools:
@@ -104,8 +104,8 @@ class _StepTicks:
     earliest: list[int]  # [T + 2] the first tick whose nearest step is this one
     free_from: list[int]  # [T] the first tick of the run of free windows that a step lies in
     free_until: list[int]  # [T] the tick behind that run
-    near: int  # NEAR in ticks
-    shortest: int  # SHORTEST in ticks
+    near: list[int]  # [T + 1] NEAR in ticks
+    shortest: list[int]  # [T + 1] SHORTEST in ticks
 
     @classmethod
     def of(cls, windows: Grid, free: Bools) -> _StepTicks:
@@ -121,8 +121,8 @@ class _StepTicks:
             windows.earliest(steps).tolist(),
             windows.start[first][window].tolist(),
             windows.end[last][window].tolist(),
-            int(NEAR * windows.tpq / STEPS_PER_BEAT),
-            max(int(SHORTEST * windows.tpq / STEPS_PER_BEAT), 1),
+            (NEAR * windows.step_size).astype(np.int64).tolist(),
+            np.maximum((SHORTEST * windows.step_size).astype(np.int64), 1).tolist(),
         )
 
 
@@ -193,7 +193,7 @@ def _end_at(note: _PlacedNote, step: int, step_ticks: _StepTicks) -> None:
     """Let a note end at another step, as far off that step as it was off its own."""
     if step != note.end_step and not note.is_fixed:
         late = note.end - step_ticks.at[note.end_step]
-        note.end = step_ticks.at[step] + max(min(late, step_ticks.near), -step_ticks.near)
+        note.end = step_ticks.at[step] + max(min(late, step_ticks.near[step]), -step_ticks.near[step])
         note.end_step, note.sets_end = step, True
 
 
@@ -209,9 +209,9 @@ def _place_onsets(notes: list[_PlacedNote], step_ticks: _StepTicks) -> None:
             least = max(step_ticks.earliest[note.onset_step], step_ticks.free_from[note.onset_step])
             most = step_ticks.earliest[note.onset_step + 1] - 1
             if i:
-                least = max(least, notes[i - 1].onset + step_ticks.shortest)
+                least = max(least, notes[i - 1].onset + step_ticks.shortest[note.onset_step])
             if i + 1 < len(notes) and not notes[i + 1].is_new:
-                most = min(most, notes[i + 1].onset - step_ticks.shortest)
+                most = min(most, notes[i + 1].onset - step_ticks.shortest[note.onset_step])
             sounding = [other for other in sounding if other.end_step >= note.onset_step]
             wait = max([note.onset, *(other.end for other in sounding if not other.sets_end)])
             note.onset = max(min(wait, most), least)
@@ -233,7 +233,7 @@ def _place_ends(notes: list[_PlacedNote], step_ticks: _StepTicks) -> None:
         following = bisect_left(onset_steps, note.end_step, lo=i + 1)  # onsets that it sounded over before do not count
         if following < len(notes):
             most = min(most, notes[following].onset)
-        least = note.onset + step_ticks.shortest
+        least = note.onset + step_ticks.shortest[note.onset_step]
         if note.end_step > note.onset_step + 1:
             least = max(least, step_ticks.earliest[note.end_step])
         note.end = max(min(note.end, most), min(least, most), note.onset + 1)
@@ -279,33 +279,40 @@ def new_notes(
 
 def _copied_notes(piece: Piece, windows: Grid, placed: grid.Placed, source: Indices, rows: Integers) -> Array:
     """`new_notes` that copy the notes at the positions `source`, which are in order of their steps."""
-    added = np.empty(len(rows), NOTE)
     onsets, pitches = placed.onset[source], placed.pitch[source]
     notes = piece.notes[source]
-    reach = int(NEAR * windows.tpq / STEPS_PER_BEAT)
-    onset_offsets = notes["onset"] - windows.step_ticks(onsets)
-    end_offsets = notes["end"] - windows.step_ticks(placed.end[source])
-    is_a_step_long = notes["end"] - notes["onset"] >= windows.tpq // STEPS_PER_BEAT
-    onset_ticks, end_ticks = windows.step_ticks(rows[:, 0]), windows.step_ticks(rows[:, 1])
     # The neighbourhood of a new note: the notes that begin within a segment of it, or else the two around it.
     low, high = (np.searchsorted(onsets, rows[:, 0] + distance) for distance in (-STEPS, STEPS + 1))
     alone = low == high
     low, high = np.where(alone, np.maximum(low - 1, 0), low), np.where(alone, np.minimum(high + 1, len(onsets)), high)
-    for i, (step, _, pitch) in enumerate(rows.tolist()):
-        around = slice(low[i], high[i])
-        distance = np.abs(onsets[around] - step)
-        nearest = distance + np.abs(pitches[around] - pitch)
-        near = low[i] + np.argsort(nearest, kind="stable")[:NEIGHBOURS]
-        at_nearest_step = low[i] + np.flatnonzero(distance == distance.min())
-        offset = round(fmean(onset_offsets[at_nearest_step].tolist()))
-        releases = end_offsets[near][is_a_step_long[near]].tolist()
-        release = round(median(releases)) if releases else 0
-        velocity = round(fmean(notes["velocity"][near].tolist()))
-        added[i] = (
-            int(onset_ticks[i]) + max(min(offset, reach), -reach),
-            int(end_ticks[i]) + max(min(release, reach), -reach),
-            pitch + LOW,
-            max(min(velocity, 127), 1),
-            notes["track"][near[0]],
-        )
+    around = low[:, None] + np.arange((high - low).max())  # [N, K]
+    inside = around < high[:, None]
+    around = np.minimum(around, len(onsets) - 1)
+    away = np.where(inside, np.abs(onsets[around] - rows[:, :1]), NEVER)
+    # The nearest in time and pitch; of those that are as near, the first.
+    order = (away + np.abs(pitches[around] - rows[:, 2:])) * len(onsets) + around
+    near = np.argsort(np.where(inside, order, NEVER), axis=1)[:, :NEIGHBOURS]
+    known, near = np.take_along_axis(inside, near, axis=1), np.take_along_axis(around, near, axis=1)
+    velocity = np.where(known, notes["velocity"][near], 0).sum(1) / known.sum(1)
+    late = notes["onset"] - windows.step_ticks(onsets)
+    at_nearest_step = away == away.min(1, keepdims=True)
+    offset = np.where(at_nearest_step, late[around], 0).sum(1) / at_nearest_step.sum(1)
+    is_a_step_long = notes["end"] - notes["onset"] >= windows.tpq // STEPS_PER_BEAT
+    released = notes["end"] - windows.step_ticks(placed.end[source])
+    release = _medians(released[near], known & is_a_step_long[near])
+    reach = int(NEAR * windows.tpq / STEPS_PER_BEAT)
+    added = np.empty(len(rows), NOTE)
+    added["onset"] = windows.step_ticks(rows[:, 0]) + np.clip(np.rint(offset), -reach, reach).astype(np.int64)
+    added["end"] = windows.step_ticks(rows[:, 1]) + np.clip(np.rint(release), -reach, reach).astype(np.int64)
+    added["pitch"], added["track"] = rows[:, 2] + LOW, notes["track"][near[:, 0]]
+    added["velocity"] = np.clip(np.rint(velocity), 1, 127)
     return added
+
+
+def _medians(values: Integers, counts: Bools) -> Floats:
+    """[N] the median of those values [N, K] that count, 0 where none does."""
+    ordered = np.sort(np.where(counts, values, np.inf), axis=1)
+    found = counts.sum(1, keepdims=True)
+    low, high = np.maximum(found - 1, 0) // 2, np.minimum(found // 2, values.shape[1] - 1)
+    middle = (np.take_along_axis(ordered, low, axis=1) + np.take_along_axis(ordered, high, axis=1)) / 2
+    return np.asarray(np.where(found > 0, middle, 0)[:, 0])
