@@ -17,6 +17,7 @@ MELODIES = Path("data/melodies")  # and that of the bundled model of melodies
 MODEL_LOOPS = ("open", "calibrated", "closed")
 CHECKPOINT_LOOPS = ("open", "calibrated", "best-of-n")
 PROTOCOLS = ("paper", "strict")
+JUDGES = ("trees", "network")  # of the two-sample test
 
 
 def register(add: Add) -> None:
@@ -49,19 +50,39 @@ def register(add: Add) -> None:
     shared.add_model(melody, "model", "the bundled model of melodies")
     _add_data(melody, MELODIES)
 
-    realism = action("realism", _realism, "Moved segments beside real ones of the level that was asked for.")
-    shared.add_model(realism, "model")
-    _add_data(realism, SEGMENTS)
-    _add_loop(realism, MODEL_LOOPS, "which loop moves the segments (closed)", default="closed")
-    realism.add_argument("--rolls", type=Path, metavar="OUT.png", help="draw 24 pairs of segments, chosen by --seed")
-    realism.add_argument("--language-model", type=Path, metavar="RUN", help="a language model that rates the segments")
-    shared.add_device(realism)
+    _register_realism(action)
 
     ablation = action("ablation", _ablation, "A model's loops, and the closed one with parts left out.")
     shared.add_model(ablation, "model")
     _add_data(ablation, SEGMENTS)
     shared.add_runs(ablation)
     _add_loop(ablation, MODEL_LOOPS, "measure this row alone")
+
+
+def _register_realism(action: Add) -> None:
+    realism = action(
+        "realism",
+        _realism,
+        "Moved segments beside real ones of the level that was asked for; or passages of edited pieces.",
+        epilog="With --two-sample, whole test pieces of the corpora are edited, and judges that learn on other pieces "
+        "try to tell their passages of four bars from real ones of the same densities: .5 where they cannot. A plain "
+        "rule without any model stands beside the model.",
+    )
+    shared.add_model(realism, "model")
+    _add_data(realism, SEGMENTS)
+    _add_loop(realism, MODEL_LOOPS, "which loop moves the segments (closed)", default="closed")
+    realism.add_argument("--rolls", type=Path, metavar="OUT.png", help="draw 24 pairs of segments, chosen by --seed")
+    realism.add_argument("--language-model", type=Path, metavar="RUN", help="a language model that rates the segments")
+    shared.add_device(realism)
+    realism.add_argument("--two-sample", action="store_true", help="judge passages of edited pieces of --corpus")
+    shared.add_corpora(realism, "for --two-sample: a corpus and its folder; repeatable")
+    realism.add_argument("--beside", action="append", metavar="MODEL", help="for --two-sample: one more model")
+    realism.add_argument("--pieces", type=int, metavar="N", help="for --two-sample: pieces of each corpus (24)")
+    realism.add_argument("--most", type=int, metavar="N", help="for --two-sample: passages a side (600)")
+    realism.add_argument("--judge", choices=JUDGES, help="for --two-sample: ask this judge alone (default: both)")
+    realism.add_argument(
+        "--judge-runs", type=int, metavar="N", help="for --two-sample: seeds of every judge (trees 3, network 1)"
+    )
 
 
 def _register_model(action: Add) -> None:
@@ -229,13 +250,51 @@ def _melody(options: argparse.Namespace) -> None:
     print(json.dumps(melody_knobs.as_dict(figures)) if options.json else melody_knobs.table(figures))
 
 
+def _two_sample(options: argparse.Namespace) -> None:
+    from fadernets.engines.grid import Engine
+    from fadernets.evaluation import editors, passage_realism, passage_table
+    from fadernets.metrics import two_sample
+
+    roots = read_corpora(options.corpus)
+    if not roots:
+        raise FadernetsError("--two-sample edits test pieces of corpora: name one, such as --corpus lieder=PATH")
+    if any((options.rolls, options.language_model)):
+        raise FadernetsError("--rolls and --language-model are of segments; --two-sample takes neither")
+    counts = {name: getattr(options, name) for name in ("pieces", "most", "judge_runs")}
+    for name, value in counts.items():
+        if value is not None and value < 1:
+            raise FadernetsError(f"--{name.replace('_', '-')} {value}: must be at least 1")
+    engine = Engine.open(options.model)
+    compared = [editors.model(engine), *(editors.model(Engine.open(name)) for name in options.beside or ())]
+    runs = {judge: seeds for judge, seeds in passage_realism.SEEDS.items() if options.judge in (None, judge)}
+    if options.judge_runs:
+        runs = dict.fromkeys(runs, tuple(range(options.judge_runs)))
+    figures = passage_realism.evaluate(
+        [*compared, editors.rule()],
+        roots,
+        {name: float(row["std"]) for name, row in engine.info["statistics"].items()},
+        pieces=options.pieces or passage_realism.PIECES,
+        most=options.most or two_sample.MOST,
+        judges=runs,
+        seed=options.seed,
+        progress=progress("moves"),
+    )
+    print(json.dumps(figures) if options.json else passage_table.table(figures))
+
+
 def _realism(options: argparse.Namespace) -> None:
+    _check_model_of_segments(options.model)
+    if options.two_sample:
+        _two_sample(options)
+        return
+    for name in ("corpus", "beside", "pieces", "most", "judge", "judge_runs"):
+        if getattr(options, name):
+            raise FadernetsError(f"--{name.replace('_', '-')} is of --two-sample, which was not given")
     from fadernets.data.dataset import Dataset
     from fadernets.engines.grid import Engine
     from fadernets.evaluation import model_realism
     from fadernets.metrics import realism
 
-    _check_model_of_segments(options.model)
     engine = Engine.open(options.model)
     data = Dataset.open(options.data)
     nats = None

@@ -19,6 +19,7 @@ from fadernets.cli import (
     old_commands,
     plot,
     presets,
+    rewriter,
     studio,
     table1,
     training,
@@ -26,7 +27,7 @@ from fadernets.cli import (
 from fadernets.cli.console import Parser, adder
 from fadernets.errors import FadernetsError
 
-GROUPS = (edit, presets, melody, studio, listen, demo_command, models, training, evaluate, table1, plot)
+GROUPS = (edit, presets, melody, studio, listen, demo_command, models, training, rewriter, evaluate, table1, plot)
 EXTRAS = {  # modules that only an optional part of the installation has
     "train": ("torch", "lightning", "yaml", "safetensors", "onnx", "tensorboard"),
     "study": ("sklearn", "openTSNE"),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, of_user_code
 
 if TYPE_CHECKING:
     from fadernets.editing.requests import FaderValue
@@ -179,4 +179,4 @@ def register_attributes(path: Path | None) -> None:
     try:
         runpy.run_path(str(path))
     except (Exception, SystemExit) as error:
-        raise FadernetsError(f"--attributes {path}: {type(error).__name__}: {error}") from None
+        raise of_user_code(f"--attributes {path}", error) from None

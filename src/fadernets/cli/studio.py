@@ -63,11 +63,12 @@ def _studio(options: argparse.Namespace) -> None:
     token = None if guard.is_loopback(host) and not public else secrets.token_urlsafe(16)
     listener = guard.listen(host, options.port)
     address = (public or guard.address(host, listener.getsockname()[1])) + (f"?token={token}" if token else "")
-    names = (*guard.hosts(host), *([guard.hostname(urlsplit(public).netloc)] if public else []))
+    shown = (guard.hostname(urlsplit(public).netloc),) if public else ()
     studio = Studio(models, data=options.data)
     if options.midi_port:
         studio.port = midi_port.open_virtual(options.midi_port)
-    app = server.create(studio, hosts=names, token=token)
+    https = shown if public and urlsplit(public).scheme == "https" else ()
+    app = server.create(studio, hosts=(*guard.hosts(host), *shown), token=token, https_hosts=https)
     try:
         # No daemon: the interpreter waits for it at the end, as a runtime that is being loaded must not be cut off.
         threading.Thread(target=studio.warm, name="warm").start()

@@ -69,7 +69,7 @@ def _prepare(options: argparse.Namespace) -> None:
         progress=lambda done, total, _: report(done, total),
     )
     skipped = data.manifest["skipped"]
-    warn([f"{row['id']}: {row['reason']}" for row in skipped])
+    warn([f"{row['id']}: {row['reason'].removeprefix(Path(row['id']).name + ': ')}" for row in skipped])
     summary = {key: data.manifest[key] for key in ("segments", "splits", "sources", "statistics", "hash")}
     if options.json:
         print(json.dumps({**summary, "skipped": skipped}))

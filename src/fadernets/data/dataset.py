@@ -28,6 +28,17 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 PARTS = ".parts"  # where an unfinished preparation keeps what it has
 SPLITS = ("train", "validation", "test")
+NEEDED = {  # what a manifest must hold
+    "codec": str,
+    "segments": int,
+    "attributes": list,
+    "corpora": list,
+    "pieces": list,
+    "splits": dict,
+    "statistics": dict,
+    "sources": dict,
+    "hash": str,
+}
 
 ARRAYS: dict[str, np.dtype[Any]] = {
     "codes": np.dtype(np.uint8),  # [S, columns], in the type of the codec
@@ -253,12 +264,24 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise FadernetsError(f"{path}: is damaged. Prepare the data set again") from None
     if version != FORMAT:
         raise FadernetsError(f"{path}: format {version}; this version reads {FORMAT}. Prepare it again")
-    needed = ("codec", "segments", "attributes", "corpora", "pieces", "splits", "statistics", "hash")
-    missing = [name for name in needed if name not in manifest]
-    if missing or manifest["codec"] not in codec_table.CODECS:
-        wrong = f"lacks {', '.join(missing)}" if missing else f"names codec {manifest['codec']!r}"
+    missing = [name for name in NEEDED if name not in manifest]
+    wrong = f"lacks {', '.join(missing)}" if missing else _wrong_value(manifest)
+    if wrong:
         raise FadernetsError(f"{path}: {wrong}. Prepare the data set again")
     return dict(manifest)
+
+
+def _wrong_value(manifest: dict[str, Any]) -> str:
+    """What a manifest holds that cannot be; empty for one that fits."""
+    for name, kind in NEEDED.items():
+        if type(manifest[name]) is not kind:
+            return f"its {name} are of type {type(manifest[name]).__name__}, not {kind.__name__}"
+    if manifest["codec"] not in codec_table.CODECS:
+        return f"names codec {manifest['codec']!r}"
+    if not all(isinstance(name, str) for name in (*manifest["attributes"], *manifest["corpora"])):
+        return "an attribute or a corpus has no name"
+    fits = all(isinstance(piece, dict) for piece in manifest["pieces"]) and 0 <= manifest["segments"] < 2**48
+    return "" if fits else "its pieces or segments cannot be"
 
 
 def _array(path: Path) -> Array:

@@ -134,11 +134,17 @@ def _roles(piece: GridPiece, rng: np.random.Generator) -> tuple[list[int], list[
             break
         draw -= share
     chosen = [t for t in present if piece.roles[t] == role]
-    if not chosen:
-        wanted = ("piano", "melody", "bridge") if piece.corpus == "pop909" else ("piano",)
-        chosen = [t for t in present if piece.roles[t] in wanted] or present
+    chosen = chosen or default_tracks(piece)[0]
     others = [t for t in present if t not in chosen]
     return chosen, others if rng.random() < WITH_CONTEXT else []
+
+
+def default_tracks(piece: GridPiece) -> tuple[list[int], list[int]]:
+    """The tracks that an edit takes by default, keyboards, and the other pitched ones."""
+    present = sorted(set(np.unique(piece.notes[:, 3]).tolist()))
+    wanted = ("piano", "melody", "bridge") if piece.corpus == "pop909" else ("piano",)
+    chosen = [t for t in present if piece.roles[t] in wanted] or present
+    return chosen, [t for t in present if t not in chosen]
 
 
 def fixed_segments(count: int, rng: np.random.Generator) -> Bools:

@@ -89,14 +89,14 @@ class GridPiece:
     roles: tuple[str, ...]  # of the tracks: melody, bridge, piano, voice
 
     def roll(self, tracks: Sequence[int], first: int, last: int, transpose: int = 0) -> Cells:
-        """[T, 88] cells of these tracks in the steps first..last; notes that leave the keys when transposed are gone."""
+        """[T, 88] cells of these tracks in the steps first..last. Notes that a transposition takes off the keys are gone."""
         rows = self.notes[np.isin(self.notes[:, 3], tracks)]
         rows = rows[(rows[:, 1] > first) & (rows[:, 0] < last)]
         return cells_of(rows[:, :3] + np.array([-first, -first, transpose]), last - first)
 
 
 def cells_of(notes: Integers, length: int) -> Cells:
-    """[T, 88] cells of notes [N, 3] (onset step, end step, pitch 0..87). The later onset of a pitch cuts the earlier."""
+    """[T, 88] cells of notes [N, 3]: onset step, end step, pitch 0..87. The later onset of a pitch cuts the earlier."""
     notes = notes[(notes[:, 2] >= 0) & (notes[:, 2] < PITCHES) & (notes[:, 1] > 0) & (notes[:, 0] < length)]
     edges = np.zeros((length + 1, PITCHES), np.int16)
     np.add.at(edges, (np.maximum(notes[:, 0], 0), notes[:, 2]), 1)

@@ -39,8 +39,8 @@ def best(engine: RewriterEngine, task: RewriteTask, options: Cells, voices: Floa
     sounding = np.minimum((options[:, free] != OFF).sum(-1), MAX_VOICES) - voices[free]
     off = np.stack([np.abs(np.bincount(segment, x * length)) for x in sounding]).sum(1) / length.sum()
     score = -VOICES_PRICE * off
-    if engine.critic is not None:
-        score = score + engine.critic.rate(options, task.steps.take(at))
+    if engine.has_critic:
+        score = score + engine.rate(options, task.steps.take(at))
     for other in task.others:
         score = score - ALIKE_PRICE * np.array([_common(x[free], other[at][free]) for x in options])
     return int(score.argmax())

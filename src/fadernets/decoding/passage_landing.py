@@ -1,4 +1,4 @@
-"""Note density landed on: notes of a drawn passage last a little longer or shorter until each segment measures as asked.
+"""Note density landed on: notes of a drawn passage last longer or shorter until each segment measures as asked.
 
 n steps, P = 88 pitches. Onsets are never touched.
 """

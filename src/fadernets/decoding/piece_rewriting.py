@@ -16,7 +16,7 @@ from fadernets.data.passage_corruptions import without_orphans
 from fadernets.data.passage_sampler import retrieve, segment_profiles
 from fadernets.data.passages import Steps, segment_ends
 from fadernets.decoding import passage_choice, passage_landing
-from fadernets.decoding.passage_drawing import Constraints, Drawing, draw
+from fadernets.decoding.passage_drawing import Constraints, draw
 from fadernets.decoding.passage_plan import Passage, alike, passages, shifted
 from fadernets.decoding.rewrite_task import RewriteTask
 from fadernets.engines.rewriter import RewriterEngine

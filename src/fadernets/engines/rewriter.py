@@ -14,6 +14,7 @@ import numpy as np
 
 from fadernets.arrays import Array, Cells, Floats32, Integers
 from fadernets.data.passage_batches import PassageBatch, controls
+from fadernets.data.passages import Steps
 from fadernets.engines.model_folder import ModelFolder, open_session
 
 FIELDS = ("place", "division", "beat_length", "beat", "beats")
@@ -63,10 +64,26 @@ class RewriterEngine(ModelFolder):
         """Width, heads and layers, as the recipe names them."""
         return {name: int(n) for name, n in self.info["size"].items()}
 
-    @cached_property
-    def critic(self) -> Any:
-        """What tells real passages from drawn ones; None for a model without it."""
-        return None
+    @property
+    def has_critic(self) -> bool:
+        """Whether the model comes with a critic that ranks candidates."""
+        return "critic.onnx" in self.info["sha256"]
+
+    def rate(self, cells: Cells, steps: Steps) -> Floats32:
+        """[K] log odds that passages [K, n, 88] on the same n steps are real music, mean over their segments."""
+        count, n = cells.shape[:2]
+        fields = np.stack([getattr(steps, name) for name in FIELDS], axis=-1)
+        (odds,) = self.session("critic").run(
+            None,
+            {
+                "cells": cells,
+                "fields": np.repeat(fields[None], count, axis=0),
+                "time": np.repeat(steps.time[None], count, axis=0),
+                "mask": np.triu(np.full((n, n), LOWEST, np.float32), 1),
+            },
+        )
+        ends = np.append(steps.starts[1:], n) - 1
+        return np.asarray(odds[:, ends[1:] if len(ends) > 1 else ends].mean(1), np.float32)
 
     def encode(self, batch: PassageBatch, onsets: Floats32, voices: Floats32) -> Floats32:
         """[B, T, D] what the decoder adds at each step, for the asked onset steps and voices [B, T] of its segment."""

@@ -1,8 +1,8 @@
 """The graphs of a rewriter: what reads a passage, what writes a step, what draws a note of the step.
 
 `encoder` runs once a passage, `decoder` once a step (or for several given steps at once), `chain` once for each note.
-B passages, R rows (passages times candidates), n steps at once, T steps of a passage, D width, E size of a head, C chain
-units, P = 88 pitches, L layers.
+B passages, R rows (passages times candidates), n steps at once, T steps of a passage, D width, E size of a head,
+C chain units, P = 88 pitches, L layers.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from onnx import ModelProto, TensorProto, helper
 
 from fadernets.codecs.grid import HOLD, ONSET, PITCHES
 from fadernets.data.passage_batches import CONTROLS, LEFT
-from fadernets.fitting.onnx_builder import Graph, Weights, ids, model, value
 from fadernets.data.passages import NO_LENGTH, SAME
+from fadernets.fitting.onnx_builder import Graph, Weights, ids, model, value
 from fadernets.models.rewriter import BASE, END, RewriterSize
 
 P = PITCHES
@@ -263,3 +263,26 @@ def graphs(w: Weights, size: RewriterSize) -> dict[str, ModelProto]:
     """All three, by name."""
     makers: Sequence[tuple[str, Any]] = (("encoder", encoder), ("decoder", decoder), ("chain", chain))
     return {name: make(w, size) for name, make in makers}
+
+
+def critic(w: Weights, width: int, heads: int, layers: int) -> ModelProto:
+    """Cells [B, T, 88] with the fields [B, T, 5] and times [B, T] of their steps -> log odds of real music [B, T]."""
+    g = Graph()
+    size = RewriterSize(width, heads, 0, 0, layers, 0)
+    e = width // heads
+    x = g.op("Add", _linear(g, _planes(g, "cells"), w, "read"), _embedded(g, "fields", w, "grid"))
+    angles = _angles(g, "time", e)
+    for layer in range(layers):
+        name = f"blocks.{layer}"
+        q, k, v = _projected(g, x, w, name, size, 1, angles)
+        scores = g.op("Add", g.op("MatMul", q, g.op("Transpose", k, perm=[0, 1, 3, 2])), "mask")
+        x = _closed(g, x, g.op("MatMul", g.op("Softmax", scores, axis=-1), v), w, name, width)
+    score = _linear(g, _norm(g, x, w, "norm"), w, "score")
+    g.name(g.op("Squeeze", score, g.constant([-1], np.int64)), "odds")
+    inputs = [
+        _cells("cells", "B", "T", P),
+        ids("fields", "B", "T", len(FIELDS)),
+        value("time", "B", "T"),
+        value("mask", "T", "T"),
+    ]
+    return model(helper.make_graph(g.nodes, "critic", inputs, [value("odds", "B", "T")], g.constants))

@@ -71,7 +71,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{folder}/config.json: cannot be read ({error})") from None
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise CheckpointError(f"{folder}: is no checkpoint of format {FORMAT}")
-    if config.get("codec") not in CODECS:
+    if str(config.get("codec")) not in CODECS:
         raise CheckpointError(f"{folder}: codec {config.get('codec')!r}; this version reads {', '.join(CODECS)}")
     missing = [name for name in ("recipe", "data", "step", "segments", "figures") if name not in config]
     if missing:

@@ -152,6 +152,8 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     base = values.pop("base", None)
     if base is None:
         return values
+    if not isinstance(base, str) or "\0" in base:
+        raise FadernetsError(f"{path}: base {base!r} is no name of a file")
     return _merge(_read(path.parent / str(base), (*seen, path.resolve())), values)
 
 

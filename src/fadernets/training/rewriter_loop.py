@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,32 +28,11 @@ from fadernets.data.passage_sampler import (
 from fadernets.data.passages import GridPiece
 from fadernets.models.rewriter import Rewriter, RewriterSize, losses
 from fadernets.models.rewriter_sampling import generate
+from fadernets.training.rewriter_recipes import RewriterRecipe, as_dict
 
 SAVED_EVERY = 60  # seconds
 SHOWN_EVERY = 50  # steps
 VALIDATED_EVERY = 400  # steps
-
-
-@dataclass(frozen=True)
-class RewriterRecipe:
-    """How a rewriter is trained."""
-
-    hours: float = 2.0  # of CPU time
-    batch: int = 24  # passages
-    rate: float = 1e-3
-    warmup: int = 300  # steps
-    constant: float = 0.5  # share of the budget after which the rate falls, linearly to `last` of it
-    last: float = 0.03
-    decay: float = 0.01
-    clip: float = 1.0
-    denoising: float = 0.3  # share of the budget after which back-translation begins
-    translated: float = 0.5  # of a batch, from then on
-    pool: int = 512  # own edits that are kept to draw from
-    fresh: int = 48  # own edits made at a time
-    every: int = 8  # steps
-    retrieval: bool = True
-    seed: int = 0
-    size: RewriterSize = RewriterSize()
 
 
 def rate_at(recipe: RewriterRecipe, step: int, share: float) -> float:
@@ -212,7 +191,7 @@ def _save(path: Path, model: Rewriter, optimiser: Any, step: int, spent: float, 
         "optimiser": optimiser.state_dict(),
         "step": step,
         "spent": spent,
-        "recipe": {**asdict(recipe), "size": recipe.size.as_dict()},
+        "recipe": as_dict(recipe),
     }
     new = path.with_suffix(".new")
     torch.save(state, new)
@@ -221,7 +200,12 @@ def _save(path: Path, model: Rewriter, optimiser: Any, step: int, spent: float, 
 
 def load(path: Path) -> Rewriter:
     """The model of a run's state."""
+    return load_run(path)[0]
+
+
+def load_run(path: Path) -> tuple[Rewriter, int, dict[str, Any]]:
+    """The model of a run's state, its step and its recipe."""
     state = torch.load(path, weights_only=True)
     model = Rewriter(RewriterSize(**state["recipe"]["size"]))
     model.load_state_dict(state["model"])
-    return model.eval()
+    return model.eval(), int(state["step"]), state["recipe"]

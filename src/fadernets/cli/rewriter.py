@@ -1,0 +1,85 @@
+"""The commands that make a rewriter: `rewriter prepare`, `train`, `critic` and `export`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from fadernets.cli import options as shared
+from fadernets.cli.console import Add, add_group, progress
+from fadernets.cli.reading import read_corpora
+
+
+def register(add: Add) -> None:
+    """Add the group to the parser."""
+    sub = add_group(
+        add,
+        "rewriter",
+        "Train the model that rewrites passages: prepare, train, critic, export.",
+        "`fadernets rewriter train --help` lists the options of train; the same holds for the others.",
+    )
+    prepare = sub("prepare", _prepare, "Put corpora on their own grids, in one file.")
+    prepare.add_argument("out", type=Path, metavar="FILE.npz")
+    shared.add_corpora(prepare, "a corpus and its folder; repeatable", required=True)
+    train = sub("train", _train, "Train a recipe. A run that was stopped goes on where it was.")
+    train.add_argument("recipe", type=Path, metavar="RECIPE")
+    train.add_argument("passages", type=Path, metavar="FILE.npz")
+    train.add_argument("run_folder", type=Path, metavar="RUN")
+    train.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of the recipe")
+    critic = sub("critic", _critic, "Fit what ranks a run's candidates, on validation pieces.")
+    critic.add_argument("run_folder", type=Path, metavar="RUN")
+    critic.add_argument("passages", type=Path, metavar="FILE.npz")
+    critic.add_argument("--count", type=int, default=3000, metavar="N", help="passages a side (3000)")
+    export = sub("export", _export, "Turn a run into a model folder.")
+    export.add_argument("run_folder", type=Path, metavar="RUN")
+    export.add_argument("passages", type=Path, metavar="FILE.npz")
+    export.add_argument("folder", type=Path, metavar="FOLDER")
+    export.add_argument("--name", default="", help="the model's name (default: the folder's)")
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    from fadernets.data import passages
+
+    pieces = [
+        piece for name, root in read_corpora(options.corpus).items() for piece in passages.read_corpus(name, root)
+    ]
+    passages.save(options.out, pieces)
+    segments = sum(len(piece.steps.starts) for piece in pieces)
+    print(
+        json.dumps({"pieces": len(pieces), "segments": segments})
+        if options.json
+        else f"{options.out}: {len(pieces)} pieces, {segments} segments"
+    )
+
+
+def _train(options: argparse.Namespace) -> None:
+    from fadernets.data import passages
+    from fadernets.training import rewriter_loop, rewriter_recipes
+
+    overrides = [*options.set, *([f"seed={options.seed}"] if options.seed else [])]
+    recipe = rewriter_recipes.load(options.recipe, overrides)
+    state = rewriter_loop.train(passages.load(options.passages), options.run_folder, recipe)
+    print(json.dumps({"state": str(state)}) if options.json else f"trained: {state}")
+
+
+def _critic(options: argparse.Namespace) -> None:
+    from fadernets.data import passages
+    from fadernets.fitting import fit_passage_critic
+    from fadernets.training import rewriter_loop
+
+    model = rewriter_loop.load(options.run_folder / "state.pt")
+    data = fit_passage_critic.collect(
+        model, passages.load(options.passages), options.count, options.seed, progress("passages")
+    )
+    critic, auc = fit_passage_critic.fit(data, options.seed)
+    fit_passage_critic.save(critic, options.run_folder, auc)
+    print(json.dumps({"auc": auc}) if options.json else f"critic: AUC {auc:.3f} on passages that it did not learn from")
+
+
+def _export(options: argparse.Namespace) -> None:
+    from fadernets.data import passages
+    from fadernets.fitting import rewriter_export
+
+    folder = rewriter_export.export(options.run_folder, passages.load(options.passages), options.folder, options.name)
+    print(json.dumps({"folder": str(folder)}) if options.json else f"model folder: {folder}")
