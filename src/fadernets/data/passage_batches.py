@@ -1,14 +1,15 @@
 """Batches of passages as arrays: what the rewriter reads at every step, and what is left to place.
 
-B passages of T steps, P = 88 pitches. A passage begins with `CONTEXT` steps of other segments of its piece (`retrieved`)
-and goes on with segments that are rewritten or, where `fixed`, stay as they are. Everything is NumPy: training and
-edits share it.
+B passages of T steps, P = 88 pitches. A passage begins with `CONTEXT` steps of other segments of its piece
+(`retrieved`) and goes on with segments that are rewritten or, where `fixed`, stay as they are. Everything is NumPy:
+training and edits share it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -53,7 +54,7 @@ class PassageBatch:
         start = np.cumsum(length, axis=1) - length
         return np.asarray(start - (length * self.retrieved).sum(1, keepdims=True), np.float32)
 
-    def take(self, rows: Sequence[int] | Integers | slice) -> PassageBatch:
+    def take(self, rows: Integers | slice) -> PassageBatch:
         """Some of the passages."""
         values = {k: v if k == "steps" else v[rows] for k, v in vars(self).items()}
         return PassageBatch(**{**values, "steps": self.steps.take(rows)})
@@ -79,11 +80,11 @@ class Row:
 def joined(rows: Sequence[Row], length: int = CONTEXT + LENGTH) -> PassageBatch:
     """Passages of at most `length` steps, padded at the end; what is retrieved is moved up to step CONTEXT."""
     count = len(rows)
-    cells = {k: np.zeros((count, length, PITCHES), np.uint8) for k in ("source", "target", "context")}
-    fields = {k: np.zeros((count, length), np.int64) for k in Steps.__dataclass_fields__}
+    cells: dict[str, Any] = {k: np.zeros((count, length, PITCHES), np.uint8) for k in ("source", "target", "context")}
+    fields: dict[str, Any] = {k: np.zeros((count, length), np.int64) for k in Steps.__dataclass_fields__}
     fields["segment"] -= 1
     fields["sixteenths"] = np.ones((count, length), np.float32)
-    flags = {k: np.zeros((count, length), bool) for k in ("fixed", "retrieved")}
+    flags: dict[str, Any] = {k: np.zeros((count, length), bool) for k in ("fixed", "retrieved")}
     previous = np.full((count, length), -1)
     for i, row in enumerate(rows):
         n = len(row.steps.segment)

@@ -1,8 +1,8 @@
 """Corrupted passages: sources from which the rewriter learns to write the real passage (denoising).
 
 Each function takes notes [N, 3] (onset step, end step, pitch 0..87), the L steps of the passage and a generator, and
-gives notes. Half of the draws take something away, so that the model learns to add; the others add, so that it learns to
-leave out.
+gives notes. Half of the draws take something away, so that the model learns to add; the others add, so that it learns
+to leave out.
 """
 
 from __future__ import annotations

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fadernets.arrays import Array, Bools, Cells, Floats32, Indices, Integers
+from fadernets.arrays import Bools, Cells, Floats32, Indices, Integers
 from fadernets.codecs.grid import HOLD, LOW, OFF, ONSET, PITCHES
 from fadernets.data.corpora import CORPORA, find_root, split_of
 from fadernets.errors import FadernetsError
@@ -89,7 +90,7 @@ class GridPiece:
     roles: tuple[str, ...]  # of the tracks: melody, bridge, piano, voice
 
     def roll(self, tracks: Sequence[int], first: int, last: int, transpose: int = 0) -> Cells:
-        """[T, 88] cells of these tracks in the steps first..last. Notes that a transposition takes off the keys are gone."""
+        """[T, 88] cells of these tracks in the steps first..last. What a transposition takes off the keys is gone."""
         rows = self.notes[np.isin(self.notes[:, 3], tracks)]
         rows = rows[(rows[:, 1] > first) & (rows[:, 0] < last)]
         return cells_of(rows[:, :3] + np.array([-first, -first, transpose]), last - first)
@@ -107,7 +108,7 @@ def cells_of(notes: Integers, length: int) -> Cells:
     return cells
 
 
-def note_lengths(cells: Cells) -> Integers:
+def note_lengths(cells: Cells) -> NDArray[np.int16]:
     """[..., T, 88] how many steps a note that is struck in each cell sounds."""
     out = np.zeros(cells.shape, np.int16)
     run = np.zeros((*cells.shape[:-2], PITCHES), np.int16)
@@ -117,7 +118,7 @@ def note_lengths(cells: Cells) -> Integers:
     return out
 
 
-def length_classes(lengths: Integers) -> Integers:
+def length_classes(lengths: NDArray[np.integer]) -> Integers:
     """The nearest of LENGTHS."""
     return np.asarray(_nearest[np.minimum(lengths, LONGEST)])
 
@@ -162,7 +163,7 @@ def _role(corpus: str, i: int, track: Any, kept: set[int]) -> str:
 
 def save(path: Path, pieces: Sequence[GridPiece]) -> None:
     """Write pieces into one file."""
-    columns: dict[str, Array] = {}
+    columns: dict[str, Any] = {}
     for key in Steps.__dataclass_fields__:
         dtype = np.float32 if key == "sixteenths" else np.int16
         columns[f"steps_{key}"] = np.concatenate([getattr(p.steps, key) for p in pieces]).astype(dtype)

@@ -118,12 +118,11 @@ class _State:
         pinned = constraints.pinned | fixed[..., None]
         self.given, self.source = given[self.rows], batch.source[self.rows]
         self.pinned = pinned[self.rows]
-        self.any_pinned = pinned.any(-1)[self.rows]
         self.fixed = fixed[self.rows]
         self.given_lengths = note_lengths(given)[self.rows]
         source_lengths = note_lengths(batch.source)
         self.source_lengths = source_lengths[self.rows]
-        classes = np.where(batch.source == ONSET, length_classes(source_lengths), NO_LENGTH)
+        classes: Integers = np.where(batch.source == ONSET, length_classes(source_lengths), NO_LENGTH)
         end = np.full((*classes.shape[:2], 1), NO_LENGTH)
         self.source_classes = np.concatenate([classes, end], axis=-1)[self.rows]
         allowed = constraints.allowed & ~(pinned & (given != ONSET)) | (pinned & (given == ONSET))

@@ -93,7 +93,7 @@ def _to_clear(out: Cells, source: Cells, pinned: Bools, a: int, b: int) -> Float
 def _classes(cells: Cells) -> Bools:
     """[n, 88] whether the pitch's class sounds in the step."""
     sounding = cells != OFF
-    out = np.zeros_like(sounding)
+    out = np.zeros(cells.shape, bool)
     for c in range(12):
         out[:, c::12] = sounding[:, c::12].any(1, keepdims=True)
     return out

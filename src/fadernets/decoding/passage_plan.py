@@ -57,7 +57,8 @@ def passages(task: RewriteTask, at_once: bool = False) -> list[Passage]:
 
 def _spans(first: int, last: int, ends: Integers, at_once: bool) -> list[tuple[int, int]]:
     """A run of segments cut into passages: long ones, and short ones between them unless all are drawn at once."""
-    spans, a = [], first
+    spans: list[tuple[int, int]] = []
+    a = first
     while a < last:
         size = LONG_PASSAGE if at_once or not len(spans) % 2 else SHORT_PASSAGE
         b = min(a + size, last)

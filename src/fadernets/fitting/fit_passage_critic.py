@@ -22,7 +22,7 @@ from fadernets.codecs.grid import OFF, ONSET
 from fadernets.data.dataset import SPLITS
 from fadernets.data.passage_batches import CONTEXT, joined
 from fadernets.data.passage_sampler import PassageSampler, row_of
-from fadernets.data.passages import MAX_VOICES, GridPiece
+from fadernets.data.passages import MAX_VOICES, GridPiece, Steps
 from fadernets.models.passage_critic import CriticSize, PassageCritic
 from fadernets.models.rewriter import Rewriter, planes
 from fadernets.models.rewriter_sampling import generate
@@ -42,7 +42,9 @@ def collect(
     """Real passages of validation pieces and edits of them: cells [N, T, 88] and the fields [N, T] of their steps."""
     sampler = PassageSampler([p for p in pieces if p.split == SPLITS.index("validation")])
     rng = np.random.default_rng(seed)
-    real, edited, steps = [], [], []
+    real: list[Cells] = []
+    edited: list[Cells] = []
+    steps: list[Steps] = []
     while len(real) * AT_ONCE < count:
         rows = []
         for _ in range(AT_ONCE):
@@ -67,7 +69,7 @@ def fit(data: dict[str, Any], seed: int = 0, epochs: int = EPOCHS) -> tuple[Pass
     rng = np.random.default_rng(seed)
     cells = np.concatenate([data["real"], data["edited"]])
     count = len(data["real"])
-    label = np.repeat([1.0, 0.0], count).astype(np.float32)
+    label = np.repeat([1.0, 0.0], count)
     weight = level_weights(_levels(cells, np.tile(data["segment"], (2, 1)), np.tile(data["sixteenths"], (2, 1))), label)
     held = np.tile(np.arange(count) >= count - count // 8, 2)
     critic = PassageCritic()
@@ -82,7 +84,7 @@ def fit(data: dict[str, Any], seed: int = 0, epochs: int = EPOCHS) -> tuple[Pass
             for group in optimiser.param_groups:
                 group["lr"] = RATE * min(1.0, (done + 1) / 100) * (1 - done / total)
             odds, ends = _scores(critic, data, cells[chosen], chosen % count, rng.integers(-4, 5, len(chosen)))
-            truth = torch.from_numpy(label[chosen])[:, None].expand_as(odds)
+            truth = torch.from_numpy(label[chosen].astype(np.float32))[:, None].expand_as(odds)
             weights = torch.from_numpy(weight[chosen])[:, None] * ends
             each = functional.binary_cross_entropy_with_logits(odds, truth, reduction="none")
             loss = (each * weights).sum() / weights.sum()

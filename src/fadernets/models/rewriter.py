@@ -129,7 +129,7 @@ class StepEmbedding(nn.Module):
         }
         self.tables = nn.ModuleDict({name: nn.Embedding(n, width) for name, n in sizes.items()})
         for table in self.tables.values():
-            nn.init.normal_(table.weight, std=0.1)
+            nn.init.normal_(table.weight, std=0.1)  # type: ignore[arg-type]
 
     def forward(self, fields: dict[str, Tensor]) -> Tensor:
         """[B, T, D] from fields [B, T]."""

@@ -65,7 +65,9 @@ def generate(
     fields = {k: v[:, ahead] for k, v in inputs.fields.items()}
     x = model.decoder_input(inputs.decoder_planes(inputs.before)[:, ahead], encoded[:, ahead], rest, fields)
     for block, (keys, values) in zip(model.decoder, caches, strict=True):
-        x = block.prefill(x, cos[:, :, ahead], sin[:, :, ahead], keys, values)
+        x = block.prefill(  # type: ignore[operator]
+            x, cos[:, :, ahead], sin[:, :, ahead], keys, values
+        )
     written = torch.zeros(rows, steps, 2 * P)
     written[:, ahead] = inputs.target[:, ahead]
     first_held = given[:, CONTEXT] == HOLD
@@ -78,7 +80,9 @@ def generate(
         here = opens[:, t]
         placed_on[here], placed_sound[here] = 0, 0
         on_left = onsets[:, t] - placed_on
-        rest_now = left_features(on_left, voices[:, t] * whole[:, t] - placed_sound, sounding_before, room, t)
+        rest_now = left_features(
+            on_left, np.asarray(voices[:, t] * whole[:, t] - placed_sound, np.float32), sounding_before, room, t
+        )
         ago = batch.previous[:, t]
         known = torch.from_numpy(ago >= 0)[:, None]
         index = torch.from_numpy(np.maximum(ago, 0))
@@ -89,7 +93,9 @@ def generate(
         x = model.decoder_input(row[:, None], encoded[:, t : t + 1], torch.from_numpy(rest_now)[:, None], fields)
         at = slice(t, t + 1)
         for block, (keys, values) in zip(model.decoder, caches, strict=True):
-            x = block.step(x, cos[:, :, at], sin[:, :, at], keys, values, t)
+            x = block.step(  # type: ignore[operator]
+                x, cos[:, :, at], sin[:, :, at], keys, values, t
+            )
         hidden = model.norm(x)[:, 0]
         copies = torch.stack(
             [
