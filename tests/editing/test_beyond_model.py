@@ -91,13 +91,13 @@ def test_an_early_first_note_stays_within_the_piece(tmp_path):
         )
         assert draft.notes["onset"].min() >= 0
         assert (draft.notes["end"] > draft.notes["onset"]).all()
-    note = score.piece.notes.copy()
-    beyond_model._move(note, 1, (-2, 0, 0), (0, 1920), TPQ)
+    note, change = score.piece.notes.copy(), beyond_model._Change
+    beyond_model._move(note, 1, change(2, 0, 4, 4, 0), (0, 1920), score.windows)
     assert note["onset"][1] == 0
-    beyond_model._move(note, 0, (0, -9, 0), (0, 1920), TPQ)
+    beyond_model._move(note, 0, change(0, 0, 9, 0, 0), (0, 1920), score.windows)
     assert note["end"][0] == note["onset"][0] + TPQ // 16
-    assert beyond_model._double(note[4], (-99, 0, 3), 2, (0, 1920), TPQ) == (0, 240, 65, 80, 0)
-    assert beyond_model._double(note[4], (99, 0, 3), 2, (0, 1920), TPQ)[:2] == (1919, 1920)
+    assert beyond_model._double(note[4], change(99, 0, 0, 2, 3), (0, 1920), score.windows) == (0, 240, 65, 80, 0)
+    assert beyond_model._double(note[4], change(0, 99, 0, 101, 3), (0, 1920), score.windows)[:2] == (1919, 1920)
 
 
 def test_a_bar_that_comes_again_is_answered_again(tmp_path):

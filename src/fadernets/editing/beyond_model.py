@@ -6,13 +6,15 @@ Nothing here knows a model. S edited segments, W windows, N notes; ticks are abs
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from fadernets.arrays import Array, Bools, Cells, Floats, Indices
-from fadernets.attributes import of_cells
+from fadernets.attributes import of_cells, of_segments
+from fadernets.attributes.of_segments import Shape, measure_of
 from fadernets.attributes.table import ATTRIBUTES, CLOSE, Attribute
 from fadernets.editing import cell_search
 from fadernets.editing.cell_search import KEPT_WEIGHT, NoteRows, SearchTarget
@@ -23,7 +25,8 @@ from fadernets.editing.note_faders import WINDOW_FADERS
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.errors import FadernetsError
 from fadernets.music.document import Document, Edit
-from fadernets.music.segments import STEPS, STEPS_PER_BEAT
+from fadernets.music.metric_grid import MetricGrid
+from fadernets.music.segments import Grid
 
 RANGE_PARTS = 10  # the scale of an attribute whose standard deviation is not known is its range divided by this
 KNOWN_DEVIATIONS = {"syncopation": 1.1}  # standard deviation in POP909 and Lieder
@@ -122,44 +125,48 @@ def _with_searched(
     removed: set[int] = set()
     answers: dict[bytes, NoteRows] = {}
     cells, windows = piece.cells(edited), piece.windows
-    free = np.zeros(windows.n_steps, bool)
-    free[(windows.base[edited][:, None] + np.arange(STEPS)).ravel()] = True
-    fixed = fixed_notes(piece.piece, windows, piece.placed, free)
+    fixed = fixed_notes(piece.piece, windows, piece.placed, piece.free(edited))
+    shapes: list[Shape | None] = [None] * len(windows.start)
+    if isinstance(windows, MetricGrid):
+        shapes = [*of_segments.shapes(windows)]
+        own = of_segments.measure(piece.roll, windows, edited)
+    else:
+        own = {name: ATTRIBUTES[name].measure(cells) for name in asked}
     at_rest = np.logical_and.reduce(
-        [
-            np.isnan(values) | (np.abs(values - ATTRIBUTES[name].measure(cells)) <= CLOSE)
-            for name, values in asked.items()
-        ]
+        [np.isnan(values) | (np.abs(values - own[name]) <= CLOSE) for name, values in asked.items()]
     )
     for i, w in enumerate(edited.tolist()):
         if at_rest[i]:
             continue
         wanted = {name: float(values[i]) for name, values in asked.items() if np.isfinite(values[i])}
         rows, notes_of_row = search_rows(piece, w, fixed)
-        search_targets = _search_targets(cells[i : i + 1], wanted, deviations)
+        steps = int(windows.steps[w])
+        search_targets = _search_targets(cells[i : i + 1, :steps], wanted, deviations, shapes[w])
         relative = rows.copy()
         relative[:, cell_search.ORIGIN] = np.arange(len(rows))
-        name = relative.tobytes() + repr([target.value for target in search_targets]).encode()
+        name = relative.tobytes() + repr(([target.value for target in search_targets], shapes[w])).encode()
         if name not in answers:
-            answers[name] = cell_search.search(relative, search_targets)
+            answers[name] = cell_search.search(relative, search_targets, steps=steps)
         answer = answers[name].copy()
         answer[:, cell_search.ORIGIN] = _origins(answer[:, cell_search.ORIGIN], rows[:, cell_search.ORIGIN])
         lost = set(rows[:, cell_search.ORIGIN].tolist()) - set(answer[:, cell_search.ORIGIN].tolist())
         removed |= {note for origin in lost for note in notes_of_row[origin]}
         row_of = {int(row[cell_search.ORIGIN]): row for row in rows}
-        bounds = int(windows.start[w]), int(windows.end[w])
+        base, bounds = int(windows.base[w]), (int(windows.start[w]), int(windows.end[w]))
         for onset, end, pitch, origin, _ in answer.tolist():
             before = row_of[origin if origin >= 0 else -1 - origin]
-            change = (
-                onset - int(before[cell_search.ONSET_STEP]),
-                end - int(before[cell_search.END_STEP]),
+            change = _Change(
+                base + int(before[cell_search.ONSET_STEP]),
+                base + onset,
+                base + int(before[cell_search.END_STEP]),
+                base + end,
                 pitch - int(before[cell_search.PITCH]),
             )
             if origin < 0:
-                doubles.append(_double(draft.notes[-1 - origin], change, end - onset, bounds, windows.tpq))
-            elif any(change):
+                doubles.append(_double(draft.notes[-1 - origin], change, bounds, windows))
+            elif change.is_one:
                 for note in notes_of_row[origin]:
-                    _move(notes, note, change, bounds, windows.tpq)
+                    _move(notes, note, change, bounds, windows)
     stays = ~np.isin(np.arange(len(notes)), sorted(removed))
     added = np.array(doubles, notes.dtype) if doubles else notes[:0]
     origin = np.concatenate([draft.origin[stays], np.full(len(added), NEW)])
@@ -179,7 +186,8 @@ def search_rows(piece: PieceOnGrid, window: int, fixed: Bools) -> tuple[NoteRows
     positions of its notes. The notes `fixed` [N] are not to be touched.
     """
     placed, base = piece.placed, int(piece.windows.base[window])
-    sounds = placed.on_grid & (placed.onset < base + STEPS) & (placed.end > base)
+    behind = base + int(piece.windows.steps[window])
+    sounds = placed.on_grid & (placed.onset < behind) & (placed.end > base)
     index = np.flatnonzero(sounds)
     rows = np.stack(
         [placed.onset[index] - base, placed.end[index] - base, placed.pitch[index], index, fixed[index]], axis=1
@@ -207,43 +215,60 @@ def search_rows(piece: PieceOnGrid, window: int, fixed: Bools) -> tuple[NoteRows
     return result[result[:, cell_search.END_STEP] > np.maximum(first, 0)], notes_of_row
 
 
-def _search_targets(cells: Cells, asked: Mapping[str, float], deviations: Mapping[str, float]) -> list[SearchTarget]:
-    """What one segment [1, 16, 88] shall have, and what it shall keep."""
+def _search_targets(
+    cells: Cells, asked: Mapping[str, float], deviations: Mapping[str, float], shape: Shape | None = None
+) -> list[SearchTarget]:
+    """What one segment [1, n, 88] of a shape, or a window, shall have, and what it shall keep."""
 
     def scale(row: Attribute) -> float:
         return (KNOWN_DEVIATIONS | dict(deviations)).get(row.name, (row.high - row.low) / RANGE_PARTS)
 
-    targets = [SearchTarget(ATTRIBUTES[name].measure, value, scale(ATTRIBUTES[name])) for name, value in asked.items()]
+    def measure(row: Attribute) -> Callable[[Cells], Array]:
+        return row.measure if shape is None else measure_of(row, shape)
+
+    targets = [SearchTarget(measure(ATTRIBUTES[n]), value, scale(ATTRIBUTES[n])) for n, value in asked.items()]
     for name in KEPT_SLACK:
         if name not in asked:
             row = ATTRIBUTES[name]
-            value = float(row.measure(cells)[0])
-            targets.append(SearchTarget(row.measure, value, scale(row), KEPT_WEIGHT, KEPT_SLACK[name]))
+            value = float(measure(row)(cells)[0])
+            targets.append(SearchTarget(measure(row), value, scale(row), KEPT_WEIGHT, KEPT_SLACK[name]))
     mean_pitch = float(of_cells.mean_pitch(cells)[0])
     targets.append(SearchTarget(of_cells.mean_pitch, mean_pitch, PITCH_SCALE, KEPT_WEIGHT, PITCH_SLACK))
     return [target for target in targets if np.isfinite(target.value)]
 
 
-def _move(notes: Array, note: int, change: tuple[int, int, int], bounds: tuple[int, int], tpq: int) -> None:
-    """Change a note of `notes` [N] in place: onset and end by steps, pitch by semitones.
+class _Change(NamedTuple):
+    """What search made of a note; steps are those of the piece."""
 
-    The onset stays within the ticks of its window.
-    """
-    onset_steps, end_steps, semitones = change
+    old_onset: int
+    onset: int
+    old_end: int
+    end: int
+    semitones: int
+
+    @property
+    def is_one(self) -> bool:
+        """Whether anything changes."""
+        return self.onset != self.old_onset or self.end != self.old_end or self.semitones != 0
+
+
+def _move(notes: Array, note: int, change: _Change, bounds: tuple[int, int], windows: Grid) -> None:
+    """Change a note of `notes` [N] in place. The onset stays within the ticks of its window."""
     onset, end = int(notes["onset"][note]), int(notes["end"][note])
-    shortest = max(min(end - onset, int(tpq * SHORTEST)), 1)
-    if onset_steps:
-        onset = int(np.clip(onset + round(onset_steps * tpq / STEPS_PER_BEAT), bounds[0], bounds[1] - 1))
-    if onset_steps or end_steps:
-        end = max(end + round(end_steps * tpq / STEPS_PER_BEAT), onset + shortest)
+    shortest = max(min(end - onset, int(windows.tpq * SHORTEST)), 1)
+    moves = change.onset != change.old_onset
+    if moves:
+        moved = onset + windows.ticks_moved(change.old_onset, change.onset - change.old_onset)
+        onset = int(np.clip(moved, bounds[0], bounds[1] - 1))
+    if moves or change.end != change.old_end:
+        end = max(end + windows.ticks_moved(change.old_end, change.end - change.old_end), onset + shortest)
     notes["onset"][note], notes["end"][note] = onset, end
-    notes["pitch"][note] = int(notes["pitch"][note]) + semitones
+    notes["pitch"][note] = int(notes["pitch"][note]) + change.semitones
 
 
-def _double(
-    note: np.void, change: tuple[int, int, int], steps: int, bounds: tuple[int, int], tpq: int
-) -> tuple[int, int, int, int, int]:
-    """A new note of so many steps, like another one but for the change, within the ticks of its window."""
-    onset = int(np.clip(int(note["onset"]) + round(change[0] * tpq / STEPS_PER_BEAT), bounds[0], bounds[1] - 1))
-    end = min(onset + max(round(steps * tpq / STEPS_PER_BEAT), 1), bounds[1])
-    return onset, end, int(note["pitch"]) + change[2], int(note["velocity"]), int(note["track"])
+def _double(note: np.void, change: _Change, bounds: tuple[int, int], windows: Grid) -> tuple[int, int, int, int, int]:
+    """A new note like another one but for the change, within the ticks of its window."""
+    moved = int(note["onset"]) + windows.ticks_moved(change.old_onset, change.onset - change.old_onset)
+    onset = int(np.clip(moved, bounds[0], bounds[1] - 1))
+    end = min(onset + max(windows.ticks_moved(change.onset, change.end - change.onset), 1), bounds[1])
+    return onset, end, int(note["pitch"]) + change.semitones, int(note["velocity"]), int(note["track"])

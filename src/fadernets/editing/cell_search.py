@@ -6,7 +6,7 @@ first chords are moved to other steps, then single notes are moved, revoiced, le
 A segment that measures what is asked comes back as it was.
 
 The notes of a segment are rows (onset step, end step, pitch 0..87, origin, fixed). Steps count from the segment's
-first: a note that sounds on from before has onset -1, and one that sounds on beyond the segment ends behind step 16;
+first, n of them: a note that sounds on from before has onset -1, one that sounds on beyond the segment ends behind n;
 neither of these ends is touched, nor the pitch of such a note. The origin is the position of the note in the source
 and, for a doubled note, -1 - that position. A note that is fixed (1) is not touched at all. K states at a time.
 """
@@ -51,27 +51,27 @@ DOUBLE_LENGTH = 2  # steps
 class SearchTarget:
     """An attribute of cells and the value that it is to have."""
 
-    measure: Callable[[Cells], Array]  # cells [K, 16, 88] -> [K]
+    measure: Callable[[Cells], Array]  # cells [K, n, 88] -> [K]
     value: float
     scale: float  # a difference of this counts 1
     weight: float = ASKED_WEIGHT
     slack: float = 0.0  # a miss up to this does not count
 
 
-def search(rows: NoteRows, targets: list[SearchTarget], near: float = 1e-6) -> NoteRows:
+def search(rows: NoteRows, targets: list[SearchTarget], near: float = 1e-6, steps: int = STEPS) -> NoteRows:
     """The rows after the changes that bring the targets nearest; the search ends at a weighted miss of `near`.
 
-    Rows of the source keep their origin.
+    steps: how many the segment has. Rows of the source keep their origin.
     """
     best = rows
-    cells, _ = cells_of([rows])
+    cells, _ = cells_of([rows], steps)
     miss = float(_misses(cells, targets)[0])
     for changes in (_chord_changes, _note_changes):
         for _ in range(MAX_CHANGES):
             if miss <= near:
                 return best
-            tried = list(changes(best))
-            cells, is_playable = cells_of([state for state, _ in tried])
+            tried = list(changes(best, steps))
+            cells, is_playable = cells_of([state for state, _ in tried], steps)
             if not is_playable.any():
                 break
             costs = np.array([cost for _, cost in tried])
@@ -84,7 +84,7 @@ def search(rows: NoteRows, targets: list[SearchTarget], near: float = 1e-6) -> N
 
 
 def _misses(cells: Cells, targets: list[SearchTarget]) -> Floats:
-    """[K] the weighted sum of the misses of cells [K, 16, 88]."""
+    """[K] the weighted sum of the misses of cells [K, n, 88]."""
     total = np.zeros(len(cells))
     for target in targets:
         off = np.abs(np.asarray(target.measure(cells), np.float64) - target.value)
@@ -93,22 +93,22 @@ def _misses(cells: Cells, targets: list[SearchTarget]) -> Floats:
     return total
 
 
-def cells_of(states: list[NoteRows]) -> tuple[Cells, Bools]:
-    """The cells [K, 16, 88] of states, and [K] whether each can be played: no two notes sound on one pitch at once."""
+def cells_of(states: list[NoteRows], steps: int = STEPS) -> tuple[Cells, Bools]:
+    """The cells [K, n, 88] of states of n `steps`, and [K] whether each can be played: one note a pitch at a time."""
     count = len(states)
-    cells = np.zeros((count, STEPS, PITCHES), np.uint8)
+    cells = np.zeros((count, steps, PITCHES), np.uint8)
     if not count:
         return cells, np.zeros(0, bool)
     state = np.repeat(np.arange(count), [len(rows) for rows in states])
     rows = np.concatenate(states)
-    first, end = np.maximum(rows[:, ONSET_STEP], 0), np.minimum(rows[:, END_STEP], STEPS)
+    first, end = np.maximum(rows[:, ONSET_STEP], 0), np.minimum(rows[:, END_STEP], steps)
     length = np.maximum(end - first, 0)
     row = np.repeat(np.arange(len(rows)), length)  # of each sounding step of each note
     step = first[row] + np.arange(len(row)) - np.repeat(np.cumsum(length) - length, length)
-    at = (state[row] * STEPS + step) * PITCHES + rows[row, PITCH]
+    at = (state[row] * steps + step) * PITCHES + rows[row, PITCH]
     sounding = np.bincount(at, minlength=cells.size).reshape(count, -1)
     cells[sounding.reshape(cells.shape) > 0] = HOLD
-    begins = np.flatnonzero((rows[:, ONSET_STEP] >= 0) & (rows[:, ONSET_STEP] < STEPS))
+    begins = np.flatnonzero((rows[:, ONSET_STEP] >= 0) & (rows[:, ONSET_STEP] < steps))
     cells[state[begins], rows[begins, ONSET_STEP], rows[begins, PITCH]] = ONSET
     return cells, sounding.max(1) <= 1
 
@@ -131,43 +131,43 @@ def _shifted(rows: NoteRows, which: Indices, by: int) -> NoteRows:
     return out
 
 
-def _chord_changes(rows: NoteRows, merge: bool = False) -> Iterator[tuple[NoteRows, float]]:
+def _chord_changes(rows: NoteRows, steps: int = STEPS, merge: bool = False) -> Iterator[tuple[NoteRows, float]]:
     """Each chord moved by a step or two, and the cost. It passes no other onset, and joins one only with `merge`."""
-    steps = np.unique(rows[(rows[:, ONSET_STEP] >= 0) & (rows[:, ONSET_STEP] < STEPS), ONSET_STEP])
-    for step in steps.tolist():
+    struck = np.unique(rows[(rows[:, ONSET_STEP] >= 0) & (rows[:, ONSET_STEP] < steps), ONSET_STEP])
+    for step in struck.tolist():
         which = np.flatnonzero(rows[:, ONSET_STEP] == step)
         if rows[which, FIXED].any():
             continue
         for by in SHIFTS:
-            met = int(np.isin(np.arange(min(by, 0), max(by, 0) + 1) + step, steps).sum()) - 1
-            if 0 <= step + by < STEPS and (met == 0 or (merge and met == 1 and step + by in steps)):
+            met = int(np.isin(np.arange(min(by, 0), max(by, 0) + 1) + step, struck).sum()) - 1
+            if 0 <= step + by < steps and (met == 0 or (merge and met == 1 and step + by in struck)):
                 yield _shifted(rows, which, by), CHORD_STEP * (abs(by) + 2 * met) + FIRST_STEP * (step == 0)
 
 
-def _note_changes(rows: NoteRows) -> Iterator[tuple[NoteRows, float]]:
+def _note_changes(rows: NoteRows, steps: int = STEPS) -> Iterator[tuple[NoteRows, float]]:
     """Every small change of one note with its cost, and those of chords."""
-    yield from _chord_changes(rows, merge=True)
+    yield from _chord_changes(rows, steps, merge=True)
     keyboard = np.arange(PITCHES)
     ladder = keyboard[np.isin((keyboard + LOW) % 12, (rows[:, PITCH] + LOW) % 12)]  # pitches of the classes that sound
     for i, (onset, end, pitch, origin, fixed) in enumerate(rows.tolist()):
-        if not 0 <= onset < STEPS:
+        if not 0 <= onset < steps:
             continue
         one = np.array([i])
         rung = int(np.searchsorted(ladder, pitch))
         neighbours = [int(ladder[k]) for k in (rung - 1, rung + 1) if 0 <= k < len(ladder)]
         for by in SHIFTS:
-            if not fixed and 0 <= onset + by < STEPS:
+            if not fixed and 0 <= onset + by < steps:
                 yield _shifted(rows, one, by), NOTE_STEP + FIRST_STEP * (onset == 0)
-        if not fixed and end <= STEPS:
+        if not fixed and end <= steps:
             for other in (*neighbours, pitch - 12, pitch + 12):
                 if 0 <= other < PITCHES:
                     yield _with_columns(rows, one, {PITCH: other}), REVOICE
             for by in LENGTH_CHANGES:
-                if onset < end + by <= STEPS:
+                if onset < end + by <= steps:
                     yield _with_columns(rows, one, {END_STEP: end + by}), LENGTH
             yield np.delete(rows, i, 0), REMOVE + FIRST_STEP * (onset == 0)
         for by in DOUBLE_SHIFTS:
-            if 0 <= onset + by < STEPS:
+            if 0 <= onset + by < steps:
                 for other in (pitch, *neighbours):
-                    double = [onset + by, min(onset + by + DOUBLE_LENGTH, STEPS), other, min(origin, -1 - origin), 0]
+                    double = [onset + by, min(onset + by + DOUBLE_LENGTH, steps), other, min(origin, -1 - origin), 0]
                     yield np.vstack([rows, double]), DOUBLE

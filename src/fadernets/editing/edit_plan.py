@@ -194,10 +194,8 @@ def _bring_together(
 
 def _steps_of(piece: PieceOnGrid, segments: Indices) -> tuple[Floats, Floats]:
     """[S] how many sixteenths a step of each segment lasts in the mean, and [S] how many the segment lasts."""
-    w = piece.windows
-    length = np.diff(w.time)
-    whole = np.bincount(w.segment, length, len(w.start)).astype(np.float64)[segments]
-    return whole / w.steps[segments], whole
+    whole = piece.sixteenths()[segments]
+    return whole / piece.windows.steps[segments], whole
 
 
 def _keys_asked(source: Integers, home: int, key: int) -> Floats:

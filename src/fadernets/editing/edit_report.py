@@ -6,7 +6,7 @@ S full segments of a piece; values are None where there is nothing to measure or
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from fadernets.arrays import Cells, Floats, Indices
 from fadernets.attributes import of_cells
 from fadernets.attributes import table as attribute_table
 from fadernets.attributes.keys import KEY_NAMES, estimate
-from fadernets.attributes.table import ATTRIBUTES, CLOSE, CODED, USER_DEFINED, Attribute
+from fadernets.attributes.table import ATTRIBUTES, CLOSE, CODED, USER_DEFINED
 from fadernets.codecs import grid
 from fadernets.editing.piece_on_grid import PieceOnGrid
 
@@ -27,14 +27,24 @@ Value = float | str | None  # of an attribute, as reports have it
 
 @dataclass(frozen=True)
 class SegmentReport:
-    """One segment of four quarter-beats: attribute -> value before the edit, as asked, and after it."""
+    """One segment, a window of four quarter-beats or a bar: attribute -> value before the edit, as asked, and after."""
 
-    index: int  # among the piece's windows
+    index: int  # among the piece's segments
     bar: int  # in which it starts
     start_beat: float  # quarter-beats from the start of the file
     before: dict[str, Value]
     asked: dict[str, Value]
     measured: dict[str, Value]
+    last_bar: int | None = None  # in which it ends; None for a window, which may end anywhere
+
+    @property
+    def bars(self) -> str:
+        """The bar, or the bars as a range."""
+        return str(self.bar) if self.last_bar in (None, self.bar) else f"{self.bar}-{self.last_bar}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, without a last bar where there is none."""
+        return {name: value for name, value in vars(self).items() if name != "last_bar" or value is not None}
 
 
 @dataclass(frozen=True)
@@ -50,13 +60,13 @@ class EditReport:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {**vars(self), "segments": [vars(segment) for segment in self.segments]}
+        return {**vars(self), "segments": [segment.as_dict() for segment in self.segments]}
 
 
 def compare(
     before: PieceOnGrid, after: PieceOnGrid, edited: Indices, asked: dict[str, Floats], holds: bool
 ) -> list[SegmentReport]:
-    """A report on every full window of a piece before and after an edit of the windows `edited` [S].
+    """A report on every full segment of a piece before and after an edit of the segments `edited` [S].
 
     asked: attribute -> [S]. With `holds`, the model's faders that were not asked for are to stay at the source's own
     value, which is then reported as asked; but articulation moves the ends of notes, and with them note density, and
@@ -81,6 +91,7 @@ def compare(
                 before={name: shown(name, v[i]) for name, v in first.items()},
                 asked=targets,
                 measured={name: shown(name, v[i]) for name, v in last.items()},
+                last_bar=None if before.is_in_windows else int(before.windows.last_bar[w]),
             )
         )
     return segments
@@ -140,24 +151,38 @@ def warn_of_oddities(piece: PieceOnGrid, warnings: list[str]) -> None:
         warnings.append(f"the piece lasts {seconds / 3600:.1f} hours, {len(piece.full)} segments: this takes a while")
 
 
-def warn_of_misses(segments: list[SegmentReport], warnings: list[str]) -> None:
-    """Add how many segments ended further from what was asked than the attribute's `near`."""
+def warn_of_misses(segments: list[SegmentReport], warnings: list[str], piece: PieceOnGrid | None = None) -> None:
+    """Add how many segments ended further from what was asked than the attribute's `near`.
+
+    Rhythm density counts whole onset steps: in short segments of the `piece`, half of one is near as well.
+    """
+    half = {} if piece is None else {w: 0.5 / n for w, n in enumerate(piece.sixteenths().tolist())}
     for name, row in ATTRIBUTES.items():
         if row.names:
             continue
-        values = [(s.bar, s.asked[name], s.measured[name]) for s in segments]
-        missed = [bar for bar, asked, measured in values if asked is not None and _is_far(row, asked, measured)]
+        least = half if name == "rhythm_density" else {}
+        missed = [
+            s.bars
+            for s in segments
+            if s.asked[name] is not None and _distance(s, name) > max(row.near, least.get(s.index, 0.0)) + CLOSE
+        ]
         if missed:
-            bars = ", ".join(map(str, missed[:MOST_BARS_NAMED])) + (", ..." if len(missed) > MOST_BARS_NAMED else "")
+            bars = named_bars(missed)
             warnings.append(
                 f"{row.option}: segments that ended more than {row.near:g} from the asked value: "
                 f"{len(missed)} (bars {bars})"
             )
 
 
-def _is_far(row: Attribute, asked: Value, measured: Value) -> bool:
-    distance = math.inf if measured is None else abs(float(asked or 0) - float(measured))
-    return distance > row.near + CLOSE
+def named_bars(bars: Sequence[str]) -> str:
+    """The first few of some bars, as a warning lists them."""
+    return ", ".join(bars[:MOST_BARS_NAMED]) + (", ..." if len(bars) > MOST_BARS_NAMED else "")
+
+
+def _distance(segment: SegmentReport, name: str) -> float:
+    """How far an attribute of a segment ended from what was asked."""
+    asked, measured = segment.asked[name], segment.measured[name]
+    return math.inf if measured is None else abs(float(asked or 0) - float(measured))
 
 
 def table(report: EditReport) -> str:
@@ -170,7 +195,7 @@ def table(report: EditReport) -> str:
     for s in report.segments:
         triples = ((widths[n], (s.before[n], s.asked[n], s.measured[n])) for n in names)
         values = ("  " + " ".join(f"{cell(value):>{width}}" for value in triple) for width, triple in triples)
-        lines.append(f"{s.bar:>5}" + "".join(values))
+        lines.append(f"{s.bars:>5}" + "".join(values))
     return "\n".join(lines) if report.segments else "no segment of four beats"
 
 

@@ -21,11 +21,12 @@ from fadernets.decoding.edit_models import EditModel
 from fadernets.editing import edit_report, presets
 from fadernets.editing.beyond_model import apply_targets
 from fadernets.editing.edit_grids import placed_for
-from fadernets.editing.edit_plan import EditPlan, plan_edit
+from fadernets.editing.edit_plan import EditPlan
 from fadernets.editing.edit_report import EditReport, cell, compare, describe, number, shown
 from fadernets.editing.model_edit import ModelEdit, edit_by_model
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.presets import PAPER_PRESET
+from fadernets.editing.refinement import plan_on_fine_steps
 from fadernets.editing.requests import Faders
 from fadernets.editing.roll_edit import Encode, Progress
 from fadernets.engines.grid import Engine
@@ -134,7 +135,7 @@ def edit_document(
     warnings = list(document.piece.warnings)
     edit_report.warn_of_oddities(piece, warnings)
     faders = _within_limits(faders, warnings)
-    plan = plan_edit(engine, piece, faders, warnings)
+    piece, plan = plan_on_fine_steps(engine, piece, faders, warnings)
     if plan.is_empty:
         what = "segment of four beats" if piece.is_in_windows else "bar"
         warnings.append(f"no {what} with notes lies in the chosen bars: nothing was edited")
@@ -190,7 +191,7 @@ def _report(
     segments = compare(piece, after, plan.edited, plan.asked, holds=not faders.arousal)
     means = {"before": describe(piece, plan.edited), "measured": describe(after, plan.edited)}
     report = EditReport(engine.name, faders.seed, _preset_moves(faders), segments, means, list(warnings))
-    edit_report.warn_of_misses(segments, report.warnings)
+    edit_report.warn_of_misses(segments, report.warnings, piece)
     key, measured = plan.targets.key, means["measured"]["key"]
     if key is not None and measured not in (KEY_NAMES[key], None):
         report.warnings.append(f"key: asked {KEY_NAMES[key]}, measured {measured}")

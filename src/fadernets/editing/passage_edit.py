@@ -92,14 +92,8 @@ def levels(piece: PieceOnGrid, segments: Indices) -> tuple[Integers, Floats]:
 
 def onset_steps(piece: PieceOnGrid, segments: Indices, density: Floats) -> Integers:
     """[S] the number of onset steps that is nearest to a rhythm density in each segment, at most all its steps."""
-    steps = np.floor(density * lengths(piece)[segments] + 0.5).astype(np.int64)
+    steps = np.floor(density * piece.sixteenths()[segments] + 0.5).astype(np.int64)
     return np.clip(steps, 0, piece.windows.steps[segments])
-
-
-def lengths(piece: PieceOnGrid) -> Floats:
-    """[W] how many sixteenths each segment lasts."""
-    own = piece.metric_grid
-    return np.bincount(own.segment, own.sixteenths, len(own.start)).astype(np.float64)
 
 
 def context_roll(whole: Piece, piece: PieceOnGrid) -> Cells:

@@ -65,6 +65,11 @@ class PieceOnGrid:
         """[T] the steps of these segments."""
         return np.isin(self.windows.segment, segments)
 
+    def sixteenths(self) -> Floats:
+        """[W] how many sixteenths each segment lasts."""
+        length = np.bincount(self.windows.segment, np.diff(self.windows.time), len(self.windows.start))
+        return length.astype(np.float64)
+
     def cells(self, segments: Indices) -> Cells:
         """[S, n, 88] the cells of these segments; those that have fewer steps than the longest one end with rests."""
         base, steps = self.windows.base[segments], self.windows.steps[segments]

@@ -80,9 +80,9 @@ class _BeatLadders:
     """The pitches that each beat of a draft may use."""
 
     def __init__(self, draft: NoteDraft) -> None:
-        self._tpq, notes = draft.windows.tpq, draft.notes
-        beats = int(notes["end"].max(initial=0)) // self._tpq + 1
-        first, last = notes["onset"] // self._tpq, np.maximum(notes["end"] - 1, notes["onset"]) // self._tpq
+        notes, self._beat_at = draft.notes, draft.windows.beat_at
+        beats = int(self._beat_at(notes["end"].max(initial=0))) + 1
+        first, last = self._beat_at(notes["onset"]), self._beat_at(np.maximum(notes["end"] - 1, notes["onset"]))
         edges = np.zeros((beats + 1, OCTAVE), np.int64)
         np.add.at(edges, (first, notes["pitch"] % OCTAVE), 1)
         np.add.at(edges, (last + 1, notes["pitch"] % OCTAVE), -1)
@@ -95,7 +95,7 @@ class _BeatLadders:
         Its classes are those that sound in the beat; where they are few, those of the beats around it too; where they
         are a run, the scale that the beats around it complete.
         """
-        beat = tick // self._tpq
+        beat = int(self._beat_at(np.asarray(tick)))
         if beat not in self._ladders:
             for reach in REACHES:
                 classes = self._classes_around(beat, reach)

@@ -1,0 +1,91 @@
+"""Bars that are asked for more than their steps hold are cut finer."""
+
+import numpy as np
+import pytest
+from midi_files import metre, save, track
+from rule_rewriter import RuleRewriter
+
+from fadernets.editing import file_edit
+from fadernets.editing.edit_grids import placed_for
+from fadernets.editing.refinement import plan_on_fine_steps
+from fadernets.editing.requests import Faders
+from fadernets.engines.grid import Engine
+from fadernets.music.document import Document
+
+
+def running(path, step, bars=3, metre_=(4, 4)):
+    """A figure that begins a note on every step of `step` quarters, over a long note a bar."""
+    quarters = 4 * metre_[0] / metre_[1]
+    notes = [(i * step, step * 0.9, (72, 76, 79, 84)[i % 4], 80) for i in range(round(bars * quarters / step))]
+    bass = [(b * quarters, quarters, 48, 70) for b in range(bars)]
+    return Document(save(path / "running.mid", track(notes, metre(*metre_)), track(bass, channel=1)))
+
+
+def planned(document, **options):
+    engine, warnings = RuleRewriter(), []
+    piece = placed_for(engine, document.piece, file_edit.choose_tracks(document.piece))
+    return (*plan_on_fine_steps(engine, piece, Faders.checked(**options), warnings), warnings)
+
+
+@pytest.mark.parametrize(
+    ("step", "metre_", "before", "after"),
+    [(1 / 4, (4, 4), 16, 32), (1 / 3, (4, 4), 12, 24), (1 / 4, (3, 4), 12, 24), (1 / 4, (6, 8), 12, 24)],
+)
+def test_running_figures_get_steps_of_half_their_size(tmp_path, step, metre_, before, after):
+    document = running(tmp_path, step, metre_=metre_)
+    piece, plan, warnings = planned(document, move={"rhythm_density": 0.2}, bars=[(2, 2)])
+    assert piece.windows.steps.tolist() == [before, after, before]
+    assert plan.edited.tolist() == [1]
+    assert warnings == []
+
+
+def test_running_sixteenths_that_are_asked_to_be_busier_get_thirty_seconds(tmp_path):
+    document = running(tmp_path, 1 / 4)
+    (answer,) = file_edit.edit_document(RuleRewriter(), document, Faders.checked(move={"rhythm_density": 0.2}))
+    for s in answer.report.segments:
+        assert s.before["rhythm_density"] == 1
+        assert s.measured["rhythm_density"] == pytest.approx(19 / 16)
+    after = Document(document.path, answer.data).piece
+    thirty_second = after.tpq // 8
+    assert ((after.notes["onset"] % (2 * thirty_second)) == thirty_second).sum() == 9
+
+
+def test_bars_with_room_stay_as_they_are(tmp_path):
+    document = running(tmp_path, 1 / 2)
+    piece, _, _ = planned(document, move={"rhythm_density": 0.3})
+    assert piece.windows.steps.tolist() == [16] * 3
+
+
+def test_what_moves_no_onsets_cuts_nothing(tmp_path):
+    document = running(tmp_path, 1 / 4)
+    for options in ({}, {"move": {"note_density": 1.0}}, {"set": {"rhythm_density": 1.0}}, {"move": {"pitch": 2.0}}):
+        piece, _, warnings = planned(document, **options)
+        assert piece.windows.steps.tolist() == [16] * 3
+        assert warnings == []
+
+
+def test_a_beat_that_is_not_cut_finer_says_so(tmp_path):
+    document = running(tmp_path, 1 / 8)
+    piece, plan, warnings = planned(document, set={"rhythm_density": 2.0}, bars=[(1, 1)])
+    assert warnings == []  # has what is asked
+    document = running(tmp_path, 1 / 6)
+    piece, plan, warnings = planned(document, set={"rhythm_density": 2.0}, bars=[(1, 2)])
+    assert piece.windows.steps.tolist() == [48, 48, 24]
+    assert warnings == []
+    halves = [(i / 8, 0.1, 60, 80) for i in range(24)]
+    path = save(tmp_path / "gap.mid", track([*halves, (3, 0.5, 62, 80), (3.5, 0.5, 62, 80)], metre(4)))
+    piece, plan, warnings = planned(Document(path), set={"rhythm_density": 1.95})
+    assert warnings == [
+        "rhythm-density: bars 1 are asked for onsets on more than 90% of their steps, and a beat in 8 steps is not "
+        "cut finer"
+    ]
+    assert plan.coded["rhythm_density"].tolist() == [1.95]
+
+
+def test_windows_are_not_cut_finer(tmp_path):
+    document = running(tmp_path, 1 / 4)
+    engine, warnings = Engine.open(), []
+    piece = placed_for(engine, document.piece, [0])
+    fine, _ = plan_on_fine_steps(engine, piece, Faders.checked(set={"rhythm_density": 1.0}), warnings)
+    assert fine is piece
+    assert np.unique(piece.windows.steps).tolist() == [16]
