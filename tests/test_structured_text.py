@@ -17,6 +17,7 @@ JSON = [
     ('["' + '\\"' * DEEP, "Unterminated string"),
     ('{"a": ' + DIGITS + "}", "has 5000 digits; at most 25 are read"),
     ("[1" + "0" * 400 + "]", "has 401 digits"),
+    ('{"a": "\\ud800"}', "half a character"),
     ("{", "Expecting property name"),
     ("", "Expecting value"),
 ]
@@ -59,6 +60,7 @@ def test_plain_text_is_read(tmp_path):
     path.write_text('{"a": [1, -2.5e3, null, "[[{\\"" ], "b": ' + deep + ', "c": "' + "[" * 200 + '"}')
     read = structured_text.read_json(path)
     assert (read["a"], read["c"]) == ([1, -2500.0, None, '[[{"'], "[" * 200)
+    assert structured_text.parse_json('"\\ud83c\\udfb9"') == "\N{MUSICAL KEYBOARD}"
     path.write_text("a: [1, 0x10, 1e-3]\nb: {c: no}\n")
     assert structured_text.read_yaml(path) == {"a": [1, 16, "1e-3"], "b": {"c": False}}
     path.write_text('a,b\r\n1,"x\ny"\r\n2\r\n', newline="")

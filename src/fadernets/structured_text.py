@@ -19,6 +19,7 @@ MOST_BYTES = 64 * 2**20  # of JSON and CSV: a manifest of a hundred thousand pie
 MOST_YAML_BYTES = 2**18  # YAML is read slowly, and recipes are short
 MOST_DEPTH = 64  # of lists and groups in each other
 MOST_DIGITS = 25  # of a whole number
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]+|[\]}]+', re.DOTALL)
 
 
@@ -44,9 +45,14 @@ def parse_json(text: str) -> Any:
     if text.count("[") + text.count("{") > MOST_DEPTH:
         _check_depth(text)
     try:
-        return json.loads(text, parse_int=_whole_number)
+        value = json.loads(text, parse_int=_whole_number)
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError(_too_deep()) from None
+    except UnicodeEncodeError:
+        raise ValueError("a text holds half a character (a lone surrogate)") from None
+    return value
 
 
 def read_yaml(path: Path) -> Any:

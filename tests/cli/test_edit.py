@@ -417,7 +417,7 @@ def test_an_attribute_of_ones_own_is_a_fader(run, piece, own):
     ("text", "message"),
     [
         ("import fadernets.nowhere", "ModuleNotFoundError: No module named 'fadernets.nowhere'"),
-        ("def (", "SyntaxError"),
+        ("def (", "SyntaxError: line 1: invalid syntax"),
         ("raise SystemExit(0)", "SystemExit"),
         ("raise ValueError('one\\ntwo')", "ValueError: one two"),
         (OWN.replace('"offbeats", offbeats', '"tempo", offbeats'), "attribute tempo: exists already"),

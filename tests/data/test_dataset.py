@@ -348,6 +348,27 @@ def test_an_interrupted_write_leaves_the_old_data_set(folder, monkeypatch):
     assert [path.name for path in folder.parent.iterdir()] == ["set"]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("codec", []),
+        ("segments", -1),
+        ("segments", "6"),
+        ("attributes", [["tempo"]]),
+        ("corpora", None),
+        ("pieces", [3]),
+        ("statistics", []),
+        ("hash", 3),
+    ],
+)
+def test_a_manifest_with_what_cannot_be(folder, name, value):
+    path = folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    with pytest.raises(FadernetsError, match=r"manifest\.json: .*\. Prepare the data set again$") as error:
+        Dataset.open(folder)
+    assert "\n" not in str(error.value)
+
+
 def test_a_failed_rename_puts_the_old_data_set_back(folder, monkeypatch):
     before, real = Dataset.open(folder).hash, os.replace
 

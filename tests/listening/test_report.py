@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from listeners import AGREE, OPINIONS, answer, begin, panel, rate, tokens_of, write_study
 
+from fadernets import structured_text
 from fadernets.errors import FadernetsError
 from fadernets.listening import answer_database
 from fadernets.listening import report as study_report
@@ -224,7 +225,8 @@ def test_a_title_in_any_script_and_with_dollars(tmp_path, monkeypatch):
     write(folder, tmp_path / "out")
     with (tmp_path / "out" / "answers.csv").open(newline="") as file:
         titles = {row["excerpt"] for row in csv.DictReader(file)}
-    assert titles == {trial["title"] for trial in found["trials"]}
+    assert titles == {structured_text.safe_cell(trial["title"]) for trial in found["trials"]}
+    assert found["trials"][1]["title"][0] == "=" not in {title[0] for title in titles}
 
 
 def test_a_report_that_cannot_be_written(small, tmp_path):

@@ -76,7 +76,7 @@ def test_what_a_clip_holds_at_most():
     ("text", "message"),
     [
         (None, r"cannot be read \(No such file or directory\)"),
-        ("def augment(clips, amount:", "SyntaxError: "),
+        ("def augment(clips, amount:", r"SyntaxError: line 1: '\(' was never closed$"),
         ("1 / 0", "ZeroDivisionError: division by zero"),
         ("import sys\nsys.exit('no')", "SystemExit: no"),
         ("def change(clips, amount): return clips", r"has no function augment\(clips, amount\)"),

@@ -1034,3 +1034,23 @@ def test_the_file_can_be_dragged_out(studio):
             break
         studio.wait_for_timeout(100)
     assert re.fullmatch(r"audio/midi:k545-edited\.mid:blob:http://\S+", found)
+
+
+def test_the_token_leaves_the_address(chromium):
+    """... once the page has it as a cookie, with which a reload opens the page again."""
+    port = free_port()
+    process, line = browsing.start("studio", "--no-browser", "--port", port, "--public", f"http://localhost:{port}/")
+    try:
+        address = re.search(r"http://\S+", line)[0]
+        assert re.fullmatch(rf"http://localhost:{port}/\?token=\S+", address)
+        one = Page(chromium, address)
+        page = one.open()
+        for _ in range(2):
+            assert page.url == f"http://localhost:{port}/"
+            assert "token" not in page.evaluate("document.documentElement.outerHTML + document.cookie")
+            page.reload()
+            page.wait_for_selector(RANGE)
+        one.context.close()
+        assert (one.complaints, one.outside) == ([], [])
+    finally:
+        stop_server(process)

@@ -659,25 +659,48 @@ def test_there_are_two_sockets(served, path):
 
 @pytest.fixture(scope="module")
 def guarded(studio):
-    with Served(server.create(studio, hosts=(*guard.LOOPBACK, "studio.example"), token="s3cret")) as served:
+    with Served(
+        server.create(
+            studio, hosts=(*guard.LOOPBACK, "studio.example"), token="s3cret", https_hosts=("studio.example",)
+        )
+    ) as served:
         yield served
 
 
 GIVEN = [
     {"params": {"token": "s3cret"}},
     {"headers": {"authorization": "Bearer s3cret"}},
-    {"headers": {"cookie": "a=b; fadernets-token=s3cret; c=d"}},
+    {"headers": {"cookie": "a=b; fadernets-token-PORT=s3cret; c=d"}},
 ]
+
+
+def of_port(given, guarded):
+    """What is given to this server, whose cookie has its port in its name."""
+    port = guarded.url.rpartition(":")[2]
+    headers = {n: v.replace("PORT", port) if isinstance(v, str) else v for n, v in given.get("headers", {}).items()}
+    return {**given, "headers": headers} if headers else given
 
 
 @pytest.mark.parametrize("given", GIVEN, ids=["query", "bearer", "cookie"])
 def test_the_token_opens_the_studio(guarded, given):
+    given = of_port(given, guarded)
     with guarded.client() as client:
         response = client.get("/api/about", **given)
         assert response.status_code == 200
         cookie = response.headers.get("set-cookie", "")
         assert ("HttpOnly" in cookie and "SameSite=Strict" in cookie) is ("params" in given)
+        assert "Secure" not in cookie
         assert client.get("/", **given).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "secure"), [({}, False), ({"host": "studio.example"}, True), ({"x-forwarded-proto": "https"}, True)]
+)
+def test_the_cookie_of_https_is_of_https_alone(guarded, headers, secure):
+    with guarded.client() as client:
+        cookie = client.get("/api/about", params={"token": "s3cret"}, headers=headers).headers["set-cookie"]
+    assert cookie.startswith(f"fadernets-token-{guarded.url.rpartition(':')[2]}=s3cret; ")
+    assert cookie.endswith("; Secure") == secure
 
 
 WRONG_TOKENS = [
@@ -689,7 +712,9 @@ WRONG_TOKENS = [
     {"headers": {"authorization": "Bearer s3cret2"}},
     {"headers": {"authorization": "Basic s3cret"}},
     {"headers": {"authorization": b"Bearer \xff"}},
-    {"headers": {"cookie": "fadernets-token=None"}},
+    {"headers": {"cookie": "fadernets-token-PORT=None"}},
+    {"headers": {"cookie": "fadernets-token=s3cret"}},
+    {"headers": {"cookie": "fadernets-token-1=s3cret"}},
     {"headers": {"cookie": "other=s3cret"}},
     {"headers": {"cookie": ";;=;fadernets-token"}},
 ]
@@ -697,6 +722,7 @@ WRONG_TOKENS = [
 
 @pytest.mark.parametrize("given", WRONG_TOKENS, ids=str)
 def test_no_other_token_does(guarded, given):
+    given = of_port(given, guarded)
     with guarded.client() as client:
         for path in ("/", "/api/about", "/piano.sf3", "/api/pieces/k545/midi"):
             response = client.get(path, **given)
@@ -707,8 +733,9 @@ def test_no_other_token_does(guarded, given):
 
 
 def test_a_page_with_the_cookie_has_the_socket(guarded):
-    assert _refused(guarded, cookie="fadernets-token=s3cre") == 403
-    with connect(guarded.live, additional_headers={"cookie": "fadernets-token=s3cret"}) as live:
+    name = f"fadernets-token-{guarded.url.rpartition(':')[2]}"
+    assert _refused(guarded, cookie=f"{name}=s3cre") == 403
+    with connect(guarded.live, additional_headers={"cookie": f"{name}=s3cret"}) as live:
         assert answer(live, **ask("k265"))["notes"]
 
 

@@ -182,6 +182,16 @@ def test_a_config_that_lacks_something(folder, name):
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [("data", []), ("data", {"hash": 3}), ("step", "x"), ("segments", 3), ("figures", []), ("attributes", [[1]])],
+)
+def test_a_config_with_what_cannot_be(folder, name, value):
+    change(folder, **{name: value})
+    with pytest.raises(CheckpointError, match=r"config\.json: its .* cannot be used"):
+        checkpoints.load(folder)
+
+
+@pytest.mark.parametrize(
     ("recipe", "message"),
     [
         ({"name": "glsr", "model": {}}, "its model cannot be built .unknown model 'glsr'"),
@@ -189,6 +199,7 @@ def test_a_config_that_lacks_something(folder, name):
         ({"name": "music-fadernets", "model": {"z": "4"}}, "model option z: '4' is not of type int"),
         ({"name": "music-fadernets", "model": {"z": 10**8}}, r"has \d{12} weights; at most 1000000000"),
         ({"name": "music-fadernets", "model": {"z": 10**20}}, r"cannot be built of these options \(.*\)"),
+        ({"name": "music-fadernets", "model": TINY, "corpora": [[1]]}, "its model cannot be built .recipe key corpora"),
         ({"name": "music-fadernets"}, "its model cannot be built .'model'"),
         ([], "its model cannot be built"),
     ],

@@ -36,7 +36,6 @@ NEEDED = {  # what a manifest must hold
     "pieces": list,
     "splits": dict,
     "statistics": dict,
-    "sources": dict,
     "hash": str,
 }
 

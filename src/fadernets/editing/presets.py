@@ -31,6 +31,7 @@ SLIGHT = 0.05  # standard deviations: a smaller difference cannot be heard and c
 LEAST_MODE = 0.1  # a difference in the share of major segments from which the mode moves
 MOST_AMOUNT = 4.0  # how many times a preset can be applied, either way
 MAX_FILE_BYTES = 2**20
+MOST_STEP, MOST_LOG = 1e9, 100.0  # of a preset's move, and of the log of a factor: numbers that arithmetic can hold
 FACTORS = ("tempo",)  # attributes that change by a factor
 _plugin_presets: dict[str, Preset] = {}  # those of installed packages
 
@@ -114,7 +115,8 @@ def _read(path: Path, name: str | Path) -> Preset:
 def _checked(preset: Preset, name: str | Path) -> Preset:
     """The preset, if every fader that it moves can be moved like that. Raises FadernetsError."""
     unknown = sorted(set(preset.moves) - set(learnable()))
-    if unknown or not np.isfinite([*preset.moves.values(), preset.mode]).all():
+    possible = all(abs(step) <= (MOST_LOG if key in FACTORS else MOST_STEP) for key, step in preset.moves.items())
+    if unknown or not possible or not abs(preset.mode) <= 1:
         hint = "; attributes of your own are registered first (--attributes)" if unknown else ""
         moves = ", ".join(unknown) or preset.moves
         raise FadernetsError(f"--preset {name}: unknown fader or impossible move: {moves}{hint}")

@@ -22,6 +22,7 @@ from fadernets.listening.store import Record, Study
 from fadernets.listening.study_files import ASPECTS, CHANGES, DIRECTIONS, NONE, SCALE, Trial
 from fadernets.metrics import statistics
 from fadernets.metrics.statistics import Interval
+from fadernets.structured_text import safe_cell
 
 GROUPS = (*DIRECTIONS, "all")
 KINDS = ("agree", NONE, "opposite")
@@ -270,7 +271,7 @@ def _csv(study: Study, records: Sequence[Record]) -> str:
         played = answer.played
         writer.writerow(
             (
-                *(r.subject, place, r.trial, trial.title, trial.direction, answer.changed, agrees),
+                *(r.subject, place, r.trial, safe_cell(trial.title), trial.direction, answer.changed, agrees),
                 *(answer.ratings[aspect] for aspect in ASPECTS),
                 *(played.original, played.transformed, round(played.seconds, 3)),
             )

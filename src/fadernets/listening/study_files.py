@@ -170,11 +170,19 @@ def _ids(count: int) -> list[str]:
     return list(ids)
 
 
+def _token() -> str:
+    """A token that no spreadsheet takes for a formula."""
+    token = "-"
+    while token.startswith("-"):
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+    return token
+
+
 def _write_tokens(path: Path, subjects: int) -> None:
     rows = io.StringIO()
     writer = csv.writer(rows, lineterminator="\n")
     writer.writerow(("subject", "token"))
-    writer.writerows((i + 1, secrets.token_urlsafe(TOKEN_BYTES)) for i in range(subjects))
+    writer.writerows((i + 1, _token()) for i in range(subjects))
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(rows.getvalue())
 

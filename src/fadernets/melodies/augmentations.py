@@ -15,7 +15,7 @@ import numpy as np
 from fadernets.arrays import Bytes, Cells, Floats, States
 from fadernets.codecs import grid, melody_states
 from fadernets.codecs.grid import LOW, PITCHES
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, of_user_code
 
 LONGEST_NAME = 200  # bytes of an augmentation's name, which becomes part of a file's
 
@@ -156,7 +156,7 @@ def load_augmentation(path: Path) -> Augmentation:
     except OSError as error:
         raise FadernetsError(f"{path}: cannot be read ({error.strerror})") from None
     except (Exception, SystemExit) as error:
-        raise FadernetsError(f"{path}: {type(error).__name__}: {error}") from error
+        raise of_user_code(path, error) from error
     if not callable(names.get("augment")):
         raise FadernetsError(f"{path}: has no function augment(clips, amount)")
     try:

@@ -41,8 +41,18 @@ class Run(Protocol):
         """The result of `call(*arguments)`."""
 
 
-def create(studio: Studio | None = None, *, hosts: tuple[str, ...] = LOOPBACK, token: str | None = None) -> FastAPI:
-    """The application. hosts: names that requests may be for; token: what they must bring, unless None."""
+def create(
+    studio: Studio | None = None,
+    *,
+    hosts: tuple[str, ...] = LOOPBACK,
+    token: str | None = None,
+    https_hosts: tuple[str, ...] = (),
+) -> FastAPI:
+    """The application.
+
+    hosts: names that requests may be for. token: what they must bring, unless None. https_hosts: those of `hosts` that
+    a reverse proxy shows by https.
+    """
     studio = studio or Studio()
     lock = threading.Lock()  # one computation at a time: a second one would only slow down the first
 
@@ -78,7 +88,15 @@ def create(studio: Studio | None = None, *, hosts: tuple[str, ...] = LOOPBACK, t
 
     if page_folder().is_dir():
         app.mount("/", StaticFiles(directory=page_folder(), html=True), name="page")
-    app.add_middleware(Guard, hosts=hosts, token=token, sockets=(LIVE, PORT), most=types.MOST_BYTES, broken=BROKEN)
+    app.add_middleware(
+        Guard,
+        hosts=hosts,
+        token=token,
+        sockets=(LIVE, PORT),
+        https_hosts=https_hosts,
+        most=types.MOST_BYTES,
+        broken=BROKEN,
+    )
     return app
 
 

@@ -20,10 +20,12 @@ from fadernets.attributes.table import PAPER_FADERS
 from fadernets.codecs.base import CODECS
 from fadernets.errors import FadernetsError
 from fadernets.files import open_folder, recover_folder
+from fadernets.training import recipes
 from fadernets.training.model_cards import card
 from fadernets.training.model_sizes import build_within
 
 FORMAT = 1
+NEEDED = {"data": dict, "step": int, "segments": dict, "figures": dict}  # in a config, beside its recipe
 
 
 class CheckpointError(FadernetsError):
@@ -73,10 +75,17 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{folder}: is no checkpoint of format {FORMAT}")
     if str(config.get("codec")) not in CODECS:
         raise CheckpointError(f"{folder}: codec {config.get('codec')!r}; this version reads {', '.join(CODECS)}")
-    missing = [name for name in ("recipe", "data", "step", "segments", "figures") if name not in config]
+    missing = [name for name in ("recipe", *NEEDED) if name not in config]
     if missing:
         raise CheckpointError(f"{folder}/config.json: lacks {', '.join(missing)}")
+    wrong = next((name for name, kind in NEEDED.items() if type(config[name]) is not kind), None)
+    if wrong or not isinstance(config["data"].get("hash"), str) or not _are_names(config.get("attributes", [])):
+        raise CheckpointError(f"{folder}/config.json: its {wrong or 'data or attributes'} cannot be used")
     return config
+
+
+def _are_names(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
 
 
 def load(folder: Path, device: str = "cpu") -> tuple[nn.Module, dict[str, Any]]:
@@ -87,7 +96,8 @@ def load(folder: Path, device: str = "cpu") -> tuple[nn.Module, dict[str, Any]]:
     try:
         recipe, attributes = config["recipe"], config.get("attributes", PAPER_FADERS)
         model = build_within(recipe["name"], recipe["model"], config["codec"], attributes)
-    except (FadernetsError, KeyError, TypeError) as error:
+        recipes.check({name: value for name, value in recipe.items() if name in recipes.KEYS})
+    except (FadernetsError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{folder}/config.json: its model cannot be built ({error})") from None
     try:
         weights = load_file(folder / "model.safetensors", device=device)

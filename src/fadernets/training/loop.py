@@ -310,7 +310,7 @@ class _Run:
 
     def config(self, checked: dict[str, float]) -> dict[str, Any]:
         """What config.json of a checkpoint holds; `checked` are its validation figures."""
-        sources = self.data.manifest["sources"]
+        sources = self.data.manifest.get("sources", {})
         return {
             "codec": self.data.codec.name,
             "attributes": self.data.manifest["attributes"],

@@ -66,6 +66,9 @@ class Recipe:
     patience: Count = 0  # validations without a better loss before the run stops; 0: never
 
 
+KEYS = tuple(f.name for f in fields(Recipe))
+
+
 def load(path: Path, overrides: list[str] | None = None, size: str | None = None) -> Recipe:
     """A recipe file, its bases, a size (a file of `sizes/` beside it) and `key=value` overrides.
 
@@ -91,10 +94,9 @@ def load(path: Path, overrides: list[str] | None = None, size: str | None = None
 
 def check(values: dict[str, Any]) -> Recipe:
     """A recipe of these values. Raises FadernetsError, with one line, for what cannot work."""
-    known = [f.name for f in fields(Recipe)]
     for name in values:
-        if name not in known:
-            raise FadernetsError(f"unknown recipe key {name!r}; known: {', '.join(known)}")
+        if name not in KEYS:
+            raise FadernetsError(f"unknown recipe key {name!r}; known: {', '.join(KEYS)}")
     try:
         recipe = Recipe(**values)
     except ValidationError as error:

@@ -30,7 +30,7 @@ from fadernets.web import types
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ANYWHERE = ("0.0.0.0", "::")
-COOKIE = "fadernets-token"
+COOKIE = "fadernets-token"  # with the port behind it: cookies of all ports of a host are one
 POLICY = (
     "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob:; object-src 'none'; "
@@ -42,6 +42,8 @@ HEADERS = {
     "content-security-policy": POLICY,
     "x-frame-options": "DENY",
     "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=(), display-capture=(), payment=(), usb=()",
 }
 DISCONNECTED = "the client went away"
 log = logging.getLogger("fadernets.web")
@@ -57,7 +59,8 @@ class Guard:
 
     It refuses requests for a host that is not in `hosts`, from a page of another origin, without the token (unless that
     is None), for a WebSocket that is not in `sockets`, and with a body of more than `most` bytes. An exception is
-    logged, and the client is told the text `broken`.
+    logged, and the client is told the text `broken`. A token in an address is kept as a cookie, of https alone where
+    the request came by https or names one of `https_hosts`.
     """
 
     def __init__(
@@ -67,10 +70,12 @@ class Guard:
         hosts: tuple[str, ...],
         token: str | None = None,
         sockets: tuple[str, ...] = (),
+        https_hosts: tuple[str, ...] = (),
         most: int,
         broken: str,
     ) -> None:
         self.app, self.hosts, self.token, self.sockets, self.broken = app, hosts, token, sockets, broken
+        self.https_hosts = https_hosts
         self.most, self.most_text = most, f"at most {most} bytes are taken"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,7 +105,9 @@ class Guard:
                 if any(name.lower() == b"cache-control" for name, _ in message["headers"]):
                     del more["cache-control"]  # the answer sets its own
                 if self.token is not None and token_in_url is not None and refusal is None:
-                    more["set-cookie"] = f"{COOKIE}={self.token}; Path=/; HttpOnly; SameSite=Strict"
+                    secure = scope["scheme"] == "https" or hostname(headers.get("host", "")) in self.https_hosts
+                    cookie = f"{_cookie(scope)}={self.token}; Path=/; HttpOnly; SameSite=Strict"
+                    more["set-cookie"] = f"{cookie}; Secure" if secure else cookie
                 added = [(name.encode(), value.encode()) for name, value in more.items()]
                 message = {**message, "headers": [*message["headers"], *added]}
             await send(message)
@@ -140,7 +147,7 @@ class Guard:
 
     def _has_token(self, headers: dict[str, str], scope: Scope) -> bool:
         cookies = [part.strip().partition("=") for part in headers.get("cookie", "").split(";")]
-        candidates = [value for name, _, value in cookies if name == COOKIE]
+        candidates = [value for name, _, value in cookies if name == _cookie(scope)]
         candidates += [headers.get("authorization", "").removeprefix("Bearer "), _query(scope).get("token", "")]
         return any(hmac.compare_digest(value.encode(), (self.token or "").encode()) for value in candidates)
 
@@ -169,6 +176,12 @@ def is_loopback(host: str) -> bool:
     with suppress(ValueError):
         return ipaddress.ip_address(host).is_loopback
     return host == "localhost"
+
+
+def _cookie(scope: Scope) -> str:
+    """The name of the token's cookie: that of the port on which this server listens."""
+    server = scope.get("server")
+    return f"{COOKIE}-{server[1]}" if server else COOKIE
 
 
 def _query(scope: Scope) -> dict[str, str]:
