@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from fadernets.codecs import grid
 from fadernets.codecs.grid import HOLD, LOW, OFF, ONSET
 from fadernets.editing import cells_to_notes
+from fadernets.editing.new_notes import NEAR
 from fadernets.engines.played_notes import PlayedNotes
 from fadernets.music.document import Document
 from fadernets.music.metric_grid import MetricGrid
@@ -127,7 +128,7 @@ def test_players_play_new_notes_and_leave_the_others():
     new, old = ([row for row in found if row[2] in (50, 72)] for found in (played, copied))
     assert new != old
     assert [row[4] for row in new] == [row[4] for row in old]
-    assert all(abs(row[0] - round(row[0] / STEP) * STEP) <= cells_to_notes.NEAR * STEP for row in new)
+    assert all(abs(row[0] - round(row[0] / STEP) * STEP) <= NEAR * STEP for row in new)
     assert new == [row for row in woven(piece, players=PlayedNotes.bundled(), **keys) if row[2] in (50, 72)]
 
 
@@ -151,7 +152,7 @@ def test_players_know_the_length_of_a_step():
     ).added
     assert len(added) == windows.n_steps
     off = np.abs(added["onset"] - windows.step_ticks(np.arange(windows.n_steps)))
-    assert (off <= cells_to_notes.NEAR * windows.step_size[:-1]).all()
+    assert (off <= NEAR * windows.step_size[:-1]).all()
     assert len(set(added["velocity"].tolist())) > 5
 
 

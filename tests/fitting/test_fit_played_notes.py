@@ -24,9 +24,11 @@ def make_performance(seed=0, bars=24, nominal=False):
         for k, pitch in enumerate((48, 55, 72)):
             top = k == 2
             onset = 120 * step + 24 * top + int(rng.integers(0, 4))
-            rows.append((onset, 120 * (step + 2) - 20, pitch + int(rng.integers(5)), int(loud) + 20 * (step % 4 == 0), 0))
+            rows.append(
+                (onset, 120 * (step + 2) - 20, pitch + int(rng.integers(5)), int(loud) + 20 * (step % 4 == 0), 0)
+            )
     piece = Piece(make_notes(rows), 480, TempoMap.of([], 480), MetreMap.of([], 480), [Track("piano", 0, 0)])
-    return fit_played_notes._on_grid(f"made {seed}", piece, nominal)
+    return fit_played_notes.on_grid(f"made {seed}", piece, nominal)
 
 
 def asked_of(seeds, nominal=False):

@@ -2,7 +2,7 @@
 
     python -m fadernets.evaluation.played_notes pop909=data/POP909 maestro=data/maestro
 
-Four ways to play the notes of a hole: as `editing.cells_to_notes` copies them, as the mean of the neighbours, by the
+Four ways to play the notes of a hole: as `editing.new_notes` copies them, as the mean of the neighbours, by the
 model's middle, and by its draws. Errors are mean absolute ones over all hidden notes, intervals are over pieces.
 """
 
@@ -21,7 +21,7 @@ from fadernets.arrays import Bools, Floats, Floats32, Integers
 from fadernets.codecs import grid
 from fadernets.data.dataset import SPLITS
 from fadernets.data.played_notes import MANNER
-from fadernets.editing import cells_to_notes
+from fadernets.editing.new_notes import new_notes
 from fadernets.engines.played_notes import HIGHEST, LOWEST, SPREAD, PlayedNotes
 from fadernets.fitting.fit_played_notes import HOLES, LARGEST, Asked, Performance, ask, hidden_notes, performances
 from fadernets.metrics.statistics import ratio_interval
@@ -51,7 +51,7 @@ def copied(performance: Performance, hidden: Bools) -> Floats32:
     left = replace(piece, notes=piece.notes[~hidden])
     where = grid.Placed(*(column[~hidden] for column in vars(placed).values()))
     rows = np.column_stack([placed.onset, placed.end, placed.pitch])[hidden]
-    new = cells_to_notes.new_notes(left, windows, where, rows)
+    new = new_notes(left, windows, where, rows)
     sixteenth = windows.tpq / STEPS_PER_BEAT
     late = (new["onset"] - windows.step_ticks(rows[:, 0])) / sixteenth
     release = (new["end"] - windows.step_ticks(rows[:, 1])) / sixteenth

@@ -87,7 +87,7 @@ def performances(name: str, root: Path, split: str, every: int = 1) -> Iterator[
         piano = [i for i, track in enumerate(piece.tracks) if track.name.strip().lower() == "piano"]
         for label, part in ((source.piece_id, piece), (f"{source.piece_id} piano", piece.only(piano))):
             if len(part.notes) >= FEWEST:
-                yield _on_grid(label, part, name in NOMINAL)
+                yield on_grid(label, part, name in NOMINAL)
 
 
 def without_beats(performance: Performance) -> Performance:
@@ -97,10 +97,11 @@ def without_beats(performance: Performance) -> Performance:
         notes[name] = np.round(performance.piece.tempo.seconds(notes[name]) * 2 * NOMINAL_TPQ)
     tempo, metre = TempoMap.of([], NOMINAL_TPQ), MetreMap.of([], NOMINAL_TPQ)
     piece = Piece(notes[note_order(notes)], NOMINAL_TPQ, tempo, metre, performance.piece.tracks)
-    return _on_grid(f"{performance.name} without beats", piece, nominal=True)
+    return on_grid(f"{performance.name} without beats", piece, nominal=True)
 
 
-def _on_grid(name: str, piece: Piece, nominal: bool) -> Performance:
+def on_grid(name: str, piece: Piece, nominal: bool) -> Performance:
+    """A piece on its own grid, or on sixteenths where its beats are dummies (`nominal`); one note a cell."""
     windows: Grid = cut(piece) if nominal else MetricGrid.of(piece)
     placed = grid.place(piece, windows)
     usable = np.flatnonzero(placed.on_grid)
