@@ -62,7 +62,6 @@ def train(pieces: Sequence[GridPiece], out: Path, recipe: RewriterRecipe) -> Pat
     means: dict[str, float] = {}
     budget = recipe.hours * 3600
     last, saved, shown = time.process_time(), time.time(), time.time()
-    log = (out / "log.jsonl").open("a")
     while spent < budget:
         now = time.process_time()
         spent, last = spent + min(now - last, 60.0), now
@@ -93,8 +92,8 @@ def train(pieces: Sequence[GridPiece], out: Path, recipe: RewriterRecipe) -> Pat
             entry |= {"norm": norm.item(), "seconds_a_step": (time.time() - shown) / SHOWN_EVERY}
             if step % VALIDATED_EVERY == 0:
                 entry |= validate(model, held_out)
-            log.write(json.dumps({k: round(v, 5) for k, v in entry.items()}) + "\n")
-            log.flush()
+            with (out / "log.jsonl").open("a", encoding="utf-8") as log:
+                log.write(json.dumps({k: round(v, 5) for k, v in entry.items()}) + "\n")
             shown = time.time()
         if time.time() - saved > SAVED_EVERY or spent >= budget:
             _save(state_file, model, optimiser, step, spent, recipe)

@@ -1,0 +1,93 @@
+"""A rewriter from nothing to an edit, by commands: prepare, train, critic, export, apply."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import toy_rewriter
+
+from fadernets.cli.main import main
+from fadernets.music.document import Document
+from fadernets.music.note_files import file_of_notes
+
+RECIPE = """
+hours: 0.002
+batch: 4
+fresh: 4
+pool: 8
+every: 4
+denoising: 0.4
+size: {width: 32, heads: 2, inner: 32, encoder: 1, decoder: 1, chain: 16}
+"""
+
+
+@pytest.fixture(scope="module")
+def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("music")
+    for seed in range(20):  # enough that a piece falls into each split
+        piece = toy_rewriter.made_piece(bars=16, seed=seed)
+        beats = [[n["onset"] / piece.tpq, n["end"] / piece.tpq, n["pitch"], n["velocity"]] for n in piece.notes]
+        (folder / f"piece{seed}.mid").write_bytes(file_of_notes(beats))
+    return folder
+
+
+def test_from_corpora_to_an_edit_that_lands(
+    music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fadernets.fitting import fit_passage_critic
+
+    monkeypatch.setattr(fit_passage_critic, "EPOCHS", 1)
+    passages, run, model = tmp_path / "passages.npz", tmp_path / "run", tmp_path / "model"
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(RECIPE)
+    assert main(["rewriter", "prepare", str(passages), "--corpus", f"folder={music}", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["pieces"] == 20
+
+    assert main(["rewriter", "train", str(recipe), str(passages), str(run)]) == 0
+    assert main(["rewriter", "critic", str(run), str(passages), "--count", "96"]) == 0
+    assert main(["rewriter", "export", str(run), str(passages), str(model)]) == 0
+    capsys.readouterr()
+    source, out = music / "piece0.mid", tmp_path / "out.mid"
+    asked = ["apply", str(source), str(out), "--model", str(model), "--move", "rhythm-density=0.2", "--json"]
+    assert main(asked) == 0
+
+    segments = json.loads(capsys.readouterr().out)["segments"]
+    for segment in segments:
+        assert segment["measured"]["rhythm_density"] == pytest.approx(segment["asked"]["rhythm_density"], abs=1 / 32)
+    assert len(Document(out).piece.notes)
+    card = (model / "README.md").read_text()
+    assert "the user's own" in card and "for research, not for shipping" in card
+
+
+def test_a_stopped_run_goes_on_and_a_finished_one_is_left(music: Path, tmp_path: Path) -> None:
+    import torch
+
+    passages, run, recipe = tmp_path / "passages.npz", tmp_path / "run", tmp_path / "recipe.yaml"
+    recipe.write_text(RECIPE)
+    assert main(["rewriter", "prepare", str(passages), "--corpus", f"folder={music}"]) == 0
+    command = ["rewriter", "train", str(recipe), str(passages), str(run), "--set"]
+    assert main([*command, "hours=0.0005"]) == 0
+    first = torch.load(run / "state.pt", weights_only=True)["step"]
+    assert main([*command, "hours=0.001"]) == 0
+    second = torch.load(run / "state.pt", weights_only=True)["step"]
+    assert main([*command, "hours=0.001"]) == 0
+    assert 0 < first < second == torch.load(run / "state.pt", weights_only=True)["step"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("hours=-1", "hours"),
+        ("houers=1", "unknown recipe key 'houers'"),
+        ("size={breadth: 3}", "size"),
+        ("hours", "key=value"),
+    ],
+)
+def test_a_wrong_recipe_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], change: str, said: str) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(RECIPE)
+    assert main(["rewriter", "train", str(recipe), str(tmp_path / "p.npz"), str(tmp_path), "--set", change]) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
