@@ -34,13 +34,14 @@ class Constraints:
     never_onset: Bools  # [B, T] none does
     copy_from: Integers  # [B, T] the step whose notes this one repeats, -1 for none
     copy_shift: Integers  # [B, T] semitones
+    counted: Bools  # [B, T] steps that other tracks strike, which count as onset steps already
 
     @classmethod
     def none(cls, batch: PassageBatch) -> Constraints:
         """Those of a free draw."""
         shape = batch.source.shape
         no, nowhere = np.zeros(shape[:2], bool), np.full(shape[:2], -1)
-        return cls(np.zeros(shape, bool), np.ones(shape, bool), no, no, nowhere, np.zeros(shape[:2], np.int64))
+        return cls(np.zeros(shape, bool), np.ones(shape, bool), no, no.copy(), nowhere, nowhere + 1, no.copy())
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,11 @@ def draw(
     constraints: Constraints,
     drawing: Drawing,
 ) -> Drawn:
-    """Candidates of passages with `onsets` [B, T] steps and about `voices` [B, T] in each step's segment."""
+    """Candidates of passages with `onsets` [B, T] steps and about `voices` [B, T] in each step's segment.
+
+    The model is told how many of the onset steps its own notes are to strike: those that are counted already are taken
+    off, but for those that the source strikes as well.
+    """
     fixed = batch.fixed | batch.padding
     free = np.flatnonzero((~fixed).any(0))
     passages, steps = batch.source.shape[:2]
@@ -78,14 +83,33 @@ def draw(
         cells = np.repeat(batch.target[:, None], drawing.count, axis=1)
         return Drawn(cells, np.zeros(cells.shape[:3]))
     first, last = max(int(free[0]), CONTEXT), int(free[-1]) + 1
-    static = engine.encode(batch, onsets, voices)
-    state = _State(engine, batch, onsets, voices, constraints, drawing, last)
+    alone = _already_counted(batch, constraints.counted)
+    own = np.where(fixed, onsets, np.maximum(onsets - alone, 0)).astype(np.float32)
+    static = engine.encode(batch, own, voices)
+    state = _State(engine, batch, onsets, own, voices, constraints, drawing, last)
     state.read(static, first)
     for t in range(first, last):
         state.draw_step(np.repeat(static[:, t : t + 1], drawing.count, axis=0), t)
     state.out[:, last:] = np.repeat(batch.target, drawing.count, axis=0)[:, last:]
     shape = passages, drawing.count, steps
     return Drawn(state.out.reshape(*shape, PITCHES), state.log_likelihood.reshape(shape))
+
+
+def _counted_ahead(batch: PassageBatch, counted: Bools) -> Floats32:
+    """[B, T] counted steps of the segment from each step on, itself among them."""
+    segment = np.cumsum(batch.opens.ravel()) - 1
+    first = np.flatnonzero(batch.opens.ravel())
+    flat = counted.ravel().astype(np.float64)
+    before = np.cumsum(flat) - flat
+    ahead = np.bincount(segment, flat)[segment] - (before - before[first][segment])
+    return np.asarray(ahead.reshape(counted.shape), np.float32)
+
+
+def _already_counted(batch: PassageBatch, counted: Bools) -> Floats32:
+    """[B, T] steps of each step's segment that are counted and that the source does not strike."""
+    segment = np.cumsum(batch.opens.ravel()) - 1
+    alone = (counted & ~(batch.source == ONSET).any(-1)).ravel()
+    return np.asarray(np.bincount(segment, alone)[segment].reshape(counted.shape), np.float32)
 
 
 class _State:
@@ -96,6 +120,7 @@ class _State:
         engine: RewriterEngine,
         batch: PassageBatch,
         onsets: Floats32,
+        own_onsets: Floats32,
         voices: Floats32,
         constraints: Constraints,
         drawing: Drawing,
@@ -104,13 +129,16 @@ class _State:
         self.engine, self.batch, self.drawing = engine, batch, drawing
         self.memory = engine.memory(len(batch.source), last)
         self.noise = np.random.default_rng(drawing.seed)
-        self._first_left = left(batch, onsets, voices)
+        self._first_left = left(batch, own_onsets, voices)
         k = drawing.count
         self.rows = np.repeat(np.arange(len(batch.source)), k)  # the passage of each row
         self.row = np.arange(len(self.rows))
         room = Room.of(batch)
         self.room = Room(*(np.repeat(x, k, axis=0) for x in vars(room).values()))
-        self.onsets, self.voices = np.repeat(onsets, k, axis=0), np.repeat(voices, k, axis=0)
+        self.onsets, self.own_onsets = (np.repeat(x, k, axis=0) for x in (onsets, own_onsets))
+        counted = constraints.counted
+        ahead = _counted_ahead(batch, counted)
+        self.counted, self.counted_ahead = counted[self.rows], ahead[self.rows]
         whole = room.sixteenths / np.maximum(room.share, 1e-6)
         self.sound_asked = np.repeat(voices * whole, k, axis=0)
         given = batch.target
@@ -168,14 +196,19 @@ class _State:
         opened = np.where(self.opens[:, : first + 1], np.arange(first + 1), 0).max(1)
         inside &= np.arange(first) >= opened[:, None]
         notes = np.minimum((self.given[:, :first] != OFF).sum(-1), MAX_VOICES)
-        self.placed_onsets = ((self.given[:, :first] == ONSET).any(-1) & inside).sum(1).astype(np.float32)
+        struck = (self.given[:, :first] == ONSET).any(-1)
+        self.placed_own = (struck & inside).sum(1).astype(np.float32)
+        self.placed_onsets = ((struck | self.counted[:, :first]) & inside).sum(1).astype(np.float32)
         self.placed_sound = (notes * self.sixteenths[:, :first] * inside).sum(1).astype(np.float32)
 
     def draw_step(self, static: Floats32, t: int) -> None:
         """Draw, copy or keep the notes of step t in every row. static [R, 1, D]."""
         opens = self.opens[:, t]
-        self.placed_onsets[opens], self.placed_sound[opens] = 0, 0
-        onsets_left = self.onsets[:, t] - self.placed_onsets
+        self.placed_onsets[opens], self.placed_own[opens], self.placed_sound[opens] = 0, 0, 0
+        # What steps that are not counted yet must still strike, and how many of those there are.
+        needed = self.onsets[:, t] - self.placed_onsets - self.counted_ahead[:, t]
+        room = self.room.steps[:, t] - self.counted_ahead[:, t]
+        onsets_left = np.maximum(self.own_onsets[:, t] - self.placed_own, needed)
         features = left_features(onsets_left, self.sound_asked[:, t] - self.placed_sound, self.sounding, self.room, t)
         ago = self.previous[:, t]
         written = np.where((ago >= 0)[:, None], self.out[self.row, np.maximum(ago, 0)], 0).astype(np.uint8)
@@ -185,8 +218,9 @@ class _State:
         struck, lengths = self._copied(t)
         copies = self.copy_from[:, t] >= 0
         fixed = self.fixed[:, t]
-        must = self.must_onset[:, t] | (onsets_left >= self.room.steps[:, t])
-        never = self.never_onset[:, t] | ((onsets_left <= 0) & ~self.must_onset[:, t])
+        counted = self.counted[:, t]
+        must = self.must_onset[:, t] | ((needed >= room) & ~counted)
+        never = self.never_onset[:, t] | ((needed <= 0) & ~counted & ~self.must_onset[:, t])
         active = np.flatnonzero(~(fixed | copies | (never & ~self.must[:, t].any(-1))))
         if len(active):
             self._draw_notes(hidden, written, struck, lengths, active, must & ~never, t)
@@ -200,7 +234,9 @@ class _State:
         self.remaining = np.maximum(remaining, 0)
         self.out[:, t], self.lengths[:, t] = cells, lengths * struck
         notes = np.minimum((cells != OFF).sum(-1), MAX_VOICES).astype(np.float32)
-        self.placed_onsets += struck.any(-1)
+        own = struck.any(-1)
+        self.placed_own += own
+        self.placed_onsets += own | counted
         self.placed_sound += notes * self.sixteenths[:, t]
         self.before, self.sounding = cells, notes
 

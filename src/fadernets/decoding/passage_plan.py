@@ -91,7 +91,8 @@ def alike(task: RewriteTask) -> Alike:
         if task.locks.pinned[a:b].any() or not task.locks.allowed[a:b].all():
             continue
         low[s], moved = lowered(task.roll[a:b])
-        levels = f"{task.onsets[i]} {task.voices[i]:.3f}".encode()
+        counted = b"" if task.counted is None else task.counted[a:b].tobytes()
+        levels = f"{task.onsets[i]} {task.voices[i]:.3f}".encode() + counted
         members.setdefault((_layout(task.steps, a, b), levels, moved.tobytes()), []).append(s)
     for number, those in enumerate(members.values()):
         if len(those) > 1:

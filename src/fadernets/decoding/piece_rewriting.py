@@ -171,6 +171,8 @@ class _Rewriting:
             a, b = int(self.ends[passage.sees_first]), int(self.ends[passage.sees_last])
             at = slice(CONTEXT, CONTEXT + b - a)
             free.pinned[i, at], free.allowed[i, at] = locks.pinned[a:b], locks.allowed[a:b]
+            if self.task.counted is not None:
+                free.counted[i, at] = self.task.counted[a:b]
             free.must_onset[i, at], free.never_onset[i, at] = locks.must_onset[a:b], locks.never_onset[a:b]
             first: dict[int, int] = {}
             for s in range(passage.first, passage.last):
