@@ -10,6 +10,7 @@ from fadernets.codecs import grid
 from fadernets.codecs.grid import LOW
 from fadernets.editing.new_notes import NEAR, new_notes
 from fadernets.engines.played_notes import PlayedNotes
+from fadernets.music.metric_grid import MetricGrid
 from fadernets.music.notes import MetreMap, Piece, TempoMap, Track, make_notes
 from fadernets.music.segments import cut
 
@@ -54,6 +55,17 @@ def test_a_copy_takes_the_mean_of_at_most_three(velocities, expected):
 def test_notes_too_short_have_no_release_to_copy():
     assert played([(0, 60, 60, 80, 0)], [(4, 8, 60)])["end"].tolist() == [960]
     assert played([(0, 490, 60, 80, 0), (0, 520, 61, 80, 0), (0, 30, 62, 80, 0)], [(4, 8, 61)])["end"].tolist() == [985]
+
+
+def test_near_is_meant_in_time_where_steps_are_of_unlike_length():
+    """Thirty-seconds before the new note, sixteenths behind it: the note at 300 is nearer than that at 720."""
+    rows = [(60 * k, 60 * k + 50, 60, 100 if k < 5 else 40, 0) for k in range(8)] + [(720, 800, 60, 70, 0)]
+    piece = Piece(make_notes(rows), 480, TempoMap.of([], 480), MetreMap.of([], 480), TRACKS)
+    windows = MetricGrid.of(piece)
+    assert windows.divisions.tolist() == [8, 4, 4, 4]
+    placed = grid.place(piece, windows)
+    found = new_notes(piece, windows, placed, np.array([[8, 9, 60 - LOW]]))
+    assert found["velocity"].tolist() == [40]  # of the notes at 420, 360 and 300
 
 
 def test_no_piece_and_no_rows_give_no_notes():

@@ -10,14 +10,13 @@ import numpy as np
 from fadernets.arrays import Array, Bools, Floats, Indices, Integers
 from fadernets.codecs import grid
 from fadernets.codecs.grid import LOW
-from fadernets.data.played_notes import GridNotes, manner
+from fadernets.data.played_notes import SAME, GridNotes, manner
 from fadernets.engines.played_notes import PlayedNotes
 from fadernets.music.notes import NOTE, Piece
 from fadernets.music.segments import STEPS, STEPS_PER_BEAT, Grid
 
 NEAR = 0.45  # steps: how far from its step a new onset or end may lie; below half a step, so that it reads as that step
 NEIGHBOURS = 3  # notes from which a new note takes velocity, release and track
-NEVER = 2**60  # steps, and what orders neighbours: more than any piece has
 
 
 def new_notes(
@@ -57,23 +56,23 @@ def new_notes(
 
 def _copied_notes(piece: Piece, windows: Grid, placed: grid.Placed, source: Indices, rows: Integers) -> Array:
     """`new_notes` that copy the notes at the positions `source`, which are in order of their steps."""
-    onsets, pitches = placed.onset[source], placed.pitch[source]
+    pitches = placed.pitch[source]
+    time, asked = windows.time[placed.onset[source]], windows.time[rows[:, 0]]
     notes = piece.notes[source]
     # The neighbourhood of a new note: the notes that begin within a segment of it, or else the two around it.
-    low, high = (np.searchsorted(onsets, rows[:, 0] + distance) for distance in (-STEPS, STEPS + 1))
+    low, high = (np.searchsorted(time, asked + far) for far in (-STEPS - SAME, STEPS + SAME))
     alone = low == high
-    low, high = np.where(alone, np.maximum(low - 1, 0), low), np.where(alone, np.minimum(high + 1, len(onsets)), high)
+    low, high = np.where(alone, np.maximum(low - 1, 0), low), np.where(alone, np.minimum(high + 1, len(time)), high)
     around = low[:, None] + np.arange((high - low).max())  # [N, K]
     inside = around < high[:, None]
-    around = np.minimum(around, len(onsets) - 1)
-    away = np.where(inside, np.abs(onsets[around] - rows[:, :1]), NEVER)
+    around = np.minimum(around, len(time) - 1)
+    away = np.where(inside, np.abs(time[around] - asked[:, None]), np.inf)
     # The nearest in time and pitch; of those that are as near, the first.
-    order = (away + np.abs(pitches[around] - rows[:, 2:])) * len(onsets) + around
-    near = np.argsort(np.where(inside, order, NEVER), axis=1)[:, :NEIGHBOURS]
+    near = np.argsort(away + np.abs(pitches[around] - rows[:, 2:]), axis=1, kind="stable")[:, :NEIGHBOURS]
     known, near = np.take_along_axis(inside, near, axis=1), np.take_along_axis(around, near, axis=1)
     velocity = np.where(known, notes["velocity"][near], 0).sum(1) / known.sum(1)
-    late = notes["onset"] - windows.step_ticks(onsets)
-    at_nearest_step = away == away.min(1, keepdims=True)
+    late = notes["onset"] - windows.step_ticks(placed.onset[source])
+    at_nearest_step = away <= away.min(1, keepdims=True) + SAME
     offset = np.where(at_nearest_step, late[around], 0).sum(1) / at_nearest_step.sum(1)
     is_a_step_long = notes["end"] - notes["onset"] >= windows.tpq // STEPS_PER_BEAT
     released = notes["end"] - windows.step_ticks(placed.end[source])
