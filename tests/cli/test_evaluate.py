@@ -203,3 +203,50 @@ def test_a_data_set_of_melodies_does_not_take_another_s_place(refused, exported,
     assert "holds melody, not tokens" in refused("table1", *data, "--out", tmp_path, "--no-train")
     for action in ("model", "realism", "ablation"):
         assert "holds melodies, which have no grid of 88 pitches" in refused("evaluate", action, *data)
+
+
+def test_what_belongs_to_the_two_sample_test_needs_it(refused, tmp_path):
+    for option in (("--pieces", "3"), ("--judge", "trees"), ("--corpus", f"lieder={tmp_path}"), ("--beside", "a")):
+        assert f"{option[0]} is of --two-sample" in refused("evaluate", "realism", *option)
+    assert "name one, such as --corpus lieder=PATH" in refused("evaluate", "realism", "--two-sample")
+    given = ("evaluate", "realism", "--two-sample", "--corpus", f"folder={tmp_path}")
+    assert "--pieces 0: must be at least 1" in refused(*given, "--pieces", "0")
+    assert "--judge-runs -1: must be at least 1" in refused(*given, "--judge-runs", "-1")
+    assert "--two-sample takes neither" in refused(*given, "--rolls", tmp_path / "a.png")
+
+
+def test_evaluate_two_samples(run, exported, tmp_path, monkeypatch):
+    from fadernets.evaluation import passage_realism
+
+    seen = {}
+
+    def evaluate(editors, roots, deviations, **more):
+        seen.update(more, editors=[editor.name for editor in editors], roots=roots, deviations=deviations)
+        return {"pieces": [], "most": more["most"], "seed": more["seed"], "floor": {}, "editors": {}}
+
+    monkeypatch.setattr(passage_realism, "evaluate", evaluate)
+    (tmp_path / "a.mid").write_bytes(b"")
+    options = ("--two-sample", "--corpus", f"folder={tmp_path}", "--most", 50, "--judge", "trees", "--judge-runs", 2)
+    code, out, _ = run("evaluate", "realism", exported[True][0], *options, "--json")
+    assert code == 0
+    assert json.loads(out)["most"] == 50
+    assert seen["editors"] == ["toy", "rule"]
+    assert seen["judges"] == {"trees": (0, 1)}
+    assert (seen["pieces"], seen["seed"]) == (passage_realism.PIECES, 0)
+    assert set(seen["deviations"]) >= {"rhythm_density", "note_density"}
+    run("evaluate", "realism", exported[True][0], *options[:3], "--beside", "pop-lieder")
+    assert seen["judges"] == passage_realism.SEEDS
+    assert seen["editors"] == ["toy", "pop-lieder", "rule"]
+
+
+def test_evaluate_variations(run, refused, exported, tmp_path, monkeypatch):
+    from fadernets.evaluation import human_variations
+
+    assert "takes one corpus: --corpus tavern_k265=PATH" in refused(
+        "evaluate", "variations", "--corpus", f"folder={tmp_path}"
+    )
+    found = {"theme": {"rhythm_density": 0.25}, "variation 1": {"Mozart": dict.fromkeys(human_variations.COLUMNS, 0.5)}}
+    monkeypatch.setattr(human_variations, "evaluate", lambda root, editors, *, seed: found)
+    given = ("evaluate", "variations", exported[True][0], "--corpus", f"tavern_k265={tmp_path}")
+    assert run(*given)[1].startswith("| bars | by | rhythm density |")
+    assert json.loads(run(*given, "--json")[1]) == found

@@ -52,6 +52,15 @@ def register(add: Add) -> None:
 
     _register_realism(action)
 
+    variations = action(
+        "variations",
+        _variations,
+        "What Mozart's variations K. 265 keep of their theme, beside edits of the theme to the same densities.",
+    )
+    shared.add_model(variations, "model")
+    shared.add_corpora(variations, "the corpus tavern_k265 and its folder", required=True)
+    variations.add_argument("--beside", action="append", metavar="MODEL", help="one more model")
+
     ablation = action("ablation", _ablation, "A model's loops, and the closed one with parts left out.")
     shared.add_model(ablation, "model")
     _add_data(ablation, SEGMENTS)
@@ -251,7 +260,7 @@ def _melody(options: argparse.Namespace) -> None:
 
 
 def _two_sample(options: argparse.Namespace) -> None:
-    from fadernets.engines.grid import Engine
+    from fadernets.decoding.edit_models import open_edit_model
     from fadernets.evaluation import editors, passage_realism, passage_table
     from fadernets.metrics import two_sample
 
@@ -264,8 +273,8 @@ def _two_sample(options: argparse.Namespace) -> None:
     for name, value in counts.items():
         if value is not None and value < 1:
             raise FadernetsError(f"--{name.replace('_', '-')} {value}: must be at least 1")
-    engine = Engine.open(options.model)
-    compared = [editors.model(engine), *(editors.model(Engine.open(name)) for name in options.beside or ())]
+    engine = open_edit_model(options.model)
+    compared = [editors.model(engine), *(editors.model(open_edit_model(name)) for name in options.beside or ())]
     runs = {judge: seeds for judge, seeds in passage_realism.SEEDS.items() if options.judge in (None, judge)}
     if options.judge_runs:
         runs = dict.fromkeys(runs, tuple(range(options.judge_runs)))
@@ -282,11 +291,24 @@ def _two_sample(options: argparse.Namespace) -> None:
     print(json.dumps(figures) if options.json else passage_table.table(figures))
 
 
+def _variations(options: argparse.Namespace) -> None:
+    from fadernets.decoding.edit_models import open_edit_model
+    from fadernets.evaluation import editors, human_variations
+
+    roots = read_corpora(options.corpus)
+    if list(roots) != [human_variations.CORPUS]:
+        raise FadernetsError(f"evaluate variations takes one corpus: --corpus {human_variations.CORPUS}=PATH")
+    compared = [editors.model(open_edit_model(name)) for name in (options.model, *(options.beside or ()))]
+    root = roots[human_variations.CORPUS]
+    figures = human_variations.evaluate(root, [*compared, editors.rule()], seed=options.seed)
+    print(json.dumps(figures) if options.json else human_variations.table(figures))
+
+
 def _realism(options: argparse.Namespace) -> None:
-    _check_model_of_segments(options.model)
     if options.two_sample:
         _two_sample(options)
         return
+    _check_model_of_segments(options.model)
     for name in ("corpus", "beside", "pieces", "most", "judge", "judge_runs"):
         if getattr(options, name):
             raise FadernetsError(f"--{name.replace('_', '-')} is of --two-sample, which was not given")

@@ -1,7 +1,7 @@
 """What is judged side by side: editors that take a piece and give it with some attributes moved.
 
-An editor is a name and a function of a document, `{attribute: move in its own unit}` and a seed. To add a model, give
-its `edit_document` to `by_faders`.
+An editor is a name and a function of a document, `{attribute: move in its own unit}` and a seed. `model` makes one of
+whatever a model folder holds, `by_faders` of any other function that takes faders.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Protocol
 import numpy as np
 
 from fadernets.codecs.grid import OFF, ONSET
+from fadernets.decoding.edit_models import EditModel
 from fadernets.editing import file_edit
 from fadernets.editing.cells_to_notes import edit_between_rolls
 from fadernets.editing.file_edit import choose_tracks
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.requests import Faders
-from fadernets.engines.grid import Engine
 from fadernets.evaluation import rule_edits
 from fadernets.music.document import Document
 from fadernets.music.metric_grid import MetricGrid
@@ -56,8 +56,8 @@ def by_faders(name: str, edit: Callable[[Document, Faders], Sequence[EditedFile]
     return Editor(name, moved)
 
 
-def model(engine: Engine) -> Editor:
-    """The editor of a model folder, as `fadernets apply` edits with it."""
+def model(engine: EditModel) -> Editor:
+    """The editor of a model folder, the paper's or a rewriter, as `fadernets apply` edits with it."""
     return by_faders(engine.name, lambda document, faders: file_edit.edit_document(engine, document, faders))
 
 

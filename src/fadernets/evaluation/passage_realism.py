@@ -10,6 +10,7 @@ the segment can hold. It does not show whether a listener would take an edit for
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -112,7 +113,15 @@ def evaluate(
             done += 1
             if progress:
                 progress(done, total)
-    return figures
+    cleaned: dict[str, Any] = _without_nan(figures)
+    return cleaned
+
+
+def _without_nan(value: Any) -> Any:
+    """The same figures with None where there was nothing to measure, as JSON has it."""
+    if isinstance(value, dict):
+        return {key: _without_nan(part) for key, part in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _read(roots: Mapping[str, Path], pieces: int, seed: int) -> tuple[list[PassagePiece], CutPassages]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from fadernets.metrics.tables import markdown_table, spelled
@@ -87,5 +86,5 @@ def _of_class(score: Figures | None) -> str:
     return f"{_number(score['mean'])} ({score['passages']})" if score else "-"
 
 
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.3f}"
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

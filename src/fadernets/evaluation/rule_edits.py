@@ -2,9 +2,9 @@
 
 A rule changes one segment at a time of a roll [T, 88] on the piece's own grid, in place. Rhythm, upwards: until as many
 steps strike a note as are asked, an inner note that sounds is struck again on the strongest free step, the one longest
-after an onset among equals; where nothing sounds, an inner note of the onset step before is. Rhythm, downwards: the
-weakest onset step goes, of equals the one with fewest notes and then the latest, and the notes that sounded before it
-hold on. Notes, upwards: the notes that end before the next onset step are lengthened up to it, from the lowest voice
+after an onset among equals; where no free step sounds, an inner note of the onset step before is. Rhythm, downwards:
+the weakest onset step goes, of equals the one with fewest notes and then the latest, and the notes that sounded before
+it hold on. Notes, upwards: the notes that end before the next onset step are lengthened up to it, from the lowest voice
 on; then inner notes are doubled at the octave, between the outer voices where that can be, on the strongest steps
 first. Notes, downwards: inner notes of chords go, on the weakest steps first; then the longest notes are shortened;
 then the lower notes of what is struck together go.
@@ -19,10 +19,10 @@ from fadernets.codecs.grid import HOLD, OFF, ONSET, PITCHES
 from fadernets.music.metric_grid import PLACES, MetricGrid
 
 OCTAVE = 12
-# Strength of a place within the beat, from 0 for the beat downwards: halves and thirds, quarters and sixths, the rest.
-_WITHIN = {0: 0, PLACES // 2: -1, PLACES // 3: -1, 2 * PLACES // 3: -1}
-_WITHIN |= {PLACES * k // n: -2 for n in (4, 6) for k in range(1, n) if PLACES * k // n not in _WITHIN}
-FINEST = -3
+# Strength of a place within the beat, from 0 for the beat downwards, in beats of halves and in beats of thirds.
+_HALVES = {0: 0, PLACES // 2: -1, PLACES // 4: -2, 3 * PLACES // 4: -2}
+_THIRDS = {0: 0, PLACES // 3: -1, 2 * PLACES // 3: -1, PLACES // 6: -2, PLACES // 2: -2, 5 * PLACES // 6: -2}
+_STRENGTHS = np.array([[places.get(place, -3) for place in range(PLACES)] for places in (_HALVES, _THIRDS)])
 
 
 def strengths(grid: MetricGrid) -> Integers:
@@ -32,7 +32,8 @@ def strengths(grid: MetricGrid) -> Integers:
     count = np.bincount(grid.beats.segment, minlength=len(grid.start))[segment]
     number = grid.beats.number[beat]
     of_beat = np.where(number == 0, 0, np.where(2 * number == count, -1, -2))
-    within = np.array([_WITHIN.get(int(place), FINEST) for place in grid.place], np.int64)
+    thirds = grid.divisions % 3 == 0
+    within = _STRENGTHS[thirds[beat].astype(np.int64), grid.place]
     return np.where(within == 0, of_beat, within - 2)
 
 

@@ -1,0 +1,84 @@
+"""The protocol end to end on made-up pieces: what is drawn, judged and printed."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from markdown_tables import parse
+from midi_files import metre, save, track
+
+from fadernets.errors import FadernetsError
+from fadernets.evaluation import editors, passage_realism, passage_table
+from fadernets.evaluation.editors import Editor
+from fadernets.metrics import two_sample
+
+pytest.importorskip("sklearn")
+
+DEVIATIONS = {"rhythm_density": 0.2, "note_density": 0.8}
+
+
+@pytest.fixture
+def corpus(tmp_path, monkeypatch):
+    """Ninety tunes of chords in quarters and eighths, each with bars that repeat; half of them in three."""
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr(passage_realism, "FEWEST", 4)
+    monkeypatch.setattr(two_sample, "FARTHEST", 9.0)
+    for i in range(90):
+        quarters = 3 + i % 2
+        notes = []
+        for bar in range(16):
+            root, length = 48 + (0, 5, 7, 0)[bar % 4], (0.5, 1)[rng.integers(2)]
+            at = np.arange(0, quarters, length).tolist()
+            notes += [(bar * quarters + t, length, root + p, 80) for t in at for p in (0, 4, 7, 12)]
+        save(tmp_path / f"{i}.mid", track(notes, metre(quarters, 4)))
+    return {"folder": tmp_path}
+
+
+def evaluate(corpus, compared, **more):
+    judges = more.pop("judges", {"trees": (0,)})
+    return passage_realism.evaluate(compared, corpus, DEVIATIONS, moves=(1,), pieces=3, judges=judges, **more)
+
+
+def test_the_protocol_and_its_table(corpus):
+    seen = []
+    found = evaluate(corpus, [editors.rule()], progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert len(found["pieces"]) == 3
+    assert found == json.loads(json.dumps(found))
+    row = found["editors"]["rule"]["rhythm_density/+1"]
+    assert row["error"] < 0.02
+    assert row["repeats_alike"] == row["transposed_alike"] == 1
+    assert 0 <= row["trees"]["mean"] <= 1
+    assert row["failures"] == 0
+    assert row["note_f1"] <= row["note_f1_most"] < 1
+    assert set(row["classes"]) <= {"4/4", "3/4", "straight"}
+    tables = parse(passage_table.table(found).partition("\n\n")[2])
+    heads, rows = tables["moved by"]
+    assert [name for name, _ in rows] == ["at rest", "rhythm density +1 sd", "note density +1 sd"]
+    assert heads[:2] == ["editor", "AUC, trees"]
+    assert len(tables["AUC, trees (pairs)"][1]) == 2
+
+
+def test_the_same_seed_gives_the_same_figures(corpus):
+    again, other = (evaluate(corpus, [editors.rule()], seed=seed) for seed in (0, 1))
+    assert again == evaluate(corpus, [editors.rule()])
+    assert other["pieces"] != again["pieces"]
+
+
+def test_what_cannot_be_edited_stays_and_is_counted(corpus):
+    def refuse(document, moves, seed):
+        raise FadernetsError("no")
+
+    row = evaluate(corpus, [Editor("none", refuse)], judges={})["editors"]["none"]["note_density/+1"]
+    assert row["failures"] == 1
+    assert row["note_f1"] == 1
+    assert row["classes"] == {}
+    assert row["error"] == pytest.approx(0.8, abs=0.05)
+
+
+def test_a_corpus_without_passages_is_refused(tmp_path):
+    save(tmp_path / "a.mid", track([(0, 1, 60, 80)]))
+    with pytest.raises(FadernetsError, match="no test piece of folder has four bars in a row"):
+        evaluate({"folder": tmp_path}, [editors.rule()])
