@@ -23,6 +23,7 @@ from fadernets.editing import file_edit, requests
 from fadernets.editing import mix as mixing
 from fadernets.editing.edit_report import EditReport
 from fadernets.editing.fader_curves import PerBar
+from fadernets.editing.lock_requests import Lock
 from fadernets.editing.mix import MixReport
 from fadernets.editing.presets import Preset
 from fadernets.editing.requests import Faders, FaderValue
@@ -149,6 +150,8 @@ def edit(
     bars: Sequence[tuple[int, int]] | None = None,
     tracks: Iterable[str | int] | None = None,
     seed: int = 0,
+    keep: Iterable[str | Lock] | str = (),
+    only: str | int | None = None,
     model: Model = None,
     progress: Progress | None = None,
 ) -> Edited[EditReport]:
@@ -157,7 +160,8 @@ def edit(
     set: fader -> value, a (first, last) ramp over the piece, or for `key` a name. move: fader -> change from each
     segment's own value, or a ramp. per_bar: fader -> {bar: value}. preset: `arousal`, `valence`, `tension`, a preset
     of an installed package, a file of `fadernets preset learn` or the paper's `arousal-codes`, `amount` times; it
-    leaves the faders of `hold` alone. faithfulness: pull to the source, 0..1. bars: inclusive ranges to edit.
+    leaves the faders of `hold` alone. faithfulness: pull to the source, 0..1. bars: inclusive ranges to edit. keep:
+    what must stay, such as `melody`, `bass:5-8` or `5.1:60` (a `Lock`). only: the hand (`left`, `right`) or track.
     `faders` in place of all these takes a `Faders`. Raises FadernetsError.
 
     >>> busier = edit("in.mid", move={"rhythm_density": 0.2}, set={"tempo": (90, 120)})
@@ -175,6 +179,8 @@ def edit(
         bars=bars,
         tracks=tracks,
         seed=seed,
+        keep=keep,
+        only=only,
     )
     document = document_of(source)
     answer = file_edit.edit_document(_engine(model), document, given, progress=progress)[0]

@@ -80,3 +80,22 @@ def test_the_studio_takes_either_kind(tmp_path, rule):
         assert answer.log_odds is None
     with pytest.raises(FadernetsError, match="no codes to inspect"):
         studio.inspect.map("rule")
+
+
+def test_locks_reach_the_edit_from_every_side(tmp_path, rule, run_here):
+    source = PIECES["two_hands"](tmp_path / "in.mid")
+    options = ["--move", "note-density=0.5", "--keep", "melody:1-4", "--keep", "bass", "--only", "right"]
+    code, _, err = run_here("apply", source, tmp_path / "out.mid", "--model", rule, *options)
+    assert (code, [line for line in err if "rule" not in line and "segments" not in line]) == (0, [])
+    data = (tmp_path / "out.mid").read_bytes()
+    keep = ["melody:1-4", "bass"]
+    made = fadernets.edit(source, move={"note_density": 0.5}, keep=keep, only="right", model=rule)
+    assert made.data == data
+    assert fadernets.edit(source, move={"note_density": 0.5}, model=rule).data != data
+    studio = Studio({"rule": rule})
+    piece = studio.uploads.add("in.mid", source.read_bytes()).id
+    faders = {"move": {"note_density": 0.5}, "keep": keep, "only": "right"}
+    answer = studio.edit(EditRequest(piece=piece, model="rule", faders=faders))
+    assert answer.notes.onset == made.notes["onset"].tolist()
+    with pytest.raises(FadernetsError, match="keep tune: expected melody, bass"):
+        studio.edit(EditRequest(piece=piece, model="rule", faders={"keep": ["tune"]}))

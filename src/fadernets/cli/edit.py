@@ -54,6 +54,19 @@ def register(add: Add) -> None:
     )
     apply.add_argument("--hold", metavar="LIST", help="faders that the preset leaves alone, separated by commas")
     apply.add_argument("--bars", metavar="5-12", help="edit only segments that lie wholly in these bars")
+    apply.add_argument(
+        "--keep",
+        action="append",
+        default=[],
+        metavar="melody|bass|harmony|rhythm|NOTES",
+        help="what must stay, in some bars (melody:5-8) or all; NOTES are numbers from 1 in the file's order, as in "
+        "12,15-20, or bar.beat:pitch (5.1:60). May be repeated; needs a model that rewrites passages",
+    )
+    apply.add_argument(
+        "--only",
+        metavar="left|right|TRACK",
+        help="edit one hand or track alone; one track of a piano is split into hands by a simple rule",
+    )
     shared.add_faithfulness(apply, "how strongly the source's notes are kept, 0..1 (1)")
     apply.add_argument(
         "--variations",
@@ -111,6 +124,8 @@ def _apply(options: argparse.Namespace) -> None:
         bars=read_bars(options.bars),
         tracks=read_tracks(options.tracks),
         seed=options.seed,
+        keep=options.keep,
+        only=options.only,
         spelling=COMMAND_LINE,
     )
     outs = _outputs(options.out, options.variations)

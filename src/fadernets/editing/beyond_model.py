@@ -56,12 +56,13 @@ def apply_targets(
     rekeyed: PieceOnGrid | None = None,
     home: int = 0,
     inside: Bools | None = None,
+    hold: Callable[[NoteDraft, PieceOnGrid], NoteDraft] | None = None,
 ) -> bytes:
     """The bytes of the document with the `edited` windows [S] of a piece moved to their targets.
 
     `deviations` are the attributes' standard deviations, where they are known. A new key reaches the notes of `rekeyed`
-    (the piece, unless given), whose key is `home`, in the windows `inside` [W] (the edited ones, unless given). Raises
-    FadernetsError for a target that no fader moves.
+    (the piece, unless given), whose key is `home`, in the windows `inside` [W] (the edited ones, unless given). hold:
+    what undoes changes of notes that are not allowed. Raises FadernetsError for a target that no fader moves.
     """
     if targets.key is not None and targets.key != home:
         all_tracks = rekeyed or piece
@@ -72,6 +73,8 @@ def apply_targets(
         document = Document(document.path, data)
         piece = piece.reread(document.piece)
     draft = draft_with_targets(piece, edited, targets, deviations)
+    if hold is not None:
+        draft = hold(draft, piece)
     return document.edited(edit_of(draft, piece).among(piece.rows))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fadernets.decoding.edit_models import EditModel
+from fadernets.editing import hands
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.requests import Faders
 from fadernets.engines.grid import Engine
@@ -19,5 +20,9 @@ def grid_for(engine: EditModel, piece: Piece, faders: Faders | None = None) -> G
 
 
 def placed_for(engine: EditModel, piece: Piece, tracks: list[int], faders: Faders | None = None) -> PieceOnGrid:
-    """Some tracks of a piece on the grid of a model."""
-    return PieceOnGrid.of(piece, tracks, grid_for(engine, piece, faders))
+    """Some tracks of a piece, or the one hand that the faders name, on the grid of a model. Raises FadernetsError."""
+    among = None
+    if faders is not None and faders.only in hands.HANDS:
+        among = hands.notes_of_hand(piece, tracks, faders.only, faders.spelling.field("only"))
+        tracks = [track for track in tracks if (among & (piece.notes["track"] == track)).any()]
+    return PieceOnGrid.of(piece, tracks, grid_for(engine, piece, faders), among)

@@ -23,6 +23,9 @@ from fadernets.editing.beyond_model import apply_targets
 from fadernets.editing.edit_grids import placed_for
 from fadernets.editing.edit_plan import EditPlan
 from fadernets.editing.edit_report import EditReport, cell, compare, describe, number, shown
+from fadernets.editing.hands import HANDS
+from fadernets.editing.held_notes import held
+from fadernets.editing.locks import KeptParts, kept_parts, reachable
 from fadernets.editing.model_edit import ModelEdit, edit_by_model
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.presets import PAPER_PRESET
@@ -130,12 +133,15 @@ def edit_document(
     """
     if faders.arousal and not (isinstance(engine, Engine) and engine.means):
         raise FadernetsError(f"model {engine.name} has no arousal clusters: {PAPER_PRESET} cannot be used")
-    tracks = choose_tracks(document.piece, faders.tracks, faders.spelling.field("tracks"))
+    tracks = _tracks_of(document.piece, faders)
     piece = placed_for(engine, document.piece, tracks, faders)
     warnings = list(document.piece.warnings)
     edit_report.warn_of_oddities(piece, warnings)
     faders = _within_limits(faders, warnings)
     piece, plan = plan_on_fine_steps(engine, piece, faders, warnings)
+    kept = kept_parts(document.piece, piece, faders.keep, faders.spelling.field("keep")) if faders.keep else None
+    if kept is not None:
+        plan = reachable(plan, piece, kept, faders, warnings)
     if plan.is_empty:
         what = "segment of four beats" if piece.is_in_windows else "bar"
         warnings.append(f"no {what} with notes lies in the chosen bars: nothing was edited")
@@ -144,15 +150,24 @@ def edit_document(
     answers: list[EditedPiece] = []
     rolls: list[Cells] = []
     for i in range(count):
-        how = ModelEdit(faders.seed + i, tuple(rolls), draft, _share_of_progress(progress, i, count), encode)
+        how = ModelEdit(faders.seed + i, tuple(rolls), draft, _share_of_progress(progress, i, count), encode, kept)
         data, after = edit_by_model(engine, document, piece, plan, faders, how)
         if plan.targets:
-            data, after = _edited_beyond_model(engine, document, data, after, plan, faders)
+            data, after = _edited_beyond_model(engine, document, data, after, plan, faders, kept)
         report = _report(engine, piece, after, plan, faders, warnings)
         rolls.append(after.roll)
         cells = after.cells(plan.edited)
         answers.append(EditedPiece(data, report, _log_odds(engine, cells), cells))
     return sorted(answers, key=lambda answer: -(answer.log_odds or 0.0))
+
+
+def _tracks_of(piece: Piece, faders: Faders) -> list[int]:
+    """The tracks that are edited: the one that `only` names, or as `choose_tracks`."""
+    if faders.only is None or faders.only in HANDS:
+        return choose_tracks(piece, faders.tracks, faders.spelling.field("tracks"))
+    if faders.tracks is not None:
+        raise FadernetsError(f"{faders.spelling.field('only')} and {faders.spelling.field('tracks')} both name tracks")
+    return choose_tracks(piece, [faders.only], faders.spelling.field("only"))
 
 
 def _within_limits(faders: Faders, warnings: list[str]) -> Faders:
@@ -169,7 +184,13 @@ def _within_limits(faders: Faders, warnings: list[str]) -> Faders:
 
 
 def _edited_beyond_model(
-    engine: EditModel, source: Document, data: bytes, after: PieceOnGrid, plan: EditPlan, faders: Faders
+    engine: EditModel,
+    source: Document,
+    data: bytes,
+    after: PieceOnGrid,
+    plan: EditPlan,
+    faders: Faders,
+    kept: KeptParts | None,
 ) -> tuple[bytes, PieceOnGrid]:
     """What the model made with the other faders moved, and the piece as it reads from there.
 
@@ -177,11 +198,12 @@ def _edited_beyond_model(
     """
     written = Document(source.path, data)
     whole = None
-    if plan.targets.key is not None and faders.tracks is None:
+    if plan.targets.key is not None and faders.tracks is None and faders.only is None:
         pitched = [i for i, track in enumerate(written.piece.tracks) if not track.is_drum]
         whole = PieceOnGrid.of(written.piece, pitched, after.windows)
     deviations = {name: row["std"] for name, row in engine.info["statistics"].items()}
-    data = apply_targets(written, after, plan.edited, plan.targets, deviations, whole, plan.home, plan.inside)
+    hold = None if kept is None else lambda draft, piece: held(draft, piece, kept)
+    data = apply_targets(written, after, plan.edited, plan.targets, deviations, whole, plan.home, plan.inside, hold)
     return data, after.reread(Document(source.path, data).piece)
 
 

@@ -10,6 +10,7 @@ from fadernets.decoding import segment_requests
 from fadernets.decoding.edit_models import EditModel
 from fadernets.editing import passage_edit
 from fadernets.editing.edit_plan import EditPlan
+from fadernets.editing.locks import KeptParts
 from fadernets.editing.passage_edit import PassageRequest
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.requests import Faders
@@ -27,6 +28,7 @@ class ModelEdit:
     draft: bool = False  # few candidates, for an answer while a fader is dragged
     progress: Progress | None = field(default=None, compare=False)
     encode: Encode = segment_requests.encode_segments  # what encodes windows
+    kept: KeptParts | None = None  # by locks, where bars are rewritten
 
 
 def edit_by_model(
@@ -47,6 +49,7 @@ def edit_by_model(
         faders.faithfulness,
         passage_edit.CANDIDATES_WHILE_DRAGGING if how.draft else passage_edit.CANDIDATES_FOR_EDIT,
         how.seed,
+        kept=how.kept,
         others=how.others,
         progress=how.progress,
     )

@@ -18,6 +18,7 @@ from fadernets.data.passages import Steps
 from fadernets.decoding.edit_models import Rewrites
 from fadernets.decoding.rewrite_task import Locks, RewriteTask
 from fadernets.editing import cells_to_notes
+from fadernets.editing.locks import KeptParts
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.roll_edit import fixed_cells, without_orphans
 from fadernets.music.document import Document, Edit
@@ -35,7 +36,7 @@ class PassageRequest:
     faithfulness: float = 1.0  # pull towards the source, 0..1
     candidates: int = CANDIDATES_FOR_EDIT
     seed: int = 0
-    locks: Locks | None = None
+    kept: KeptParts | None = None  # by locks
     others: Sequence[Cells] = ()  # rolls [T, 88] of variations to keep away from
     progress: Progress | None = field(default=None, compare=False)
 
@@ -61,7 +62,7 @@ def edit_segments(
         return document.edited(Edit.nothing()), piece
     free = piece.free(moved)
     fixed = fixed_cells(piece, document.piece, free)
-    locks = request.locks or Locks.none(len(free))
+    locks = Locks.none(len(free)) if request.kept is None else request.kept.for_rewriter()
     task = RewriteTask(
         roll=piece.roll,
         context=context_roll(document.piece, piece),
@@ -76,8 +77,10 @@ def edit_segments(
         others=request.others,
         progress=request.progress,
     )
-    stays = ~free[:, None] | fixed
+    stays = ~free[:, None] | task.locks.pinned
     roll = without_orphans(np.where(stays, piece.roll, engine.rewrite(task)).astype(np.uint8))
+    if request.kept is not None:
+        roll = request.kept.trimmed(roll)
     change = cells_to_notes.edit_between_rolls(piece.piece, piece.windows, piece.placed, piece.roll, roll, free)
     data = document.edited(change.among(piece.rows))
     return data, piece.reread(Document(document.path, data).piece)

@@ -6,12 +6,13 @@ the whole piece, W segments, S of them at a time, n steps of the longest one: 16
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fadernets.arrays import Bools, Cells, Floats, Indices
+from fadernets.arrays import Array, Bools, Cells, Floats, Indices
 from fadernets.attributes import keys, of_cells, of_segments
 from fadernets.attributes.performed import Performance
 from fadernets.attributes.table import ATTRIBUTES
@@ -25,36 +26,49 @@ OPENING_WINDOWS = 8  # what counts as a piece's opening when its key is estimate
 
 @dataclass(frozen=True)
 class PieceOnGrid:
-    """Some tracks of a piece with what every measure and edit of them needs."""
+    """Some tracks of a piece, or one hand of a track, with what every measure and edit of them needs."""
 
-    piece: Piece  # the chosen tracks alone
+    piece: Piece  # the chosen notes alone
     rows: Indices  # [N] the positions of the piece's notes among all notes of the file
     windows: Grid
     placed: sixteenths.Placed  # the step of each note
     roll: Cells  # [T, 88]
+    left_out: Array  # of NOTE: the other notes of the same tracks, where one hand was chosen
 
     @classmethod
-    def of(cls, piece: Piece, tracks: Sequence[int], grid: Grid | None = None) -> PieceOnGrid:
-        """The notes of these tracks of a piece, on its windows of four beats unless another grid is given."""
-        rows = np.flatnonzero(np.isin(piece.notes["track"], tracks))
-        chosen = piece.only(list(tracks))
+    def of(
+        cls, piece: Piece, tracks: Sequence[int], grid: Grid | None = None, among: Bools | None = None
+    ) -> PieceOnGrid:
+        """The notes of these tracks of a piece, on its windows of four beats unless another grid is given.
+
+        among: [N] which of the piece's notes may be chosen, where that is not all of them.
+        """
+        inside = np.isin(piece.notes["track"], tracks)
+        chosen = inside if among is None else inside & among
         windows = cut(piece) if grid is None else grid
-        placed = sixteenths.place(chosen, windows)
-        return cls(chosen, rows, windows, placed, sixteenths.roll(placed, windows.n_steps))
+        notes = replace(piece, notes=piece.notes[chosen])
+        placed = sixteenths.place(notes, windows)
+        roll = sixteenths.roll(placed, windows.n_steps)
+        return cls(notes, np.flatnonzero(chosen), windows, placed, roll, piece.notes[inside & ~chosen])
 
     def on(self, grid: Grid) -> PieceOnGrid:
         """The same notes on another grid."""
         placed = sixteenths.place(self.piece, grid)
-        return PieceOnGrid(self.piece, self.rows, grid, placed, sixteenths.roll(placed, grid.n_steps))
+        return replace(self, windows=grid, placed=placed, roll=sixteenths.roll(placed, grid.n_steps))
 
     def reread(self, written: Piece) -> PieceOnGrid:
         """The same tracks and windows of the piece as it reads after an edit.
 
-        Tracks are found by chunk and channel, since a track that lost all its notes may be missing.
+        Tracks are found by chunk and channel, since a track that lost all its notes may be missing. Notes of theirs
+        that were left out still are.
         """
         chosen = {(self.piece.tracks[i].chunk, self.piece.tracks[i].channel) for i in set(self.piece.notes["track"])}
         tracks = [i for i, track in enumerate(written.tracks) if (track.chunk, track.channel) in chosen]
-        return PieceOnGrid.of(written, tracks, self.windows)
+        among = None
+        if len(self.left_out):
+            among = ~np.isin(written.notes["track"], tracks)
+            among[~among] = ~found_among(written.notes[~among], self.left_out)
+        return PieceOnGrid.of(written, tracks, self.windows, among)
 
     @property
     def full(self) -> Indices:
@@ -122,3 +136,14 @@ class PieceOnGrid:
         else:
             classes = of_cells.pitch_classes(self.cells(segments)).astype(np.float64)
         return keys.home_key(classes.sum(0), classes[:OPENING_WINDOWS].sum(0))
+
+
+def found_among(notes: Array, sought: Array, by: Sequence[str] = ("onset", "end", "pitch", "velocity")) -> Bools:
+    """[N] which of some notes are those `sought`, `by` these of their fields; each is found once."""
+    missing = Counter(sought[list(by)].tolist())
+    found = np.zeros(len(notes), bool)
+    for i, note in enumerate(notes[list(by)].tolist()):
+        if missing[note] > 0:
+            missing[note] -= 1
+            found[i] = True
+    return found

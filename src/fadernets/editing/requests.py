@@ -18,6 +18,7 @@ from fadernets.attributes import keys
 from fadernets.attributes.table import ATTRIBUTES, Attribute, is_movable
 from fadernets.editing import presets
 from fadernets.editing.fader_curves import FaderCurve, PerBar, Ramp
+from fadernets.editing.lock_requests import Lock, checked_locks
 from fadernets.editing.presets import PAPER_PRESET, Preset
 from fadernets.errors import FadernetsError
 
@@ -61,6 +62,8 @@ class Faders:
     bars: Bars | None = None  # None: all
     tracks: list[str] | None = None  # numbers (from 1) or names; None: keyboard tracks
     seed: int = 0
+    keep: tuple[Lock, ...] = ()  # what the edit must keep
+    only: str | None = None  # the one hand or track that is edited: left, right, a number (from 1) or a name
     spelling: Spelling = COMMAND_LINE  # of errors
 
     @classmethod
@@ -77,6 +80,8 @@ class Faders:
         bars: Sequence[tuple[int, int]] | None = None,
         tracks: Iterable[str | int] | None = None,
         seed: int = 0,
+        keep: Iterable[Lock | str] | str = (),
+        only: str | int | None = None,
         spelling: Spelling = FIELDS,
         preset_files: bool = True,
     ) -> Faders:
@@ -113,6 +118,8 @@ class Faders:
             bars=None if bars is None else [(int(a), int(b)) for a, b in bars],
             tracks=None if tracks is None else [str(track) for track in tracks],
             seed=seed,
+            keep=checked_locks(keep, spelling.field("keep")),
+            only=None if only is None else str(only),
             spelling=spelling,
         )
 

@@ -95,7 +95,8 @@ def fixed_cells(piece: PieceOnGrid, whole: Piece, free: Bools) -> Bools:
     _mark(fixed, piece.placed, still & piece.placed.on_grid, before=0)
     ours = piece.piece.notes["track"]
     channels = np.array([track.channel for track in whole.tracks])
-    others = np.isin(channels[whole.notes["track"]], channels[ours]) & ~np.isin(whole.notes["track"], ours)
+    others = np.isin(channels[whole.notes["track"]], channels[ours])
+    others[piece.rows] = False
     placed = grid.place(whole, piece.windows)
     taken = np.zeros(piece.roll.shape, bool)
     _mark(taken, placed, others & placed.on_grid, before=1)

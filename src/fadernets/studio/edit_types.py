@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from fadernets.editing.lock_requests import MOST_LOCKS
 from fadernets.engines.model_folder import DEFAULT_MODEL
 from fadernets.studio.types import MOST_BARS, MOST_VARIATIONS, Notes, Value
 from fadernets.web.types import Finite, Name, RequestModel
@@ -41,6 +42,8 @@ class FadersRequest(RequestModel):
     locked: list[int] = Field(default_factory=list, max_length=MOST_BARS)
     tracks: list[Name] | None = Field(default=None, max_length=128)
     seed: int = Field(default=0, ge=0, lt=2**32)
+    keep: list[Name] = Field(default_factory=list, max_length=MOST_LOCKS)  # as `Lock.read` takes them: melody:5-8
+    only: Name | None = None  # the hand or track that is edited alone
     variation: Variation | None = None  # one of several different answers
 
 

@@ -29,6 +29,8 @@ def to_faders(request: FadersRequest, piece: Piece) -> Faders:
         bars=request.bars,
         tracks=request.tracks,
         seed=request.seed,
+        keep=request.keep,
+        only=request.only,
         preset_files=False,
     )
     if not request.locked:

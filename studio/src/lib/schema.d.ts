@@ -563,6 +563,10 @@ export interface components {
              * @default 0
              */
             seed: number;
+            /** Keep */
+            keep?: string[];
+            /** Only */
+            only?: string | null;
             variation?: components["schemas"]["Variation"] | null;
         };
         /**

@@ -1,0 +1,78 @@
+"""What a caller may ask an edit to keep: the melody, the bass, the harmony, the rhythm, or single notes.
+
+As text a lock is a kind, with bars if it holds for some alone (`melody`, `bass:5-8`, `rhythm:1-4,9`), or notes: by
+number, in the order of the file's notes and counted from 1 (`12`, `12,15-20`), or by place and pitch, as
+`bar.beat:pitch` (`5.1:60`: the notes of MIDI pitch 60 that begin in the first beat of bar 5).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fadernets.errors import FadernetsError
+
+KINDS = ("melody", "bass", "harmony", "rhythm", "notes")
+MOST_LOCKS = 64  # in one request
+MOST_NOTES = 10_000  # that one lock names
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Something that an edit must keep."""
+
+    kind: str  # of KINDS
+    bars: tuple[tuple[int, int], ...] | None = None  # inclusive ranges; None: all
+    numbers: tuple[int, ...] = ()  # of notes, from 1
+    places: tuple[tuple[int, int, int], ...] = ()  # bar, beat (both from 1) and MIDI pitch of notes
+
+    @classmethod
+    def read(cls, text: str, where: str = "keep") -> Lock:
+        """A lock of its text; `where` begins the message of the error. Raises FadernetsError.
+
+        >>> Lock.read("melody:5-8")
+        Lock(kind='melody', bars=((5, 8),), numbers=(), places=())
+        """
+        kind, colon, rest = text.strip().lower().partition(":")
+        if kind in KINDS[:-1]:
+            return cls(kind, _ranges(rest, f"{where} {text}") if colon else None)
+        numbers: list[int] = []
+        places: list[tuple[int, int, int]] = []
+        for part in text.split(","):
+            if place := re.fullmatch(r"(\d{1,6})\.(\d{1,3}):(\d{1,3})", part.strip()):
+                bar, beat, pitch = (int(number) for number in place.groups())
+                if not bar or not beat or pitch > 127:
+                    raise FadernetsError(f"{where} {text}: bars and beats count from 1, pitches go to 127")
+                places.append((bar, beat, pitch))
+            elif re.fullmatch(r"\d{1,9}(-\d{1,9})?", part.strip()):
+                ((a, b),) = _ranges(part, f"{where} {text}")
+                if b - a + len(numbers) >= MOST_NOTES:
+                    raise FadernetsError(f"{where} {text}: at most {MOST_NOTES} notes")
+                numbers += range(a, b + 1)
+            else:
+                known = ", ".join(KINDS[:-1])
+                raise FadernetsError(
+                    f"{where} {text}: expected {known}, with bars as in melody:5-8, or notes such as 12,15-20 or 5.1:60"
+                )
+        return cls("notes", None, tuple(numbers), tuple(places))
+
+
+def _ranges(text: str, where: str) -> tuple[tuple[int, int], ...]:
+    """`5-8,12` as inclusive ranges. Raises FadernetsError."""
+    ranges = []
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", part.strip())
+        a, b = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+        if not 1 <= a <= b:
+            raise FadernetsError(f"{where}: expected ranges that count from 1, such as 5-8 or 1-4,9")
+        ranges.append((a, b))
+    return tuple(ranges)
+
+
+def checked_locks(keep: Iterable[Lock | str] | str, where: str) -> tuple[Lock, ...]:
+    """Locks of values from outside. Raises FadernetsError."""
+    given = [keep] if isinstance(keep, str) else list(keep)
+    if len(given) > MOST_LOCKS:
+        raise FadernetsError(f"{where}: {len(given)} locks; at most {MOST_LOCKS}")
+    return tuple(lock if isinstance(lock, Lock) else Lock.read(str(lock), where) for lock in given)
