@@ -356,6 +356,7 @@ def test_an_interrupted_write_leaves_the_old_data_set(folder, monkeypatch):
         ("segments", "6"),
         ("attributes", [["tempo"]]),
         ("corpora", None),
+        ("corpora", []),
         ("pieces", [3]),
         ("statistics", []),
         ("hash", 3),

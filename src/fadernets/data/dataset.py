@@ -279,6 +279,8 @@ def _wrong_value(manifest: dict[str, Any]) -> str:
         return f"names codec {manifest['codec']!r}"
     if not all(isinstance(name, str) for name in (*manifest["attributes"], *manifest["corpora"])):
         return "an attribute or a corpus has no name"
+    if not manifest["corpora"]:
+        return "has no corpus"
     fits = all(isinstance(piece, dict) for piece in manifest["pieces"]) and 0 <= manifest["segments"] < 2**48
     return "" if fits else "its pieces or segments cannot be"
 
