@@ -25,7 +25,7 @@ from fadernets.studio import edit_types, melody_types, server, sockets, types
 from fadernets.studio.service import StaleRequest, Studio
 from fadernets.studio.sockets import BROKEN as BROKE
 from fadernets.studio.uploads import BUNDLED
-from fadernets.web import guard
+from fadernets.web import connections, guard
 
 ROOT = Path(__file__).parents[2]
 HEADERS = {
@@ -67,8 +67,7 @@ class Served:
         self.port = self.listener.getsockname()[1]
         self.host = f"127.0.0.1:{self.port}"
         self.url, self.live = f"http://{self.host}", f"ws://{self.host}/api/live"
-        config = uvicorn.Config(app, log_config=None, access_log=False, ws_max_size=2**20, timeout_graceful_shutdown=2)
-        self.uvicorn = uvicorn.Server(config)
+        self.uvicorn = uvicorn.Server(connections.settings(app, log_config=None))
         self.thread = threading.Thread(target=self.uvicorn.run, kwargs={"sockets": [self.listener]})
 
     def __enter__(self):

@@ -6,10 +6,12 @@ needed. Every answer has the headers that forbid other sites to embed the page o
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import logging
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import resources
@@ -27,9 +29,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fadernets.errors import FadernetsError
 from fadernets.web import types
+from fadernets.web.connections import settings
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ANYWHERE = ("0.0.0.0", "::")
+BODY_SECONDS, SLOWEST = 30.0, 50_000  # for a body, and bytes of it for which it gets one second more
 COOKIE = "fadernets-token"  # with the port behind it: cookies of all ports of a host are one
 POLICY = (
     "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self'; "
@@ -58,9 +62,9 @@ class Guard:
     """Middleware that refuses requests and adds HEADERS to every answer.
 
     It refuses requests for a host that is not in `hosts`, from a page of another origin, without the token (unless that
-    is None), for a WebSocket that is not in `sockets`, and with a body of more than `most` bytes. An exception is
-    logged, and the client is told the text `broken`. A token in an address is kept as a cookie, of https alone where
-    the request came by https or names one of `https_hosts`.
+    is None), for a WebSocket that is not in `sockets`, and with a body of more than `most` bytes or that comes slowly.
+    An exception is logged, and the client is told the text `broken`. A token in an address is kept as a cookie, of
+    https alone where the request came by https or names one of `https_hosts`.
     """
 
     def __init__(
@@ -85,11 +89,17 @@ class Guard:
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         refusal = self.refusal(headers, scope)
-        token_in_url, read, started = _query(scope).get("token"), 0, False
+        token_in_url, read, started, whole = _query(scope).get("token"), 0, False, False
+        began = time.monotonic()
 
         async def limited_receive() -> Message:
-            nonlocal read
-            message = await receive()
+            nonlocal read, whole
+            left = None if whole else began + BODY_SECONDS + read / SLOWEST - time.monotonic()
+            try:
+                message = await asyncio.wait_for(receive(), left)
+            except TimeoutError:
+                raise HTTPException(408, "the body came too slowly") from None
+            whole = not message.get("more_body", False)
             read += len(message.get("body", b""))
             if read > self.most:
                 raise HTTPException(413, f"the body is longer than may be; {self.most_text}")
@@ -279,6 +289,5 @@ def _names_of_this_machine() -> list[str]:
 
 def serve(app: FastAPI, listener: socket.socket) -> None:
     """Serve until Ctrl-C."""
-    config = uvicorn.Config(app, log_level="warning", access_log=False, ws_max_size=2**20, timeout_graceful_shutdown=2)
     with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listener])
+        uvicorn.Server(settings(app, log_level="warning")).run(sockets=[listener])
