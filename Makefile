@@ -4,13 +4,14 @@
 # make studio open the studio (installs the runtime alone)
 # make docs   build the documentation into build/site
 # make page   build the studio's page (needs Node)
+# make locked install what the tests need at the versions and hashes of requirements.lock
 # make bench  timings on one core
 
 PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo studio test check docs bench page check-page clean
+.PHONY: locked demo studio test check docs bench page check-page clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with PYTHON=...")'
@@ -23,6 +24,12 @@ $(BIN)/python:
 .venv/test: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/pip install -q -c constraints.txt -e '.[train,test,docs]'
 	@touch $@ .venv/runtime
+
+# What CI and containers install: each file by its hash (scripts/lock_requirements.py writes the lock).
+locked: requirements.lock | $(BIN)/python
+	$(BIN)/pip install -q --require-hashes --no-deps -r requirements.lock
+	$(BIN)/pip install -q --no-deps -e .
+	@touch .venv/test .venv/runtime
 
 demo: .venv/runtime
 	$(BIN)/fadernets demo demo

@@ -30,6 +30,13 @@ def test_prepare_makes_a_data_set_of_a_folder(run, tmp_path):
     assert json.loads(text)["segments"] == 32
 
 
+def test_a_file_that_is_left_out_is_named_once(run, tmp_path):
+    save(tmp_path / "good.mid", track(right(32, seed=0), metre(4)))
+    (tmp_path / "bad.mid").write_bytes(b"")
+    code, _, err = run("prepare", tmp_path / "out", "--corpus", f"folder={tmp_path}", "--workers", 1, "--keep-all")
+    assert (code, err) == (0, ["warning: bad.mid: is empty"])
+
+
 def test_prepare_melodies(run, tmp_path):
     (tmp_path / "music").mkdir()
     for i in range(3):

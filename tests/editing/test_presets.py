@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from midi_files import PIECES, left, metre, right, save, tempo, track
 
+from fadernets.attributes.table import ATTRIBUTES, Attribute
 from fadernets.editing import file_edit, presets
 from fadernets.editing.presets import LabelledValues, Preset
 from fadernets.editing.requests import Faders
@@ -88,6 +89,19 @@ def test_factors_and_steps():
     assert [preset.key(home, amount) for home, amount in ((14, 1), (14, -1), (2, -1), (2, 0.3))] == [2, 14, 14, 2]
 
 
+def test_an_attribute_that_is_registered_later(tmp_path, monkeypatch):
+    """A preset's file may name it once it is registered, and not before."""
+    path = tmp_path / "mine.json"
+    Preset("mine", {"offbeats": 1.0}).save(path)
+    with pytest.raises(FadernetsError, match="unknown fader or impossible move: offbeats"):
+        presets.load(path)
+    monkeypatch.setitem(
+        ATTRIBUTES, "offbeats", Attribute("offbeats", lambda cells: cells[:, 0, 0] * 1.0, 0, 4, "notes")
+    )
+    assert presets.load(path).moves == {"offbeats": 1.0}
+    assert "offbeats" in presets.learnable()
+
+
 def test_a_file_comes_back(tmp_path):
     preset = presets.learn("mine", rows({"pitch": 2.0}))
     preset.save(tmp_path / "mine.json")
@@ -100,6 +114,9 @@ def test_a_file_comes_back(tmp_path):
         ({"format": 9}, "another format"),
         ({"moves": {"loudness": 1}}, "unknown fader"),
         ({"moves": {"tempo": "nan"}}, "impossible move"),
+        ({"moves": {"tempo": 1000}}, "impossible move"),
+        ({"moves": {"pitch": 1e10}}, "impossible move"),
+        ({"mode": 2}, "impossible move"),
         ({"moves": [1]}, "is no preset"),
         ({"mode": None}, "is no preset"),
     ],
