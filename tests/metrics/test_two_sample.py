@@ -52,6 +52,16 @@ def test_as_many_passages_as_can_be_find_a_match():
     assert dict(zip(rows.tolist(), columns.tolist(), strict=True)) == {0: 1, 1: 0}
 
 
+def test_as_many_pairs_as_are_wanted_though_some_passages_find_none():
+    edited = levels([20] * 30 + [60] * 30, [0] * 60)
+    real = levels([10, 20, 30] * 40, [1] * 120)
+    ours, theirs, gap = two_sample.pairs_of(edited, real, most=25, seed=3)
+    assert len(ours) == len(theirs) > 18
+    assert gap < FARTHEST
+    assert set(ours.tolist()) <= set(range(30))
+    assert len(two_sample.pairs_of(edited, real, most=5)[0]) <= 5
+
+
 def test_folds_keep_pieces_whole_and_are_as_large():
     pieces = np.repeat(np.arange(30), np.random.default_rng(0).integers(1, 9, 30))
     fold = two_sample.folds(pieces, 0)

@@ -96,10 +96,15 @@ def judged(passages: Passages, label: Integers, judge: str, seed: int) -> float:
 
 
 def pairs_of(edited: Passages, real: Passages, most: int = MOST, seed: int = 0) -> tuple[Indices, Indices, float]:
-    """Up to `most` matched pairs, drawn at random: indices of the edited and of the real passages, and the mean gap."""
-    drawn = np.sort(np.random.default_rng(seed).permutation(len(edited.steps))[:most])
+    """Up to `most` matched pairs: indices of the edited and of the real passages, and the mean gap.
+
+    Edited passages are drawn at random, and twice as many as are wanted are matched, since some find no real one.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = np.sort(rng.permutation(len(edited.steps))[: 2 * most])
     rows, columns, distance = match(edited.take(drawn), real)
-    return drawn[rows], columns, float(distance.mean()) if len(rows) else float("nan")
+    kept = np.sort(rng.permutation(len(rows))[:most])
+    return drawn[rows[kept]], columns[kept], float(distance[kept].mean()) if len(kept) else float("nan")
 
 
 def compare(
