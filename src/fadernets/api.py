@@ -31,6 +31,7 @@ from fadernets.engines.grid import Engine
 from fadernets.engines.melody import MelodyEngine
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
+from fadernets.music.beat_times import BeatTimes
 from fadernets.music.document import Document
 
 if TYPE_CHECKING:
@@ -152,6 +153,7 @@ def edit(
     seed: int = 0,
     keep: Iterable[str | Lock] | str = (),
     only: str | int | None = None,
+    beats: BeatTimes | Path | str | None = None,
     model: Model = None,
     progress: Progress | None = None,
 ) -> Edited[EditReport]:
@@ -162,6 +164,7 @@ def edit(
     of an installed package, a file of `fadernets preset learn` or the paper's `arousal-codes`, `amount` times; it
     leaves the faders of `hold` alone. faithfulness: pull to the source, 0..1. bars: inclusive ranges to edit. keep:
     what must stay, such as `melody`, `bass:5-8` or `5.1:60` (a `Lock`). only: the hand (`left`, `right`) or track.
+    beats: times of a performance's beats, or a file of them.
     `faders` in place of all these takes a `Faders`. Raises FadernetsError.
 
     >>> busier = edit("in.mid", move={"rhythm_density": 0.2}, set={"tempo": (90, 120)})
@@ -181,6 +184,7 @@ def edit(
         seed=seed,
         keep=keep,
         only=only,
+        beats=beats,
     )
     document = document_of(source)
     answer = file_edit.edit_document(_engine(model), document, given, progress=progress)[0]

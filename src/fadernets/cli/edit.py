@@ -54,6 +54,7 @@ def register(add: Add) -> None:
     )
     apply.add_argument("--hold", metavar="LIST", help="faders that the preset leaves alone, separated by commas")
     apply.add_argument("--bars", metavar="5-12", help="edit only segments that lie wholly in these bars")
+    shared.add_beats(apply)
     apply.add_argument(
         "--keep",
         action="append",
@@ -97,9 +98,21 @@ def register(add: Add) -> None:
 
     measure = add("measure", _measure, "Print the attributes, key and arousal of every segment, and the piece's means.")
     measure.add_argument("source", type=Path, metavar="IN.mid")
+    shared.add_beats(measure)
     shared.add_tracks(measure)
     shared.add_model(measure)
     shared.add_attributes(measure)
+
+    beats = add(
+        "beats",
+        _beats,
+        "Write the times of a performance's beats, for --beats, by a simple tracker.",
+        epilog="OUT has a line a beat, in seconds; a second column may mark downbeats with 1 and others with 0. The "
+        "tracker takes one tempo for the whole piece and may hear half or double the beats: look at them, and correct "
+        "them where it slips.",
+    )
+    beats.add_argument("source", type=Path, metavar="IN.mid")
+    beats.add_argument("out", type=Path, metavar="OUT.txt")
 
     render = add("render", _render, "Play a MIDI file on the bundled piano into a WAV file.")
     render.add_argument("source", type=Path, metavar="IN.mid")
@@ -125,6 +138,7 @@ def _apply(options: argparse.Namespace) -> None:
         tracks=read_tracks(options.tracks),
         seed=options.seed,
         keep=options.keep,
+        beats=options.beats,
         only=options.only,
         spelling=COMMAND_LINE,
     )
@@ -178,9 +192,11 @@ def _mix(options: argparse.Namespace) -> None:
 def _measure(options: argparse.Namespace) -> None:
     from fadernets.decoding.edit_models import open_edit_model
     from fadernets.editing import edit_report, file_edit
+    from fadernets.music.beat_times import BeatTimes
 
     register_attributes(options.attributes)
-    measured = file_edit.measure(open_edit_model(options.model), options.source, read_tracks(options.tracks))
+    beats = BeatTimes.read(options.beats) if options.beats else None
+    measured = file_edit.measure(open_edit_model(options.model), options.source, read_tracks(options.tracks), beats)
     warn(measured["warnings"])
     if options.json:
         print(json.dumps(measured))
@@ -193,6 +209,22 @@ def _measure(options: argparse.Namespace) -> None:
         beat = "" if row["start_beat"] is None else f"{row['start_beat']:g}"
         values = " ".join(f"{edit_report.cell(row[name]):>{widths[name]}}" for name in names)
         print(f"{row['bar']:>5} {beat:>7} {values}  {row['key'] or '-'}")
+
+
+def _beats(options: argparse.Namespace) -> None:
+    import numpy as np
+
+    from fadernets.music.beat_tracking import track_beats
+    from fadernets.music.document import Document
+
+    check_output(options.out)
+    found = track_beats(Document(options.source).piece)
+    found.write(options.out)
+    pace = 60 / float(np.median(np.diff(found.seconds)))
+    if options.json:
+        print(json.dumps({"out": str(options.out), "beats": len(found.seconds), "tempo": round(pace, 2)}))
+    else:
+        print(f"{options.out}: {len(found.seconds)} beats, {pace:.0f} a minute")
 
 
 def _render(options: argparse.Namespace) -> None:

@@ -27,6 +27,17 @@ def add_tracks(command: Parser) -> None:
     )
 
 
+def add_beats(command: Parser) -> None:
+    """The times of a performance's beats."""
+    command.add_argument(
+        "--beats",
+        type=Path,
+        metavar="FILE",
+        help="times of the beats in seconds, a line each, with 1 or 0 behind it for downbeats; for performances whose "
+        "tempo map is none. Needs a model that rewrites passages",
+    )
+
+
 def add_faithfulness(command: Parser, help_text: str) -> None:
     """How strongly the source pulls."""
     command.add_argument("--faithfulness", type=float, default=1.0, metavar="F", help=help_text)

@@ -20,7 +20,7 @@ from fadernets.decoding import segment_requests
 from fadernets.decoding.edit_models import EditModel
 from fadernets.editing import edit_report, presets
 from fadernets.editing.beyond_model import apply_targets
-from fadernets.editing.edit_grids import placed_for
+from fadernets.editing.edit_grids import placed_for, warn_of_beats
 from fadernets.editing.edit_plan import EditPlan
 from fadernets.editing.edit_report import EditReport, cell, compare, describe, number, shown
 from fadernets.editing.hands import HANDS
@@ -30,12 +30,13 @@ from fadernets.editing.model_edit import ModelEdit, edit_by_model
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.presets import PAPER_PRESET
 from fadernets.editing.refinement import plan_on_fine_steps
-from fadernets.editing.requests import Faders
+from fadernets.editing.requests import COMMAND_LINE, FIELDS, Faders
 from fadernets.editing.roll_edit import Encode, Progress
 from fadernets.engines.grid import Engine
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
 from fadernets.metrics.fader_scores import note_f1
+from fadernets.music.beat_times import BeatTimes
 from fadernets.music.document import Document
 from fadernets.music.notes import Piece
 
@@ -137,6 +138,7 @@ def edit_document(
     piece = placed_for(engine, document.piece, tracks, faders)
     warnings = list(document.piece.warnings)
     edit_report.warn_of_oddities(piece, warnings)
+    warn_of_beats(piece, faders, warnings)
     faders = _within_limits(faders, warnings)
     piece, plan = plan_on_fine_steps(engine, piece, faders, warnings)
     kept = kept_parts(document.piece, piece, faders.keep, faders.spelling.field("keep")) if faders.keep else None
@@ -250,17 +252,23 @@ def table_of(variations: Variations) -> str:
     return "\n".join(lines)
 
 
-def measure(engine: EditModel, source: Path, tracks: list[str] | None = None) -> dict[str, Any]:
+def measure(
+    engine: EditModel, source: Path, tracks: list[str] | None = None, beats: BeatTimes | None = None
+) -> dict[str, Any]:
     """Every segment's attributes, key and arousal, and the piece's means. Raises FadernetsError.
 
     Arousal is the probability of the high cluster, mean of the two codes; empty segments have none, nor has any where
     the model is a rewriter.
     """
-    return measure_document(engine, Document(source), tracks)
+    return measure_document(engine, Document(source), tracks, beats=beats)
 
 
 def measure_document(
-    engine: EditModel, document: Document, tracks: list[str] | None = None, option: str = "--tracks"
+    engine: EditModel,
+    document: Document,
+    tracks: list[str] | None = None,
+    option: str = "--tracks",
+    beats: BeatTimes | None = None,
 ) -> dict[str, Any]:
     """The same of a document in memory. option: what names `tracks` in an error."""
     piece = document.piece
@@ -269,8 +277,10 @@ def measure_document(
         {"track": i + 1, "name": t.name, "program": t.program, "edited": i in chosen}
         for i, t in enumerate(piece.tracks)
     ]
-    measured = measured_segments(engine, placed_for(engine, piece, chosen))
-    return {"model": engine.name, "tracks": named, **measured, "warnings": piece.warnings}
+    faders = Faders(beats=beats, spelling=COMMAND_LINE if option.startswith("-") else FIELDS)
+    placed, warnings = placed_for(engine, piece, chosen, faders), list(piece.warnings)
+    warn_of_beats(placed, faders, warnings)
+    return {"model": engine.name, "tracks": named, **measured_segments(engine, placed), "warnings": warnings}
 
 
 def measured_segments(engine: EditModel, piece: PieceOnGrid) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def kept_parts(whole: Piece, piece: PieceOnGrid, locks: tuple[Lock, ...], where:
         return kept
     if piece.is_in_windows:
         raise FadernetsError(f"{where}: needs a model that rewrites passages; one of windows keeps no parts")
-    bars = whole.metre.bar_starts(max(whole.end, 1))
+    bars = _bar_lines(whole, piece)
     notes, may_sound = np.zeros(len(piece.piece.notes), bool), kept.may_sound.copy()
     must_onset, never_onset, harmony = kept.must_onset.copy(), kept.never_onset.copy(), kept.harmony.copy()
     for lock in locks:
@@ -96,6 +96,14 @@ def kept_parts(whole: Piece, piece: PieceOnGrid, locks: tuple[Lock, ...], where:
     for i in np.flatnonzero(notes & piece.placed.on_grid).tolist():
         must[piece.placed.onset[i] : piece.placed.end[i] + 1, piece.placed.pitch[i]] = True
     return KeptParts(piece.piece.notes[notes], piece.roll, must, may_sound, must_onset, never_onset, harmony)
+
+
+def _bar_lines(whole: Piece, piece: PieceOnGrid) -> Integers:
+    """The ticks with which bars begin: by the metre of the file, or by the times of beats that the grid was made of."""
+    own = piece.metric_grid
+    if own.beats.length is None:
+        return whole.metre.bar_starts(max(whole.end, 1))
+    return own.start[np.flatnonzero(np.diff(own.bar, prepend=0))]
 
 
 def _steps_of(lock: Lock, piece: PieceOnGrid, bars: Integers, where: str) -> Bools:

@@ -21,6 +21,7 @@ from fadernets.editing.fader_curves import FaderCurve, PerBar, Ramp
 from fadernets.editing.lock_requests import Lock, checked_locks
 from fadernets.editing.presets import PAPER_PRESET, Preset
 from fadernets.errors import FadernetsError
+from fadernets.music.beat_times import BeatTimes
 
 MOST_VARIATIONS = 16  # different answers to one request
 Bars = list[tuple[int, int]]  # inclusive ranges
@@ -63,6 +64,7 @@ class Faders:
     tracks: list[str] | None = None  # numbers (from 1) or names; None: keyboard tracks
     seed: int = 0
     keep: tuple[Lock, ...] = ()  # what the edit must keep
+    beats: BeatTimes | None = None  # of a performance whose file does not know them
     only: str | None = None  # the one hand or track that is edited: left, right, a number (from 1) or a name
     spelling: Spelling = COMMAND_LINE  # of errors
 
@@ -82,6 +84,7 @@ class Faders:
         seed: int = 0,
         keep: Iterable[Lock | str] | str = (),
         only: str | int | None = None,
+        beats: BeatTimes | Path | str | None = None,
         spelling: Spelling = FIELDS,
         preset_files: bool = True,
     ) -> Faders:
@@ -119,6 +122,7 @@ class Faders:
             tracks=None if tracks is None else [str(track) for track in tracks],
             seed=seed,
             keep=checked_locks(keep, spelling.field("keep")),
+            beats=BeatTimes.read(Path(beats)) if isinstance(beats, (str, Path)) else beats,
             only=None if only is None else str(only),
             spelling=spelling,
         )

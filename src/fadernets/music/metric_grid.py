@@ -48,6 +48,11 @@ class Beats:
     quarters: Floats  # [B] nominal length: 1, 1.5, 0.5, ...; a beat that is cut short keeps that of its metre
     segment: Indices  # [B]
     number: Integers  # [B] of the beat in its segment, from 0
+    length: Floats | None = None  # [B] ticks, where beats were played as no tempo map says; None: `quarters` of them
+
+    def ticks(self, tpq: int) -> Floats:
+        """[B] how many ticks each beat lasts, one that is cut short as if it were whole."""
+        return np.asarray(self.quarters * tpq if self.length is None else self.length)
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,13 @@ class MetricGrid:
 
         Short bars are taken two by two, but for those `apart` (numbers from 1) from the bar behind them.
         """
-        start, end, bar, last_bar, beats = segments(piece, apart)
+        return cls.of_beats(piece, *segments(piece, apart))
+
+    @classmethod
+    def of_beats(
+        cls, piece: Piece, start: Integers, end: Integers, bar: Integers, last_bar: Integers, beats: Beats
+    ) -> MetricGrid:
+        """The grid of given segments and beats, cut as all pitched notes of a piece cut it."""
         pitched = [i for i, track in enumerate(piece.tracks) if not track.is_drum]
         notes = piece.notes[np.isin(piece.notes["track"], pitched)]
         divisions = beat_divisions(np.unique(notes["onset"]), beats, piece.tpq)
@@ -91,7 +102,7 @@ class MetricGrid:
         beats: Beats,
         divisions: Integers,
     ) -> MetricGrid:
-        step_ticks = beats.quarters * tpq / divisions
+        step_ticks = beats.ticks(tpq) / divisions
         count = np.maximum(np.ceil((beats.end - beats.start) / step_ticks - 1e-6), 1).astype(np.int64)
         first = np.concatenate([[0], np.cumsum(count)[:-1]])
         beat = np.repeat(np.arange(len(count)), count)
@@ -102,6 +113,8 @@ class MetricGrid:
         base = np.concatenate([[0], np.cumsum(steps)[:-1]])
         place = within * PLACES // divisions[beat]
         sixteenths = (step_end - step_start) * 4 / tpq
+        if beats.length is not None:
+            sixteenths = (step_end - step_start) / beats.length[beat] * beats.quarters[beat] * 4
         return cls(start, end, steps, base, bar, last_bar, tpq, beats, divisions, step_start, beat, place, sixteenths)
 
     def refined(self, chosen: Indices) -> MetricGrid:
@@ -129,7 +142,7 @@ class MetricGrid:
     @property
     def step_size(self) -> Floats:
         """[T + 1] ticks: how long the steps around the start of each step are, the shorter of the two."""
-        size = self.beats.quarters[self.beat] * self.tpq / self.divisions[self.beat]
+        size = self.beats.ticks(self.tpq)[self.beat] / self.divisions[self.beat]
         return np.asarray(np.minimum(np.append(size, size[-1]), np.append(size[0], size)))
 
     @property
@@ -250,6 +263,8 @@ def beat_divisions(onsets: Integers, beats: Beats, tpq: int) -> Integers:
     """
     b = np.clip(np.searchsorted(beats.start, onsets, side="right") - 1, 0, len(beats.start) - 1)
     at = (onsets - beats.start[b]) / tpq  # quarters
+    if beats.length is not None:
+        at = (onsets - beats.start[b]) / beats.length[b] * beats.quarters[b]
     out = np.array([CUTS.get(float(q), (4,))[0] for q in beats.quarters], np.int64)
     options = sorted({cut for cuts in CUTS.values() for cut in cuts})
     off = {n: _off_step(at, beats.quarters[b] / n) for n in options}

@@ -75,6 +75,13 @@ class TempoMap:
         i = np.maximum(np.searchsorted(self.ticks, at, side="right") - 1, 0)
         return np.asarray(starts[i] + (at - self.ticks[i]) * self.micros[i] / (self.tpq * 1e6))
 
+    def ticks_at(self, seconds: ArrayLike) -> Floats:
+        """The inverse of `seconds`: seconds to ticks."""
+        at = np.asarray(seconds, np.float64)
+        starts = self.seconds(self.ticks)
+        i = np.maximum(np.searchsorted(starts, at, side="right") - 1, 0)
+        return np.asarray(self.ticks[i] + (at - starts[i]) * (self.tpq * 1e6) / self.micros[i])
+
 
 @dataclass(frozen=True)
 class MetreMap:
