@@ -46,8 +46,10 @@ def test_from_corpora_to_an_edit_that_lands(
     assert json.loads(capsys.readouterr().out)["pieces"] == 20
 
     assert main(["rewriter", "train", str(recipe), str(passages), str(run)]) == 0
-    assert main(["rewriter", "critic", str(run), str(passages), "--count", "96"]) == 0
-    assert main(["rewriter", "export", str(run), str(passages), str(model)]) == 0
+    export = ["rewriter", "export", str(run), str(passages), str(model)]
+    assert main(export) == 0
+    assert main(["rewriter", "critic", str(run), str(passages), str(model), "--count", "96"]) == 0
+    assert main(export) == 0
     capsys.readouterr()
     source, out = music / "piece0.mid", tmp_path / "out.mid"
     asked = ["apply", str(source), str(out), "--model", str(model), "--move", "rhythm-density=0.2", "--json"]

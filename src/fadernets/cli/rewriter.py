@@ -27,10 +27,11 @@ def register(add: Add) -> None:
     train.add_argument("passages", type=Path, metavar="FILE.npz")
     train.add_argument("run_folder", type=Path, metavar="RUN")
     train.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of the recipe")
-    critic = sub("critic", _critic, "Fit what ranks a run's candidates, on validation pieces.")
+    critic = sub("critic", _critic, "Fit what ranks a run's candidates, on validation pieces; then export the run anew.")
     critic.add_argument("run_folder", type=Path, metavar="RUN")
     critic.add_argument("passages", type=Path, metavar="FILE.npz")
-    critic.add_argument("--count", type=int, default=3000, metavar="N", help="passages a side (3000)")
+    critic.add_argument("model", type=Path, metavar="FOLDER", help="the run, exported")
+    critic.add_argument("--count", type=int, default=2400, metavar="N", help="passages a side (2400)")
     export = sub("export", _export, "Turn a run into a model folder.")
     export.add_argument("run_folder", type=Path, metavar="RUN")
     export.add_argument("passages", type=Path, metavar="FILE.npz")
@@ -65,12 +66,12 @@ def _train(options: argparse.Namespace) -> None:
 
 def _critic(options: argparse.Namespace) -> None:
     from fadernets.data import passages
+    from fadernets.engines.rewriter import RewriterEngine
     from fadernets.fitting import fit_passage_critic
-    from fadernets.training import rewriter_loop
 
-    model = rewriter_loop.load(options.run_folder / "state.pt")
+    engine = RewriterEngine.open(options.model)
     data = fit_passage_critic.collect(
-        model, passages.load(options.passages), options.count, options.seed, progress("passages")
+        engine, passages.load(options.passages), options.count, options.seed, progress("passages")
     )
     critic, auc = fit_passage_critic.fit(data, options.seed)
     fit_passage_critic.save(critic, options.run_folder, auc)

@@ -15,13 +15,22 @@ from fadernets.decoding.passage_drawing import Drawing
 from fadernets.decoding.rewrite_task import RewriteTask
 from fadernets.engines.rewriter import RewriterEngine
 
+# Chosen on validation pieces (docs/lab.md); where onset steps are taken away the second number holds.
+TEMPERATURE = 0.85
+KEEP = (1.5, 0.0)
+PACE = (0.5, 1.5)
 VOICES_PRICE = 2.0  # nats a voice by which a candidate misses the note density, mean over the steps
 ALIKE_PRICE = 4.0  # nats for a candidate that has all of its notes in common with a variation to keep away from
 
 
 def drawing(task: RewriteTask) -> Drawing:
     """How the candidates of a task are drawn."""
-    return Drawing(max(task.candidates, 1), task.seed)
+    return settings(max(task.candidates, 1), task.seed)
+
+
+def settings(candidates: int, seed: int) -> Drawing:
+    """How passages are drawn in an edit."""
+    return Drawing(candidates, seed, TEMPERATURE, TEMPERATURE, KEEP, PACE)
 
 
 def kept_share(task: RewriteTask) -> float:

@@ -13,14 +13,17 @@ import numpy as np
 
 from fadernets.arrays import Array, Bools, Cells, Floats, Floats32, Integers
 from fadernets.codecs.grid import HOLD, OFF, ONSET, PITCHES
-from fadernets.data.passage_batches import CONTEXT, PassageBatch, Room, left, left_features
-from fadernets.data.passages import LENGTHS, MAX_VOICES, NO_LENGTH, SAME, length_classes, note_lengths
+from fadernets.data.passage_batches import CONTEXT, Densities, PassageBatch, Room, left, left_features
+from fadernets.data.passage_corruptions import Metre
+from fadernets.data.passages import LENGTHS, MAX_VOICES, NO_LENGTH, SAME, Steps, length_classes, note_lengths
 from fadernets.decoding.passage_plan import shifted
 from fadernets.engines.rewriter import Hidden, RewriterEngine
 
 END = PITCHES  # no further note
 MOST_AT_ONCE = 14  # notes struck in one step
 BARRED = np.float32(-1e4)  # added to the score of a note that must not be drawn
+STRONGER = 0.35  # nats by which an onset is likelier on a place that is a level stronger
+UNSTRUCK = 0.15  # how likely an onset is where the source has none, beside a step where it has one
 _LENGTHS = np.array([*LENGTHS, 0, 0])
 
 
@@ -52,6 +55,9 @@ class Drawing:
     seed: int = 0
     temperature: float = 1.0  # of notes
     length_temperature: float = 1.0
+    # Where onset steps are taken away (the second number) or not (the first):
+    keep: tuple[float, float] = (0.0, 0.0)  # nats by which notes that the source strikes are preferred
+    pace: tuple[float, float] = (0.0, 0.0)  # nats by which an onset is put off for each that was spent too early
     floor: float = 20.0  # nats: notes that are so much less likely than the likeliest are never drawn
 
 
@@ -103,6 +109,22 @@ def _counted_ahead(batch: PassageBatch, counted: Bools) -> Floats32:
     before = np.cumsum(flat) - flat
     ahead = np.bincount(segment, flat)[segment] - (before - before[first][segment])
     return np.asarray(ahead.reshape(counted.shape), np.float32)
+
+
+def _expected_share(batch: PassageBatch) -> Floats32:
+    """[B, T] the share of a segment's onsets that lies from each step on, were they spread as the source's by metre."""
+    out = np.zeros(batch.source.shape[:2], np.float64)
+    struck = (batch.source == ONSET).any(-1)
+    for i in range(len(out)):
+        strength = Metre.of(Steps(*(getattr(batch.steps, k)[i] for k in Steps.__dataclass_fields__))).strength
+        out[i] = np.exp(STRONGER * strength) * np.where(struck[i], 1.0, UNSTRUCK)
+    segment = np.cumsum(batch.opens.ravel()) - 1
+    first = np.flatnonzero(batch.opens.ravel())
+    flat = out.ravel()
+    before = np.cumsum(flat) - flat
+    whole = np.bincount(segment, flat)[segment]
+    share = 1 - (before - before[first][segment]) / whole
+    return np.asarray(share.reshape(out.shape), np.float32)
 
 
 def _already_counted(batch: PassageBatch, counted: Bools) -> Floats32:
@@ -157,6 +179,9 @@ class _State:
         self.barred = np.where(np.pad(allowed, ((0, 0), (0, 0), (0, 1)), constant_values=True), 0, BARRED)[
             self.rows
         ].astype(np.float32)
+        falls = Densities(batch, batch.source).onsets[self.rows] > self.own_onsets
+        keep, self.pace = (np.where(falls, x[1], x[0]).astype(np.float32) for x in (drawing.keep, drawing.pace))
+        self.barred[..., :END] += keep[..., None] * (self.source == ONSET)
         self.must = (pinned & (given == ONSET))[self.rows]
         self.must_onset, self.never_onset = constraints.must_onset[self.rows], constraints.never_onset[self.rows]
         self.copy_from, self.copy_shift = constraints.copy_from[self.rows], constraints.copy_shift[self.rows]
@@ -164,6 +189,7 @@ class _State:
         self.lengths = np.zeros(self.out.shape, np.int16)
         self.log_likelihood = np.zeros(self.out.shape[:2])
         self.opens = batch.opens[self.rows]
+        self.expected = _expected_share(batch)[self.rows]
         self.previous = batch.previous[self.rows]
         self.sixteenths = batch.steps.sixteenths[self.rows]
         self.time = batch.time[self.rows]
@@ -223,7 +249,9 @@ class _State:
         never = self.never_onset[:, t] | ((needed <= 0) & ~counted & ~self.must_onset[:, t])
         active = np.flatnonzero(~(fixed | copies | (never & ~self.must[:, t].any(-1))))
         if len(active):
-            self._draw_notes(hidden, written, struck, lengths, active, must & ~never, t)
+            spent = self.expected[:, t] * self.own_onsets[:, t] - onsets_left  # more than its share by now
+            put_off = (self.pace[:, t] * spent).astype(np.float32)
+            self._draw_notes(hidden, written, struck, lengths, active, must & ~never, put_off, t)
         pinned, given = self.pinned[:, t], self.given[:, t]
         kept = pinned & (given == ONSET)
         struck = np.where(pinned, given == ONSET, struck)
@@ -253,13 +281,22 @@ class _State:
         return struck, lengths
 
     def _draw_notes(
-        self, hidden: Hidden, written: Cells, struck: Bools, lengths: Array, active: Integers, must: Bools, t: int
+        self,
+        hidden: Hidden,
+        written: Cells,
+        struck: Bools,
+        lengths: Array,
+        active: Integers,
+        must: Bools,
+        put_off: Floats32,
+        t: int,
     ) -> None:
         """Fill in the notes that the rows `active` strike in step t, the lowest first."""
         copies = np.stack(
             [self.source[:, t] == ONSET, self.source[:, t] == HOLD, self.before != OFF, written == ONSET], axis=1
         ).astype(np.uint8)
         barred = self.barred[:, t].copy()
+        barred[:, END] += put_off
         barred[must, END] = BARRED
         due = self.must[:, t]
         has_due = due.any(-1)

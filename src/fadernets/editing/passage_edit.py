@@ -17,10 +17,11 @@ from fadernets.codecs import grid
 from fadernets.data.passages import Steps
 from fadernets.decoding.edit_models import Rewrites
 from fadernets.decoding.rewrite_task import Locks, RewriteTask
-from fadernets.editing import cells_to_notes
+from fadernets.editing import cells_to_notes, track_edit
 from fadernets.editing.locks import KeptParts
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.roll_edit import fixed_cells, without_orphans
+from fadernets.engines.played_notes import PlayedNotes
 from fadernets.music.document import Document, Edit
 from fadernets.music.notes import Piece
 
@@ -77,11 +78,19 @@ def edit_segments(
         others=request.others,
         progress=request.progress,
     )
+    players = PlayedNotes.bundled()
+    tracks = track_edit.tracks_of(document.piece, piece) if request.kept is None else []
+    if len(tracks) > 1:
+        change = track_edit.edit_tracks(engine, document.piece, tracks, task, free, players)
+        data = document.edited(change)
+        return data, piece.reread(Document(document.path, data).piece)
     stays = ~free[:, None] | task.locks.pinned
     roll = without_orphans(np.where(stays, piece.roll, engine.rewrite(task)).astype(np.uint8))
     if request.kept is not None:
         roll = request.kept.trimmed(roll)
-    change = cells_to_notes.edit_between_rolls(piece.piece, piece.windows, piece.placed, piece.roll, roll, free)
+    change = cells_to_notes.edit_between_rolls(
+        piece.piece, piece.windows, piece.placed, piece.roll, roll, free, players, request.seed
+    )
     data = document.edited(change.among(piece.rows))
     return data, piece.reread(Document(document.path, data).piece)
 

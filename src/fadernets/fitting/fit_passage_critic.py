@@ -17,18 +17,20 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from fadernets.arrays import Bools, Cells, Floats, Integers
+from fadernets.arrays import Bools, Cells, Floats, Floats32, Integers
 from fadernets.codecs.grid import OFF, ONSET
 from fadernets.data.dataset import SPLITS
-from fadernets.data.passage_batches import CONTEXT, joined
+from fadernets.data.passage_batches import CONTEXT, PassageBatch, joined
 from fadernets.data.passage_sampler import PassageSampler, row_of
 from fadernets.data.passages import MAX_VOICES, GridPiece, Steps
+from fadernets.decoding import passage_choice, passage_landing
+from fadernets.decoding.passage_drawing import Constraints, draw
+from fadernets.engines.rewriter import RewriterEngine
 from fadernets.models.passage_critic import CriticSize, PassageCritic
-from fadernets.models.rewriter import Rewriter, planes
-from fadernets.models.rewriter_sampling import generate
+from fadernets.models.rewriter import planes
 from fadernets.training.rewriter_loop import random_levels
 
-PASSAGES = 3000
+PASSAGES = 2400
 AT_ONCE = 96  # passages
 EPOCHS, BATCH, RATE = 8, 32, 1e-3
 RHYTHM_UNIT, VOICES_UNIT = 0.23, 1.05  # standard deviations of the densities, for the weights of levels
@@ -37,9 +39,16 @@ Progress = Callable[[int, int], None]
 
 
 def collect(
-    model: Rewriter, pieces: Sequence[GridPiece], count: int = PASSAGES, seed: int = 0, progress: Progress | None = None
+    engine: RewriterEngine,
+    pieces: Sequence[GridPiece],
+    count: int = PASSAGES,
+    seed: int = 0,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Real passages of validation pieces and edits of them: cells [N, T, 88] and the fields [N, T] of their steps."""
+    """Real passages of validation pieces and edits of them: cells [N, T, 88] and the fields [N, T] of their steps.
+
+    The edits are drawn as an edit of a piece draws them, and land on note density as it does.
+    """
     sampler = PassageSampler([p for p in pieces if p.split == SPLITS.index("validation")])
     rng = np.random.default_rng(seed)
     real: list[Cells] = []
@@ -52,15 +61,28 @@ def collect(
             rows.append(row_of(drawn, drawn.target, np.zeros(len(drawn.steps.starts), bool), 1.0))
         batch = joined(rows)
         onsets, voices = random_levels(batch, rng)
-        with torch.autocast("cpu", torch.bfloat16):
-            cells = generate(model, batch, onsets, voices, seed=int(rng.integers(2**31)))
+        how = passage_choice.settings(1, int(rng.integers(2**31)))
+        cells = draw(engine, batch, onsets, voices, Constraints.none(batch), how).cells[:, 0]
+        at = batch.steps.take((slice(None), slice(CONTEXT, None)))  # type: ignore[arg-type]
         real.append(batch.target[:, CONTEXT:])
-        edited.append(cells[:, CONTEXT:])
-        steps.append(batch.steps.take((slice(None), slice(CONTEXT, None))))  # type: ignore[arg-type]
+        edited.append(np.stack([_landed(cells[i], batch, voices, i) for i in range(AT_ONCE)]))
+        steps.append(at)
         if progress:
             progress(min(len(real) * AT_ONCE, count), count)
     fields = {k: np.concatenate([getattr(s, k) for s in steps]) for k in (*FIELDS, "segment", "sixteenths")}
     return {"real": np.concatenate(real), "edited": np.concatenate(edited), **fields}
+
+
+def _landed(cells: Cells, batch: PassageBatch, voices: Floats32, row: int) -> Cells:
+    """[T, 88] a drawn passage with its note density landed on."""
+    heard = np.flatnonzero(~batch.retrieved[row] & ~batch.padding[row])
+    steps = Steps(*(getattr(batch.steps, k)[row, heard] for k in Steps.__dataclass_fields__))
+    out = cells[CONTEXT:].copy()
+    pinned = np.zeros((len(heard), cells.shape[1]), bool)
+    out[heard - CONTEXT] = passage_landing.land(
+        cells[heard], batch.source[row, heard], pinned, steps, voices[row, heard].astype(np.float64)
+    )
+    return out
 
 
 def fit(data: dict[str, Any], seed: int = 0, epochs: int = EPOCHS) -> tuple[PassageCritic, float]:

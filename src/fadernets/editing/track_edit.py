@@ -1,0 +1,56 @@
+"""The tracks of a piece rewritten each as itself: what changes in the file.
+
+T steps of the piece, K tracks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fadernets.arrays import Bools, Cells
+from fadernets.decoding.edit_models import Rewrites
+from fadernets.decoding.rewrite_task import Locks, RewriteTask
+from fadernets.decoding.track_rewriting import rewrite_tracks
+from fadernets.editing import cells_to_notes
+from fadernets.editing.piece_on_grid import PieceOnGrid
+from fadernets.editing.roll_edit import fixed_cells, without_orphans
+from fadernets.engines.played_notes import PlayedNotes
+from fadernets.music.document import Edit
+from fadernets.music.notes import Piece
+
+
+def tracks_of(whole: Piece, piece: PieceOnGrid) -> list[PieceOnGrid]:
+    """The tracks that are edited, one by one, on the grid of all."""
+    numbers = whole.notes["track"][piece.rows]
+    chosen = np.zeros(len(whole.notes), bool)
+    chosen[piece.rows] = True
+    return [PieceOnGrid.of(whole, [k], piece.windows, chosen) for k in np.unique(numbers).tolist()]
+
+
+def edit_tracks(
+    engine: Rewrites, whole: Piece, tracks: Sequence[PieceOnGrid], task: RewriteTask, free: Bools, players: PlayedNotes
+) -> Edit:
+    """The change of a file's notes by which its tracks have together what a task asks of their common roll."""
+    fixed = [fixed_cells(track, whole, free) for track in tracks]
+    locks = [Locks.none(len(free), cells) for cells in fixed]
+    answers = rewrite_tracks(engine.rewrite, task, [track.roll for track in tracks], locks)
+    edits = []
+    for track, cells, answer in zip(tracks, fixed, answers, strict=True):
+        stays = ~free[:, None] | cells
+        roll: Cells = without_orphans(np.where(stays, track.roll, answer).astype(np.uint8))
+        change = cells_to_notes.edit_between_rolls(
+            track.piece, track.windows, track.placed, track.roll, roll, free, players, task.seed
+        )
+        edits.append(change.among(track.rows))
+    return together(edits)
+
+
+def together(edits: Sequence[Edit]) -> Edit:
+    """Edits of different notes of one file as one."""
+    removed, changed, becomes, added = (
+        np.concatenate([getattr(edit, name) for edit in edits]) for name in ("removed", "changed", "becomes", "added")
+    )
+    order = np.argsort(changed, kind="stable")
+    return Edit(np.sort(removed), changed[order], becomes[order], added)
