@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import logging
+import re
 import runpy
 import socket
 import sys
@@ -687,7 +688,9 @@ def test_the_token_opens_the_studio(guarded, given):
         response = client.get("/api/about", **given)
         assert response.status_code == 200
         cookie = response.headers.get("set-cookie", "")
-        assert ("HttpOnly" in cookie and "SameSite=Strict" in cookie) is ("params" in given)
+        assert ("fadernets-token" in cookie) is ("params" in given)
+        assert "HttpOnly" in cookie
+        assert "SameSite=Strict" in cookie
         assert "Secure" not in cookie
         assert client.get("/", **given).status_code == 200
 
@@ -697,9 +700,9 @@ def test_the_token_opens_the_studio(guarded, given):
 )
 def test_the_cookie_of_https_is_of_https_alone(guarded, headers, secure):
     with guarded.client() as client:
-        cookie = client.get("/api/about", params={"token": "s3cret"}, headers=headers).headers["set-cookie"]
-    assert cookie.startswith(f"fadernets-token-{guarded.url.rpartition(':')[2]}=s3cret; ")
-    assert cookie.endswith("; Secure") == secure
+        cookies = client.get("/api/about", params={"token": "s3cret"}, headers=headers).headers.get_list("set-cookie")
+    assert cookies[1].startswith(f"fadernets-token-{guarded.url.rpartition(':')[2]}=s3cret; ")
+    assert [cookie.endswith("; Secure") for cookie in cookies] == [secure, secure]
 
 
 WRONG_TOKENS = [
@@ -736,6 +739,40 @@ def test_a_page_with_the_cookie_has_the_socket(guarded):
     assert _refused(guarded, cookie=f"{name}=s3cre") == 403
     with connect(guarded.live, additional_headers={"cookie": f"{name}=s3cret"}) as live:
         assert answer(live, **ask("k265"))["notes"]
+
+
+# clients apart
+
+
+def test_clients_are_apart(served, song):
+    """Each has its own pieces, ids and map alone; the same bytes under another name rename nothing of others."""
+    data = song(901)
+    with served.client() as one, served.client() as two:
+        mine = one.post("/api/pieces", params={"name": "mine.mid"}, content=data).json()
+        theirs = two.post("/api/pieces", params={"name": "theirs.mid"}, content=data).json()
+        assert mine["id"] != theirs["id"]
+        assert one.get(f"/api/pieces/{mine['id']}").json()["title"] == "mine.mid"
+        for client, own, other in ((one, "mine.mid", "theirs.mid"), (two, "theirs.mid", "mine.mid")):
+            titles = {point["title"] for point in client.get("/api/map/pop-lieder").json()["points"]}
+            assert own in titles
+            assert other not in titles
+        again = one.post("/api/pieces", params={"name": "renamed.mid"}, content=data).json()
+        assert (again["id"], again["title"]) == (mine["id"], "renamed.mid")
+        assert two.get(f"/api/pieces/{theirs['id']}").json()["title"] == "theirs.mid"
+
+
+def test_a_session_is_a_cookie_of_the_browser_s_own(served):
+    with served.client() as client:
+        cookie = client.get("/api/about").headers["set-cookie"]
+        assert re.match(
+            rf"fadernets-session-{served.port}=[\w-]{{22}}; Max-Age=\d+; Path=/; HttpOnly; SameSite=Strict$", cookie
+        )
+        assert "set-cookie" not in client.get("/api/about").headers
+    with served.client() as client:
+        for bad in ("", "short", "x" * 5000, "../" * 8, "a b" * 7):
+            sent = {"cookie": f"fadernets-session-{served.port}={bad}"}
+            assert "set-cookie" in client.get("/api/about", headers=sent).headers
+            client.cookies.clear()
 
 
 # many at once
@@ -908,8 +945,12 @@ def test_a_server_started_anew_does_not_know_the_piece(served, client, piece):
         with connect(other.live) as live:
             info = answer(live, **ask(piece, seq=2))
             assert info == {"seq": 2, "error": f"piece {piece}: is not here any more; open its file again"}
-        again = anew.post("/api/pieces", content=client.get(f"/api/pieces/{piece}/midi").content)
-        assert again.json()["id"] == piece
+        data = client.get(f"/api/pieces/{piece}/midi").content
+        first, again = (anew.post("/api/pieces", content=data).json()["id"] for _ in range(2))
+        assert first == again
+        with Served(server.create(Studio())) as third, third.client() as browser:
+            browser.cookies.set(f"fadernets-session-{third.port}", anew.cookies[f"fadernets-session-{other.port}"])
+            assert browser.post("/api/pieces", content=data).json()["id"] == again  # of the same browser
 
 
 def test_a_server_ends_while_sockets_are_open():

@@ -239,3 +239,12 @@ def test_several_threads_at_once(song):
     left = [each for each, piece in zip(data, ids, strict=True) if _there(uploads, piece)]
     assert left
     assert sum(map(len, left)) <= sum(map(len, data[:6]))
+
+
+def test_owners_are_apart(song):
+    uploads = Uploads()
+    one, two = (uploads.add(f"{owner}.mid", song(0), owner) for owner in ("one", "two"))
+    assert one.id != two.id
+    assert (uploads.get(one.id).title, uploads.get(two.id).title) == ("one.mid", "two.mid")
+    assert uploads.ids("one") == [*BUNDLED, one.id]
+    assert uploads.ids() == [*BUNDLED]

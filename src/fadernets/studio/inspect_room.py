@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -30,30 +31,31 @@ WHOLE_NOTES = (55, 79)  # the range of pitches of the whole notes by which melod
 MOST_INSPECTED = 256  # segments of the map by which other models are inspected
 TPQ = 480  # ticks to a quarter-beat of decoded segments
 VELOCITY = 80  # of their notes
+MOST_MAPS = 8  # maps, and inspections, that are kept
+T = TypeVar("T")
 
 
 class InspectRoom:
     """What the inspection room can do; raises FadernetsError for what cannot be done.
 
-    data: a data set whose segments the map shows; without one, it shows the segments of the studio's pieces. Maps and
-    inspections are kept until there are other pieces.
+    data: a data set whose segments the map shows; without one, it shows the segments of the bundled pieces and of those
+    of the `owner` that asks (see `Uploads`). The last MOST_MAPS maps and inspections are kept.
     """
 
     def __init__(self, models: Models, uploads: Uploads, data: Path | None = None) -> None:
         self._models, self._uploads, self._data = models, uploads, data
-        self._maps: dict[str, tuple[tuple[str, ...], LatentMap]] = {}
-        self._inspected: dict[str, tuple[tuple[str, ...], InspectResponse]] = {}
+        self._maps: dict[tuple[str, ...], LatentMap] = {}  # by model and pieces
+        self._inspected: dict[tuple[str, ...], InspectResponse] = {}
 
-    def inspect(self, model: str) -> InspectResponse:
+    def inspect(self, model: str, owner: str = "") -> InspectResponse:
         """What augmentations change in a model's codes: on whole notes of two octaves for a model of melodies, on
         segments of the map for others."""
         of_melodies = self._models.is_melody(model)
-        pieces = () if of_melodies else self._piece_ids()
-        if model in self._inspected and self._inspected[model][0] == pieces:
-            return self._inspected[model][1]
-        response = self._inspect_melodies(model) if of_melodies else self._inspect_segments(model)
-        self._inspected[model] = pieces, response
-        return response
+        key = (model, *(() if of_melodies else self._piece_ids(owner)))
+        if key not in self._inspected:
+            found = self._inspect_melodies(model) if of_melodies else self._inspect_segments(model, owner)
+            _keep(self._inspected, key, found)
+        return self._inspected[key]
 
     def _inspect_melodies(self, model: str) -> InspectResponse:
         engine = self._models.melody_engine(model)
@@ -63,8 +65,8 @@ class InspectRoom:
         ]
         return InspectResponse(model=model, codes=[("z", engine.z)], groups=_groups("melody", groups))
 
-    def _inspect_segments(self, model: str) -> InspectResponse:
-        engine, latents = self._models.window_engine(model), self._map(model)
+    def _inspect_segments(self, model: str, owner: str) -> InspectResponse:
+        engine, latents = self._models.window_engine(model), self._map(model, owner)
         cells = latents.plot.cells[:MOST_INSPECTED]
 
         def encode(cells: Cells) -> Latents:
@@ -75,9 +77,9 @@ class InspectRoom:
         codes = [(f"z_{name}", size) for name in engine.code_names]
         return InspectResponse(model=model, codes=codes, groups=_groups("grid", groups))
 
-    def map(self, model: str = DEFAULT_WINDOW_MODEL, method: str = "pca") -> MapInfo:
+    def map(self, model: str = DEFAULT_WINDOW_MODEL, method: str = "pca", owner: str = "") -> MapInfo:
         """Segments' codes on a plane, by `pca` or `tsne`; t-SNE only where `fadernets plot map` has computed it."""
-        latents, engine = self._map(model), self._models.window_engine(model)
+        latents, engine = self._map(model, owner), self._models.window_engine(model)
         tsne = latent_map.read_tsne(self._data or engine.folder, engine, latents.plot)
         if method == "tsne" and tsne is None:
             raise FadernetsError(
@@ -102,10 +104,10 @@ class InspectRoom:
             points=points,
         )
 
-    def decode(self, request: DecodeRequest) -> DecodeResponse:
+    def decode(self, request: DecodeRequest, owner: str = "") -> DecodeResponse:
         """A segment of the map, or what its code becomes at another place of the plane."""
         engine = self._models.window_engine(request.model)
-        cells = self._map(request.model).decode(engine, request.index, request.x, request.y)
+        cells = self._map(request.model, owner).decode(engine, request.index, request.x, request.y)
         rows = grid.decode(cells)
         step = TPQ // 4
         notes = Notes(
@@ -120,21 +122,29 @@ class InspectRoom:
         }
         return DecodeResponse(tpq=TPQ, notes=notes, values=values)
 
-    def _map(self, model: str) -> LatentMap:
+    def _map(self, model: str, owner: str) -> LatentMap:
         """The map by a model, made anew once there are other pieces."""
         engine = self._models.window_engine(model)
-        pieces = self._piece_ids()
-        if model not in self._maps or self._maps[model][0] != pieces:
+        pieces = self._piece_ids(owner)
+        key = (model, *pieces)
+        if key not in self._maps:
             if self._data:
                 plot = latent_map.of_data(self._data)
             else:
                 plot = latent_map.of_pieces(map(self._uploads.get, pieces))
-            self._maps[model] = pieces, LatentMap.of(engine, plot)
-        return self._maps[model][1]
+            _keep(self._maps, key, LatentMap.of(engine, plot))
+        return self._maps[key]
 
-    def _piece_ids(self) -> tuple[str, ...]:
+    def _piece_ids(self, owner: str) -> tuple[str, ...]:
         """The pieces whose segments the map shows; none where it shows a data set."""
-        return () if self._data else tuple(self._uploads.ids())
+        return () if self._data else tuple(self._uploads.ids(owner))
+
+
+def _keep(kept: dict[tuple[str, ...], T], key: tuple[str, ...], value: T) -> None:
+    """Keep a value under its key, and let go of the oldest where there are too many."""
+    kept[key] = value
+    while len(kept) > MOST_MAPS:
+        del kept[next(iter(kept))]
 
 
 def _groups(codec: str, groups: list[inspection.DimensionGroup]) -> list[AugmentationInfo]:

@@ -26,7 +26,16 @@ from fadernets.studio.downloads import Download
 from fadernets.studio.service import StaleRequest, Studio
 from fadernets.studio.sockets import BROKEN, LIVE, PORT, LiveEdits, serve_port
 from fadernets.studio.uploads import UnknownPiece
-from fadernets.web.guard import DISCONNECTED, LOOPBACK, Guard, error_response, one_line_errors, page_folder, problems
+from fadernets.web.guard import (
+    DISCONNECTED,
+    LOOPBACK,
+    Guard,
+    error_response,
+    one_line_errors,
+    page_folder,
+    problems,
+    session_of,
+)
 
 POLL_SECONDS = 0.2  # between two checks whether a client is still connected
 T = TypeVar("T")
@@ -94,6 +103,7 @@ def create(
         token=token,
         sockets=(LIVE, PORT),
         https_hosts=https_hosts,
+        sessions=True,
         most=types.MOST_BYTES,
         broken=BROKEN,
     )
@@ -127,7 +137,7 @@ def _add_piece_routes(app: FastAPI, studio: Studio, run: Run) -> None:
     async def upload(request: Request, name: Annotated[str, Query(max_length=200)] = "untitled") -> types.PieceInfo:
         """Take a MIDI file: its bytes are the body. It is stored as long as it is used."""
         data = await request.body()
-        stored = await run_in_threadpool(studio.uploads.add, name, data)
+        stored = await run_in_threadpool(studio.uploads.add, name, data, session_of(request))
         return await run(studio.piece, stored.id)
 
     @app.get("/api/pieces/{piece}", responses=problems(404))
@@ -202,21 +212,21 @@ def _add_melody_routes(app: FastAPI, studio: Studio, run: Run) -> None:
 
 def _add_inspect_routes(app: FastAPI, studio: Studio, run: Run) -> None:
     @app.get("/api/inspect/{model}", responses=problems(400))
-    async def inspect(model: str) -> inspect_types.InspectResponse:
+    async def inspect(request: Request, model: str) -> inspect_types.InspectResponse:
         """What a change of the music moves in a model's codes."""
-        return await run(studio.inspect.inspect, model)
+        return await run(studio.inspect.inspect, model, session_of(request))
 
     @app.get("/api/map/{model}", responses=problems(400))
     async def latent_map(
-        model: str, method: Annotated[str, Query(pattern="^(pca|tsne)$")] = "pca"
+        request: Request, model: str, method: Annotated[str, Query(pattern="^(pca|tsne)$")] = "pca"
     ) -> inspect_types.MapInfo:
         """Segments' codes on a plane."""
-        return await run(studio.inspect.map, model, method)
+        return await run(studio.inspect.map, model, method, session_of(request))
 
     @app.post("/api/map/decode", responses=problems(400))
-    async def decode(body: inspect_types.DecodeRequest) -> inspect_types.DecodeResponse:
+    async def decode(request: Request, body: inspect_types.DecodeRequest) -> inspect_types.DecodeResponse:
         """What lies at a place of the plane."""
-        return await run(studio.inspect.decode, body)
+        return await run(studio.inspect.decode, body, session_of(request))
 
 
 def _attachment(file: Download) -> Response:

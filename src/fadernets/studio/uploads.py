@@ -43,6 +43,7 @@ class StoredPiece:
     data: bytes
     document: Document
     used: float
+    owner: str = ""
     encodings: EncodingCache = field(default_factory=EncodingCache)
 
     @property
@@ -52,7 +53,9 @@ class StoredPiece:
 
 
 class Uploads:
-    """Bundled pieces by name and uploaded ones by the hash of their bytes. Safe to use from several threads.
+    """Bundled pieces by name and uploaded ones by a hash of their bytes and their owner. Safe from several threads.
+
+    An owner is the secret of a browser: who does not know it can neither guess the piece's id nor list or rename it.
 
     most: bytes of all uploads; longest: seconds that an unused upload is kept.
     """
@@ -65,12 +68,13 @@ class Uploads:
         self._bundled: dict[str, StoredPiece] = {}
         self._lock = threading.Lock()
 
-    def add(self, name: str, data: bytes) -> StoredPiece:
+    def add(self, name: str, data: bytes, owner: str = "") -> StoredPiece:
         """Store a file's bytes. Raises FadernetsError for what is no MIDI file, too large or too long."""
         title = plain_name(name)
         if len(data) > MOST_BYTES:
             raise FadernetsError(f"{title}: {len(data)} bytes; at most {MOST_BYTES} are taken")
-        piece = self._read(hashlib.sha256(data).hexdigest()[:24], title, data)
+        piece = self._read(hashlib.sha256(owner.encode() + data).hexdigest()[:24], title, data)
+        piece.owner = owner
         with self._lock:
             self._uploaded.pop(piece.id, None)
             self._uploaded[piece.id] = piece
@@ -94,11 +98,11 @@ class Uploads:
             self._uploaded.move_to_end(piece_id)
             return piece
 
-    def ids(self) -> list[str]:
-        """The bundled pieces, then the uploads."""
+    def ids(self, owner: str = "") -> list[str]:
+        """The bundled pieces, then the owner's uploads."""
         with self._lock:
             self._remove_old()
-            return [*BUNDLED, *self._uploaded]
+            return [*BUNDLED, *(piece.id for piece in self._uploaded.values() if piece.owner == owner)]
 
     def _read(self, piece_id: str, title: str, data: bytes) -> StoredPiece:
         path = Path(title)

@@ -10,6 +10,8 @@ import asyncio
 import hmac
 import ipaddress
 import logging
+import re
+import secrets
 import socket
 import time
 from collections.abc import Callable
@@ -24,7 +26,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fadernets.errors import FadernetsError
@@ -33,6 +35,7 @@ from fadernets.web.connections import settings
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ANYWHERE = ("0.0.0.0", "::")
+SESSION, SESSION_SECONDS = "fadernets-session", 365 * 24 * 3600
 BODY_SECONDS, SLOWEST = 30.0, 50_000  # for a body, and bytes of it for which it gets one second more
 COOKIE = "fadernets-token"  # with the port behind it: cookies of all ports of a host are one
 POLICY = (
@@ -64,7 +67,8 @@ class Guard:
     It refuses requests for a host that is not in `hosts`, from a page of another origin, without the token (unless that
     is None), for a WebSocket that is not in `sockets`, and with a body of more than `most` bytes or that comes slowly.
     An exception is logged, and the client is told the text `broken`. A token in an address is kept as a cookie, of
-    https alone where the request came by https or names one of `https_hosts`.
+    https alone where the request came by https or names one of `https_hosts`. With `sessions`, each browser gets a
+    cookie of its own too, whose secret the application finds by `session_of`.
     """
 
     def __init__(
@@ -75,11 +79,12 @@ class Guard:
         token: str | None = None,
         sockets: tuple[str, ...] = (),
         https_hosts: tuple[str, ...] = (),
+        sessions: bool = False,
         most: int,
         broken: str,
     ) -> None:
         self.app, self.hosts, self.token, self.sockets, self.broken = app, hosts, token, sockets, broken
-        self.https_hosts = https_hosts
+        self.https_hosts, self.sessions = https_hosts, sessions
         self.most, self.most_text = most, f"at most {most} bytes are taken"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,6 +96,13 @@ class Guard:
         refusal = self.refusal(headers, scope)
         token_in_url, read, started, whole = _query(scope).get("token"), 0, False, False
         began = time.monotonic()
+        kept = next((v for v in _cookies(headers, _cookie(SESSION, scope)) if re.fullmatch(r"[\w-]{22}", v)), None)
+        session = scope[SESSION] = kept or secrets.token_urlsafe(16)
+        cookies = (
+            {} if kept or not self.sessions else {_cookie(SESSION, scope): f"{session}; Max-Age={SESSION_SECONDS}"}
+        )
+        if self.token is not None and token_in_url is not None:
+            cookies[_cookie(COOKIE, scope)] = self.token
 
         async def limited_receive() -> Message:
             nonlocal read, whole
@@ -114,11 +126,11 @@ class Guard:
                 more = {**HEADERS, "cache-control": caching}
                 if any(name.lower() == b"cache-control" for name, _ in message["headers"]):
                     del more["cache-control"]  # the answer sets its own
-                if self.token is not None and token_in_url is not None and refusal is None:
-                    secure = scope["scheme"] == "https" or hostname(headers.get("host", "")) in self.https_hosts
-                    cookie = f"{_cookie(scope)}={self.token}; Path=/; HttpOnly; SameSite=Strict"
-                    more["set-cookie"] = f"{cookie}; Secure" if secure else cookie
                 added = [(name.encode(), value.encode()) for name, value in more.items()]
+                if refusal is None:
+                    secure = scope["scheme"] == "https" or hostname(headers.get("host", "")) in self.https_hosts
+                    end = "; Path=/; HttpOnly; SameSite=Strict" + ("; Secure" if secure else "")
+                    added += [(b"set-cookie", f"{name}={value}{end}".encode()) for name, value in cookies.items()]
                 message = {**message, "headers": [*message["headers"], *added]}
             await send(message)
 
@@ -156,8 +168,7 @@ class Guard:
         return None
 
     def _has_token(self, headers: dict[str, str], scope: Scope) -> bool:
-        cookies = [part.strip().partition("=") for part in headers.get("cookie", "").split(";")]
-        candidates = [value for name, _, value in cookies if name == _cookie(scope)]
+        candidates = _cookies(headers, _cookie(COOKIE, scope))
         candidates += [headers.get("authorization", "").removeprefix("Bearer "), _query(scope).get("token", "")]
         return any(hmac.compare_digest(value.encode(), (self.token or "").encode()) for value in candidates)
 
@@ -188,10 +199,21 @@ def is_loopback(host: str) -> bool:
     return host == "localhost"
 
 
-def _cookie(scope: Scope) -> str:
-    """The name of the token's cookie: that of the port on which this server listens."""
+def _cookie(name: str, scope: Scope) -> str:
+    """The full name of a cookie: that of the port on which this server listens."""
     server = scope.get("server")
-    return f"{COOKIE}-{server[1]}" if server else COOKIE
+    return f"{name}-{server[1]}" if server else name
+
+
+def _cookies(headers: dict[str, str], wanted: str) -> list[str]:
+    """The values of a request's cookies of this name."""
+    cookies = [part.strip().partition("=") for part in headers.get("cookie", "").split(";")]
+    return [value for name, _, value in cookies if name == wanted]
+
+
+def session_of(request: HTTPConnection) -> str:
+    """The secret of the browser that a request comes from; a new one each time for a client that keeps no cookies."""
+    return str(request.scope[SESSION])
 
 
 def _query(scope: Scope) -> dict[str, str]:
