@@ -111,7 +111,9 @@ def _of_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> PerBar:
     values: dict[str, dict[int, float]] = {}
     for row in rows:
         if not re.fullmatch(r"[0-9]{1,9}", str(row.get("bar") or "").strip()):
-            raise FadernetsError(f"{path}: each line needs its bar, a whole number from 1; one has {row.get('bar')!r:.60}")
+            raise FadernetsError(
+                f"{path}: each line needs its bar, a whole number from 1; one has {row.get('bar')!r:.60}"
+            )
         bar = int(row["bar"])
         for key, cell in row.items():
             if key != "bar":
