@@ -14,12 +14,13 @@ from fadernets.editing import file_edit
 
 COMMANDS = (
     "apply", "mix", "measure", "preset", "render", "models", "demo", "prepare", "train", "export", "evaluate", "table1",
-    "plot", "melody", "blend", "inspect", "studio", "listen", "beats",
+    "plot", "rewriter", "melody", "blend", "inspect", "studio", "listen", "beats",
 )  # fmt: skip
 ACTIONS = {
     "preset": ("list", "learn"),
     "listen": ("make", "serve", "report"),
     "evaluate": ("model", "checkpoint", "faders", "presets", "melody", "realism", "ablation"),
+    "rewriter": ("prepare", "train", "critic", "export"),
 }
 
 

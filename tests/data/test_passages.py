@@ -46,7 +46,8 @@ def batch(piece: passages.GridPiece) -> PassageBatch:
 def test_a_file_of_pieces_reads_back(piece: passages.GridPiece, tmp_path: Path) -> None:
     passages.save(tmp_path / "p.npz", [piece, piece])
     _, again = passages.load(tmp_path / "p.npz")
-    assert (again.notes == piece.notes).all() and again.roles == piece.roles
+    assert (again.notes == piece.notes).all()
+    assert again.roles == piece.roles
     for name in passages.Steps.__dataclass_fields__:
         assert np.allclose(getattr(again.steps, name), getattr(piece.steps, name)), name
 
@@ -121,7 +122,8 @@ def test_corruptions_leave_notes_in_the_passage(piece: passages.GridPiece, chang
     for seed in range(20):
         notes = change(passage_corruptions.notes_of(cells), metre, np.random.default_rng(seed))  # type: ignore[operator]
         assert (notes[:, 1] > notes[:, 0]).all()
-        assert (notes[:, 0] >= 0).all() and (notes[:, 0] < 128).all()
+        assert (notes[:, 0] >= 0).all()
+        assert (notes[:, 0] < 128).all()
         assert passages.cells_of(notes, 128).shape == cells.shape
 
 
@@ -141,14 +143,16 @@ def test_orphaned_holds_go() -> None:
     cells[1:3, 5], cells[0:2, 6] = HOLD, HOLD
     held = np.arange(88) == 6
     out = passage_corruptions.without_orphans(cells, held)
-    assert not out[:, 5].any() and (out[0:2, 6] == HOLD).all()
+    assert not out[:, 5].any()
+    assert (out[0:2, 6] == HOLD).all()
 
 
 def test_retrieved_segments_lie_outside_the_passage_and_fit(piece: passages.GridPiece) -> None:
     ends = passages.segment_ends(piece.steps)
     profiles = segment_profiles(piece.roll([0, 1], 0, int(ends[-1])), piece.steps, ends)
     chosen = retrieve(profiles, ends, 4, 10, np.random.default_rng(0))
-    assert chosen and not set(chosen) & set(range(4, 10))
+    assert chosen
+    assert not set(chosen) & set(range(4, 10))
     assert sum(int(ends[s + 1] - ends[s]) for s in chosen) <= CONTEXT
 
 
@@ -156,7 +160,8 @@ def test_a_draw_takes_the_tracks_of_a_role_and_sees_the_others(piece: passages.G
     assert default_tracks(piece) == ([0, 1], [])
     sampler, rng = PassageSampler([piece]), np.random.default_rng(3)
     seen = [sampler.draw(rng) for _ in range(40)]
-    assert any(d.context.any() for d in seen) and any(not d.context.any() for d in seen)
+    assert any(d.context.any() for d in seen)
+    assert any(not d.context.any() for d in seen)
     assert all(len(d.steps.segment) <= passages.LENGTH for d in seen)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -72,7 +73,7 @@ def test_repeats_become_alike_and_transposed_ones_up_to_their_transposition(engi
 
     roll = rewrite(engine, task)
 
-    struck = [roll[a:b] == ONSET for a, b in zip(ends, ends[1:], strict=False)]
+    struck = [roll[a:b] == ONSET for a, b in itertools.pairwise(ends)]
     for s in range(1, 4):  # the first bar hears nothing before it
         assert (struck[s] == struck[s + 4]).all(), s
         assert (shifted(struck[s].astype(np.uint8), 5) == struck[s + 8]).all(), s
@@ -126,7 +127,8 @@ def test_passages_fit_and_cover_what_is_edited() -> None:
 def test_segments_alike_are_found_with_their_transposition() -> None:
     task = toy_rewriter.task_of(toy_rewriter.made_grid_piece())
     found = alike(task)
-    assert (found.group[0:4] == found.group[4:8]).all() and (found.group[4:8] == found.group[8:12]).all()
+    assert (found.group[0:4] == found.group[4:8]).all()
+    assert (found.group[4:8] == found.group[8:12]).all()
     assert (found.low[8:12] - found.low[0:4] == 5).all()
 
 
@@ -134,5 +136,7 @@ def test_cells_are_moved_down_to_their_lowest_pitch() -> None:
     cells = np.zeros((4, 88), np.uint8)
     cells[1, 30], cells[2, 42] = ONSET, ONSET
     low, moved = lowered(cells)
-    assert low == 30 and moved[1, 0] == ONSET and moved[2, 12] == ONSET
+    assert low == 30
+    assert moved[1, 0] == ONSET
+    assert moved[2, 12] == ONSET
     assert (shifted(moved, 30) == cells).all()

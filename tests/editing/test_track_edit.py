@@ -57,4 +57,6 @@ def test_edits_of_different_notes_become_one() -> None:
     first = replace(nothing, removed=np.array([5]), changed=np.array([7]), becomes=note, added=note)
     second = replace(nothing, removed=np.array([2]), changed=np.array([3]), becomes=note)
     both = track_edit.together([first, second])
-    assert both.removed.tolist() == [2, 5] and both.changed.tolist() == [3, 7] and len(both.added) == 1
+    assert both.removed.tolist() == [2, 5]
+    assert both.changed.tolist() == [3, 7]
+    assert len(both.added) == 1

@@ -41,7 +41,8 @@ def test_the_chain_draws_every_note_once_from_the_lowest_up(batch: PassageBatch)
     rises = (chain.lowest < rewriter.END) & (chain.next < rewriter.END)
     assert (chain.next[rises] > chain.lowest[rises]).all()
     same = chain.length == SAME
-    assert same.any() and (chain.source[same] < SAME).all()
+    assert same.any()
+    assert (chain.source[same] < SAME).all()
 
 
 def test_losses_fall_when_one_batch_is_learned(batch: PassageBatch) -> None:

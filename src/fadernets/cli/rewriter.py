@@ -27,7 +27,9 @@ def register(add: Add) -> None:
     train.add_argument("passages", type=Path, metavar="FILE.npz")
     train.add_argument("run_folder", type=Path, metavar="RUN")
     train.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of the recipe")
-    critic = sub("critic", _critic, "Fit what ranks a run's candidates, on validation pieces; then export the run anew.")
+    critic = sub(
+        "critic", _critic, "Fit what ranks a run's candidates, on validation pieces; then export the run anew."
+    )
     critic.add_argument("run_folder", type=Path, metavar="RUN")
     critic.add_argument("passages", type=Path, metavar="FILE.npz")
     critic.add_argument("model", type=Path, metavar="FOLDER", help="the run, exported")

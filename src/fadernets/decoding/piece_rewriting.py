@@ -47,7 +47,7 @@ class _Rewriting:
 
     def run(self) -> Cells:
         """The rewritten roll."""
-        waiting = passages(self.task, at_once=self.task.candidates <= 1)
+        waiting = passages(self.task, at_once=self.task.at_once)
         total = int(self.open.sum())
         while waiting:
             now, later, claimed = [], [], set[int]()

@@ -46,7 +46,8 @@ class RewriteTask:
     voices: Floats  # [S] sounding notes that are asked, mean over time
     locks: Locks
     faithfulness: float = 1.0  # 1 keeps as much of the source as the levels allow
-    candidates: int = 8  # of each passage
+    candidates: int = 1  # of each passage
+    at_once: bool = False  # no passage waits for its neighbours: for an answer while a fader is dragged
     seed: int = 0
     others: Sequence[Cells] = ()  # rolls [T, 88] of variations to keep away from
     progress: Progress | None = field(default=None, compare=False)

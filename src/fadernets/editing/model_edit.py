@@ -47,8 +47,8 @@ def edit_by_model(
     voices = plan.coded.get("note_density", voices)
     passages = PassageRequest(
         faders.faithfulness,
-        passage_edit.CANDIDATES_WHILE_DRAGGING if how.draft else passage_edit.CANDIDATES_FOR_EDIT,
-        how.seed,
+        draft=how.draft,
+        seed=how.seed,
         kept=how.kept,
         others=how.others,
         progress=how.progress,

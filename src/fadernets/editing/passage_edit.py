@@ -25,8 +25,7 @@ from fadernets.engines.played_notes import PlayedNotes
 from fadernets.music.document import Document, Edit
 from fadernets.music.notes import Piece
 
-CANDIDATES_FOR_EDIT = 8  # of each passage
-CANDIDATES_WHILE_DRAGGING = 1  # as above, while a fader is dragged and an answer must come at once
+CANDIDATES = 1  # of each passage: more are worth their time with a critic alone (docs/lab.md)
 Progress = Callable[[int, int], None]  # how many are done, of how many
 
 
@@ -35,7 +34,8 @@ class PassageRequest:
     """How segments are rewritten, besides the levels that are asked of them."""
 
     faithfulness: float = 1.0  # pull towards the source, 0..1
-    candidates: int = CANDIDATES_FOR_EDIT
+    candidates: int = CANDIDATES
+    draft: bool = False  # no passage waits for its neighbours, so that an answer comes while a fader is dragged
     seed: int = 0
     kept: KeptParts | None = None  # by locks
     others: Sequence[Cells] = ()  # rolls [T, 88] of variations to keep away from
@@ -74,6 +74,7 @@ def edit_segments(
         locks=replace(locks, pinned=locks.pinned | fixed),
         faithfulness=request.faithfulness,
         candidates=request.candidates,
+        at_once=request.draft,
         seed=request.seed,
         others=request.others,
         progress=request.progress,
