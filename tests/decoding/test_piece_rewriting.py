@@ -11,7 +11,7 @@ import toy_rewriter
 
 from fadernets.codecs.grid import HOLD, ONSET
 from fadernets.data.passages import segment_ends
-from fadernets.decoding.passage_plan import LONG_PASSAGE, alike, lowered, passages, shifted
+from fadernets.decoding.passage_plan import LONG_PASSAGE, alike, lowered, passages, register, shifted
 from fadernets.decoding.piece_rewriting import rewrite
 from fadernets.decoding.rewrite_task import Locks
 from fadernets.engines.rewriter import RewriterEngine
@@ -140,3 +140,17 @@ def test_cells_are_moved_down_to_their_lowest_pitch() -> None:
     assert moved[1, 0] == ONSET
     assert moved[2, 12] == ONSET
     assert (shifted(moved, 30) == cells).all()
+
+
+def test_new_notes_stay_in_the_register_of_what_is_edited(engine: RewriterEngine) -> None:
+    task = toy_rewriter.task_of(toy_rewriter.made_grid_piece(), onsets=3)
+    allowed = register(task.roll)
+
+    roll = rewrite(engine, task)
+
+    sounding = np.flatnonzero((task.roll != 0).any(0))
+    new = (roll == ONSET) & (task.roll != ONSET)
+    assert new.any()
+    assert not (new[:128] & ~allowed[:128]).any()
+    assert np.flatnonzero(new.any(0)).min() >= sounding.min()
+    assert np.flatnonzero(new.any(0)).max() <= sounding.max()

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fadernets.arrays import Cells, Integers
+from fadernets.arrays import Bools, Cells, Integers
 from fadernets.codecs.grid import OFF, ONSET, PITCHES
 from fadernets.data.passages import LENGTH, Steps, segment_ends
 from fadernets.decoding.rewrite_task import RewriteTask
 
 NEIGHBOURS = 2  # segments on each side of a passage that it sees
 LONG_PASSAGE = 8  # segments that are drawn together without knowing what their neighbours become
+NEARBY = 16  # steps around a new note whose lowest and highest notes bound it
 SHORT_PASSAGE = 4  # the same for a passage between two others
 
 
@@ -98,6 +99,26 @@ def alike(task: RewriteTask) -> Alike:
         if len(those) > 1:
             group[those] = number
     return Alike(group, low)
+
+
+def register(roll: Cells) -> Bools:
+    """[T, 88] where a new note may begin: between the lowest and the highest note that sounds nearby.
+
+    New notes thus stay in the register of what is edited, and none becomes the new top of a line.
+    """
+    sounding = roll != OFF
+    heard = sounding.any(1)
+    low = np.where(heard, sounding.argmax(1), PITCHES)
+    high = np.where(heard, PITCHES - 1 - sounding[:, ::-1].argmax(1), -1)
+    near_low, near_high = low.copy(), high.copy()
+    for shift in range(1, NEARBY + 1):
+        near_low[shift:] = np.minimum(near_low[shift:], low[:-shift])
+        near_low[:-shift] = np.minimum(near_low[:-shift], low[shift:])
+        near_high[shift:] = np.maximum(near_high[shift:], high[:-shift])
+        near_high[:-shift] = np.maximum(near_high[:-shift], high[shift:])
+    pitches = np.arange(PITCHES)
+    empty = near_high < 0
+    return (pitches >= near_low[:, None]) & (pitches <= near_high[:, None]) | empty[:, None]
 
 
 def lowered(cells: Cells) -> tuple[int, Cells]:

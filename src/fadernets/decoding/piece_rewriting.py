@@ -17,7 +17,7 @@ from fadernets.data.passage_sampler import retrieve, segment_profiles
 from fadernets.data.passages import Steps, segment_ends
 from fadernets.decoding import passage_choice, passage_landing
 from fadernets.decoding.passage_drawing import Constraints, draw
-from fadernets.decoding.passage_plan import Passage, alike, passages, shifted
+from fadernets.decoding.passage_plan import Passage, alike, passages, register, shifted
 from fadernets.decoding.rewrite_task import RewriteTask
 from fadernets.engines.rewriter import RewriterEngine
 
@@ -43,6 +43,7 @@ class _Rewriting:
         self.open[task.edited[moved]] = True
         self.alike = alike(task)
         self.template: dict[int, int] = {}  # group -> the first of its segments that was decided
+        self.register = register(task.roll)
         self.profiles = segment_profiles(task.roll, task.steps, self.ends)
 
     def run(self) -> Cells:
@@ -170,7 +171,9 @@ class _Rewriting:
         for i, passage in enumerate(now):
             a, b = int(self.ends[passage.sees_first]), int(self.ends[passage.sees_last])
             at = slice(CONTEXT, CONTEXT + b - a)
-            free.pinned[i, at], free.allowed[i, at] = locks.pinned[a:b], locks.allowed[a:b]
+            free.pinned[i, at] = locks.pinned[a:b]
+            near = locks.allowed[a:b] & self.register[a:b]
+            free.allowed[i, at] = np.where(near.any(-1, keepdims=True), near, locks.allowed[a:b])
             if self.task.counted is not None:
                 free.counted[i, at] = self.task.counted[a:b]
             free.must_onset[i, at], free.never_onset[i, at] = locks.must_onset[a:b], locks.never_onset[a:b]
