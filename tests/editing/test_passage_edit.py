@@ -42,7 +42,9 @@ def test_onset_steps_land_in_every_bar_and_voices_near(tmp_path, name, more):
     _, after = edit_segments(RuleRewriter(), document, piece, edited, asked, voices, PassageRequest())
     landed, now = levels(after, edited)
     assert (landed == asked).mean() >= 0.9  # the rule is no model: notes that reach over bar lines bind its hands
-    assert np.abs(now - voices).max() <= 0.5
+    off = np.abs(now - voices)
+    assert off.mean() <= 0.1
+    assert (off <= 0.5).mean() >= 0.85  # where a track plays a pitch, no other track of its channel may hold it
 
 
 @pytest.mark.parametrize("name", ["two_hands", "waltz"])
@@ -75,7 +77,7 @@ def test_the_other_pitched_tracks_are_the_context(tmp_path):
     engine = RuleRewriter()
     edited = sounding(piece)
     onsets, voices = levels(piece, edited)
-    edit_segments(engine, document, piece, edited, onsets + 1, voices, PassageRequest(0.5, 3, 9))
+    edit_segments(engine, document, piece, edited, onsets + 1, voices, PassageRequest(0.5, 3, seed=9))
     (task,) = engine.tasks
     assert (task.context == context).all()
     assert (task.faithfulness, task.candidates, task.seed) == (0.5, 3, 9)
@@ -162,7 +164,7 @@ def test_variations_differ_and_keep_their_order(tmp_path):
     engine = RuleRewriter()
     answers = file_edit.edit_document(engine, document, Faders.checked(move={"rhythm_density": 0.2}), 3)
     assert len({answer.data for answer in answers}) == 3
-    assert [len(task.others) for task in engine.tasks] == [0, 1, 2]
+    assert [len(task.others) for task in engine.tasks] == [0, 0, 1, 1, 2, 2]  # two tracks each
     assert all(answer.log_odds is None for answer in answers)
 
 

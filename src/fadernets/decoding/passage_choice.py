@@ -19,13 +19,14 @@ from fadernets.engines.rewriter import RewriterEngine
 TEMPERATURE = 0.85
 KEEP = (1.5, 0.0)
 PACE = (0.5, 1.5)
+OF_VARIATIONS = 4  # candidates, where there are variations to keep away from
 VOICES_PRICE = 2.0  # nats a voice by which a candidate misses the note density, mean over the steps
 ALIKE_PRICE = 4.0  # nats for a candidate that has all of its notes in common with a variation to keep away from
 
 
 def drawing(task: RewriteTask) -> Drawing:
     """How the candidates of a task are drawn."""
-    return settings(max(task.candidates, 1), task.seed)
+    return settings(max(task.candidates, OF_VARIATIONS if len(task.others) else 1), task.seed)
 
 
 def settings(candidates: int, seed: int) -> Drawing:
