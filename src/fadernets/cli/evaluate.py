@@ -261,6 +261,7 @@ def _melody(options: argparse.Namespace) -> None:
 
 def _two_sample(options: argparse.Namespace) -> None:
     from fadernets.decoding.edit_models import open_edit_model
+    from fadernets.engines.model_folder import DEFAULT_WINDOW_MODEL
     from fadernets.evaluation import editors, passage_realism, passage_table
     from fadernets.metrics import two_sample
 
@@ -273,15 +274,16 @@ def _two_sample(options: argparse.Namespace) -> None:
     for name, value in counts.items():
         if value is not None and value < 1:
             raise FadernetsError(f"--{name.replace('_', '-')} {value}: must be at least 1")
-    engine = open_edit_model(options.model)
-    compared = [editors.model(engine), *(editors.model(open_edit_model(name)) for name in options.beside or ())]
+    compared = [editors.model(open_edit_model(name)) for name in (options.model, *(options.beside or ()))]
+    # Moves count in the deviations of the paper's model, so that every model is moved alike.
+    unit = open_edit_model(DEFAULT_WINDOW_MODEL).info["statistics"]
     runs = {judge: seeds for judge, seeds in passage_realism.SEEDS.items() if options.judge in (None, judge)}
     if options.judge_runs:
         runs = dict.fromkeys(runs, tuple(range(options.judge_runs)))
     figures = passage_realism.evaluate(
         [*compared, editors.rule()],
         roots,
-        {name: float(row["std"]) for name, row in engine.info["statistics"].items()},
+        {name: float(row["std"]) for name, row in unit.items()},
         pieces=options.pieces or passage_realism.PIECES,
         most=options.most or two_sample.MOST,
         judges=runs,
