@@ -2,8 +2,8 @@
 
     python scripts/lock_campaign.py rewriter 10000 MUSIC_FOLDER [--seed 0]
 
-MUSIC_FOLDER holds MIDI files at any depth. Each edit is of some bars of one file, with one or two locks and one to three
-faders. Prints a line for each broken lock and for each error that is no FadernetsError, and the counts at the end.
+MUSIC_FOLDER holds MIDI files at any depth. Each edit is of some bars of one file, with one or two locks and one to
+three faders. Prints a line for each broken lock, and the counts at the end.
 """
 
 from __future__ import annotations

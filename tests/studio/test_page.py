@@ -422,6 +422,7 @@ def test_another_piece_does_not_cost_the_work_on_this_one(studio, tmp_path):
     piece.select_option("k265")
     studio.wait_for_function("() => window.studio.piece.id === 'k265'")
     assert studio.evaluate("() => window.studio.resting && !window.studio.snapshots.length")
+    studio.wait_for_function("() => window.studio.earlier[0]?.piece === 'k265'")  # it is kept
     studio.reload()
     studio.wait_for_function("() => window.studio.piece?.id === 'k265'")
     piece.select_option(label="mine.mid")

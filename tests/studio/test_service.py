@@ -63,7 +63,7 @@ def test_about(studio):
     arousal = next(row for row in about.presets if row.name == "arousal")
     assert set(arousal.moves) <= set(ATTRIBUTES)
     assert "rhythm_density" in arousal.moves
-    assert {row.name: row.codec for row in about.models} == {"pop-lieder": "grid", "melody": "melody"}
+    assert {row.name: row.codec for row in about.models} == {"pop-lieder": "grid", "rewriter": "grid", "melody": "melody"}
     assert all(len(row.hash) == 12 for row in about.models)
     assert {row.id: row.title for row in about.pieces} == BUNDLED
     assert (about.most_bytes, about.most_bars, about.port) == (2097152, 1000, None)
@@ -76,7 +76,7 @@ def test_models_are_opened_once(studio):
 
 @pytest.mark.parametrize("name", ["", "pop", "../pop-lieder", "/etc", "melody"])
 def test_models_by_name_alone(studio, name):
-    with pytest.raises(FadernetsError, match=r"^model .*allowed: pop-lieder$") as error:
+    with pytest.raises(FadernetsError, match=r"^model .*allowed: pop-lieder, rewriter$") as error:
         studio.piece("k545", name)
     assert "/bundled" not in str(error.value)
     with pytest.raises(FadernetsError, match=r"^model .*allowed: melody$"):
@@ -85,11 +85,11 @@ def test_models_by_name_alone(studio, name):
 
 def test_models_of_the_user_s_own(tmp_path):
     studio = Studio({"mine": Path(shutil.copytree(bundled()["pop-lieder"], tmp_path / "mine"))})
-    assert [row.name for row in studio.about().models] == ["melody", "pop-lieder", "mine"]
+    assert [row.name for row in studio.about().models] == ["melody", "pop-lieder", "rewriter", "mine"]
     assert studio.piece("k265", "mine").model == "mine"
     moved = EditRequest(piece="k265", model="mine", faders=FadersRequest(move={"rhythm_density": 0.1}), draft=True)
     assert studio.edit(moved).notes.onset
-    with pytest.raises(FadernetsError, match=r"^model no: is not known; allowed: pop-lieder, mine$"):
+    with pytest.raises(FadernetsError, match=r"^model no: is not known; allowed: pop-lieder, rewriter, mine$"):
         studio.models.engine("no")
 
 

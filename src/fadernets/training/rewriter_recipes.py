@@ -1,4 +1,4 @@
-"""How a rewriter is trained: one small YAML file, `recipes/rewriter.yaml`."""
+"""How a rewriter is trained: one small YAML file, `recipes/rewriter/pop-lieder.yaml`."""
 
 from __future__ import annotations
 
