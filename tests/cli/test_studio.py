@@ -93,7 +93,8 @@ def test_a_model_of_the_user_s(tmp_path):
     mine = shutil.copytree(bundled()["pop-lieder"], tmp_path / "mine")
     with opened("--port", "0", "--model", str(mine)) as (_, line):
         address = line.split()[2]
-        assert [row["name"] for row in get(f"{address}api/about").json()["models"]] == ["melody", "pop-lieder", "rewriter", "mine"]
+        names = [row["name"] for row in get(f"{address}api/about").json()["models"]]
+        assert names == ["melody", "pop-lieder", "rewriter", "mine"]
         assert get(f"{address}api/pieces/k265", params={"model": "mine"}).json()["model"] == "mine"
 
 

@@ -63,7 +63,8 @@ def test_about(studio):
     arousal = next(row for row in about.presets if row.name == "arousal")
     assert set(arousal.moves) <= set(ATTRIBUTES)
     assert "rhythm_density" in arousal.moves
-    assert {row.name: row.codec for row in about.models} == {"pop-lieder": "grid", "rewriter": "grid", "melody": "melody"}
+    codecs = {row.name: row.codec for row in about.models}
+    assert codecs == {"pop-lieder": "grid", "rewriter": "grid", "melody": "melody"}
     assert all(len(row.hash) == 12 for row in about.models)
     assert {row.id: row.title for row in about.pieces} == BUNDLED
     assert (about.most_bytes, about.most_bars, about.port) == (2097152, 1000, None)
