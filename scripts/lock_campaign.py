@@ -20,6 +20,7 @@ from fadernets.editing import file_edit
 from fadernets.editing.edit_grids import placed_for
 from fadernets.editing.lock_requests import Lock
 from fadernets.editing.locks import kept_parts, violations
+from fadernets.editing.refinement import plan_on_fine_steps
 from fadernets.editing.requests import Faders
 from fadernets.errors import FadernetsError
 from fadernets.music.document import Document
@@ -71,6 +72,7 @@ def one_edit(engine: object, path: Path, rng: np.random.Generator) -> str:
         (answer,) = file_edit.edit_document(engine, document, faders)  # type: ignore[arg-type]
         tracks = file_edit.choose_tracks(document.piece)
         before = placed_for(engine, document.piece, tracks, faders)  # type: ignore[arg-type]
+        before, _ = plan_on_fine_steps(engine, before, faders, [])  # type: ignore[arg-type]  # as the edit read the piece
         kept = kept_parts(document.piece, before, tuple(Lock.read(text) for text in texts))
         broken = violations(before, before.reread(Document(path, answer.data).piece), kept)
     except FadernetsError:

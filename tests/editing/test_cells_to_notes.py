@@ -445,3 +445,20 @@ def test_the_earliest_tick_of_a_step_is_the_first_that_is_nearest_to_it(tpq, sig
         assert nearest[tick] >= step
         assert tick == 0 or nearest[tick - 1] < step
     assert windows.earliest(np.array([windows.n_steps + 1]))[0] == 2**62
+
+
+def test_a_kept_note_does_not_take_over_what_another_one_held():
+    rows = [(0, 1920, 60, 80, 1), (480, 600, 60, 90, 0), (0, 480, 72, 80, 0)]
+    tracks = [Track("melody", 0, 0), Track("piano", 1, 0)]
+    piece = Piece(make_notes(rows), 480, TempoMap.of([], 480), MetreMap.of([], 480), tracks)
+    windows = cut(piece)
+    placed = grid.place(piece, windows)
+    before = grid.roll(placed, windows.n_steps)
+    after = before.copy()
+    after[:4, 60 - grid.LOW] = grid.OFF  # the long note goes; the one that is kept began over it
+    kept = (piece.notes["onset"] == 480) & (piece.notes["pitch"] == 60)
+    free = cells_to_notes.edit_between_rolls(piece, windows, placed, before, after)
+    bound = cells_to_notes.edit_between_rolls(piece, windows, placed, before, after, kept=kept)
+    assert free.becomes["end"].tolist() == [1920]
+    assert len(bound.changed) == 0
+    assert bound.removed.tolist() == free.removed.tolist()

@@ -46,18 +46,21 @@ def edit_between_rolls(
     free: Bools | None = None,
     players: PlayedNotes | None = None,
     seed: int = 0,
+    kept: Bools | None = None,
 ) -> Edit:
     """The change of notes that turns the roll `before` [T, 88] of a piece into `after` [T, 88].
 
     The rolls may differ only in the `free` [T] steps, which are whole windows (all windows, unless given): notes that
     reach outside (`fixed_notes`) are never touched, and new notes stay within the ticks of those windows. players: the
-    model that says how new notes are played, with its seed; without it they copy their neighbours.
+    model that says how new notes are played, with its seed; without it they copy their neighbours. kept: [N] further
+    notes that are not touched.
     """
     pitches = np.flatnonzero((before != after).any(axis=0))
     if not len(pitches):
         return Edit.nothing()
     free = np.ones(windows.n_steps, bool) if free is None else free
     fixed = fixed_notes(piece, windows, placed, free)
+    fixed = fixed if kept is None else fixed | kept
     step_ticks = _StepTicks.of(windows, free)
     onsets = np.argwhere((after == ONSET) & (before != ONSET))  # [N, 2] step and pitch of the new notes
     ends = np.zeros(len(onsets), np.int64)

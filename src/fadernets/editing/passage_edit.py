@@ -18,8 +18,8 @@ from fadernets.data.passages import Steps
 from fadernets.decoding.edit_models import Rewrites
 from fadernets.decoding.rewrite_task import Locks, RewriteTask
 from fadernets.editing import cells_to_notes, track_edit
-from fadernets.editing.locks import KeptParts
-from fadernets.editing.piece_on_grid import PieceOnGrid
+from fadernets.editing.locks import PLACE, KeptParts
+from fadernets.editing.piece_on_grid import PieceOnGrid, found_among
 from fadernets.editing.roll_edit import fixed_cells, without_orphans
 from fadernets.engines.played_notes import PlayedNotes
 from fadernets.music.document import Document, Edit
@@ -89,8 +89,9 @@ def edit_segments(
     roll = without_orphans(np.where(stays, piece.roll, engine.rewrite(task)).astype(np.uint8))
     if request.kept is not None:
         roll = request.kept.trimmed(roll)
+    kept = None if request.kept is None else found_among(piece.piece.notes, request.kept.notes, PLACE)
     change = cells_to_notes.edit_between_rolls(
-        piece.piece, piece.windows, piece.placed, piece.roll, roll, free, players, request.seed
+        piece.piece, piece.windows, piece.placed, piece.roll, roll, free, players, request.seed, kept
     )
     data = document.edited(change.among(piece.rows))
     return data, piece.reread(Document(document.path, data).piece)
