@@ -3,7 +3,7 @@ licences it has: python scripts/lock_requirements.py
 
 The versions are those installed where it runs, in which the tests have passed: all that `fadernets[train,test,docs]`
 needs. The files are those that pip chooses on this system and Python, which the lock names; pip's own settings
-(PIP_EXTRA_INDEX_URL) say where it looks. Install with
+(PIP_EXTRA_INDEX_URL) say where it looks, such as for PyTorch's builds for processors. Install with
 
     pip install --require-hashes --no-deps -r requirements.lock && pip install --no-deps -e .
 """
@@ -21,7 +21,6 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[1]
 LOCK, LICENSES, PAGE = ROOT / "requirements.lock", ROOT / "LICENSES.md", ROOT / "studio" / "package-lock.json"
 PIP = [sys.executable, "-m", "pip"]
-TORCH = "https://download.pytorch.org/whl/cpu"  # where the builds of torch for processors are
 EXTRAS = ("train", "test", "docs")  # that the Makefile installs
 WORDS = 60  # characters of a licence: more is its whole text
 
@@ -81,7 +80,6 @@ def lock(rows):
     python, system = f"{sys.version_info.major}.{sys.version_info.minor}", sys.platform
     lines = [
         f"# Written by scripts/lock_requirements.py for Python {python} on {system}.",
-        f"--extra-index-url {TORCH}",
     ]
     for row in rows:
         digest = row["download_info"]["archive_info"]["hashes"]["sha256"]
