@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import toy_rewriter
 
-from fadernets.codecs.grid import HOLD, OFF, ONSET
+from fadernets.codecs.grid import HOLD, OFF, ONSET, without_orphans
 from fadernets.data import passage_corruptions, passages
 from fadernets.data.passage_batches import (
     CONTEXT,
@@ -142,7 +142,7 @@ def test_orphaned_holds_go() -> None:
     cells = np.zeros((4, 88), np.uint8)
     cells[1:3, 5], cells[0:2, 6] = HOLD, HOLD
     held = np.arange(88) == 6
-    out = passage_corruptions.without_orphans(cells, held)
+    out = without_orphans(cells, held)
     assert not out[:, 5].any()
     assert (out[0:2, 6] == HOLD).all()
 

@@ -61,6 +61,16 @@ def encode(piece: Piece, windows: Windows) -> Cells:
     return np.asarray(cells[first_steps[:, None] + np.arange(STEPS)])
 
 
+def without_orphans(cells: Cells, held: Bools | None = None) -> Cells:
+    """A roll [T, 88] without holds that continue nothing; `held` [88] sound before its first step, none by default."""
+    out = cells.copy()
+    before = np.zeros(out.shape[1], bool) if held is None else held
+    for t in range(len(out)):
+        out[t] = np.where((out[t] == HOLD) & ~before, OFF, out[t])
+        before = out[t] != OFF
+    return out
+
+
 def runs(cells: Cells) -> Rows:
     """The notes of a roll [T, 88]: [N, 3] rows (onset step, end step, pitch index 0..87), ordered by onset and pitch.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fadernets.arrays import Bools, Cells, Floats, Integers
-from fadernets.codecs.grid import HOLD, OFF, PITCHES
+from fadernets.codecs.grid import HOLD, PITCHES
 from fadernets.data.passages import Steps, cells_of, note_lengths
 
 Rng = np.random.Generator
@@ -210,12 +210,3 @@ def notes_of(cells: Cells) -> Integers:
     open_[0] = np.where(open_[0] == HOLD, 1, open_[0])
     step, pitch = np.nonzero(open_ == 1)
     return np.stack([step, step + note_lengths(open_)[step, pitch], pitch], axis=1).astype(np.int64)
-
-
-def without_orphans(cells: Cells, held: Bools) -> Cells:
-    """Cells [L, 88] without holds that continue nothing; `held` [88] sound before the first step."""
-    out, before = cells.copy(), held
-    for t in range(len(out)):
-        out[t] = np.where((out[t] == HOLD) & ~before, OFF, out[t])
-        before = out[t] != OFF
-    return out

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fadernets.arrays import Bools, Cells, Floats, Integers
-from fadernets.codecs.grid import HOLD, OFF, ONSET, PITCHES
+from fadernets.codecs.grid import HOLD, OFF, ONSET, PITCHES, without_orphans
 from fadernets.data import passage_corruptions
 from fadernets.data.passage_batches import CONTEXT, UNKNOWN, Row
 from fadernets.data.passages import LENGTH, GridPiece, Steps, densities, segment_ends
@@ -166,7 +166,7 @@ def row_of(drawn: Drawn, source: Cells, fixed: Bools, kept: float) -> Row:
     segment = drawn.steps.segment - drawn.steps.segment[0]
     stays = fixed[segment]
     source = np.where(stays[:, None], drawn.target, source)
-    source = passage_corruptions.without_orphans(source, drawn.target[0] == HOLD)
+    source = without_orphans(source, drawn.target[0] == HOLD)
     parts = [*drawn.elsewhere, (drawn.target, drawn.context, drawn.steps)]
     steps = Steps(*(np.concatenate([getattr(p[2], k) for p in parts]) for k in Steps.__dataclass_fields__))
     numbers = np.concatenate([np.full(len(p[2].segment), 10**6 * i) + p[2].segment for i, p in enumerate(parts)])
@@ -201,7 +201,7 @@ def denoising_row(sampler: PassageSampler, rng: np.random.Generator) -> Row:
         if rng.random() < 0.5:  # as where a whole piece is at the source's level
             elsewhere = [
                 (
-                    passage_corruptions.without_orphans(
+                    without_orphans(
                         passage_corruptions.corrupted(t, other.target, s, np.random.default_rng(state)), t[0] == HOLD
                     ),
                     c,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets.arrays import Bools, Cells, Floats32, Indices, Integers
+from fadernets.arrays import Cells, Floats32, Indices, Integers
 from fadernets.codecs.grid import HOLD, LOW, OFF, ONSET, PITCHES
 from fadernets.data.corpora import CORPORA, find_root, split_of
 from fadernets.errors import FadernetsError
@@ -25,6 +25,7 @@ from fadernets.music.reader import read
 LENGTH = 128  # steps of a passage
 BEAT_LENGTHS = (1.0, 1.5, 0.5, 0.75, 0.25)  # quarters; others count as the first
 MOST_BEATS = 12  # that a model tells apart in a segment
+READ_FIELDS = ("place", "division", "beat_length", "beat", "beats")  # of Steps, in the order in which models read them
 MAX_VOICES = 15  # notes that sound in a step, as the paper counts them
 
 LENGTHS = (*range(1, 17), 18, 20, 24, 28, 32, 40, 48, 64)  # steps that a new note can last
@@ -223,8 +224,3 @@ def previous_bar(steps: Steps) -> Indices:
         out[t] = seen.get((key[0] - 1, key[1], key[2]), -1)
         seen[key] = t
     return out
-
-
-def sounding_before(cells: Cells) -> Bools:
-    """[88] pitches that sound on into the first step."""
-    return np.asarray(cells[0] == HOLD)

@@ -217,10 +217,8 @@ class _State:
             self.before = np.where(held, HOLD, OFF).astype(np.uint8)
         self.sounding = np.minimum((self.before != OFF).sum(-1), MAX_VOICES).astype(np.float32)
         # What the segment that is open at `first` has so far.
-        own = self.room
-        inside = own.sixteenths[:, :first] > 0
         opened = np.where(self.opens[:, : first + 1], np.arange(first + 1), 0).max(1)
-        inside &= np.arange(first) >= opened[:, None]
+        inside = np.arange(first) >= opened[:, None]
         notes = np.minimum((self.given[:, :first] != OFF).sum(-1), MAX_VOICES)
         struck = (self.given[:, :first] == ONSET).any(-1)
         self.placed_own = (struck & inside).sum(1).astype(np.float32)

@@ -10,9 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from fadernets.arrays import Bools, Cells, Floats32
-from fadernets.codecs.grid import HOLD
+from fadernets.codecs.grid import HOLD, without_orphans
 from fadernets.data.passage_batches import CONTEXT, Densities, PassageBatch, Row, joined
-from fadernets.data.passage_corruptions import without_orphans
 from fadernets.data.passage_sampler import retrieve, segment_profiles
 from fadernets.data.passages import Steps, segment_ends
 from fadernets.decoding import passage_choice, passage_landing
@@ -63,7 +62,7 @@ class _Rewriting:
             waiting = later
             if self.task.progress:
                 self.task.progress(total - int(self.open.sum()), total)
-        return without_orphans(self.roll, np.zeros(self.roll.shape[1], bool))
+        return without_orphans(self.roll)
 
     def _undecided_groups(self, passage: Passage) -> set[int]:
         groups = self.alike.group[passage.first : passage.last][self.open[passage.first : passage.last]]

@@ -20,7 +20,7 @@ from fadernets.decoding.rewrite_task import Locks, RewriteTask
 from fadernets.editing import cells_to_notes, track_edit
 from fadernets.editing.locks import PLACE, KeptParts
 from fadernets.editing.piece_on_grid import PieceOnGrid, found_among
-from fadernets.editing.roll_edit import fixed_cells, without_orphans
+from fadernets.editing.roll_edit import fixed_cells
 from fadernets.engines.played_notes import PlayedNotes
 from fadernets.music.document import Document, Edit
 from fadernets.music.notes import Piece
@@ -86,7 +86,7 @@ def edit_segments(
         data = document.edited(change)
         return data, piece.reread(Document(document.path, data).piece)
     stays = ~free[:, None] | task.locks.pinned
-    roll = without_orphans(np.where(stays, piece.roll, engine.rewrite(task)).astype(np.uint8))
+    roll = grid.without_orphans(np.where(stays, piece.roll, engine.rewrite(task)).astype(np.uint8))
     if request.kept is not None:
         roll = request.kept.trimmed(roll)
     kept = None if request.kept is None else found_among(piece.piece.notes, request.kept.notes, PLACE)

@@ -84,7 +84,7 @@ def _edited_roll(
             roll[at[i]] = candidates.land_on_density(cells[best], options.scores[here], density, pinned)[0]
         if progress:
             progress(min(a + BATCH, len(edited)), len(edited))
-    return without_orphans(roll)
+    return grid.without_orphans(roll)
 
 
 def fixed_cells(piece: PieceOnGrid, whole: Piece, free: Bools) -> Bools:
@@ -114,12 +114,3 @@ def _joined(options: Cells, before: Cells | None) -> Cells:
     sounding = np.zeros(options.shape[-1], bool) if before is None else before != grid.OFF
     led = np.logical_and.accumulate(options == grid.HOLD, axis=1)
     return np.where(led & ~sounding, grid.OFF, options).astype(np.uint8)
-
-
-def without_orphans(roll: Cells) -> Cells:
-    """A roll [T, 88] without holds that continue nothing, as an edit may leave them behind its border."""
-    out = roll.copy()
-    for t in range(len(out)):
-        before = out[t - 1] if t else np.zeros(out.shape[1], np.uint8)
-        out[t] = np.where((out[t] == grid.HOLD) & (before == grid.OFF), grid.OFF, out[t])
-    return out

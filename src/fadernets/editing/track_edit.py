@@ -10,12 +10,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from fadernets.arrays import Bools, Cells
+from fadernets.codecs import grid
 from fadernets.decoding.edit_models import Rewrites
 from fadernets.decoding.rewrite_task import Locks, RewriteTask
 from fadernets.decoding.track_rewriting import rewrite_tracks
 from fadernets.editing import cells_to_notes
 from fadernets.editing.piece_on_grid import PieceOnGrid
-from fadernets.editing.roll_edit import fixed_cells, without_orphans
+from fadernets.editing.roll_edit import fixed_cells
 from fadernets.engines.played_notes import PlayedNotes
 from fadernets.music.document import Edit
 from fadernets.music.notes import Piece
@@ -39,7 +40,7 @@ def edit_tracks(
     edits = []
     for track, cells, answer in zip(tracks, fixed, answers, strict=True):
         stays = ~free[:, None] | cells
-        roll: Cells = without_orphans(np.where(stays, track.roll, answer).astype(np.uint8))
+        roll: Cells = grid.without_orphans(np.where(stays, track.roll, answer).astype(np.uint8))
         change = cells_to_notes.edit_between_rolls(
             track.piece, track.windows, track.placed, track.roll, roll, free, players, task.seed
         )

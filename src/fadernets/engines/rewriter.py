@@ -14,10 +14,9 @@ import numpy as np
 
 from fadernets.arrays import Array, Cells, Floats32, Integers
 from fadernets.data.passage_batches import PassageBatch, controls
-from fadernets.data.passages import Steps
+from fadernets.data.passages import READ_FIELDS, Steps
 from fadernets.engines.model_folder import ModelFolder, open_session
 
-FIELDS = ("place", "division", "beat_length", "beat", "beats")
 LOWEST = np.float32(-1e9)  # added to what must not be read
 
 
@@ -72,7 +71,7 @@ class RewriterEngine(ModelFolder):
     def rate(self, cells: Cells, steps: Steps) -> Floats32:
         """[K] log odds that passages [K, n, 88] on the same n steps are real music, mean over their segments."""
         count, n = cells.shape[:2]
-        fields = np.stack([getattr(steps, name) for name in FIELDS], axis=-1)
+        fields = np.stack([getattr(steps, name) for name in READ_FIELDS], axis=-1)
         (odds,) = self.session("critic").run(
             None,
             {
@@ -89,7 +88,7 @@ class RewriterEngine(ModelFolder):
         """[B, T, D] what the decoder adds at each step, for the asked onset steps and voices [B, T] of its segment."""
         ago = np.maximum(batch.previous, 0)
         source_ago = np.take_along_axis(batch.source, ago[..., None], axis=1)
-        fields = np.stack([getattr(batch.steps, name) for name in FIELDS], axis=-1)
+        fields = np.stack([getattr(batch.steps, name) for name in READ_FIELDS], axis=-1)
         (static,) = self.session("encoder").run(
             None,
             {

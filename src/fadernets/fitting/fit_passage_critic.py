@@ -22,7 +22,7 @@ from fadernets.codecs.grid import OFF, ONSET
 from fadernets.data.dataset import SPLITS
 from fadernets.data.passage_batches import CONTEXT, PassageBatch, joined
 from fadernets.data.passage_sampler import PassageSampler, row_of
-from fadernets.data.passages import MAX_VOICES, GridPiece, Steps
+from fadernets.data.passages import MAX_VOICES, READ_FIELDS, GridPiece, Steps
 from fadernets.decoding import passage_choice, passage_landing
 from fadernets.decoding.passage_drawing import Constraints, draw
 from fadernets.engines.rewriter import RewriterEngine
@@ -34,7 +34,6 @@ PASSAGES = 2400
 AT_ONCE = 96  # passages
 EPOCHS, BATCH, RATE = 8, 32, 1e-3
 RHYTHM_UNIT, VOICES_UNIT = 0.23, 1.05  # standard deviations of the densities, for the weights of levels
-FIELDS = ("place", "division", "beat_length", "beat", "beats")
 Progress = Callable[[int, int], None]
 
 
@@ -69,7 +68,7 @@ def collect(
         steps.append(at)
         if progress:
             progress(min(len(real) * AT_ONCE, count), count)
-    fields = {k: np.concatenate([getattr(s, k) for s in steps]) for k in (*FIELDS, "segment", "sixteenths")}
+    fields = {k: np.concatenate([getattr(s, k) for s in steps]) for k in (*READ_FIELDS, "segment", "sixteenths")}
     return {"real": np.concatenate(real), "edited": np.concatenate(edited), **fields}
 
 
@@ -133,7 +132,7 @@ def held_out_auc(critic: PassageCritic, data: dict[str, Any], cells: Cells, labe
 def _scores(critic: PassageCritic, data: dict[str, Any], cells: Cells, rows: Integers, shifts: Integers) -> Any:
     """[B, T] log odds, and where segments end, the first left out."""
     moved = np.stack([np.roll(c, s, axis=1) for c, s in zip(cells, shifts.tolist(), strict=True)])
-    fields = {k: torch.from_numpy(data[k][rows].astype(np.int64)) for k in FIELDS}
+    fields = {k: torch.from_numpy(data[k][rows].astype(np.int64)) for k in READ_FIELDS}
     length = data["sixteenths"][rows]
     time = torch.from_numpy((np.cumsum(length, 1) - length).astype(np.float32))
     segment = data["segment"][rows]

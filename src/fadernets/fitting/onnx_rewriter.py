@@ -15,12 +15,11 @@ from onnx import ModelProto, TensorProto, helper
 
 from fadernets.codecs.grid import HOLD, ONSET, PITCHES
 from fadernets.data.passage_batches import CONTROLS, LEFT
-from fadernets.data.passages import NO_LENGTH, SAME
+from fadernets.data.passages import NO_LENGTH, READ_FIELDS, SAME
 from fadernets.fitting.onnx_builder import Graph, Weights, ids, model, value
 from fadernets.models.rewriter import BASE, END, RewriterSize
 
 P = PITCHES
-FIELDS = ("place", "division", "beat_length", "beat", "beats")  # in the order of the input `fields`
 EPSILON = 1e-5  # of a layer norm
 IMPOSSIBLE = -1e4
 
@@ -87,9 +86,9 @@ def _closed(g: Graph, x: str, attended: str, w: Weights, name: str, width: int) 
 
 
 def _embedded(g: Graph, fields: str, w: Weights, name: str) -> str:
-    parts = g.op("Split", fields, outputs=len(FIELDS), axis=-1, num_outputs=len(FIELDS))
+    parts = g.op("Split", fields, outputs=len(READ_FIELDS), axis=-1, num_outputs=len(READ_FIELDS))
     total = ""
-    for field, part in zip(FIELDS, parts, strict=True):
+    for field, part in zip(READ_FIELDS, parts, strict=True):
         index = g.op("Squeeze", part, g.constant([-1], np.int64))
         row = g.op("Gather", g.weight(w[f"{name}.tables.{field}.weight"]), index)
         total = g.op("Add", total, row) if total else row
@@ -120,7 +119,7 @@ def encoder(w: Weights, size: RewriterSize) -> ModelProto:
     inputs = [
         *cells,
         value("controls", "B", "T", CONTROLS),
-        ids("fields", "B", "T", len(FIELDS)),
+        ids("fields", "B", "T", len(READ_FIELDS)),
         value("time", "B", "T"),
         value("padding", "B", "T"),
     ]
@@ -281,7 +280,7 @@ def critic(w: Weights, width: int, heads: int, layers: int) -> ModelProto:
     g.name(g.op("Squeeze", score, g.constant([-1], np.int64)), "odds")
     inputs = [
         _cells("cells", "B", "T", P),
-        ids("fields", "B", "T", len(FIELDS)),
+        ids("fields", "B", "T", len(READ_FIELDS)),
         value("time", "B", "T"),
         value("mask", "T", "T"),
     ]
