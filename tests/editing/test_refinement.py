@@ -29,14 +29,26 @@ def planned(document, **options):
 
 @pytest.mark.parametrize(
     ("step", "metre_", "before", "after"),
-    [(1 / 4, (4, 4), 16, 32), (1 / 3, (4, 4), 12, 24), (1 / 4, (3, 4), 12, 24), (1 / 4, (6, 8), 12, 24)],
+    [(1 / 4, (4, 4), 16, 20), (1 / 3, (4, 4), 12, 15), (1 / 4, (3, 4), 12, 16), (1 / 4, (6, 8), 12, 18)],
 )
-def test_running_figures_get_steps_of_half_their_size(tmp_path, step, metre_, before, after):
+def test_running_figures_get_a_beat_of_steps_of_half_their_size(tmp_path, step, metre_, before, after):
     document = running(tmp_path, step, metre_=metre_)
     piece, plan, warnings = planned(document, move={"rhythm_density": 0.2}, bars=[(2, 2)])
     assert piece.windows.steps.tolist() == [before, after, before]
     assert plan.edited.tolist() == [1]
     assert warnings == []
+
+
+def test_as_many_beats_are_cut_as_are_needed_and_the_last_first(tmp_path):
+    document = running(tmp_path, 1 / 4)
+    piece, _, _ = planned(document, set={"rhythm_density": 1.4}, bars=[(1, 1)])
+    assert piece.metric_grid.divisions[:8].tolist() == [4, 4, 8, 8, 4, 4, 4, 4]
+
+
+def test_full_beats_are_cut_before_those_that_are_not(tmp_path):
+    notes = [(i / 4, 0.2, 72, 80) for i in (*range(4), 4, 6, 8, 9, 10, 11, 12, 14)]
+    piece, _, _ = planned(Document(save(tmp_path / "a.mid", track(notes, metre(4)))), set={"rhythm_density": 1.4})
+    assert piece.metric_grid.divisions.tolist() == [8, 4, 8, 4]
 
 
 def test_running_sixteenths_that_are_asked_to_be_busier_get_thirty_seconds(tmp_path):
@@ -47,7 +59,7 @@ def test_running_sixteenths_that_are_asked_to_be_busier_get_thirty_seconds(tmp_p
         assert s.measured["rhythm_density"] == pytest.approx(19 / 16)
     after = Document(document.path, answer.data).piece
     thirty_second = after.tpq // 8
-    assert ((after.notes["onset"] % (2 * thirty_second)) == thirty_second).sum() == 9
+    assert ((after.notes["onset"] % (2 * thirty_second)) == thirty_second).sum() >= 3
 
 
 def test_bars_with_room_stay_as_they_are(tmp_path):
@@ -70,16 +82,15 @@ def test_a_beat_that_is_not_cut_finer_says_so(tmp_path):
     assert warnings == []  # has what is asked
     document = running(tmp_path, 1 / 6)
     piece, plan, warnings = planned(document, set={"rhythm_density": 2.0}, bars=[(1, 2)])
-    assert piece.windows.steps.tolist() == [48, 48, 24]
+    assert piece.windows.steps.tolist() == [36, 36, 24]
     assert warnings == []
     halves = [(i / 8, 0.1, 60, 80) for i in range(24)]
     path = save(tmp_path / "gap.mid", track([*halves, (3, 0.5, 62, 80), (3.5, 0.5, 62, 80)], metre(4)))
-    piece, plan, warnings = planned(Document(path), set={"rhythm_density": 1.95})
+    piece, plan, warnings = planned(Document(path), set={"rhythm_density": 2.1})
     assert warnings == [
-        "rhythm-density: bars 1 are asked for onsets on more than 90% of their steps, and a beat in 8 steps is not "
-        "cut finer"
+        "rhythm-density: bars 1 are asked for more onsets than they have steps, and a beat in 8 steps is not cut finer"
     ]
-    assert plan.coded["rhythm_density"].tolist() == [1.95]
+    assert plan.coded["rhythm_density"].tolist() == [2.1]
 
 
 def test_windows_are_not_cut_finer(tmp_path):

@@ -131,7 +131,7 @@ def test_long_bars_are_halved_and_the_piece_is_covered(tmp_path):
     assert own.bar.tolist().count(2) == 2
     assert own.start[0] == 0
     assert own.end[-1] >= document.piece.end
-    assert own.refined(np.array([1])).steps[1] == 2 * own.steps[1]
+    assert own.refined(own.beats.segment == 1).steps[1] == 2 * own.steps[1]
 
 
 # --- the tracker

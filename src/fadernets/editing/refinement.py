@@ -1,23 +1,24 @@
-"""Bars that are asked for more onsets than their steps hold well are cut finer before they are edited.
+"""Bars that are asked for more onsets than they have steps: some of their beats are cut finer before they are edited.
 
-A bar of running sixteenths that is asked to be busier gets thirty-seconds, one of triplets sextuplets. Windows of the
-paper's model stay as they are. S edited segments.
+A bar of running sixteenths that is asked to be busier gets a beat of thirty-seconds, one of triplets a beat of
+sextuplets; the beats that strike most come first, the later of two first, so that runs are whole and lead on. Windows
+of the paper's model stay as they are. S edited segments, B beats.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from fadernets.arrays import Bools, Floats
+from fadernets.arrays import Bools, Integers
 from fadernets.attributes.table import ATTRIBUTES
+from fadernets.codecs.grid import ONSET
 from fadernets.decoding.edit_models import EditModel
 from fadernets.editing.edit_plan import EditPlan, plan_edit
 from fadernets.editing.edit_report import named_bars
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.requests import Faders
 
-MOST_TAKEN = 0.9  # share of a segment's steps on which a note may begin before the segment is cut finer
-MOST_TIMES = 2  # that a segment is cut finer: from triplets to sextuplets and from there to their halves
+MOST_TIMES = 2  # that a beat is cut finer: from triplets to sextuplets and from there to their halves
 
 
 def plan_on_fine_steps(
@@ -30,11 +31,10 @@ def plan_on_fine_steps(
     said: list[str] = []
     plan = plan_edit(engine, piece, faders, said)
     for _ in range(0 if piece.is_in_windows else MOST_TIMES):
-        crowded = plan.edited[_is_crowded(piece, plan)]
-        finer = piece.metric_grid.refined(crowded)
-        if finer.n_steps == piece.windows.n_steps:
+        chosen = _beats_to_cut(piece, plan)
+        if not chosen.any():
             break
-        piece, said = piece.on(finer), []
+        piece, said = piece.on(piece.metric_grid.refined(chosen)), []
         plan = plan_edit(engine, piece, faders, said)
     warnings += said
     if not piece.is_in_windows:
@@ -42,25 +42,42 @@ def plan_on_fine_steps(
     return piece, plan
 
 
-def _is_crowded(piece: PieceOnGrid, plan: EditPlan) -> Bools:
-    """[S] which segments are asked for more onsets than they have, on more than MOST_TAKEN of their steps."""
+def _missing_steps(piece: PieceOnGrid, plan: EditPlan) -> Integers:
+    """[S] by how many onsets more than it has steps each segment is asked for; 0 where it keeps what it has."""
     asked = plan.coded.get("rhythm_density")
     if asked is None:
-        return np.zeros(len(plan.edited), bool)
+        return np.zeros(len(plan.edited), np.int64)
     length, own = piece.sixteenths()[plan.edited], piece.measure(plan.edited)["rhythm_density"]
-    onsets: Floats = np.floor(asked * length + 0.5)
-    return (onsets > MOST_TAKEN * piece.windows.steps[plan.edited]) & (onsets > np.floor(own * length + 0.5))
+    onsets = np.floor(asked * length + 0.5)
+    missing = np.where(onsets > np.floor(own * length + 0.5), onsets - piece.windows.steps[plan.edited], 0)
+    return np.maximum(missing, 0).astype(np.int64)
+
+
+def _beats_to_cut(piece: PieceOnGrid, plan: EditPlan) -> Bools:
+    """[B] as many beats of each segment as give it the steps that it misses, those that strike most first."""
+    grid = piece.metric_grid
+    count = len(grid.divisions)
+    struck = np.bincount(grid.beat, (piece.roll == ONSET).any(-1), count)
+    steps = np.bincount(grid.beat, minlength=count)
+    gain = steps * (grid.finer_divisions // grid.divisions - 1)
+    chosen = np.zeros(count, bool)
+    for segment, missing in zip(plan.edited.tolist(), _missing_steps(piece, plan).tolist(), strict=True):
+        beats = np.flatnonzero((grid.beats.segment == segment) & (gain > 0))
+        fullest = beats[np.lexsort((-beats, -struck[beats] / steps[beats]))]
+        before = np.cumsum(gain[fullest]) - gain[fullest]
+        chosen[fullest[before < missing]] = True
+    return chosen
 
 
 def _warn_of_crowds(piece: PieceOnGrid, plan: EditPlan, warnings: list[str]) -> None:
     """Add which segments would need finer steps than there are."""
-    crowded = plan.edited[_is_crowded(piece, plan)]
+    crowded = plan.edited[_missing_steps(piece, plan) > 0]
     if not len(crowded):
         return
     grid = piece.metric_grid
     cuts = np.unique(grid.divisions[np.isin(grid.beats.segment, crowded)]).tolist()
     bars = named_bars([str(grid.bar[w]) for w in crowded])
     warnings.append(
-        f"{ATTRIBUTES['rhythm_density'].option}: bars {bars} are asked for onsets on more than {MOST_TAKEN:.0%} of "
-        f"their steps, and a beat in {' or '.join(map(str, cuts))} steps is not cut finer"
+        f"{ATTRIBUTES['rhythm_density'].option}: bars {bars} are asked for more onsets than they have steps, and a "
+        f"beat in {' or '.join(map(str, cuts))} steps is not cut finer"
     )

@@ -117,12 +117,15 @@ class MetricGrid:
             sixteenths = (step_end - step_start) / beats.length[beat] * beats.quarters[beat] * 4
         return cls(start, end, steps, base, bar, last_bar, tpq, beats, divisions, step_start, beat, place, sixteenths)
 
-    def refined(self, chosen: Indices) -> MetricGrid:
-        """The same grid with the beats of the chosen segments cut twice as fine, where there is such a cut."""
-        which = np.isin(self.beats.segment, chosen)
-        finer = np.array([REFINED.get(int(d), int(d)) for d in self.divisions], np.int64)
-        divisions = np.where(which, finer, self.divisions)
+    def refined(self, beats: Bools) -> MetricGrid:
+        """The same grid with some `beats` [B] cut twice as fine, where there is such a cut."""
+        divisions = np.where(beats, self.finer_divisions, self.divisions)
         return self._cut(self.start, self.end, self.bar, self.last_bar, self.tpq, self.beats, divisions)
+
+    @property
+    def finer_divisions(self) -> Integers:
+        """[B] the next finer cut of each beat, its own where there is none."""
+        return np.array([REFINED.get(int(d), int(d)) for d in self.divisions], np.int64)
 
     @property
     def full(self) -> Bools:
