@@ -10,15 +10,14 @@ from __future__ import annotations
 import numpy as np
 
 from fadernets.arrays import Bools, Integers
-from fadernets.attributes.table import ATTRIBUTES
 from fadernets.codecs.grid import ONSET
 from fadernets.decoding.edit_models import EditModel
 from fadernets.editing.edit_plan import EditPlan, plan_edit
-from fadernets.editing.edit_report import named_bars
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.requests import Faders
 
-MOST_TIMES = 2  # that a beat is cut finer: from triplets to sextuplets and from there to their halves
+MOST_TIMES = 2  # that a beat is cut finer, from triplets to sextuplets and from there to their halves: enough for all
+# that a fader can ask for
 
 
 def plan_on_fine_steps(
@@ -37,8 +36,6 @@ def plan_on_fine_steps(
         piece, said = piece.on(piece.metric_grid.refined(chosen)), []
         plan = plan_edit(engine, piece, faders, said)
     warnings += said
-    if not piece.is_in_windows:
-        _warn_of_crowds(piece, plan, warnings)
     return piece, plan
 
 
@@ -67,17 +64,3 @@ def _beats_to_cut(piece: PieceOnGrid, plan: EditPlan) -> Bools:
         before = np.cumsum(gain[fullest]) - gain[fullest]
         chosen[fullest[before < missing]] = True
     return chosen
-
-
-def _warn_of_crowds(piece: PieceOnGrid, plan: EditPlan, warnings: list[str]) -> None:
-    """Add which segments would need finer steps than there are."""
-    crowded = plan.edited[_missing_steps(piece, plan) > 0]
-    if not len(crowded):
-        return
-    grid = piece.metric_grid
-    cuts = np.unique(grid.divisions[np.isin(grid.beats.segment, crowded)]).tolist()
-    bars = named_bars([str(grid.bar[w]) for w in crowded])
-    warnings.append(
-        f"{ATTRIBUTES['rhythm_density'].option}: bars {bars} are asked for more onsets than they have steps, and a "
-        f"beat in {' or '.join(map(str, cuts))} steps is not cut finer"
-    )
