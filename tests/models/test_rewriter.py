@@ -114,7 +114,7 @@ def test_exported_graphs_answer_as_the_network_does(batch: PassageBatch, tmp_pat
         )
         expected = network.from_hidden(hidden).numpy()  # type: ignore[attr-defined]
     static = engine.encode(batch, own.onsets, own.voices)
-    memory = engine.memory(len(batch.source), batch.source.shape[1])
+    memory = engine.memory(len(batch.source))
     before = np.concatenate([np.zeros_like(batch.target[:, :1]), batch.target[:, :-1]], 1)
     before[:, CONTEXT] = np.where(batch.target[:, CONTEXT] == HOLD, HOLD, 0)
     ago = np.take_along_axis(batch.target, np.maximum(batch.previous, 0)[..., None], 1)
@@ -122,7 +122,8 @@ def test_exported_graphs_answer_as_the_network_does(batch: PassageBatch, tmp_pat
     for a, b in ((0, 60), (60, 61), (61, 62), (62, 120)):
         at = slice(a, b)
         found = engine.decode(memory, static[:, at], before[:, at], ago[:, at], rest[:, at], batch.time[:, at])
-        assert np.abs(found.pitch - expected[:, at]).max() < 5e-3
+        off = found.pitch - expected[:, at]  # products are in 7 bits
+        assert np.sqrt((off**2).mean()) < 0.04 * expected[:, at].std()
 
 
 def test_drawn_passages_have_the_asked_onset_steps(batch: PassageBatch, tmp_path: Path) -> None:

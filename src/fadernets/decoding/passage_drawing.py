@@ -92,7 +92,7 @@ def draw(
     alone = _already_counted(batch, constraints.counted)
     own = np.where(fixed, onsets, np.maximum(onsets - alone, 0)).astype(np.float32)
     static = engine.encode(batch, own, voices)
-    state = _State(engine, batch, onsets, own, voices, constraints, drawing, last)
+    state = _State(engine, batch, onsets, own, voices, constraints, drawing)
     state.read(static, first)
     for t in range(first, last):
         state.draw_step(np.repeat(static[:, t : t + 1], drawing.count, axis=0), t)
@@ -146,10 +146,9 @@ class _State:
         voices: Floats32,
         constraints: Constraints,
         drawing: Drawing,
-        last: int,
     ) -> None:
         self.engine, self.batch, self.drawing = engine, batch, drawing
-        self.memory = engine.memory(len(batch.source), last)
+        self.memory = engine.memory(len(batch.source))
         self.noise = np.random.default_rng(drawing.seed)
         self._first_left = left(batch, own_onsets, voices)
         k = drawing.count

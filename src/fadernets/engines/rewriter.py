@@ -18,6 +18,7 @@ from fadernets.data.passages import READ_FIELDS, Steps
 from fadernets.engines.model_folder import ModelFolder, open_session
 
 LOWEST = np.float32(-1e9)  # added to what must not be read
+GROWN = 32  # steps by which a memory grows at least: what it holds is read at every step
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Hidden:
 
 @dataclass
 class Memory:
-    """The keys and values of the steps so far, and how many there are."""
+    """The keys and values of the steps so far, and how many there are; it grows as it is filled."""
 
     keys: list[Floats32]  # L of [R, T, E]
     values: list[Floats32]
@@ -39,8 +40,23 @@ class Memory:
 
     def repeated(self, times: int) -> Memory:
         """The same memory for `times` candidates of each row."""
+        if times == 1:
+            return self
         keys, values = ([np.repeat(x, times, axis=0) for x in part] for part in (self.keys, self.values))
         return Memory(keys, values, self.mask, self.filled)
+
+    def append(self, keys: list[Floats32], values: list[Floats32]) -> None:
+        """Remember n further steps, L arrays [R, n, E] each."""
+        end = self.filled + keys[0].shape[1]
+        more = max(end - len(self.mask), GROWN) if end > len(self.mask) else 0
+        for old, new in ((self.keys, keys), (self.values, values)):
+            for layer, x in enumerate(new):
+                if more:
+                    old[layer] = np.pad(old[layer], ((0, 0), (0, more), (0, 0)))
+                old[layer][:, self.filled : end] = x
+        self.mask = np.pad(self.mask, (0, more), constant_values=LOWEST)
+        self.mask[self.filled : end] = 0
+        self.filled = end
 
 
 class RewriterEngine(ModelFolder):
@@ -103,11 +119,11 @@ class RewriterEngine(ModelFolder):
         )
         return np.asarray(static, np.float32)
 
-    def memory(self, rows: int, steps: int) -> Memory:
-        """An empty memory for passages of so many steps."""
-        shape = rows, steps, self.size["width"] // self.size["heads"]
+    def memory(self, rows: int) -> Memory:
+        """An empty memory."""
+        shape = rows, 1, self.size["width"] // self.size["heads"]
         keys, values = ([np.zeros(shape, np.float32) for _ in range(self.size["decoder"])] for _ in range(2))
-        return Memory(keys, values, np.full(steps, LOWEST, np.float32))
+        return Memory(keys, values, np.full(1, LOWEST, np.float32))
 
     def decode(
         self, memory: Memory, static: Floats32, before: Cells, written_ago: Cells, left: Floats32, time: Floats32
@@ -126,11 +142,7 @@ class RewriterEngine(ModelFolder):
         for layer, (keys, values) in enumerate(zip(memory.keys, memory.values, strict=True)):
             feed[f"keys_{layer}"], feed[f"values_{layer}"] = keys, values
         pitch, length, *new = self.session("decoder").run(None, feed)
-        at = slice(memory.filled, memory.filled + n)
-        for layer in range(len(memory.keys)):
-            memory.keys[layer][:, at], memory.values[layer][:, at] = new[2 * layer], new[2 * layer + 1]
-        memory.mask[at] = 0
-        memory.filled += n
+        memory.append(new[::2], new[1::2])
         return Hidden(pitch, length)
 
     def next_notes(self, feed: dict[str, Array]) -> tuple[Integers, Integers, Floats32, Floats32]:

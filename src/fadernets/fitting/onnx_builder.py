@@ -1,7 +1,7 @@
 """What the ONNX graphs of all models are built with: nodes and weights collected, a GRU's gates, 8-bit products.
 
-Weights are stored in 16 bits and widened when a session opens; those that the grid's decoder multiplies at every step
-are whole numbers of 7 bits and stay so, which takes a third of the time. The graphs are built operator by operator
+Weights are stored in 16 bits and widened when a session opens; those that the grid's decoder
+and the rewriter multiply at every step are whole numbers of 7 bits and stay so, which takes a third of the time. The graphs are built operator by operator
 since PyTorch's exporter unrolls the loop over steps and keeps 32-bit weights. `Graph.op` takes and gives the names of
 tensors. B rows, H hidden size.
 """
@@ -64,10 +64,20 @@ class Graph:
 
     def times(self, x: Bytes, weight: Floats32, bias: str = "") -> str:
         """x [B, in] times a weight [in, out] of 7 bits with a scale for each column, and a bias [out]."""
-        scale = np.maximum(np.abs(weight).max(0), 1e-12) / LARGEST
-        whole = self.constant(np.round(weight / scale), np.int8)
-        rest = self.constant(x.scale), self.constant(scale), x.zero, "", *([bias] if bias else [])
+        whole, scale = self._whole(weight)
+        rest = self.constant(x.scale), scale, x.zero, "", *([bias] if bias else [])
         return str(self.op("MatMulIntegerToFloat", x.name, whole, *rest, domain=RUNTIME))
+
+    def scaled_times(self, x: str, weight: Floats32, bias: Floats32 | None = None) -> str:
+        """x [..., in], in bytes between its least and largest value, times a weight [in, out] as in `times`."""
+        whole, scale = self._whole(weight)
+        rest = ["", self.constant(bias)] if bias is not None else []
+        return str(self.op("DynamicQuantizeMatMul", x, whole, scale, *rest, domain=RUNTIME))
+
+    def _whole(self, weight: Floats32) -> tuple[str, str]:
+        """A weight as whole numbers of 7 bits, and the scale of each of its columns."""
+        scale = np.maximum(np.abs(weight).max(0), 1e-12) / LARGEST
+        return self.constant(np.round(weight / scale), np.int8), self.constant(scale)
 
 
 class Bytes(NamedTuple):

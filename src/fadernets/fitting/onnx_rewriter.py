@@ -28,9 +28,13 @@ def _cells(name: str, *shape: int | str) -> Any:
     return helper.make_tensor_value_info(name, TensorProto.UINT8, shape)
 
 
-def _linear(g: Graph, x: str, w: Weights, name: str, bias: bool = True) -> str:
-    y = g.op("MatMul", x, g.weight(w[f"{name}.weight"].T))
-    return str(g.op("Add", y, g.constant(w[f"{name}.bias"]))) if bias else str(y)
+def _linear(g: Graph, x: str, w: Weights, name: str) -> str:
+    return str(g.op("Add", g.op("MatMul", x, g.weight(w[f"{name}.weight"].T)), g.constant(w[f"{name}.bias"])))
+
+
+def _product(g: Graph, x: str, w: Weights, name: str) -> str:
+    """The same in bytes."""
+    return g.scaled_times(x, w[f"{name}.weight"].T, w[f"{name}.bias"])
 
 
 def _planes(g: Graph, cells: str) -> str:
@@ -69,20 +73,24 @@ def _projected(
 ) -> list[str]:
     """Queries, keys and values [R, heads, n, E], rotated; queries are scaled."""
     e = size.width // size.heads
-    y = _linear(g, _norm(g, x, w, f"{name}.norm_1"), w, f"{name}.qkv")
+    weight, bias = w[f"{name}.qkv.weight"].T.copy(), w[f"{name}.qkv.bias"].copy()
+    weight[:, : size.width] *= e**-0.5
+    bias[: size.width] *= e**-0.5
+    y = g.scaled_times(_norm(g, x, w, f"{name}.norm_1"), weight, bias)
     y = g.op("Reshape", y, g.constant([0, 0, size.heads + 2 * shared, e], np.int64))
     y = g.op("Transpose", y, perm=[0, 2, 1, 3])
-    q, k, v = g.op("Split", y, g.constant([size.heads, shared, shared], np.int64), outputs=3, axis=1)
-    q = g.op("Mul", _rotated(g, q, angles), g.constant(e**-0.5))
-    return [q, _rotated(g, k, angles), v]
+    turned, v = g.op("Split", y, g.constant([size.heads + shared, shared], np.int64), outputs=2, axis=1)
+    turned = _rotated(g, turned, angles)
+    q, k = g.op("Split", turned, g.constant([size.heads, shared], np.int64), outputs=2, axis=1)
+    return [q, k, v]
 
 
 def _closed(g: Graph, x: str, attended: str, w: Weights, name: str, width: int) -> str:
     """What follows the attention [R, heads, n, E] in a block."""
     y = g.op("Reshape", g.op("Transpose", attended, perm=[0, 2, 1, 3]), g.constant([0, 0, width], np.int64))
-    x = g.op("Add", x, _linear(g, y, w, f"{name}.out"))
-    inner = _gelu(g, _linear(g, _norm(g, x, w, f"{name}.norm_2"), w, f"{name}.up"))
-    return str(g.op("Add", x, _linear(g, inner, w, f"{name}.down")))
+    x = g.op("Add", x, _product(g, y, w, f"{name}.out"))
+    inner = _gelu(g, _product(g, _norm(g, x, w, f"{name}.norm_2"), w, f"{name}.up"))
+    return str(g.op("Add", x, _product(g, inner, w, f"{name}.down")))
 
 
 def _embedded(g: Graph, fields: str, w: Weights, name: str) -> str:
@@ -99,7 +107,7 @@ def encoder(w: Weights, size: RewriterSize) -> ModelProto:
     """Cells of source, context and the source one segment before [B, T, 88] -> what each step of the decoder adds."""
     g = Graph()
     planes = {k: _planes(g, k) for k in ("source", "context", "source_ago")}
-    x = _linear(g, g.op("Concat", planes["source"], planes["context"], axis=-1), w, "read")
+    x = _product(g, g.op("Concat", planes["source"], planes["context"], axis=-1), w, "read")
     x = g.op("Add", x, _linear(g, "controls", w, "controls"))
     x = g.op("Add", x, _embedded(g, "fields", w, "at_encoder"))
     angles = _angles(g, "time", size.width // size.heads)
@@ -112,7 +120,7 @@ def encoder(w: Weights, size: RewriterSize) -> ModelProto:
     static = np.split(w["write.weight"].T, 5)  # before, source, context, written ago, source ago
     total = g.op("Add", x, _embedded(g, "fields", w, "at_decoder"))
     for k, part in (("source", 1), ("context", 2), ("source_ago", 4)):
-        total = g.op("Add", total, g.op("MatMul", planes[k], g.weight(static[part])))
+        total = g.op("Add", total, g.scaled_times(planes[k], static[part]))
     total = g.op("Add", total, g.constant(w["write.bias"] + w["left.bias"]))
     g.name(total, "static")
     cells = [_cells(k, "B", "T", P) for k in planes]
@@ -137,7 +145,7 @@ def decoder(w: Weights, size: RewriterSize) -> ModelProto:
     before, written_ago = (np.split(w["write.weight"].T, 5)[i] for i in (0, 3))
     x = g.op("Add", "static", g.op("MatMul", "left", g.weight(w["left.weight"].T)))
     moving = g.op("Concat", _planes(g, "before"), _planes(g, "written_ago"), axis=-1)
-    x = g.op("Add", x, g.op("MatMul", moving, g.weight(np.concatenate([before, written_ago]))))
+    x = g.op("Add", x, g.scaled_times(moving, np.concatenate([before, written_ago])))
     angles = _angles(g, "time", e)
     length = g.op("Shape", "past_mask")
     parts = g.op("Concat", length, g.op("Shape", "mask", start=1, end=2), axis=0)
@@ -164,8 +172,8 @@ def decoder(w: Weights, size: RewriterSize) -> ModelProto:
             g.name(g.op("Squeeze", tensor, g.constant([1], np.int64)), f"new_{kind}_{layer}")
             outputs.append(value(f"new_{kind}_{layer}", "R", "n", e))
     x = _norm(g, x, w, "norm")
-    g.name(_linear(g, x, w, "from_hidden"), "pitch_hidden")
-    g.name(_linear(g, x, w, "length_hidden"), "length_hidden")
+    g.name(_product(g, x, w, "from_hidden"), "pitch_hidden")
+    g.name(_product(g, x, w, "length_hidden"), "length_hidden")
     inputs = [
         value("static", "R", "n", size.width),
         _cells("before", "R", "n", P),

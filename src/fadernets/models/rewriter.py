@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fadernets.arrays import Cells, Integers
+from fadernets.arrays import Cells, Floats32, Integers
 from fadernets.codecs.grid import HOLD, ONSET, PITCHES
 from fadernets.data.passage_batches import CONTROLS, LEFT, PassageBatch
 from fadernets.data.passages import BEAT_LENGTHS, MOST_BEATS, NO_LENGTH, SAME, length_classes, note_lengths
@@ -320,16 +320,41 @@ def chain_of(target: Cells, source: Cells, free: np.ndarray, ends: Integers) -> 
     return Chain(*(torch.from_numpy(np.asarray(c)) for c in columns))
 
 
+@dataclass(frozen=True)
+class Entries:
+    """Negative log-likelihoods of what a passage's chain drew, in nats, and the step in the flattened batch of each."""
+
+    pitch: Tensor  # [M] notes and ends of chords
+    at: Tensor  # [M]
+    length: Tensor  # [N]
+    length_at: Tensor  # [N]
+
+    def of_passages(self, count: int, steps: int) -> Tensor:
+        """[B] the sum over each of `count` passages of `steps` steps."""
+        total = torch.zeros(count).index_add(0, self.at // steps, self.pitch)
+        return total.index_add(0, self.length_at // steps, self.length)
+
+
 def losses(model: Rewriter, batch: PassageBatch) -> dict[str, Tensor]:
     """Negative log-likelihood of the notes and of their lengths, nats a rewritten segment."""
-    from fadernets.data.passage_batches import Densities, controls, left
+    from fadernets.data.passage_batches import Densities
 
     asked = Densities(batch, batch.target)
+    entries = likelihoods(model, batch, asked.onsets, asked.voices)
+    free = ~(batch.fixed | batch.padding)
+    segments = float(len(np.unique((np.cumsum(batch.opens.ravel()) - 1)[free.ravel()])))
+    return {"pitch": entries.pitch.sum() / segments, "length": entries.length.sum() / segments}
+
+
+def likelihoods(model: Rewriter, batch: PassageBatch, onsets: Floats32, voices: Floats32) -> Entries:
+    """What the model gives the target of a batch, of which `onsets` [B, T] steps and `voices` [B, T] are asked."""
+    from fadernets.data.passage_batches import controls, left
+
     inputs = Inputs.of(batch)
     encoded = model.encode(
         inputs.source,
         inputs.context,
-        torch.from_numpy(controls(batch, asked.onsets, asked.voices)),
+        torch.from_numpy(controls(batch, onsets, voices)),
         inputs.fields,
         inputs.time,
         inputs.padding,
@@ -337,12 +362,11 @@ def losses(model: Rewriter, batch: PassageBatch) -> dict[str, Tensor]:
     before = inputs.before
     if model.training:
         before = before * (torch.rand(before.shape[:2]) >= 0.1)[..., None]
-    rest = torch.from_numpy(left(batch, asked.onsets, asked.voices))
+    rest = torch.from_numpy(left(batch, onsets, voices))
     hidden = model.hidden(inputs.decoder_planes(before), encoded, rest, inputs.fields, inputs.time).flatten(0, 1)
     free = ~(batch.fixed | batch.padding)
     ends = (batch.steps.segment >= 0).shape[1] - np.argmax((batch.steps.segment >= 0)[:, ::-1], axis=1)
     chain = chain_of(batch.target, batch.source, free, ends)
-    segments = float(len(np.unique((np.cumsum(batch.opens.ravel()) - 1)[free.ravel()])))
     chord = chord_sums(model, chain)
     copies = torch.stack(
         [
@@ -356,13 +380,13 @@ def losses(model: Rewriter, batch: PassageBatch) -> dict[str, Tensor]:
     logits = model.pitch_logits(model.from_hidden(hidden)[chain.at], chain.lowest, chord, copies[chain.at])
     impossible = (torch.arange(P + 1) <= chain.lowest[:, None]) & (chain.lowest < P)[:, None]
     impossible[:, END] = False
-    pitch = functional.cross_entropy(logits.masked_fill(impossible, -1e4), chain.next, reduction="sum")
+    pitch = functional.cross_entropy(logits.masked_fill(impossible, -1e4), chain.next, reduction="none")
     known = chain.known
     lengths = model.length_logits(
         model.length_hidden(hidden)[chain.note_at[known]], chain.pitch[known], chain.last[known], chain.source[known]
     )
-    length = functional.cross_entropy(lengths, chain.length[known], reduction="sum")
-    return {"pitch": pitch / segments, "length": length / segments}
+    length = functional.cross_entropy(lengths, chain.length[known], reduction="none")
+    return Entries(pitch, chain.at, length, chain.note_at[known])
 
 
 def chord_sums(model: Rewriter, chain: Chain) -> Tensor:
