@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fadernets.music.metric_grid import MetricGrid, segments
+from fadernets.music.metric_grid import PLACES, MetricGrid, segments
 from fadernets.music.notes import MetreMap, Piece, TempoMap, Track, make_notes
 from fadernets.music.segments import cut
 
@@ -85,3 +85,13 @@ def test_segments_of_a_piece_are_those_of_its_grid():
     on = MetricGrid.of(piece, {1})
     for a, b in zip((start, end, bar, last_bar), (on.start, on.end, on.bar, on.last_bar), strict=True):
         assert a.tolist() == b.tolist()
+
+
+@pytest.mark.parametrize(("tpq", "metre"), [(25, (6, 8)), (25, (3, 8)), (120, (5, 64)), (27, (7, 8)), (480, (4, 4))])
+def test_a_beat_that_ticks_cannot_halve_has_no_step_more(tpq, metre):
+    """Its edges are rounded, so that one may last a part of a tick longer than the next."""
+    notes = make_notes([(i * tpq, i * tpq + tpq, 60, 80, 0) for i in range(12)])
+    piece = Piece(notes, tpq, TempoMap.of([], tpq), MetreMap.of([(0, *metre)], tpq), [Track("", 0, 0)])
+    on = MetricGrid.of(piece)
+    assert on.place.max() < PLACES
+    assert on.time[-1] == pytest.approx((on.end[-1] - on.start[0]) * 4 / tpq)

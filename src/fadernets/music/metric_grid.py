@@ -104,11 +104,13 @@ class MetricGrid:
     ) -> MetricGrid:
         step_ticks = beats.ticks(tpq) / divisions
         count = np.maximum(np.ceil((beats.end - beats.start) / step_ticks - 1e-6), 1).astype(np.int64)
+        count = np.minimum(count, divisions)  # a beat of a part of a tick more, by rounding, has no step more
         first = np.concatenate([[0], np.cumsum(count)[:-1]])
         beat = np.repeat(np.arange(len(count)), count)
         within = np.arange(len(beat)) - first[beat]
         step_start = beats.start[beat] + within * step_ticks[beat]
-        step_end = np.minimum(step_start + step_ticks[beat], beats.end[beat])
+        is_last = within == count[beat] - 1
+        step_end = np.where(is_last, beats.end[beat], step_start + step_ticks[beat])
         steps = np.bincount(beats.segment[beat], minlength=len(start))
         base = np.concatenate([[0], np.cumsum(steps)[:-1]])
         place = within * PLACES // divisions[beat]
