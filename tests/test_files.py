@@ -94,6 +94,31 @@ def test_a_folder_that_is_not_there(tmp_path):
         files.write_atomic(Path(tmp_path / "no" / "out.mid"), b"abc")
 
 
+KILLED_WRITER = """
+import os, pathlib, signal, sys
+from fadernets import files
+with files.open_atomic(pathlib.Path(sys.argv[1])) as file:
+    file.write(b"half")
+    file.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_writer_left_is_removed_and_what_another_one_writes_is_not(tmp_path):
+    pytest.importorskip("fcntl")
+    out, other = tmp_path / "out.mid", tmp_path / "other.mid"
+    out.write_bytes(b"old")
+    assert subprocess.run([sys.executable, "-c", KILLED_WRITER, str(out)], timeout=60).returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 2
+    files._remove_parts.cache_clear()
+    with files.open_atomic(other) as file:
+        assert sorted(path.name for path in tmp_path.iterdir())[1:] == ["out.mid"]
+        file.write(b"slow")
+        files._remove_parts.cache_clear()
+        files.write_atomic(out, b"new")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"out.mid": b"new", "other.mid": b"slow"}
+
+
 # Folders
 
 

@@ -9,12 +9,14 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
 from fadernets.errors import FadernetsError
 
 NEW, OLD = "new", "old"  # content of a folder while it is replaced
+PART = ".fadernets-", ".part"  # how the name of a file begins and ends that is being written
 CLAIMS, CLAIM_PAUSE = 20, 0.05  # tries to begin a folder that another process has, and seconds between two
 
 
@@ -30,14 +32,12 @@ def open_atomic(path: Path) -> Iterator[BinaryIO]:
 
     Until then readers find the old file. A link is followed, and the file keeps the permissions that it had. What was
     written lies on the disk before the name points to it. Any number of threads and processes may write the same path:
-    the last one to finish wins, whole. Raises FadernetsError for a file that cannot be written.
+    the last one to finish wins, whole. What a killed process left in the folder is removed by the next one that writes
+    there. Raises FadernetsError for a file that cannot be written.
     """
     target = Path(os.path.realpath(path))
-    # Short, since `path` may be as long as a name can be.
-    temporary = target.with_name(f".fadernets-{secrets.token_hex(8)}.part")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-        try:
+        with _new_part(target) as (temporary, descriptor):
             with os.fdopen(descriptor, "wb") as file:
                 with suppress(FileNotFoundError):
                     os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
@@ -46,8 +46,6 @@ def open_atomic(path: Path) -> Iterator[BinaryIO]:
                 os.fsync(file.fileno())
             os.replace(temporary, target)
             _sync_folder(target.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise FadernetsError(f"{path}: cannot be written ({error.strerror or error})") from None
 
@@ -117,6 +115,56 @@ def sole_use(folder: Path, busy: str) -> Iterator[None]:
         if mine is False:
             raise FadernetsError(f"{folder}: {busy}")
         yield
+
+
+@contextmanager
+def _new_part(target: Path) -> Iterator[tuple[Path, int]]:
+    """A new file beside `target` and its descriptor, to be closed in the block; it is gone when the block ends.
+
+    It is locked meanwhile, so that `_remove_parts` of another process can tell it from what a killed one left.
+    """
+    _remove_parts(target.parent)
+    while True:
+        temporary = target.with_name(secrets.token_hex(8).join(PART))  # short: a name may be as long as it can be
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        lock = _lock_of(descriptor)
+        try:
+            if lock is not None and not os.fstat(descriptor).st_nlink:  # removed before it was locked
+                os.close(descriptor)
+                continue
+            yield temporary, descriptor
+            return
+        finally:
+            temporary.unlink(missing_ok=True)
+            if lock is not None:
+                os.close(lock)
+
+
+def _lock_of(descriptor: int) -> int | None:
+    """Lock an open file, until the descriptor that is given back is closed; None on a system that cannot."""
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return os.dup(descriptor)
+    except (ImportError, OSError):
+        return None
+
+
+@lru_cache(maxsize=256)
+def _remove_parts(folder: Path) -> None:
+    """Remove the files of `open_atomic` that nobody writes any more, where the system can tell; once a folder."""
+    with suppress(ImportError, OSError):
+        import fcntl
+
+        for path in folder.glob("*".join(PART)):
+            with suppress(OSError):
+                descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    path.unlink(missing_ok=True)
+                finally:
+                    os.close(descriptor)
 
 
 def _places(folder: Path) -> tuple[Path, Path]:
