@@ -104,6 +104,8 @@ def apply(name):
         from fadernets.music.document import Document
 
         options = random_options(rng, name == "rewriter")
+        if length_of(data) > 2 * isolated.LONG:  # an edit of all of it is as long as it is
+            options["bars"] = [(1, 4)]
         faders, model = faders_of(options), engine(name)
         with isolated.measured():
             source = Document.of_bytes(data)

@@ -63,6 +63,8 @@ class _Process:
         self.process = context.Process(target=_serve, args=(other, case, seed), daemon=True)
         self.process.start()
         other.close()
+        if not self.pipe.poll(HARD_LIMIT) or not self.pipe.recv():
+            raise RuntimeError(f"{case} cannot be run")
 
     def ask(self, number):
         try:
@@ -84,6 +86,7 @@ def _serve(pipe, case, seed):
     module, _, name = case.partition(":")
     function = getattr(importlib.import_module(module), name)
     _limit_memory()
+    pipe.send(True)
     with contextlib.suppress(EOFError):
         while True:
             pipe.send(_measured(function, seed, pipe.recv()))

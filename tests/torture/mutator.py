@@ -195,7 +195,7 @@ def far_away(rng, score):
     """A long silence, up to the end of what ticks can count."""
     track = some_track(rng, score)
     if track:
-        rng.choice(track)[0] += rng.choice((FAR, FAR // 2, 40_000 * score.tpq, 4000 * score.tpq, 400 * score.tpq))
+        rng.choice(track)[0] += rng.choice((FAR, 40_000 * score.tpq, 4000 * score.tpq, *[400 * score.tpq] * 3))
 
 
 def sixteen_channels(rng, score):
