@@ -20,7 +20,7 @@ from fadernets.editing import cell_search
 from fadernets.editing.cell_search import KEPT_WEIGHT, NoteRows, SearchTarget
 from fadernets.editing.cells_to_notes import fixed_notes
 from fadernets.editing.key_fader import change_key
-from fadernets.editing.note_draft import NEW, NoteDraft
+from fadernets.editing.note_draft import NEW, NoteDraft, Poll, nothing
 from fadernets.editing.note_faders import WINDOW_FADERS
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.errors import FadernetsError
@@ -57,38 +57,48 @@ def apply_targets(
     home: int = 0,
     inside: Bools | None = None,
     hold: Callable[[NoteDraft, PieceOnGrid], NoteDraft] | None = None,
+    draft: bool = False,
+    poll: Poll = nothing,
 ) -> bytes:
     """The bytes of the document with the `edited` windows [S] of a piece moved to their targets.
 
     `deviations` are the attributes' standard deviations, where they are known. A new key reaches the notes of `rekeyed`
     (the piece, unless given), whose key is `home`, in the windows `inside` [W] (the edited ones, unless given). hold:
-    what undoes changes of notes that are not allowed. Raises FadernetsError for a target that no fader moves.
+    what undoes changes of notes that are not allowed. draft: search less, for an answer while a fader is dragged.
+    Raises FadernetsError for a target that no fader moves.
     """
     if targets.key is not None and targets.key != home:
         all_tracks = rekeyed or piece
-        draft = draft_of(all_tracks)
+        changed = draft_of(all_tracks, poll)
         inside = np.isin(np.arange(len(all_tracks.windows.start)), edited) if inside is None else inside
-        draft = change_key(draft, inside[draft.performance.window], home, targets.key)
-        data = document.edited(edit_of(draft, all_tracks).among(all_tracks.rows))
+        changed = change_key(changed, inside[changed.performance.window], home, targets.key)
+        data = document.edited(edit_of(changed, all_tracks).among(all_tracks.rows))
         document = Document(document.path, data)
         piece = piece.reread(document.piece)
-    draft = draft_with_targets(piece, edited, targets, deviations)
+    changed = draft_with_targets(piece, edited, targets, deviations, draft, poll)
     if hold is not None:
-        draft = hold(draft, piece)
-    return document.edited(edit_of(draft, piece).among(piece.rows))
+        changed = hold(changed, piece)
+    return document.edited(edit_of(changed, piece).among(piece.rows))
 
 
 def draft_with_targets(
-    piece: PieceOnGrid, edited: Indices, targets: FaderTargets, deviations: Mapping[str, float]
+    piece: PieceOnGrid,
+    edited: Indices,
+    targets: FaderTargets,
+    deviations: Mapping[str, float],
+    quick: bool = False,
+    poll: Poll = nothing,
 ) -> NoteDraft:
-    """The piece's notes moved to all targets but a new key: search first, then the faders of WINDOW_FADERS in their
-    order, then user-defined attributes in the order of the table. Raises FadernetsError as `apply_targets`."""
-    draft = draft_of(piece)
+    """The piece's notes moved to all targets but a new key: search first, `quick` or full, then the faders of
+    WINDOW_FADERS in their order, then user-defined attributes in the order of the table. Raises FadernetsError as
+    `apply_targets`."""
+    draft = draft_of(piece, poll)
     if targets.cells:
-        draft = _with_searched(draft, piece, edited, targets.cells, deviations)
+        draft = _with_searched(draft, piece, edited, targets.cells, deviations, quick)
     for name, fader in WINDOW_FADERS.items():
         if name in targets.windows:
             draft = fader(draft, targets.windows[name])
+            poll()
     for name in sorted(targets.windows.keys() - WINDOW_FADERS.keys(), key=[*ATTRIBUTES].index):
         row = ATTRIBUTES[name]
         if row.change is None:
@@ -96,12 +106,13 @@ def draft_with_targets(
                 f"{row.option}: can be measured but not moved; register it with a `change` of notes to make it a fader"
             )
         draft = draft.changed_by(row.change, targets.windows[name])
+        poll()
     return draft
 
 
-def draft_of(piece: PieceOnGrid) -> NoteDraft:
+def draft_of(piece: PieceOnGrid, poll: Poll = nothing) -> NoteDraft:
     """The piece's notes as a draft that has changed nothing yet."""
-    return NoteDraft.of(piece.piece.notes, piece.windows, piece.piece.tempo)
+    return NoteDraft.of(piece.piece.notes, piece.windows, piece.piece.tempo, poll)
 
 
 def edit_of(draft: NoteDraft, piece: PieceOnGrid) -> Edit:
@@ -118,6 +129,7 @@ def _with_searched(
     edited: Indices,
     asked: Mapping[str, Floats],
     deviations: Mapping[str, float],
+    quick: bool,
 ) -> NoteDraft:
     """The draft with attributes of cells brought to what is asked of each edited segment: name -> [S].
 
@@ -149,7 +161,7 @@ def _with_searched(
         relative[:, cell_search.ORIGIN] = np.arange(len(rows))
         name = relative.tobytes() + repr(([target.value for target in search_targets], shapes[w])).encode()
         if name not in answers:
-            answers[name] = cell_search.search(relative, search_targets, steps=steps)
+            answers[name] = cell_search.search(relative, search_targets, steps=steps, draft=quick, poll=draft.poll)
         answer = answers[name].copy()
         answer[:, cell_search.ORIGIN] = _origins(answer[:, cell_search.ORIGIN], rows[:, cell_search.ORIGIN])
         lost = set(rows[:, cell_search.ORIGIN].tolist()) - set(answer[:, cell_search.ORIGIN].tolist())

@@ -15,11 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
 from fadernets.arrays import Array, Bools, Cells, Floats, Indices, Integers
 from fadernets.codecs.grid import HOLD, LOW, ONSET, PITCHES
+from fadernets.editing.note_draft import Poll, nothing
 from fadernets.music.segments import STEPS
 
 NoteRows = Integers  # [N, 5]
@@ -31,6 +33,8 @@ KEPT_WEIGHT = 20.0  # of an attribute that is to stay
 UNMEASURED_MISS = 1e3  # in the attribute's unit: the miss of a state that cannot be measured, larger than any real one
 MIN_GAIN = 1e-9  # a change that gains no more than this is rounding
 MAX_CHANGES = 48  # of one segment, for chords and for single notes each
+MOST_NOTES = 200  # of a segment that is searched: the densest of MAESTRO has half as many
+STATES_AT_ONCE = 1024  # that are measured: bounds memory
 
 # What a change costs.
 CHORD_STEP = 0.05  # moving a chord, for each step; joining it to the next chord counts as two steps more
@@ -58,28 +62,39 @@ class SearchTarget:
     slack: float = 0.0  # a miss up to this does not count
 
 
-def search(rows: NoteRows, targets: list[SearchTarget], near: float = 1e-6, steps: int = STEPS) -> NoteRows:
+def search(
+    rows: NoteRows,
+    targets: list[SearchTarget],
+    near: float = 1e-6,
+    steps: int = STEPS,
+    draft: bool = False,
+    poll: Poll = nothing,
+) -> NoteRows:
     """The rows after the changes that bring the targets nearest; the search ends at a weighted miss of `near`.
 
-    steps: how many the segment has. Rows of the source keep their origin.
+    steps: how many the segment has. draft: chords move and no note alone, for an answer while a fader is dragged. Rows
+    of the source keep their origin.
     """
     best = rows
     cells, _ = cells_of([rows], steps)
     miss = float(_misses(cells, targets)[0])
-    for changes in (_chord_changes, _note_changes):
+    for changes in (_chord_changes,) if draft else (_chord_changes, _note_changes):
         for _ in range(MAX_CHANGES):
             if miss <= near:
                 return best
-            tried = list(changes(best, steps))
-            cells, is_playable = cells_of([state for state, _ in tried], steps)
-            if not is_playable.any():
+            nearest, total, cost = best, np.inf, 0.0
+            states = changes(best, steps)
+            while tried := list(islice(states, STATES_AT_ONCE)):
+                poll()
+                cells, is_playable = cells_of([state for state, _ in tried], steps)
+                costs = np.array([cost for _, cost in tried])
+                totals = np.where(is_playable, _misses(cells, targets) + costs, np.inf)
+                i = int(totals.argmin())
+                if totals[i] < total:
+                    nearest, total, cost = tried[i][0], float(totals[i]), float(costs[i])
+            if total >= miss - MIN_GAIN:
                 break
-            costs = np.array([cost for _, cost in tried])
-            totals = np.where(is_playable, _misses(cells, targets) + costs, np.inf)
-            i = int(totals.argmin())
-            if totals[i] >= miss - MIN_GAIN:
-                break
-            best, miss = tried[i][0], float(totals[i] - costs[i])
+            best, miss = nearest, total - cost
     return best
 
 
@@ -125,21 +140,21 @@ def _shifted(rows: NoteRows, which: Indices, by: int) -> NoteRows:
     """Notes that begin together, moved by steps. Their ends stay, and notes that ended where they began still do."""
     step = rows[which[0], ONSET_STEP] + by
     out = _with_columns(rows, which, {ONSET_STEP: step, END_STEP: np.maximum(rows[which, END_STEP], step + 1)})
-    before = np.setdiff1d(np.flatnonzero(rows[:, END_STEP] == rows[which[0], ONSET_STEP]), which)
-    before = before[(rows[before, ONSET_STEP] >= 0) & (rows[before, FIXED] == 0)]
+    before = (rows[:, END_STEP] == rows[which[0], ONSET_STEP]) & (rows[:, ONSET_STEP] >= 0) & (rows[:, FIXED] == 0)
+    before[which] = False
     out[before, END_STEP] = np.maximum(step, rows[before, ONSET_STEP] + 1)
     return out
 
 
 def _chord_changes(rows: NoteRows, steps: int = STEPS, merge: bool = False) -> Iterator[tuple[NoteRows, float]]:
     """Each chord moved by a step or two, and the cost. It passes no other onset, and joins one only with `merge`."""
-    struck = np.unique(rows[(rows[:, ONSET_STEP] >= 0) & (rows[:, ONSET_STEP] < steps), ONSET_STEP])
-    for step in struck.tolist():
+    struck = {step for step in rows[:, ONSET_STEP].tolist() if 0 <= step < steps}
+    for step in sorted(struck):
         which = np.flatnonzero(rows[:, ONSET_STEP] == step)
         if rows[which, FIXED].any():
             continue
         for by in SHIFTS:
-            met = int(np.isin(np.arange(min(by, 0), max(by, 0) + 1) + step, struck).sum()) - 1
+            met = len(struck.intersection(range(step + min(by, 0), step + max(by, 0) + 1))) - 1
             if 0 <= step + by < steps and (met == 0 or (merge and met == 1 and step + by in struck)):
                 yield _shifted(rows, which, by), CHORD_STEP * (abs(by) + 2 * met) + FIRST_STEP * (step == 0)
 

@@ -13,12 +13,17 @@ from fadernets.arrays import Bools, Floats, Indices, Integers
 from fadernets.attributes.keys import transpose
 from fadernets.attributes.of_segments import highest
 from fadernets.attributes.table import ATTRIBUTES, PAPER_FADERS, Attribute, is_movable
+from fadernets.codecs.grid import ONSET
 from fadernets.decoding.edit_models import EditModel
 from fadernets.editing.beyond_model import FaderTargets
+from fadernets.editing.cell_search import MOST_NOTES
+from fadernets.editing.edit_report import named_bars
 from fadernets.editing.fader_curves import PerBar, values_at
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.requests import Faders
 from fadernets.errors import FadernetsError
+
+MOST_MOVED = 10_000  # notes that begin in a segment whose notes are moved: two seconds
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ def plan_edit(engine: EditModel, piece: PieceOnGrid, faders: Faders, warnings: l
     if not faders.arousal or set(coded) >= set(PAPER_FADERS):
         _bring_together(coded, values, piece, edited, engine, warnings)
         asked |= coded
+    _leave_dense(cells, windows, asked, piece, edited, warnings)
     key = _key_asked(faders, home)
     if key is not None:
         asked["key"] = _keys_asked(values["key"].astype(np.int64), home, key)
@@ -190,6 +196,27 @@ def _bring_together(
         f"{pair} (means of {int(apart.sum())} segments) contradict each other, since a step with an onset sounds: "
         f"{'both are' if both else 'the one not asked for is'} brought to {together[apart].mean():.2f} there"
     )
+
+
+def _leave_dense(
+    cells: dict[str, Floats],
+    windows: dict[str, Floats],
+    asked: dict[str, Floats],
+    piece: PieceOnGrid,
+    edited: Indices,
+    warnings: list[str],
+) -> None:
+    """Segments with so many notes that search or the faders of notes would take too long stay; changes all three."""
+    begun = np.bincount(piece.performance.window, minlength=len(piece.windows.start))
+    onsets = (piece.cells(edited) == ONSET).sum((1, 2)) if cells else np.zeros(len(edited), np.int64)
+    for moved, dense, most in ((cells, onsets > MOST_NOTES, MOST_NOTES), (windows, begun > MOST_MOVED, MOST_MOVED)):
+        for name in moved:
+            moved[name] = np.where(dense, np.nan, moved[name])
+            asked[name] = moved[name] if moved is cells else moved[name][edited]
+        if moved and dense.any():
+            names = ", ".join(ATTRIBUTES[name].option for name in moved)
+            bars = named_bars([str(bar) for bar in piece.windows.bar[edited[dense] if moved is cells else dense]])
+            warnings.append(f"{names}: segments with more than {most} notes stay as they are (bars {bars})")
 
 
 def _steps_of(piece: PieceOnGrid, segments: Indices) -> tuple[Floats, Floats]:

@@ -25,8 +25,9 @@ from fadernets.editing.edit_plan import EditPlan
 from fadernets.editing.edit_report import EditReport, cell, compare, describe, number, shown
 from fadernets.editing.hands import HANDS
 from fadernets.editing.held_notes import held
-from fadernets.editing.locks import KeptParts, kept_parts, reachable
+from fadernets.editing.locks import kept_parts, reachable
 from fadernets.editing.model_edit import ModelEdit, edit_by_model
+from fadernets.editing.note_draft import nothing
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.presets import PAPER_PRESET
 from fadernets.editing.refinement import plan_on_fine_steps
@@ -155,7 +156,7 @@ def edit_document(
         how = ModelEdit(faders.seed + i, tuple(rolls), draft, _share_of_progress(progress, i, count), encode, kept)
         data, after = edit_by_model(engine, document, piece, plan, faders, how)
         if plan.targets:
-            data, after = _edited_beyond_model(engine, document, data, after, plan, faders, kept)
+            data, after = _edited_beyond_model(engine, document, data, after, plan, faders, how)
         report = _report(engine, piece, after, plan, faders, warnings)
         rolls.append(after.roll)
         cells = after.cells(plan.edited)
@@ -192,7 +193,7 @@ def _edited_beyond_model(
     after: PieceOnGrid,
     plan: EditPlan,
     faders: Faders,
-    kept: KeptParts | None,
+    how: ModelEdit,
 ) -> tuple[bytes, PieceOnGrid]:
     """What the model made with the other faders moved, and the piece as it reads from there.
 
@@ -204,8 +205,13 @@ def _edited_beyond_model(
         pitched = [i for i, track in enumerate(written.piece.tracks) if not track.is_drum]
         whole = PieceOnGrid.of(written.piece, pitched, after.windows)
     deviations = {name: row["std"] for name, row in engine.info["statistics"].items()}
+    kept, progress = how.kept, how.progress
     hold = None if kept is None else lambda draft, piece: held(draft, piece, kept)
-    data = apply_targets(written, after, plan.edited, plan.targets, deviations, whole, plan.home, plan.inside, hold)
+    done = len(plan.edited)  # by the model; what is left has no parts
+    poll = nothing if progress is None else lambda: progress(done, done)
+    data = apply_targets(
+        written, after, plan.edited, plan.targets, deviations, whole, plan.home, plan.inside, hold, how.draft, poll
+    )
     return data, after.reread(Document(source.path, data).piece)
 
 

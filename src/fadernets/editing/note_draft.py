@@ -18,6 +18,11 @@ from fadernets.music.notes import Piece, TempoMap, Track, note_order
 from fadernets.music.segments import STEPS_PER_BEAT, Grid
 
 NEW = -1  # the origin of a note that the source does not have
+Poll = Callable[[], None]  # called now and then while notes move; what it raises ends the edit
+
+
+def nothing() -> None:
+    """The Poll of an edit that nobody waits for."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +33,12 @@ class NoteDraft:
     origin: Indices  # [N] the position of each note in the source, or NEW
     windows: Grid
     tempo: TempoMap
+    poll: Poll = nothing
 
     @classmethod
-    def of(cls, notes: Array, windows: Grid, tempo: TempoMap) -> NoteDraft:
+    def of(cls, notes: Array, windows: Grid, tempo: TempoMap, poll: Poll = nothing) -> NoteDraft:
         """A draft that has changed nothing yet."""
-        return cls(notes.copy(), np.arange(len(notes)), windows, tempo)
+        return cls(notes.copy(), np.arange(len(notes)), windows, tempo, poll)
 
     @property
     def performance(self) -> Performance:

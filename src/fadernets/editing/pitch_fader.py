@@ -7,16 +7,18 @@ example is in `set_pitch`. Pitches are MIDI numbers, ticks are absolute; N notes
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from fadernets.arrays import Array, Floats, Indices, Integers
+from fadernets.arrays import Array, Bools, Floats, Indices, Integers
 from fadernets.attributes import performed
 from fadernets.attributes.table import CLOSE
 from fadernets.codecs.grid import LOW, PITCHES
 from fadernets.editing.note_draft import NoteDraft
+from fadernets.editing.sounding_notes import SoundingNotes
 
 HIGH = LOW + PITCHES - 1  # the highest pitch of the keyboard
 OCTAVE = 12  # semitones
@@ -50,30 +52,54 @@ def set_pitch(draft: NoteDraft, asked: Floats) -> NoteDraft:
     >>> set_pitch(draft, np.array([55.75])).notes["pitch"].tolist()
     [48, 52, 60, 64]
     """
-    notes, windows, performance = draft.notes, draft.windows, draft.performance
+    performance = draft.performance
     source_pitch = performed.pitch(performance)
     moving = np.flatnonzero(np.abs(asked - source_pitch) > CLOSE)
     if not len(moving):
         return draft
-    beat_ladders = _BeatLadders(draft)
-    ladders = [beat_ladders.at(tick) for tick in notes["onset"].tolist()]
+    ladders = _BeatLadders(draft).of_notes
+    sounding = SoundingNotes(draft.notes, performance.window)
+    by_window = np.argsort(performance.window, kind="stable")
+    edges = np.searchsorted(performance.window[by_window], [moving, moving + 1])
     moves = []
-    for w in moving.tolist():
-        inside = np.flatnonzero(performance.window == w)
-        until = max(int(notes["end"][inside].max()), int(windows.end[w]))
-        around = np.flatnonzero((notes["onset"] < until) & (notes["end"] > windows.start[w]))
+    for w, first, behind in zip(moving.tolist(), *edges.tolist(), strict=True):
+        inside = by_window[first:behind]
         total = round(float(asked[w]) * len(inside))
         direction = 1 if asked[w] > source_pitch[w] else -1
-        moves.append(_WindowMove(notes, ladders, inside, np.union1d(around, inside), total, direction))
-    pitches = notes["pitch"].astype(np.int64)
+        moves.append(_WindowMove(draft.notes, sounding, ladders, inside, total, direction))
     for move in moves:
-        move.lift(pitches)
+        move.lift()
+        draft.poll()
     # The melodies of all windows climb or stay together: the direction that most of them prefer, where it lands too.
-    trial = pitches.copy()
-    preference = sum(move.land(trial, None) for move in moves)
+    lifted, preference = sounding.moment(), 0.0
     for move in moves:
-        move.land(pitches, preference > 0)
-    return draft.with_columns(pitch=pitches)
+        preference += move.land(None)
+        draft.poll()
+    sounding.back_to(lifted)
+    for move in moves:
+        move.land(preference > 0)
+        draft.poll()
+    return draft.with_columns(pitch=np.array(sounding.pitch))
+
+
+class _Ladder:
+    """The pitches that a note may use, and how it climbs among them."""
+
+    def __init__(self, pitches: Integers) -> None:
+        self._pitches: list[int] = pitches.tolist()  # ascending
+        self.octave = len(np.unique(pitches % OCTAVE))  # rungs
+
+    def rung(self, pitch: int, rungs: int) -> int:
+        """The pitch so many rungs above (or, negative, below) another one.
+
+        Where the keyboard ends before, it is brought back by whole octaves. A pitch outside the keyboard stays.
+        """
+        if not rungs or not LOW <= pitch <= HIGH:
+            return pitch
+        at = bisect_left(self._pitches, pitch) + rungs
+        while not 0 <= at < len(self._pitches):
+            at += self.octave if at < 0 else -self.octave
+        return self._pitches[at]
 
 
 class _BeatLadders:
@@ -87,43 +113,27 @@ class _BeatLadders:
         np.add.at(edges, (first, notes["pitch"] % OCTAVE), 1)
         np.add.at(edges, (last + 1, notes["pitch"] % OCTAVE), -1)
         self._sounding = np.cumsum(edges[:-1], axis=0) > 0  # [beats, 12] which pitch classes sound
-        self._ladders: dict[int, Integers] = {}  # by beat
+        ladders = {beat: self._of_beat(beat) for beat in np.unique(first).tolist()}
+        self.of_notes = [ladders[beat] for beat in first.tolist()]  # [N] that of the beat in which a note begins
 
-    def at(self, tick: int) -> Integers:
-        """The ladder of the beat of a tick, ascending.
+    def _of_beat(self, beat: int) -> _Ladder:
+        """The ladder of a beat.
 
         Its classes are those that sound in the beat; where they are few, those of the beats around it too; where they
         are a run, the scale that the beats around it complete.
         """
-        beat = int(self._beat_at(np.asarray(tick)))
-        if beat not in self._ladders:
-            for reach in REACHES:
-                classes = self._classes_around(beat, reach)
-                if classes.sum() >= FEWEST_CLASSES:
-                    break
-            if (classes & (np.roll(classes, 1) | np.roll(classes, 2))).sum() >= RUN_CLASSES:
-                classes = self._classes_around(beat, RUN_REACH) | classes
-            keyboard = np.arange(LOW, HIGH + 1)
-            self._ladders[beat] = keyboard[classes[keyboard % OCTAVE]]
-        return self._ladders[beat]
+        for reach in REACHES:
+            classes = self._classes_around(beat, reach)
+            if classes.sum() >= FEWEST_CLASSES:
+                break
+        if (classes & (np.roll(classes, 1) | np.roll(classes, 2))).sum() >= RUN_CLASSES:
+            classes = self._classes_around(beat, RUN_REACH) | classes
+        keyboard = np.arange(LOW, HIGH + 1)
+        return _Ladder(keyboard[classes[keyboard % OCTAVE]])
 
     def _classes_around(self, beat: int, reach: int) -> Array:
         """[12] which pitch classes sound within `reach` beats."""
         return np.asarray(self._sounding[max(beat - reach, 0) : beat + reach + 1].any(0))
-
-
-def _rung(ladder: Integers, pitch: int, rungs: int) -> int:
-    """The pitch so many rungs above (or, negative, below) another one.
-
-    Where the keyboard ends before, it is brought back by whole octaves. A pitch outside the keyboard stays.
-    """
-    if not rungs or not LOW <= pitch <= HIGH:
-        return int(pitch)
-    at = int(np.searchsorted(ladder, pitch)) + rungs
-    octave = len(np.unique(ladder % OCTAVE))
-    while not 0 <= at < len(ladder):
-        at += octave if at < 0 else -octave
-    return int(ladder[at])
 
 
 class _Voices(NamedTuple):
@@ -136,98 +146,113 @@ class _Voices(NamedTuple):
 
 @dataclass(frozen=True)
 class _WindowMove:
-    """How the notes of one window move. The pitches [N] of all notes are handed in and changed in place."""
+    """How the notes of one window move."""
 
     notes: Array  # [N] all notes of the draft
-    ladders: list[Integers]  # [N] the ladder of each note's beat
+    sounding: SoundingNotes  # their pitches so far, changed as this window's notes move
+    ladders: list[_Ladder]  # [N]
     inside: Indices  # the notes that begin in the window
-    around: Indices  # the notes that may sound with them, themselves included
     total: int  # what the pitches inside shall sum to
     direction: int  # 1 up, -1 down
 
-    def lift(self, pitches: Integers) -> None:
+    def lift(self) -> None:
         """Move all notes as many rungs as surely lie within the asked change."""
-        change = (self.total - pitches[self.inside].sum()) / len(self.inside)
+        change = self._missing() / len(self.inside)
         for i in self.inside.tolist():
-            rungs = int(abs(change) * len(np.unique(self.ladders[i] % OCTAVE)) / OCTAVE + CLOSE)
-            pitches[i] = _rung(self.ladders[i], pitches[i], rungs if change > 0 else -rungs)
+            rungs = int(abs(change) * self.ladders[i].octave / OCTAVE + CLOSE)
+            self.sounding.move(i, self._rung(i, rungs if change > 0 else -rungs))
 
-    def land(self, pitches: Integers, melody_climbs: bool | None) -> float:
+    def land(self, melody_climbs: bool | None) -> float:
         """Move notes on until the pitches of the window sum to the total, or as near as they get.
 
         The melody climbs a rung as a whole or stays as a whole, as asked; with None, as lets inner voices and bass end
         nearer. Only where both ways end more than MELODY_TOLERANCE semitones of the mean away does it move note by
         note. Returns by how many semitones of the mean a climbing melody ends nearer than one that stays.
         """
-        self._step_back(pitches)
-        voices = self._voices(pitches)
+        self._step_back()
+        voices = self._voices()
         accompaniment = [*voices.inner, *voices.bass]
-        stays, climbs = pitches.copy(), pitches.copy()
-        self._climb_melody(climbs, voices.melody)
-        for version in (stays, climbs):
-            self._approach(version, accompaniment)
-        misses = [abs(int(version[self.inside].sum()) - self.total) / len(self.inside) for version in (stays, climbs)]
+        start, misses, changes = self.sounding.moment(), [], []
+        for climbs in (False, True):
+            if climbs:
+                self._climb_melody(voices.melody)
+            self._approach(accompaniment)
+            misses.append(abs(self._missing()) / len(self.inside))
+            changes.append(self.sounding.back_to(start))
         if melody_climbs is None or min(misses) <= MELODY_TOLERANCE < misses[int(melody_climbs)]:
             melody_climbs = misses[1] < misses[0]
-        best = climbs if melody_climbs else stays
-        if misses[int(melody_climbs)] > MELODY_TOLERANCE:
-            best = stays
-            self._approach(best, voices.melody)
-            self._approach(best, accompaniment)
-        pitches[:] = best
+        lands = misses[int(melody_climbs)] <= MELODY_TOLERANCE
+        for i, pitch in changes[int(melody_climbs and lands)]:
+            self.sounding.move(i, pitch)
+        if not lands:
+            self._approach(voices.melody)
+            self._approach(accompaniment)
         return misses[0] - misses[1]
 
-    def _step_back(self, pitches: Integers) -> None:
-        """Move notes back from pitches that sound already."""
-        for i in self.inside.tolist():
-            for _ in range(OCTAVE):
-                if pitches[i] == self.notes["pitch"][i] or not self._is_taken(pitches, i, int(pitches[i])):
-                    break
-                pitches[i] = _rung(self.ladders[i], pitches[i], -self.direction)
+    def _missing(self) -> int:
+        """By how many semitones the pitches of the window fall short of the total."""
+        pitch = self.sounding.pitch
+        missing: int = self.total - sum(pitch[i] for i in self.inside.tolist())
+        return missing
 
-    def _climb_melody(self, pitches: Integers, melody: list[int]) -> None:
+    def _rung(self, note: int, rungs: int) -> int:
+        """The pitch so many rungs above where a note is now."""
+        return self.ladders[note].rung(self.sounding.pitch[note], rungs)
+
+    def _step_back(self) -> None:
+        """Move notes back from pitches that sound already."""
+        source: list[int] = self.notes["pitch"][self.inside].tolist()
+        for i, own in zip(self.inside.tolist(), source, strict=True):
+            for _ in range(OCTAVE):
+                pitch = self.sounding.pitch[i]
+                if pitch == own or not self.sounding.is_taken(i, pitch):
+                    break
+                self.sounding.move(i, self._rung(i, -self.direction))
+
+    def _climb_melody(self, melody: list[int]) -> None:
         """Move each note of the melody one rung on, or two where the first sounds already."""
         for i in melody:
             for rungs in (self.direction, 2 * self.direction):
-                target = _rung(self.ladders[i], pitches[i], rungs)
-                if (target - pitches[i]) * self.direction > 0 and not self._is_taken(pitches, i, target):
-                    pitches[i] = target
+                target = self._rung(i, rungs)
+                climbs = (target - self.sounding.pitch[i]) * self.direction > 0
+                if climbs and not self.sounding.is_taken(i, target):
+                    self.sounding.move(i, target)
                     break
 
-    def _approach(self, pitches: Integers, order: list[int]) -> None:
+    def _approach(self, order: list[int]) -> None:
         """Move single notes in this `order` a rung at a time, none across another, as long as the sum gets nearer."""
-        missing = int(self.total - pitches[self.inside].sum())
+        missing, sounding = self._missing(), self.sounding
         for rungs in (1, 2):  # the next rung; where that sounds already, the one behind it
             moved = True
             while moved and missing:
                 moved = False
                 for i in order:
                     direction = 1 if missing > 0 else -1
-                    target = _rung(self.ladders[i], pitches[i], direction * rungs)
-                    step = target - int(pitches[i])
+                    target = self._rung(i, direction * rungs)
+                    step = target - sounding.pitch[i]
                     gets_nearer = 0 < step * direction <= 2 * abs(missing) - 1
-                    if not gets_nearer or self._is_taken(pitches, i, target) or self._crosses(pitches, i, target):
+                    if not gets_nearer or sounding.is_taken(i, target) or sounding.crosses(i, target):
                         continue
-                    pitches[i], missing, moved = target, missing - step, True
+                    sounding.move(i, target)
+                    missing, moved = missing - step, True
 
-    def _crosses(self, pitches: Integers, note: int, target: int) -> bool:
-        """Whether a note at this pitch would change places with one that sounds with it."""
-        notes, inside = self.notes, self.inside
-        together = inside[(notes["onset"][inside] < notes["end"][note]) & (notes["end"][inside] > notes["onset"][note])]
-        side = np.sign(pitches[together] - pitches[note])
-        return bool((side * (pitches[together] - target) < 0).any())
-
-    def _is_taken(self, pitches: Integers, note: int, target: int) -> bool:
-        """Whether a note sounds at this pitch at the same time. Notes that shared a pitch in the source may still."""
-        notes, around = self.notes, self.around
-        same = around[(pitches[around] == target) & (notes["pitch"][around] != notes["pitch"][note])]
-        return bool(((notes["onset"][same] < notes["end"][note]) & (notes["end"][same] > notes["onset"][note])).any())
-
-    def _voices(self, pitches: Integers) -> _Voices:
+    def _voices(self) -> _Voices:
         """The voices of the window's notes."""
         inside = self.inside[np.argsort(self.notes["onset"][self.inside], kind="stable")]
-        onset, end, pitch = self.notes["onset"][inside], self.notes["end"][inside], pitches[inside]
-        together = (onset[:, None] < end) & (end[:, None] > onset)
-        melody = ~(together & (pitch > pitch[:, None])).any(1)
-        bass = ~(together & (pitch < pitch[:, None])).any(1) & ~melody
+        onset, end = self.notes["onset"][inside], self.notes["end"][inside]
+        pitch = np.array([self.sounding.pitch[i] for i in inside.tolist()])
+        melody = ~_has_beyond(onset, end, pitch)
+        bass = ~_has_beyond(onset, end, -pitch) & ~melody
         return _Voices(inside[melody].tolist(), inside[~melody & ~bass].tolist(), inside[bass].tolist())
+
+
+def _has_beyond(onset: Integers, end: Integers, pitch: Integers) -> Bools:
+    """[N] whether a note of a higher pitch sounds with each note."""
+    found = np.zeros(len(onset), bool)
+    for other in np.unique(pitch)[1:].tolist():
+        at = pitch == other
+        below = np.flatnonzero(~found & (pitch < other))
+        begun = np.searchsorted(np.sort(onset[at]), end[below], side="left")
+        over = np.searchsorted(np.sort(end[at]), onset[below], side="right")
+        found[below] = begun > over
+    return found
