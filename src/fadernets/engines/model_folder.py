@@ -23,6 +23,8 @@ from fadernets.files import recover_folder
 FORMAT = 2  # of model.json; raised when a folder of before can no longer be read
 DEFAULT_WINDOW_MODEL = "pop-lieder"  # the bundled model of windows, the paper's
 DEFAULT_MODEL = DEFAULT_WINDOW_MODEL  # the bundled model that edits run on
+LARGEST = float(np.finfo(np.float32).max)
+MOST_SAID = 200  # characters of an error's text, which may quote the file
 DEFAULT_MELODY_MODEL = "melody"  # the bundled model of melodies
 
 
@@ -69,9 +71,9 @@ def open_session(folder: Path, name: str, hashes: dict[str, str]) -> Graph:
 
 
 def finite(values: Any, what: str = "a number") -> Floats:
-    """The numbers as an array. Raises ValueError where one is missing or not finite."""
+    """The numbers as an array. Raises ValueError where one is missing or not finite in the 32 bits of the graphs."""
     array = np.asarray(values, np.float64)
-    if not np.isfinite(array).all():
+    if not (np.abs(array) <= LARGEST).all():
         raise ValueError(f"{what} is missing or not finite")
     return array
 
@@ -112,7 +114,8 @@ def model_info(model: str | Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, ModelError):
             raise
-        raise ModelError(f"{folder}/model.json: is damaged ({error}); export the model again") from None
+        said = " ".join(str(error).split())[:MOST_SAID]
+        raise ModelError(f"{folder}/model.json: is damaged ({said}); export the model again") from None
 
 
 def codec_of(model: str | Path) -> str:
