@@ -1,0 +1,151 @@
+"""Two minutes of the campaign, and that its checks find what is wrong."""
+
+import os
+import random
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from midi_files import PIECES
+
+from fadernets.editing import file_edit
+from fadernets.editing.requests import Faders
+from fadernets.engines.grid import Engine
+from fadernets.music.document import Document, Edit
+from torture import edited_files, files, isolated, mutator
+from torture.outcome import Outcome, write_table
+
+SLICE = {"files": 300, "kills": 15, "models": 80, "same_bytes": 4, "server": 20}  # cases, of the server seconds
+
+
+@pytest.mark.parametrize("part", SLICE)
+def test_a_slice_of_the_campaign_finds_nothing(part, tmp_path):
+    command = [sys.executable, "-m", "torture", part, "--cases", SLICE[part], "--seed", 0, "--out", tmp_path / "t.md"]
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), *sys.path]))
+    }
+    done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, timeout=600)
+    assert (done.returncode, done.stdout.startswith(f"part: {part}; ")) == (0, True), done.stderr + done.stdout
+    assert f"| {part} |" in (tmp_path / "t.md").read_text()
+
+
+def test_the_mutator_draws_the_same_again():
+    for number in range(40):
+        one, other = (mutator.mutated(random.Random(f"7/{number}")) for _ in range(2))
+        assert one == other
+        assert one[1]
+    assert len({mutator.mutated(random.Random(f"7/{number}"))[0] for number in range(40)}) == 40
+
+
+@pytest.mark.parametrize("mutation", [*mutator.SCORES, *mutator.BYTES], ids=lambda mutation: mutation.__name__)
+def test_every_mutation_gives_a_file(mutation):
+    for seed in range(12):
+        rng = random.Random(seed)
+        score = mutator.small_piece(rng)
+        plain = mutator.written(score)
+        if mutation in mutator.BYTES:
+            assert isinstance(mutation(rng, plain), bytes)
+        else:
+            mutation(rng, score)
+            assert isinstance(mutator.written(score), bytes)
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return Engine.open().load()
+
+
+@pytest.fixture
+def edited(engine, tmp_path):
+    """A document, the faders that moved it and the answer."""
+    source = Document(PIECES["two_hands"](tmp_path / "in.mid"))
+    faders = Faders.checked(move={"rhythm_density": 0.25}, bars=[(2, 3)])
+    (answer,) = file_edit.edit_document(engine, source, faders)
+    assert edited_files.check_edit(engine, source, answer, faders) == []
+    return source, faders, answer
+
+
+def spoilt(answer, change):
+    """The answer with another file."""
+    return replace(answer, data=change(Document.of_bytes(answer.data)))
+
+
+def without_ends(document):
+    """Half of the releases are gone."""
+    events = document.paired.events[1]
+    ends = [
+        i for i, (_, message) in enumerate(events) if message[0] >> 4 == 8 or (message[0] >> 4 == 9 and not message[2])
+    ]
+    return document.with_tracks({1: [event for i, event in enumerate(events) if i not in ends[::2]]})
+
+
+def with_one_note_louder(document):
+    """A note of the first bar, which no fader reached."""
+    note = document.piece.notes[:1].copy()
+    note["velocity"] += 1
+    return document.edited(replace(Edit.nothing(), changed=np.array([0]), becomes=note))
+
+
+def with_a_text(document):
+    events = document.paired.events[0]
+    return document.with_tracks({0: [(0, b"\xff\x01\x01x"), *events]})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (without_ends, "are never released"),
+        (with_one_note_louder, "notes outside the edited segments changed"),
+        (with_a_text, "events of track chunk 1 that are no notes changed"),
+        (lambda document: document.with_tracks({})[:-30], ""),
+    ],
+)
+def test_the_checks_find_what_is_wrong(engine, edited, change, message):
+    source, faders, answer = edited
+    if message:
+        found = edited_files.check_edit(engine, source, spoilt(answer, change), faders)
+    else:
+        found, message = edited_files.readers(edited_files.source_bytes(source), change(source)), "cannot read"
+    assert any(message in line for line in found), found
+
+
+def test_a_report_that_is_not_of_the_file_is_found(engine, edited):
+    source, faders, answer = edited
+    answer.report.segments[1].measured["pitch"] = 3.0
+    found = edited_files.check_edit(engine, source, answer, faders)
+    assert any("values of the report are not those of the file" in line for line in found)
+
+
+def fails(seed, number):
+    """Cases that go wrong, each in its own way."""
+    isolated.doing(f"case of {seed}")
+    if number == 0:
+        raise KeyError("a bug")
+    if number == 1:
+        os._exit(7)
+    return isolated.Case("good")
+
+
+def test_a_case_that_ends_its_process_is_a_finding():
+    found = dict(isolated.run("torture.test_campaign:fails", 3, range(3)))
+    assert [line for line in found[0].findings if line.startswith("case of 3: KeyError in test_campaign.py")]
+    assert found[1].findings == ["its process died (exit code 7)"]
+    assert found[2].findings == []
+
+
+def test_a_table_has_a_row_for_each_part(tmp_path):
+    outcome = Outcome("files", 5)
+    outcome.add(["something"], 1.234, 99.4)
+    outcome.count("refused")
+    write_table(tmp_path / "t.md", [outcome])
+    text = (tmp_path / "t.md").read_text()
+    assert "| files | 1 | 1 | 1.23 | 99 | refused 1 | 5 | python -m torture files --cases 1 --seed 5 |" in text
+    assert "- something" in text
+    assert outcome.line().startswith("part: files; cases: 1; findings: 1; worst seconds: 1.23; peak MB: 99")
+
+
+def test_every_kind_of_case_is_drawn():
+    assert set(files.ACTIONS) == set(files.KINDS)
