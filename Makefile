@@ -6,12 +6,13 @@
 # make page   build the studio's page (needs Node)
 # make locked install what the tests need at the versions and hashes of requirements.lock
 # make bench  timings on one core
+# make torture attack all of it for twenty minutes; make test holds a slice of this
 
 PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: locked demo studio test check docs bench page check-page clean
+.PHONY: locked demo studio test check docs bench torture page check-page clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with PYTHON=...")'
@@ -67,6 +68,9 @@ check: .venv/test check-page docs
 
 bench: .venv/test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -s -m bench --benchmark-columns=median,min,rounds --benchmark-sort=name
+
+torture: .venv/test
+	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m torture --out build/torture.md
 
 clean:
 	rm -rf .venv demo build dist studio/node_modules

@@ -59,4 +59,5 @@ def write_table(path, outcomes):
     lines += [f"| {' | '.join(outcome.row())} |" for outcome in outcomes]
     for outcome in outcomes:
         lines += ["", f"## Findings: {outcome.part}", "", *(f"- {finding}" for finding in outcome.findings or ["none"])]
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
