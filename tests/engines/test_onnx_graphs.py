@@ -59,6 +59,13 @@ def test_what_is_no_graph(tmp_path, data):
     assert "\n" not in str(error.value)
 
 
+def test_a_graph_that_cannot_be_run_is_no_news_on_standard_output(tmp_path, capfd):
+    data = graph([helper.make_node("Idenxxxx", ["cells"], ["z"])], ["cells"], ["z"]).SerializeToString()
+    with pytest.raises(ModelError, match=r"g\.onnx: is no graph that can be run"):
+        written(tmp_path / "g.onnx", data.replace(b"Idenxxxx", b"Iden\xff\xfe\xff\xfe"))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_weights_in_other_files_are_refused(tmp_path, monkeypatch):
     """... even where the file is there."""
     monkeypatch.chdir(tmp_path)

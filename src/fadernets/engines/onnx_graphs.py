@@ -49,8 +49,9 @@ class Graph:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4  # fatal ones alone: what goes wrong is said by ModelError
         options.add_session_config_entry("session.load_model_format", "ONNX")
-        try:
-            self.session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        providers = ["CPUExecutionProvider"]
+        try:  # without a second try of the runtime's own, which it announces on standard output
+            self.session = onnxruntime.InferenceSession(data, options, providers=providers, enable_fallback=0)
         except Exception as error:  # the runtime's kinds share no base of their own
             raise ModelError(f"{path}: is no graph that can be run ({_one_line(error)}); export it again") from None
 
