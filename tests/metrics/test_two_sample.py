@@ -62,6 +62,27 @@ def test_as_many_pairs_as_are_wanted_though_some_passages_find_none():
     assert len(two_sample.pairs_of(edited, real, most=5)[0]) <= 5
 
 
+def test_segments_are_matched_one_by_one_where_that_is_asked():
+    half_full = levels([32], [1])  # the first two segments are full, the others are not struck
+    even = np.where(half_full.cells, 2, 0).astype(np.uint8)
+    even[:, :, ::2, 40] = 1
+    edited, far = Passages.of(even, np.zeros(1)), levels([4, 60], [1, 1])
+    real = half_full.and_(far)
+    assert two_sample.match(edited, real)[1].tolist() == [0]
+    assert not len(two_sample.match(edited, real, each=True)[1])
+    assert two_sample.match(edited, real.and_(Passages.of(even, np.ones(1))), each=True)[1].tolist() == [3]
+
+
+def test_real_passages_as_even_as_edits_are_told_from_uneven_ones():
+    even = levels([32] * 120, PIECES).cells.copy()
+    uneven = even.copy()
+    even[:, :, ::2, 40], even[:, :, 1::2, 40] = 1, 2
+    real = Passages.of(np.concatenate([even, uneven]), np.concatenate([PIECES, PIECES + 100]))
+    scores = two_sample.as_level(Passages.of(even, np.full(120, 999)), real, seeds=(0,))
+    assert scores.passages == 120
+    assert scores.mean > 0.9
+
+
 def test_folds_keep_pieces_whole_and_are_as_large():
     pieces = np.repeat(np.arange(30), np.random.default_rng(0).integers(1, 9, 30))
     fold = two_sample.folds(pieces, 0)

@@ -53,7 +53,9 @@ class Drawing:
 
     count: int = 1  # candidates of each
     seed: int = 0
-    temperature: float = 1.0  # of notes
+    temperature: float = 1.0  # of which notes are struck
+    onset_temperature: float = 1.0  # of whether a step strikes
+    end_temperature: float = 1.0  # of whether a chord has one more note
     length_temperature: float = 1.0
     # Where onset steps are taken away (the second number) or not (the first):
     keep: tuple[float, float] = (0.0, 0.0)  # nats by which notes that the source strikes are preferred
@@ -301,10 +303,12 @@ class _State:
         lowest, last = np.full(count, END), np.full(count, NO_LENGTH)
         chord = np.zeros((count, hidden.pitch.shape[-1]), np.float32)
         pitches = np.arange(PITCHES + 1)
-        temperature, length_temperature, floor = (
-            np.array([x], np.float32)
-            for x in (self.drawing.temperature, self.drawing.length_temperature, self.drawing.floor)
-        )
+        how = self.drawing
+        temperatures = {
+            name: np.array([getattr(how, name)], np.float32)
+            for name in ("temperature", "onset_temperature", "end_temperature", "length_temperature", "floor")
+        }
+        first_temperature, more_temperature = (temperatures.pop(f"{name}_temperature") for name in ("onset", "end"))
         for k in range(MOST_AT_ONCE):
             scores = barred[active]
             if k:
@@ -327,9 +331,8 @@ class _State:
                     "barred": scores,
                     "pitch_noise": noise[:, : PITCHES + 1],
                     "length_noise": noise[:, PITCHES + 1 :],
-                    "temperature": temperature,
-                    "length_temperature": length_temperature,
-                    "floor": floor,
+                    **temperatures,
+                    "end_temperature": more_temperature if k else first_temperature,
                 }
             )
             self.log_likelihood[active, t] += log

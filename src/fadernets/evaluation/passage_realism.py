@@ -5,7 +5,8 @@ standard deviations of the training data, on the tracks that `fadernets apply` e
 source's own grid are cut from the source and the edited file (`piece_passages`), drawn at random over all edited
 pieces, and judged beside real passages of test and validation pieces (`metrics.two_sample`): of the same corpus, metre
 and length, another piece, and as dense. What an editor is asked for is the source's value and the move, within what
-the segment can hold. It does not show whether a listener would take an edit for real music. N passages.
+the segment can hold. Beside each row stands what the first judge makes of real passages that are as dense as the edited
+ones segment by segment (`two_sample.as_level`). It does not show whether a listener would take an edit for real music. N passages.
 """
 
 from __future__ import annotations
@@ -171,6 +172,9 @@ def _judged(edited: CutPassages, real: CutPassages, judges: Mapping[str, tuple[i
     row["neighbours"] = passage_figures.neighbours(edited.passages.take(ours))
     row["neighbours_real"] = passage_figures.neighbours(real.passages.take(theirs))
     first = next(iter(judges), None)
+    if first is not None:
+        level = two_sample.as_level(edited.passages, real.passages, judge=first, seeds=judges[first], most=most)
+        row["as_level"] = asdict(level)
     by_class: dict[str, Any] = {}
     of_real = real.classes()
     for name, mask in edited.classes().items():

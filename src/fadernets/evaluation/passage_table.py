@@ -21,6 +21,7 @@ def _main(figures: Figures, judges: list[str]) -> str:
         "moved by",
         "editor",
         *(f"AUC, {judge}" for judge in judges),
+        "real, as level",
         "pairs",
         "note F1 (most)",
         "chroma",
@@ -33,7 +34,7 @@ def _main(figures: Figures, judges: list[str]) -> str:
     ]
     floor = figures["floor"]
     pairs = str(next(iter(floor.values()))["passages"]) if floor else "-"
-    rows = [["at rest", "real against real", *(_score(floor[judge]) for judge in judges), pairs, *["-"] * 8]]
+    rows = [["at rest", "real against real", *(_score(floor[judge]) for judge in judges), "-", pairs, *["-"] * 8]]
     for move in _moves(figures):
         for editor, each in figures["editors"].items():
             row = each[move]
@@ -42,6 +43,7 @@ def _main(figures: Figures, judges: list[str]) -> str:
                     _title(move),
                     editor,
                     *(_score(row[judge]) for judge in judges),
+                    _score(row["as_level"]) if "as_level" in row else "-",
                     str(row[judges[0]]["passages"]) if judges else "-",
                     f"{_number(row['note_f1'])} ({_number(row['note_f1_most'])})",
                     _number(row["chroma_similarity"]),

@@ -192,8 +192,10 @@ def decoder(w: Weights, size: RewriterSize) -> ModelProto:
 def chain(w: Weights, size: RewriterSize) -> ModelProto:
     """The next note of a step's chord: its pitch (88: no further one), its length class, and the chord's sum with it.
 
-    Noise [M, ...] is Gumbel's, so that the largest sum is a draw; `barred` [M, 89] is added to the scores. Notes whose
-    score lies more than `floor` below the best are not drawn. source_class [M, 89] is the length class of the source's
+    Noise [M, ...] is Gumbel's, so that the largest sum is a draw; `barred` [M, 89] is added to the scores. Whether there
+    is a note at all is drawn at `end_temperature`, which one it is at `temperature`: a lower temperature for both would
+    favour the one symbol that ends a chord over many notes that share what is likely. Notes whose score lies more than
+    `floor` below the best are not drawn. source_class [M, 89] is the length class of the source's
     note that is struck there.
     """
     g = Graph()
@@ -205,8 +207,7 @@ def chain(w: Weights, size: RewriterSize) -> ModelProto:
     )
     copies = g.op("Squeeze", copies, g.constant([1], np.int64))
     copies = g.op("Pad", copies, g.constant([0, 0, 0, 1], np.int64))
-    logits = g.op("Div", g.op("Add", _linear(g, y, w, "pitch"), copies), "temperature")
-    logits = g.op("Add", logits, "barred")
+    logits = _tempered(g, g.op("Add", g.op("Add", _linear(g, y, w, "pitch"), copies), "barred"))
     drawn, log_share = _draw(g, logits, "pitch_noise", "floor")
     g.name(drawn, "drawn")
     one = g.constant([1], np.int64)
@@ -241,6 +242,7 @@ def chain(w: Weights, size: RewriterSize) -> ModelProto:
         value("pitch_noise", "M", P + 1),
         value("length_noise", "M", SAME + 1),
         value("temperature", 1),
+        value("end_temperature", 1),
         value("length_temperature", 1),
         value("floor", 1),
     ]
@@ -252,6 +254,14 @@ def chain(w: Weights, size: RewriterSize) -> ModelProto:
         value("length_log", "M"),
     ]
     return model(helper.make_graph(g.nodes, "chain", inputs, outputs, g.constants))
+
+
+def _tempered(g: Graph, logits: str) -> str:
+    """[M, 89] scores: the log odds of the last symbol, at its own temperature, beside log shares of the notes."""
+    notes, end = g.op("Split", logits, g.constant([P, 1], np.int64), outputs=2, axis=1)
+    odds = g.op("Sub", end, g.op("ReduceLogSumExp", notes, g.constant([1], np.int64), keepdims=1))
+    shares = g.op("LogSoftmax", g.op("Div", notes, "temperature"), axis=1)
+    return str(g.op("Concat", shares, g.op("Div", odds, "end_temperature"), axis=1))
 
 
 def _draw(g: Graph, logits: str, noise: str, floor: str) -> tuple[str, str]:

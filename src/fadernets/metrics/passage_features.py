@@ -59,10 +59,14 @@ class Passages:
 
     def densities(self) -> Floats:
         """[N, 2] mean rhythm density and note density: onset steps a step and sounding notes a step."""
-        steps = SEGMENTS * np.maximum(self.steps, 1)
-        onsets = onset_steps(self.cells).sum(axis=(1, 2)) / steps
-        voices = of_cells.note_symbols(self.cells).sum(axis=(1, 2), dtype=np.int64) / steps
-        return np.stack([onsets, voices], axis=1)
+        return self.segment_densities().mean(axis=1)
+
+    def segment_densities(self) -> Floats:
+        """[N, 4, 2] the same of each segment."""
+        steps = np.maximum(self.steps, 1)[:, None]
+        onsets = onset_steps(self.cells).sum(axis=2) / steps
+        voices = of_cells.note_symbols(self.cells).sum(axis=2, dtype=np.int64) / steps
+        return np.stack([onsets, voices], axis=2)
 
     def features(self) -> Floats:
         """[N, F] the features of each."""

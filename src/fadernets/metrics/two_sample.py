@@ -16,7 +16,7 @@ import numpy as np
 
 from fadernets.arrays import Array, Cells, Floats, Indices, Integers
 from fadernets.metrics import judges
-from fadernets.metrics.passage_features import Passages
+from fadernets.metrics.passage_features import SEGMENTS, Passages
 from fadernets.metrics.statistics import ranks
 
 FOLDS = 5  # by piece
@@ -35,18 +35,25 @@ class Scores:
     gap: float  # standard deviations between the two passages of a pair in both densities, mean
 
 
-def match(edited: Passages, real: Passages) -> tuple[Indices, Indices, Floats]:
+def match(edited: Passages, real: Passages, each: bool = False) -> tuple[Indices, Indices, Floats]:
     """Pairs of an edited passage and a real one of another piece and the same kind, each real one used once.
 
     Gives indices of both and how far apart they are in their two densities, in the standard deviations of the real
     ones. The pairs are those whose squared distances have the least sum; none is farther apart than FARTHEST.
+
+    each: match the densities of every segment (the root of the mean square over segments), not those of the passage.
     """
     from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
+    from scipy.spatial.distance import cdist  # type: ignore[import-untyped]
 
     if not len(edited.steps) or not len(real.steps):
         return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
-    pool = real.densities()
-    distance = np.linalg.norm((edited.densities()[:, None] - pool) / np.maximum(pool.std(axis=0), 1e-9), axis=-1)
+    spread = np.maximum(real.densities().std(axis=0), 1e-9)
+    if each:
+        ours, theirs = (x.segment_densities() / (spread * SEGMENTS**0.5) for x in (edited, real))
+    else:
+        ours, theirs = (x.densities() / spread for x in (edited, real))
+    distance = cdist(ours.reshape(len(ours), -1), theirs.reshape(len(theirs), -1))
     barred = (distance > FARTHEST) | (edited.piece[:, None] == real.piece) | (edited.kind[:, None] != real.kind)
     barred |= edited.steps[:, None] != real.steps
     # A barred pair costs more than every other choice, so that as many passages as can be find a match.
@@ -129,6 +136,23 @@ def compare(
     return Scores(float(np.mean(areas)), float(np.std(areas)), round(float(np.mean(sizes))), float(np.mean(gaps)))
 
 
+def as_level(
+    edited: Passages, real: Passages, *, judge: str = "trees", seeds: tuple[int, ...] = SEEDS, most: int = MOST
+) -> Scores:
+    """The test of real passages that are as dense as edited ones segment by segment, against other real ones.
+
+    What it gives above the floor is owed to what was asked, not to how the edit was made: a fader that moves all
+    segments by as much leaves their levels as even as they were, and real music of another level may be less even.
+    """
+    scores = []
+    for seed in seeds:
+        drawn = np.sort(np.random.default_rng(seed).permutation(len(edited.steps))[:most])
+        chosen = np.sort(match(edited.take(drawn), real, each=True)[1])
+        rest = np.setdiff1d(np.arange(len(real.steps)), chosen)
+        scores.append(compare(real.take(chosen), real.take(rest), judge=judge, seeds=(seed,), most=most))
+    return _mean(scores)
+
+
 def auc(
     edited_cells: Cells,
     edited_piece: Array,
@@ -157,6 +181,11 @@ def floor(real: Passages, *, judge: str = "trees", seeds: tuple[int, ...] = SEED
         cut = min(most, len(order) // 3)
         ours, pool = real.take(np.sort(order[:cut])), real.take(np.sort(order[cut:]))
         each.append(compare(ours, pool, judge=judge, seeds=(seed,), most=most))
-    areas = [scores.mean for scores in each]
-    sizes, gaps = [scores.passages for scores in each], [scores.gap for scores in each]
-    return Scores(float(np.mean(areas)), float(np.std(areas)), round(float(np.mean(sizes))), float(np.mean(gaps)))
+    return _mean(each)
+
+
+def _mean(each: list[Scores]) -> Scores:
+    """Those of several seeds as one."""
+    areas, gaps = [scores.mean for scores in each], [scores.gap for scores in each]
+    passages = round(float(np.mean([scores.passages for scores in each])))
+    return Scores(float(np.mean(areas)), float(np.std(areas)), passages, float(np.mean(gaps)))
