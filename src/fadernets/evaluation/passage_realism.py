@@ -6,7 +6,8 @@ source's own grid are cut from the source and the edited file (`piece_passages`)
 pieces, and judged beside real passages of test and validation pieces (`metrics.two_sample`): of the same corpus, metre
 and length, another piece, and as dense. What an editor is asked for is the source's value and the move, within what
 the segment can hold. Beside each row stands what the first judge makes of real passages that are as dense as the edited
-ones segment by segment (`two_sample.as_level`). It does not show whether a listener would take an edit for real music. N passages.
+ones segment by segment (`two_sample.as_level`). It does not show whether a listener would take an edit for real music.
+N passages.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What the ONNX graphs of all models are built with: nodes and weights collected, a GRU's gates, 8-bit products.
 
-Weights are stored in 16 bits and widened when a session opens; those that the grid's decoder
-and the rewriter multiply at every step are whole numbers of 7 bits and stay so, which takes a third of the time. The graphs are built operator by operator
-since PyTorch's exporter unrolls the loop over steps and keeps 32-bit weights. `Graph.op` takes and gives the names of
-tensors. B rows, H hidden size.
+Weights are stored in 16 bits and widened when a session opens; those that the grid's decoder and the rewriter multiply
+at every step are whole numbers of 7 bits and stay so, which takes a third of the time. The graphs are built operator by
+operator since PyTorch's exporter unrolls the loop over steps and keeps 32-bit weights. `Graph.op` takes and gives the
+names of tensors. B rows, H hidden size.
 """
 
 from __future__ import annotations

@@ -192,11 +192,11 @@ def decoder(w: Weights, size: RewriterSize) -> ModelProto:
 def chain(w: Weights, size: RewriterSize) -> ModelProto:
     """The next note of a step's chord: its pitch (88: no further one), its length class, and the chord's sum with it.
 
-    Noise [M, ...] is Gumbel's, so that the largest sum is a draw; `barred` [M, 89] is added to the scores. Whether there
-    is a note at all is drawn at `end_temperature`, which one it is at `temperature`: a lower temperature for both would
-    favour the one symbol that ends a chord over many notes that share what is likely. Notes whose score lies more than
-    `floor` below the best are not drawn. source_class [M, 89] is the length class of the source's
-    note that is struck there.
+    Noise [M, ...] is Gumbel's, so that the largest sum is a draw; `barred` [M, 89] is added to the scores. Whether
+    there is a note at all is drawn at `end_temperature`, which one it is at `temperature`: a lower temperature for both
+    would favour the one symbol that ends a chord over many notes that share what is likely. Notes whose score lies more
+    than `floor` below the best are not drawn. source_class [M, 89] is the length class of the source's note that is
+    struck there.
     """
     g = Graph()
     y = g.op("Add", g.op("Add", "pitch_hidden", g.op("Gather", g.weight(w["lowest.weight"]), "lowest")), "chord")
