@@ -20,6 +20,7 @@ NEIGHBOURS = 2  # segments on each side of a passage that it sees
 LONG_PASSAGE = 8  # segments that are drawn together without knowing what their neighbours become
 NEARBY = 16  # steps around a new note whose lowest and highest notes bound it
 SHORT_PASSAGE = 4  # the same for a passage between two others
+DRAGGED_PASSAGE = 4  # the same while a fader is dragged: many short passages take fewer steps than a few long ones
 
 
 @dataclass(frozen=True)
@@ -52,16 +53,16 @@ def passages(task: RewriteTask, at_once: bool = False) -> list[Passage]:
     late: list[Passage] = []
     for run in runs:
         for i, (a, b) in enumerate(_spans(int(run[0]), int(run[-1]) + 1, ends, at_once)):
-            (late if i % 2 and not at_once else early).append(Passage(a, b, *_seen(a, b, ends)))
+            (late if i % 2 and not at_once else early).append(Passage(a, b, *_seen(a, b, ends, 1 if at_once else NEIGHBOURS)))
     return early + late
 
 
 def _spans(first: int, last: int, ends: Integers, at_once: bool) -> list[tuple[int, int]]:
-    """A run of segments cut into passages: long ones, and short ones between them unless all are drawn at once."""
+    """A run of segments cut into passages: long ones and short ones between them, or shorter ones all at once."""
     spans: list[tuple[int, int]] = []
     a = first
     while a < last:
-        size = LONG_PASSAGE if at_once or not len(spans) % 2 else SHORT_PASSAGE
+        size = DRAGGED_PASSAGE if at_once else SHORT_PASSAGE if len(spans) % 2 else LONG_PASSAGE
         b = min(a + size, last)
         while b - a > 1 and ends[b] - ends[a] > LENGTH - (0 if size == LONG_PASSAGE else NEIGHBOURS * 16):
             b -= 1
@@ -70,10 +71,10 @@ def _spans(first: int, last: int, ends: Integers, at_once: bool) -> list[tuple[i
     return spans
 
 
-def _seen(a: int, b: int, ends: Integers) -> tuple[int, int]:
-    """The segments around a..b that fit LENGTH with them, at most NEIGHBOURS on each side."""
+def _seen(a: int, b: int, ends: Integers, most: int) -> tuple[int, int]:
+    """The segments around a..b that fit LENGTH with them, at most `most` on each side."""
     first, last = a, b
-    for _ in range(NEIGHBOURS):
+    for _ in range(most):
         if first > 0 and ends[last] - ends[first - 1] <= LENGTH:
             first -= 1
         if last + 1 < len(ends) and ends[last + 1] - ends[first] <= LENGTH:

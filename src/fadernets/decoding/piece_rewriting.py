@@ -86,7 +86,8 @@ class _Rewriting:
         now = [self._sees(p) for p in now if self.open[p.first : p.last].any()]
         if not now:
             return
-        batch = joined([self._row(passage) for passage in now])
+        rows = [self._row(passage) for passage in now]
+        batch = joined(rows, CONTEXT + max(int((~row.retrieved).sum()) for row in rows))
         task = self.task
         levels, constraints = self._levels(batch, now), self._constraints(batch, now)
         drawn = draw(self.engine, batch, *levels, constraints, passage_choice.drawing(task))
