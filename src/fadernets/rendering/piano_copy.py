@@ -13,7 +13,8 @@ from fadernets.music.smf import END_OF_TRACK, SUSTAIN, TEMPO, Event, MidiFile, f
 from fadernets.rendering.wav_files import AudioError
 
 TAIL_BEATS, TAIL_TEMPO = 4, 500_000  # 4 quarter-beats of 0.5 s (microseconds) after the last event
-LONGEST = 3600.0  # seconds; a longer file is refused rather than held in memory
+TAIL_SECONDS = TAIL_BEATS * TAIL_TEMPO / 1e6
+LONGEST = 3600.0  # seconds; a longer file is refused
 DRUMS = 9  # channel 10, counted from 0
 NOTE_OFF, NOTE_ON, CONTROL, BEND = 0x8, 0x9, 0xB, 0xE  # kinds of messages: the high four bits of a status byte
 # RPN data entry (bend range), volume, pan, expression, the three pedals
@@ -37,10 +38,10 @@ def piano_events(midi: Path) -> tuple[int, list[Event]]:
     return file.tpq, events
 
 
-def piano_copy(tpq: int, events: list[Event], volume: float) -> bytes:
-    """The events of `piano_events` as a MIDI file of one track, every channel's volume times `volume`."""
+def piano_copy(tpq: int, events: list[Event], volume: float, end: int) -> bytes:
+    """The events of `piano_events` as a MIDI file of one track, every channel's volume times `volume`; at the tick
+    `end`, whatever is held is let go of."""
     channels = sorted({message[0] & 0xF for _, message in events if message[0] != 0xFF})
-    end = events[-1][0] if events else 0
     default = round(DEFAULT_VOLUME * volume)
     timed = [(0, _control(channel, VOLUME, default)) for channel in channels]
     timed += [(tick, _scaled(message, volume)) for tick, message in events]
