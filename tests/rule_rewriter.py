@@ -17,7 +17,12 @@ class RuleRewriter:
     name = "rule"
 
     def __init__(self):
-        self.info = {"statistics": {"rhythm_density": {"std": 0.2}, "note_density": {"std": 0.8}}}
+        self.info = {
+            "statistics": {
+                "rhythm_density": {"std": 0.2, "p5": 0.2, "p95": 0.9},
+                "note_density": {"std": 0.8, "p5": 2.0, "p95": 5.0},
+            }
+        }
         self.coded = coded(PAPER_FADERS)
         self.tasks = []
 

@@ -31,8 +31,13 @@ def register(add: Add) -> None:
     _register_model(action)
     _register_checkpoint(action)
 
-    faders = action("faders", _faders, "The faders beyond the model, on the test pieces of corpora.")
+    faders = action(
+        "faders",
+        _faders,
+        "The faders beyond the model, or with --model those of a rewriter, on the test pieces of corpora.",
+    )
     shared.add_corpora(faders, "a corpus and its folder; repeatable", required=True)
+    shared.add_model(faders, default="none: the faders that move notes")
     shared.add_runs(faders)
     shared.add_attributes(faders)
 
@@ -225,11 +230,17 @@ def _checkpoint(options: argparse.Namespace) -> None:
 
 
 def _faders(options: argparse.Namespace) -> None:
-    from fadernets.evaluation import note_faders
+    from fadernets.decoding.edit_models import open_edit_model
+    from fadernets.evaluation import note_faders, piece_faders
 
     check_runs(options.runs)
     register_attributes(options.attributes)
     roots = read_corpora(options.corpus)
+    if options.model:
+        engine = open_edit_model(options.model)
+        moved = piece_faders.evaluate(engine, roots, runs=options.runs, seed=options.seed, progress=progress("runs"))
+        print(json.dumps(moved) if options.json else piece_faders.table(moved))
+        return
     figures = note_faders.evaluate(roots, runs=options.runs, seed=options.seed, progress=progress("runs"))
     print(json.dumps(figures) if options.json else note_faders.table(figures))
 

@@ -14,6 +14,7 @@ import numpy as np
 from fadernets.arrays import Cells, Floats, Integers
 from fadernets.attributes import of_cells
 from fadernets.codecs.grid import OFF, ONSET, PITCHES
+from fadernets.metrics import frechet, note_features
 from fadernets.metrics.cell_counts import onset_steps
 from fadernets.metrics.fader_scores import chroma_similarity, note_f1
 from fadernets.metrics.passage_features import MOST_STEPS, SEGMENTS, Passages, pattern_difference
@@ -86,6 +87,31 @@ def beside_source(source: Passages, edited: Passages, attribute: str, move: floa
     }
     others = [np.abs(new[name] - old[name]).mean() for name in old if name != attribute]
     return figures | {"other_error": float(np.mean(others)), "neighbours_source": neighbours(source)}
+
+
+def distances(edited: Passages, real: Passages, other: Passages) -> dict[str, float]:
+    """How far the segments of edited passages are from real ones of the same level, and these from other real ones.
+
+    Frechet distances over `note_features` at equal numbers of segments of 16 sixteenths, in the deviations of both real
+    sides; the shares of lone and clashing notes. Nothing where there are fewer segments than features.
+    """
+    count = min(len(side.steps) for side in (edited, real, other))
+    sides = [side.take(np.arange(count)) for side in (edited, real, other)]
+    cells = [side.cells[side.steps == MOST_STEPS].reshape(-1, MOST_STEPS, PITCHES) for side in sides]
+    size = min(map(len, cells))
+    if size <= len(note_features.FEATURES):
+        return {}
+    ours, theirs, others = (note_features.features(part[:size])[0] for part in cells)
+    scale = frechet.scale_of(np.concatenate([theirs, others]))
+    figures = {
+        "frechet": frechet.distance(ours, theirs, scale),
+        "frechet_real": frechet.distance(others, theirs, scale),
+    }
+    names = list(note_features.FEATURES)
+    for name, feature in (("lone", "isolated_share"), ("clashes", "clash_share")):
+        at = names.index(feature)
+        figures |= {name: float(ours[:, at].mean()), f"{name}_real": float(theirs[:, at].mean())}
+    return figures
 
 
 def neighbours(passages: Passages) -> float:

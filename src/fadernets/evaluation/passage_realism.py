@@ -172,6 +172,10 @@ def _judged(edited: CutPassages, real: CutPassages, judges: Mapping[str, tuple[i
     ours, theirs, _ = two_sample.pairs_of(edited.passages, real.passages, most)
     row["neighbours"] = passage_figures.neighbours(edited.passages.take(ours))
     row["neighbours_real"] = passage_figures.neighbours(real.passages.take(theirs))
+    rest = real.passages.take(np.setdiff1d(np.arange(len(real.metre)), theirs))
+    matched = edited.passages.take(ours)
+    mine, others, _ = two_sample.pairs_of(matched, rest, most)
+    row |= passage_figures.distances(matched.take(mine), real.passages.take(theirs[mine]), rest.take(others))
     first = next(iter(judges), None)
     if first is not None:
         level = two_sample.as_level(edited.passages, real.passages, judge=first, seeds=judges[first], most=most)

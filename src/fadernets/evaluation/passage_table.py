@@ -28,13 +28,16 @@ def _main(figures: Figures, judges: list[str]) -> str:
         "error",
         "other error",
         "neighbours / real",
+        "Frechet / real",
+        "lone / real",
+        "clashes / real",
         "repeats alike (n)",
         "transposed alike (n)",
         "failures",
     ]
     floor = figures["floor"]
     pairs = str(next(iter(floor.values()))["passages"]) if floor else "-"
-    rows = [["at rest", "real against real", *(_score(floor[judge]) for judge in judges), "-", pairs, *["-"] * 8]]
+    rows = [["at rest", "real against real", *(_score(floor[judge]) for judge in judges), "-", pairs, *["-"] * 11]]
     for move in _moves(figures):
         for editor, each in figures["editors"].items():
             row = each[move]
@@ -49,7 +52,10 @@ def _main(figures: Figures, judges: list[str]) -> str:
                     _number(row["chroma_similarity"]),
                     _number(row["error"]),
                     _number(row["other_error"]),
-                    f"{_number(row['neighbours'])} / {_number(row['neighbours_real'])}",
+                    *(
+                        f"{_number(row.get(name))} / {_number(row.get(f'{name}_real'))}"
+                        for name in ("neighbours", "frechet", "lone", "clashes")
+                    ),
                     f"{_number(row['repeats_alike'])} ({row['repeats']:.0f})",
                     f"{_number(row['transposed_alike'])} ({row['transposed']:.0f})",
                     _number(row["failures"]),

@@ -1,0 +1,99 @@
+"""The faders of a model that edits pieces on their own grid, on bars of pieces that it was not trained on.
+
+The `strict` protocol of `model_folder` on whole files: a run draws M = 100 bars of 16 sixteenths, four in a row of a
+piece, and asks each for T = 8 values, evenly spaced between the 5th and the 95th percentile of the attribute in the
+training data, within what it can be. Each answer is a file, read again on sixteenths, so that what is written counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fadernets.arrays import Cells, Floats
+from fadernets.attributes.table import CODED
+from fadernets.decoding.edit_models import EditModel
+from fadernets.editing import file_edit
+from fadernets.editing.requests import Faders
+from fadernets.errors import FadernetsError
+from fadernets.evaluation.piece_passages import PassagePiece, read_pieces
+from fadernets.metrics import fader_scores
+from fadernets.metrics.fader_scores import Figures
+from fadernets.metrics.passage_features import MOST_STEPS, SEGMENTS
+from fadernets.metrics.tables import markdown_table, spelled
+from fadernets.music.document import Document
+
+M, T = 100, 8  # bars of a run and values of a fader
+RUNS = 3
+
+
+def evaluate(
+    engine: EditModel,
+    roots: Mapping[str, Path],
+    *,
+    runs: int = RUNS,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """ATTRIBUTE -> mean and standard deviation over runs of the figures of `fader_scores.strict`.
+
+    roots: corpus -> its folder. Raises FadernetsError where there are too few test pieces.
+    """
+    pieces = [
+        piece
+        for corpus, root in roots.items()
+        for _, piece in read_pieces(corpus, root, ("test",))
+        if (piece.kinds[0] == MOST_STEPS).any()
+    ]
+    if len(pieces) < M // SEGMENTS:
+        raise FadernetsError(f"{', '.join(roots)}: {len(pieces)} test pieces with four bars in a row; {M // SEGMENTS}")
+    statistics = engine.info["statistics"]
+    spread = np.array([statistics[name]["std"] for name in CODED])
+    figures: dict[str, Any] = {"model": engine.name, "runs": runs, "seed": seed}
+    done = 0
+    for name in CODED:
+        values = np.linspace(statistics[name]["p5"], min(statistics[name]["p95"], CODED[name].high), T)
+        each: list[Figures] = []
+        for run in range(runs):
+            rng = np.random.default_rng([seed, run])
+            chosen = [pieces[i] for i in rng.permutation(len(pieces))[: M // SEGMENTS]]
+            answers = [_answers(engine, piece, name, values, rng) for piece in chosen]
+            source = np.concatenate([before for before, _ in answers])
+            outputs = np.concatenate([after for _, after in answers])
+            each.append(fader_scores.strict(outputs, source, name, values, spread))
+            done += 1
+            if progress:
+                progress(done, runs * len(CODED))
+        figures[name] = fader_scores.over_runs(each)
+    return figures
+
+
+def _answers(
+    engine: EditModel, piece: PassagePiece, name: str, values: Floats, rng: np.random.Generator
+) -> tuple[Cells, Cells]:
+    """[4, 16, 88] the bars of a random passage of a piece, and [4, T, 16, 88] what became of them at each value."""
+    usable = piece.first[piece.kinds[0] == MOST_STEPS]
+    first = int(rng.choice(usable))
+    rows = np.arange(first, first + SEGMENTS)
+    own = piece.grid.own
+    bars = [(int(own.bar[rows[0]]), int(own.last_bar[rows[-1]]))]
+    after = []
+    for value in values.tolist():
+        faders = Faders.checked(set={name: value}, bars=bars)
+        written = file_edit.edit_document(engine, piece.document, faders)[0].data
+        roll = piece.reread(Document(piece.document.path, written))
+        after.append(piece.grid.segments(roll, rows))
+    return piece.grid.segments(piece.roll, rows), np.stack(after, axis=1)
+
+
+def table(figures: dict[str, Any]) -> str:
+    """The figures of `evaluate` as Markdown, a row for each figure."""
+    faders: Sequence[str] = [name for name in CODED if name in figures]
+    rows = [
+        [spelled(key), *(f"{figures[name][key]['mean']:.3f} ± {figures[name][key]['std']:.3f}" for name in faders)]
+        for key in figures[faders[0]]
+    ]
+    return markdown_table([f"{figures['model']}, {figures['runs']} runs", *map(spelled, faders)], rows)
