@@ -152,6 +152,8 @@ def mix(rng, data):
     import fadernets
     from fadernets.music.document import Document
 
+    if length_of(data) > 2 * isolated.LONG:  # as long as the longer of the two, segment by segment
+        return measure(rng, data)
     other = mutator.written(mutator.small_piece(rng))
     a, b = (data, other) if rng.random() < 0.5 else (other, data)
     stretch, faithfulness, number = rng.random() < 0.5, rng.choice((1.0, 0.0)), rng.randrange(99)

@@ -6,6 +6,7 @@ A part names a function `case(seed, number) -> Case`. The process is started ane
 import contextlib
 import importlib
 import multiprocessing
+import os
 import re
 import time
 import traceback
@@ -13,7 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-HARD_LIMIT = 60.0  # seconds of the clock, after which a case is killed
+HARD_LIMIT = 60.0  # seconds of the processor, after which a case is killed
+LONGEST_WAIT = 600.0  # seconds of the clock, after which it is killed too
 MOST_SECONDS = 5.0  # of the processor, up to LONG: more is a finding; longer pieces may take more in proportion
 MOST_MEMORY = 500.0  # MB, up to LONG_IN_MEMORY: the same
 LONG, LONG_IN_MEMORY = 2_000, 8_000  # quarter-beats of a piece: 500 bars of common time, and four times as many
@@ -63,18 +65,33 @@ class _Process:
         self.process = context.Process(target=_serve, args=(other, case, seed), daemon=True)
         self.process.start()
         other.close()
-        if not self.pipe.poll(HARD_LIMIT) or not self.pipe.recv():
+        if not self.pipe.poll(LONGEST_WAIT) or not self.pipe.recv():
             raise RuntimeError(f"{case} cannot be run")
 
     def ask(self, number):
         try:
             self.pipe.send(number)
-            if not self.pipe.poll(HARD_LIMIT):
+            if not self._answers():
                 return Case("killed", findings=[f"did not end in {HARD_LIMIT:.0f} s"], seconds=HARD_LIMIT)
             return self.pipe.recv()
         except (EOFError, OSError):
             self.process.join(5)
             return Case("killed", findings=[f"its process died (exit code {self.process.exitcode})"])
+
+    def _answers(self):
+        """Wait for an answer; false where the case took too long."""
+        began, before = time.monotonic(), self._processor()
+        while not self.pipe.poll(1.0):
+            if self._processor() - before > HARD_LIMIT or time.monotonic() - began > LONGEST_WAIT:
+                return False
+        return True
+
+    def _processor(self):
+        """Seconds of the processor that the process has had; 0 where /proc does not say."""
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return 0.0
 
     def stop(self):
         self.pipe.close()

@@ -54,7 +54,8 @@ def act(pipe, arguments, folder, how, at):
             code = stop.code
         except BaseException as error:
             code = f"{type(error).__name__}: {error}"
-    pipe.send((code, err.getvalue().splitlines(), seen[0]))
+    with contextlib.suppress(BrokenPipeError):  # nobody waits any more
+        pipe.send((code, err.getvalue().splitlines(), seen[0]))
 
 
 def _watch(folder, how, at):

@@ -19,7 +19,7 @@ from pathlib import Path
 from torture.outcome import Outcome
 
 CASES = 250  # fifty of each command
-WAIT = 60.0  # seconds for a command
+WAIT = 300.0  # seconds for a command
 HOWS = ("time", "event", "event", "full", "size")
 
 

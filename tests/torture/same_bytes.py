@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from torture import mutator
+from torture.isolated import status
 from torture.outcome import Outcome
 from torture.random_edits import MOVE
 
@@ -40,6 +41,7 @@ def run(cases: int = CASES, seed: int = 0) -> Outcome:
             outcome.count("refused")
             lines = [] if "\n" not in str(error) else [repr(str(error))]
         outcome.add([f"case {number}: {line}" for line in lines], time.process_time() - began)
+    outcome.memory = status("VmHWM") / 1024
     return outcome
 
 

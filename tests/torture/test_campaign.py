@@ -18,12 +18,24 @@ from fadernets.music.document import Document, Edit
 from torture import edited_files, files, isolated, mutator
 from torture.outcome import Outcome, write_table
 
-SLICE = {"files": 300, "kills": 15, "models": 80, "same_bytes": 4, "server": 20}  # cases, of the server seconds
+SLICE = {"files": 300, "kills": 15, "models": 60, "same_bytes": 4, "server": 20}  # cases, of the server seconds
+SEED = 5
 
 
 @pytest.mark.parametrize("part", SLICE)
 def test_a_slice_of_the_campaign_finds_nothing(part, tmp_path):
-    command = [sys.executable, "-m", "torture", part, "--cases", SLICE[part], "--seed", 0, "--out", tmp_path / "t.md"]
+    command = [
+        sys.executable,
+        "-m",
+        "torture",
+        part,
+        "--cases",
+        SLICE[part],
+        "--seed",
+        SEED,
+        "--out",
+        tmp_path / "t.md",
+    ]
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), *sys.path]))
     }
