@@ -18,7 +18,6 @@ def corpus(tmp_path, monkeypatch):
     """Forty tunes of chords in quarters and eighths."""
     rng = np.random.default_rng(0)
     monkeypatch.setattr(piece_faders, "M", 8)
-    monkeypatch.setattr(piece_faders, "T", 3)
     for i in range(60):
         notes = []
         for bar in range(8):

@@ -2,7 +2,7 @@
 
 The `strict` protocol of `model_folder` on whole files: a run draws M = 100 bars of 16 sixteenths, four in a row of a
 piece, and asks each for T = 8 values, evenly spaced between the 5th and the 95th percentile of the attribute in the
-training data, within what it can be. Each answer is a file, read again on sixteenths, so that what is written counts.
+training data. Each answer is a file, read again on sixteenths, so that what is written counts; triplets are misread.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from fadernets.decoding.edit_models import EditModel
 from fadernets.editing import file_edit
 from fadernets.editing.requests import Faders
 from fadernets.errors import FadernetsError
+from fadernets.evaluation.decoding_loops import values_to_ask
 from fadernets.evaluation.piece_passages import PassagePiece, read_pieces
 from fadernets.metrics import fader_scores
 from fadernets.metrics.fader_scores import Figures
@@ -26,7 +27,7 @@ from fadernets.metrics.passage_features import MOST_STEPS, SEGMENTS
 from fadernets.metrics.tables import markdown_table, spelled
 from fadernets.music.document import Document
 
-M, T = 100, 8  # bars of a run and values of a fader
+M = 100  # bars of a run
 RUNS = 3
 
 
@@ -55,7 +56,7 @@ def evaluate(
     figures: dict[str, Any] = {"model": engine.name, "runs": runs, "seed": seed}
     done = 0
     for name in CODED:
-        values = np.linspace(statistics[name]["p5"], min(statistics[name]["p95"], CODED[name].high), T)
+        values = values_to_ask(name, statistics[name])
         each: list[Figures] = []
         for run in range(runs):
             rng = np.random.default_rng([seed, run])
