@@ -86,7 +86,7 @@ def _judge_memory(outcome, memory):
     if outcome.memory > MOST_MEMORY:
         outcome.findings.append(f"the server took {outcome.memory:.0f} MB")
     quarter = len(memory) // 4
-    if quarter > 20:  # shorter runs are still warming up
+    if quarter > 100:  # shorter runs, of less than 200 seconds, are still warming up
         early, late = (sorted(part)[len(part) // 2] for part in (memory[quarter : 2 * quarter], memory[-quarter:]))
         outcome.figures["memory grew by"] = f"{late / early - 1:+.0%}"
         if late > GROWTH * early:
