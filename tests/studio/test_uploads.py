@@ -2,14 +2,16 @@
 
 import hashlib
 import threading
+import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from midi_files import BROKEN, PIECES, metre, notes, riff, right, save, track
+from midi_files import BROKEN, PIECES, metre, notes, raw, riff, right, save, track
 
 from fadernets.decoding import segment_requests
 from fadernets.errors import FadernetsError
-from fadernets.studio.types import MOST_BARS, MOST_BYTES
+from fadernets.studio.types import MOST_BARS, MOST_BYTES, MOST_EVENTS, MOST_NOTES
 from fadernets.studio.uploads import BUNDLED, MOST_ENCODED, UnknownPiece, Uploads
 
 
@@ -101,7 +103,12 @@ def test_the_least_recently_used_goes_first(song, clock):
 
 def test_what_was_looked_at_goes_with_its_piece_and_before_it(song, clock, monkeypatch):
     looked = []
-    monkeypatch.setattr(segment_requests, "encode_segments", lambda engine, cells: looked.append(engine))
+
+    def encode(engine, cells):
+        looked.append(engine)
+        return SimpleNamespace(nbytes=cells.nbytes)
+
+    monkeypatch.setattr(segment_requests, "encode_segments", encode)
     cells = np.zeros((1, 16, 88), np.uint8)
 
     def keeps(kept):
@@ -248,3 +255,63 @@ def test_owners_are_apart(song):
     assert (uploads.get(one.id).title, uploads.get(two.id).title) == ("one.mid", "two.mid")
     assert uploads.ids("one") == [*BUNDLED, one.id]
     assert uploads.ids() == [*BUNDLED]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: [(i / 100, 0.01, 21 + i % 88, 80) for i in range(MOST_NOTES + 1)], "50001 notes; the studio takes"),
+        (lambda: [(0, 7300, 60, 80)], "3650 seconds; the studio takes 3600"),
+    ],
+    ids=["notes", "seconds"],
+)
+def test_notes_and_seconds_are_counted(tmp_path, make, message):
+    data = save(tmp_path / "in.mid", track(make(), metre(8)), kind=1).read_bytes()
+    with pytest.raises(FadernetsError, match=f"^in.mid: {message}.*`fadernets apply` edits (longer|denser) pieces$"):
+        Uploads().add("in.mid", data)
+
+
+def test_events_are_counted(tmp_path):
+    chunk = b"\0\x90\x3c\x50\x60\x3c\0" + b"\0\xd0\1" + b"\0\1" * MOST_EVENTS + b"\0\xff\x2f\0"
+    data = raw(tmp_path / "in.mid", chunk).read_bytes()
+    with pytest.raises(FadernetsError, match=r"^in.mid: 20000\d events; the studio takes 200000$"):
+        Uploads().add("in.mid", data)
+
+
+def test_what_is_held_is_counted_and_bounded(tmp_path):
+    """Pieces go once they take too much together, and are read again when they are needed."""
+    data = [
+        save(tmp_path / "in.mid", track([(i / 8, 0.1, 40 + i % 40, 60 + k) for i in range(5000)])).read_bytes()
+        for k in range(6)
+    ]
+    one = Uploads()
+    tracemalloc.start()
+    piece = one.add("0.mid", data[0])
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert piece.held > 20 * len(data[0])
+    assert taken < piece.held < 3 * taken
+    uploads = Uploads(held=3 * piece.held)
+    ids = [uploads.add(f"{k}.mid", each).id for k, each in enumerate(data)]
+    assert 2 * piece.held <= uploads.held <= 3 * piece.held
+    last = uploads.get(ids[5])
+    assert uploads.get(ids[5]) is last
+    first = uploads.get(ids[0])
+    assert (first.data, len(first.document.piece.notes)) == (data[0], 5000)
+    assert uploads.held <= 3 * piece.held
+    assert uploads.get("k545") is uploads.get("k545")
+
+
+def test_encodings_go_before_pieces(song, monkeypatch):
+    monkeypatch.setattr(segment_requests, "encode_segments", lambda engine, cells: SimpleNamespace(nbytes=10_000_000))
+    uploads = Uploads(held=25_000_000)
+    kept = [uploads.add("a.mid", song(i)) for i in range(3)]
+    for each in kept:
+        each.encodings("engine", np.zeros((1, 16, 88), np.uint8))
+    assert [uploads.get(each.id) for each in kept] == kept
+    assert [each.encodings.held > 0 for each in kept] == [
+        True,
+        False,
+        True,
+    ]  # the first was used last when they became too many
+    assert uploads.held <= 25_000_000

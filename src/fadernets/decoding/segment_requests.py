@@ -6,8 +6,10 @@ or another segment's rhythm (Section 5). S segments, Z latent size.
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 
@@ -90,6 +92,13 @@ class EncodedSegments:
         forced = CERTAIN * (2 * planes_of(self.cells) - 1)
         return self.engine.decode(self.codes, self.key, self.values, self.held, offset=forced).probabilities
 
+    @property
+    def nbytes(self) -> int:
+        """How many bytes its arrays take."""
+        arrays = [self.cells, self.key, *self.codes.values(), *self.before.values()]
+        arrays += [self.rest] if "rest" in vars(self) else []
+        return sum(np.asarray(array).nbytes for array in arrays)
+
 
 def encode_segments(engine: Engine, cells: Cells) -> EncodedSegments:
     """Encode and measure cells [S, 16, 88]."""
@@ -103,19 +112,33 @@ class EncodingCache:
     """
 
     def __init__(self) -> None:
-        @lru_cache(CACHED_BATCHES)
-        def encode(engine: Engine, cells: bytes) -> EncodedSegments:
-            return encode_segments(engine, np.frombuffer(cells, np.uint8).reshape(-1, STEPS, PITCHES))
-
-        self._encode = encode
+        self._batches: OrderedDict[tuple[int, bytes], EncodedSegments] = OrderedDict()  # the last used one last
+        self._lock = threading.Lock()
 
     def __call__(self, engine: Engine, cells: Cells) -> EncodedSegments:
         """The encoded form of cells [S, 16, 88]."""
-        return self._encode(engine, cells.tobytes())
+        key = id(engine), cells.tobytes()
+        with self._lock:
+            if key in self._batches:
+                self._batches.move_to_end(key)
+                return self._batches[key]
+        batch = encode_segments(engine, np.frombuffer(key[1], np.uint8).reshape(-1, STEPS, PITCHES))
+        with self._lock:
+            self._batches[key] = batch
+            while len(self._batches) > CACHED_BATCHES:
+                self._batches.popitem(last=False)
+        return batch
+
+    @property
+    def held(self) -> int:
+        """About how many bytes all batches take."""
+        with self._lock:
+            return sum(len(cells) + batch.nbytes for (_, cells), batch in self._batches.items())
 
     def clear(self) -> None:
         """Forget every batch."""
-        self._encode.cache_clear()
+        with self._lock:
+            self._batches.clear()
 
 
 def attribute_deviations(engine: Engine) -> Floats:

@@ -35,8 +35,8 @@ from fadernets.studio.uploads import Uploads, plain_name
 class MelodyRoom:
     """What the melody room can do; raises FadernetsError for what cannot be done."""
 
-    def __init__(self, models: Models, uploads: Uploads) -> None:
-        self._models, self._uploads = models, uploads
+    def __init__(self, models: Models, uploads: Uploads, folder: Path | None = None) -> None:
+        self._models, self._uploads, self._folder = models, uploads, folder
 
     def melody_of(self, piece_id: str, track: str | None = None) -> MelodyInfo:
         """The melody of a piece, two bars a clip; `track` is a number from 1 or a name."""
@@ -104,7 +104,7 @@ class MelodyRoom:
         if request.knobs is not None:
             data = with_provenance(data, self._provenance(request.knobs, request.source))
         stem = Path(plain_name(request.name, "melody")).stem
-        return download(stem, request.format, data, request.name)
+        return download(stem, request.format, data, request.name, self._folder)
 
     def edit_piece(self, request: MelodyEditRequest) -> Download:
         """A piece with its melody's knobs turned and everything else unchanged."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +40,21 @@ class StaleRequest(Exception):
 class Studio:
     """The studio of one server; raises FadernetsError for what cannot be done.
 
-    models: model folders by name, beside the shipped ones. data: a data set whose segments the map shows.
+    models: model folders by name, beside the shipped ones. data: a data set whose segments the map shows. folder: where
+    sound is left that is to be sent; without one, it is held in memory.
     """
 
     def __init__(
-        self, models: dict[str, Path] | None = None, uploads: Uploads | None = None, data: Path | None = None
+        self,
+        models: dict[str, Path] | None = None,
+        uploads: Uploads | None = None,
+        data: Path | None = None,
+        folder: Path | None = None,
     ) -> None:
+        self._folder = folder
         self.uploads = uploads or Uploads()
         self.models = Models(models)
-        self.melody = MelodyRoom(self.models, self.uploads)
+        self.melody = MelodyRoom(self.models, self.uploads, folder)
         self.inspect = InspectRoom(self.models, self.uploads, data)
         self.port: MidiPort | None = None
 
@@ -68,6 +75,10 @@ class Studio:
         """Open the shipped models and the first piece before the page's first request."""
         self.piece(next(iter(BUNDLED)))
         self.models.melody_engine()
+
+    def add(self, name: str, data: bytes, owner: str = "") -> types.PieceInfo:
+        """Store a file's bytes; the piece with its notes and its attribute values."""
+        return self.piece(self.uploads.add(name, data, owner).id)
 
     def piece(self, piece: str, model: str = DEFAULT_MODEL) -> types.PieceInfo:
         """A piece with its notes and its attribute values."""
@@ -101,7 +112,8 @@ class Studio:
             data = (json.dumps({**provenance, "report": answer.report.as_dict()}, indent=1) + "\n").encode()
         else:
             data = with_provenance(answer.data, provenance)
-        return download(f"{stored.stem}-edited", request.format, data, stored.title)
+        stem, poll = f"{stored.stem}-edited", partial(_stop_if(is_stale), 1, 1)
+        return download(stem, request.format, data, stored.title, self._folder, poll)
 
     def _answer(self, request: EditRequest, is_stale: IsStale) -> tuple[StoredPiece, EditedPiece]:
         stored = self.uploads.get(request.piece)

@@ -12,6 +12,9 @@ from pydantic import BaseModel, Field
 
 MOST_BARS = 1000  # of a piece in the studio; `fadernets apply` edits longer ones
 MOST_BYTES = 2 * 2**20  # of an uploaded file
+MOST_NOTES = 50_000  # of a piece; the longest concerts of MAESTRO have half as many
+MOST_SECONDS = 3600  # of a piece, as it plays
+MOST_EVENTS = 200_000  # of a piece: notes have two, pedals many
 MOST_VARIATIONS = 8
 MOST_CLIPS = 64  # two bars each, of a melody
 Value = float | str | None  # of an attribute: a name such as a key, or null where there is nothing to measure

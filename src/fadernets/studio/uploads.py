@@ -1,30 +1,39 @@
-"""The pieces that the studio holds: the bundled ones, and uploads within limits of size and age."""
+"""The pieces that the studio has read, within limits of what each may be and of what they take together.
+
+What is read takes a hundred times the bytes of its file. So what is held is counted: events, arrays of notes, and what
+models made of them. What goes is read again when it is needed, as long as its file is stored.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 
 from fadernets.decoding.segment_requests import EncodingCache
 from fadernets.errors import FadernetsError
 from fadernets.music.document import Document
-from fadernets.music.smf import checked
-from fadernets.studio.types import MOST_BARS, MOST_BYTES
+from fadernets.music.smf import MidiFile, checked
+from fadernets.studio.stored_files import (
+    BUNDLED,
+    LONGEST_STORED,
+    MOST_STORED,
+    Files,
+    StoredFile,
+    StoredFiles,
+    UnknownPiece,
+)
+from fadernets.studio.types import MOST_BARS, MOST_BYTES, MOST_EVENTS, MOST_NOTES, MOST_SECONDS
 
-MOST_STORED = 64 * 2**20  # bytes of all uploads
+__all__ = ["BUNDLED", "StoredPiece", "UnknownPiece", "Uploads", "plain_name"]
+
+MOST_HELD = 96 * 2**20  # bytes of all pieces that are read, with what models made of them
 MOST_ENCODED = 4  # uploads whose encoded segments stay in memory: the most recently used ones
-LONGEST_STORED = 6 * 3600.0  # seconds since an upload was last used
-BUNDLED = {"k545": "Mozart, Sonata in C, K. 545, first movement: opening", "k265": "Ah vous dirai-je, Maman: theme"}
-
-
-class UnknownPiece(FadernetsError):
-    """A piece that the studio does not hold, or no longer holds."""
+EVENT_BYTES = 300  # of an event as `Document` holds it, with its tick, in two lists: 232 and what lists have to spare
+NOTE_BYTES = 150  # of a note: its row, and the places of its events
 
 
 def plain_name(name: str, otherwise: str = "untitled") -> str:
@@ -36,14 +45,12 @@ def plain_name(name: str, otherwise: str = "untitled") -> str:
 
 @dataclass
 class StoredPiece:
-    """A piece with the time when it was last used."""
+    """A piece that was read."""
 
     id: str
     title: str
     data: bytes
     document: Document
-    used: float
-    owner: str = ""
     encodings: EncodingCache = field(default_factory=EncodingCache)
 
     @property
@@ -51,80 +58,120 @@ class StoredPiece:
         """The first part of the names of files that are made of this piece."""
         return self.id if self.id in BUNDLED else Path(self.title).stem or "piece"
 
+    @property
+    def held(self) -> int:
+        """About how many bytes it takes."""
+        events = sum(len(track) for track in self.document.paired.events)
+        notes = len(self.document.piece.notes)
+        return 2 * len(self.data) + EVENT_BYTES * events + NOTE_BYTES * notes + self.encodings.held
+
 
 class Uploads:
-    """Bundled pieces by name and uploaded ones by a hash of their bytes and their owner. Safe from several threads.
+    """Pieces by the ids of their files (see `StoredFiles`), read when they are needed. Safe from several threads.
 
-    An owner is the secret of a browser: who does not know it can neither guess the piece's id nor list or rename it.
-
-    most: bytes of all uploads; longest: seconds that an unused upload is kept.
+    files: where the files are; without them, they are stored here: `most` bytes, unused no longer than `longest`
+    seconds. held: bytes of all pieces that stay read.
     """
 
     def __init__(
-        self, most: int = MOST_STORED, longest: float = LONGEST_STORED, clock: Callable[[], float] = time.monotonic
+        self,
+        most: int = MOST_STORED,
+        longest: float = LONGEST_STORED,
+        clock: Callable[[], float] = time.monotonic,
+        files: Files | None = None,
+        held: int = MOST_HELD,
     ) -> None:
-        self._most, self._longest, self._clock = most, longest, clock
-        self._uploaded: OrderedDict[str, StoredPiece] = OrderedDict()
-        self._bundled: dict[str, StoredPiece] = {}
+        self.files: Files = files or StoredFiles(most, longest, clock)
+        self._most_held = held
+        self._read: OrderedDict[str, StoredPiece] = OrderedDict()  # the least recently used first
         self._lock = threading.Lock()
 
     def add(self, name: str, data: bytes, owner: str = "") -> StoredPiece:
-        """Store a file's bytes. Raises FadernetsError for what is no MIDI file, too large or too long."""
+        """Store a file's bytes. Raises FadernetsError for what is no MIDI file, too large, too long or too dense."""
         title = plain_name(name)
         if len(data) > MOST_BYTES:
             raise FadernetsError(f"{title}: {len(data)} bytes; at most {MOST_BYTES} are taken")
-        piece = self._read(hashlib.sha256(owner.encode() + data).hexdigest()[:24], title, data)
-        piece.owner = owner
+        document = _document(title, data)
+        piece = StoredPiece(self.files.put(title, data, owner), title, data, document)
         with self._lock:
-            self._uploaded.pop(piece.id, None)
-            self._uploaded[piece.id] = piece
-            self._remove_old()
+            self._keep(piece)
         return piece
 
     def get(self, piece_id: str) -> StoredPiece:
         """A bundled or uploaded piece. Raises UnknownPiece."""
-        if piece_id in BUNDLED:
+        try:
+            title = self.files.title(piece_id)
+        except UnknownPiece:
             with self._lock:
-                if piece_id not in self._bundled:
-                    path = Path(str(resources.files("fadernets"))) / "assets" / f"{piece_id}.mid"
-                    self._bundled[piece_id] = self._read(piece_id, BUNDLED[piece_id], path.read_bytes())
-                return self._bundled[piece_id]
+                self._read.pop(piece_id, None)
+            raise
         with self._lock:
-            self._remove_old()
-            piece = self._uploaded.get(piece_id)
-            if piece is None:
-                raise UnknownPiece(f"piece {piece_id}: is not here any more; open its file again")
-            piece.used = self._clock()
-            self._uploaded.move_to_end(piece_id)
-            return piece
+            piece = self._read.get(piece_id)
+            if piece is not None and piece.title == title:
+                self._keep(piece)
+                return piece
+        file = self.files.get(piece_id)
+        piece = self._piece(file)
+        with self._lock:
+            piece = self._read.get(piece_id, piece) if piece_id in BUNDLED else piece
+            self._keep(piece)
+        return piece
 
     def ids(self, owner: str = "") -> list[str]:
         """The bundled pieces, then the owner's uploads."""
+        return self.files.ids(owner)
+
+    @property
+    def held(self) -> int:
+        """About how many bytes all pieces take that are read."""
         with self._lock:
-            self._remove_old()
-            return [*BUNDLED, *(piece.id for piece in self._uploaded.values() if piece.owner == owner)]
+            return sum(piece.held for piece in self._read.values())
 
-    def _read(self, piece_id: str, title: str, data: bytes) -> StoredPiece:
-        path = Path(title)
-        document = Document(path, checked(path, data))
-        tracks = {int(number) for number in document.piece.notes["track"]}
-        if not tracks:
-            raise FadernetsError(f"{title}: the file has no notes")
-        if all(document.piece.tracks[number].is_drum for number in tracks):
-            raise FadernetsError(f"{title}: the file has only drums")
-        bars = len(document.piece.metre.bar_starts(document.piece.end))
-        if bars > MOST_BARS:
+    def _piece(self, file: StoredFile) -> StoredPiece:
+        return StoredPiece(file.id, file.title, file.data, _document(file.title, file.data))
+
+    def _keep(self, piece: StoredPiece) -> None:
+        """Make a piece the last used one, and let go of what is too much: encodings first, then whole pieces."""
+        self._read.pop(piece.id, None)
+        self._read[piece.id] = piece
+        uploaded = [each for each in self._read.values() if each.id not in BUNDLED]
+        for each in uploaded[:-MOST_ENCODED]:
+            each.encodings.clear()
+        total = sum(each.held for each in self._read.values())
+        for each in [*self._read.values()][:-1]:
+            if total <= self._most_held:
+                break
+            total -= each.encodings.held
+            each.encodings.clear()
+        for each in uploaded[:-1]:
+            if total <= self._most_held:
+                break
+            total -= each.held
+            del self._read[each.id]
+
+
+def _document(title: str, data: bytes) -> Document:
+    """A file read. Raises FadernetsError for what the studio does not take."""
+    path, data = Path(title), checked(Path(title), data)
+    if len(data) > 2 * MOST_EVENTS:  # an event has two bytes at least
+        events = sum(len(track) for track in MidiFile.of(path, data).tracks)
+        if events > MOST_EVENTS:
+            raise FadernetsError(f"{title}: {events} events; the studio takes {MOST_EVENTS}")
+    document = Document(path, data)
+    piece = document.piece
+    tracks = {int(number) for number in piece.notes["track"]}
+    if not tracks:
+        raise FadernetsError(f"{title}: the file has no notes")
+    if all(piece.tracks[number].is_drum for number in tracks):
+        raise FadernetsError(f"{title}: the file has only drums")
+    for count, most, what in (
+        (len(piece.metre.bar_starts(piece.end)), MOST_BARS, "bars"),
+        (len(piece.notes), MOST_NOTES, "notes"),
+        (round(piece.seconds()), MOST_SECONDS, "seconds"),
+    ):
+        if count > most:
+            longer = "longer" if what != "notes" else "denser"
             raise FadernetsError(
-                f"{title}: {bars} bars; the studio takes {MOST_BARS}. `fadernets apply` edits longer pieces"
+                f"{title}: {count} {what}; the studio takes {most}. `fadernets apply` edits {longer} pieces"
             )
-        return StoredPiece(piece_id, title, data, document, self._clock())
-
-    def _remove_old(self) -> None:
-        """Drop uploads that are too old, then the least recently used ones while all together are too large."""
-        now = self._clock()
-        for piece_id in [piece.id for piece in self._uploaded.values() if now - piece.used > self._longest]:
-            del self._uploaded[piece_id]
-        while len(self._uploaded) > 1 and sum(len(piece.data) for piece in self._uploaded.values()) > self._most:
-            self._uploaded.popitem(last=False)
-        for piece in [*self._uploaded.values()][:-MOST_ENCODED]:
-            piece.encodings.clear()
+    return document
