@@ -28,6 +28,7 @@ from fadernets.data.passage_sampler import (
 from fadernets.data.passages import GridPiece
 from fadernets.models.rewriter import Rewriter, RewriterSize, losses
 from fadernets.models.rewriter_sampling import generate
+from fadernets.training.rewriter_optimisers import Optimisers
 from fadernets.training.rewriter_recipes import RewriterRecipe, as_dict
 
 SAVED_EVERY = 60  # seconds
@@ -49,7 +50,7 @@ def train(pieces: Sequence[GridPiece], out: Path, recipe: RewriterRecipe) -> Pat
     sampler = PassageSampler([p for p in pieces if p.split == SPLITS.index("train")])
     held_out = _validation(PassageSampler([p for p in pieces if p.split == SPLITS.index("validation")]), recipe)
     model = Rewriter(recipe.size)
-    optimiser = torch.optim.AdamW(model.parameters(), recipe.rate, betas=(0.9, 0.98), weight_decay=recipe.decay)
+    optimiser = Optimisers(model, recipe)
     state_file = out / "state.pt"
     step, spent = 0, 0.0
     if state_file.exists():
@@ -66,8 +67,6 @@ def train(pieces: Sequence[GridPiece], out: Path, recipe: RewriterRecipe) -> Pat
         now = time.process_time()
         spent, last = spent + min(now - last, 60.0), now
         share = spent / budget
-        for group in optimiser.param_groups:
-            group["lr"] = rate_at(recipe, step, share)
         rows = []
         if share > recipe.denoising:
             if step % recipe.every == 0 or len(pool) < recipe.batch:
@@ -83,7 +82,7 @@ def train(pieces: Sequence[GridPiece], out: Path, recipe: RewriterRecipe) -> Pat
         optimiser.zero_grad()
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-        optimiser.step()
+        optimiser.step(rate_at(recipe, step, share))
         step += 1
         for name, value in parts.items():
             means[name] = 0.98 * means.get(name, value.item()) + 0.02 * value.item()

@@ -22,6 +22,7 @@ class RewriterRecipe:
     hours: Positive = 8.0  # of CPU time
     batch: PositiveInt = 24  # passages
     rate: Positive = 1e-3
+    muon: NotNegative = 2.0  # times `rate`, the rate of Muon; 0: AdamW for all weights
     warmup: PositiveInt = 300  # steps
     constant: Share = 0.5  # of the budget, after which the rate falls, linearly, to `last` of it
     last: Share = 0.03
@@ -31,7 +32,7 @@ class RewriterRecipe:
     translated: Share = 0.5  # of a batch, from then on
     pool: PositiveInt = 512  # own edits that are kept to draw from
     fresh: PositiveInt = 48  # own edits made at a time
-    every: PositiveInt = 8  # steps
+    every: PositiveInt = 12  # steps
     retrieval: bool = True  # whether segments from elsewhere in the piece are seen
     context: bool = True  # whether the other tracks are seen
     seed: Count = 0
