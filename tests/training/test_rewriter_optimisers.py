@@ -9,6 +9,7 @@ import toy_rewriter
 
 torch = pytest.importorskip("torch")
 
+from fadernets.errors import FadernetsError  # noqa: E402
 from fadernets.training.rewriter_optimisers import Optimisers  # noqa: E402
 from fadernets.training.rewriter_recipes import RewriterRecipe  # noqa: E402
 
@@ -48,5 +49,5 @@ def test_a_run_goes_on_as_if_it_had_not_stopped():
 def test_a_run_of_another_optimiser_is_refused():
     model = toy_rewriter.toy_network()
     state = Optimisers(model, RewriterRecipe(muon=0.0)).state_dict()
-    with pytest.raises(ValueError, match="keep the recipe's `muon`"):
+    with pytest.raises(FadernetsError, match="keep the recipe's `muon`"):
         Optimisers(model, RewriterRecipe()).load_state_dict(state)

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from fadernets.errors import FadernetsError
 from fadernets.models.rewriter import Rewriter
 from fadernets.training.rewriter_recipes import RewriterRecipe
 
@@ -54,8 +55,8 @@ class Optimisers:
         return {"parts": [optimiser.state_dict() for _, optimiser in self.parts]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state of the same recipe. Raises ValueError for another's."""
-        if len(state["parts"]) != len(self.parts):
-            raise ValueError("the run was trained by other optimisers; keep the recipe's `muon`")
+        """Go on from a state of the same recipe. Raises FadernetsError for another's."""
+        if len(state.get("parts", ())) != len(self.parts):
+            raise FadernetsError("the run was trained by other optimisers; keep the recipe's `muon`")
         for (_, optimiser), part in zip(self.parts, state["parts"], strict=True):
             optimiser.load_state_dict(part)
