@@ -6,7 +6,7 @@
 # make page   build the studio's page (needs Node)
 # make locked install what the tests need at the versions and hashes of requirements.lock
 # make bench  timings on one core
-# make torture attack all of it for twenty minutes; make test holds a slice of this
+# make torture attack all of it for half an hour; make test holds a slice of this
 
 PYTHON ?= python3
 BIN := .venv/bin
