@@ -1,6 +1,7 @@
 """Which model a folder holds, and edits by either kind through the command line, the Python API and the studio."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from rule_rewriter import RuleRewriter, folder_of_rule
 import fadernets
 from fadernets.decoding.edit_models import Rewriter, kind_of, open_edit_model
 from fadernets.engines.grid import Engine
-from fadernets.engines.model_folder import DEFAULT_WINDOW_MODEL, ModelError
+from fadernets.engines.model_folder import DEFAULT_WINDOW_MODEL, ModelError, find_folder
 from fadernets.errors import FadernetsError
 from fadernets.studio.edit_types import EditRequest
 from fadernets.studio.service import Studio
@@ -38,7 +39,8 @@ def test_the_kind_chooses_the_model(rule):
 
 
 def test_a_rewriter_moves_both_densities():
-    model = Rewriter(Path(), {"name": "r", "sha256": {}})
+    size = {"width": 4, "heads": 1, "decoder": 1}
+    model = Rewriter(Path(), {"name": "r", "sha256": {}, "size": size})
     assert list(model.coded) == ["rhythm_density", "note_density"]
 
 
@@ -99,3 +101,12 @@ def test_locks_reach_the_edit_from_every_side(tmp_path, rule, run_here):
     assert answer.notes.onset == made.notes["onset"].tolist()
     with pytest.raises(FadernetsError, match="keep tune: expected melody, bass"):
         studio.edit(EditRequest(piece=piece, model="rule", faders={"keep": ["tune"]}))
+
+
+@pytest.mark.parametrize("size", [None, [], {}, {"width": "x", "heads": 4, "decoder": 4}, {"width": 256, "heads": 0}])
+def test_a_rewriter_whose_size_is_damaged_is_refused(tmp_path, size):
+    folder = shutil.copytree(find_folder("rewriter"), tmp_path / "damaged")
+    info = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps({**info, "size": size}))
+    with pytest.raises(ModelError, match="is damaged"):
+        open_edit_model(folder)

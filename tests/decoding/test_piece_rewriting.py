@@ -11,6 +11,7 @@ import toy_rewriter
 
 from fadernets.codecs.grid import HOLD, ONSET
 from fadernets.data.passages import segment_ends
+from fadernets.decoding import passage_drawing, piece_rewriting
 from fadernets.decoding.passage_plan import LONG_PASSAGE, alike, lowered, passages, register, shifted
 from fadernets.decoding.piece_rewriting import rewrite
 from fadernets.decoding.rewrite_task import Locks
@@ -122,6 +123,34 @@ def test_passages_fit_and_cover_what_is_edited() -> None:
         covered = sorted(s for p in found for s in range(p.first, p.last))
         assert covered == task.edited.tolist()
         assert all(p.sees_first <= p.first < p.last <= p.sees_last and p.last - p.first <= LONG_PASSAGE for p in found)
+
+
+def test_passages_between_others_are_drawn_once_their_neighbours_are_decided(
+    engine: RewriterEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    piece = toy_rewriter.made_grid_piece(bars=32)
+    notes = piece.notes.copy()
+    notes[:, 2] = np.random.default_rng(0).integers(20, 70, len(notes))  # no bar is like another one
+    task = toy_rewriter.task_of(replace(piece, notes=notes), onsets=2)
+    seen: list[tuple[int, np.ndarray]] = []
+
+    def spied(engine, batch, *more):  # type: ignore[no-untyped-def]
+        drawn = passage_drawing.draw(engine, batch, *more)
+        seen.append((len(batch.source), batch.fixed & ~batch.padding & ~batch.retrieved))
+        return drawn
+
+    monkeypatch.setattr(piece_rewriting, "draw", spied)
+    rewrite(engine, task)
+    assert len(seen) > 1
+    assert not seen[0][1].any()  # no neighbour is decided yet
+    assert all(stays.any(1).all() for _, stays in seen[1:])
+    monkeypatch.setattr(piece_rewriting, "AT_ONCE", 1)
+    seen.clear()
+    rewrite(engine, task)
+    assert [rows for rows, _ in seen] == [1] * len(seen)
+    seen.clear()
+    rewrite(engine, replace(task, at_once=True))
+    assert not any(stays.any() for _, stays in seen[:1])
 
 
 def test_segments_alike_are_found_with_their_transposition() -> None:

@@ -31,6 +31,7 @@ class Passage:
     last: int
     sees_first: int  # with its neighbours
     sees_last: int
+    waits: bool = False  # until its neighbours are decided
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,9 @@ def passages(task: RewriteTask, at_once: bool = False) -> list[Passage]:
     late: list[Passage] = []
     for run in runs:
         for i, (a, b) in enumerate(_spans(int(run[0]), int(run[-1]) + 1, ends, at_once)):
-            (late if i % 2 and not at_once else early).append(Passage(a, b, *_seen(a, b, ends, 1 if at_once else NEIGHBOURS)))
+            waits = bool(i % 2) and not at_once
+            passage = Passage(a, b, *_seen(a, b, ends, 1 if at_once else NEIGHBOURS), waits)
+            (late if waits else early).append(passage)
     return early + late
 
 

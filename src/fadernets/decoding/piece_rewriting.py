@@ -20,6 +20,7 @@ from fadernets.decoding.passage_plan import Passage, alike, passages, register, 
 from fadernets.decoding.rewrite_task import RewriteTask
 from fadernets.engines.rewriter import RewriterEngine
 
+AT_ONCE = 16  # passages drawn at once: what they take of memory
 UNTOUCHED = 1e-6  # a segment that is asked for no more than this change of voices, and no onsets, stays
 
 
@@ -53,7 +54,7 @@ class _Rewriting:
             now, later, claimed = [], [], set[int]()
             for passage in waiting:
                 groups = self._undecided_groups(passage)
-                if groups & claimed:
+                if groups & claimed or passage.waits > waiting[0].waits or len(now) >= AT_ONCE:
                     later.append(passage)
                 else:
                     claimed |= groups

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from fadernets.data.passages import READ_FIELDS, Steps
 from fadernets.engines.model_folder import ModelFolder, open_session
 
 LOWEST = np.float32(-1e9)  # added to what must not be read
+LARGEST_SIZE = 4096  # of what model.json may say of a network
 GROWN = 32  # steps by which a memory grows at least: what it holds is read at every step
 
 
@@ -74,10 +76,12 @@ class RewriterEngine(ModelFolder):
             self._graphs[name] = open_session(self.folder, name, self.info["sha256"])
         return self._graphs[name]
 
-    @cached_property
-    def size(self) -> dict[str, int]:
-        """Width, heads and layers, as the recipe names them."""
-        return {name: int(n) for name, n in self.info["size"].items()}
+    def __init__(self, folder: Path, info: dict[str, Any]) -> None:
+        """As ModelFolder's; `size` are width, heads and layers, as the recipe names them."""
+        super().__init__(folder, info)
+        self.size = {name: int(info["size"][name]) for name in ("width", "heads", "decoder")}
+        if min(self.size.values()) < 1 or max(self.size.values()) > LARGEST_SIZE:
+            raise ValueError(f"size is {self.size}; allowed: 1..{LARGEST_SIZE}")
 
     @property
     def has_critic(self) -> bool:
