@@ -51,7 +51,9 @@ class _Rewriting:
         waiting = passages(self.task, at_once=self.task.at_once)
         total = int(self.open.sum())
         while waiting:
-            now, later, claimed = [], [], set[int]()
+            now: list[Passage] = []
+            later: list[Passage] = []
+            claimed: set[int] = set()
             for passage in waiting:
                 groups = self._undecided_groups(passage)
                 if groups & claimed or passage.waits > waiting[0].waits or len(now) >= AT_ONCE:
