@@ -18,8 +18,9 @@ from fadernets.engines.rewriter import RewriterEngine
 # Chosen on validation pieces (docs/lab.md); where onset steps are taken away the second number holds.
 TEMPERATURE = 0.5  # of which notes are struck; whether one is, and how many, keeps the model's own odds
 LENGTH_TEMPERATURE = 0.85
+ONSET_TEMPERATURE = (1.0, 0.5)
 KEEP = (1.5, 0.0)
-PACE = (0.5, 0.0)
+PACE = (0.5, 0.7)
 OF_VARIATIONS = 4  # candidates, where there are variations to keep away from
 VOICES_PRICE = 2.0  # nats a voice by which a candidate misses the note density, mean over the steps
 ALIKE_PRICE = 4.0  # nats for a candidate that has all of its notes in common with a variation to keep away from
@@ -32,7 +33,16 @@ def drawing(task: RewriteTask) -> Drawing:
 
 def settings(candidates: int, seed: int) -> Drawing:
     """How passages are drawn in an edit."""
-    return Drawing(candidates, seed, TEMPERATURE, 1.0, 1.0, LENGTH_TEMPERATURE, KEEP, PACE)
+    return Drawing(
+        candidates,
+        seed,
+        TEMPERATURE,
+        1.0,
+        LENGTH_TEMPERATURE,
+        onset_temperature=ONSET_TEMPERATURE,
+        keep=KEEP,
+        pace=PACE,
+    )
 
 
 def kept_share(task: RewriteTask) -> float:

@@ -22,6 +22,7 @@ from fadernets.engines.rewriter import Hidden, RewriterEngine
 END = PITCHES  # no further note
 MOST_AT_ONCE = 14  # notes struck in one step
 BARRED = np.float32(-1e4)  # added to the score of a note that must not be drawn
+FULLER = 1.25  # times the asked voices, what may be left to place on average
 STRONGER = 0.35  # nats by which an onset is likelier on a place that is a level stronger
 UNSTRUCK = 0.15  # how likely an onset is where the source has none, beside a step where it has one
 _LENGTHS = np.array([*LENGTHS, 0, 0])
@@ -54,10 +55,10 @@ class Drawing:
     count: int = 1  # candidates of each
     seed: int = 0
     temperature: float = 1.0  # of which notes are struck
-    onset_temperature: float = 1.0  # of whether a step strikes
     end_temperature: float = 1.0  # of whether a chord has one more note
     length_temperature: float = 1.0
     # Where onset steps are taken away (the second number) or not (the first):
+    onset_temperature: tuple[float, float] = (1.0, 1.0)  # of whether a step strikes
     keep: tuple[float, float] = (0.0, 0.0)  # nats by which notes that the source strikes are preferred
     pace: tuple[float, float] = (0.0, 0.0)  # nats by which an onset is put off for each that was spent too early
     floor: float = 20.0  # nats: notes that are so much less likely than the likeliest are never drawn
@@ -163,6 +164,7 @@ class _State:
         ahead = _counted_ahead(batch, counted)
         self.counted, self.counted_ahead = counted[self.rows], ahead[self.rows]
         whole = room.sixteenths / np.maximum(room.share, 1e-6)
+        self.voices = np.repeat(voices, k, axis=0)
         self.sound_asked = np.repeat(voices * whole, k, axis=0)
         given = batch.target
         fixed = batch.fixed | batch.padding
@@ -181,7 +183,11 @@ class _State:
             self.rows
         ].astype(np.float32)
         falls = Densities(batch, batch.source).onsets[self.rows] > self.own_onsets
-        keep, self.pace = (np.where(falls, x[1], x[0]).astype(np.float32) for x in (drawing.keep, drawing.pace))
+        keep, self.pace, onset_temperature = (
+            np.where(falls, x[1], x[0]).astype(np.float32)
+            for x in (drawing.keep, drawing.pace, drawing.onset_temperature)
+        )
+        self.onset_temperature = onset_temperature[..., None]  # R T 1
         self.barred[..., :END] += keep[..., None] * (self.source == ONSET)
         self.must = (pinned & (given == ONSET))[self.rows]
         self.must_onset, self.never_onset = constraints.must_onset[self.rows], constraints.never_onset[self.rows]
@@ -234,7 +240,10 @@ class _State:
         needed = self.onsets[:, t] - self.placed_onsets - self.counted_ahead[:, t]
         room = self.room.steps[:, t] - self.counted_ahead[:, t]
         onsets_left = np.maximum(self.own_onsets[:, t] - self.placed_own, needed)
-        features = left_features(onsets_left, self.sound_asked[:, t] - self.placed_sound, self.sounding, self.room, t)
+        # No step makes up for much that was not placed: more than the asked voices' share was never left in real music.
+        most = (FULLER * self.voices[:, t] + 1) * self.room.sixteenths[:, t]
+        sound_left = np.minimum(self.sound_asked[:, t] - self.placed_sound, most)
+        features = left_features(onsets_left, sound_left, self.sounding, self.room, t)
         ago = self.previous[:, t]
         written = np.where((ago >= 0)[:, None], self.out[self.row, np.maximum(ago, 0)], 0).astype(np.uint8)
         hidden = self.engine.decode(
@@ -305,10 +314,9 @@ class _State:
         pitches = np.arange(PITCHES + 1)
         how = self.drawing
         temperatures = {
-            name: np.array([getattr(how, name)], np.float32)
-            for name in ("temperature", "onset_temperature", "end_temperature", "length_temperature", "floor")
+            name: np.array([getattr(how, name)], np.float32) for name in ("temperature", "length_temperature", "floor")
         }
-        first_temperature, more_temperature = (temperatures.pop(f"{name}_temperature") for name in ("onset", "end"))
+        ends = np.full((len(self.row), 1), how.end_temperature, np.float32)
         for k in range(MOST_AT_ONCE):
             scores = barred[active]
             if k:
@@ -332,7 +340,7 @@ class _State:
                     "pitch_noise": noise[:, : PITCHES + 1],
                     "length_noise": noise[:, PITCHES + 1 :],
                     **temperatures,
-                    "end_temperature": more_temperature if k else first_temperature,
+                    "end_temperature": ends[active] if k else self.onset_temperature[active, t],
                 }
             )
             self.log_likelihood[active, t] += log

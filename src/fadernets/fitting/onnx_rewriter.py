@@ -242,7 +242,7 @@ def chain(w: Weights, size: RewriterSize) -> ModelProto:
         value("pitch_noise", "M", P + 1),
         value("length_noise", "M", SAME + 1),
         value("temperature", 1),
-        value("end_temperature", 1),
+        value("end_temperature", "M", 1),
         value("length_temperature", 1),
         value("floor", 1),
     ]
