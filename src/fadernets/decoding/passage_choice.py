@@ -16,7 +16,7 @@ from fadernets.decoding.rewrite_task import RewriteTask
 from fadernets.engines.rewriter import RewriterEngine
 
 # Chosen on validation pieces (docs/lab.md); where onset steps are taken away the second number holds.
-TEMPERATURE = 0.5  # of which notes are struck; whether one is, and how many, keeps the model's own odds
+TEMPERATURE = 0.5  # of which notes are struck; how many are keeps the model's own odds
 LENGTH_TEMPERATURE = 0.85
 ONSET_TEMPERATURE = (1.0, 0.5)
 KEEP = (1.5, 0.0)
@@ -34,11 +34,10 @@ def drawing(task: RewriteTask) -> Drawing:
 def settings(candidates: int, seed: int) -> Drawing:
     """How passages are drawn in an edit."""
     return Drawing(
-        candidates,
-        seed,
-        TEMPERATURE,
-        1.0,
-        LENGTH_TEMPERATURE,
+        count=candidates,
+        seed=seed,
+        temperature=TEMPERATURE,
+        length_temperature=LENGTH_TEMPERATURE,
         onset_temperature=ONSET_TEMPERATURE,
         keep=KEEP,
         pace=PACE,
