@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import secrets
-import threading
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from fadernets.cli import options as shared
 from fadernets.cli.console import Add
 from fadernets.cli.reading import read_public, register_attributes
+
+if TYPE_CHECKING:
+    from fadernets.studio.service import Studio
+    from fadernets.studio.uploads import Uploads
 
 PORT = 8765
 
@@ -46,7 +50,7 @@ def _studio(options: argparse.Namespace) -> None:
     from fadernets.engines.grid import Engine
     from fadernets.engines.melody import MelodyEngine
     from fadernets.engines.model_folder import model_info
-    from fadernets.studio import latent_map, midi_port, server
+    from fadernets.studio import latent_map, midi_port, server, workers
     from fadernets.studio.service import Studio
     from fadernets.web import guard
 
@@ -64,14 +68,15 @@ def _studio(options: argparse.Namespace) -> None:
     listener = guard.listen(host, options.port)
     address = (public or guard.address(host, listener.getsockname()[1])) + (f"?token={token}" if token else "")
     shown = (guard.hostname(urlsplit(public).netloc),) if public else ()
-    studio = Studio(models, data=options.data)
+    studio = Studio(models, data=options.data)  # of this process, which computes nothing
     if options.midi_port:
         studio.port = midi_port.open_virtual(options.midi_port)
     https = shown if public and urlsplit(public).scheme == "https" else ()
-    app = server.create(studio, hosts=(*guard.hosts(host), *shown), token=token, https_hosts=https)
+    make = partial(_studio_of_worker, models=models, data=options.data, attributes=options.attributes)
+    computer = workers.Workers(make, studio.uploads.files)
+    names = (*guard.hosts(host), *shown)
+    app = server.create(studio, computer=computer, hosts=names, token=token, https_hosts=https)
     try:
-        # No daemon: the interpreter waits for it at the end, as a runtime that is being loaded must not be cut off.
-        threading.Thread(target=studio.warm, name="warm").start()
         print(f"fadernets studio: {address}  (Ctrl-C ends it)", flush=True)
         if not options.no_browser:
             import webbrowser
@@ -81,8 +86,19 @@ def _studio(options: argparse.Namespace) -> None:
     except KeyboardInterrupt:
         pass
     finally:
+        computer.close()
         if studio.port is not None:
             studio.port.close()
+
+
+def _studio_of_worker(
+    uploads: Uploads, folder: Path, models: dict[str, Path], data: Path | None, attributes: Path | None
+) -> Studio:
+    """The studio that computes, in a process of its own."""
+    from fadernets.studio.service import Studio
+
+    register_attributes(attributes)
+    return Studio(models, uploads, data, folder)
 
 
 def plot(model: str, data: Path | None, seed: int) -> dict[str, Any]:

@@ -6,7 +6,6 @@ may take an old one's place; a tempo comes before all others, an end of a note b
 
 from __future__ import annotations
 
-import itertools
 from collections import defaultdict
 from dataclasses import dataclass, replace
 
@@ -182,7 +181,8 @@ def _end_rank(rank: int, onset: int, end: int, on_rank: int) -> int:
 
 def _is_released_after(events: list[Event], at: int, key: tuple[int, int]) -> bool:
     """Whether a key (channel, pitch) is released or struck after event `at` on the same tick."""
-    for tick, message in itertools.islice(events, at + 1, None):
+    for i in range(at + 1, len(events)):
+        tick, message = events[i]
         if tick > events[at][0]:
             break
         if message[0] >> 4 in (0x8, 0x9) and channel_and_pitch(message) == key:

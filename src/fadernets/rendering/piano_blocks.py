@@ -19,7 +19,7 @@ from fadernets.music.notes import TempoMap
 from fadernets.music.smf import TEMPO, Event
 from fadernets.rendering.piano_copy import BEND, CONTROL, NOTE_ON, TAIL_SECONDS, piano_copy
 
-BLOCK_SECONDS = 120.0
+BLOCK_SECONDS = 60.0
 STEP_SECONDS = 64 / 48_000  # between two looks of the synthesiser at what is to be played
 DECAY_SECONDS = 31.0  # the longest that a string sounds: the lowest keys, held, are silent after 29.9
 TEMPO_CHANGE = bytes((0xFF, TEMPO))

@@ -1,16 +1,18 @@
-"""The studio's HTTP server: it parses requests, calls `Studio` and answers; the page is in `fadernets/page`.
+"""The studio's HTTP server: it parses requests, has them computed and answers; the page is in `fadernets/page`.
 
-It serves loopback alone unless a host is named, and then only clients with the token (`fadernets.web.guard`). It stores
-nothing but pieces, for a while (`uploads`).
+What is computed waits for its turn (`turns`) and runs elsewhere (`calls`, `workers`), until nobody waits for it. It
+serves loopback alone unless a host is named, and then only clients with the token (`fadernets.web.guard`). It stores
+nothing but pieces, for a while (`stored_files`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Callable
-from itertools import islice
-from typing import Annotated, Any, Protocol, TypeVar
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Protocol
 from urllib.parse import quote
 
 from fastapi import FastAPI, Query, Request, Response, WebSocket
@@ -22,14 +24,17 @@ from fadernets import __version__
 from fadernets.engines.model_folder import DEFAULT_MODEL
 from fadernets.errors import FadernetsError
 from fadernets.studio import edit_types, inspect_types, melody_types, types
+from fadernets.studio.calls import Answer, Computer, InThreads
 from fadernets.studio.downloads import Download
-from fadernets.studio.service import StaleRequest, Studio
-from fadernets.studio.sockets import BROKEN, LIVE, PORT, LiveEdits, serve_port
-from fadernets.studio.uploads import UnknownPiece
+from fadernets.studio.service import Studio
+from fadernets.studio.sockets import BROKEN, LIVE, MOST_MESSAGE, PORT, LiveEdits, serve_port
+from fadernets.studio.stored_files import UnknownPiece, id_of
+from fadernets.studio.turns import Busy, StaleRequest, Stop, Turns
 from fadernets.web.guard import (
     DISCONNECTED,
     LOOPBACK,
     Guard,
+    client_of,
     error_response,
     one_line_errors,
     page_folder,
@@ -38,39 +43,69 @@ from fadernets.web.guard import (
 )
 
 POLL_SECONDS = 0.2  # between two checks whether a client is still connected
-T = TypeVar("T")
+MOST_TOLD = 16 * 2**20  # bytes of answers about pieces that are kept
+MOST_BODIES = 24  # uploads that are received at once
+CHUNK = 256 * 1024  # bytes of a file that are sent at once
 FILE: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": {}}}}
 MIDI: dict[int | str, dict[str, Any]] = {200: {"content": {"audio/midi": {}}}}
 
 
-class Run(Protocol):
-    """Computes a call in a thread, one at a time for the whole server."""
+class Compute(Protocol):
+    """Has a call of the studio computed when it is its client's turn, until the client has gone."""
 
-    async def __call__(self, call: Callable[..., T], *arguments: Any) -> T:
-        """The result of `call(*arguments)`."""
+    async def __call__(self, request: Request, name: str, *arguments: Any) -> Response:
+        """The answer of the studio's method of this name."""
 
 
 def create(
     studio: Studio | None = None,
     *,
+    computer: Computer | None = None,
     hosts: tuple[str, ...] = LOOPBACK,
     token: str | None = None,
     https_hosts: tuple[str, ...] = (),
 ) -> FastAPI:
     """The application.
 
-    hosts: names that requests may be for. token: what they must bring, unless None. https_hosts: those of `hosts` that
-    a reverse proxy shows by https.
+    computer: what computes for the files of `studio`, which else does so itself, in this process. hosts: names that
+    requests may be for. token: what they must bring, unless None. https_hosts: those of `hosts` that a reverse proxy
+    shows by https.
     """
     studio = studio or Studio()
-    lock = threading.Lock()  # one computation at a time: a second one would only slow down the first
+    computer = computer or InThreads(studio)
+    turns, leaving = Turns(computer.places), set[asyncio.Task[None]]()
 
-    async def run(call: Callable[..., T], *arguments: Any) -> T:
-        def locked() -> T:
-            with lock:
-                return call(*arguments)
+    async def leave(client: str, stop: Stop) -> None:
+        try:
+            await run_in_threadpool(computer.settle, stop)
+        finally:
+            turns.leave(client)
 
-        return await run_in_threadpool(locked)
+    async def run(client: str, name: str, arguments: tuple[Any, ...], stop: Stop) -> Answer:
+        await turns.take(client, stop)
+        try:
+            answer = await run_in_threadpool(computer.call, name, arguments, stop)
+        finally:
+            leaving.add(task := asyncio.create_task(leave(client, stop)))
+            task.add_done_callback(leaving.discard)
+        if stop.is_set() and isinstance(answer, Download) and answer.path:
+            answer.path.unlink(missing_ok=True)
+        return answer
+
+    async def compute(request: Request, name: str, *arguments: Any) -> Response:
+        stop = Stop()
+
+        async def watch() -> None:
+            while not await request.is_disconnected():
+                await asyncio.sleep(POLL_SECONDS)
+            stop.set()
+
+        watching = asyncio.create_task(watch())
+        try:
+            answer = await run(client_of(request), name, arguments, stop)
+        finally:
+            watching.cancel()
+        return _attachment(answer) if isinstance(answer, Download) else Response(answer, media_type="application/json")
 
     app = FastAPI(title="fadernets studio", version=__version__, docs_url=None, redoc_url=None)
     one_line_errors(app, _refusal)
@@ -79,15 +114,15 @@ def create(
     async def disconnected(request: Request, error: StaleRequest) -> JSONResponse:
         return JSONResponse(error_response(DISCONNECTED).model_dump(), 400)
 
-    _add_piece_routes(app, studio, run)
-    _add_melody_routes(app, studio, run)
-    _add_inspect_routes(app, studio, run)
+    _add_piece_routes(app, studio, compute)
+    _add_melody_routes(app, compute)
+    _add_inspect_routes(app, compute)
 
     @app.websocket(LIVE)
     async def live(socket: WebSocket) -> None:
         """Messages are EditRequest, answers EditResponse or ErrorResponse. The newest request wins."""
         await socket.accept()
-        await LiveEdits(socket, studio, run).serve()
+        await LiveEdits(socket, partial(run, client_of(socket), "edit")).serve()
 
     @app.websocket(PORT)
     async def port(socket: WebSocket) -> None:
@@ -104,137 +139,167 @@ def create(
         sockets=(LIVE, PORT),
         https_hosts=https_hosts,
         sessions=True,
-        most=types.MOST_BYTES,
+        most=MOST_MESSAGE,
+        most_at={"/api/pieces": types.MOST_BYTES},
         broken=BROKEN,
     )
     return app
 
 
-def _add_piece_routes(app: FastAPI, studio: Studio, run: Run) -> None:
+def _add_piece_routes(app: FastAPI, studio: Studio, compute: Compute) -> None:
     """Pieces and edits of them: the faders' room."""
-
-    async def run_while_connected(request: Request, call: Callable[..., T], *arguments: Any) -> T:
-        """As `run`, with a last argument that tells the call whether the client has disconnected."""
-        disconnected = threading.Event()
-
-        async def watch() -> None:
-            while not await request.is_disconnected():
-                await asyncio.sleep(POLL_SECONDS)
-            disconnected.set()
-
-        watching = asyncio.create_task(watch())
-        try:
-            return await run(call, *arguments, disconnected.is_set)
-        finally:
-            watching.cancel()
+    told = _Told()
+    bodies = asyncio.Semaphore(MOST_BODIES)
 
     @app.get("/api/about")
     async def about() -> types.AboutResponse:
         """Models, attributes, presets and bundled pieces."""
         return await run_in_threadpool(studio.about)
 
-    @app.post("/api/pieces", responses=problems(400, 413))
-    async def upload(request: Request, name: Annotated[str, Query(max_length=200)] = "untitled") -> types.PieceInfo:
+    @app.post("/api/pieces", response_model=types.PieceInfo, responses=problems(400, 413, 429, 503))
+    async def upload(request: Request, name: Annotated[str, Query(max_length=200)] = "untitled") -> Response:
         """Take a MIDI file: its bytes are the body. It is stored as long as it is used."""
-        data = await request.body()
-        stored = await run_in_threadpool(studio.uploads.add, name, data, session_of(request))
-        return await run(studio.piece, stored.id)
+        if bodies.locked():
+            raise Busy(503, "the studio receives too many files at once; try again in a moment")
+        async with bodies:
+            data = await request.body()
+        owner = session_of(request)
+        told.forget(id_of(data, owner))
+        return await compute(request, "add", name, data, owner)
 
-    @app.get("/api/pieces/{piece}", responses=problems(404))
-    async def piece(piece: str, model: str = DEFAULT_MODEL) -> types.PieceInfo:
+    @app.get("/api/pieces/{piece}", response_model=types.PieceInfo, responses=problems(404, 429, 503))
+    async def piece(request: Request, piece: str, model: str = DEFAULT_MODEL) -> Response:
         """A bundled or uploaded piece."""
-        return await run(studio.piece, piece, model)
+        studio.uploads.files.title(piece)
+        known = told.answers.get((piece, model))
+        if known is not None:
+            return Response(known, media_type="application/json")
+        response = await compute(request, "piece", piece, model)
+        told.keep(piece, model, bytes(response.body))
+        return response
 
     @app.get("/api/pieces/{piece}/midi", responses={**MIDI, **problems(404)})
     async def source(piece: str) -> Response:
         """The original file."""
-        stored = await run_in_threadpool(studio.uploads.get, piece)
+        stored = studio.uploads.files.get(piece)
         return _attachment(Download(f"{stored.id}.mid", "audio/midi", stored.data))
 
-    @app.post("/api/edit", responses=problems(400, 404))
-    async def edit(request: Request, body: edit_types.EditRequest) -> edit_types.EditResponse:
+    @app.post("/api/edit", response_model=edit_types.EditResponse, responses=problems(400, 404, 429, 503))
+    async def edit(request: Request, body: edit_types.EditRequest) -> Response:
         """Move a piece's faders, once; `/api/live` is for edits that follow each other."""
-        return await run_while_connected(request, studio.edit, body)
+        return await compute(request, "edit", body)
 
-    @app.post("/api/variations", responses=problems(400, 404))
+    @app.post("/api/variations", response_model=list[edit_types.EditResponse], responses=problems(400, 404, 429, 503))
     async def variations(
         request: Request,
         body: edit_types.EditRequest,
         count: Annotated[int, Query(ge=1, le=types.MOST_VARIATIONS)] = 4,
-    ) -> list[edit_types.EditResponse]:
+    ) -> Response:
         """Different answers to one request."""
-        return await run_while_connected(request, studio.variations, body, count)
+        return await compute(request, "variations", body, count)
 
-    @app.post("/api/render", responses={**FILE, **problems(400, 404)})
+    @app.post("/api/render", responses={**FILE, **problems(400, 404, 429, 503)})
     async def render(request: Request, body: edit_types.RenderRequest) -> Response:
         """An edit as a file: MIDI, MusicXML, WAV, or a JSON of the requested and measured values."""
-        return _attachment(await run_while_connected(request, studio.render, body))
+        return await compute(request, "render", body)
 
 
-def _add_melody_routes(app: FastAPI, studio: Studio, run: Run) -> None:
-    @app.get("/api/pieces/{piece}/melody", responses=problems(400, 404))
+def _add_melody_routes(app: FastAPI, compute: Compute) -> None:
+    @app.get(
+        "/api/pieces/{piece}/melody",
+        response_model=melody_types.MelodyInfo,
+        responses=problems(400, 404, 429, 503),
+    )
     async def melody_of(
-        piece: str, track: Annotated[str | None, Query(max_length=200)] = None
-    ) -> melody_types.MelodyInfo:
+        request: Request, piece: str, track: Annotated[str | None, Query(max_length=200)] = None
+    ) -> Response:
         """A piece's melody as clips of two bars."""
-        return await run(studio.melody.melody_of, piece, track)
+        return await compute(request, "melody.melody_of", piece, track)
 
-    @app.post("/api/melody/turn", responses=problems(400))
-    async def turn(body: melody_types.TurnRequest) -> melody_types.TurnResponse:
+    @app.post("/api/melody/turn", response_model=melody_types.TurnResponse, responses=problems(400, 429, 503))
+    async def turn(request: Request, body: melody_types.TurnRequest) -> Response:
         """Turn the knobs of a melody."""
-        return await run(studio.melody.turn, body)
+        return await compute(request, "melody.turn", body)
 
     @app.post("/api/melody/grid", include_in_schema=False)  # the path until 0.2
-    @app.post("/api/melody/blend", responses={200: {"model": melody_types.BlendCell}, **problems(400)})
-    async def blend(body: melody_types.BlendRequest) -> Response:
+    @app.post("/api/melody/blend", responses={200: {"model": melody_types.BlendCell}, **problems(400, 429, 503)})
+    async def blend(request: Request, body: melody_types.BlendRequest) -> Response:
         """The melodies between two, a line of JSON each."""
-        cells = await run(studio.melody.blend, body)
+        response = await compute(request, "melody.blend", body)
+        response.headers["content-type"] = "application/x-ndjson"
+        return response
 
-        def next_row() -> bytes:
-            return b"".join(cell.model_dump_json().encode() + b"\n" for cell in islice(cells, body.columns))
-
-        async def lines() -> AsyncIterator[bytes]:
-            while row := await run(next_row):
-                yield row
-
-        return StreamingResponse(lines(), media_type="application/x-ndjson")
-
-    @app.post("/api/melody/file", responses={**FILE, **problems(400)})
-    async def melody_file(body: melody_types.MelodyFileRequest) -> Response:
+    @app.post("/api/melody/file", responses={**FILE, **problems(400, 429, 503)})
+    async def melody_file(request: Request, body: melody_types.MelodyFileRequest) -> Response:
         """A melody as a file."""
-        return _attachment(await run(studio.melody.file, body))
+        return await compute(request, "melody.file", body)
 
-    @app.post("/api/melody/sing", responses={**MIDI, **problems(400, 404)})
-    async def edit_piece(body: melody_types.MelodyEditRequest) -> Response:
+    @app.post("/api/melody/sing", responses={**MIDI, **problems(400, 404, 429, 503)})
+    async def edit_piece(request: Request, body: melody_types.MelodyEditRequest) -> Response:
         """A piece with its melody's knobs turned, as a MIDI file."""
-        return _attachment(await run(studio.melody.edit_piece, body))
+        return await compute(request, "melody.edit_piece", body)
 
 
-def _add_inspect_routes(app: FastAPI, studio: Studio, run: Run) -> None:
-    @app.get("/api/inspect/{model}", responses=problems(400))
-    async def inspect(request: Request, model: str) -> inspect_types.InspectResponse:
+def _add_inspect_routes(app: FastAPI, compute: Compute) -> None:
+    @app.get("/api/inspect/{model}", response_model=inspect_types.InspectResponse, responses=problems(400, 429, 503))
+    async def inspect(request: Request, model: str) -> Response:
         """What a change of the music moves in a model's codes."""
-        return await run(studio.inspect.inspect, model, session_of(request))
+        return await compute(request, "inspect.inspect", model, session_of(request))
 
-    @app.get("/api/map/{model}", responses=problems(400))
+    @app.get("/api/map/{model}", response_model=inspect_types.MapInfo, responses=problems(400, 429, 503))
     async def latent_map(
         request: Request, model: str, method: Annotated[str, Query(pattern="^(pca|tsne)$")] = "pca"
-    ) -> inspect_types.MapInfo:
+    ) -> Response:
         """Segments' codes on a plane."""
-        return await run(studio.inspect.map, model, method, session_of(request))
+        return await compute(request, "inspect.map", model, method, session_of(request))
 
-    @app.post("/api/map/decode", responses=problems(400))
-    async def decode(request: Request, body: inspect_types.DecodeRequest) -> inspect_types.DecodeResponse:
+    @app.post("/api/map/decode", response_model=inspect_types.DecodeResponse, responses=problems(400, 429, 503))
+    async def decode(request: Request, body: inspect_types.DecodeRequest) -> Response:
         """What lies at a place of the plane."""
-        return await run(studio.inspect.decode, body, session_of(request))
+        return await compute(request, "inspect.decode", body, session_of(request))
+
+
+class _Told:
+    """Answers about pieces, up to MOST_TOLD bytes of them: a piece that was told of before waits for nobody."""
+
+    def __init__(self) -> None:
+        self.answers: dict[tuple[str, str], bytes] = {}  # by piece and model, the oldest first
+
+    def keep(self, piece: str, model: str, answer: bytes) -> None:
+        """Keep an answer, and let go of the oldest where they are too many."""
+        self.answers[piece, model] = answer
+        while sum(map(len, self.answers.values())) > MOST_TOLD:
+            del self.answers[next(iter(self.answers))]
+
+    def forget(self, piece: str) -> None:
+        """Let go of the answers about a piece."""
+        for key in [key for key in self.answers if key[0] == piece]:
+            del self.answers[key]
 
 
 def _attachment(file: Download) -> Response:
     plain = file.name.encode("ascii", "replace").decode().replace('"', "'").replace("\\", "_").replace("?", "_")
     names = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(file.name)}"
-    return Response(file.data, media_type=file.media, headers={"content-disposition": names})
+    headers = {"content-disposition": names}
+    if file.path is None:
+        return Response(file.data, media_type=file.media, headers=headers)
+    headers["content-length"] = str(file.path.stat().st_size)
+    return StreamingResponse(_chunks(file.path), media_type=file.media, headers=headers)
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    """The bytes of a file, which is removed."""
+    try:
+        with path.open("rb") as file:
+            with suppress(OSError):  # a system that keeps open files removes it below
+                path.unlink()
+            while chunk := file.read(CHUNK):
+                yield chunk
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _refusal(error: FadernetsError) -> tuple[int, str]:
     """The status and the text of an error."""
-    return 404 if isinstance(error, UnknownPiece) else 400, str(error)
+    status = error.status if isinstance(error, Busy) else 404 if isinstance(error, UnknownPiece) else 400
+    return status, str(error)

@@ -27,14 +27,11 @@ from fadernets.studio.melody_room import MelodyRoom
 from fadernets.studio.midi_port import MidiPort
 from fadernets.studio.models import Models
 from fadernets.studio.piece_info import notes_of, piece_info, tempo_of
+from fadernets.studio.turns import StaleRequest
 from fadernets.studio.uploads import BUNDLED, StoredPiece, Uploads
 
 LOCKED = "no bar is free: all are locked, or share four beats with one that is"
 IsStale = Callable[[], bool]
-
-
-class StaleRequest(Exception):
-    """A newer request has come, and nobody waits for this one."""
 
 
 class Studio:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import partial
-from typing import Any
 
 from fastapi import WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
 
 from fadernets.errors import FadernetsError
-from fadernets.studio.edit_types import EditRequest, EditResponse, PortRequest
+from fadernets.studio.calls import Answer
+from fadernets.studio.edit_types import EditRequest, PortRequest
 from fadernets.studio.midi_port import MidiPort
-from fadernets.studio.service import StaleRequest, Studio
+from fadernets.studio.turns import StaleRequest, Stop
 from fadernets.web.guard import error_response, first_problem
 from fadernets.web.types import ErrorResponse
 
@@ -28,13 +27,14 @@ log = logging.getLogger("fadernets.server")
 class LiveEdits:
     """The edits that one page requests while its faders move: the newest request wins, and older ones are dropped.
 
-    run: computes a call in a thread, one at a time for the whole server.
+    run: computes an edit when it is the page's turn, until nobody waits for it.
     """
 
-    def __init__(self, socket: WebSocket, studio: Studio, run: Callable[..., Any]) -> None:
-        self.socket, self.studio, self.run = socket, studio, run
+    def __init__(self, socket: WebSocket, run: Callable[[tuple[EditRequest], Stop], Awaitable[Answer]]) -> None:
+        self.socket, self.run = socket, run
         self.newest: EditRequest | None = None
-        self.arrived, self.closed = asyncio.Event(), False
+        self.running: tuple[EditRequest, Stop] | None = None
+        self.arrived = asyncio.Event()
 
     async def serve(self) -> None:
         """Answer until the page closes the socket."""
@@ -42,7 +42,8 @@ class LiveEdits:
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self.closed = True
+            if self.running:
+                self.running[1].set()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -59,6 +60,7 @@ class LiveEdits:
                         raise FadernetsError(f"a message of {len(text)} characters; at most {MOST_MESSAGE}")
                     self.newest = EditRequest.model_validate_json(text)
                     self.arrived.set()
+                    self.stop_older(self.newest)
                 except ValidationError as error:
                     await self.send(error_response(first_problem(error.errors())))
                 except FadernetsError as error:
@@ -72,9 +74,11 @@ class LiveEdits:
             request, self.newest = self.newest, None
             if request is None:
                 continue
+            stop = Stop()
+            self.running = request, stop
             with suppress(StaleRequest):
                 try:
-                    await self.send(await self.run(self.studio.edit, request, partial(self.is_stale, request)))
+                    await self.send(await self.run((request,), stop))
                 except FadernetsError as error:
                     await self.send(error_response(str(error), request.seq))
                 except StaleRequest:
@@ -83,21 +87,24 @@ class LiveEdits:
                     log.exception("an edit failed")
                     await self.send(error_response(BROKEN, request.seq))
 
-    def is_stale(self, request: EditRequest) -> bool:
-        """Whether nobody waits for the answer to a request any more.
+    def stop_older(self, newest: EditRequest) -> None:
+        """End what is computed, since a newer request has come.
 
-        A draft does not make another draft of the same piece stale: drafts may come faster than they can be computed,
-        and the page is to show some of them.
+        A draft does not end another draft of the same piece: drafts may come faster than they can be computed, and the
+        page is to show some of them.
         """
-        newest = self.newest
-        if newest is None or (request.draft and newest.draft and request.piece == newest.piece):
-            return self.closed
-        return True
+        if self.running:
+            request, stop = self.running
+            if not (request.draft and newest.draft and request.piece == newest.piece):
+                stop.set()
 
-    async def send(self, message: EditResponse | ErrorResponse) -> None:
+    async def send(self, message: ErrorResponse | Answer) -> None:
         """Send a message unless the page has closed the socket."""
         with suppress(WebSocketDisconnect, RuntimeError):
-            await self.socket.send_text(message.model_dump_json())
+            if isinstance(message, ErrorResponse):
+                message = message.model_dump_json().encode()
+            if isinstance(message, bytes):
+                await self.socket.send_text(message.decode())
 
 
 async def serve_port(socket: WebSocket, port: MidiPort | None) -> None:

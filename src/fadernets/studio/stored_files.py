@@ -84,8 +84,7 @@ class StoredFiles:
     def get(self, piece_id: str) -> StoredFile:
         """A file, which is used now. Raises UnknownPiece."""
         if piece_id in BUNDLED:
-            path = Path(str(resources.files("fadernets"))) / "assets" / f"{piece_id}.mid"
-            return StoredFile(piece_id, BUNDLED[piece_id], path.read_bytes())
+            return bundled_file(piece_id)
         with self._lock:
             self._remove_old()
             file = self._uploaded.get(piece_id)
@@ -108,6 +107,12 @@ class StoredFiles:
             del self._uploaded[piece_id]
         while len(self._uploaded) > 1 and sum(len(file.data) for file in self._uploaded.values()) > self._most:
             self._uploaded.popitem(last=False)
+
+
+def bundled_file(piece_id: str) -> StoredFile:
+    """One of BUNDLED."""
+    path = Path(str(resources.files("fadernets"))) / "assets" / f"{piece_id}.mid"
+    return StoredFile(piece_id, BUNDLED[piece_id], path.read_bytes())
 
 
 def id_of(data: bytes, owner: str) -> str:

@@ -65,10 +65,10 @@ class Guard:
     """Middleware that refuses requests and adds HEADERS to every answer.
 
     It refuses requests for a host that is not in `hosts`, from a page of another origin, without the token (unless that
-    is None), for a WebSocket that is not in `sockets`, and with a body of more than `most` bytes or that comes slowly.
-    An exception is logged, and the client is told the text `broken`. A token in an address is kept as a cookie, of
-    https alone where the request came by https or names one of `https_hosts`. With `sessions`, each browser gets a
-    cookie of its own too, whose secret the application finds by `session_of`.
+    is None), for a WebSocket that is not in `sockets`, and with a body that comes slowly or has more than `most` bytes;
+    `most_at` has other limits for some paths. An exception is logged, and the client is told the text `broken`. A token
+    in an address is kept as a cookie, of https alone where the request came by https or names one of `https_hosts`.
+    With `sessions`, each browser gets a cookie of its own too, whose secret the application finds by `session_of`.
     """
 
     def __init__(
@@ -81,11 +81,12 @@ class Guard:
         https_hosts: tuple[str, ...] = (),
         sessions: bool = False,
         most: int,
+        most_at: dict[str, int] | None = None,
         broken: str,
     ) -> None:
         self.app, self.hosts, self.token, self.sockets, self.broken = app, hosts, token, sockets, broken
         self.https_hosts, self.sessions = https_hosts, sessions
-        self.most, self.most_text = most, f"at most {most} bytes are taken"
+        self.most, self.most_at = most, most_at or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on to the application, or refuse it."""
@@ -95,7 +96,7 @@ class Guard:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         refusal = self.refusal(headers, scope)
         token_in_url, read, started, whole = _query(scope).get("token"), 0, False, False
-        began = time.monotonic()
+        began, most = time.monotonic(), self.most_at.get(scope["path"], self.most)
         kept = next((v for v in _cookies(headers, _cookie(SESSION, scope)) if re.fullmatch(r"[\w-]{22}", v)), None)
         session = scope[SESSION] = kept or secrets.token_urlsafe(16)
         cookies = (
@@ -113,8 +114,8 @@ class Guard:
                 raise HTTPException(408, "the body came too slowly") from None
             whole = not message.get("more_body", False)
             read += len(message.get("body", b""))
-            if read > self.most:
-                raise HTTPException(413, f"the body is longer than may be; {self.most_text}")
+            if read > most:
+                raise HTTPException(413, f"the body is longer than may be; at most {most} bytes are taken")
             return message
 
         async def guarded_send(message: Message) -> None:
@@ -162,9 +163,9 @@ class Guard:
             )
         if scope["type"] == "websocket" and scope["path"] not in self.sockets:
             return 403, "there is no socket of this name"
-        length = headers.get("content-length", "")
-        if length.isdecimal() and int(length) > self.most:
-            return 413, f"a file of {length} bytes; {self.most_text}"
+        length, most = headers.get("content-length", ""), self.most_at.get(scope["path"], self.most)
+        if length.isdecimal() and int(length) > most:
+            return 413, f"a file of {length} bytes; at most {most} bytes are taken"
         return None
 
     def _has_token(self, headers: dict[str, str], scope: Scope) -> bool:
@@ -214,6 +215,12 @@ def _cookies(headers: dict[str, str], wanted: str) -> list[str]:
 def session_of(request: HTTPConnection) -> str:
     """The secret of the browser that a request comes from; a new one each time for a client that keeps no cookies."""
     return str(request.scope[SESSION])
+
+
+def client_of(request: HTTPConnection) -> str:
+    """Whom a request counts for: its address or, on this machine, where many may share one, its browser."""
+    address = request.client.host if request.client else ""
+    return address if address and not is_loopback(address) else session_of(request)
 
 
 def _query(scope: Scope) -> dict[str, str]:

@@ -1,0 +1,170 @@
+"""Processes that compute: they answer, stop, and are ended where they do not stop, die, or take too much."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import hostile_studio
+import pytest
+from hostile_studio import BREAKS, DEAF, DIES, EATS, FAILS, OBEYS, make
+from midi_files import metre, right, save, track
+
+from fadernets.errors import FadernetsError
+from fadernets.studio import workers
+from fadernets.studio.edit_types import EditRequest
+from fadernets.studio.stored_files import StoredFiles, UnknownPiece
+from fadernets.studio.turns import Busy, StaleRequest, Stop
+from fadernets.studio.workers import Worker
+
+LINUX = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux says what a process has")
+
+
+@pytest.fixture(scope="module")
+def files():
+    return StoredFiles()
+
+
+@pytest.fixture
+def worker(files):
+    worker = Worker(make, files)
+    yield worker
+    worker.end()
+
+
+def edit(seed=0, piece="k265"):
+    return (EditRequest(piece=piece, faders={"seed": seed}),)
+
+
+def in_thread(call):
+    """A call in a thread, and where its end is found."""
+    ended = []
+
+    def work():
+        try:
+            ended.append(call())
+        except BaseException as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread, ended
+
+
+def test_a_worker_reads_the_files_of_the_server(worker, files, tmp_path):
+    data = save(tmp_path / "in.mid", track(right(16), metre(4))).read_bytes()
+    info = worker.call("add", ("in.mid", data, "me"), Stop())
+    assert b'"title":"in.mid"' in info
+    (piece,) = [name for name in files.ids("me") if name not in files.ids("")]
+    assert files.get(piece).data == data
+    assert worker.call("piece", (piece,), Stop()) == info
+    files.put("renamed.mid", data, "me")
+    assert b'"title":"renamed.mid"' in worker.call("piece", (piece,), Stop())
+    with pytest.raises(UnknownPiece, match="is not here any more; open its file again"):
+        worker.call("piece", ("0" * 24,), Stop())
+
+
+@pytest.mark.parametrize(("seed", "within"), [(OBEYS, 0.5), (DEAF, workers.GRACE_SECONDS + 1.5)])
+def test_a_call_that_nobody_waits_for_ends(worker, seed, within):
+    worker.call("edit", edit(), Stop())
+    stop, first = Stop(), worker._process.pid
+    thread, ended = in_thread(lambda: worker.call("edit", edit(seed), stop))
+    time.sleep(0.2)
+    assert not ended
+    stop.set()
+    start = time.monotonic()
+    thread.join(20)
+    assert time.monotonic() - start < within
+    assert isinstance(ended[0], StaleRequest)
+    assert (worker._process.pid == first) == (seed == OBEYS)
+    assert worker.call("edit", edit(), Stop())
+
+
+@pytest.mark.parametrize(
+    ("seed", "kind", "message"),
+    [
+        (FAILS, FadernetsError, "^this cannot be done$"),
+        (BREAKS, RuntimeError, "^a bug$"),
+        (DIES, Busy, "^the request ended its process; ask for less at once$"),
+        pytest.param(EATS, Busy, "^the answer takes more memory than the studio has; ", marks=LINUX),
+    ],
+)
+def test_a_call_that_goes_wrong_is_a_line_and_the_next_is_answered(worker, monkeypatch, seed, kind, message):
+    monkeypatch.setattr(workers, "MOST_MEMORY", 250 * 2**20)
+    with pytest.raises(kind, match=message):
+        worker.call("edit", edit(seed), Stop())
+    assert worker.call("edit", edit(), Stop())
+    assert worker.resident() < 250 * 2**20
+
+
+def test_a_call_that_takes_too_long_is_ended(worker, monkeypatch):
+    worker.call("edit", edit(), Stop())
+    monkeypatch.setattr(workers, "LONGEST_OTHER", 0.3)
+    with pytest.raises(Busy, match=r"^the answer takes more than 0 seconds; ask for less at once$"):
+        worker.call("edit", edit(DEAF), Stop())
+    monkeypatch.undo()
+    assert worker.call("edit", edit(), Stop())
+
+
+@LINUX
+def test_a_worker_that_has_grown_is_replaced(worker, monkeypatch):
+    worker.call("edit", edit(), Stop())
+    first = worker._process.pid
+    monkeypatch.setattr(workers, "GROWN_MEMORY", 1)
+    worker.call("edit", edit(), Stop())
+    monkeypatch.undo()
+    assert worker._process.pid != first
+    assert worker.call("edit", edit(), Stop())
+
+
+def test_folders_go_with_their_workers(files):
+    worker = Worker(make, files)
+    folder = worker._folder
+    (folder / "left.wav").write_bytes(b"")
+    worker.end()
+    assert not folder.exists()
+
+
+SERVER = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from hostile_studio import DEAF, make
+from fadernets.studio.edit_types import EditRequest
+from fadernets.studio.stored_files import StoredFiles
+from fadernets.studio.turns import Stop
+from fadernets.studio.workers import Worker
+if __name__ == "__main__":
+    worker = Worker(make, StoredFiles())
+    print(worker._process.pid, worker._folder, flush=True)
+    if sys.argv[2] == "deaf":
+        worker.call("edit", (EditRequest(piece="k265", faders={"seed": DEAF}),), Stop())
+    time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no such signal")
+@pytest.mark.parametrize("when", ["idle", "deaf"])
+def test_workers_end_with_a_server_that_was_killed(tmp_path, when):
+    (tmp_path / "server.py").write_text(SERVER)
+    tests = str(Path(hostile_studio.__file__).parent)
+    server = subprocess.Popen(
+        [sys.executable, str(tmp_path / "server.py"), tests, when], stdout=subprocess.PIPE, text=True
+    )
+    pid, folder = server.stdout.readline().split()
+    time.sleep(3)
+    os.kill(int(pid), 0)
+    server.kill()
+    server.communicate()
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        try:
+            os.kill(int(pid), 0)
+        except ProcessLookupError:
+            break
+        time.sleep(0.1)
+    else:
+        pytest.fail("the worker lives on")
+    assert not Path(folder).exists()
