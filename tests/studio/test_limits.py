@@ -212,6 +212,38 @@ def test_all_processes_stay_below_a_gigabyte(running, hostile):
     assert hostile.get("/api/about").status_code == 200
 
 
+def melody(bars):
+    """Bars of sixteenths, one at a time."""
+    onset = np.arange(16 * bars) / 4
+    pitch = np.random.default_rng(0).integers(50, 80, len(onset))
+    return file_of(np.stack([onset, onset + 0.24, pitch, np.full(len(onset), 80)], 1))
+
+
+@linux
+@pytest.mark.slow
+def test_every_room_has_its_share_of_a_gigabyte(running, hostile):
+    """One after another, the largest that each takes: what a process remembers gives way to the next."""
+    tune, piece = uploaded(hostile, melody(990)), uploaded(hostile, dense(990 * 14, 990))
+    random = np.random.default_rng(0)
+    one, other = ([random.integers(50, 80, 32).tolist() for _ in range(64)] for _ in range(2))
+    knobs = {"pitch": 3, "rhythm": 1}
+    asked = [
+        ("/api/melody/turn", {"clips": one, "knobs": knobs}),
+        ("/api/melody/blend", {"a": one, "b": other, "rows": 8, "columns": 8}),
+        ("/api/melody/sing", {"piece": tune, "knobs": knobs}),
+        ("/api/edit", ask(piece, rhythm_density=0.1, note_density=0.5)),
+        ("/api/edit", {**ask(piece, rhythm_density=0.1, note_density=0.5), "model": "rewriter"}),
+        ("/api/variations?count=8", ask("k545", rhythm_density=0.1)),
+    ]
+    for path, body in asked:
+        response = hostile.post(path, json=body)
+        assert response.status_code == 200, (path, response.text)
+        assert running.most < MOST_MEMORY, path
+    for path in ("/api/inspect/melody", "/api/inspect/pop-lieder", "/api/map/pop-lieder"):
+        assert hostile.get(path).status_code == 200
+        assert running.most < MOST_MEMORY, path
+
+
 def _delta(number):
     """A variable-length number."""
     digits = [number & 0x7F]

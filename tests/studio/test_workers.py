@@ -15,10 +15,10 @@ from midi_files import metre, right, save, track
 
 from fadernets.errors import FadernetsError
 from fadernets.studio import workers
-from fadernets.studio.edit_types import EditRequest
+from fadernets.studio.edit_types import EditRequest, RenderRequest
 from fadernets.studio.stored_files import StoredFiles, UnknownPiece
 from fadernets.studio.turns import Busy, StaleRequest, Stop
-from fadernets.studio.workers import Worker
+from fadernets.studio.workers import Worker, Workers
 
 LINUX = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux says what a process has")
 
@@ -110,14 +110,38 @@ def test_a_call_that_takes_too_long_is_ended(worker, monkeypatch):
 
 
 @LINUX
-def test_a_worker_that_has_grown_is_replaced(worker, monkeypatch):
-    worker.call("edit", edit(), Stop())
-    first = worker._process.pid
-    monkeypatch.setattr(workers, "GROWN_MEMORY", 1)
-    worker.call("edit", edit(), Stop())
-    monkeypatch.undo()
-    assert worker._process.pid != first
-    assert worker.call("edit", edit(), Stop())
+def test_an_idle_worker_gives_way_where_another_wants_memory(files, monkeypatch):
+    both = Workers(make, files)
+    try:
+        for worker in both._all:
+            worker.begun()
+        idle, busy = both._all
+        first = idle._process.pid
+        monkeypatch.setattr(workers, "MOST_MEMORY", 400 * 2**20)
+        monkeypatch.setattr(workers, "IDLE_MEMORY", 1)
+        with pytest.raises(Busy, match=r"^the answer takes more memory than the studio has; "):
+            both.call("edit", edit(EATS), Stop())
+        assert idle._process.pid != first
+        assert busy.resident() < 400 * 2**20
+        for _ in range(3):
+            stop = Stop()
+            assert both.call("edit", edit(), stop)
+            both.settle(stop)
+    finally:
+        both.close()
+
+
+def test_sound_outlives_the_worker_that_made_it(files, monkeypatch):
+    both = Workers(make, files)
+    try:
+        asked = RenderRequest(piece="k265", faders={}, format="wav")
+        answer = both.call("render", (asked,), Stop())
+        for worker in both._all:
+            worker.begin_anew()
+        assert answer.path.read_bytes()[:4] == b"RIFF"
+    finally:
+        both.close()
+    assert not answer.path.exists()
 
 
 def test_folders_go_with_their_workers(files):
@@ -132,10 +156,10 @@ SERVER = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
 from hostile_studio import DEAF, make
-from fadernets.studio.edit_types import EditRequest
+from fadernets.studio.edit_types import EditRequest, RenderRequest
 from fadernets.studio.stored_files import StoredFiles
 from fadernets.studio.turns import Stop
-from fadernets.studio.workers import Worker
+from fadernets.studio.workers import Worker, Workers
 if __name__ == "__main__":
     worker = Worker(make, StoredFiles())
     print(worker._process.pid, worker._folder, flush=True)

@@ -16,7 +16,7 @@ from fadernets.engines.melody import MelodyEngine
 from fadernets.melodies import blend_landing
 
 RHYTHM_PULL, CLASS_PULL, PITCH_PULL = 6.0, 10.0, 0.8  # nats: a step's kind; the commonest pitch class; a semitone away
-BLOCK = 1024  # clips decoded at a time
+BLOCK = 256  # clips decoded at a time: 100 MB
 
 
 def groups(engine: MelodyEngine, control: str) -> dict[str, Indices]:

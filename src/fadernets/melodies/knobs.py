@@ -17,7 +17,7 @@ from fadernets.engines.melody import MelodyEngine
 from fadernets.melodies.knob_search import search
 from fadernets.melodies.knob_settings import Knobs, code_offset
 
-BLOCK = 128  # clips at a time: a search holds a dozen arrays of [C, 9, 32, 130]
+BLOCK = 32  # clips at a time: a search holds a dozen arrays of [C, 9, 32, 130]
 SCALES = (np.array([0, 2, 4, 5, 7, 9, 11]), np.array([0, 2, 3, 5, 7, 8, 10, 11]))  # major; minor with both sevenths
 
 
@@ -39,16 +39,14 @@ def turn(
     rows = np.flatnonzero(melody_states.onsets(clips) > 0)
     if knobs.at_rest or not len(rows):
         return out
-    codes = engine.encode(clips[rows])
-    if knobs.control == "paper":
-        z = codes + code_offset(engine, knobs)
-        out[rows] = melody_states.tidy(engine.decode(z).states, held=True)
-        return out
     after_end = np.zeros(clips.shape, bool) if after_end is None else after_end
-    for a in range(0, len(rows), BLOCK):
-        some = rows[a : a + BLOCK]
+    for some in (rows[a : a + BLOCK] for a in range(0, len(rows), BLOCK)):
+        codes = engine.encode(clips[some])
+        if knobs.control == "paper":
+            out[some] = melody_states.tidy(engine.decode(codes + code_offset(engine, knobs)).states, held=True)
+            continue
         of_some = classes[some] if classes is not None and classes.ndim == 2 else classes
-        out[some] = search(engine, clips[some], codes[a : a + BLOCK], knobs, of_some, after_end[some])
+        out[some] = search(engine, clips[some], codes, knobs, of_some, after_end[some])
     return out
 
 

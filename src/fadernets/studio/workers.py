@@ -7,29 +7,25 @@ it needs (`Files`) and leaves sound in a folder of its own.
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 import os
 import shutil
-import signal
 import tempfile
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
 from fadernets.errors import FadernetsError
-from fadernets.studio import calls
 from fadernets.studio.calls import Answer
 from fadernets.studio.downloads import Download
-from fadernets.studio.service import Studio
-from fadernets.studio.stored_files import BUNDLED, Files, StoredFile, bundled_file
+from fadernets.studio.stored_files import Files
 from fadernets.studio.turns import Busy, StaleRequest, Stop
-from fadernets.studio.uploads import Uploads
+from fadernets.studio.worker_process import TOO_LARGE, Make, work
 
 WORKERS = 2  # one client has one of them at most, so that others find one
 LOOK_SECONDS = 0.02  # between two looks at a worker while it computes
@@ -37,11 +33,13 @@ BEGIN_SECONDS = 20.0  # in which a worker begins
 GRACE_SECONDS = 1.0  # in which a worker ends a request by itself that nobody waits for
 LONGEST = {"render": 300.0, "melody.file": 300.0}  # seconds of a call: an hour of sound takes two minutes
 LONGEST_OTHER = 120.0
-MOST_MEMORY = 400 * 2**20  # bytes of one worker; with two of them and the server, less than 1 GB
-GROWN_MEMORY = 270 * 2**20  # bytes: a worker that has grown so far is replaced once it has answered
+MOST_MEMORY = 740 * 2**20  # bytes of all workers; with the server, less than 1 GB
+IDLE_MEMORY = 200 * 2**20  # bytes of a worker without a call that may stay where others want memory
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
-Make = Callable[[Uploads, Path], Studio]  # of a worker: what can be sent to another process, such as a function's name
-log = logging.getLogger("fadernets.server")
+
+
+class TooLarge(Busy):
+    """A call that takes too much memory."""
 
 
 class Workers:
@@ -51,7 +49,8 @@ class Workers:
 
     def __init__(self, make: Make, files: Files) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="fadernets-"))  # sound on its way out, which outlives its worker
-        self._free = [Worker(make, files) for _ in range(WORKERS)]
+        self._all = [Worker(make, files, self.is_too_large) for _ in range(WORKERS)]
+        self._free = [*self._all]
         self._used: dict[Stop, Worker] = {}  # by what stops its call, until `settle`
         self._lock = threading.Lock()
 
@@ -75,19 +74,41 @@ class Workers:
         if worker is not None and not worker.is_ready:
             worker.begun()
 
+    def is_too_large(self, worker: Worker) -> bool:
+        """Whether a worker must end, since all together take too much and it takes the most of those that compute.
+
+        First those without a call are begun anew, which lets go of what they remember.
+        """
+        if sum(each.resident() for each in self._all) <= MOST_MEMORY:
+            return False
+        with self._lock:
+            for idle in self._free:
+                if idle.resident() > IDLE_MEMORY:
+                    idle.begin_anew()
+            computing = [each.resident() for each in self._all if each not in self._free]
+        return sum(each.resident() for each in self._all) > MOST_MEMORY and worker.resident() >= max(computing)
+
     def close(self) -> None:
         """End all of them."""
         with self._lock:
-            for worker in self._free:
+            for worker in self._all:
                 worker.end()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class Worker:
-    """One process. It is begun at once, and begun again after it was ended."""
+    """One process. It is begun at once, and begun again after it was ended.
 
-    def __init__(self, make: Make, files: Files) -> None:
-        self._make, self._files = make, files
+    is_too_large: whether it must end for the memory that it takes.
+    """
+
+    def __init__(
+        self,
+        make: Make,
+        files: Files,
+        is_too_large: Callable[[Worker], bool] = lambda worker: worker.resident() > MOST_MEMORY,
+    ) -> None:
+        self._make, self._files, self._is_too_large = make, files, is_too_large
         self._lock = threading.Lock()  # held by whoever reads from the pipe
         self.is_ready = False
         self._begin()
@@ -114,14 +135,24 @@ class Worker:
         """The answer to a call; a file that it left is moved to `folder`. Raises what the call raises, StaleRequest
         once nobody waits, and Busy for a call that takes too long or too much memory."""
         with self._lock:
+            before = self.resident()
             try:
                 answer = self._called(name, arguments, stop)
-                if folder is not None and isinstance(answer, Download) and answer.path is not None:
-                    answer = replace(answer, path=answer.path.replace(folder / answer.path.name))
-                return answer
+            except TooLarge:
+                if before <= IDLE_MEMORY:
+                    raise
+                answer = self._called(name, arguments, stop)  # without what the process remembered of earlier calls
+            if folder is not None and isinstance(answer, Download) and answer.path is not None:
+                answer = replace(answer, path=answer.path.replace(folder / answer.path.name))
+            return answer
+
+    def begin_anew(self) -> None:
+        """End it and begin it again, unless it is used meanwhile."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._again()
             finally:
-                if self.resident() > GROWN_MEMORY:
-                    self._again()
+                self._lock.release()
 
     def begun(self) -> None:
         """Wait until it has begun, or for BEGIN_SECONDS."""
@@ -131,7 +162,7 @@ class Worker:
 
     def _called(self, name: str, arguments: tuple[Any, ...], stop: Stop) -> Answer:
         try:
-            self._pipe.send(("call", name, arguments))
+            self._pipe.send(("call", (name, arguments)))
             return self._answer(name, stop)
         except (EOFError, OSError, BrokenPipeError):
             self._again()
@@ -166,9 +197,9 @@ class Worker:
             if now - began > longest:
                 self._again()
                 raise Busy(503, f"the answer takes more than {longest:.0f} seconds; ask for less at once")
-            if self.resident() > MOST_MEMORY:
+            if self._is_too_large(self):
                 self._again()
-                raise Busy(503, "the answer takes more memory than the studio has; ask for less at once")
+                raise TooLarge(503, TOO_LARGE)
 
     def _told(self, method: str, arguments: tuple[Any, ...]) -> Any:
         try:
@@ -184,92 +215,5 @@ class Worker:
         """Bytes of memory that the process has; 0 where the system does not say."""
         try:
             return int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]) * PAGE_BYTES
-        except (OSError, ValueError, IndexError):
+        except (OSError, ValueError, IndexError):  # also while it is begun again
             return 0
-
-
-# --- in the worker
-
-
-class _TheirFiles:
-    """The files of the server's process."""
-
-    def __init__(self, pipe: Connection, stopped: Callable[[], None]) -> None:
-        self._pipe, self._stopped = pipe, stopped
-
-    def put(self, title: str, data: bytes, owner: str) -> str:
-        return str(self._ask("put", title, data, owner))
-
-    def title(self, piece_id: str) -> str:
-        return BUNDLED[piece_id] if piece_id in BUNDLED else str(self._ask("title", piece_id))
-
-    def get(self, piece_id: str) -> StoredFile:
-        file: StoredFile = bundled_file(piece_id) if piece_id in BUNDLED else self._ask("get", piece_id)
-        return file
-
-    def ids(self, owner: str) -> list[str]:
-        return [*self._ask("ids", owner)]
-
-    def _ask(self, method: str, *arguments: Any) -> Any:
-        self._pipe.send(("ask", (method, arguments)))
-        while (message := self._pipe.recv())[0] != "told":
-            self._stopped()
-        if isinstance(message[1], FadernetsError):
-            raise message[1]
-        return message[1]
-
-
-class _Call:
-    """Whether the call that is computed now was stopped."""
-
-    def __init__(self, pipe: Connection) -> None:
-        self._pipe, self.stopped = pipe, False
-
-    def stop(self) -> None:
-        self.stopped = True
-
-    def is_stale(self) -> bool:
-        if not self.stopped and self._pipe.poll():  # nothing but "stop" comes while a call is computed
-            self._pipe.recv()
-            self.stopped = True
-        return self.stopped
-
-
-def work(pipe: Connection, make: Make, folder: Path) -> None:
-    """Compute calls until the server's process ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this process
-    threading.Thread(target=_end_with_server, args=(folder,), daemon=True).start()
-    call = _Call(pipe)
-    with suppress(EOFError, OSError):
-        studio = make(Uploads(files=_TheirFiles(pipe, call.stop)), folder)
-        studio.warm()
-        pipe.send(("ready", None))
-        while True:
-            message = pipe.recv()
-            if message[0] == "call":  # else "stop", for a call that was answered at the same moment
-                call.stopped = False
-                pipe.send(_answered(studio, message[1], message[2], call))
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _end_with_server(folder: Path) -> None:
-    """End this process once the server's has ended, however that ended."""
-    server = multiprocessing.parent_process()
-    if server is not None:
-        wait([server.sentinel])
-        shutil.rmtree(folder, ignore_errors=True)
-        os._exit(1)
-
-
-def _answered(studio: Studio, name: str, arguments: tuple[Any, ...], call: _Call) -> tuple[str, Any]:
-    try:
-        return "answer", calls.answer(studio, name, arguments, call.is_stale)
-    except (FadernetsError, StaleRequest) as error:
-        return "error", error
-    except (EOFError, BrokenPipeError):
-        raise
-    except MemoryError:
-        return "error", Busy(503, "the answer takes more memory than the studio has; ask for less at once")
-    except Exception as error:
-        log.exception("a request failed")
-        return "error", RuntimeError(str(error))
