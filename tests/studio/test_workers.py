@@ -29,8 +29,8 @@ def files():
 
 
 @pytest.fixture
-def worker(files):
-    worker = Worker(make, files)
+def worker(files, tmp_path):
+    worker = Worker(make, files, tmp_path)
     yield worker
     worker.end()
 
@@ -144,8 +144,8 @@ def test_sound_outlives_the_worker_that_made_it(files, monkeypatch):
     assert not answer.path.exists()
 
 
-def test_folders_go_with_their_workers(files):
-    worker = Worker(make, files)
+def test_folders_go_with_their_workers(files, tmp_path):
+    worker = Worker(make, files, tmp_path)
     folder = worker._folder
     (folder / "left.wav").write_bytes(b"")
     worker.end()
@@ -154,6 +154,7 @@ def test_folders_go_with_their_workers(files):
 
 SERVER = """
 import sys, time
+from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from hostile_studio import DEAF, make
 from fadernets.studio.edit_types import EditRequest, RenderRequest
@@ -161,7 +162,8 @@ from fadernets.studio.stored_files import StoredFiles
 from fadernets.studio.turns import Stop
 from fadernets.studio.workers import Worker, Workers
 if __name__ == "__main__":
-    worker = Worker(make, StoredFiles())
+    Path(sys.argv[3]).mkdir()
+    worker = Worker(make, StoredFiles(), Path(sys.argv[3]))
     print(worker._process.pid, worker._folder, flush=True)
     if sys.argv[2] == "deaf":
         worker.call("edit", (EditRequest(piece="k265", faders={"seed": DEAF}),), Stop())
@@ -175,7 +177,9 @@ def test_workers_end_with_a_server_that_was_killed(tmp_path, when):
     (tmp_path / "server.py").write_text(SERVER)
     tests = str(Path(hostile_studio.__file__).parent)
     server = subprocess.Popen(
-        [sys.executable, str(tmp_path / "server.py"), tests, when], stdout=subprocess.PIPE, text=True
+        [sys.executable, str(tmp_path / "server.py"), tests, when, str(tmp_path / "shared")],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     pid, folder = server.stdout.readline().split()
     time.sleep(3)
@@ -191,4 +195,5 @@ def test_workers_end_with_a_server_that_was_killed(tmp_path, when):
         time.sleep(0.1)
     else:
         pytest.fail("the worker lives on")
-    assert not Path(folder).exists()
+    assert Path(folder).parent == tmp_path / "shared"
+    assert not Path(folder).parent.exists()

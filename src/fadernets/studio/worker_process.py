@@ -89,7 +89,7 @@ def work(pipe: Connection, make: Make, folder: Path) -> None:
                 call.stopped = False
                 name, arguments = message[1]
                 pipe.send(_answered(studio, name, arguments, call))
-    shutil.rmtree(folder, ignore_errors=True)
+    _remove(folder)
 
 
 def _end_with_server(folder: Path) -> None:
@@ -97,8 +97,15 @@ def _end_with_server(folder: Path) -> None:
     server = multiprocessing.parent_process()
     if server is not None:
         wait([server.sentinel])
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         os._exit(1)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a worker's folder and, behind the last one, the one that they share."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        folder.parent.rmdir()
 
 
 def _answered(studio: Studio, name: str, arguments: tuple[Any, ...], call: _Call) -> tuple[str, Any]:

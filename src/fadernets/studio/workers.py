@@ -49,7 +49,7 @@ class Workers:
 
     def __init__(self, make: Make, files: Files) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="fadernets-"))  # sound on its way out, which outlives its worker
-        self._all = [Worker(make, files, self.is_too_large) for _ in range(WORKERS)]
+        self._all = [Worker(make, files, self._folder, self.is_too_large) for _ in range(WORKERS)]
         self._free = [*self._all]
         self._used: dict[Stop, Worker] = {}  # by what stops its call, until `settle`
         self._lock = threading.Lock()
@@ -62,7 +62,7 @@ class Workers:
             self._free.remove(worker)
             self._used[stop] = worker
         try:
-            return worker.call(name, arguments, stop, self._folder)
+            return worker.call(name, arguments, stop)
         finally:
             with self._lock:
                 self._free.append(worker)
@@ -99,23 +99,24 @@ class Workers:
 class Worker:
     """One process. It is begun at once, and begun again after it was ended.
 
-    is_too_large: whether it must end for the memory that it takes.
+    shared: the folder of the files that it leaves. is_too_large: whether it must end for the memory that it takes.
     """
 
     def __init__(
         self,
         make: Make,
         files: Files,
+        shared: Path,
         is_too_large: Callable[[Worker], bool] = lambda worker: worker.resident() > MOST_MEMORY,
     ) -> None:
-        self._make, self._files, self._is_too_large = make, files, is_too_large
+        self._make, self._files, self._shared, self._is_too_large = make, files, shared, is_too_large
         self._lock = threading.Lock()  # held by whoever reads from the pipe
         self.is_ready = False
         self._begin()
 
     def _begin(self) -> None:
         self.is_ready = False
-        self._folder = Path(tempfile.mkdtemp(prefix="fadernets-"))
+        self._folder = Path(tempfile.mkdtemp(dir=self._shared))
         self._pipe, theirs = multiprocessing.Pipe()
         self._process = multiprocessing.get_context("spawn").Process(
             target=work, args=(theirs, self._make, self._folder), name="fadernets worker", daemon=True
@@ -131,9 +132,9 @@ class Worker:
         self._pipe.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def call(self, name: str, arguments: tuple[Any, ...], stop: Stop, folder: Path | None = None) -> Answer:
-        """The answer to a call; a file that it left is moved to `folder`. Raises what the call raises, StaleRequest
-        once nobody waits, and Busy for a call that takes too long or too much memory."""
+    def call(self, name: str, arguments: tuple[Any, ...], stop: Stop) -> Answer:
+        """The answer to a call. Raises what the call raises, StaleRequest once nobody waits, and Busy for a call that
+        takes too long or too much memory."""
         with self._lock:
             before = self.resident()
             try:
@@ -142,8 +143,8 @@ class Worker:
                 if before <= IDLE_MEMORY:
                     raise
                 answer = self._called(name, arguments, stop)  # without what the process remembered of earlier calls
-            if folder is not None and isinstance(answer, Download) and answer.path is not None:
-                answer = replace(answer, path=answer.path.replace(folder / answer.path.name))
+            if isinstance(answer, Download) and answer.path is not None:
+                answer = replace(answer, path=answer.path.replace(self._shared / answer.path.name))
             return answer
 
     def begin_anew(self) -> None:
