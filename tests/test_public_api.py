@@ -17,8 +17,10 @@ import symusic
 import fadernets
 from fadernets import api
 from fadernets.attributes import table
+from fadernets.decoding.edit_models import open_edit_model
 from fadernets.editing import file_edit, requests
-from fadernets.engines.model_folder import DEFAULT_MODEL
+from fadernets.editing.presets import PAPER_PRESET
+from fadernets.engines.model_folder import DEFAULT_MODEL, DEFAULT_WINDOW_MODEL
 from fadernets.music import document
 from fadernets.music.notes import make_notes
 
@@ -133,7 +135,17 @@ def test_an_edit_in_memory_is_that_of_files(here):
     faders = fadernets.Faders.checked(**MOVE, tracks=["1"], seed=2)
     assert file_edit.apply(api.default_engine(), Path("in.mid"), Path("again.mid"), faders) == report
     assert Path("again.mid").read_bytes() == edited.data == fadernets.edit(PIECE.read_bytes(), faders).data
-    assert edited.log_odds is not None
+    assert edited.log_odds is None  # the rewriter comes without a critic
+    assert fadernets.edit("in.mid", **MOVE, model=DEFAULT_WINDOW_MODEL).log_odds is not None
+
+
+def test_the_paper_s_preset_is_of_the_paper_s_model(here):
+    shifted = {"preset": PAPER_PRESET, "amount": 0.5, "bars": [(1, 2)]}
+    edited = fadernets.edit("in.mid", **shifted)
+    assert edited.report.model == fadernets.apply("in.mid", "out.mid", **shifted).model == DEFAULT_WINDOW_MODEL
+    assert edited.data == Path("out.mid").read_bytes()
+    with pytest.raises(fadernets.FadernetsError, match="model rewriter has no arousal clusters"):
+        fadernets.edit("in.mid", **shifted, model=DEFAULT_MODEL)
 
 
 def test_what_comes_of_an_edit(here):
@@ -175,11 +187,12 @@ def test_what_cannot_be_asked_for_is_named_as_a_keyword():
 
 def test_engines_by_name_by_folder_and_opened_once():
     assert api.default_engine() is api.default_engine()
-    found = [
-        fadernets.measure(PIECE, model=model)["means"]
-        for model in (None, DEFAULT_MODEL, api.default_engine().folder, fadernets.Engine.open())
-    ]
-    assert found.count(found[0]) == len(found)
+    for models in (
+        (None, DEFAULT_MODEL, api.default_engine().folder, open_edit_model()),
+        (DEFAULT_WINDOW_MODEL, api.default_window_engine().folder, fadernets.Engine.open()),
+    ):
+        found = [fadernets.measure(PIECE, model=model)["means"] for model in models]
+        assert found.count(found[0]) == len(found)
 
 
 def test_measure_is_that_of_files():
@@ -192,7 +205,7 @@ def test_mix_in_memory_is_that_of_files(here):
     from fadernets.editing import mix as mixing
 
     mixed = fadernets.mix(THEME, PIECE)
-    report = mixing.mix(api.default_engine(), THEME, PIECE, here / "mixed.mid")
+    report = mixing.mix(api.default_window_engine(), THEME, PIECE, here / "mixed.mid")
     assert (mixed.data, mixed.report) == ((here / "mixed.mid").read_bytes(), report)
     with pytest.raises(fadernets.FadernetsError, match=r"^faithfulness 2: must lie in 0\.\.1$"):
         fadernets.mix(THEME, PIECE, faithfulness=2)

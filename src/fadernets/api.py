@@ -29,6 +29,7 @@ from fadernets.editing.presets import Preset
 from fadernets.editing.requests import Faders, FaderValue
 from fadernets.engines.grid import Engine
 from fadernets.engines.melody import MelodyEngine
+from fadernets.engines.model_folder import ModelFolder
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
 from fadernets.music.beat_times import BeatTimes
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from fadernets.melodies.edit_report import MelodyEditReport
 
 Source: TypeAlias = "Document | bytes | str | os.PathLike[str] | Score[Any] | Array | Sequence[Sequence[float]]"
-Model = EditModel | str | Path | None  # an engine, a bundled model's name or a model folder; None: the bundled one
+Model = EditModel | str | Path | None  # an engine, a bundled model's name or a model folder; None: a bundled one
 MelodyModel = MelodyEngine | str | Path | None
 Progress = Callable[[int, int], None]  # how many are done, of how many
 Report = TypeVar("Report")
@@ -164,7 +165,8 @@ def edit(
     of an installed package, a file of `fadernets preset learn` or the paper's `arousal-codes`, `amount` times; it
     leaves the faders of `hold` alone. faithfulness: pull to the source, 0..1. bars: inclusive ranges to edit. keep:
     what must stay, such as `melody`, `bass:5-8` or `5.1:60` (a `Lock`). only: the hand (`left`, `right`) or track.
-    beats: times of a performance's beats, or a file of them.
+    beats: times of a performance's beats, or a file of them. model: without one, the bundled rewriter, or the paper's
+    model for its preset `arousal-codes`.
     `faders` in place of all these takes a `Faders`. Raises FadernetsError.
 
     >>> busier = edit("in.mid", move={"rhythm_density": 0.2}, set={"tempo": (90, 120)})
@@ -187,7 +189,8 @@ def edit(
         beats=beats,
     )
     document = document_of(source)
-    answer = file_edit.edit_document(_engine(model), document, given, progress=progress)[0]
+    engine = _engine(model, moves_codes=bool(given.arousal))
+    answer = file_edit.edit_document(engine, document, given, progress=progress)[0]
     return Edited(answer.data, answer.report, answer.log_odds, document.path.name)
 
 
@@ -206,14 +209,16 @@ def apply(
     >>> report = apply("in.mid", "out.mid", preset="arousal", amount=0.5)
     >>> before, after = (report.means[when]["dynamics"] for when in ("before", "measured"))
     """
-    return file_edit.apply(_engine(model), Path(source), Path(out), _faders(faders, **options), progress)
+    given = _faders(faders, **options)
+    return file_edit.apply(_engine(model, moves_codes=bool(given.arousal)), Path(source), Path(out), given, progress)
 
 
 def measure(source: Source, *, tracks: Iterable[str | int] | None = None, model: Model = None) -> dict[str, Any]:
-    """Every attribute of every segment (four quarter-beats, or a bar where the model is a rewriter), and their means.
+    """Every attribute of every segment, and their means. Raises FadernetsError.
 
     Keys: model, tracks, segments (index, bar, start_beat and an entry for each attribute, key and arousal), means and
-    warnings; None where there is nothing to measure. Raises FadernetsError.
+    warnings; None where there is nothing to measure. A segment is a bar; with a model of the paper's windows it is four
+    quarter-beats, and has arousal as well.
 
     >>> measure([[beat, beat + 1, 60, 80] for beat in range(4)])["means"]["rhythm_density"]
     0.25
@@ -349,7 +354,7 @@ def evaluate(
 def default_engine() -> EditModel:
     """The bundled model that edits run on, opened once."""
     opened = open_edit_model()
-    return opened.load() if isinstance(opened, Engine) else opened
+    return opened.load() if isinstance(opened, ModelFolder) else opened
 
 
 @cache
@@ -364,9 +369,9 @@ def default_melody_engine() -> MelodyEngine:
     return MelodyEngine.open().load()
 
 
-def _engine(model: Model) -> EditModel:
+def _engine(model: Model, *, moves_codes: bool = False) -> EditModel:
     if model is None:
-        return default_engine()
+        return default_window_engine() if moves_codes else default_engine()
     return open_edit_model(model) if isinstance(model, (str, Path)) else model
 
 

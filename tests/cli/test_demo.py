@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fadernets.cli import demo
+from fadernets.decoding.edit_models import open_edit_model
 from fadernets.editing import file_edit
-from fadernets.engines.grid import Engine
 from fadernets.errors import FadernetsError
 
 
@@ -35,7 +35,7 @@ def test_the_edits_differ_from_the_source_in_the_asked_direction(made):
 
 
 def test_measured_is_what_the_files_hold(made):
-    found = file_edit.measure(Engine.open(), made.folder / "k545-busier.mid")
+    found = file_edit.measure(open_edit_model(), made.folder / "k545-busier.mid")
     for row, again in zip(made.reports["busier"].segments, found["segments"], strict=True):
         assert row.measured == {name: again[name] for name in row.measured}
 

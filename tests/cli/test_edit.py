@@ -63,9 +63,16 @@ def test_apply_prints_json_for_machines(run, piece, tmp_path):
     found = json.loads(out)
     assert code == 0
     assert err == [f"warning: {warning}" for warning in found["warnings"]]
-    assert (found["model"], found["seed"]) == ("pop-lieder", 7)
+    assert (found["model"], found["seed"]) == ("pop-lieder", 7)  # it has the codes that the preset moves
     assert [s["asked"]["note_density"] is None for s in found["segments"]] == [True, False, False] + [True] * 5
     assert {s["asked"]["rhythm_density"] for s in found["segments"]} == {None}
+
+
+def test_the_paper_s_preset_needs_codes(run, refused, piece, tmp_path):
+    arguments = ("apply", piece, tmp_path / "out.mid", "--preset", "arousal-codes=1", "--model", "rewriter")
+    assert "model rewriter has no arousal clusters: arousal-codes cannot be used" in refused(*arguments)
+    found = json.loads(run("apply", piece, tmp_path / "out.mid", "--preset", "arousal=1", "--json")[1])
+    assert found["model"] == "rewriter"
 
 
 def test_faders_may_be_spelt_with_underscores_and_the_last_one_counts(run, piece, tmp_path):
@@ -102,11 +109,13 @@ def test_what_can_be_played_is_edited_with_a_warning(run, tmp_path, name):
     assert bool(err) == (name != "idle_offs")
 
 
-def test_a_value_outside_its_range_is_clamped_with_a_warning(run, piece, tmp_path):
-    code, out, err = run("apply", piece, tmp_path / "out.mid", "--set", "rhythm-density=7", "--json")
+@pytest.mark.parametrize(("model", "most"), [("rewriter", 2), ("pop-lieder", 1)])
+def test_a_value_outside_its_range_is_clamped_with_a_warning(run, piece, tmp_path, model, most):
+    arguments = ("--set", "rhythm-density=7", "--model", model, "--json")
+    code, out, err = run("apply", piece, tmp_path / "out.mid", *arguments)
     assert code == 0
-    assert err[0] == "warning: rhythm-density: 8 of 8 segments were asked for values outside 0..1; clamped"
-    assert json.loads(out)["segments"][0]["asked"]["rhythm_density"] == 1.0
+    assert err[0] == f"warning: rhythm-density: 8 of 8 segments were asked for values outside 0..{most}; clamped"
+    assert json.loads(out)["segments"][0]["asked"]["rhythm_density"] == most
 
 
 # Bad input
@@ -261,28 +270,34 @@ def _flip(path):
 # measure
 
 
-def test_measure_prints_a_table(run, tmp_path):
-    code, out, err = run("measure", PIECES["gaps"](tmp_path / "in.mid"))
+@pytest.mark.parametrize(("model", "arousal"), [("rewriter", []), ("pop-lieder", ["arousal"])])
+def test_measure_prints_a_table(run, tmp_path, model, arousal):
+    code, out, err = run("measure", PIECES["gaps"](tmp_path / "in.mid"), "--model", model)
     assert (code, err) == (0, [])
     lines = out.splitlines()
-    names = "bar beat rhythm density note density syncopation pitch dynamics articulation tempo arousal key"
-    assert lines[0].split() == names.split()
+    names = "bar beat rhythm density note density syncopation pitch dynamics articulation tempo"
+    assert lines[0].split() == [*names.split(), *arousal, "key"]
     assert len(lines) == 1 + 6 + 1
-    assert lines[2].split() == ["2", "4", "0.00", "0.00", "0.00", "-", "-", "-", "100.00", "-", "-"]
+    nothing = ["-"] * len(arousal)
+    assert lines[2].split() == ["2", "4", "0.00", "0.00", "0.00", "-", "-", "-", "100.00", *nothing, "-"]
     assert lines[-1].split()[0] == "mean"
 
 
-def test_measure_prints_json(run, tmp_path):
+@pytest.mark.parametrize("model", ["rewriter", "pop-lieder"])
+def test_measure_prints_json(run, tmp_path, model):
     chord = [(0, 2, pitch, 80) for pitch in (60, 64, 67)]
     scale = [(4 + i / 2, 0.5, pitch, 80) for i, pitch in enumerate((72, 74, 76, 77, 79, 77, 76, 74))]
     source = save(tmp_path / "in.mid", track(chord + scale, metre(4)))
-    found = json.loads(run("measure", source, "--json")[1])
+    found = json.loads(run("measure", source, "--model", model, "--json")[1])
     assert [(s["rhythm_density"], s["note_density"]) for s in found["segments"]] == [(1 / 16, 1.5), (0.5, 1.0)]
     assert [s["key"] for s in found["segments"]] == ["C major"] * 2
     assert (found["means"]["rhythm_density"], found["means"]["note_density"]) == (0.28125, 1.25)
     assert found["means"]["key"] == "C major"
     arousal = [s["arousal"] for s in found["segments"]]
-    assert found["means"]["arousal"] == pytest.approx(sum(arousal) / 2, abs=2e-6)
+    if model == "rewriter":
+        assert [*arousal, found["means"]["arousal"]] == [None] * 3
+    else:
+        assert found["means"]["arousal"] == pytest.approx(sum(arousal) / 2, abs=2e-6)
     assert found["tracks"] == [{"track": 1, "name": "", "program": 0, "edited": True}]
 
 

@@ -89,12 +89,13 @@ def test_a_proxy_s_name_is_served_to_those_with_the_token():
         assert get(here, headers={"host": "evil.example"}, params={"token": token}).status_code == 421
 
 
-def test_a_model_of_the_user_s(tmp_path):
-    mine = shutil.copytree(bundled()["pop-lieder"], tmp_path / "mine")
+@pytest.mark.parametrize("kind", ["pop-lieder", "rewriter"])
+def test_a_model_of_the_user_s(tmp_path, kind):
+    mine = shutil.copytree(bundled()[kind], tmp_path / "mine")
     with opened("--port", "0", "--model", str(mine)) as (_, line):
         address = line.split()[2]
         names = [row["name"] for row in get(f"{address}api/about").json()["models"]]
-        assert names == ["melody", "pop-lieder", "rewriter", "mine"]
+        assert names == ["rewriter", "melody", "pop-lieder", "mine"]
         assert get(f"{address}api/pieces/k265", params={"model": "mine"}).json()["model"] == "mine"
 
 

@@ -19,6 +19,7 @@ from fadernets.editing.fader_curves import PerBar, Ramp
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.requests import Faders
 from fadernets.engines.grid import Engine
+from fadernets.engines.model_folder import DEFAULT_WINDOW_MODEL
 from fadernets.errors import FadernetsError
 from fadernets.music.document import Document
 from fadernets.music.segments import cut
@@ -474,7 +475,7 @@ def test_the_same_seed_file_and_model_give_the_same_bytes(apply):
     for i in ("1", "2"):
         again = source.with_name(f"again-{i}.mid")
         command = [sys.executable, "-m", "fadernets.cli", "apply", str(source), str(again), "--seed", "5"]
-        command += ["--set", "rhythm-density=0.75", "--set", "note-density=4"]
+        command += ["--set", "rhythm-density=0.75", "--set", "note-density=4", "--model", DEFAULT_WINDOW_MODEL]
         subprocess.run(command, check=True, capture_output=True, env={**os.environ, "PYTHONHASHSEED": i})
         found.append(again.read_bytes())
     assert found == [out.read_bytes()] * 2

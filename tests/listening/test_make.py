@@ -9,8 +9,9 @@ import pytest
 from conftest import write_songs
 from midi_files import BROKEN, PIECES, metre, notes, save, track
 
+from fadernets.decoding.edit_models import open_edit_model
 from fadernets.engines import model_folder
-from fadernets.engines.grid import Engine
+from fadernets.engines.model_folder import DEFAULT_WINDOW_MODEL
 from fadernets.errors import FadernetsError
 from fadernets.listening import make as study_maker
 from fadernets.listening import study_files
@@ -83,16 +84,26 @@ def test_what_the_manifest_says(made, songs_to_test):
         "kind": "data set", "folder": "songs", "hash": songs_to_test.hash, "split": "test", "segments": 2,
     }  # fmt: skip
     assert (about.seed, about.preset, about.amount, about.rule) == (7, "arousal", 1.0, study_maker.RULE)
-    assert about.model == {"name": "pop-lieder", "sha256": Engine.open().info["sha256"]}
+    assert about.model == {"name": "rewriter", "sha256": open_edit_model().info["sha256"]}
     trials = made.manifest.trials
     assert sorted(t.direction for t in trials) == ["down", "down", "up", "up"]
     assert {t.direction_from for t in trials} == {"rule"}
     assert len({t.title.split(",")[0] for t in trials}) == 4
-    ups, downs = ([t.before["arousal"] for t in trials if t.direction == way] for way in ("up", "down"))
+    assert {t.before["arousal"] for t in trials} == {None}  # so that rhythm density ranks them
+    ups, downs = ([t.before["rhythm_density"] for t in trials if t.direction == way] for way in ("up", "down"))
     assert max(ups) <= min(downs)
     for trial in trials:
         assert trial.before["tempo"] == pytest.approx(120)
         assert (trial.after["tempo"] > 120) == (trial.direction == "up")
+
+
+def test_a_model_of_windows_ranks_by_arousal(quick, songs_to_test, tmp_path):
+    options = {"segments": 4, "subjects": 1, "bars": 2, "seed": 7, "model": DEFAULT_WINDOW_MODEL}
+    found = make(tmp_path / "study", songs_to_test.folder, **options).manifest
+    model = open_edit_model(DEFAULT_WINDOW_MODEL)
+    assert found.about.model == {"name": "pop-lieder", "sha256": model.info["sha256"]}
+    ups, downs = ([t.before["arousal"] for t in found.trials if t.direction == way] for way in ("up", "down"))
+    assert max(ups) <= min(downs)
 
 
 def test_no_token_and_no_path_is_in_the_manifest(made):
@@ -116,7 +127,7 @@ def test_all_sounds_are_equally_loud(made):
 
 
 def test_the_midi_files_are_what_was_measured(made):
-    model = Engine.open()
+    model = open_edit_model()
     for trial in made.manifest.trials:
         for sound, means in ((trial.original, trial.before), (trial.transformed, trial.after)):
             found = study_maker.file_edit.measure(model, made.folder / "media" / f"{sound}.mid")["means"]
@@ -126,7 +137,7 @@ def test_the_midi_files_are_what_was_measured(made):
 def test_the_table_and_the_json_read(made):
     lines = made.table().splitlines()
     assert "4 trials (2 down, 2 up) and one for practice, 3 subjects" in lines[0]
-    assert lines[1].startswith("preset arousal by 1, model pop-lieder, seed 7, -")
+    assert lines[1].startswith("preset arousal by 1, model rewriter, seed 7, -")
     assert len(lines) == 3 + 5
     assert lines[3].endswith("Mozart, Sonata K. 545, bars 1-4 (practice)")
     info = json.loads(json.dumps(made.as_dict()))
@@ -166,6 +177,7 @@ def test_a_folder_of_files(quick, files, tmp_path):
     about, trials = found.manifest.about, found.manifest.trials
     assert about.source == {"kind": "folder", "folder": "files", "bars": 2}
     assert (about.preset, about.amount) == ("arousal-codes", 2.0)
+    assert about.model["name"] == DEFAULT_WINDOW_MODEL  # it has the codes that the preset moves
     assert len({t.title.split(",")[0] for t in trials}) == 4
     assert {len([t for t in trials if t.direction == way]) for way in ("up", "down")} == {2, 3}
     assert all(t.before["tempo"] == t.after["tempo"] for t in trials)  # codes move no tempo

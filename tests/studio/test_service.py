@@ -1,6 +1,7 @@
 """The studio without its server, on the shipped models: what it says of a piece, its edits and their files."""
 
 import io
+import itertools
 import json
 import shutil
 import wave
@@ -12,11 +13,12 @@ import pretty_midi
 import pytest
 from midi_files import ODDITIES, PIECES, TPQ, events, notes, save, track
 
+from fadernets.attributes import of_segments
 from fadernets.attributes.table import ATTRIBUTES, CODED
 from fadernets.editing import file_edit, presets
 from fadernets.editing.presets import PAPER_PRESET
 from fadernets.engines.grid import Engine
-from fadernets.engines.model_folder import bundled
+from fadernets.engines.model_folder import DEFAULT_MODEL, DEFAULT_WINDOW_MODEL, bundled
 from fadernets.errors import FadernetsError
 from fadernets.music.document import Document
 from fadernets.music.smf import stamped
@@ -26,6 +28,7 @@ from fadernets.studio.service import StaleRequest, Studio
 from fadernets.studio.uploads import BUNDLED, UnknownPiece
 
 COLUMNS = ["onset", "end", "pitch", "velocity"]
+MODELS = (DEFAULT_MODEL, DEFAULT_WINDOW_MODEL)
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +37,8 @@ def hands(upload):
     return upload("two_hands")
 
 
-def ask(piece, of=EditRequest, draft=False, format=None, **faders):
-    more = {"format": format} if format else {}
+def ask(piece, of=EditRequest, draft=False, format=None, model=None, **faders):
+    more = {name: value for name, value in (("format", format), ("model", model)) if value}
     return of.model_validate({"piece": piece, "faders": faders, "draft": draft, **more})
 
 
@@ -65,6 +68,8 @@ def test_about(studio):
     assert "rhythm_density" in arousal.moves
     codecs = {row.name: row.codec for row in about.models}
     assert codecs == {"pop-lieder": "grid", "rewriter": "grid", "melody": "melody"}
+    assert about.models[0].name == DEFAULT_MODEL == ask("k545").model
+    assert {row.name: row.codes for row in about.models} == {"rewriter": False, "pop-lieder": True, "melody": True}
     assert all(len(row.hash) == 12 for row in about.models)
     assert {row.id: row.title for row in about.pieces} == BUNDLED
     assert (about.most_bytes, about.most_bars, about.port) == (2097152, 1000, None)
@@ -77,7 +82,7 @@ def test_models_are_opened_once(studio):
 
 @pytest.mark.parametrize("name", ["", "pop", "../pop-lieder", "/etc", "melody"])
 def test_models_by_name_alone(studio, name):
-    with pytest.raises(FadernetsError, match=r"^model .*allowed: pop-lieder, rewriter$") as error:
+    with pytest.raises(FadernetsError, match=r"^model .*allowed: rewriter, pop-lieder$") as error:
         studio.piece("k545", name)
     assert "/bundled" not in str(error.value)
     with pytest.raises(FadernetsError, match=r"^model .*allowed: melody$"):
@@ -86,23 +91,24 @@ def test_models_by_name_alone(studio, name):
 
 def test_models_of_the_user_s_own(tmp_path):
     studio = Studio({"mine": Path(shutil.copytree(bundled()["pop-lieder"], tmp_path / "mine"))})
-    assert [row.name for row in studio.about().models] == ["melody", "pop-lieder", "rewriter", "mine"]
+    assert [row.name for row in studio.about().models] == ["rewriter", "melody", "pop-lieder", "mine"]
     assert studio.piece("k265", "mine").model == "mine"
     moved = EditRequest(piece="k265", model="mine", faders=FadersRequest(move={"rhythm_density": 0.1}), draft=True)
     assert studio.edit(moved).notes.onset
-    with pytest.raises(FadernetsError, match=r"^model no: is not known; allowed: pop-lieder, rewriter, mine$"):
+    with pytest.raises(FadernetsError, match=r"^model no: is not known; allowed: rewriter, pop-lieder, mine$"):
         studio.models.engine("no")
 
 
 # pieces
 
 
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("name", [*PIECES, "coarse", "stuck"])
-def test_what_a_piece_says(studio, upload, tmp_path, name):
+def test_what_a_piece_says(studio, upload, tmp_path, name, model):
     source = (PIECES | ODDITIES)[name](tmp_path / "in.mid")
-    document, info = Document(source), studio.piece(upload(name))
+    document, info = Document(source), studio.piece(upload(name), model)
     own = document.piece
-    assert (info.title, info.model, info.tpq, info.end) == (f"{name}.mid", "pop-lieder", own.tpq, own.end)
+    assert (info.title, info.model, info.tpq, info.end) == (f"{name}.mid", model, own.tpq, own.end)
     found = {n: getattr(info.notes, n) for n in (*COLUMNS, "track")}
     assert found == {n: own.notes[n].tolist() for n in found}
     if name not in ("coarse", "stuck"):
@@ -113,14 +119,20 @@ def test_what_a_piece_says(studio, upload, tmp_path, name):
     assert len(info.channels) == len(info.tracks) == len(own.tracks)
     assert [t.number for t in info.tracks] == list(range(1, len(own.tracks) + 1))
     assert [i for i, t in enumerate(info.tracks) if t.edited] == file_edit.choose_tracks(own)
-    measured = file_edit.measure(studio.models.engine(), source)
+    measured = file_edit.measure(studio.models.engine(model), source)
     mine = [{"index": s.index, "bar": s.bar, **s.values, "arousal": s.arousal} for s in info.segments]
     assert mine == [{k: v for k, v in row.items() if k != "start_beat"} for row in measured["segments"]]
     assert info.means == measured["means"]
     assert info.warnings == measured["warnings"]
+    halves = {(a + b) // 2 for a, b in itertools.pairwise(info.bars)} | {
+        *info.bars
+    }  # what bounds a rewriter's segments
     for segment, row in zip(info.segments, measured["segments"], strict=True):
         assert segment.start == round(row["start_beat"] * own.tpq)
-        assert segment.end - segment.start == 4 * own.tpq
+        if model == DEFAULT_WINDOW_MODEL:
+            assert segment.end - segment.start == 4 * own.tpq
+        else:
+            assert {segment.start, segment.end} <= halves
         assert info.bars[segment.bar - 1] <= segment.start < info.bars[segment.bar]
 
 
@@ -179,6 +191,11 @@ def test_at_rest_the_notes_are_the_source_s(studio, upload, name):
         assert set(moved.means.asked.values()) == {None}
 
 
+def of_codes(faders):
+    """Whether faders ask for the paper's preset, which a rewriter does not have."""
+    return faders.get("preset", {}).get("name") == PAPER_PRESET
+
+
 FADERS = [
     {"set": {"rhythm_density": 0.75}},
     {"move": {"note_density": 1.0}, "seed": 3},
@@ -193,13 +210,17 @@ FADERS = [
 ]
 
 
-@pytest.mark.parametrize("faders", FADERS, ids=lambda faders: "-".join(faders))
-def test_moves_are_those_of_apply(studio, hands, tmp_path, faders):
+@pytest.mark.parametrize(
+    ("model", "faders"),
+    [(model, faders) for model in MODELS for faders in FADERS if model == DEFAULT_WINDOW_MODEL or not of_codes(faders)],
+    ids=lambda each: each if isinstance(each, str) else "-".join(each),
+)
+def test_moves_are_those_of_apply(studio, hands, tmp_path, model, faders):
     """Note for note what `fadernets apply` writes for the same faders."""
     source, out = PIECES["two_hands"](tmp_path / "in.mid"), tmp_path / "out.mid"
-    asked = ask(hands, **faders)
+    asked = ask(hands, model=model, **faders)
     report = file_edit.apply(
-        studio.models.engine(), source, out, to_faders(asked.faders, studio.uploads.get(hands).document.piece)
+        studio.models.engine(model), source, out, to_faders(asked.faders, studio.uploads.get(hands).document.piece)
     )
     moved = studio.edit(asked)
     assert sorted(row[:4] for row in rows(moved.notes)) == sorted(row[:4] for row in notes(out))
@@ -263,14 +284,16 @@ def test_a_drag_encodes_its_piece_once(monkeypatch, tmp_path):
     monkeypatch.setattr(Engine, "encode", lambda self, cells: encoded.append(len(cells)) or encode(self, cells))
     monkeypatch.setattr(Engine, "decode", lambda *given, **more: decoded.append(1) or decode(*given, **more))
     for value in (0.3, 0.5, 0.7):
-        studio.edit(ask("k265", draft=True, set={"rhythm_density": value}))
+        studio.edit(ask("k265", draft=True, model=DEFAULT_WINDOW_MODEL, set={"rhythm_density": value}))
     assert len(encoded) == 1
     assert len(decoded) == 1 + 3 * 2  # at rest once, then a first pass and the candidates
 
 
 def test_drafts_have_fewer_candidates(studio, hands):
     faders = {"set": {"rhythm_density": 0.8125}}
-    draft, full = (studio.edit(ask(hands, draft=draft, **faders)) for draft in (True, False))
+    draft, full = (
+        studio.edit(ask(hands, draft=draft, model=DEFAULT_WINDOW_MODEL, **faders)) for draft in (True, False)
+    )
     assert (draft.draft, full.draft) == (True, False)
     assert rows(draft.notes) != rows(full.notes)
     assert [s.asked for s in draft.segments] == [s.asked for s in full.segments]
@@ -356,36 +379,53 @@ def test_a_preset_moves_faders_and_holds_others(studio, hands):
 
 
 def test_the_paper_s_preset_moves_codes(studio, hands):
-    up, down = (studio.edit(ask(hands, preset={"name": PAPER_PRESET, "amount": a})) for a in (1.5, -1.5))
+    up, down = (
+        studio.edit(ask(hands, model=DEFAULT_WINDOW_MODEL, preset={"name": PAPER_PRESET, "amount": a}))
+        for a in (1.5, -1.5)
+    )
     assert up.preset == down.preset == {}
     assert set(up.means.asked.values()) == {None}
     assert up.means.measured["rhythm_density"] > down.means.measured["rhythm_density"]
+    with pytest.raises(FadernetsError, match="model rewriter has no arousal clusters: arousal-codes cannot be used"):
+        studio.edit(ask(hands, preset={"name": PAPER_PRESET, "amount": 1.0}))
 
 
 def test_presets_are_clamped(studio, hands):
-    for name in ("arousal", PAPER_PRESET):
-        far, most = (studio.edit(ask(hands, draft=True, preset={"name": name, "amount": a})) for a in (1e300, 4.0))
+    for name, model in (
+        ("arousal", DEFAULT_MODEL),
+        ("arousal", DEFAULT_WINDOW_MODEL),
+        (PAPER_PRESET, DEFAULT_WINDOW_MODEL),
+    ):
+        far, most = (
+            studio.edit(ask(hands, draft=True, model=model, preset={"name": name, "amount": a})) for a in (1e300, 4.0)
+        )
         assert far.notes == most.notes
         assert any("clamped" in warning for warning in far.warnings)
 
 
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("value", [1e308, -1e308, [1e308, -1e308], [-1e308, 1e308]])
 @pytest.mark.parametrize("name", ["rhythm_density", "pitch", "tempo"])
-def test_values_beyond_all_bounds_are_clamped(studio, hands, name, value):
-    moved = studio.edit(ask(hands, draft=True, set={name: value}))
+def test_values_beyond_all_bounds_are_clamped(studio, hands, name, value, model):
+    moved = studio.edit(ask(hands, draft=True, model=model, set={name: value}))
     row = ATTRIBUTES[name]
+    high = row.high if model == DEFAULT_WINDOW_MODEL else of_segments.HIGHEST.get(name, row.high)
     own = [s.before[name] for s in moved.segments]
-    assert all(min(row.low, *own) <= s.asked[name] <= max(row.high, *own) for s in moved.segments)
+    assert all(min(row.low, *own) <= s.asked[name] <= max(high, *own) for s in moved.segments)
     if not isinstance(value, list):
-        moved = studio.edit(ask(hands, draft=True, move={name: value}))
+        moved = studio.edit(ask(hands, draft=True, model=model, move={name: value}))
         assert moved.means.asked[name] is not None
 
 
-def test_variations_can_be_asked_for_again(studio, hands):
-    faders = {"set": {"rhythm_density": 0.75}, "seed": 5}
+@pytest.mark.parametrize("model", MODELS)
+def test_variations_can_be_asked_for_again(studio, hands, model):
+    faders = {"set": {"rhythm_density": 0.75}, "seed": 5, "model": model}
     found = studio.variations(ask(hands, **faders), 3)
     assert len(found) == 3
-    assert found[0].log_odds >= found[1].log_odds >= found[2].log_odds
+    if model == DEFAULT_WINDOW_MODEL:
+        assert found[0].log_odds >= found[1].log_odds >= found[2].log_odds
+    else:
+        assert {one.log_odds for one in found} == {None}  # it comes without a critic
     assert len({str(one.notes) for one in found}) == 3
     for index, one in enumerate(found):
         again = studio.edit(ask(hands, **faders, variation={"index": index, "count": 3}))
@@ -402,15 +442,17 @@ def test_seeds_differ_and_hold(studio, hands):
     assert one.notes == again.notes != two.notes
 
 
-def test_a_newer_move_ends_an_older_one(studio, hands):
+@pytest.mark.parametrize("model", MODELS)
+def test_a_newer_move_ends_an_older_one(studio, hands, model):
+    faders = {"set": {"rhythm_density": 0.75}, "model": model}
     with pytest.raises(StaleRequest):
-        studio.edit(ask(hands, set={"rhythm_density": 0.75}), lambda: True)
+        studio.edit(ask(hands, **faders), lambda: True)
     with pytest.raises(StaleRequest):
-        studio.variations(ask(hands, set={"rhythm_density": 0.75}), 2, lambda: True)
+        studio.variations(ask(hands, **faders), 2, lambda: True)
     with pytest.raises(StaleRequest):
-        studio.render(ask(hands, RenderRequest, set={"rhythm_density": 0.75}), lambda: True)
+        studio.render(ask(hands, RenderRequest, **faders), lambda: True)
     calls = []
-    assert studio.edit(ask(hands, set={"rhythm_density": 0.75}), lambda: bool(calls.append(1))).notes
+    assert studio.edit(ask(hands, **faders), lambda: bool(calls.append(1))).notes
     assert calls
 
 
@@ -462,22 +504,23 @@ def test_a_file_at_rest_is_the_source_with_a_stamp(studio, hands):
     assert [first[1:], *others] == events(source)
 
 
-def test_midi_says_where_it_comes_from(studio, hands):
+@pytest.mark.parametrize("model", MODELS)
+def test_midi_says_where_it_comes_from(studio, hands, model):
     faders = {"set": {"rhythm_density": 0.75}, "seed": 9, "locked": [2]}
-    file = studio.render(ask(hands, RenderRequest, **faders))
+    file = studio.render(ask(hands, RenderRequest, model=model, **faders))
     heard = pretty_midi.PrettyMIDI(io.BytesIO(file.data))
-    moved = studio.edit(ask(hands, **faders))
+    moved = studio.edit(ask(hands, model=model, **faders))
     assert sum(len(each.notes) for each in heard.instruments) == len(moved.notes.onset)
     assert sorted(row[:4] for row in notes(file.data)) == sorted(row[:4] for row in rows(moved.notes))
     text = next(m.text for _, m in events(file.data)[0] if m.type == "text")
     record = json.loads(text.removeprefix("fadernets "))
     assert (record["model"], record["source"], record["source_id"], record["seed"]) == (
-        "pop-lieder",
+        model,
         "two_hands.mid",
         hands,
         9,
     )
-    assert record["model_sha256"] == studio.models.engine().info["sha256"]
+    assert record["model_sha256"] == studio.models.engine(model).info["sha256"]
     assert FadersRequest.model_validate(record["faders"]) == FadersRequest.model_validate(faders)
 
 

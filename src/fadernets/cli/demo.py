@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fadernets.attributes import keys
+from fadernets.decoding.edit_models import open_edit_model
 from fadernets.editing import edit_report, file_edit, presets
 from fadernets.editing.requests import Faders
-from fadernets.engines.grid import Engine
-from fadernets.engines.model_folder import DEFAULT_MODEL
 from fadernets.errors import FadernetsError
 from fadernets.figures import rolls
 from fadernets.music.document import Document
@@ -67,7 +66,7 @@ def make(out: Path, progress: Callable[[int, int], None] | None = None) -> Demo:
         if progress:
             progress(done, total)
 
-    engine = Engine.open(DEFAULT_MODEL)
+    engine = open_edit_model()
     source = out / f"{PIECE}.mid"
     shutil.copyfile(str(resources.files("fadernets") / "assets" / f"{PIECE}.mid"), source)
     before = beats(source)

@@ -50,7 +50,7 @@ def register(add: Add) -> None:
         metavar="NAME=AMOUNT",
         help="move every fader toward high (1) or low (-1) arousal, valence or tension, or as a file that `fadernets "
         "preset learn` wrote; fractions are allowed. The last preset of `fadernets preset list` is the paper's, a "
-        "shift of the model's two codes",
+        "shift of the two codes of a model of windows",
     )
     apply.add_argument("--hold", metavar="LIST", help="faders that the preset leaves alone, separated by commas")
     apply.add_argument("--bars", metavar="5-12", help="edit only segments that lie wholly in these bars")
@@ -73,7 +73,7 @@ def register(add: Add) -> None:
         "--variations",
         type=int,
         metavar="N",
-        help="write N different edits, OUT-1.mid to OUT-N.mid, the likeliest first",
+        help="write N different edits, OUT-1.mid to OUT-N.mid, the likeliest first where the model has a critic",
     )
     shared.add_tracks(apply)
     shared.add_model(apply)
@@ -94,9 +94,14 @@ def register(add: Add) -> None:
     shared.add_faithfulness(mix, "how strongly A's onsets and B's notes are kept, 0..1 (1); 0 follows the codes alone")
     mix.add_argument("--tracks-a", metavar="LIST", help="the same as --tracks, for A")
     shared.add_tracks(mix)
-    shared.add_model(mix)
+    shared.add_model(mix, default=shared.WINDOWS)
 
-    measure = add("measure", _measure, "Print the attributes, key and arousal of every segment, and the piece's means.")
+    measure = add(
+        "measure",
+        _measure,
+        "Print the attributes and key of every segment, and the piece's means.",
+        epilog="A segment is a bar; with a model of the paper's windows it is four quarter-beats, and has arousal too.",
+    )
     measure.add_argument("source", type=Path, metavar="IN.mid")
     shared.add_beats(measure)
     shared.add_tracks(measure)
@@ -143,7 +148,7 @@ def _apply(options: argparse.Namespace) -> None:
         spelling=COMMAND_LINE,
     )
     outs = _outputs(options.out, options.variations)
-    engine = open_edit_model(options.model)
+    engine = open_edit_model(options.model, moves_codes=bool(faders.arousal))
     made = file_edit.write_variations(engine, options.source, outs, faders, progress("segments"))
     warn(list(dict.fromkeys(warning for report in made.reports for warning in report.warnings)))
     if options.variations:
@@ -201,7 +206,8 @@ def _measure(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(measured))
         return
-    names = [name for name in measured["means"] if name not in ("key", "arousal")] + ["arousal"]
+    names = [name for name in measured["means"] if name not in ("key", "arousal")]
+    names += ["arousal"] if measured["means"]["arousal"] is not None else []
     widths = {name: max(len(name), 7) for name in names}
     head = [f"{'bar':>5} {'beat':>7}", *(f"{name.replace('_', ' '):>{widths[name]}}" for name in names)]
     print(" ".join(head) + "  key")

@@ -48,7 +48,7 @@ def register(add: Add) -> None:
     )
     presets.add_argument("label", choices=LABELS, metavar="LABEL", help=f"the preset: {', '.join(LABELS)}")
     shared.add_corpora(presets, "one corpus with labels, such as vgmidi=PATH", required=True)
-    shared.add_model(presets)
+    shared.add_model(presets, default=shared.WINDOWS)
     shared.add_attributes(presets)
 
     melody = action("melody", _melody, "The knobs of a melody model, on held-out clips.")
@@ -67,7 +67,7 @@ def register(add: Add) -> None:
     variations.add_argument("--beside", action="append", metavar="MODEL", help="one more model")
 
     ablation = action("ablation", _ablation, "A model's loops, and the closed one with parts left out.")
-    shared.add_model(ablation, "model")
+    shared.add_model(ablation, "model", shared.WINDOWS)
     _add_data(ablation, SEGMENTS)
     shared.add_runs(ablation)
     _add_loop(ablation, MODEL_LOOPS, "measure this row alone")
@@ -82,7 +82,7 @@ def _register_realism(action: Add) -> None:
         "try to tell their passages of four bars from real ones of the same densities: .5 where they cannot. A plain "
         "rule without any model stands beside the model.",
     )
-    shared.add_model(realism, "model")
+    shared.add_model(realism, "model", f"{shared.WINDOWS}; for --two-sample {shared.EDITS}")
     _add_data(realism, SEGMENTS)
     _add_loop(realism, MODEL_LOOPS, "which loop moves the segments (closed)", default="closed")
     realism.add_argument("--rolls", type=Path, metavar="OUT.png", help="draw 24 pairs of segments, chosen by --seed")
@@ -107,7 +107,7 @@ def _register_model(action: Add) -> None:
         epilog="open is one decode; calibrated is one decode, asked for through a curve of validation decodes; closed "
         "samples candidates and chooses among them, as an edit does.",
     )
-    shared.add_model(model, "model")
+    shared.add_model(model, "model", shared.WINDOWS)
     _add_data(model, SEGMENTS)
     shared.add_runs(model)
     _add_loop(model, MODEL_LOOPS, "measure this loop alone (default: all three)")

@@ -29,7 +29,8 @@ def register(add: Add) -> None:
         "Make a study: excerpts, half of them shifted up in arousal and half down, blinded, in an order of its own for "
         "each subject.",
         epilog="OUT gets study.json, the subjects' tokens (tokens.csv), the text that they agree to (consent.txt) and "
-        "the sounds. Of the excerpts that were drawn, the half that is less aroused goes up.",
+        "the sounds. Of the excerpts that were drawn, the half that is less aroused goes up; where the model has no "
+        "arousal, the half of lower rhythm density.",
     )
     make.add_argument("out", type=Path, metavar="OUT")
     make.add_argument(
@@ -41,7 +42,7 @@ def register(add: Add) -> None:
         type=Path,
         metavar="FOLDER",
         help='instead: your own pairs, NAME-original.mid and NAME-transformed.mid, with {"direction": "up"} or "down" '
-        "in NAME.json (default: as the model's arousal goes)",
+        "in NAME.json (default: as the model's arousal goes, or rhythm density where it has none)",
     )
     make.add_argument("--segments", type=int, default=20, metavar="N", help="number of excerpts (20)")
     make.add_argument("--subjects", type=int, default=20, metavar="N", help="number of tokens and orders (20)")

@@ -6,8 +6,11 @@ from pathlib import Path
 
 from fadernets.cli.console import Parser
 
+EDITS = "rewriter"  # the bundled model that edits run on, as its option's help names it
+WINDOWS = "pop-lieder, the paper's"  # the bundled model of windows
 
-def add_model(command: Parser, option: str = "--model", default: str = "the bundled model of segments") -> None:
+
+def add_model(command: Parser, option: str = "--model", default: str = EDITS) -> None:
     """A model's name or folder; None where it is not given."""
     more = {} if option.startswith("-") else {"nargs": "?"}
     command.add_argument(

@@ -47,9 +47,9 @@ def register(add: Add) -> None:
 
 def _studio(options: argparse.Namespace) -> None:
     from fadernets.codecs.base import is_melodic
-    from fadernets.engines.grid import Engine
+    from fadernets.decoding.edit_models import open_edit_model
     from fadernets.engines.melody import MelodyEngine
-    from fadernets.engines.model_folder import model_info
+    from fadernets.engines.model_folder import ModelFolder, model_info
     from fadernets.studio import latent_map, midi_port, server, workers
     from fadernets.studio.service import Studio
     from fadernets.web import guard
@@ -59,7 +59,9 @@ def _studio(options: argparse.Namespace) -> None:
     models = {}
     for folder in options.model:
         with model_info(folder) as (found, info):
-            (MelodyEngine if is_melodic(info.get("codec")) else Engine).open(found).load()  # or raise here
+            opened = MelodyEngine.open(found) if is_melodic(info.get("codec")) else open_edit_model(found)
+            if isinstance(opened, ModelFolder):
+                opened.load()  # or raise here
             models[found.resolve().name] = found
     if options.data is not None:
         latent_map.check(options.data)

@@ -16,7 +16,7 @@ from fadernets.attributes.table import PAPER_FADERS, CodedAttribute, coded
 from fadernets.codecs.base import imported
 from fadernets.decoding.rewrite_task import RewriteTask
 from fadernets.engines.grid import Engine
-from fadernets.engines.model_folder import DEFAULT_MODEL, ModelError, model_info
+from fadernets.engines.model_folder import DEFAULT_MODEL, DEFAULT_WINDOW_MODEL, ModelError, model_info
 from fadernets.engines.rewriter import RewriterEngine
 
 REWRITER = "rewriter"  # the kind in model.json
@@ -72,8 +72,12 @@ def kind_of(model: str | Path) -> str:
         return kind
 
 
-def open_edit_model(model: str | Path | None = None) -> EditModel:
-    """A bundled model by name, or a model folder, for edits of pieces; by default DEFAULT_MODEL. Raises ModelError."""
-    model = DEFAULT_MODEL if model is None else model
+def open_edit_model(model: str | Path | None = None, *, moves_codes: bool = False) -> EditModel:
+    """A bundled model by name, or a model folder, for edits of pieces. Raises ModelError.
+
+    Without a name it is DEFAULT_MODEL; for what only codes can do (`moves_codes`), the paper's model.
+    """
+    if model is None:
+        model = DEFAULT_WINDOW_MODEL if moves_codes else DEFAULT_MODEL
     opened: EditModel = imported(KINDS[kind_of(model)]).open(model)
     return opened

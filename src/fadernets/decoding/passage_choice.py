@@ -5,6 +5,8 @@ K candidates, n steps, P = 88 pitches.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from fadernets.arrays import Bools, Cells, Floats
@@ -21,6 +23,7 @@ LENGTH_TEMPERATURE = 0.85
 ONSET_TEMPERATURE = (1.0, 0.5)
 KEEP = (1.5, 0.0)
 PACE = (0.5, 0.7)
+TEMPERATURE_OF_VARIATIONS = 1.0  # of which notes are struck, where there are variations to keep away from
 OF_VARIATIONS = 4  # candidates, where there are variations to keep away from
 VOICES_PRICE = 2.0  # nats a voice by which a candidate misses the note density, mean over the steps
 ALIKE_PRICE = 4.0  # nats for a candidate that has all of its notes in common with a variation to keep away from
@@ -28,7 +31,9 @@ ALIKE_PRICE = 4.0  # nats for a candidate that has all of its notes in common wi
 
 def drawing(task: RewriteTask) -> Drawing:
     """How the candidates of a task are drawn."""
-    return settings(max(task.candidates, OF_VARIATIONS if len(task.others) else 1), task.seed)
+    if not len(task.others):
+        return settings(task.candidates, task.seed)
+    return replace(settings(max(task.candidates, OF_VARIATIONS), task.seed), temperature=TEMPERATURE_OF_VARIATIONS)
 
 
 def settings(candidates: int, seed: int) -> Drawing:

@@ -16,7 +16,7 @@ import numpy as np
 from fadernets.arrays import Bools, Cells, Floats, Integers
 from fadernets.codecs.grid import OFF, ONSET
 from fadernets.decoding import passage_landing
-from fadernets.decoding.rewrite_task import Locks, RewriteTask
+from fadernets.decoding.rewrite_task import Locks, Progress, RewriteTask
 
 NEAR = 0.1  # voices: a miss that is left as it is
 Rewrite = Callable[[RewriteTask], Cells]
@@ -58,12 +58,20 @@ def rewrite_tracks(rewrite: Rewrite, task: RewriteTask, rolls: Sequence[Cells], 
                 voices=np.maximum(loud, 1 / steps[chosen]),
                 locks=locks[k],
                 counted=counted,
-                progress=None,
+                progress=_share_of_progress(task, i, len(order)),
             )
         )
     for k in reversed(order):
         now[k] = _landed(task, now, k, rolls[k], locks[k])
     return now
+
+
+def _share_of_progress(task: RewriteTask, i: int, tracks: int) -> Progress | None:
+    """Progress of the i-th of several tracks, counted in the edited segments of all."""
+    progress, count = task.progress, len(task.edited)
+    if progress is None:
+        return None
+    return lambda done, total: progress(i * count + count * done // max(total, 1), tracks * count)
 
 
 def _landed(task: RewriteTask, now: Sequence[Cells], k: int, source: Cells, locks: Locks) -> Cells:

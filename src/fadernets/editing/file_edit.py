@@ -57,7 +57,7 @@ class EditedPiece:
 
 @dataclass(frozen=True)
 class Variations:
-    """Files with different answers to one request, the likeliest first."""
+    """Files with different answers to one request; the likeliest first, where a critic says which that is."""
 
     outs: list[Path]
     reports: list[EditReport]
@@ -128,7 +128,7 @@ def edit_document(
     progress: Progress | None = None,
     encode: Encode = segment_requests.encode_segments,
 ) -> list[EditedPiece]:
-    """`count` different edits of a piece, the likeliest first.
+    """`count` different edits of a piece; the likeliest first, where a critic says which that is.
 
     draft: few candidates, for an answer while a fader is dragged. encode: what encodes windows, such as an
     EncodingCache that edits of the piece share. Raises FadernetsError for input that cannot be used.
@@ -251,10 +251,12 @@ def _share_of_progress(progress: Progress | None, done: int, runs: int) -> Progr
 
 
 def table_of(variations: Variations) -> str:
-    """Each variation's log odds and its difference to the others."""
-    lines = [f"{'log odds':>8}  {'difference to 1, 2, ...':<{6 * len(variations.outs)}}  file"]
+    """Each variation's difference to the others, and its log odds where there is a critic."""
+    rated = any(odds is not None for odds in variations.log_odds)
+    lines = [f"{'log odds  ' if rated else ''}{'difference to 1, 2, ...':<{6 * len(variations.outs)}}  file"]
     for out, odds, row in zip(variations.outs, variations.log_odds, variations.difference, strict=True):
-        lines.append(f"{cell(odds):>8}  {' '.join(f'{d:.2f} ' for d in row):<23}  {out}")
+        first = f"{cell(odds):>8}  " if rated else ""
+        lines.append(f"{first}{' '.join(f'{d:.2f} ' for d in row):<23}  {out}")
     return "\n".join(lines)
 
 

@@ -22,7 +22,7 @@ from fadernets.files import recover_folder
 
 FORMAT = 2  # of model.json; raised when a folder of before can no longer be read
 DEFAULT_WINDOW_MODEL = "pop-lieder"  # the bundled model of windows, the paper's
-DEFAULT_MODEL = DEFAULT_WINDOW_MODEL  # the bundled model that edits run on
+DEFAULT_MODEL = "rewriter"  # the bundled model that edits run on
 LARGEST = float(np.finfo(np.float32).max)
 MOST_SAID = 200  # characters of an error's text, which may quote the file
 DEFAULT_MELODY_MODEL = "melody"  # the bundled model of melodies

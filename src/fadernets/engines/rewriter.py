@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from fadernets.data.passage_batches import PassageBatch, controls
 from fadernets.data.passages import READ_FIELDS, Steps
 from fadernets.engines.model_folder import ModelFolder, open_session
 
+GRAPHS = "encoder", "decoder", "chain"  # those that every edit runs
 LOWEST = np.float32(-1e9)  # added to what must not be read
 LARGEST_SIZE = 4096  # of what model.json may say of a network
 GROWN = 32  # steps by which a memory grows at least: what it holds is read at every step
@@ -69,6 +70,12 @@ class RewriterEngine(ModelFolder):
     @cached_property
     def _graphs(self) -> dict[str, Any]:
         return {}
+
+    def load(self) -> Self:
+        """Open the graphs of an edit now. Raises ModelError."""
+        for name in GRAPHS:
+            self.session(name)
+        return self
 
     def session(self, name: str) -> Any:
         """A graph by name. Raises ModelError where it is not the one that model.json names."""

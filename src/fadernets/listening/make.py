@@ -17,12 +17,12 @@ import numpy as np
 from fadernets import structured_text
 from fadernets.data.dataset import MANIFEST as DATASET
 from fadernets.data.dataset import Dataset
+from fadernets.decoding.edit_models import EditModel, open_edit_model
 from fadernets.editing import edit_report, file_edit, presets
 from fadernets.editing.edit_report import Value
 from fadernets.editing.presets import PAPER_PRESET
 from fadernets.editing.requests import Faders
 from fadernets.engines.grid import Engine
-from fadernets.engines.model_folder import DEFAULT_MODEL
 from fadernets.errors import FadernetsError
 from fadernets.files import open_folder, recover_folder
 from fadernets.listening import excerpts, study_files
@@ -40,7 +40,10 @@ RULE = (
     "excerpt's windows; by rhythm density where the model has no clusters). The lower half goes up, the upper half "
     "goes down; of an odd number the one in the middle goes where the seed says. Equal ones rank as they were drawn."
 )
-GIVEN_RULE = "As NAME.json said (given), or as the model's arousal went (measured)."
+GIVEN_RULE = (
+    "As NAME.json said (given), or as the model's arousal went, or rhythm density where the model has no clusters "
+    "(measured)."
+)
 Progress = Callable[[int, int], None]
 
 
@@ -81,7 +84,7 @@ def make(
     pairs_folder: Path | None = None,
     segments: int = 20,
     subjects: int = 20,
-    model: str | Path = DEFAULT_MODEL,
+    model: str | Path | None = None,
     preset: str = "arousal",
     amount: float = 1.0,
     bars: int = 4,
@@ -96,16 +99,18 @@ def make(
     file as they were played (twice or four times as many where bars are short), of the tracks that `fadernets apply`
     would edit. `segments` excerpts are drawn by `seed`, each from another piece if there are enough, and edited by
     `preset` (a learned one, or the paper's `arousal-codes`), `amount` times: half of them up, half down, by `RULE`.
+    `model` edits them: by default the bundled rewriter, or for `arousal-codes` the paper's model.
 
     pairs_folder: in place of a source, a folder of pairs NAME-original.mid and NAME-transformed.mid. NAME.json gives
-    the direction ({"direction": "up"} or "down"); without it, the direction is that of the model's arousal.
+    the direction ({"direction": "up"} or "down"); without it, the direction is that of the model's arousal, or of
+    rhythm density where the model has no clusters.
 
     The practice trial is made from the bundled piece, not from the source. The subjects' tokens and the names of the
     sounds are random; everything else follows from the seed. Raises FadernetsError.
     """
     _check(source, pairs_folder, segments, subjects, amount, bars, consent)
     check_folder(out)
-    engine = Engine.open(model)
+    engine = open_edit_model(model, moves_codes=preset == PAPER_PRESET)
     faders = _faders(preset, amount, engine)
     rng = np.random.default_rng([seed, 1])
     warnings: list[str] = []
@@ -183,9 +188,9 @@ def _check(
         raise FadernetsError(f"the consent text has {len(consent)} characters; 1 to {MOST_CONSENT} are allowed")
 
 
-def _faders(preset: str, amount: float, engine: Engine) -> dict[str, Faders]:
+def _faders(preset: str, amount: float, engine: EditModel) -> dict[str, Faders]:
     """The faders of each direction."""
-    if preset == PAPER_PRESET and not engine.means:
+    if preset == PAPER_PRESET and not (isinstance(engine, Engine) and engine.means):
         raise FadernetsError(f"model {engine.name} has no arousal clusters: {PAPER_PRESET} cannot be used")
     return {way: Faders.checked(preset=preset, amount=sign * amount) for way, sign in ((UP, 1), (DOWN, -1))}
 
@@ -211,7 +216,7 @@ def _practice() -> Excerpt:
 class _Editor:
     """Measures and edits excerpts, as files in the folder `work`."""
 
-    engine: Engine
+    engine: EditModel
     faders: dict[str, Faders]
     seed: int
     work: Path

@@ -8,13 +8,14 @@ from typing import Any
 
 from fadernets import __version__
 from fadernets.codecs.base import is_melodic
-from fadernets.decoding.edit_models import EditModel, open_edit_model
+from fadernets.decoding.edit_models import REWRITER, EditModel, open_edit_model
 from fadernets.engines.grid import Engine
 from fadernets.engines.melody import MelodyEngine
 from fadernets.engines.model_folder import (
     DEFAULT_MELODY_MODEL,
     DEFAULT_MODEL,
     DEFAULT_WINDOW_MODEL,
+    ModelFolder,
     bundled,
     codec_of,
     model_info,
@@ -24,24 +25,26 @@ from fadernets.studio.types import ModelInfo
 
 
 class Models:
-    """Models by name, safe to use from several threads.
+    """Models by name, safe to use from several threads; the first one is that on which edits run by default.
 
     folders: model folders by name, beside the shipped ones.
     """
 
     def __init__(self, folders: dict[str, Path] | None = None) -> None:
-        self._folders: dict[str, Path] = {**bundled(), **(folders or {})}
+        shipped = bundled()
+        self._folders: dict[str, Path] = {DEFAULT_MODEL: shipped[DEFAULT_MODEL], **shipped, **(folders or {})}
         self._engines: dict[str, EditModel] = {}
         self._melody_engines: dict[str, MelodyEngine] = {}
         self._lock = threading.Lock()
 
     def describe(self) -> list[ModelInfo]:
-        """Name, codec and hash of each model."""
+        """Name, codec and hash of each model, and whether it has codes."""
         models = []
         for name, folder in self._folders.items():
             with model_info(folder) as (_, info):
                 digest = info["sha256"].get("decoder.onnx", "")[:12]
-                models.append(ModelInfo(name=name, codec=info["codec"], hash=digest))
+                codes = info.get("kind") != REWRITER
+                models.append(ModelInfo(name=name, codec=info["codec"], hash=digest, codes=codes))
         return models
 
     def engine(self, name: str = DEFAULT_MODEL) -> EditModel:
@@ -49,7 +52,7 @@ class Models:
         with self._lock:
             if name not in self._engines:
                 opened = open_edit_model(self._folder(name, melodies=False))
-                self._engines[name] = opened.load() if isinstance(opened, Engine) else opened
+                self._engines[name] = opened.load() if isinstance(opened, ModelFolder) else opened
             return self._engines[name]
 
     def window_engine(self, name: str = DEFAULT_WINDOW_MODEL) -> Engine:

@@ -53,6 +53,7 @@ class ModelInfo(BaseModel):
     name: str
     codec: str
     hash: str  # the first 12 digits of the decoder's SHA-256
+    codes: bool  # whether it has codes, to inspect and for the preset that moves them
 
 
 class PieceName(BaseModel):

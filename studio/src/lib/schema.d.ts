@@ -462,7 +462,7 @@ export interface components {
             piece: string;
             /**
              * Model
-             * @default pop-lieder
+             * @default rewriter
              */
             model: string;
             faders: components["schemas"]["FadersRequest"];
@@ -750,6 +750,8 @@ export interface components {
             codec: string;
             /** Hash */
             hash: string;
+            /** Codes */
+            codes: boolean;
         };
         /**
          * Notes
@@ -869,7 +871,7 @@ export interface components {
             piece: string;
             /**
              * Model
-             * @default pop-lieder
+             * @default rewriter
              */
             model: string;
             faders: components["schemas"]["FadersRequest"];
