@@ -5,13 +5,13 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import midi_files
 import mido
 import numpy as np
 import pytest
+from running_processes import session
 
 from fadernets import files
 from fadernets.attributes.of_cells import key
@@ -287,16 +287,6 @@ def test_no_worker_outlives_a_killed_run(tmp_path):
     assert session(process.pid) == []
     assert len(prepare({"folder": tmp_path / "songs"}, out, workers=1)) == 640 * 40
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "script.py", "songs"]
-
-
-def session(leader):
-    """The processes of a session that are alive."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            state, _, _, of = stat.read_text().rpartition(") ")[2].split()[:4]
-            found += [stat.parent.name] if int(of) == leader and state != "Z" else []
-    return found
 
 
 def test_two_runs_into_one_folder(songs, tmp_path):

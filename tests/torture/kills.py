@@ -16,6 +16,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from running_processes import session
+
 from torture.outcome import Outcome
 
 CASES = 250  # fifty of each command
@@ -51,16 +53,6 @@ def hash_of(path):
         digest.update(str(file.relative_to(path)).encode())
         digest.update(file.read_bytes() if file.is_file() else b"")
     return digest.hexdigest()
-
-
-def session(leader):
-    """The processes of a session that are alive."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            state, _, _, of = stat.read_text().rpartition(") ")[2].split()[:4]
-            found += [stat.parent.name] if int(of) == leader and state != "Z" else []
-    return found
 
 
 class Target:

@@ -67,6 +67,13 @@ class RewriterEngine(ModelFolder):
 
     default: ClassVar[str] = "rewriter"
 
+    def __init__(self, folder: Path, info: dict[str, Any]) -> None:
+        """As ModelFolder's; `size` are width, heads and layers, as the recipe names them."""
+        super().__init__(folder, info)
+        self.size = {name: int(info["size"][name]) for name in ("width", "heads", "decoder")}
+        if min(self.size.values()) < 1 or max(self.size.values()) > LARGEST_SIZE:
+            raise ValueError(f"size is {self.size}; allowed: 1..{LARGEST_SIZE}")
+
     @cached_property
     def _graphs(self) -> dict[str, Any]:
         return {}
@@ -82,13 +89,6 @@ class RewriterEngine(ModelFolder):
         if name not in self._graphs:
             self._graphs[name] = open_session(self.folder, name, self.info["sha256"])
         return self._graphs[name]
-
-    def __init__(self, folder: Path, info: dict[str, Any]) -> None:
-        """As ModelFolder's; `size` are width, heads and layers, as the recipe names them."""
-        super().__init__(folder, info)
-        self.size = {name: int(info["size"][name]) for name in ("width", "heads", "decoder")}
-        if min(self.size.values()) < 1 or max(self.size.values()) > LARGEST_SIZE:
-            raise ValueError(f"size is {self.size}; allowed: 1..{LARGEST_SIZE}")
 
     @property
     def has_critic(self) -> bool:
