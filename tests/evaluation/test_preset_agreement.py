@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from midi_files import left, metre, right, save, tempo, track
+from rule_rewriter import RuleRewriter
 
 from fadernets.data.corpora import Labels, Source
 from fadernets.engines.grid import Engine
@@ -51,6 +52,22 @@ def test_quick_is_high(toy):
     assert "| every fader | 1.000 | 1.000 | 1.000 | 6 |" in lines
 
 
+def test_classifiers_of_rolls_stand_beside(toy):
+    pytest.importorskip("torch")
+    found = preset_agreement.evaluate(RuleRewriter(), toy, "arousal", "toy", segments=4, roll_seeds=(0, 1))
+    assert found["model"] == "rule"
+    assert "the paper's two codes" not in found
+    assert set(found["roll classifiers"]) == {"score", "performance"}
+    for rows in found["roll classifiers"].values():
+        assert 0 <= rows["balanced_accuracy"] <= 1
+        assert set(rows["every fader"]) == {"up", "down", "both", "segments", "deviation"}
+        assert rows["tempo held"]["segments"] == 4
+    score = found["roll classifiers"]["score"]
+    assert score["every fader"] == score["tempo held"]  # it sees no tempo
+    assert "classifier of rolls (performance): balanced accuracy" in preset_agreement.table(found)
+    assert found == preset_agreement.evaluate(RuleRewriter(), toy, "arousal", "toy", segments=4, roll_seeds=(0, 1))
+
+
 def test_other_labels(toy):
     """Valence is the other way round in the toy; tension is measured and needs no classifier."""
     found = preset_agreement.evaluate(Engine.open(), toy, "valence", "toy")
@@ -67,14 +84,19 @@ def test_a_corpus_that_is_not_known(tmp_path):
 
 
 def test_the_command(run_here, toy):
-    code, out, err = run_here("evaluate", "presets", "arousal", "--corpus", f"toy={toy}", "--json")
+    options = ("--corpus", f"toy={toy}", "--json", "--segments", "2", "--roll-runs", "0")
+    code, out, err = run_here("evaluate", "presets", "arousal", *options)
     assert code == 0
-    assert json.loads(out)["every fader"]["up"] == 1
+    found = json.loads(out)
+    assert found["model"] == "rewriter"
+    assert found["every fader"] == {"up": 1, "down": 1, "both": 1, "segments": 2}
     for arguments, message in (
         (["arousal"], "the following arguments are required: --corpus"),
         (["--corpus", "toy=x"], "the following arguments are required: LABEL"),
         (["joy", "--corpus", "toy=x"], "invalid choice: 'joy'"),
         (["arousal", "--corpus", "toy=x", "--corpus", "two=y"], "takes one corpus"),
+        (["arousal", "--corpus", "toy=x", "--segments", "0"], "--segments 0: must be at least 1"),
+        (["arousal", "--corpus", "toy=x", "--roll-runs", "-1"], "--roll-runs -1: must be at least 0"),
     ):
         code, _, err = run_here("evaluate", "presets", *arguments)
         assert code == 2

@@ -48,7 +48,15 @@ def register(add: Add) -> None:
     )
     presets.add_argument("label", choices=LABELS, metavar="LABEL", help=f"the preset: {', '.join(LABELS)}")
     shared.add_corpora(presets, "one corpus with labels, such as vgmidi=PATH", required=True)
-    shared.add_model(presets, default=shared.WINDOWS)
+    shared.add_model(presets)
+    presets.add_argument("--segments", type=int, metavar="N", help="segments moved, at most twelve of a piece (200)")
+    presets.add_argument(
+        "--roll-runs",
+        type=int,
+        default=3,
+        metavar="N",
+        help="seeds of classifiers that see piano rolls alone and no fader (3; 0 leaves them out)",
+    )
     shared.add_attributes(presets)
 
     melody = action("melody", _melody, "The knobs of a melody model, on held-out clips.")
@@ -246,16 +254,28 @@ def _faders(options: argparse.Namespace) -> None:
 
 
 def _presets(options: argparse.Namespace) -> None:
-    from fadernets.engines.grid import Engine
+    from fadernets.decoding.edit_models import open_edit_model
     from fadernets.evaluation import preset_agreement
 
+    if options.segments is not None and options.segments < 1:
+        raise FadernetsError(f"--segments {options.segments}: must be at least 1")
+    if options.roll_runs < 0:
+        raise FadernetsError(f"--roll-runs {options.roll_runs}: must be at least 0")
     register_attributes(options.attributes)
     roots = read_corpora(options.corpus)
     if len(roots) != 1:
         raise FadernetsError("evaluate presets takes one corpus with labels, such as --corpus vgmidi=PATH")
     ((corpus, root),) = roots.items()
-    engine = Engine.open(options.model)
-    figures = preset_agreement.evaluate(engine, root, options.label, corpus, options.seed, progress("ways"))
+    figures = preset_agreement.evaluate(
+        open_edit_model(options.model),
+        root,
+        options.label,
+        corpus,
+        options.seed,
+        progress("ways"),
+        segments=options.segments,
+        roll_seeds=range(options.roll_runs),
+    )
     print(json.dumps(figures) if options.json else preset_agreement.table(figures))
 
 
