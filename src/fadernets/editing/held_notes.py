@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fadernets.arrays import Array, Bools
+from fadernets.arrays import Array, Bools, Indices
 from fadernets.codecs import grid
 from fadernets.codecs.grid import OFF
 from fadernets.editing.locks import PLACE, KeptParts
@@ -15,20 +15,63 @@ from fadernets.editing.piece_on_grid import PieceOnGrid, found_among
 
 
 def held(draft: NoteDraft, piece: PieceOnGrid, kept: KeptParts) -> NoteDraft:
-    """A draft of the piece's notes without the changes that break locks: what a fader did to such notes is undone."""
+    """A draft of the piece's notes without the changes that break locks: what a fader did to such notes is undone.
+
+    A note that comes back may meet another one that moved to its pitch. A file cannot hold both, and what it holds
+    instead may break a lock: then the other one comes back too.
+    """
+    draft = _undone(draft, _broken(draft, piece, kept), piece, kept)
+    while len(met := _met(draft, piece, kept)):
+        draft = _undone(draft, met, piece, kept)
+    return draft
+
+
+def _broken(draft: NoteDraft, piece: PieceOnGrid, kept: KeptParts) -> Indices:
+    """The notes of a draft that are kept and changed, or that sound or begin where the locks allow nothing new."""
+    changed = _changed(draft, piece.piece.notes)
+    known = changed[draft.origin[changed] != NEW]
+    stays = found_among(piece.piece.notes, kept.notes, PLACE)
+    return np.union1d(known[stays[draft.origin[known]]], changed[_breaks(draft.notes[changed], piece, kept)])
+
+
+def _met(draft: NoteDraft, piece: PieceOnGrid, kept: KeptParts) -> Indices:
+    """The changed and new notes of a draft that make a file break a lock, by sounding with others of their pitch."""
+    source, notes = piece.piece, draft.notes
+    written = draft.without_new_overlaps(source)
+    step, now = (piece.windows.nearest_step(x["onset"]) for x in (notes, written.notes))
+    wrong = np.append(kept.must_onset, False)[np.minimum(step, len(kept.must_onset))] & (step != now)
+    wrong[_broken(written, piece, kept)] = True
+    channel = np.array([track.channel for track in source.tracks], np.int64)
+    key = channel[notes["track"]] * 128 + notes["pitch"]
+    movable, met = np.zeros((2, len(notes)), bool)
+    movable[_changed(draft, source.notes)] = True
+    for i in np.flatnonzero(wrong & (written.notes != notes)).tolist():
+        others = movable & (key == key[i])
+        together = others & (notes["onset"] < notes["end"][i]) & (notes["end"] > notes["onset"][i])
+        met |= together if together.any() else others
+    return np.flatnonzero(met)
+
+
+def _changed(draft: NoteDraft, source: Array) -> Indices:
+    """The notes of a draft that are new, or not where the `source` has them."""
+    known = np.flatnonzero(draft.origin != NEW)
+    own = source[draft.origin[known]]
+    same = np.all([draft.notes[name][known] == own[name] for name in PLACE], axis=0)
+    return np.setdiff1d(np.arange(len(draft.origin)), known[same])
+
+
+def _undone(draft: NoteDraft, undo: Indices, piece: PieceOnGrid, kept: KeptParts) -> NoteDraft:
+    """A draft with these of its notes as the source has them, and with the notes that the locks miss in it."""
     source = piece.piece.notes
-    stays = found_among(source, kept.notes, PLACE)
     notes, origin = draft.notes.copy(), draft.origin
-    known = np.flatnonzero(origin != NEW)
-    back = known[stays[origin[known]] | _breaks(notes[known], source[origin[known]], piece, kept)]
+    back = undo[origin[undo] != NEW]
     for name in PLACE:
         notes[name][back] = source[name][origin[back]]
-    fresh = np.flatnonzero(origin == NEW)
     whole = np.ones(len(notes), bool)
-    whole[fresh] = ~_breaks(notes[fresh], None, piece, kept)
+    whole[undo[origin[undo] == NEW]] = False
     notes, origin = notes[whole], origin[whole]
     lost = np.setdiff1d(np.arange(len(source)), origin)
-    again = lost[stays[lost]]
+    again = lost[found_among(source, kept.notes, PLACE)[lost]]
     notes, origin = np.concatenate([notes, source[again]]), np.concatenate([origin, again])
     # Steps of a kept rhythm that lost their last note get the source's back.
     struck = np.zeros(len(kept.must_onset) + 1, bool)
@@ -42,14 +85,12 @@ def held(draft: NoteDraft, piece: PieceOnGrid, kept: KeptParts) -> NoteDraft:
     return replace(draft, notes=np.concatenate([notes, source[again]]), origin=np.concatenate([origin, again]))
 
 
-def _breaks(notes: Array, source: Array | None, piece: PieceOnGrid, kept: KeptParts) -> Bools:
-    """[N] which notes sound or begin where the locks allow nothing new; those that are as their `source` never do."""
+def _breaks(notes: Array, piece: PieceOnGrid, kept: KeptParts) -> Bools:
+    """[N] which changed notes would sound or begin where the locks allow nothing new."""
     placed = grid.place(replace(piece.piece, notes=notes), piece.windows)
     out = np.zeros(len(notes), bool)
     for i in np.flatnonzero(placed.on_grid).tolist():
         steps, pitch = slice(int(placed.onset[i]), int(placed.end[i])), int(placed.pitch[i])
-        if source is not None and all(notes[name][i] == source[name][i] for name in PLACE):
-            continue
         new = piece.roll[steps, pitch] == OFF
         beyond = (new & ~kept.may_sound[steps, pitch]).any() or kept.must[steps, pitch].any()
         out[i] = beyond or kept.never_onset[placed.onset[i]]

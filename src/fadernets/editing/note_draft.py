@@ -57,9 +57,15 @@ class NoteDraft:
         performance = change(self.performance, asked)
         return replace(self, notes=performance.notes, tempo=performance.tempo)
 
+    def without_new_overlaps(self, source: Piece) -> NoteDraft:
+        """The draft as a file can hold it: one pitch of a channel overlaps itself only where it does in the source."""
+        channels = _channels(source.tracks)
+        notes = _without_new_overlaps(self.notes, self.origin, source.notes, channels, self.windows.tpq)
+        return replace(self, notes=notes)
+
     def piece(self, source: Piece) -> Piece:
         """The draft as a piece, with the tracks of its source."""
-        notes = _without_new_overlaps(self.notes, self.origin, source.notes, _channels(source.tracks), self.windows.tpq)
+        notes = self.without_new_overlaps(source).notes
         return replace(source, notes=notes[note_order(notes)], tempo=self.tempo)
 
     def edit(self, source: Array, tempo: TempoMap, tracks: list[Track]) -> Edit:
