@@ -20,6 +20,7 @@ from fadernets.decoding import segment_requests
 from fadernets.decoding.edit_models import EditModel
 from fadernets.editing import edit_report, presets
 from fadernets.editing.beyond_model import apply_targets
+from fadernets.editing.cut_ends import restored_ends
 from fadernets.editing.edit_grids import placed_for, warn_of_beats
 from fadernets.editing.edit_plan import EditPlan
 from fadernets.editing.edit_report import EditReport, cell, compare, describe, number, shown
@@ -212,7 +213,12 @@ def _edited_beyond_model(
     data = apply_targets(
         written, after, plan.edited, plan.targets, deviations, whole, plan.home, plan.inside, hold, how.draft, poll
     )
-    return data, after.reread(Document(source.path, data).piece)
+    written = Document(source.path, data)
+    ends = restored_ends(source.piece, written.piece, after.windows, plan.inside)
+    if len(ends.changed):
+        data = written.edited(ends)
+        written = Document(source.path, data)
+    return data, after.reread(written.piece)
 
 
 def _report(
