@@ -97,3 +97,18 @@ def test_pitch_stays_on_the_keyboard_and_leaves_notes_beyond_it(tmp_path, value)
     assert (found[outside] == own[outside]).all()
     assert ((found[~outside] >= LOW) & (found[~outside] < LOW + PITCHES)).all()
     assert (found != own).any()
+
+
+def test_notes_whose_way_is_taken_are_not_asked_again_and_again(tmp_path, monkeypatch):
+    """A bar of 1500 notes that hardly leave each other room."""
+    random, asked = np.random.default_rng(3), []
+    rows = [(4 * random.random(), 0.3 * random.random() + 0.02, int(random.integers(21, 109)), 64) for _ in range(1500)]
+    source = of(tmp_path, *sorted(rows))
+    is_taken = pitch_fader.SoundingNotes.is_taken
+    monkeypatch.setattr(
+        pitch_fader.SoundingNotes, "is_taken", lambda self, *row: asked.append(row) or is_taken(self, *row)
+    )
+    own = performed.pitch(source.performance)
+    found = pitch_fader.set_pitch(source, own + 5)
+    assert performed.pitch(found.performance)[0] > own[0] + 1
+    assert len(asked) < 25 * len(rows)  # 16; asked in every round, it would be 37

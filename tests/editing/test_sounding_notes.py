@@ -29,6 +29,8 @@ def test_it_says_what_a_look_at_all_pairs_says(seed):
     sounding, pitch = SoundingNotes(notes, group), notes["pitch"].astype(int)
     for _ in range(200):
         note, target = int(random.integers(len(notes))), int(random.integers(50, 72))
+        together = (notes["onset"] < notes["end"][note]) & (notes["end"] > notes["onset"][note])
+        assert [sounding.are_together(note, other) for other in range(len(notes))] == together.tolist()
         answer = sounding.is_taken(note, target), sounding.crosses(note, target)
         assert answer == by_pairs(notes, group, pitch, note, target)
         sounding.move(note, target)

@@ -8,6 +8,7 @@ example is in `set_pitch`. Pitches are MIDI numbers, ticks are absolute; N notes
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -136,6 +137,35 @@ class _BeatLadders:
         return np.asarray(self._sounding[max(beat - reach, 0) : beat + reach + 1].any(0))
 
 
+class _Waiting:
+    """Notes whose next pitch sounds already: there is no need to ask again before another note leaves it."""
+
+    def __init__(self, sounding: SoundingNotes) -> None:
+        self.notes: set[int] = set()
+        self._sounding = sounding
+        self._at: dict[int, list[int]] = defaultdict(list)  # pitch -> the notes that wait for it
+
+    def add(self, note: int, pitch: int) -> None:
+        """Let a note wait for a pitch."""
+        self.notes.add(note)
+        self._at[pitch].append(note)
+
+    def freed(self, note: int, pitch: int, turned: bool) -> None:
+        """A note left a pitch, which ends the wait of those that sound with it; or of all, if the way has `turned`."""
+        if turned:
+            self.notes.clear()
+            self._at.clear()
+            return
+        still = []
+        for other in self._at.pop(pitch, ()):
+            if self._sounding.are_together(note, other):
+                self.notes.discard(other)
+            else:
+                still.append(other)
+        if still:
+            self._at[pitch] = still
+
+
 class _Voices(NamedTuple):
     """The notes of a window by voice, each in order of onset."""
 
@@ -203,11 +233,12 @@ class _WindowMove:
         """Move notes back from pitches that sound already."""
         source: list[int] = self.notes["pitch"][self.inside].tolist()
         for i, own in zip(self.inside.tolist(), source, strict=True):
+            pitch = self.sounding.pitch[i]
             for _ in range(OCTAVE):
-                pitch = self.sounding.pitch[i]
                 if pitch == own or not self.sounding.is_taken(i, pitch):
                     break
-                self.sounding.move(i, self._rung(i, -self.direction))
+                pitch = self.ladders[i].rung(pitch, -self.direction)
+            self.sounding.move(i, pitch)
 
     def _climb_melody(self, melody: list[int]) -> None:
         """Move each note of the melody one rung on, or two where the first sounds already."""
@@ -223,18 +254,24 @@ class _WindowMove:
         """Move single notes in this `order` a rung at a time, none across another, as long as the sum gets nearer."""
         missing, sounding = self._missing(), self.sounding
         for rungs in (1, 2):  # the next rung; where that sounds already, the one behind it
-            moved = True
+            waiting, moved = _Waiting(sounding), True
             while moved and missing:
                 moved = False
                 for i in order:
+                    if i in waiting.notes:
+                        continue
                     direction = 1 if missing > 0 else -1
                     target = self._rung(i, direction * rungs)
                     step = target - sounding.pitch[i]
-                    gets_nearer = 0 < step * direction <= 2 * abs(missing) - 1
-                    if not gets_nearer or sounding.is_taken(i, target) or sounding.crosses(i, target):
+                    if not 0 < step * direction <= 2 * abs(missing) - 1:  # gets no nearer
                         continue
-                    sounding.move(i, target)
-                    missing, moved = missing - step, True
+                    if sounding.is_taken(i, target):
+                        waiting.add(i, target)
+                    elif not sounding.crosses(i, target):
+                        left = sounding.pitch[i]
+                        sounding.move(i, target)
+                        missing, moved = missing - step, True
+                        waiting.freed(i, left, turned=missing * direction < 0)
 
     def _voices(self) -> _Voices:
         """The voices of the window's notes."""

@@ -81,6 +81,10 @@ class SoundingNotes:
         count = self._spans.get(pitch, NONE).overlapping(onset, end)
         return count > 0 and count > self._spans.get((pitch, self._source[note]), NONE).overlapping(onset, end)
 
+    def are_together(self, note: int, other: int) -> bool:
+        """Whether two notes sound together."""
+        return self._onset[note] < self._end[other] and self._onset[other] < self._end[note]
+
     def crosses(self, note: int, pitch: int) -> bool:
         """Whether a note at this pitch would change places with one of its group that sounds with it."""
         onset, end, group = self._onset[note], self._end[note], self._group[note]
