@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from fadernets.cli import evaluate_passages
 from fadernets.cli import options as shared
 from fadernets.cli.console import Add, Parser, add_group, check_output, progress
 from fadernets.cli.presets import LABELS
@@ -17,7 +18,6 @@ MELODIES = Path("data/melodies")  # and that of the bundled model of melodies
 MODEL_LOOPS = ("open", "calibrated", "closed")
 CHECKPOINT_LOOPS = ("open", "calibrated", "best-of-n")
 PROTOCOLS = ("paper", "strict")
-JUDGES = ("trees", "network")  # of the two-sample test
 
 
 def register(add: Add) -> None:
@@ -96,15 +96,7 @@ def _register_realism(action: Add) -> None:
     realism.add_argument("--rolls", type=Path, metavar="OUT.png", help="draw 24 pairs of segments, chosen by --seed")
     realism.add_argument("--language-model", type=Path, metavar="RUN", help="a language model that rates the segments")
     shared.add_device(realism)
-    realism.add_argument("--two-sample", action="store_true", help="judge passages of edited pieces of --corpus")
-    shared.add_corpora(realism, "for --two-sample: a corpus and its folder; repeatable")
-    realism.add_argument("--beside", action="append", metavar="MODEL", help="for --two-sample: one more model")
-    realism.add_argument("--pieces", type=int, metavar="N", help="for --two-sample: pieces of each corpus (24)")
-    realism.add_argument("--most", type=int, metavar="N", help="for --two-sample: passages a side (600)")
-    realism.add_argument("--judge", choices=JUDGES, help="for --two-sample: ask this judge alone (default: both)")
-    realism.add_argument(
-        "--judge-runs", type=int, metavar="N", help="for --two-sample: seeds of every judge (trees 3, network 1)"
-    )
+    evaluate_passages.add_two_sample(realism)
 
 
 def _register_model(action: Add) -> None:
@@ -290,40 +282,6 @@ def _melody(options: argparse.Namespace) -> None:
     print(json.dumps(melody_knobs.as_dict(figures)) if options.json else melody_knobs.table(figures))
 
 
-def _two_sample(options: argparse.Namespace) -> None:
-    from fadernets.decoding.edit_models import open_edit_model
-    from fadernets.engines.model_folder import DEFAULT_WINDOW_MODEL
-    from fadernets.evaluation import editors, passage_realism, passage_table
-    from fadernets.metrics import two_sample
-
-    roots = read_corpora(options.corpus)
-    if not roots:
-        raise FadernetsError("--two-sample edits test pieces of corpora: name one, such as --corpus lieder=PATH")
-    if any((options.rolls, options.language_model)):
-        raise FadernetsError("--rolls and --language-model are of segments; --two-sample takes neither")
-    counts = {name: getattr(options, name) for name in ("pieces", "most", "judge_runs")}
-    for name, value in counts.items():
-        if value is not None and value < 1:
-            raise FadernetsError(f"--{name.replace('_', '-')} {value}: must be at least 1")
-    compared = [editors.model(open_edit_model(name)) for name in (options.model, *(options.beside or ()))]
-    # Moves count in the deviations of the paper's model, so that every model is moved alike.
-    unit = open_edit_model(DEFAULT_WINDOW_MODEL).info["statistics"]
-    runs = {judge: seeds for judge, seeds in passage_realism.SEEDS.items() if options.judge in (None, judge)}
-    if options.judge_runs:
-        runs = dict.fromkeys(runs, tuple(range(options.judge_runs)))
-    figures = passage_realism.evaluate(
-        [*compared, editors.rule()],
-        roots,
-        {name: float(row["std"]) for name, row in unit.items()},
-        pieces=options.pieces or passage_realism.PIECES,
-        most=options.most or two_sample.MOST,
-        judges=runs,
-        seed=options.seed,
-        progress=progress("moves"),
-    )
-    print(json.dumps(figures) if options.json else passage_table.table(figures))
-
-
 def _variations(options: argparse.Namespace) -> None:
     from fadernets.decoding.edit_models import open_edit_model
     from fadernets.evaluation import editors, human_variations
@@ -339,12 +297,10 @@ def _variations(options: argparse.Namespace) -> None:
 
 def _realism(options: argparse.Namespace) -> None:
     if options.two_sample:
-        _two_sample(options)
+        evaluate_passages.two_sample(options)
         return
     _check_model_of_segments(options.model)
-    for name in ("corpus", "beside", "pieces", "most", "judge", "judge_runs"):
-        if getattr(options, name):
-            raise FadernetsError(f"--{name.replace('_', '-')} is of --two-sample, which was not given")
+    evaluate_passages.check_none(options)
     from fadernets.data.dataset import Dataset
     from fadernets.engines.grid import Engine
     from fadernets.evaluation import model_realism

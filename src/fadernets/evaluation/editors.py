@@ -46,19 +46,23 @@ class Editor:
     edit: Edit
 
 
-def by_faders(name: str, edit: Callable[[Document, Faders], Sequence[EditedFile]]) -> Editor:
-    """The editor of a model that takes faders: its most likely answer counts."""
+def by_faders(name: str, edit: Callable[[Document, Faders], Sequence[EditedFile]], faithfulness: float = 1.0) -> Editor:
+    """The editor of a model that takes faders: its most likely answer counts.
+
+    faithfulness: how strongly the source pulls, 0..1.
+    """
 
     def moved(document: Document, moves: Mapping[str, float], seed: int) -> Document:
-        answers = edit(document, Faders.checked(move=dict(moves), seed=seed))
+        answers = edit(document, Faders.checked(move=dict(moves), seed=seed, faithfulness=faithfulness))
         return Document(document.path, answers[0].data)
 
     return Editor(name, moved)
 
 
-def model(engine: EditModel) -> Editor:
+def model(engine: EditModel, faithfulness: float = 1.0) -> Editor:
     """The editor of a model folder, the paper's or a rewriter, as `fadernets apply` edits with it."""
-    return by_faders(engine.name, lambda document, faders: file_edit.edit_document(engine, document, faders))
+    edit = lambda document, faders: file_edit.edit_document(engine, document, faders)  # noqa: E731
+    return by_faders(engine.name, edit, faithfulness)
 
 
 def rule() -> Editor:

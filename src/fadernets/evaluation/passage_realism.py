@@ -87,7 +87,7 @@ def evaluate(
     many are drawn from each corpus. most: passages a side. judges: the judges to ask and the seeds of each. Raises
     FadernetsError where the corpora have no passage in their test pieces.
     """
-    drawn, real = _read(roots, pieces, seed)
+    drawn, real = draw_pieces(roots, pieces, seed)
     jobs = [(attribute, move) for attribute in CODED if attribute in deviations for move in moves]
     total, done = len(editors) * len(jobs) + 1, 1
     figures: dict[str, Any] = {
@@ -107,7 +107,7 @@ def evaluate(
     for attribute, move in jobs:
         change = {attribute: move * deviations[attribute]}
         for editor in editors:
-            edited, alike, failed = _edited(editor, drawn, change, seed)
+            edited, alike, failed = edit_pieces(editor, drawn, change, seed)
             row = passage_figures.beside_source(source.passages, edited.passages, attribute, change[attribute])
             row |= alike.figures() | {"failures": failed / len(drawn)}
             row |= _judged(edited, real, judges, most)
@@ -115,18 +115,20 @@ def evaluate(
             done += 1
             if progress:
                 progress(done, total)
-    cleaned: dict[str, Any] = _without_nan(figures)
+    cleaned: dict[str, Any] = without_nan(figures)
     return cleaned
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
     """The same figures with None where there was nothing to measure, as JSON has it."""
     if isinstance(value, dict):
-        return {key: _without_nan(part) for key, part in value.items()}
+        return {key: without_nan(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [without_nan(part) for part in value]
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def _read(roots: Mapping[str, Path], pieces: int, seed: int) -> tuple[list[PassagePiece], CutPassages]:
+def draw_pieces(roots: Mapping[str, Path], pieces: int, seed: int) -> tuple[list[PassagePiece], CutPassages]:
     """The test pieces that are drawn, and the real passages of all test and validation pieces."""
     drawn: list[PassagePiece] = []
     real: list[CutPassages] = []
@@ -143,7 +145,7 @@ def _read(roots: Mapping[str, Path], pieces: int, seed: int) -> tuple[list[Passa
     return drawn, CutPassages.joined(real)
 
 
-def _edited(
+def edit_pieces(
     editor: Editor, pieces: Sequence[PassagePiece], change: Mapping[str, float], seed: int
 ) -> tuple[CutPassages, Alike, int]:
     """The passages of every piece as an editor wrote it, how alike its repeats are, and how many pieces failed.

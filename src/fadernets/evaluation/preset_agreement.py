@@ -98,9 +98,9 @@ def evaluate(
     """Agreement of a preset, of the preset with faders held and, for arousal, of the codes of the paper's model.
 
     root: the folder of the labelled `corpus`; label: `arousal`, `valence` or `tension`. segments: how many are moved,
-    SEGMENTS unless given. Each row holds the share of segments whose probability of "high" went the asked way, up and down; for tension, whose
-    measured tension did. roll_seeds: of the classifiers that see rolls alone; their rows are under `roll classifiers`,
-    means over seeds. Raises FadernetsError.
+    SEGMENTS unless given. Each row holds the share of segments whose probability of "high" went the asked way, up and
+    down; for tension, whose measured tension did. roll_seeds: of the classifiers that see rolls alone; their rows are
+    under `roll classifiers`, means over seeds. Raises FadernetsError.
     """
     if corpus not in CORPORA:
         raise FadernetsError(f"corpus {corpus!r} is not known; allowed: {', '.join(CORPORA)}")

@@ -37,6 +37,17 @@ class Panel:
     unit: str = ""
 
 
+@dataclass(frozen=True)
+class TradePanel:
+    """Edits of one move: (note F1 to the source, AUC of a judge) of each."""
+
+    title: str
+    lines: Mapping[str, Sequence[tuple[float, float | None]]]  # model -> a point for each setting; None: not drawn
+    labels: Mapping[str, Sequence[str]]  # model -> the name of each setting
+    marks: Mapping[str, tuple[float, float | None]]  # single points
+    level: float | None  # AUC of real music at the same level
+
+
 def tsne(codes: NDArray[np.floating], seed: int = 0) -> Floats:
     """Codes [S, Z] in the plane [S, 2], by openTSNE on one thread; the same for the same seed."""
     from openTSNE import TSNE
@@ -102,6 +113,45 @@ def curves(
     ax.set_title(title, fontsize=11)
     ax.grid(alpha=0.3)
     ax.legend(**{**BELOW, "bbox_to_anchor": (0.5, -0.13)}, ncols=2)
+    _save(figure, paths)
+
+
+def trade(panels: Sequence[TradePanel], paths: Sequence[Path], *, title: str, setting: str) -> None:
+    """Likeness to the source to the right, likeness to real music (an AUC near .5) down; two panels a row.
+
+    setting: what the labels beside the points are the values of.
+    """
+    columns = min(len(panels), 2)
+    figure, axes = _figure(-(-len(panels) // columns), columns, share=True)
+    for ax in (ax for line in axes for ax in line):
+        ax.set_visible(False)
+    for ax, panel in zip((ax for line in axes for ax in line), panels, strict=False):
+        ax.set_visible(True)
+        for (name, points), marker, colour in zip(panel.lines.items(), "os^D", COLOURS, strict=False):
+            shown = [(x, np.nan if y is None else y) for x, y in points]
+            ax.plot(*zip(*shown, strict=True), marker=marker, markersize=5, color=colour, label=name, zorder=3)
+            for at, label in zip(shown, panel.labels[name], strict=True):
+                ax.annotate(label, at, xytext=(4, 4), textcoords="offset points", fontsize=7, color=colour)
+        for name, (x, y) in panel.marks.items():
+            ax.plot(
+                x, np.nan if y is None else y, ls="", marker="X", markersize=8, color="#444444", label=name, zorder=3
+            )
+        ax.axhline(
+            np.nan if panel.level is None else panel.level,
+            color="#666666",
+            linewidth=1,
+            linestyle="--",
+            label="real music of that level",
+        )
+        ax.axhline(0.5, color="#666666", linewidth=1, linestyle=":", label="cannot be told")
+        ax.set_title(panel.title, fontsize=11)
+        ax.set_xlabel("note F1 to the source")
+        ax.set_ylabel("AUC of the judge")
+        ax.tick_params(labelbottom=True, labelleft=True)
+        ax.grid(alpha=0.3)
+    handles, names = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False, fontsize=9)
+    figure.suptitle(f"{title} (beside the points: {setting})", fontsize=12)
     _save(figure, paths)
 
 
@@ -218,8 +268,8 @@ def _heat(ax: Any, heat: Sequence[Sequence[float | None]], labels: tuple[Sequenc
     ax.set_yticks(range(len(labels[0])), labels[0], parse_math=False)
 
 
-def _figure(rows: int, columns: int, size: tuple[float, float] | None = None) -> tuple[Any, Any]:
-    """An empty figure and its axes [rows][columns]; size in inches."""
+def _figure(rows: int, columns: int, size: tuple[float, float] | None = None, share: bool = False) -> tuple[Any, Any]:
+    """An empty figure and its axes [rows][columns]; size in inches; share: all axes have one scale."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -227,7 +277,7 @@ def _figure(rows: int, columns: int, size: tuple[float, float] | None = None) ->
     layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)  # inches
     figure = Figure(figsize=size or (4.4 * columns, 3.6 * rows), dpi=DPI, facecolor="white", layout=layout)
     FigureCanvasAgg(figure)
-    return figure, figure.subplots(rows, columns, squeeze=False)
+    return figure, figure.subplots(rows, columns, squeeze=False, sharex=share, sharey=share)
 
 
 def _save(figure: Any, paths: Sequence[Path]) -> None:
