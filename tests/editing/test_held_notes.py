@@ -80,3 +80,17 @@ def test_where_no_lock_breaks_notes_may_meet(piece):
     out = held(draft_of(piece, {60: 80, 64: 60}), piece, kept)
     assert broken(piece, out, kept) == 0
     assert pitches(out) == [40, 50, 60, 60, 62, 72]
+
+
+def test_a_step_that_a_note_leaves_as_it_comes_back_gets_its_own_back(piece):
+    """The note of one step moved to the next one, whose own note is gone."""
+    kept = kept_of(piece, "rhythm")
+    draft = draft_of(piece, {})
+    moves, gone = (np.flatnonzero(draft.notes["pitch"] == pitch)[0] for pitch in (64, 62))
+    draft.notes["onset"][moves] = draft.notes["onset"][gone]
+    rest = np.arange(len(draft.notes)) != gone
+
+    out = held(NoteDraft(draft.notes[rest], draft.origin[rest], draft.windows, draft.tempo), piece, kept)
+
+    assert broken(piece, out, kept) == 0
+    assert pitches(out) == pitches(draft)

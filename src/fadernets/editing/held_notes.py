@@ -73,16 +73,19 @@ def _undone(draft: NoteDraft, undo: Indices, piece: PieceOnGrid, kept: KeptParts
     lost = np.setdiff1d(np.arange(len(source)), origin)
     again = lost[found_among(source, kept.notes, PLACE)[lost]]
     notes, origin = np.concatenate([notes, source[again]]), np.concatenate([origin, again])
-    # Steps of a kept rhythm that lost their last note get the source's back.
-    struck = np.zeros(len(kept.must_onset) + 1, bool)
-    struck[piece.windows.nearest_step(notes["onset"])] = True
-    silent = np.flatnonzero(kept.must_onset & ~struck[:-1])
-    needed = np.flatnonzero(np.isin(piece.placed.onset, silent))
-    moved = np.flatnonzero(np.isin(origin, needed))
-    for name in PLACE:
-        notes[name][moved] = source[name][origin[moved]]
-    again = np.setdiff1d(needed, origin)
-    return replace(draft, notes=np.concatenate([notes, source[again]]), origin=np.concatenate([origin, again]))
+    # Steps of a kept rhythm that lost their last note get the source's back, which may leave others without one.
+    while True:
+        struck = np.zeros(len(kept.must_onset) + 1, bool)
+        struck[piece.windows.nearest_step(notes["onset"])] = True
+        silent = np.flatnonzero(kept.must_onset & ~struck[:-1])
+        needed = np.flatnonzero(np.isin(piece.placed.onset, silent))
+        if not len(needed):
+            return replace(draft, notes=notes, origin=origin)
+        moved = np.flatnonzero(np.isin(origin, needed))
+        for name in PLACE:
+            notes[name][moved] = source[name][origin[moved]]
+        again = np.setdiff1d(needed, origin)
+        notes, origin = np.concatenate([notes, source[again]]), np.concatenate([origin, again])
 
 
 def _breaks(notes: Array, piece: PieceOnGrid, kept: KeptParts) -> Bools:
