@@ -31,10 +31,10 @@ KINDS = {
 MOST_RENDERED = 120.0  # seconds of a piece
 
 
-def run(cases: int = CASES, seed: int = 0) -> Outcome:
-    """All cases, each in a process that can be ended."""
-    outcome = Outcome("files", seed)
-    for number, case in isolated.run("torture.files:case", seed, range(cases)):
+def run(cases: int = CASES, seed: int = 0, first: int = 0) -> Outcome:
+    """All cases, from number `first` on, each in a process that can be ended."""
+    outcome = Outcome("files", seed, first)
+    for number, case in isolated.run("torture.files:case", seed, range(first, first + cases)):
         is_long = case.beats > isolated.LONG
         costs = (0.0, 0.0) if is_long else (case.seconds, case.memory)
         outcome.add([f"case {number}: {line}" for line in case.findings], *costs)

@@ -25,9 +25,9 @@ WAIT = 300.0  # seconds for a command
 HOWS = ("time", "event", "event", "full", "size")
 
 
-def run(cases: int = CASES, seed: int = 0) -> Outcome:
-    """All cases, one command after the other."""
-    outcome = Outcome("kills", seed)
+def run(cases: int = CASES, seed: int = 0, first: int = 0) -> Outcome:
+    """All cases, from number `first` on, one command after the other."""
+    outcome = Outcome("kills", seed, first)
     if not Path("/proc/self/stat").exists():
         outcome.figures["skipped"] = "no /proc"
         return outcome
@@ -35,7 +35,7 @@ def run(cases: int = CASES, seed: int = 0) -> Outcome:
     context.set_forkserver_preload(["torture.kill_targets"])
     with tempfile.TemporaryDirectory(prefix="torture-") as place:
         targets = [Target(context, Path(place)) for Target in (Apply, Prepare, Train, Export, Serve)]
-        for number in range(cases):
+        for number in range(first, first + cases):
             target = targets[number % len(targets)]
             rng, began = random.Random(f"{seed}/{number}"), time.monotonic()
             how, lines = target.case(rng)

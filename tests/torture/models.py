@@ -40,10 +40,10 @@ VALUES = (
 )  # fmt: skip
 
 
-def run(cases: int = CASES, seed: int = 0) -> Outcome:
-    """All cases."""
-    outcome = Outcome("models", seed)
-    for number, case in isolated.run("torture.models:case", seed, range(cases)):
+def run(cases: int = CASES, seed: int = 0, first: int = 0) -> Outcome:
+    """All cases, from number `first` on."""
+    outcome = Outcome("models", seed, first)
+    for number, case in isolated.run("torture.models:case", seed, range(first, first + cases)):
         outcome.add([f"case {number}: {line}" for line in case.findings], case.seconds, case.memory)
         outcome.count(case.kind)
         outcome.count("refused", int(case.refused))

@@ -14,6 +14,7 @@ class Outcome:
 
     part: str
     seed: int
+    first: int = 0  # the number of the first case
     cases: int = 0
     findings: list[str] = field(default_factory=list)  # a line each
     seconds: float = 0.0  # of the worst case, of the processor where nothing else is said
@@ -23,7 +24,8 @@ class Outcome:
     @property
     def command(self):
         """The command that does the same again."""
-        return f"python -m torture {self.part} --cases {self.cases} --seed {self.seed}"
+        first = f" --first {self.first}" if self.first else ""
+        return f"python -m torture {self.part} --cases {self.cases}{first} --seed {self.seed}"
 
     def add(self, findings=(), seconds=0.0, memory=0.0):
         """Count a case."""

@@ -28,12 +28,12 @@ THREADS, RUNS = 8, 3
 BY_COMMAND = 8  # one case in so many goes through the command line too, which takes seconds to start
 
 
-def run(cases: int = CASES, seed: int = 0) -> Outcome:
-    """All cases."""
+def run(cases: int = CASES, seed: int = 0, first: int = 0) -> Outcome:
+    """All cases, from number `first` on."""
     from fadernets.errors import FadernetsError
 
-    outcome = Outcome("same_bytes", seed)
-    for number in range(cases):
+    outcome = Outcome("same_bytes", seed, first)
+    for number in range(first, first + cases):
         rng, began = random.Random(f"{seed}/{number}"), time.process_time()
         try:
             lines = case(rng, number, outcome)
@@ -57,7 +57,7 @@ def case(rng, number, outcome):
         options["bars"] = [(1, 2)]
 
     def edit(_=None):
-        return fadernets.edit(data, model=_engine(name), **options).data
+        return fadernets.edit(data, model=engine(name), **options).data
 
     wanted, lines = edit(), []
     outcome.count(name)
@@ -81,7 +81,7 @@ def case(rng, number, outcome):
 
 
 @cache
-def _engine(name):
+def engine(name):
     from fadernets.decoding.edit_models import open_edit_model
 
     return open_edit_model(name)
@@ -125,8 +125,8 @@ def _same_in_batches(data):
     cells = on.cells(on.full)
     if len(cells) < 2:
         return True
-    engine = _engine("pop-lieder")
-    alone, whole, turned = (engine.encode(some) for some in (cells[:1], cells, cells[::-1].copy()))
+    model = engine("pop-lieder")
+    alone, whole, turned = (model.encode(some) for some in (cells[:1], cells, cells[::-1].copy()))
     pairs = [(alone[code][0], one) for code in alone for one in (whole[code][0], turned[code][-1])]
     return all(np.array_equal(a, b) for a, b in pairs)
 

@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +16,17 @@ from fadernets.editing import file_edit
 from fadernets.editing.requests import Faders
 from fadernets.engines.grid import Engine
 from fadernets.music.document import Document, Edit
-from torture import edited_files, files, isolated, mutator
+from torture import edited_files, files, isolated, mutator, threads
 from torture.outcome import Outcome, write_table
 
-SLICE = {"files": 300, "kills": 15, "models": 60, "same_bytes": 4, "server": 20}  # cases, of the server seconds
+SLICE = {
+    "files": 300,
+    "kills": 15,
+    "models": 60,
+    "same_bytes": 4,
+    "threads": 64,
+    "server": 20,
+}  # cases, of the server seconds
 SEED = 5
 
 
@@ -146,6 +154,28 @@ def test_a_case_that_ends_its_process_is_a_finding():
     assert [line for line in found[0].findings if line.startswith("case of 3: KeyError in test_campaign.py")]
     assert found[1].findings == ["its process died (exit code 7)"]
     assert found[2].findings == []
+
+
+def test_files_that_threads_take_from_each_other_are_found(monkeypatch):
+    """Temporary files named by their process alone, as they once were."""
+
+    def write_by_process(path, data):
+        part = path.with_name(f".{os.getpid()}")
+        part.write_bytes(data)
+        time.sleep(0.002)
+        os.replace(part, path)
+
+    monkeypatch.setattr(file_edit, "write_atomic", write_by_process)
+    outcome = threads.run(48, SEED)
+    assert any("its file holds another edit" in line for line in outcome.findings)
+    assert any("FileNotFoundError" in line for line in outcome.findings)
+    assert outcome.figures["right files"] < 48
+
+
+def test_a_case_can_be_run_alone():
+    found = files.run(2, 1, first=643)
+    assert (found.cases, found.findings) == (2, [])
+    assert found.command == "python -m torture files --cases 2 --first 643 --seed 1"
 
 
 def test_a_table_has_a_row_for_each_part(tmp_path):
