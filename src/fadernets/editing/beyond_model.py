@@ -23,6 +23,7 @@ from fadernets.editing.key_fader import change_key
 from fadernets.editing.note_draft import NEW, NoteDraft, Poll, nothing
 from fadernets.editing.note_faders import WINDOW_FADERS
 from fadernets.editing.piece_on_grid import PieceOnGrid
+from fadernets.editing.shared_keys import apart_from_others
 from fadernets.errors import FadernetsError
 from fadernets.music.document import Document, Edit
 from fadernets.music.metric_grid import MetricGrid
@@ -72,10 +73,12 @@ def apply_targets(
         changed = draft_of(all_tracks, poll)
         inside = np.isin(np.arange(len(all_tracks.windows.start)), edited) if inside is None else inside
         changed = change_key(changed, inside[changed.performance.window], home, targets.key)
+        changed = apart_from_others(changed, all_tracks, document.piece)
         data = document.edited(edit_of(changed, all_tracks).among(all_tracks.rows))
         document = Document(document.path, data)
         piece = piece.reread(document.piece)
     changed = draft_with_targets(piece, edited, targets, deviations, draft, poll)
+    changed = apart_from_others(changed, piece, document.piece)
     if hold is not None:
         changed = hold(changed, piece)
     return document.edited(edit_of(changed, piece).among(piece.rows))

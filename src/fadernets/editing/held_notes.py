@@ -9,8 +9,8 @@ import numpy as np
 from fadernets.arrays import Array, Bools, Indices
 from fadernets.codecs import grid
 from fadernets.codecs.grid import OFF
-from fadernets.editing.locks import PLACE, KeptParts
-from fadernets.editing.note_draft import NEW, NoteDraft
+from fadernets.editing.locks import KeptParts
+from fadernets.editing.note_draft import NEW, PLACE, NoteDraft
 from fadernets.editing.piece_on_grid import PieceOnGrid, found_among
 
 
@@ -28,7 +28,7 @@ def held(draft: NoteDraft, piece: PieceOnGrid, kept: KeptParts) -> NoteDraft:
 
 def _broken(draft: NoteDraft, piece: PieceOnGrid, kept: KeptParts) -> Indices:
     """The notes of a draft that are kept and changed, or that sound or begin where the locks allow nothing new."""
-    changed = _changed(draft, piece.piece.notes)
+    changed = draft.changed(piece.piece.notes)
     known = changed[draft.origin[changed] != NEW]
     stays = found_among(piece.piece.notes, kept.notes, PLACE)
     return np.union1d(known[stays[draft.origin[known]]], changed[_breaks(draft.notes[changed], piece, kept)])
@@ -44,7 +44,7 @@ def _met(draft: NoteDraft, piece: PieceOnGrid, kept: KeptParts) -> Indices:
     channel = np.array([track.channel for track in source.tracks], np.int64)
     key = channel[notes["track"]] * 128 + notes["pitch"]
     movable, met = np.zeros((2, len(notes)), bool)
-    movable[_changed(draft, source.notes)] = True
+    movable[draft.changed(source.notes)] = True
     for i in np.flatnonzero(wrong & (written.notes != notes)).tolist():
         others = movable & (key == key[i])
         together = others & (notes["onset"] < notes["end"][i]) & (notes["end"] > notes["onset"][i])
@@ -52,24 +52,11 @@ def _met(draft: NoteDraft, piece: PieceOnGrid, kept: KeptParts) -> Indices:
     return np.flatnonzero(met)
 
 
-def _changed(draft: NoteDraft, source: Array) -> Indices:
-    """The notes of a draft that are new, or not where the `source` has them."""
-    known = np.flatnonzero(draft.origin != NEW)
-    own = source[draft.origin[known]]
-    same = np.all([draft.notes[name][known] == own[name] for name in PLACE], axis=0)
-    return np.setdiff1d(np.arange(len(draft.origin)), known[same])
-
-
 def _undone(draft: NoteDraft, undo: Indices, piece: PieceOnGrid, kept: KeptParts) -> NoteDraft:
     """A draft with these of its notes as the source has them, and with the notes that the locks miss in it."""
     source = piece.piece.notes
-    notes, origin = draft.notes.copy(), draft.origin
-    back = undo[origin[undo] != NEW]
-    for name in PLACE:
-        notes[name][back] = source[name][origin[back]]
-    whole = np.ones(len(notes), bool)
-    whole[undo[origin[undo] == NEW]] = False
-    notes, origin = notes[whole], origin[whole]
+    draft = draft.put_back(undo, source)
+    notes, origin = draft.notes, draft.origin
     lost = np.setdiff1d(np.arange(len(source)), origin)
     again = lost[found_among(source, kept.notes, PLACE)[lost]]
     notes, origin = np.concatenate([notes, source[again]]), np.concatenate([origin, again])

@@ -22,12 +22,12 @@ from fadernets.codecs.melody_states import skyline
 from fadernets.decoding.rewrite_task import Locks
 from fadernets.editing.edit_plan import EditPlan
 from fadernets.editing.lock_requests import Lock
+from fadernets.editing.note_draft import PLACE
 from fadernets.editing.piece_on_grid import PieceOnGrid, found_among
 from fadernets.editing.requests import Faders
 from fadernets.errors import FadernetsError
 from fadernets.music.notes import Piece
 
-PLACE = ("onset", "end", "pitch")  # what a kept note keeps
 _CLASS = (np.arange(PITCHES) + LOW) % 12  # [88] the pitch class of each key of the piano
 
 

@@ -17,6 +17,7 @@ from fadernets.music.document import Edit
 from fadernets.music.notes import Piece, TempoMap, Track, note_order
 from fadernets.music.segments import STEPS_PER_BEAT, Grid
 
+PLACE = ("onset", "end", "pitch")  # of a note
 NEW = -1  # the origin of a note that the source does not have
 Poll = Callable[[], None]  # called now and then while notes move; what it raises ends the edit
 
@@ -56,6 +57,22 @@ class NoteDraft:
         """The draft after the `change` of a user-defined attribute to the `asked` values [W], nan where it stays."""
         performance = change(self.performance, asked)
         return replace(self, notes=performance.notes, tempo=performance.tempo)
+
+    def changed(self, source: Array) -> Indices:
+        """The notes that are new, or not where the `source` notes have them."""
+        known = np.flatnonzero(self.origin != NEW)
+        own = source[self.origin[known]]
+        same = np.all([self.notes[name][known] == own[name] for name in PLACE], axis=0)
+        return np.setdiff1d(np.arange(len(self.notes)), known[same])
+
+    def put_back(self, these: Indices, source: Array) -> NoteDraft:
+        """The draft with some of its notes where the `source` notes have them; those that are new go."""
+        notes, back = self.notes.copy(), these[self.origin[these] != NEW]
+        for name in PLACE:
+            notes[name][back] = source[name][self.origin[back]]
+        stays = np.ones(len(notes), bool)
+        stays[these[self.origin[these] == NEW]] = False
+        return replace(self, notes=notes[stays], origin=self.origin[stays])
 
     def without_new_overlaps(self, source: Piece) -> NoteDraft:
         """The draft as a file can hold it: one pitch of a channel overlaps itself only where it does in the source."""

@@ -18,7 +18,8 @@ from fadernets.data.passages import Steps
 from fadernets.decoding.edit_models import Rewrites
 from fadernets.decoding.rewrite_task import Locks, RewriteTask
 from fadernets.editing import cells_to_notes, track_edit
-from fadernets.editing.locks import PLACE, KeptParts
+from fadernets.editing.locks import KeptParts
+from fadernets.editing.note_draft import PLACE
 from fadernets.editing.piece_on_grid import PieceOnGrid, found_among
 from fadernets.editing.roll_edit import fixed_cells
 from fadernets.engines.played_notes import PlayedNotes
