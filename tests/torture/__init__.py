@@ -1,4 +1,6 @@
-"""The campaign that attacks the package: files, kills, a server under load, damaged models, same bytes, many threads.
+"""The campaign that attacks the package.
+
+Mutated files, kills and full disks, a server under load, damaged models, same bytes, many threads, and who waits.
 
     PYTHONPATH=tests python -m torture                      # everything, about half an hour (make torture)
     PYTHONPATH=tests python -m torture files --cases 500 --seed 7

@@ -7,13 +7,17 @@ import time
 
 from torture.outcome import write_table
 
-PARTS = ("files", "kills", "server", "models", "same_bytes", "threads")
-CASE_BY_CASE = ("files", "kills", "models", "same_bytes")  # a case of theirs can be run alone
+PARTS = ("files", "kills", "server", "models", "same_bytes", "threads", "waiting")
+CASE_BY_CASE = ("files", "kills", "models", "same_bytes", "waiting")  # a case of theirs can be run alone
 
 
 def main(arguments=None):
     """Run some parts. Returns 1 where one of them found something."""
-    parser = argparse.ArgumentParser(prog="python -m torture", description=importlib.import_module("torture").__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m torture",
+        description=importlib.import_module("torture").__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("parts", nargs="*", default=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--cases", type=int, help="how many of each part (its own number); of the server, seconds")
     parser.add_argument("--share", type=float, default=1.0, help="a share of each part's own number of cases (1)")

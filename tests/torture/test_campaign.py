@@ -16,7 +16,7 @@ from fadernets.editing import file_edit
 from fadernets.editing.requests import Faders
 from fadernets.engines.grid import Engine
 from fadernets.music.document import Document, Edit
-from torture import edited_files, files, isolated, mutator, threads
+from torture import edited_files, files, isolated, mutator, threads, waiting
 from torture.outcome import Outcome, write_table
 
 SLICE = {
@@ -170,6 +170,19 @@ def test_files_that_threads_take_from_each_other_are_found(monkeypatch):
     assert any("its file holds another edit" in line for line in outcome.findings)
     assert any("FileNotFoundError" in line for line in outcome.findings)
     assert outcome.figures["right files"] < 48
+
+
+def test_who_waits_for_another_one_s_request_is_found(monkeypatch):
+    assert len(waiting.WORST) == waiting.CASES
+    monkeypatch.setattr(waiting, "LONGEST_WAIT", 0.0)
+    monkeypatch.setattr(waiting, "MOST_MEMORY", 1.0)
+    outcome = waiting.run(1, SEED, first=1)
+    assert outcome.cases == 1
+    assert " GETs, median " in outcome.figures["pitch of 6,000 notes in a bar"]
+    assert [line.split(" took ")[0].split(" of /")[0] for line in outcome.findings] == [
+        "pitch of 6,000 notes in a bar: a GET",
+        "pitch of 6,000 notes in a bar: its processes",
+    ]
 
 
 def test_a_case_can_be_run_alone():
