@@ -187,7 +187,7 @@ def resolution(rng, score):
     if rng.random() < 0.6:
         for track in score.tracks:
             for event in track:
-                event[0] = event[0] * tpq // score.tpq
+                event[0] = event[0] * tpq // max(score.tpq, 1)
     score.tpq = tpq
 
 
@@ -261,7 +261,7 @@ def struck_twice(rng, score):
 def dense(rng, score):
     """Hundreds of notes in one bar."""
     count = rng.choice((50, 200, 800))
-    bar = 4 * score.tpq
+    bar = max(4 * score.tpq, 1)  # `resolution` may have left no ticks
     rows = [
         (t := rng.randrange(bar), t + rng.randint(1, bar), rng.randint(21, 108), rng.randint(1, 127))
         for _ in range(count)

@@ -73,6 +73,17 @@ def test_every_mutation_gives_a_file(mutation):
             assert isinstance(mutator.written(score), bytes)
 
 
+def test_mutations_follow_each_other_in_any_order():
+    for seed, first in enumerate(mutator.SCORES):
+        for second in mutator.SCORES:
+            rng = random.Random(seed)
+            score = mutator.small_piece(rng)
+            score.tpq = 0
+            first(rng, score)
+            second(rng, score)
+            assert isinstance(mutator.written(score), bytes)
+
+
 @pytest.fixture(scope="module")
 def engine():
     return Engine.open().load()
