@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from fadernets.arrays import Bools, Cells, Floats32
-from fadernets.codecs.grid import HOLD, without_orphans
+from fadernets.codecs.grid import HOLD, ONSET, without_orphans
 from fadernets.data.passage_batches import CONTEXT, Densities, PassageBatch, Row, joined
 from fadernets.data.passage_sampler import retrieve, segment_profiles
 from fadernets.data.passages import Steps, segment_ends
@@ -38,6 +38,7 @@ class _Rewriting:
         self.roll = task.roll.copy()
         self.onsets, self.voices = task.measured()
         moved = (self.onsets[task.edited] != task.onsets) | (np.abs(self.voices[task.edited] - task.voices) > UNTOUCHED)
+        moved |= _against_locks(task)[task.edited]
         self.onsets[task.edited], self.voices[task.edited] = task.onsets, task.voices
         self.open = np.zeros(len(self.ends) - 1, bool)  # segments that are not decided yet
         self.open[task.edited[moved]] = True
@@ -193,3 +194,11 @@ class _Rewriting:
                 free.copy_from[i, here] = np.arange(self.ends[first[group]], self.ends[first[group] + 1]) - a + CONTEXT
                 free.copy_shift[i, here] = self.alike.low[s] - self.alike.low[first[group]]
         return free
+
+
+def _against_locks(task: RewriteTask) -> Bools:
+    """[W] segments that strike where they must not, or do not where they must."""
+    struck = (task.roll == ONSET).any(-1)
+    stays = (task.locks.pinned & (task.roll == ONSET)).any(-1)
+    against = (task.locks.must_onset & ~struck) | (task.locks.never_onset & struck & ~stays)
+    return np.asarray(np.bincount(task.steps.segment, against) > 0)

@@ -15,6 +15,7 @@ from fadernets.arrays import Cells, Floats, Indices, Integers
 from fadernets.attributes.table import CLOSE
 from fadernets.codecs import grid
 from fadernets.data.passages import Steps
+from fadernets.decoding import rhythm_plan
 from fadernets.decoding.edit_models import Rewrites
 from fadernets.decoding.rewrite_task import Locks, RewriteTask
 from fadernets.editing import cells_to_notes, track_edit
@@ -23,6 +24,7 @@ from fadernets.editing.note_draft import PLACE
 from fadernets.editing.piece_on_grid import PieceOnGrid, found_among
 from fadernets.editing.roll_edit import fixed_cells
 from fadernets.engines.played_notes import PlayedNotes
+from fadernets.engines.rhythm import Rhythm
 from fadernets.music.document import Document, Edit
 from fadernets.music.notes import Piece
 
@@ -87,6 +89,7 @@ def edit_segments(
         data = document.edited(change)
         return data, piece.reread(Document(document.path, data).piece)
     stays = ~free[:, None] | task.locks.pinned
+    task = replace(task, locks=rhythm_plan.locked(task.locks, rhythm_plan.planned(Rhythm.bundled(), task)))
     roll = grid.without_orphans(np.where(stays, piece.roll, engine.rewrite(task)).astype(np.uint8))
     if request.kept is not None:
         roll = request.kept.trimmed(roll)

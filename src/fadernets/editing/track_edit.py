@@ -11,6 +11,7 @@ import numpy as np
 
 from fadernets.arrays import Bools, Cells
 from fadernets.codecs import grid
+from fadernets.decoding import rhythm_plan
 from fadernets.decoding.edit_models import Rewrites
 from fadernets.decoding.rewrite_task import Locks, RewriteTask
 from fadernets.decoding.track_rewriting import rewrite_tracks
@@ -18,6 +19,7 @@ from fadernets.editing import cells_to_notes
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.roll_edit import fixed_cells
 from fadernets.engines.played_notes import PlayedNotes
+from fadernets.engines.rhythm import Rhythm
 from fadernets.music.document import Edit
 from fadernets.music.notes import Piece
 
@@ -36,7 +38,8 @@ def edit_tracks(
     """The change of a file's notes by which its tracks have together what a task asks of their common roll."""
     fixed = [fixed_cells(track, whole, free) for track in tracks]
     locks = [Locks.none(len(free), cells) for cells in fixed]
-    answers = rewrite_tracks(engine.rewrite, task, [track.roll for track in tracks], locks)
+    plan = rhythm_plan.planned(Rhythm.bundled(), task)
+    answers = rewrite_tracks(engine.rewrite, task, [track.roll for track in tracks], locks, plan)
     edits = []
     for track, cells, answer in zip(tracks, fixed, answers, strict=True):
         stays = ~free[:, None] | cells

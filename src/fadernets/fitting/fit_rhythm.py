@@ -1,0 +1,129 @@
+"""Training of `engines.rhythm`: every step of real segments, with the patterns around it.
+
+    python -m fadernets.fitting.fit_rhythm OUT.npz PASSAGES.npz
+
+PASSAGES.npz is what `fadernets rewriter prepare` wrote. A piece is read with the tracks that an edit takes by default.
+N steps, F features.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fadernets.arrays import Bools
+from fadernets.codecs.grid import ONSET
+from fadernets.data import passages
+from fadernets.data.corpora import CORPORA
+from fadernets.data.dataset import SPLITS
+from fadernets.data.passages import GridPiece, Steps, segment_ends
+from fadernets.engines.rhythm import BEFORE, FEATURES, MEMORY, Rhythm, step_features
+from fadernets.files import open_atomic
+from fadernets.provenance import commit
+
+Halves = NDArray[np.float16]
+
+HIDDEN = 48  # units of each layer
+ROWS, STEPS_OF_FIT = 4096, 6000  # steps of music in a step of the optimiser, steps of the optimiser
+RATE = 3e-3
+LONGEST = 48  # steps of a segment that is learned from
+EDITED = {"pop909": ("melody", "bridge", "piano"), "lieder": ("piano",)}  # roles that an edit takes by default
+
+
+def tracks_together(piece: GridPiece) -> list[int]:
+    """The tracks that an edit takes by default."""
+    present = np.unique(piece.notes[:, 3]).tolist()
+    return [k for k in present if piece.roles[k] in EDITED.get(piece.corpus, ())] or present
+
+
+def segments(piece: GridPiece, tracks: Sequence[int]) -> Iterator[tuple[Halves, Bools]]:
+    """Features [n, F + 4] and onsets [n] of every segment that has any."""
+    ends = segment_ends(piece.steps)
+    struck = (piece.roll(tracks, 0, int(ends[-1])) == ONSET).any(-1)
+    steps = [piece.steps.take(slice(a, b)) for a, b in pairwise(ends.tolist())]
+    patterns = [struck[a:b] for a, b in pairwise(ends.tolist())]
+    for s, pattern in enumerate(patterns):
+        if not pattern.any() or len(pattern) > LONGEST:
+            continue
+        before = [patterns[s - k] if s >= k and same_steps(steps[s], steps[s - k]) else None for k in (1, 2)]
+        wide = np.concatenate([np.zeros(MEMORY, bool), pattern])
+        last = np.stack([wide[MEMORY - 1 - k : -1 - k] for k in range(MEMORY)], axis=1)
+        features = step_features(steps[s], int(pattern.sum()), before[:BEFORE])
+        yield np.concatenate([features, last], axis=1).astype(np.float16), pattern  # exact but for two features
+
+
+def same_steps(one: Steps, other: Steps) -> bool:
+    """Whether two segments are cut into the same steps."""
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in passages.READ_FIELDS)
+
+
+def fit(train: tuple[Halves, Bools], valid: tuple[Halves, Bools], seed: int = 0) -> tuple[Rhythm, float]:
+    """A model of steps [N, F + 4] and whether each is struck [N], and its nats a step on `valid`."""
+    import torch
+    from torch.nn import functional
+
+    torch.manual_seed(seed)
+    net = torch.nn.Sequential(
+        torch.nn.Linear(FEATURES + MEMORY, HIDDEN),
+        torch.nn.ReLU(),
+        torch.nn.Linear(HIDDEN, HIDDEN),
+        torch.nn.ReLU(),
+        torch.nn.Linear(HIDDEN, 1),
+    )
+    optimiser = torch.optim.Adam(net.parameters(), RATE)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, STEPS_OF_FIT)
+    rng = np.random.default_rng(seed)
+
+    def loss(features: Halves, struck: Bools) -> torch.Tensor:
+        x, y = torch.from_numpy(features.astype(np.float32)), torch.from_numpy(struck.astype(np.float32))
+        return functional.binary_cross_entropy_with_logits(net(x)[:, 0], y)
+
+    for _ in range(STEPS_OF_FIT):
+        rows = rng.integers(len(train[1]), size=ROWS)
+        value = loss(train[0][rows], train[1][rows])
+        optimiser.zero_grad()
+        value.backward()
+        optimiser.step()
+        schedule.step()
+    with torch.no_grad():
+        found = float(loss(*valid))
+        weights = [p.detach().numpy().copy() for p in net.parameters()]
+    return Rhythm(*(w.T if w.ndim == 2 else w for w in weights)), found
+
+
+def save(path: Path, model: Rhythm, card: dict[str, object]) -> None:
+    """Write the model with its card: features, corpora, licences, commit."""
+    arrays = {name: array.astype(np.float32) for name, array in vars(model).items()}
+    card = {"features": FEATURES, "commit": commit(), **card}
+    with open_atomic(path) as file:
+        np.savez_compressed(file, allow_pickle=False, card=np.array(json.dumps(card)), **arrays)
+
+
+def main() -> None:
+    """Fit the model to the training pieces of a file of passages and write it."""
+    parser = argparse.ArgumentParser(description="Fit the model of onset patterns to pieces.")
+    parser.add_argument("out", type=Path, metavar="OUT.npz")
+    parser.add_argument("passages", type=Path, metavar="PASSAGES.npz")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    pieces = passages.load(options.passages)
+    train, valid = (_joined([p for p in pieces if SPLITS[p.split] == split]) for split in SPLITS[:2])
+    model, loss = fit(train, valid, options.seed)
+    licences = {name: CORPORA[name].licence for name in sorted({p.corpus for p in pieces})}
+    save(options.out, model, {"corpora": licences, "steps": len(train[1]), "loss": round(loss, 4)})
+    print(f"{options.out}: {len(train[1])} steps of training pieces, {loss:.4f} nats a step of validation pieces")
+
+
+def _joined(pieces: Sequence[GridPiece]) -> tuple[Halves, Bools]:
+    rows = [row for piece in pieces for row in segments(piece, tracks_together(piece))]
+    return np.concatenate([features for features, _ in rows]), np.concatenate([struck for _, struck in rows])
+
+
+if __name__ == "__main__":
+    main()
