@@ -4,9 +4,9 @@
 
 Each MUSIC_FOLDER holds MIDI files at any depth, and each is taken equally often. An edit is of up to 6 bars of an
 excerpt of up to 14 bars, with one to three locks and one to four faders, of all tracks, one hand or one track. Edit i
-of a seed is always the same, so that parts (`--first 0`, `--first 2500`) add up. Prints a line for each broken lock, and
-the counts as JSON at the end: edits that were refused (a lock of a bar without such a note, a new key under a lock)
-are not among COUNT.
+of a seed is always the same, so that parts (`--first 0`, `--first 2500`) add up. Prints a line for each broken lock,
+and the counts as JSON at the end: edits that were refused (a lock of a bar without such a note, a new key under a
+lock) are not among COUNT.
 """
 
 from __future__ import annotations
