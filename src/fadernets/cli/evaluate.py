@@ -65,6 +65,8 @@ def register(add: Add) -> None:
 
     _register_realism(action)
 
+    evaluate_passages.register_page(action)
+
     variations = action(
         "variations",
         _variations,

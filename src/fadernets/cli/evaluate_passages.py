@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fadernets.cli import options as shared
-from fadernets.cli.console import Parser, check_output, progress
+from fadernets.cli.console import Add, Parser, check_output, check_output_folder, progress, warn
 from fadernets.cli.reading import read_corpora
 from fadernets.errors import FadernetsError
 
@@ -39,6 +39,22 @@ def add_two_sample(command: Parser) -> None:
     )
 
 
+def register_page(action: Add) -> None:
+    """Add `evaluate page`."""
+    page = action(
+        "page",
+        _page,
+        "A page of edited passages of test pieces, as rolls and as sound: before, after, and a plain rule.",
+        epilog="Pieces are drawn by --seed: two of each corpus for each density, one deviation up and down. The page "
+        "holds the corpora's music and is to stay outside any repository; remarks.yaml beside it has a line to fill "
+        "for each passage, and --remarks takes the filled one.",
+    )
+    page.add_argument("out", type=Path, metavar="FOLDER", help="where index.html, sound and MIDI files are written")
+    shared.add_model(page)
+    shared.add_corpora(page, "a corpus and its folder; repeatable", required=True)
+    page.add_argument("--remarks", type=Path, metavar="FILE.yaml", help="remarks by the name of a passage")
+
+
 def check_none(options: argparse.Namespace) -> None:
     """Raises FadernetsError where an option of the two-sample test was given without it."""
     for name in OF_TWO_SAMPLE:
@@ -49,7 +65,6 @@ def check_none(options: argparse.Namespace) -> None:
 def two_sample(options: argparse.Namespace) -> None:
     """Run the two-sample test, or with --trade draw what faithfulness does to it."""
     from fadernets.decoding.edit_models import open_edit_model
-    from fadernets.engines.model_folder import DEFAULT_WINDOW_MODEL
     from fadernets.evaluation import editors, passage_realism, passage_table
     from fadernets.metrics import two_sample as test
 
@@ -63,9 +78,7 @@ def two_sample(options: argparse.Namespace) -> None:
         if value is not None and value < 1:
             raise FadernetsError(f"--{name.replace('_', '-')} {value}: must be at least 1")
     models = [open_edit_model(name) for name in (options.model, *(options.beside or ()))]
-    # Moves count in the deviations of the paper's model, so that every model is moved alike.
-    statistics = open_edit_model(DEFAULT_WINDOW_MODEL).info["statistics"]
-    unit = {name: float(row["std"]) for name, row in statistics.items()}
+    unit = _deviations()
     if options.trade:
         check_output(options.trade)
         _trade(options, models, roots, unit)
@@ -84,6 +97,15 @@ def two_sample(options: argparse.Namespace) -> None:
         progress=progress("moves"),
     )
     print(json.dumps(figures) if options.json else passage_table.table(figures))
+
+
+def _deviations() -> dict[str, float]:
+    """What moves count in: the deviations of the paper's model, so that every model is moved alike."""
+    from fadernets.decoding.edit_models import open_edit_model
+    from fadernets.engines.model_folder import DEFAULT_WINDOW_MODEL
+
+    statistics = open_edit_model(DEFAULT_WINDOW_MODEL).info["statistics"]
+    return {name: float(row["std"]) for name, row in statistics.items()}
 
 
 def _trade(
@@ -112,3 +134,24 @@ def _trade(
         setting="faithfulness",
     )
     print(json.dumps(figures) if options.json else realism_trade.table(figures))
+
+
+def _page(options: argparse.Namespace) -> None:
+    from fadernets.decoding.edit_models import open_edit_model
+    from fadernets.evaluation import editors, passage_page
+
+    check_output_folder(options.out)
+    roots = read_corpora(options.corpus)
+    remarks = passage_page.read_remarks(options.remarks) if options.remarks else {}
+    editor = editors.model(open_edit_model(options.model))
+    total, report = len(roots) * len(passage_page.MOVES) * passage_page.EACH, progress("passages")
+    names = passage_page.write(
+        passage_page.draw(editor, roots, _deviations(), options.seed),
+        options.out,
+        f"Edited passages: {editor.name} beside a plain rule, seed {options.seed}",
+        remarks,
+        lambda done: report(done, total),
+    )
+    warn([f"{options.remarks}: no passage of this page is {name!r}" for name in remarks if name not in names])
+    made = {"page": str(options.out / passage_page.PAGE), "passages": names}
+    print(json.dumps(made) if options.json else made["page"])

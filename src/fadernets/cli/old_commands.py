@@ -12,7 +12,17 @@ from pathlib import Path
 from fadernets import structured_text
 from fadernets.cli.evaluate import is_checkpoint
 
-ACTIONS = ("model", "checkpoint", "faders", "presets", "melody", "realism", "variations", "ablation")  # of evaluate
+ACTIONS = (
+    "model",
+    "checkpoint",
+    "faders",
+    "presets",
+    "melody",
+    "realism",
+    "page",
+    "variations",
+    "ablation",
+)  # of evaluate
 RENAMED = {  # options of commands
     "bench": {"--preset": "--size"},
     "train": {"--preset": "--size", "--grid": "--sweep"},

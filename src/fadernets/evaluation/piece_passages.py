@@ -16,7 +16,7 @@ import numpy as np
 from fadernets.arrays import Bools, Cells, Floats, Indices, Integers
 from fadernets.codecs import grid
 from fadernets.codecs.grid import LOW, OFF
-from fadernets.data.corpora import CORPORA, find_root, split_of
+from fadernets.data.corpora import CORPORA, Source, find_root, split_of
 from fadernets.data.dataset import SPLITS
 from fadernets.data.passages import cells_of
 from fadernets.editing.file_edit import choose_tracks
@@ -130,10 +130,13 @@ class PassagePiece:
 
     def reread(self, edited: Document) -> Cells:
         """[T, 88] the same tracks of a file that an editor wrote, on the grid of the source."""
+        return self.grid.roll(edited.piece, self.tracks_in(edited))
+
+    def tracks_in(self, edited: Document) -> list[int]:
+        """The same tracks of a file that an editor wrote: one that lost all its notes may be missing there."""
         own = self.document.piece.tracks
         chosen = {(own[i].chunk, own[i].channel) for i in self.tracks}
-        tracks = [i for i, track in enumerate(edited.piece.tracks) if (track.chunk, track.channel) in chosen]
-        return self.grid.roll(edited.piece, tracks)
+        return [i for i, track in enumerate(edited.piece.tracks) if (track.chunk, track.channel) in chosen]
 
     @property
     def kinds(self) -> tuple[Integers, Integers, Integers]:
@@ -149,13 +152,19 @@ def read_pieces(corpus: str, root: Path, splits: tuple[str, ...], seed: int = 0)
         split = SPLITS[split_of(source, seed)]
         if split not in splits:
             continue
-        try:
-            document = with_metre(Document(source.path), CORPORA[corpus].read(source).piece.metre)
-            piece = PassagePiece.of(document, source.piece_id, corpus)
-        except FadernetsError:
-            continue
-        if len(piece.first):
+        piece = read_piece(corpus, source)
+        if piece is not None:
             yield split, piece
+
+
+def read_piece(corpus: str, source: Source) -> PassagePiece | None:
+    """The piece of a file of a corpus; None where it cannot be edited or has no passage."""
+    try:
+        document = with_metre(Document(source.path), CORPORA[corpus].read(source).piece.metre)
+        piece = PassagePiece.of(document, source.piece_id, corpus)
+    except FadernetsError:
+        return None
+    return piece if len(piece.first) else None
 
 
 def with_metre(document: Document, metre: MetreMap) -> Document:
