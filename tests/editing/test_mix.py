@@ -86,6 +86,16 @@ def bars(*rhythms, pitch=60):
 # Which segment meets which
 
 
+def test_bars_that_are_no_segments_when_they_come_again(mixed, tmp_path):
+    """The metre changes in the last bar, where no note is left: played on, that bar is two short ones."""
+    b = save(tmp_path / "b.mid", track([(0, 1, 60, 80), (1, 1, 64, 80)], metre(4), metre(3, tick=1200)))
+    with pytest.raises(
+        FadernetsError, match=r"b\.mid: its bars cannot be repeated, since the metre changes behind its"
+    ):
+        mixed("two_hands", b)
+    assert mixed("two_hands", b, stretch=True)[-1].lengths["out"] == 1
+
+
 def test_the_shorter_one_repeats_from_its_start():
     a, b = mix.pairs(3, 7)
     assert a.tolist() == [0, 1, 2, 0, 1, 2, 0]

@@ -191,12 +191,18 @@ def _tracks(document: Document, wanted: list[str] | None, option: str) -> list[i
 def play_on(document: Document, windows: Windows, count: int) -> tuple[Document, Windows]:
     """The document with its bars repeated until it has `count` full windows, and its windows up to there.
 
-    From the first full window on: a pick-up is not repeated. The last pass ends where the last window does.
+    From the first full window on: a pick-up is not repeated. The last pass ends where the last window does. Raises
+    FadernetsError where a metre that changes behind the last note cuts the windows of the repeated bars.
     """
     start, stop = int(windows.start[windows.full][0]), int(windows.end[-1])
     passes = -(-count // int(windows.full.sum()))
     whole = Document(document.path, repeat_section(document, start, stop, start + passes * (stop - start)))
     windows = cut(whole.piece)
+    if windows.full.sum() < count:
+        raise FadernetsError(
+            f"{document.path}: its bars cannot be repeated, since the metre changes behind its last note; "
+            "stretch A over B, or cut the metre's changes there"
+        )
     end = int(windows.end[windows.full][count - 1])
     names = ("start", "end", "steps", "base", "bar", "last_bar")
     inside = replace(windows, **{name: getattr(windows, name)[windows.start < end] for name in names})
