@@ -23,7 +23,7 @@ from fadernets.decoding.passage_drawing import Constraints, draw
 from fadernets.decoding.passage_plan import alike, passages, register
 from fadernets.decoding.piece_rewriting import rewrite
 from fadernets.decoding.rewrite_task import Locks, RewriteTask
-from fadernets.engines.rewriter import LOWEST, RewriterEngine
+from fadernets.engines.rewriter import Memory, RewriterEngine
 from fadernets.music.notes import MetreMap, Piece, TempoMap, Track, make_notes
 
 OUT = Path(__file__).parents[1] / "tests" / "vectors" / "rewriter.json"
@@ -36,6 +36,7 @@ TPQ = 480
 BAR = 3 * TPQ
 EDITED = np.array([1, 2, 3, 4])  # bars
 SHOWN = (0, 5, 17, 30)  # steps of a passage whose encoder output is written
+SHOWN_DRAWS = 2  # the chain's call that is written is the first that takes more
 
 
 # --- arrays as JSON
@@ -105,8 +106,7 @@ class _WatchedGraph:
         """As the graph."""
         found = list(self.graph.run(outputs, feed))
         if self.noise is not None and "static" in feed:  # the decoder
-            for i in (0, 1):
-                found[i] = (found[i] + self.noise.uniform(-UNSTEADY, UNSTEADY, found[i].shape)).astype(np.float32)
+            found[0] = (found[0] + self.noise.uniform(-UNSTEADY, UNSTEADY, found[0].shape)).astype(np.float32)
         self.calls.append(({k: np.array(v) for k, v in feed.items()}, found))
         return found
 
@@ -180,10 +180,11 @@ def _levels(batch: PassageBatch, task: RewriteTask) -> tuple[Any, Any]:
 
 
 def _notes(engine: WatchedEngine) -> list[Any]:
-    """For each call of the chain: its first random number, and of each chord the pitch drawn and its length class."""
+    """For each call of the chain: its first random number, and of each draw the pitches of the chords and their length
+    classes."""
     rows = []
-    for feed, (pitch, length, *_) in engine.calls["chain"]:
-        rows.append([round(float(feed["pitch_noise"][0, 0]), DIGITS), pitch.tolist(), length.tolist()])
+    for feed, (pitch, length) in engine.calls["chain"]:
+        rows.append([round(float(feed["noise"][0, 0, 0]), DIGITS), pitch.tolist(), length.tolist()])
     return rows
 
 
@@ -220,27 +221,25 @@ def run(engine: RewriterEngine, graph: str, inputs: dict[str, Any]) -> dict[str,
 
 
 def graph_calls(engine: WatchedEngine) -> list[dict[str, Any]]:
-    """One call of the encoder, two of the decoder and two of the chain, of those of a passage."""
+    """One call of the encoder, two of the decoder and one of the chain, of those of a passage."""
     feed, _ = engine.calls["encoder"][0]
     calls: list[dict[str, Any]] = [
         {"graph": "encoder", "inputs": stored_all(feed), "steps": [CONTEXT + t for t in SHOWN]}
     ]
-    feed = {k: v for k, v in engine.calls["decoder"][0][0].items() if not k.startswith(("keys", "values", "past"))}
-    size = engine.size["width"] // engine.size["heads"]
+    feed = engine.calls["decoder"][0][0]
+    heads, size = engine.size["heads"], engine.size["width"] // engine.size["heads"]
     layers = [f"{kind}_{i}" for i in range(engine.size["decoder"]) for kind in ("keys", "values")]
-    memory = {name: np.zeros((1, 1, size), np.float32) for name in layers} | {"past_mask": np.full(1, LOWEST)}
+    memory = {name: np.zeros((1, 1, size), np.float32) for name in layers}
     at = slice(CONTEXT, CONTEXT + 2)
     two = {name: feed[name][:, at] for name in ("static", "before", "written_ago", "left", "time")}
-    mask = np.triu(np.full((2, 2), LOWEST, np.float32), 1)
+    mask = Memory.empty(1, 1, size).read_by(2, heads)
     calls.append({"graph": "decoder", "inputs": stored_all({**two, **memory, "mask": mask})})
-    found = run(engine, "decoder", restored_all(calls[-1]["inputs"]))
-    memory = {name: found[str(2 + i)] for i, name in enumerate(layers)} | {"past_mask": np.zeros(2, np.float32)}
-    one = {name: x[:, :1] for name, x in two.items()} | {"time": two["time"][:, 1:] + 1, "mask": mask[:1, :1]}
-    calls.append({"graph": "decoder", "inputs": stored_all({**one, **memory})})
-    for k, (feed, _) in enumerate(engine.calls["chain"]):
-        if feed["lowest"][0] < PITCHES:  # a second note, and the first of its chord
-            calls += [{"graph": "chain", "inputs": stored_all(engine.calls["chain"][j][0])} for j in (k - 1, k)]
-            break
+    new = run(engine, "decoder", restored_all(calls[-1]["inputs"]))["1"]
+    memory = dict(zip(layers, np.split(new, len(layers), axis=-1), strict=True))
+    one = {name: x[:, :1] for name, x in two.items()} | {"time": two["time"][:, 1:] + 1}
+    calls.append({"graph": "decoder", "inputs": stored_all({**one, **memory, "mask": np.zeros((1, 3), np.float32)})})
+    feed, draws = next((feed, len(drawn)) for feed, (drawn, _) in engine.calls["chain"] if len(drawn) > SHOWN_DRAWS)
+    calls.append({"graph": "chain", "inputs": stored_all({**feed, "noise": feed["noise"][:draws]})})
     for call in calls:
         call["outputs"] = stored_all(outputs_of(engine, call))
     return calls

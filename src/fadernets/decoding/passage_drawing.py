@@ -11,21 +11,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fadernets.arrays import Array, Bools, Cells, Floats, Floats32, Integers
+from fadernets.arrays import Array, Bools, Cells, Floats32, Integers
 from fadernets.codecs.grid import HOLD, OFF, ONSET, PITCHES
 from fadernets.data.passage_batches import CONTEXT, Densities, PassageBatch, Room, left, left_features
 from fadernets.data.passage_corruptions import Metre
 from fadernets.data.passages import LENGTHS, MAX_VOICES, NO_LENGTH, SAME, Steps, length_classes, note_lengths
 from fadernets.decoding.passage_plan import shifted
-from fadernets.engines.rewriter import Hidden, RewriterEngine
+from fadernets.engines.rewriter import RewriterEngine
 
 END = PITCHES  # no further note
 MOST_AT_ONCE = 14  # notes struck in one step
 BARRED = np.float32(-1e4)  # added to the score of a note that must not be drawn
 FULLER = 1.25  # times the asked voices, what may be left to place on average
 STRONGER = 0.35  # nats by which an onset is likelier on a place that is a level stronger
+NOISE_AHEAD = 256  # rows of noise that are made at once, at least
 UNSTRUCK = 0.15  # how likely an onset is where the source has none, beside a step where it has one
 _LENGTHS = np.array([*LENGTHS, 0, 0])
+_ONSET, _HOLD, _OFF = (np.uint8(cell) for cell in (ONSET, HOLD, OFF))
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,6 @@ class Drawing:
     onset_temperature: tuple[float, float] = (1.0, 1.0)  # of whether a step strikes
     keep: tuple[float, float] = (0.0, 0.0)  # nats by which notes that the source strikes are preferred
     pace: tuple[float, float] = (0.0, 0.0)  # nats by which an onset is put off for each that was spent too early
-    floor: float = 20.0  # nats: notes that are so much less likely than the likeliest are never drawn
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,6 @@ class Drawn:
     """K candidates of B passages."""
 
     cells: Cells  # [B, K, T, 88]
-    log_likelihood: Floats  # [B, K, T] of what was drawn in each step
 
 
 def draw(
@@ -90,7 +90,7 @@ def draw(
     passages, steps = batch.source.shape[:2]
     if not len(free):
         cells = np.repeat(batch.target[:, None], drawing.count, axis=1)
-        return Drawn(cells, np.zeros(cells.shape[:3]))
+        return Drawn(cells)
     first, last = max(int(free[0]), CONTEXT), int(free[-1]) + 1
     alone = _already_counted(batch, constraints.counted)
     own = np.where(fixed, onsets, np.maximum(onsets - alone, 0)).astype(np.float32)
@@ -99,9 +99,7 @@ def draw(
     state.read(static, first)
     for t in range(first, last):
         state.draw_step(np.repeat(static[:, t : t + 1], drawing.count, axis=0), t)
-    state.out[:, last:] = np.repeat(batch.target, drawing.count, axis=0)[:, last:]
-    shape = passages, drawing.count, steps
-    return Drawn(state.out.reshape(*shape, PITCHES), state.log_likelihood.reshape(shape))
+    return Drawn(state.out[:, :steps].reshape(passages, drawing.count, steps, PITCHES))
 
 
 def _counted_ahead(batch: PassageBatch, counted: Bools) -> Floats32:
@@ -152,7 +150,9 @@ class _State:
     ) -> None:
         self.engine, self.batch, self.drawing = engine, batch, drawing
         self.memory = engine.memory(len(batch.source))
-        self.noise = np.random.default_rng(drawing.seed)
+        self.noise = _Noise(drawing.seed)
+        names = "temperature", "end_temperature", "length_temperature"
+        self.temperatures = {name: np.array([getattr(drawing, name)], np.float32) for name in names}
         self._first_left = left(batch, own_onsets, voices)
         k = drawing.count
         self.rows = np.repeat(np.arange(len(batch.source)), k)  # the passage of each row
@@ -172,29 +172,27 @@ class _State:
         self.given, self.source = given[self.rows], batch.source[self.rows]
         self.pinned = pinned[self.rows]
         self.fixed = fixed[self.rows]
-        self.given_lengths = note_lengths(given)[self.rows]
-        source_lengths = note_lengths(batch.source)
+        given_lengths, source_lengths = note_lengths(np.stack([given, batch.source]))
+        self.given_lengths = given_lengths[self.rows]
         self.source_lengths = source_lengths[self.rows]
         classes: Integers = np.where(batch.source == ONSET, length_classes(source_lengths), NO_LENGTH)
         end = np.full((*classes.shape[:2], 1), NO_LENGTH)
         self.source_classes = np.concatenate([classes, end], axis=-1)[self.rows]
         allowed = constraints.allowed & ~(pinned & (given != ONSET)) | (pinned & (given == ONSET))
-        self.barred = np.where(np.pad(allowed, ((0, 0), (0, 0), (0, 1)), constant_values=True), 0, BARRED)[
-            self.rows
-        ].astype(np.float32)
+        self.barred = np.where(allowed, np.float32(0), BARRED)[self.rows]
         falls = Densities(batch, batch.source).onsets[self.rows] > self.own_onsets
         keep, self.pace, onset_temperature = (
             np.where(falls, x[1], x[0]).astype(np.float32)
             for x in (drawing.keep, drawing.pace, drawing.onset_temperature)
         )
         self.onset_temperature = onset_temperature[..., None]  # R T 1
-        self.barred[..., :END] += keep[..., None] * (self.source == ONSET)
+        self.barred += keep[..., None] * (self.source == ONSET)
         self.must = (pinned & (given == ONSET))[self.rows]
         self.must_onset, self.never_onset = constraints.must_onset[self.rows], constraints.never_onset[self.rows]
         self.copy_from, self.copy_shift = constraints.copy_from[self.rows], constraints.copy_shift[self.rows]
-        self.out = self.given.copy()
-        self.lengths = np.zeros(self.out.shape, np.int16)
-        self.log_likelihood = np.zeros(self.out.shape[:2])
+        # With a silent step behind the last one, which is where what has no step one segment before finds it.
+        self.out = np.pad(self.given, ((0, 0), (0, 1), (0, 0)))
+        self.lengths = np.zeros(self.given.shape, np.int16)
         self.opens = batch.opens[self.rows]
         self.expected = _expected_share(batch)[self.rows]
         self.previous = batch.previous[self.rows]
@@ -244,8 +242,7 @@ class _State:
         most = (FULLER * self.voices[:, t] + 1) * self.room.sixteenths[:, t]
         sound_left = np.minimum(self.sound_asked[:, t] - self.placed_sound, most)
         features = left_features(onsets_left, sound_left, self.sounding, self.room, t)
-        ago = self.previous[:, t]
-        written = np.where((ago >= 0)[:, None], self.out[self.row, np.maximum(ago, 0)], 0).astype(np.uint8)
+        written = self.out[self.row, self.previous[:, t]]
         hidden = self.engine.decode(
             self.memory, static, self.before[:, None], written[:, None], features[:, None], self.time[:, t : t + 1]
         )
@@ -260,12 +257,11 @@ class _State:
             spent = self.expected[:, t] * self.own_onsets[:, t] - onsets_left  # more than its share by now
             put_off = (self.pace[:, t] * spent).astype(np.float32)
             self._draw_notes(hidden, written, struck, lengths, active, must & ~never, put_off, t)
-        pinned, given = self.pinned[:, t], self.given[:, t]
-        kept = pinned & (given == ONSET)
-        struck = np.where(pinned, given == ONSET, struck)
-        lengths = np.where(kept, self.given_lengths[:, t], lengths)
-        cells = np.where(struck, ONSET, np.where(self.remaining > 0, HOLD, OFF))
-        cells = np.where(pinned, given, cells).astype(np.uint8)
+        pinned, due = self.pinned[:, t], self.must[:, t]
+        struck = np.where(pinned, due, struck)
+        lengths = np.where(due, self.given_lengths[:, t], lengths)
+        cells = np.where(struck, _ONSET, np.where(self.remaining > 0, _HOLD, _OFF))
+        cells = np.where(pinned, self.given[:, t], cells)
         remaining = np.where(struck, lengths, np.where(cells == HOLD, self.remaining, 0)) - 1
         self.remaining = np.maximum(remaining, 0)
         self.out[:, t], self.lengths[:, t] = cells, lengths * struck
@@ -278,9 +274,11 @@ class _State:
 
     def _copied(self, t: int) -> tuple[Bools, Array]:
         """[R, 88] twice: notes that repeat those of an earlier step, and their lengths; none elsewhere."""
-        source = self.copy_from[:, t]
         struck, lengths = np.zeros(self.before.shape, bool), np.zeros(self.before.shape, np.int64)
+        source = self.copy_from[:, t]
         rows = np.flatnonzero(source >= 0)
+        if not len(rows):
+            return struck, lengths
         for shift in np.unique(self.copy_shift[rows, t]).tolist():
             those = rows[self.copy_shift[rows, t] == shift]
             earlier = self.lengths[those, source[those]]
@@ -290,7 +288,7 @@ class _State:
 
     def _draw_notes(
         self,
-        hidden: Hidden,
+        hidden: Floats32,
         written: Cells,
         struck: Bools,
         lengths: Array,
@@ -299,56 +297,53 @@ class _State:
         put_off: Floats32,
         t: int,
     ) -> None:
-        """Fill in the notes that the rows `active` strike in step t, the lowest first."""
-        copies = np.stack(
-            [self.source[:, t] == ONSET, self.source[:, t] == HOLD, self.before != OFF, written == ONSET], axis=1
-        ).astype(np.uint8)
-        barred = self.barred[:, t].copy()
-        barred[:, END] += put_off
-        barred[must, END] = BARRED
-        due = self.must[:, t]
-        has_due = due.any(-1)
-        count = len(active)
-        lowest, last = np.full(count, END), np.full(count, NO_LENGTH)
-        chord = np.zeros((count, hidden.pitch.shape[-1]), np.float32)
-        pitches = np.arange(PITCHES + 1)
-        how = self.drawing
-        temperatures = {
-            name: np.array([getattr(how, name)], np.float32) for name in ("temperature", "length_temperature", "floor")
-        }
-        ends = np.full((len(self.row), 1), how.end_temperature, np.float32)
-        for k in range(MOST_AT_ONCE):
-            scores = barred[active]
-            if k:
-                scores[:, :END] = np.where(pitches[:END] <= lowest[:, None], BARRED, scores[:, :END])
-                scores[:, END] = 0
-            if has_due[active].any():
-                ahead = due[active] & ((pitches[:END] > lowest[:, None]) | (k == 0))
-                next_due = np.where(ahead.any(-1), ahead.argmax(-1), END)
-                scores = np.where((pitches > next_due[:, None]) & (next_due < END)[:, None], BARRED, scores)
-            noise = -np.log(-np.log(self.noise.random((len(active), PITCHES + SAME + 2), np.float32) + 1e-12) + 1e-12)
-            drawn, length, chord, log = self.engine.next_notes(
-                {
-                    "pitch_hidden": hidden.pitch[active, 0],
-                    "length_hidden": hidden.length[active, 0],
-                    "lowest": lowest,
-                    "last": last,
-                    "chord": chord,
-                    "copies": copies[active],
-                    "source_class": self.source_classes[active, t],
-                    "barred": scores,
-                    "pitch_noise": noise[:, : PITCHES + 1],
-                    "length_noise": noise[:, PITCHES + 1 :],
-                    **temperatures,
-                    "end_temperature": ends[active] if k else self.onset_temperature[active, t],
-                }
-            )
-            self.log_likelihood[active, t] += log
-            goes_on = drawn < END
-            active, drawn, length, chord = active[goes_on], drawn[goes_on], length[goes_on], chord[goes_on]
-            if not len(active):
-                break
-            struck[active, drawn] = True
-            same = self.source_lengths[active, t, drawn]
-            lengths[active, drawn] = np.where(length == SAME, same, _LENGTHS[length])
-            lowest, last = drawn, length
+        """Fill in the notes that the rows `active` strike in step t."""
+        drawn, length = self.engine.strike(
+            {
+                "hidden": hidden[active, 0],
+                "source": self.source[active, t],
+                "before": self.before[active],
+                "written_ago": written[active],
+                "source_class": self.source_classes[active, t],
+                "barred": self.barred[active, t],
+                "no_note": np.where(must, BARRED, put_off)[active, None],
+                "next_due": _next_due(self.must[active, t]),
+                "noise": self.noise.ahead(MOST_AT_ONCE, len(active)),
+                "onset_temperature": self.onset_temperature[active, t],
+                **self.temperatures,
+            }
+        )
+        self.noise.spend(drawn.size)
+        order, of = np.nonzero(drawn < END)
+        row, pitch, length = active[of], drawn[order, of], length[order, of]
+        struck[row, pitch] = True
+        lengths[row, pitch] = np.where(length == SAME, self.source_lengths[row, t, pitch], _LENGTHS[length])
+
+
+def _next_due(due: Bools) -> Integers:
+    """[M, 89] the lowest pitch above each that must be struck, END for none; behind them that above no note."""
+    pitches = np.where(due, np.arange(PITCHES), END)
+    from_each = np.minimum.accumulate(pitches[:, ::-1], axis=1)[:, ::-1]
+    none = np.full((len(due), 1), END)
+    return np.concatenate([from_each[:, 1:], none, from_each[:, :1]], axis=1)
+
+
+class _Noise:
+    """Gumbel noise in rows, each for one note of one row: the same whatever the blocks in which it is made."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = np.random.default_rng(seed)
+        self._rows = np.zeros((0, PITCHES + SAME + 2), np.float32)
+
+    def ahead(self, draws: int, rows: int) -> Floats32:
+        """[draws, rows, 114] the noise that comes next."""
+        missing = draws * rows - len(self._rows)
+        if missing > 0:
+            uniform = self._random.random((max(missing, NOISE_AHEAD), self._rows.shape[1]), np.float32)
+            made = -np.log(-np.log(uniform + 1e-12) + 1e-12)
+            self._rows = np.concatenate([self._rows, made])
+        return self._rows[: draws * rows].reshape(draws, rows, -1)
+
+    def spend(self, rows: int) -> None:
+        """These many rows have been used."""
+        self._rows = self._rows[rows:]

@@ -1,7 +1,7 @@
 """Runs an exported rewriter: three graphs on one core, by ONNX Runtime alone.
 
-B passages, R rows (a passage times its candidates), n steps at once, T steps of a passage, E size of a head, C units of
-the chain, P = 88 pitches, L layers of the decoder.
+B passages, R rows (a passage times its candidates), M of them that strike notes in a step, K notes at most, n steps at
+once, T steps of a passage, E size of a head, C units of the chain, P = 88 pitches, L layers of the decoder.
 """
 
 from __future__ import annotations
@@ -24,40 +24,43 @@ LARGEST_SIZE = 4096  # of what model.json may say of a network
 GROWN = 32  # steps by which a memory grows at least: what it holds is read at every step
 
 
-@dataclass(frozen=True)
-class Hidden:
-    """What the decoder knows before n steps, as the chain reads it."""
-
-    pitch: Floats32  # [R, n, C]
-    length: Floats32  # [R, n, C]
-
-
 @dataclass
 class Memory:
     """The keys and values of the steps so far, and how many there are; it grows as it is filled."""
 
-    keys: list[Floats32]  # L of [R, T, E]
-    values: list[Floats32]
-    mask: Floats32  # [T] 0 where known, else LOWEST
+    past: list[Floats32]  # 2L of [R, T, E]: keys and values of layer after layer
+    mask: Floats32  # [T + 1] 0 where a step is known, else LOWEST; 0 for the step that comes next
     filled: int = 0
+
+    @classmethod
+    def empty(cls, rows: int, layers: int, size: int) -> Memory:
+        """One of no step."""
+        past = [np.zeros((rows, 1, size), np.float32) for _ in range(2 * layers)]
+        return cls(past, np.array([LOWEST, 0], np.float32))
 
     def repeated(self, times: int) -> Memory:
         """The same memory for `times` candidates of each row."""
         if times == 1:
             return self
-        keys, values = ([np.repeat(x, times, axis=0) for x in part] for part in (self.keys, self.values))
-        return Memory(keys, values, self.mask, self.filled)
+        return Memory([np.repeat(x, times, axis=0) for x in self.past], self.mask, self.filled)
 
-    def append(self, keys: list[Floats32], values: list[Floats32]) -> None:
-        """Remember n further steps, L arrays [R, n, E] each."""
-        end = self.filled + keys[0].shape[1]
-        more = max(end - len(self.mask), GROWN) if end > len(self.mask) else 0
-        for old, new in ((self.keys, keys), (self.values, values)):
-            for layer, x in enumerate(new):
-                if more:
-                    old[layer] = np.pad(old[layer], ((0, 0), (0, more), (0, 0)))
-                old[layer][:, self.filled : end] = x
-        self.mask = np.pad(self.mask, (0, more), constant_values=LOWEST)
+    def read_by(self, steps: int, heads: int) -> Floats32:
+        """[steps * heads, T + steps], or one row for all heads of one step: what is added to the scores of n steps."""
+        if steps == 1:
+            return self.mask[None]
+        own = np.repeat(np.triu(np.full((steps, steps), LOWEST, np.float32), 1), heads, axis=0)
+        return np.concatenate([np.broadcast_to(self.mask[:-1], (len(own), len(self.mask) - 1)), own], axis=1)
+
+    def append(self, new: Floats32) -> None:
+        """Remember n further steps [R, n, 2 * L * E]."""
+        end, room = self.filled + new.shape[1], len(self.mask) - 1
+        if end > room:
+            more = max(end - room, GROWN)
+            self.past = [np.pad(x, ((0, 0), (0, more), (0, 0))) for x in self.past]
+            self.mask = np.concatenate([self.mask[:-1], np.full(more, LOWEST), [0]], dtype=np.float32)
+        size = self.past[0].shape[-1]
+        for i, old in enumerate(self.past):
+            old[:, self.filled : end] = new[..., i * size : (i + 1) * size]
         self.mask[self.filled : end] = 0
         self.filled = end
 
@@ -132,31 +135,31 @@ class RewriterEngine(ModelFolder):
 
     def memory(self, rows: int) -> Memory:
         """An empty memory."""
-        shape = rows, 1, self.size["width"] // self.size["heads"]
-        keys, values = ([np.zeros(shape, np.float32) for _ in range(self.size["decoder"])] for _ in range(2))
-        return Memory(keys, values, np.full(1, LOWEST, np.float32))
+        return Memory.empty(rows, self.size["decoder"], self.size["width"] // self.size["heads"])
 
     def decode(
         self, memory: Memory, static: Floats32, before: Cells, written_ago: Cells, left: Floats32, time: Floats32
-    ) -> Hidden:
-        """The next n steps, all given: [R, n, D], [R, n, 88] twice, [R, n, LEFT], [R, n]. Remembers them."""
-        n = static.shape[1]
+    ) -> Floats32:
+        """[R, n, 2C] what is known before the next n steps, as `strike` reads it. Remembers the steps.
+
+        They are all given: [R, n, D], [R, n, 88] twice, [R, n, LEFT], [R, n].
+        """
         feed: dict[str, Array] = {
             "static": static,
             "before": before,
             "written_ago": written_ago,
             "left": left,
             "time": time,
-            "past_mask": memory.mask,
-            "mask": np.triu(np.full((n, n), LOWEST, np.float32), 1),
+            "mask": memory.read_by(static.shape[1], self.size["heads"]),
         }
-        for layer, (keys, values) in enumerate(zip(memory.keys, memory.values, strict=True)):
-            feed[f"keys_{layer}"], feed[f"values_{layer}"] = keys, values
-        pitch, length, *new = self.session("decoder").run(None, feed)
-        memory.append(new[::2], new[1::2])
-        return Hidden(pitch, length)
+        for layer in range(self.size["decoder"]):
+            feed[f"keys_{layer}"], feed[f"values_{layer}"] = memory.past[2 * layer : 2 * layer + 2]
+        hidden, new = self.session("decoder").run(None, feed)
+        memory.append(new)
+        return np.asarray(hidden, np.float32)
 
-    def next_notes(self, feed: dict[str, Array]) -> tuple[Integers, Integers, Floats32, Floats32]:
-        """The next note of M chords: pitch (88 for none), length class, the chord with it, its log likelihood."""
-        drawn, length, chord, pitch_log, length_log = self.session("chain").run(None, feed)
-        return drawn, length, chord, pitch_log + np.where(drawn < 88, length_log, 0)
+    def strike(self, feed: dict[str, Array]) -> tuple[Integers, Integers]:
+        """[K, M] the notes that M rows strike in a step, from the lowest up, 88 for no further one, and the classes of
+        their lengths. The inputs are those of the graph, see `fitting.onnx_chain`."""
+        drawn, length = self.session("chain").run(None, feed)
+        return drawn, length

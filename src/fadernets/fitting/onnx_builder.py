@@ -135,3 +135,13 @@ def gru_gates(b: Graph, gi: str, gh: str, h: str) -> str:
 def ids(name: str, *shape: int | str) -> Any:
     """An input or output of a graph, of 64-bit integers; a size may be a letter."""
     return helper.make_tensor_value_info(name, TensorProto.INT64, shape)
+
+
+def cells_input(name: str, *shape: int | str) -> Any:
+    """An input of cells, in bytes."""
+    return helper.make_tensor_value_info(name, TensorProto.UINT8, shape)
+
+
+def linear(g: Graph, x: str, w: Weights, name: str) -> str:
+    """A linear layer of 32-bit floats."""
+    return str(g.op("Add", g.op("MatMul", x, g.weight(w[f"{name}.weight"].T)), g.constant(w[f"{name}.bias"])))
