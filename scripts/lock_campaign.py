@@ -5,8 +5,8 @@
 Each MUSIC_FOLDER holds MIDI files at any depth, and each is taken equally often. An edit is of up to 6 bars of an
 excerpt of up to 14 bars, with one to three locks and one to four faders, of all tracks, one hand or one track. Edit i
 of a seed is always the same, so that parts (`--first 0`, `--first 2500`) add up. Prints a line for each broken lock,
-and the counts as JSON at the end: edits that were refused (a lock of a bar without such a note, a new key under a
-lock) are not among COUNT.
+and the counts so far as JSON now and then and at the end, with the number of the edit that comes next. Edits that were
+refused (a lock of a note that is not there, a new key under a lock) are not among COUNT.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ BARS = 6  # at most, of an edit
 EXCERPT_BARS = 14  # at most: whole pieces take their time without saying more
 FEWEST_NOTES = 8  # of an excerpt that says something
 EDITS_A_FILE = 10
+REPORTED = 500  # edits after which the counts so far are printed
 MOVES = {  # standard deviation of a random move
     "rhythm_density": 0.25,
     "note_density": 1.2,
@@ -77,6 +78,12 @@ def main() -> None:
     outcome: Counter[str] = Counter(kept=0, broken=0, refused=0)
     locks: Counter[str] = Counter()
     started, last, document = time.process_time(), -1, None
+
+    def report(following: int) -> None:
+        spent = round(time.process_time() - started)
+        counts = {**outcome, "locks": dict(locks), "first": options.first, "next": following, "processor_s": spent}
+        print(json.dumps(counts), flush=True)
+
     for i in count(options.first):
         if outcome["kept"] + outcome["broken"] >= options.count:
             break
@@ -92,8 +99,9 @@ def main() -> None:
             locks.update(sorted({text.partition(":")[0] if text[0].isalpha() else "notes" for text in edit.locks}))
         if found:
             print(f"edit {i}, {document.path}: {edit.locks} {edit.options}: broken {found} times", flush=True)
-    spent = round(time.process_time() - started)
-    print(json.dumps({**outcome, "locks": dict(locks), "first": options.first, "next": i, "processor_s": spent}))
+        if (i + 1 - options.first) % REPORTED == 0:
+            report(i + 1)
+    report(i)
 
 
 def some_bars(files: list[list[Path]], rng: np.random.Generator) -> Document | None:
