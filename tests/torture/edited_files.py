@@ -145,7 +145,7 @@ def outside_the_bars(windows, plan, source, after, keyed):
     old, new = rows_of(source), rows_of(after)
     gone, come = old - new, new - old
     struck = {(row[0], row[2], row[5]) for row in come}  # onset, pitch and channel
-    for row in [row for row in gone if row not in come]:
+    for row in [row for row in gone.elements() if row not in come]:
         for short in [other for other in come if (other[0], *other[2:]) == (row[0], *row[2:]) and other[1] < row[1]]:
             if (short[1], short[2], short[5]) in struck:
                 gone, come = gone - Counter([row]), come - Counter([short])
