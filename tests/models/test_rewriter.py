@@ -9,11 +9,13 @@ import pytest
 import torch
 import toy_rewriter
 
+from fadernets.arrays import Array, Floats32
 from fadernets.codecs.grid import HOLD, ONSET
 from fadernets.data.passage_batches import CONTEXT, Densities, PassageBatch, controls, joined, left
 from fadernets.data.passage_sampler import PassageSampler, denoising_row
 from fadernets.data.passages import SAME
 from fadernets.decoding.passage_drawing import Constraints, Drawing, draw
+from fadernets.engines.rewriter import Memory
 from fadernets.models import rewriter
 from fadernets.models.passage_critic import CriticSize, PassageCritic
 from fadernets.models.rewriter_sampling import generate
@@ -134,6 +136,29 @@ def test_drawn_passages_have_the_asked_onset_steps(batch: PassageBatch, tmp_path
     for k in range(3):
         assert (Densities(batch, drawn.cells[:, k]).onsets[free] == own.onsets[free]).all()
     assert (drawn.cells[:, 0] != drawn.cells[:, 1]).any()
+
+
+def test_steps_in_which_nothing_is_drawn_are_read_with_the_next_one(
+    batch: PassageBatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = toy_rewriter.toy_engine(tmp_path)
+    own = Densities(batch, batch.target)
+    free = Constraints.none(batch)
+    free.never_onset[:, CONTEXT + 2 :: 2] = True
+    counts: list[int] = []
+    decode = engine.decode
+
+    def counted(memory: Memory, static: Floats32, *more: Array) -> Floats32:
+        counts.append(static.shape[1])
+        return decode(memory, static, *more)
+
+    monkeypatch.setattr(engine, "decode", counted)
+    drawn = draw(engine, batch, own.onsets, own.voices, free, Drawing())
+    new = (drawn.cells[:, 0] == ONSET).any(-1) & ~(batch.fixed | batch.padding)
+    assert new.any()
+    assert not (new & free.never_onset).any()
+    assert 2 in counts[1:]
+    assert len(counts[1:]) < 0.7 * sum(counts[1:])
 
 
 def test_a_critic_reads_no_later_step() -> None:

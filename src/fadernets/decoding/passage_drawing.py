@@ -154,6 +154,7 @@ class _State:
         names = "temperature", "end_temperature", "length_temperature"
         self.temperatures = {name: np.array([getattr(drawing, name)], np.float32) for name in names}
         self._first_left = left(batch, own_onsets, voices)
+        self.unread: list[tuple[Array, ...]] = []  # what the decoder gets of steps that it has not read yet
         k = drawing.count
         self.rows = np.repeat(np.arange(len(batch.source)), k)  # the passage of each row
         self.row = np.arange(len(self.rows))
@@ -243,9 +244,7 @@ class _State:
         sound_left = np.minimum(self.sound_asked[:, t] - self.placed_sound, most)
         features = left_features(onsets_left, sound_left, self.sounding, self.room, t)
         written = self.out[self.row, self.previous[:, t]]
-        hidden = self.engine.decode(
-            self.memory, static, self.before[:, None], written[:, None], features[:, None], self.time[:, t : t + 1]
-        )
+        self.unread.append((static, self.before[:, None], written[:, None], features[:, None], self.time[:, t : t + 1]))
         struck, lengths = self._copied(t)
         copies = self.copy_from[:, t] >= 0
         fixed = self.fixed[:, t]
@@ -256,7 +255,7 @@ class _State:
         if len(active):
             spent = self.expected[:, t] * self.own_onsets[:, t] - onsets_left  # more than its share by now
             put_off = (self.pace[:, t] * spent).astype(np.float32)
-            self._draw_notes(hidden, written, struck, lengths, active, must & ~never, put_off, t)
+            self._draw_notes(self._hidden(), written, struck, lengths, active, must & ~never, put_off, t)
         pinned, due = self.pinned[:, t], self.must[:, t]
         struck = np.where(pinned, due, struck)
         lengths = np.where(due, self.given_lengths[:, t], lengths)
@@ -271,6 +270,12 @@ class _State:
         self.placed_onsets += own | counted
         self.placed_sound += notes * self.sixteenths[:, t]
         self.before, self.sounding = cells, notes
+
+    def _hidden(self) -> Floats32:
+        """[R, 2C] what is known before this step. The decoder reads it with the steps before in which no row drew."""
+        inputs = [np.concatenate(parts, axis=1) for parts in zip(*self.unread, strict=True)]
+        self.unread.clear()
+        return self.engine.decode(self.memory, *inputs)[:, -1]
 
     def _copied(self, t: int) -> tuple[Bools, Array]:
         """[R, 88] twice: notes that repeat those of an earlier step, and their lengths; none elsewhere."""
@@ -300,7 +305,7 @@ class _State:
         """Fill in the notes that the rows `active` strike in step t."""
         drawn, length = self.engine.strike(
             {
-                "hidden": hidden[active, 0],
+                "hidden": hidden[active],
                 "source": self.source[active, t],
                 "before": self.before[active],
                 "written_ago": written[active],
