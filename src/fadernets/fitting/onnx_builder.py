@@ -58,6 +58,11 @@ class Graph:
         zero = self.constant(128, np.uint8)
         return Bytes(self.op("QuantizeLinear", x, self.constant(1 / 127), zero), zero, 1 / 127)
 
+    def equal(self, cells: str, *kinds: int) -> list[str]:
+        """Where cells, in bytes, are of each kind. Whole numbers, since ONNX Runtime 1.20 compares no bytes."""
+        whole = self.op("Cast", cells, to=TensorProto.INT32)
+        return [self.op("Equal", whole, self.constant(kind, np.int32)) for kind in kinds]
+
     def bits(self, x: str) -> Bytes:
         """Zeros and ones as bytes."""
         return Bytes(self.op("Cast", x, to=TensorProto.UINT8), self.constant(0, np.uint8), 1.0)

@@ -144,13 +144,8 @@ def chain(w: Weights, size: RewriterSize) -> ModelProto:
 
 def _copies(g: Graph) -> str:
     """[M, 4, 88] notes that may be copied: struck, held in the source; sounding before; struck one segment ago."""
-    onset, hold, off = (g.constant(k, np.uint8) for k in (ONSET, HOLD, OFF))
-    flags = [
-        g.op("Equal", "source", onset),
-        g.op("Equal", "source", hold),
-        g.op("Not", g.op("Equal", "before", off)),
-        g.op("Equal", "written_ago", onset),
-    ]
+    (silent,) = g.equal("before", OFF)
+    flags = [*g.equal("source", ONSET, HOLD), g.op("Not", silent), *g.equal("written_ago", ONSET)]
     together = g.op("Reshape", g.op("Concat", *flags, axis=1), g.constant([0, len(flags), P], np.int64))
     return str(g.op("Cast", together, to=TensorProto.FLOAT))
 

@@ -33,7 +33,7 @@ def _product(g: Graph, x: str, w: Weights, name: str) -> str:
 def _planes(g: Graph, *cells: str) -> str:
     """[..., 2 * N * P] booleans: what is struck in N arrays of cells, and what is held."""
     together = g.op("Concat", *cells, axis=-1) if len(cells) > 1 else cells[0]
-    return str(g.op("Concat", *(g.op("Equal", together, g.constant(k, np.uint8)) for k in (ONSET, HOLD)), axis=-1))
+    return str(g.op("Concat", *g.equal(together, ONSET, HOLD), axis=-1))
 
 
 def _of_planes(*parts: Floats32) -> Floats32:
