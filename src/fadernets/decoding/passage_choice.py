@@ -17,11 +17,11 @@ from fadernets.decoding.passage_drawing import Drawing
 from fadernets.decoding.rewrite_task import RewriteTask
 from fadernets.engines.rewriter import RewriterEngine
 
-# Chosen on validation pieces (docs/lab.md); where onset steps are taken away the second number holds.
+# Chosen on validation pieces (docs/lab.md); where onset steps are taken away the second number holds (the third of KEEP: where note density falls).
 TEMPERATURE = 0.5  # of which notes are struck; how many are keeps the model's own odds
 LENGTH_TEMPERATURE = 0.85
 ONSET_TEMPERATURE = (1.0, 0.5)
-KEEP = (1.5, 0.0)
+KEEP = (1.5, 1.0, 0.5)
 PACE = (0.5, 0.7)
 TEMPERATURE_OF_VARIATIONS = 1.0  # of which notes are struck, where there are variations to keep away from
 OF_VARIATIONS = 4  # candidates, where there are variations to keep away from

@@ -16,6 +16,7 @@ from fadernets.codecs.grid import HOLD, OFF, ONSET, PITCHES
 from fadernets.data.passage_batches import CONTEXT, Densities, PassageBatch, Room, left, left_features
 from fadernets.data.passage_corruptions import Metre
 from fadernets.data.passages import LENGTHS, MAX_VOICES, NO_LENGTH, SAME, Steps, length_classes, note_lengths
+from fadernets.decoding.passage_landing import NEAR
 from fadernets.decoding.passage_plan import shifted
 from fadernets.engines.rewriter import RewriterEngine
 
@@ -61,7 +62,8 @@ class Drawing:
     length_temperature: float = 1.0
     # Where onset steps are taken away (the second number) or not (the first):
     onset_temperature: tuple[float, float] = (1.0, 1.0)  # of whether a step strikes
-    keep: tuple[float, float] = (0.0, 0.0)  # nats by which notes that the source strikes are preferred
+    keep: tuple[float, float, float] = (0.0, 0.0, 0.0)  # nats by which the source's notes are preferred; the third
+    # number where note density falls
     pace: tuple[float, float] = (0.0, 0.0)  # nats by which an onset is put off for each that was spent too early
 
 
@@ -181,11 +183,12 @@ class _State:
         self.source_classes = np.concatenate([classes, end], axis=-1)[self.rows]
         allowed = constraints.allowed & ~(pinned & (given != ONSET)) | (pinned & (given == ONSET))
         self.barred = np.where(allowed, np.float32(0), BARRED)[self.rows]
-        falls = Densities(batch, batch.source).onsets[self.rows] > self.own_onsets
-        keep, self.pace, onset_temperature = (
-            np.where(falls, x[1], x[0]).astype(np.float32)
-            for x in (drawing.keep, drawing.pace, drawing.onset_temperature)
+        own = Densities(batch, batch.source)
+        falls, thinner = own.onsets[self.rows] > self.own_onsets, own.voices[self.rows] > self.voices + NEAR
+        self.pace, onset_temperature = (
+            np.where(falls, x[1], x[0]).astype(np.float32) for x in (drawing.pace, drawing.onset_temperature)
         )
+        keep = np.select([falls, thinner], drawing.keep[1:], drawing.keep[0]).astype(np.float32)
         self.onset_temperature = onset_temperature[..., None]  # R T 1
         self.barred += keep[..., None] * (self.source == ONSET)
         self.must = (pinned & (given == ONSET))[self.rows]

@@ -11,6 +11,7 @@ from fadernets.arrays import Bools, Cells, Floats, Floats32, Indices
 from fadernets.codecs.grid import HOLD, OFF, ONSET
 from fadernets.data.passages import MAX_VOICES, Steps
 
+NEAR = 0.05  # voices: no nearer than this is a segment brought, since every end that is moved makes it less like music
 # What makes a cell a worse one to fill or to clear, in steps of distance from the note's end.
 NOT_AS_SOURCE = 4.0  # the source does not have it like that
 NO_CHORD_TONE = 8.0  # a longer note would sound against a chord that does not have its class
@@ -59,6 +60,7 @@ def _land_segment(
     length = sixteenths[a:b].astype(np.float64)
     counted = np.minimum((out[a:b] != OFF).sum(-1), MAX_VOICES)
     missing = voices * length.sum() - float((counted * length).sum())  # voices times sixteenths
+    missing = float(np.sign(missing)) * max(abs(missing) - NEAR * float(length.sum()), 0.0)
     if abs(missing) <= length.min() / 2:
         return
     rank = _to_fill(out, source, pinned, a, b) if missing > 0 else _to_clear(out, source, pinned, a, b)

@@ -96,8 +96,9 @@ def alike(task: RewriteTask) -> Alike:
         if task.locks.pinned[a:b].any() or not task.locks.allowed[a:b].all():
             continue
         low[s], moved = lowered(task.roll[a:b])
+        planned = task.locks.must_onset[a:b].tobytes() + task.locks.never_onset[a:b].tobytes()
         counted = b"" if task.counted is None else task.counted[a:b].tobytes()
-        levels = f"{task.onsets[i]} {task.voices[i]:.3f}".encode() + counted
+        levels = f"{task.onsets[i]} {task.voices[i]:.3f}".encode() + planned + counted
         members.setdefault((_layout(task.steps, a, b), levels, moved.tobytes()), []).append(s)
     for number, those in enumerate(members.values()):
         if len(those) > 1:

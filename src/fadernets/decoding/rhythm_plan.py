@@ -33,6 +33,7 @@ class Plan:
 
     struck: Bools  # [T]
     decided: Bools  # [T] steps of segments that were planned
+    drawn: Integers  # [W] the segment whose chances each has: itself, or the first of those that are like it
 
 
 def planned(rhythm: Rhythm, task: RewriteTask) -> Plan:
@@ -41,27 +42,26 @@ def planned(rhythm: Rhythm, task: RewriteTask) -> Plan:
     notes = (task.roll == ONSET).sum(-1)
     ends = segment_ends(task.steps)
     groups = alike(task).group
-    known: dict[int, Bools] = {}
+    known: dict[int, int] = {}  # group -> the first of its segments
+    drawn = np.arange(len(ends) - 1)
     for s, count in zip(task.edited.tolist(), task.onsets.tolist(), strict=True):
         at = slice(int(ends[s]), int(ends[s + 1]))
-        group = int(groups[s])
-        if group not in known or group < 0:
-            given = _preferred(task, at, struck[at], notes[at], count)
-            must, never = np.isposinf(given), np.isneginf(given)
-            count = int(np.clip(count, must.sum(), len(given) - never.sum()))
-            if count == struck[at].sum() and not (must & ~struck[at]).any() and not (never & struck[at]).any():
-                pattern = struck[at].copy()
-            else:
-                steps = task.steps.take(at)
-                before = [_pattern_before(task.steps, steps, struck, ends, s - k) for k in range(1, BEFORE + 1)]
-                chances = np.random.default_rng([task.seed, s]).random(len(given))
-                odds = rhythm.log_odds(step_features(steps, count, before))
-                pattern = draw_pattern(odds, count, given, chances)
-            if group >= 0:
-                known[group] = pattern
-        struck[at] = pattern if group < 0 else known[group]
         decided[at] = True
-    return Plan(struck, decided)
+        first = known.setdefault(int(groups[s]), s) if groups[s] >= 0 else s
+        drawn[s] = first
+        if first != s:
+            struck[at] = struck[ends[first] : ends[first + 1]]
+            continue
+        given = _preferred(task, at, struck[at], notes[at], count)
+        must, never = np.isposinf(given), np.isneginf(given)
+        count = int(np.clip(count, must.sum(), len(given) - never.sum()))
+        if count == struck[at].sum() and not (must & ~struck[at]).any() and not (never & struck[at]).any():
+            continue
+        steps = task.steps.take(at)
+        before = [_pattern_before(task.steps, steps, struck, ends, s - k) for k in range(1, BEFORE + 1)]
+        chances = np.random.default_rng([task.seed, s]).random(len(given))
+        struck[at] = draw_pattern(rhythm.log_odds(step_features(steps, count, before)), count, given, chances)
+    return Plan(struck, decided, drawn)
 
 
 def locked(locks: Locks, plan: Plan) -> Locks:
@@ -87,10 +87,10 @@ def shared_out(plan: Plan, task: RewriteTask, rolls: Sequence[Cells], locks: Seq
         at = slice(int(ends[s]), int(ends[s + 1]))
         if new[at].any():
             weight = (own[:, at].sum(1) + 1e-6 * (own.sum(1) + 1)) * (opened[:, at] | ~new[at]).all(1)
-            chance = np.random.default_rng([task.seed, s, 1]).random() * weight.sum()
+            chance = np.random.default_rng([task.seed, int(plan.drawn[s]), 1]).random() * weight.sum()
             track = int(np.searchsorted(np.cumsum(weight), chance, side="right").clip(0, len(rolls) - 1))
             struck[track, at] |= new[at]
-    return [Plan(each, plan.decided) for each in struck]
+    return [replace(plan, struck=each) for each in struck]
 
 
 def _preferred(task: RewriteTask, at: slice, struck: Bools, notes: Integers, count: int) -> Floats:
