@@ -112,7 +112,8 @@ def check_edit(engine, source, answer, faders):
     found = readers(source_bytes(source), answer.data) + released(source, after)
     piece = source.piece
     tracks = file_edit._tracks_of(piece, faders)
-    keyed = faders.touches("key") or faders.is_moved_by_preset("key")
+    before, plan = plan_on_fine_steps(engine, placed_for(engine, piece, tracks, faders), faders, [])
+    keyed = plan.targets.key is not None  # by a fader or by the mode that a preset asks for
     if keyed and faders.tracks is None and faders.only is None:
         tracks = [i for i, track in enumerate(piece.tracks) if not track.is_drum]
     hands = {(piece.tracks[i].chunk, piece.tracks[i].channel) for i in tracks}
@@ -121,8 +122,6 @@ def check_edit(engine, source, answer, faders):
     if tempo:
         chunks = set(range(len(source.paired.events)))
     found += surroundings(source, after, hands, chunks, tempo)
-    before = placed_for(engine, piece, file_edit._tracks_of(piece, faders), faders)
-    before, plan = plan_on_fine_steps(engine, before, faders, [])
     found += outside_the_bars(before.windows, plan, source, after, keyed)
     found += report_is_true(engine, answer, before, after, faders)
     if faders.keep:
