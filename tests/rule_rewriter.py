@@ -43,12 +43,11 @@ class _Segment:
         self.cells = roll[part]  # a view
         self.pinned, self.allowed = locks.pinned[part], locks.allowed[part]
         self.must, self.never = locks.must_onset[part], locks.never_onset[part]
-        self.counted = np.zeros(len(self.cells), bool) if task.counted is None else task.counted[part]
         self.length = task.steps.sixteenths[part].astype(float)
 
     @property
     def onsets(self):
-        return (self.cells == ONSET).any(1) | self.counted
+        return (self.cells == ONSET).any(1)
 
     @property
     def voices(self):
@@ -79,7 +78,7 @@ class _Segment:
         return False
 
     def _drop(self):
-        for t in self._free(self.onsets & ~self.counted & ~self.must & ~((self.cells == ONSET) & self.pinned).any(1)):
+        for t in self._free(self.onsets & ~self.must & ~((self.cells == ONSET) & self.pinned).any(1)):
             if all(self._can_go(t, p) for p in np.flatnonzero(self.cells[t] == ONSET)):
                 for p in np.flatnonzero(self.cells[t] == ONSET).tolist():
                     self._remove(t, p)

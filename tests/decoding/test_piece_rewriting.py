@@ -12,7 +12,7 @@ import toy_rewriter
 from fadernets.codecs.grid import HOLD, ONSET
 from fadernets.data.passages import segment_ends
 from fadernets.decoding import passage_drawing, piece_rewriting
-from fadernets.decoding.passage_plan import LONG_PASSAGE, alike, lowered, passages, register, shifted
+from fadernets.decoding.passage_plan import PASSAGE, alike, lowered, passages, register, shifted
 from fadernets.decoding.piece_rewriting import rewrite
 from fadernets.decoding.rewrite_task import Locks
 from fadernets.engines.rewriter import RewriterEngine
@@ -122,7 +122,7 @@ def test_passages_fit_and_cover_what_is_edited() -> None:
         found = passages(task, at_once)
         covered = sorted(s for p in found for s in range(p.first, p.last))
         assert covered == task.edited.tolist()
-        assert all(p.sees_first <= p.first < p.last <= p.sees_last and p.last - p.first <= LONG_PASSAGE for p in found)
+        assert all(p.sees_first <= p.first < p.last <= p.sees_last and p.last - p.first <= PASSAGE for p in found)
 
 
 def test_passages_between_others_are_drawn_once_their_neighbours_are_decided(

@@ -17,12 +17,10 @@ from fadernets.decoding.passage_drawing import Drawing
 from fadernets.decoding.rewrite_task import RewriteTask
 from fadernets.engines.rewriter import RewriterEngine
 
-# Chosen on validation pieces (docs/lab.md); where onset steps are taken away the second number holds (the third of KEEP: where note density falls).
+# Chosen on validation pieces (docs/lab.md).
 TEMPERATURE = 0.5  # of which notes are struck; how many are keeps the model's own odds
 LENGTH_TEMPERATURE = 0.85
-ONSET_TEMPERATURE = (1.0, 0.5)
-KEEP = (1.5, 1.0, 0.5)
-PACE = (0.5, 0.7)
+KEEP = (1.5, 1.0, 0.5)  # nats, where onset steps are taken away the second, where note density falls the third
 TEMPERATURE_OF_VARIATIONS = 1.0  # of which notes are struck, where there are variations to keep away from
 OF_VARIATIONS = 4  # candidates, where there are variations to keep away from
 VOICES_PRICE = 2.0  # nats a voice by which a candidate misses the note density, mean over the steps
@@ -43,9 +41,7 @@ def settings(candidates: int, seed: int) -> Drawing:
         seed=seed,
         temperature=TEMPERATURE,
         length_temperature=LENGTH_TEMPERATURE,
-        onset_temperature=ONSET_TEMPERATURE,
         keep=KEEP,
-        pace=PACE,
     )
 
 

@@ -14,8 +14,7 @@ import numpy as np
 from fadernets.arrays import Array, Bools, Cells, Floats32, Integers
 from fadernets.codecs.grid import HOLD, OFF, ONSET, PITCHES
 from fadernets.data.passage_batches import CONTEXT, Densities, PassageBatch, Room, left, left_features
-from fadernets.data.passage_corruptions import Metre
-from fadernets.data.passages import LENGTHS, MAX_VOICES, NO_LENGTH, SAME, Steps, length_classes, note_lengths
+from fadernets.data.passages import LENGTHS, MAX_VOICES, NO_LENGTH, SAME, length_classes, note_lengths
 from fadernets.decoding.passage_landing import NEAR
 from fadernets.decoding.passage_plan import shifted
 from fadernets.engines.rewriter import RewriterEngine
@@ -24,9 +23,7 @@ END = PITCHES  # no further note
 MOST_AT_ONCE = 14  # notes struck in one step
 BARRED = np.float32(-1e4)  # added to the score of a note that must not be drawn
 FULLER = 1.25  # times the asked voices, what may be left to place on average
-STRONGER = 0.35  # nats by which an onset is likelier on a place that is a level stronger
 NOISE_AHEAD = 256  # rows of noise that are made at once, at least
-UNSTRUCK = 0.15  # how likely an onset is where the source has none, beside a step where it has one
 _LENGTHS = np.array([*LENGTHS, 0, 0])
 _ONSET, _HOLD, _OFF = (np.uint8(cell) for cell in (ONSET, HOLD, OFF))
 
@@ -41,14 +38,13 @@ class Constraints:
     never_onset: Bools  # [B, T] none does
     copy_from: Integers  # [B, T] the step whose notes this one repeats, -1 for none
     copy_shift: Integers  # [B, T] semitones
-    counted: Bools  # [B, T] steps that other tracks strike, which count as onset steps already
 
     @classmethod
     def none(cls, batch: PassageBatch) -> Constraints:
         """Those of a free draw."""
         shape = batch.source.shape
         no, nowhere = np.zeros(shape[:2], bool), np.full(shape[:2], -1)
-        return cls(np.zeros(shape, bool), np.ones(shape, bool), no, no.copy(), nowhere, nowhere + 1, no.copy())
+        return cls(np.zeros(shape, bool), np.ones(shape, bool), no, no.copy(), nowhere, nowhere + 1)
 
 
 @dataclass(frozen=True)
@@ -60,11 +56,9 @@ class Drawing:
     temperature: float = 1.0  # of which notes are struck
     end_temperature: float = 1.0  # of whether a chord has one more note
     length_temperature: float = 1.0
-    # Where onset steps are taken away (the second number) or not (the first):
-    onset_temperature: tuple[float, float] = (1.0, 1.0)  # of whether a step strikes
-    keep: tuple[float, float, float] = (0.0, 0.0, 0.0)  # nats by which the source's notes are preferred; the third
-    # number where note density falls
-    pace: tuple[float, float] = (0.0, 0.0)  # nats by which an onset is put off for each that was spent too early
+    # Nats by which notes that the source strikes are preferred; where onset steps are taken away the second number, and
+    # where note density falls the third.
+    keep: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -84,8 +78,7 @@ def draw(
 ) -> Drawn:
     """Candidates of passages with `onsets` [B, T] steps and about `voices` [B, T] in each step's segment.
 
-    The model is told how many of the onset steps its own notes are to strike: those that are counted already are taken
-    off, but for those that the source strikes as well.
+    Where constraints leave open which steps strike, the model's odds decide, step by step.
     """
     fixed = batch.fixed | batch.padding
     free = np.flatnonzero((~fixed).any(0))
@@ -94,47 +87,12 @@ def draw(
         cells = np.repeat(batch.target[:, None], drawing.count, axis=1)
         return Drawn(cells)
     first, last = max(int(free[0]), CONTEXT), int(free[-1]) + 1
-    alone = _already_counted(batch, constraints.counted)
-    own = np.where(fixed, onsets, np.maximum(onsets - alone, 0)).astype(np.float32)
-    static = engine.encode(batch, own, voices)
-    state = _State(engine, batch, onsets, own, voices, constraints, drawing)
+    static = engine.encode(batch, onsets, voices)
+    state = _State(engine, batch, onsets, voices, constraints, drawing)
     state.read(static, first)
     for t in range(first, last):
         state.draw_step(np.repeat(static[:, t : t + 1], drawing.count, axis=0), t)
     return Drawn(state.out[:, :steps].reshape(passages, drawing.count, steps, PITCHES))
-
-
-def _counted_ahead(batch: PassageBatch, counted: Bools) -> Floats32:
-    """[B, T] counted steps of the segment from each step on, itself among them."""
-    segment = np.cumsum(batch.opens.ravel()) - 1
-    first = np.flatnonzero(batch.opens.ravel())
-    flat = counted.ravel().astype(np.float64)
-    before = np.cumsum(flat) - flat
-    ahead = np.bincount(segment, flat)[segment] - (before - before[first][segment])
-    return np.asarray(ahead.reshape(counted.shape), np.float32)
-
-
-def _expected_share(batch: PassageBatch) -> Floats32:
-    """[B, T] the share of a segment's onsets that lies from each step on, were they spread as the source's by metre."""
-    out = np.zeros(batch.source.shape[:2], np.float64)
-    struck = (batch.source == ONSET).any(-1)
-    for i in range(len(out)):
-        strength = Metre.of(Steps(*(getattr(batch.steps, k)[i] for k in Steps.__dataclass_fields__))).strength
-        out[i] = np.exp(STRONGER * strength) * np.where(struck[i], 1.0, UNSTRUCK)
-    segment = np.cumsum(batch.opens.ravel()) - 1
-    first = np.flatnonzero(batch.opens.ravel())
-    flat = out.ravel()
-    before = np.cumsum(flat) - flat
-    whole = np.bincount(segment, flat)[segment]
-    share = 1 - (before - before[first][segment]) / whole
-    return np.asarray(share.reshape(out.shape), np.float32)
-
-
-def _already_counted(batch: PassageBatch, counted: Bools) -> Floats32:
-    """[B, T] steps of each step's segment that are counted and that the source does not strike."""
-    segment = np.cumsum(batch.opens.ravel()) - 1
-    alone = (counted & ~(batch.source == ONSET).any(-1)).ravel()
-    return np.asarray(np.bincount(segment, alone)[segment].reshape(counted.shape), np.float32)
 
 
 class _State:
@@ -145,7 +103,6 @@ class _State:
         engine: RewriterEngine,
         batch: PassageBatch,
         onsets: Floats32,
-        own_onsets: Floats32,
         voices: Floats32,
         constraints: Constraints,
         drawing: Drawing,
@@ -155,17 +112,14 @@ class _State:
         self.noise = _Noise(drawing.seed)
         names = "temperature", "end_temperature", "length_temperature"
         self.temperatures = {name: np.array([getattr(drawing, name)], np.float32) for name in names}
-        self._first_left = left(batch, own_onsets, voices)
+        self._first_left = left(batch, onsets, voices)
         self.unread: list[tuple[Array, ...]] = []  # what the decoder gets of steps that it has not read yet
         k = drawing.count
         self.rows = np.repeat(np.arange(len(batch.source)), k)  # the passage of each row
         self.row = np.arange(len(self.rows))
         room = Room.of(batch)
         self.room = Room(*(np.repeat(x, k, axis=0) for x in vars(room).values()))
-        self.onsets, self.own_onsets = (np.repeat(x, k, axis=0) for x in (onsets, own_onsets))
-        counted = constraints.counted
-        ahead = _counted_ahead(batch, counted)
-        self.counted, self.counted_ahead = counted[self.rows], ahead[self.rows]
+        self.onsets = np.repeat(onsets, k, axis=0)
         whole = room.sixteenths / np.maximum(room.share, 1e-6)
         self.voices = np.repeat(voices, k, axis=0)
         self.sound_asked = np.repeat(voices * whole, k, axis=0)
@@ -184,12 +138,8 @@ class _State:
         allowed = constraints.allowed & ~(pinned & (given != ONSET)) | (pinned & (given == ONSET))
         self.barred = np.where(allowed, np.float32(0), BARRED)[self.rows]
         own = Densities(batch, batch.source)
-        falls, thinner = own.onsets[self.rows] > self.own_onsets, own.voices[self.rows] > self.voices + NEAR
-        self.pace, onset_temperature = (
-            np.where(falls, x[1], x[0]).astype(np.float32) for x in (drawing.pace, drawing.onset_temperature)
-        )
+        falls, thinner = own.onsets[self.rows] > self.onsets, own.voices[self.rows] > self.voices + NEAR
         keep = np.select([falls, thinner], drawing.keep[1:], drawing.keep[0]).astype(np.float32)
-        self.onset_temperature = onset_temperature[..., None]  # R T 1
         self.barred += keep[..., None] * (self.source == ONSET)
         self.must = (pinned & (given == ONSET))[self.rows]
         self.must_onset, self.never_onset = constraints.must_onset[self.rows], constraints.never_onset[self.rows]
@@ -198,7 +148,6 @@ class _State:
         self.out = np.pad(self.given, ((0, 0), (0, 1), (0, 0)))
         self.lengths = np.zeros(self.given.shape, np.int16)
         self.opens = batch.opens[self.rows]
-        self.expected = _expected_share(batch)[self.rows]
         self.previous = batch.previous[self.rows]
         self.sixteenths = batch.steps.sixteenths[self.rows]
         self.time = batch.time[self.rows]
@@ -230,18 +179,14 @@ class _State:
         inside = np.arange(first) >= opened[:, None]
         notes = np.minimum((self.given[:, :first] != OFF).sum(-1), MAX_VOICES)
         struck = (self.given[:, :first] == ONSET).any(-1)
-        self.placed_own = (struck & inside).sum(1).astype(np.float32)
-        self.placed_onsets = ((struck | self.counted[:, :first]) & inside).sum(1).astype(np.float32)
+        self.placed_onsets = (struck & inside).sum(1).astype(np.float32)
         self.placed_sound = (notes * self.sixteenths[:, :first] * inside).sum(1).astype(np.float32)
 
     def draw_step(self, static: Floats32, t: int) -> None:
         """Draw, copy or keep the notes of step t in every row. static [R, 1, D]."""
         opens = self.opens[:, t]
-        self.placed_onsets[opens], self.placed_own[opens], self.placed_sound[opens] = 0, 0, 0
-        # What steps that are not counted yet must still strike, and how many of those there are.
-        needed = self.onsets[:, t] - self.placed_onsets - self.counted_ahead[:, t]
-        room = self.room.steps[:, t] - self.counted_ahead[:, t]
-        onsets_left = np.maximum(self.own_onsets[:, t] - self.placed_own, needed)
+        self.placed_onsets[opens], self.placed_sound[opens] = 0, 0
+        onsets_left = self.onsets[:, t] - self.placed_onsets
         # No step makes up for much that was not placed: more than the asked voices' share was never left in real music.
         most = (FULLER * self.voices[:, t] + 1) * self.room.sixteenths[:, t]
         sound_left = np.minimum(self.sound_asked[:, t] - self.placed_sound, most)
@@ -251,14 +196,11 @@ class _State:
         struck, lengths = self._copied(t)
         copies = self.copy_from[:, t] >= 0
         fixed = self.fixed[:, t]
-        counted = self.counted[:, t]
-        must = self.must_onset[:, t] | ((needed >= room) & ~counted)
-        never = self.never_onset[:, t] | ((needed <= 0) & ~counted & ~self.must_onset[:, t])
+        must = self.must_onset[:, t] | (onsets_left >= self.room.steps[:, t])
+        never = self.never_onset[:, t] | ((onsets_left <= 0) & ~self.must_onset[:, t])
         active = np.flatnonzero(~(fixed | copies | (never & ~self.must[:, t].any(-1))))
         if len(active):
-            spent = self.expected[:, t] * self.own_onsets[:, t] - onsets_left  # more than its share by now
-            put_off = (self.pace[:, t] * spent).astype(np.float32)
-            self._draw_notes(self._hidden(), written, struck, lengths, active, must & ~never, put_off, t)
+            self._draw_notes(self._hidden(), written, struck, lengths, active, must & ~never, t)
         pinned, due = self.pinned[:, t], self.must[:, t]
         struck = np.where(pinned, due, struck)
         lengths = np.where(due, self.given_lengths[:, t], lengths)
@@ -268,9 +210,7 @@ class _State:
         self.remaining = np.maximum(remaining, 0)
         self.out[:, t], self.lengths[:, t] = cells, lengths * struck
         notes = np.minimum((cells != OFF).sum(-1), MAX_VOICES).astype(np.float32)
-        own = struck.any(-1)
-        self.placed_own += own
-        self.placed_onsets += own | counted
+        self.placed_onsets += struck.any(-1)
         self.placed_sound += notes * self.sixteenths[:, t]
         self.before, self.sounding = cells, notes
 
@@ -302,7 +242,6 @@ class _State:
         lengths: Array,
         active: Integers,
         must: Bools,
-        put_off: Floats32,
         t: int,
     ) -> None:
         """Fill in the notes that the rows `active` strike in step t."""
@@ -314,10 +253,10 @@ class _State:
                 "written_ago": written[active],
                 "source_class": self.source_classes[active, t],
                 "barred": self.barred[active, t],
-                "no_note": np.where(must, BARRED, put_off)[active, None],
+                "no_note": np.where(must, BARRED, np.float32(0))[active, None],
                 "next_due": _next_due(self.must[active, t]),
                 "noise": self.noise.ahead(MOST_AT_ONCE, len(active)),
-                "onset_temperature": self.onset_temperature[active, t],
+                "onset_temperature": np.ones((len(active), 1), np.float32),
                 **self.temperatures,
             }
         )

@@ -17,10 +17,8 @@ from fadernets.data.passages import LENGTH, Steps, segment_ends
 from fadernets.decoding.rewrite_task import RewriteTask
 
 NEIGHBOURS = 2  # segments on each side of a passage that it sees
-LONG_PASSAGE = 8  # segments that are drawn together without knowing what their neighbours become
+PASSAGE = 4  # segments that are drawn together
 NEARBY = 16  # steps around a new note whose lowest and highest notes bound it
-SHORT_PASSAGE = 4  # the same for a passage between two others
-DRAGGED_PASSAGE = 4  # the same while a fader is dragged: many short passages take fewer steps than a few long ones
 
 
 @dataclass(frozen=True)
@@ -53,21 +51,20 @@ def passages(task: RewriteTask, at_once: bool = False) -> list[Passage]:
     early: list[Passage] = []
     late: list[Passage] = []
     for run in runs:
-        for i, (a, b) in enumerate(_spans(int(run[0]), int(run[-1]) + 1, ends, at_once)):
+        for i, (a, b) in enumerate(_spans(int(run[0]), int(run[-1]) + 1, ends)):
             waits = bool(i % 2) and not at_once
             passage = Passage(a, b, *_seen(a, b, ends, 1 if at_once else NEIGHBOURS), waits)
             (late if waits else early).append(passage)
     return early + late
 
 
-def _spans(first: int, last: int, ends: Integers, at_once: bool) -> list[tuple[int, int]]:
-    """A run of segments cut into passages: long ones and short ones between them, or shorter ones all at once."""
+def _spans(first: int, last: int, ends: Integers) -> list[tuple[int, int]]:
+    """A run of segments cut into passages that fit LENGTH, with their neighbours where they wait for them."""
     spans: list[tuple[int, int]] = []
     a = first
     while a < last:
-        size = DRAGGED_PASSAGE if at_once else SHORT_PASSAGE if len(spans) % 2 else LONG_PASSAGE
-        b = min(a + size, last)
-        while b - a > 1 and ends[b] - ends[a] > LENGTH - (0 if size == LONG_PASSAGE else NEIGHBOURS * 16):
+        b = min(a + PASSAGE, last)
+        while b - a > 1 and ends[b] - ends[a] > LENGTH - NEIGHBOURS * 16:
             b -= 1
         spans.append((a, b))
         a = b
@@ -97,8 +94,7 @@ def alike(task: RewriteTask) -> Alike:
             continue
         low[s], moved = lowered(task.roll[a:b])
         planned = task.locks.must_onset[a:b].tobytes() + task.locks.never_onset[a:b].tobytes()
-        counted = b"" if task.counted is None else task.counted[a:b].tobytes()
-        levels = f"{task.onsets[i]} {task.voices[i]:.3f}".encode() + planned + counted
+        levels = f"{task.onsets[i]} {task.voices[i]:.3f}".encode() + planned
         members.setdefault((_layout(task.steps, a, b), levels, moved.tobytes()), []).append(s)
     for number, those in enumerate(members.values()):
         if len(those) > 1:

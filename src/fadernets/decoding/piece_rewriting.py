@@ -178,8 +178,6 @@ class _Rewriting:
             free.pinned[i, at] = locks.pinned[a:b]
             near = locks.allowed[a:b] & self.register[a:b]
             free.allowed[i, at] = np.where(near.any(-1, keepdims=True), near, locks.allowed[a:b])
-            if self.task.counted is not None:
-                free.counted[i, at] = self.task.counted[a:b]
             free.must_onset[i, at], free.never_onset[i, at] = locks.must_onset[a:b], locks.never_onset[a:b]
             first: dict[int, int] = {}
             for s in range(passage.first, passage.last):

@@ -42,7 +42,7 @@ class RewriteTask:
     context: Cells  # [T, 88] of the other pitched tracks
     steps: Steps  # [T]
     edited: Indices  # [S] segments, ascending
-    onsets: Integers  # [S] onset steps that are asked, those of `counted` among them
+    onsets: Integers  # [S] onset steps that are asked
     voices: Floats  # [S] sounding notes that are asked, mean over time
     locks: Locks
     faithfulness: float = 1.0  # 1 keeps as much of the source as the levels allow
@@ -51,14 +51,12 @@ class RewriteTask:
     seed: int = 0
     others: Sequence[Cells] = ()  # rolls [T, 88] of variations to keep away from
     progress: Progress | None = field(default=None, compare=False)
-    counted: Bools | None = None  # [T] steps that other tracks strike, where these count towards `onsets`
 
     def measured(self) -> tuple[Integers, Floats]:
         """[W] onset steps and voices that the segments have."""
         starts = self.steps.starts
         length = self.steps.sixteenths.astype(np.float64)
         struck = (self.roll == ONSET).any(-1)
-        struck = struck if self.counted is None else struck | self.counted
         onsets = np.add.reduceat(struck.astype(np.int64), starts)
         voices = np.minimum((self.roll != OFF).sum(-1), MAX_VOICES) * length
         return onsets, np.add.reduceat(voices, starts) / np.maximum(np.add.reduceat(length, starts), 1e-9)
