@@ -22,6 +22,7 @@ from fadernets.codecs.grid import LOW, OFF, ONSET, PITCHES
 from fadernets.music.metric_grid import PLACES, MetricGrid
 
 HIGHEST = {"rhythm_density": 2.0}  # ends of ranges that are higher than in the table: thirty-seconds throughout
+AT_ONCE = 128  # segments whose pitch classes are counted at once: bounds memory
 _CLASS = (np.arange(PITCHES) + LOW) % 12  # [88] the pitch class of each key of the piano
 
 
@@ -51,8 +52,12 @@ def note_density(cells: Cells, shape: Shape) -> Floats:
 
 def pitch_classes(cells: Cells, shape: Shape) -> Floats:
     """[..., 12] for how many sixteenths each pitch class of cells [..., n, 88] sounds, from C on."""
-    time = np.einsum("...np,n->...p", (cells != OFF).astype(np.float64), np.asarray(shape.sixteenths))
-    return np.asarray(time @ (_CLASS[:, None] == np.arange(12)))
+    flat, length = cells.reshape(-1, *cells.shape[-2:]), np.asarray(shape.sixteenths)
+    time = np.empty((len(flat), cells.shape[-1]))
+    for a in range(0, len(flat), AT_ONCE):
+        sounds = (flat[a : a + AT_ONCE] != OFF).astype(np.float64)
+        time[a : a + AT_ONCE] = np.einsum("snp,n->sp", sounds, length)
+    return np.asarray((time @ (_CLASS[:, None] == np.arange(12))).reshape(*cells.shape[:-2], 12))
 
 
 def key(cells: Cells, shape: Shape) -> Bytes:

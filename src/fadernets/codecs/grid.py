@@ -47,7 +47,8 @@ def roll(placed: Placed, n_steps: int) -> Cells:
     edges = np.zeros((n_steps + 1, PITCHES), np.int32)
     np.add.at(edges, (placed.onset[i], placed.pitch[i]), 1)
     np.add.at(edges, (placed.end[i], placed.pitch[i]), -1)
-    cells = np.where(np.cumsum(edges[:-1], axis=0) > 0, HOLD, OFF).astype(np.uint8)
+    sounding = np.cumsum(edges, axis=0, dtype=np.int32, out=edges)[:-1]  # in place: a piece may have 100,000s of steps
+    cells = np.where(sounding > 0, np.uint8(HOLD), np.uint8(OFF))
     cells[placed.onset[i], placed.pitch[i]] = ONSET
     return cells
 
