@@ -21,9 +21,9 @@ SHORT = 6.0  # the note would last a single step
 CROWDED = 1.5  # for each note more than the mean of its segment that sounds in the step
 
 
-def land(cells: Cells, source: Cells, pinned: Bools, steps: Steps, voices: Floats) -> Cells:
-    """Cells [n, 88] with each segment's mean number of sounding notes at `voices` [n] of its steps, as near as ends of
-    notes can bring it.
+def land(cells: Cells, source: Cells, pinned: Bools, steps: Steps, voices: Floats, near: float = NEAR) -> Cells:
+    """Cells [n, 88] with each segment's mean number of sounding notes within `near` of `voices` [n] of its steps, or as
+    near as ends of notes can bring it.
 
     pinned [n, 88]: cells that stay. A segment without a free cell is not looked at.
     """
@@ -31,7 +31,7 @@ def land(cells: Cells, source: Cells, pinned: Bools, steps: Steps, voices: Float
     out = without_new_clashes(cells, source, pinned, starts)
     for a, b in zip(starts.tolist(), [*starts[1:].tolist(), len(cells)], strict=True):
         if not pinned[a:b].all():
-            _land_segment(out, source, pinned, steps.sixteenths, float(voices[a]), a, b)
+            _land_segment(out, source, pinned, steps.sixteenths, float(voices[a]), near, a, b)
     return out
 
 
@@ -54,13 +54,13 @@ def without_new_clashes(cells: Cells, source: Cells, pinned: Bools, starts: Indi
 
 
 def _land_segment(
-    out: Cells, source: Cells, pinned: Bools, sixteenths: Floats32, voices: float, a: int, b: int
+    out: Cells, source: Cells, pinned: Bools, sixteenths: Floats32, voices: float, near: float, a: int, b: int
 ) -> None:
     """Change the holds of the steps a..b of `out`."""
     length = sixteenths[a:b].astype(np.float64)
     counted = np.minimum((out[a:b] != OFF).sum(-1), MAX_VOICES)
     missing = voices * length.sum() - float((counted * length).sum())  # voices times sixteenths
-    missing = float(np.sign(missing)) * max(abs(missing) - NEAR * float(length.sum()), 0.0)
+    missing = float(np.sign(missing)) * max(abs(missing) - near * float(length.sum()), 0.0)
     if abs(missing) <= length.min() / 2:
         return
     rank = _to_fill(out, source, pinned, a, b) if missing > 0 else _to_clear(out, source, pinned, a, b)

@@ -15,10 +15,11 @@ import numpy as np
 from fadernets.arrays import Bools, Cells, Floats
 from fadernets.codecs.grid import OFF, ONSET
 from fadernets.decoding import passage_landing, rhythm_plan
+from fadernets.decoding.passage_landing import NEAR
 from fadernets.decoding.rewrite_task import Locks, Progress, RewriteTask
 from fadernets.decoding.rhythm_plan import Plan
 
-NEAR = 0.1  # voices: a miss that is left as it is
+ROUNDING = 0.02  # voices
 Rewrite = Callable[[RewriteTask], Cells]
 
 
@@ -77,12 +78,12 @@ def _landed(task: RewriteTask, now: Sequence[Cells], k: int, source: Cells, lock
     missing = np.zeros(len(voices))
     missing[task.edited] = task.voices - voices[task.edited]
     own = replace(task, roll=now[k]).measured()[1]
-    off = np.abs(missing) > NEAR
+    off = np.abs(missing) > NEAR + ROUNDING
     if not off.any():
         return now[k]
     wanted = np.where(off, np.maximum(own + missing, 0), own)[task.steps.segment]
     pinned = locks.pinned | ~off[task.steps.segment][:, None]
-    return passage_landing.land(now[k], source, pinned, task.steps, wanted)
+    return passage_landing.land(now[k], source, pinned, task.steps, wanted, near=0.0)
 
 
 def common_roll(rolls: Sequence[Cells]) -> Cells:
