@@ -2,7 +2,8 @@
 
 The `strict` protocol of `model_folder` on whole files: a run draws M = 100 bars of 16 sixteenths, four in a row of a
 piece, and asks each for T = 8 values, evenly spaced between the 5th and the 95th percentile of the attribute in the
-training data. Each answer is a file, read again on sixteenths, so that what is written counts; triplets are misread.
+training data. Each answer is a file, read again on sixteenths, so that what is written counts. Bars with beats that
+are cut in threes are not drawn, since their notes cannot be read on sixteenths.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from fadernets.arrays import Cells, Floats
+from fadernets.arrays import Cells, Floats, Indices
 from fadernets.attributes.table import CODED
 from fadernets.decoding.edit_models import EditModel
 from fadernets.editing import file_edit
 from fadernets.editing.requests import Faders
 from fadernets.errors import FadernetsError
 from fadernets.evaluation.decoding_loops import values_to_ask
-from fadernets.evaluation.piece_passages import PassagePiece, read_pieces
+from fadernets.evaluation.piece_passages import SUBDIVISIONS, PassagePiece, read_pieces
 from fadernets.metrics import fader_scores
 from fadernets.metrics.fader_scores import Figures
 from fadernets.metrics.passage_features import MOST_STEPS, SEGMENTS
@@ -47,7 +48,7 @@ def evaluate(
         piece
         for corpus, root in roots.items()
         for _, piece in read_pieces(corpus, root, ("test",))
-        if (piece.kinds[0] == MOST_STEPS).any()
+        if len(_straight(piece))
     ]
     if len(pieces) < M // SEGMENTS:
         raise FadernetsError(f"{', '.join(roots)}: {len(pieces)} test pieces with four bars in a row; {M // SEGMENTS}")
@@ -72,12 +73,17 @@ def evaluate(
     return figures
 
 
+def _straight(piece: PassagePiece) -> Indices:
+    """[N] the first segments of the passages of 16 sixteenths a bar without triplets."""
+    steps, _, subdivision = piece.kinds
+    return piece.first[(steps == MOST_STEPS) & (subdivision == SUBDIVISIONS.index("straight"))]
+
+
 def _answers(
     engine: EditModel, piece: PassagePiece, name: str, values: Floats, rng: np.random.Generator
 ) -> tuple[Cells, Cells]:
     """[4, 16, 88] the bars of a random passage of a piece, and [4, T, 16, 88] what became of them at each value."""
-    usable = piece.first[piece.kinds[0] == MOST_STEPS]
-    first = int(rng.choice(usable))
+    first = int(rng.choice(_straight(piece)))
     rows = np.arange(first, first + SEGMENTS)
     own = piece.grid.own
     bars = [(int(own.bar[rows[0]]), int(own.last_bar[rows[-1]]))]
