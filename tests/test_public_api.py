@@ -20,6 +20,7 @@ from fadernets.attributes import table
 from fadernets.decoding.edit_models import open_edit_model
 from fadernets.editing import file_edit, requests
 from fadernets.editing.presets import PAPER_PRESET
+from fadernets.editing.regions import RegionList
 from fadernets.engines.model_folder import DEFAULT_MODEL, DEFAULT_WINDOW_MODEL
 from fadernets.music import document
 from fadernets.music.notes import make_notes
@@ -146,6 +147,22 @@ def test_the_paper_s_preset_is_of_the_paper_s_model(here):
     assert edited.data == Path("out.mid").read_bytes()
     with pytest.raises(fadernets.FadernetsError, match="model rewriter has no arousal clusters"):
         fadernets.edit("in.mid", **shifted, model=DEFAULT_MODEL)
+
+
+def test_regions_in_memory_are_those_of_their_file(here):
+    regions = [
+        fadernets.Region.checked(name="busier", bars=[(5, 6)], only="left", move={"rhythm-density": 0.2}, seed=1),
+        fadernets.Region.checked(bars=[(6, 7)], preset="arousal", amount=0.5, hold=["tempo"], keep=["melody"]),
+    ]
+    layered = fadernets.apply_regions("in.mid", regions)
+    RegionList(regions, "rewriter").save(Path("regions.json"))
+    again = fadernets.apply_regions(PIECE.read_bytes(), "regions.json")
+    assert layered.data == again.data != PIECE.read_bytes()
+    assert layered.report.regions == again.report.regions
+    assert [len(row.report.segments) for row in layered.report.regions] == [2, 2]
+    assert fadernets.apply_regions("in.mid", []).data == PIECE.read_bytes()
+    codes = [fadernets.Region.checked(bars=[(1, 2)], preset=PAPER_PRESET, amount=0.5)]
+    assert fadernets.apply_regions("in.mid", codes).report.model == DEFAULT_WINDOW_MODEL
 
 
 def test_what_comes_of_an_edit(here):

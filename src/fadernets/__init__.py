@@ -13,9 +13,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fadernets.api import Blended, Edited, apply, blend, edit, evaluate, measure, mix, turn
+    from fadernets.api import Blended, Edited, apply, apply_regions, blend, edit, evaluate, measure, mix, turn
     from fadernets.attributes.table import Attribute, register
     from fadernets.data.dataset import Dataset
+    from fadernets.editing.regions import Region
     from fadernets.editing.requests import Faders
     from fadernets.engines.grid import Engine
     from fadernets.engines.melody import MelodyEngine
@@ -34,7 +35,9 @@ __all__ = [
     "FadernetsError",
     "Faders",
     "MelodyEngine",
+    "Region",
     "apply",
+    "apply_regions",
     "blend",
     "edit",
     "evaluate",
@@ -52,6 +55,7 @@ _MODULES = {  # where each name lies; all others are in `api`
     "FadernetsError": "errors",
     "Faders": "editing.requests",
     "MelodyEngine": "engines.melody",
+    "Region": "editing.regions",
     "register": "attributes.table",
 }
 

@@ -26,6 +26,7 @@ from fadernets.editing.fader_curves import PerBar
 from fadernets.editing.lock_requests import Lock
 from fadernets.editing.mix import MixReport
 from fadernets.editing.presets import Preset
+from fadernets.editing.regions import Region, RegionList
 from fadernets.editing.requests import Faders, FaderValue
 from fadernets.engines.grid import Engine
 from fadernets.engines.melody import MelodyEngine
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     from fadernets.arrays import States
     from fadernets.data.dataset import Dataset
+    from fadernets.editing.region_edit import RegionsReport
     from fadernets.melodies.blend_files import Blend
     from fadernets.melodies.edit_report import MelodyEditReport
 
@@ -54,7 +56,8 @@ Report = TypeVar("Report")
 class Edited(Generic[Report]):
     """A piece that was made: a MIDI file in memory, and the report on it.
 
-    `report` is an EditReport of `edit`, a MixReport of `mix`, a MelodyEditReport of `turn`; each has `as_dict()`.
+    `report` is an EditReport of `edit`, a RegionsReport of `apply_regions`, a MixReport of `mix`, a MelodyEditReport of
+    `turn`; each has `as_dict()`.
     """
 
     data: bytes  # of the MIDI file
@@ -211,6 +214,37 @@ def apply(
     """
     given = _faders(faders, **options)
     return file_edit.apply(_engine(model, moves_codes=bool(given.arousal)), Path(source), Path(out), given, progress)
+
+
+def apply_regions(
+    source: Source,
+    regions: Sequence[Region] | RegionList | str | os.PathLike[str],
+    *,
+    beats: BeatTimes | Path | str | None = None,
+    model: Model = None,
+    progress: Progress | None = None,
+) -> Edited[RegionsReport]:
+    """Edit a piece by regions, layers with bars, tracks and faders of their own, each on what the earlier ones left.
+
+    regions: those of `Region.checked`, or a file of them (`fadernets apply --regions`). Outside a region's bars and
+    tracks nothing changes; the same source, regions and model give the same bytes. model: without one, that of the
+    file. Raises FadernetsError that names the region.
+
+    >>> busier = Region.checked(name="busier", bars=[(5, 8)], only="left", move={"rhythm_density": 0.2})
+    >>> brighter = Region.checked(bars=[(7, 8)], preset="valence", keep=["melody"])
+    >>> layered = apply_regions("in.mid", [busier, brighter])
+    >>> asked = layered.report.regions[0].report.segments[0].asked["rhythm_density"]
+    """
+    from fadernets.editing.region_edit import edit_by_regions
+
+    if isinstance(regions, (str, os.PathLike)):
+        regions = RegionList.read(Path(regions))
+    listed = regions if isinstance(regions, RegionList) else RegionList(list(regions))
+    document = document_of(source)
+    engine = _engine(model if model is not None else listed.bundled_model(), moves_codes=listed.moves_codes)
+    times = BeatTimes.read(Path(beats)) if isinstance(beats, (str, Path)) else beats
+    edited = edit_by_regions(engine, document, listed.regions, beats=times, progress=progress)
+    return Edited(edited.data, edited.report, edited.log_odds, document.path.name)
 
 
 def measure(source: Source, *, tracks: Iterable[str | int] | None = None, model: Model = None) -> dict[str, Any]:

@@ -46,6 +46,25 @@ def test_apply_writes_variations(run, piece, tmp_path):
     assert len(found["difference"]) == 2
 
 
+def test_apply_replays_a_file_of_regions(run, refused, piece, tmp_path):
+    """Each region has its table, and the same file gives the same bytes."""
+    regions, outs = tmp_path / "regions.json", [tmp_path / f"out-{i}.mid" for i in (1, 2)]
+    rows = [{"name": "busier", "bars": [[2, 3]], "only": "left", "move": {"rhythm-density": 0.2}, "seed": 5}]
+    rows.append({"bars": [[3, 4]], "set": {"dynamics": 100}, "keep": ["melody"]})
+    regions.write_text(json.dumps({"version": 1, "model": "rewriter", "regions": rows}))
+    code, text, err = run("apply", piece, outs[0], "--regions", regions)
+    assert (code, err) == (0, [])
+    assert [line for line in text.splitlines() if line.startswith("region")] == ["region 1 busier", "region 2"]
+    found = json.loads(run("apply", piece, outs[1], "--regions", regions, "--json")[1])
+    assert outs[0].read_bytes() == outs[1].read_bytes() != piece.read_bytes()
+    assert [[s["bar"] for s in row["report"]["segments"]] for row in found["regions"]] == [[2, 3], [3, 4]]
+    message = refused("apply", piece, outs[0], "--regions", regions, "--set", "tempo=90")
+    assert "--regions: each region of the file has its own set; leave out --set" in message
+    assert "leave out --seed" in refused("apply", piece, outs[0], "--regions", regions, "--seed", 1)
+    regions.write_text('{"version": 1, "regions": [{"bars": [[90, 91]]}]}')
+    assert "region 1: bars 90-91: the piece has 8 bars" in refused("apply", piece, outs[0], "--regions", regions)
+
+
 def test_apply_refuses_what_contradicts(refused, piece, tmp_path):
     out, values = tmp_path / "out.mid", tmp_path / "values.json"
     values.write_text('{"rhythm-density": [0.5]}')

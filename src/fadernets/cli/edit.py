@@ -17,6 +17,7 @@ from fadernets.cli.reading import (
     read_tracks,
     register_attributes,
 )
+from fadernets.errors import FadernetsError
 
 
 def register(add: Add) -> None:
@@ -75,6 +76,13 @@ def register(add: Add) -> None:
         metavar="N",
         help="write N different edits, OUT-1.mid to OUT-N.mid, the likeliest first where the model has a critic",
     )
+    apply.add_argument(
+        "--regions",
+        type=Path,
+        metavar="FILE",
+        help="apply the regions of a JSON file as layers, each with bars, tracks, faders, locks and a seed of its own, "
+        "to what the earlier ones left; the same file gives the same bytes. It takes the place of these options",
+    )
     shared.add_tracks(apply)
     shared.add_model(apply)
     shared.add_attributes(apply)
@@ -130,6 +138,9 @@ def _apply(options: argparse.Namespace) -> None:
     from fadernets.editing.requests import COMMAND_LINE, Faders
 
     register_attributes(options.attributes)
+    if options.regions is not None:
+        _apply_regions(options)
+        return
     name, amount = read_preset(options.preset)
     faders = Faders.checked(
         set=dict(read_fader(text, "set") for text in options.set),
@@ -159,6 +170,37 @@ def _apply(options: argparse.Namespace) -> None:
         if faders.preset is not None:
             print(presets.table(faders.preset, faders.amount, sorted(faders.hold | set(faders.set))))
         print(edit_report.table(made.reports[0]))
+
+
+# Options of an edit that each region has for itself.
+_OF_REGIONS = (
+    *("set", "move", "values", "preset", "hold", "bars", "tracks", "only", "keep"),
+    *("faithfulness", "seed", "variations"),
+)
+_DEFAULTS: dict[str, object] = {"set": [], "move": [], "keep": [], "faithfulness": 1.0, "seed": 0}  # where not None
+
+
+def _apply_regions(options: argparse.Namespace) -> None:
+    from fadernets.decoding.edit_models import open_edit_model
+    from fadernets.editing import region_edit
+    from fadernets.editing.regions import RegionList
+    from fadernets.files import write_atomic
+    from fadernets.music.beat_times import BeatTimes
+    from fadernets.music.document import Document
+
+    for option in _OF_REGIONS:
+        if getattr(options, option) != _DEFAULTS.get(option):
+            raise FadernetsError(f"--regions: each region of the file has its own {option}; leave out --{option}")
+    check_output(options.out)
+    listed = RegionList.read(options.regions)
+    engine = open_edit_model(options.model or listed.bundled_model(), moves_codes=listed.moves_codes)
+    beats = BeatTimes.read(options.beats) if options.beats else None
+    edited = region_edit.edit_by_regions(
+        engine, Document(options.source), listed.regions, beats=beats, progress=progress("segments")
+    )
+    write_atomic(options.out, edited.data)
+    warn(edited.report.warnings)
+    print(json.dumps(edited.report.as_dict()) if options.json else region_edit.table(edited.report))
 
 
 def _outputs(out: Path, variations: int | None) -> list[Path]:

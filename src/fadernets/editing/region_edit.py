@@ -1,0 +1,277 @@
+"""A piece with its regions: each applied to what the earlier ones left, what was measured there, and a cache of it.
+
+A change of the last region redoes none of the others where a StageCache knows them. Bytes depend on the file, the model
+and the regions alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from fadernets.decoding import segment_requests
+from fadernets.decoding.edit_models import EditModel
+from fadernets.editing import edit_report, file_edit
+from fadernets.editing.edit_grids import placed_for
+from fadernets.editing.edit_report import EditReport, SegmentReport, Value
+from fadernets.editing.hands import HANDS
+from fadernets.editing.regions import MOST_REGIONS, Region
+from fadernets.editing.requests import Faders
+from fadernets.editing.roll_edit import Encode, Progress
+from fadernets.errors import FadernetsError
+from fadernets.music.beat_times import BeatTimes
+from fadernets.music.document import Document
+from fadernets.music.notes import Piece
+
+MOST_STAGES = 16 * 2**20  # bytes of results that one piece's StageCache keeps
+SEGMENT_BYTES = 3000  # of a SegmentReport: three dictionaries of about eight values
+
+
+@dataclass(frozen=True)
+class RegionReport:
+    """What one region did to what the earlier ones left; None and no warnings where it was left out."""
+
+    number: int  # from 1, in the order of the list
+    name: str
+    bypass: bool
+    report: EditReport | None  # its segments are those in the region's bars
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {**vars(self), "report": self.report and self.report.as_dict()}
+
+
+@dataclass(frozen=True)
+class RegionsReport:
+    """What a list of regions did; `as_dict` is the command line's --json."""
+
+    model: str
+    regions: list[RegionReport]
+    segments: list[SegmentReport]  # of the whole piece, the source and the end; each region says what it was asked
+    means: dict[str, dict[str, Value]]  # before, measured: of all segments that sound
+    warnings: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        regions = [region.as_dict() for region in self.regions]
+        return {**vars(self), "regions": regions, "segments": [segment.as_dict() for segment in self.segments]}
+
+
+@dataclass(frozen=True)
+class EditedByRegions:
+    """A piece with its regions: the bytes of its file, and what was measured on the way."""
+
+    data: bytes
+    report: RegionsReport
+    log_odds: float | None  # of the last region's segments; None without a critic
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one region left."""
+
+    data: bytes
+    report: EditReport
+    log_odds: float | None
+
+    @property
+    def held(self) -> int:
+        """About how many bytes it takes."""
+        return len(self.data) + SEGMENT_BYTES * len(self.report.segments)
+
+
+@dataclass
+class StageCache:
+    """What regions left, by all that led there, so that a change of the last region does not redo the first ones.
+
+    Up to `most` bytes; what was used least recently goes first. For one thread.
+    """
+
+    most: int = MOST_STAGES
+    _stages: OrderedDict[str, Stage] = field(default_factory=OrderedDict)
+
+    def get(self, key: str) -> Stage | None:
+        """A stage that is still known."""
+        if key in self._stages:
+            self._stages.move_to_end(key)
+        return self._stages.get(key)
+
+    def put(self, key: str, stage: Stage) -> None:
+        """Keep a stage, and let go of the oldest ones where all take too much."""
+        self._stages[key] = stage
+        while len(self._stages) > 1 and self.held > self.most:
+            self._stages.popitem(last=False)
+
+    @property
+    def held(self) -> int:
+        """About how many bytes it takes."""
+        return sum(stage.held for stage in self._stages.values())
+
+
+def edit_by_regions(
+    engine: EditModel,
+    document: Document,
+    regions: Sequence[Region],
+    *,
+    beats: BeatTimes | None = None,
+    draft: bool = False,
+    progress: Progress | None = None,
+    encode: Encode = segment_requests.encode_segments,
+    stages: StageCache | None = None,
+) -> EditedByRegions:
+    """A piece with its regions applied, in their order; without any (or with all left out) it comes back as it is.
+
+    beats: times of a performance's beats; only the last region may then move the tempo. draft: few candidates, for
+    regions that `stages` does not know in full. Raises FadernetsError that names the region.
+    """
+    steps = _steps(engine, document, regions, beats, draft, progress, encode, stages)
+    data = steps[-1][1].data if steps else document.with_tracks({})
+    reports = dict(steps)
+    each = [
+        RegionReport(i + 1, region.name, region.bypass, _own(region, reports[i].report) if i in reports else None)
+        for i, region in enumerate(regions)
+    ]
+    after = Document(document.path, data) if steps else document
+    segments, means = _whole(engine, document.piece, after.piece)
+    warnings = [*document.piece.warnings]
+    for i, stage in steps:
+        own = [warning for warning in stage.report.warnings if warning not in document.piece.warnings]
+        warnings += [f"{regions[i].label(i + 1)}: {warning}" for warning in own]
+    report = RegionsReport(engine.name, each, segments, means, warnings)
+    return EditedByRegions(data, report, steps[-1][1].log_odds if steps else None)
+
+
+def active(regions: Sequence[Region]) -> list[int]:
+    """The positions of the regions that are not left out."""
+    return [i for i, region in enumerate(regions) if not region.bypass]
+
+
+def _steps(
+    engine: EditModel,
+    document: Document,
+    regions: Sequence[Region],
+    beats: BeatTimes | None,
+    draft: bool,
+    progress: Progress | None,
+    encode: Encode,
+    stages: StageCache | None,
+) -> list[tuple[int, Stage]]:
+    """What each region left that is not left out, with its position in the list. Raises FadernetsError."""
+    if len(regions) > MOST_REGIONS:
+        raise FadernetsError(f"regions: {len(regions)}; at most {MOST_REGIONS}")
+    chosen, out = active(regions), []
+    known = stages if beats is None else None
+    current: Document | None = document
+    key, data, in_full = _first_key(engine, document), document.with_tracks({}), True
+    for k, i in enumerate(chosen):
+        region, stage, before = regions[i], None, key
+        if in_full or not draft:
+            key = _next_key(before, region, draft=False)
+            stage = known.get(key) if known is not None else None
+        if stage is None and draft:
+            in_full, key = False, _next_key(before, region, draft=True)
+            stage = known.get(key) if known is not None else None
+        if stage is None:
+            current = current or Document(document.path, data)
+            share = _share(progress, k, len(chosen))
+            try:
+                if beats is not None and _differ(current.piece, document.piece):
+                    raise FadernetsError("beats: an earlier region moved the tempo, and with it the times of the beats")
+                stage = _applied(engine, document.piece, current, region, beats, draft, share, encode)
+            except FadernetsError as error:
+                raise FadernetsError(f"{region.label(i + 1)}: {error}") from None
+            if known is not None:
+                known.put(key, stage)
+        data, current = stage.data, None
+        out.append((i, stage))
+    return out
+
+
+def _applied(
+    engine: EditModel,
+    source: Piece,
+    current: Document,
+    region: Region,
+    beats: BeatTimes | None,
+    draft: bool,
+    progress: Progress | None,
+    encode: Encode,
+) -> Stage:
+    """What a region leaves of the `current` piece."""
+    faders = on_tracks_of(source, current.piece, replace(region.faders, beats=beats))
+    index, count = (0, 1) if draft else (region.variation.index, region.variation.of)
+    answers = file_edit.edit_document(engine, current, faders, count, draft=draft, progress=progress, encode=encode)
+    return Stage(answers[index].data, answers[index].report, answers[index].log_odds)
+
+
+def on_tracks_of(source: Piece, current: Piece, faders: Faders) -> Faders:
+    """Faders that name the tracks of the `source` by the numbers that they have in the `current` piece, where a track
+    that lost all its notes may be missing. Raises FadernetsError for a track that is not there."""
+    only = faders.only if faders.only not in HANDS else None
+    if source is current or (faders.tracks is None and only is None):
+        return faders
+    option = "only" if only is not None else "tracks"
+    wanted = file_edit.choose_tracks(source, [only] if only is not None else faders.tracks, option)
+    places = [(track.chunk, track.channel) for track in current.tracks]
+    numbers = []
+    for track in (source.tracks[i] for i in wanted):
+        if (track.chunk, track.channel) not in places:
+            raise FadernetsError(f"{option}: the earlier regions left no note of track {track.name!r}")
+        numbers.append(str(places.index((track.chunk, track.channel)) + 1))
+    return replace(faders, only=numbers[0]) if only is not None else replace(faders, tracks=numbers)
+
+
+def _differ(piece: Piece, source: Piece) -> bool:
+    """Whether two pieces have other tempos."""
+    pairs = ((piece.tempo.ticks, source.tempo.ticks), (piece.tempo.micros, source.tempo.micros))
+    return not all(np.array_equal(a, b) for a, b in pairs)
+
+
+def _own(region: Region, report: EditReport) -> EditReport:
+    return replace(report, segments=[segment for segment in report.segments if region.has(segment)])
+
+
+def _whole(engine: EditModel, source: Piece, after: Piece) -> tuple[list[SegmentReport], dict[str, dict[str, Value]]]:
+    """Every segment of the piece before the first region and behind the last one, and the means of those that sound."""
+    before = placed_for(engine, source, file_edit.choose_tracks(source))
+    now = before if after is source else before.reread(after)
+    segments = edit_report.compare(before, now, before.full[:0], {}, holds=False)
+    means = {
+        when: edit_report.describe(piece, piece.full[piece.sounding(piece.full)])
+        for when, piece in (("before", before), ("measured", now))
+    }
+    return segments, means
+
+
+def _share(progress: Progress | None, done: int, runs: int) -> Progress | None:
+    """Progress of one of several regions."""
+    return progress and (lambda at, total: progress(done * total + at, runs * total))
+
+
+def _first_key(engine: EditModel, document: Document) -> str:
+    model = f"{engine.name} {engine.info.get('sha256', '')} "
+    return hashlib.sha256(model.encode() + document.with_tracks({})).hexdigest()
+
+
+def _next_key(before: str, region: Region, *, draft: bool) -> str:
+    """What names the result of a region by all that led there; its own name is not among that."""
+    fields = {name: value for name, value in region.as_dict().items() if name not in ("name", "bypass")}
+    told = json.dumps([before, draft, fields, repr(region.faders.preset)], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def table(report: RegionsReport) -> str:
+    """The table of each region, under its name."""
+    parts = []
+    for row in report.regions:
+        name = f"{row.number}" + (f" {row.name}" if row.name else "")
+        parts.append(f"region {name}" + (": left out" if row.report is None else ""))
+        if row.report is not None:
+            parts.append(edit_report.table(row.report))
+    return "\n".join(parts) if parts else "no regions"
