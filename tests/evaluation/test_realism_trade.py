@@ -74,13 +74,18 @@ def test_a_model_is_asked_at_each_faithfulness(corpus, tmp_path):
 def test_the_command_draws_and_prints(run_here, corpus, tmp_path, monkeypatch):
     folder, out = folder_of_rule(tmp_path / "model", monkeypatch), tmp_path / "trade.png"
     monkeypatch.setattr(realism_trade, "FAITHFULNESS", (1.0,))
-    monkeypatch.setattr(realism_trade, "MOVES", (1,))
     monkeypatch.setattr(passage_realism, "SEEDS", {"trees": (0,)})
-    options = ("--two-sample", "--corpus", f"folder={corpus['folder']}", "--pieces", "1", "--trade", out)
+    options = ("--two-sample", "--corpus", f"folder={corpus['folder']}", "--pieces", "1", "--moves=1", "--trade", out)
     code, table, err = run_here("evaluate", "realism", folder, *options)
     assert (code, err) == (0, [])
     assert table.splitlines()[2].startswith("| moved by | editor | faithfulness | AUC, trees |")
     assert out.stat().st_size > 0
+    assert "+1 sd" in table
+    assert "-1 sd" not in table
+    for wrong in ("0", "a", "1,"):
+        code, _, err = run_here("evaluate", "realism", folder, "--two-sample", f"--moves={wrong}")
+        assert code == 2
+        assert "expected whole numbers other than 0" in err[0]
     code, _, err = run_here("evaluate", "realism", folder, "--trade", out)
     assert code == 2
     assert "--trade is of --two-sample, which was not given" in err[0]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fadernets.decoding.edit_models import EditModel
 
 JUDGES = ("trees", "network")  # of the two-sample test
-OF_TWO_SAMPLE = ("corpus", "beside", "pieces", "most", "judge", "judge_runs", "trade")
+OF_TWO_SAMPLE = ("corpus", "beside", "pieces", "most", "judge", "judge_runs", "moves", "trade")
 
 
 def add_two_sample(command: Parser) -> None:
@@ -31,12 +31,28 @@ def add_two_sample(command: Parser) -> None:
         "--judge-runs", type=int, metavar="N", help="for --two-sample: seeds of every judge (trees 3, network 1)"
     )
     command.add_argument(
+        "--moves",
+        type=_read_moves,
+        metavar="LIST",
+        help="for --two-sample: moves in standard deviations, such as --moves=-1,1 (-2,-1,1,2; of --trade -1,1)",
+    )
+    command.add_argument(
         "--trade",
         type=Path,
         metavar="OUT.png",
         help="for --two-sample: draw the AUC of one judge (trees) against note F1 to the source over faithfulness "
-        "0..1, at one deviation up and down, and print these figures alone",
+        "0..1, and print these figures alone",
     )
+
+
+def _read_moves(text: str) -> tuple[int, ...]:
+    try:
+        moves = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        moves = ()
+    if not moves or 0 in moves:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected whole numbers other than 0, such as --moves=-1,1")
+    return moves
 
 
 def register_page(action: Add) -> None:
@@ -90,6 +106,7 @@ def two_sample(options: argparse.Namespace) -> None:
         [*map(editors.model, models), editors.rule()],
         roots,
         unit,
+        moves=options.moves or passage_realism.MOVES,
         pieces=options.pieces or passage_realism.PIECES,
         most=options.most or test.MOST,
         judges=runs,
@@ -120,6 +137,7 @@ def _trade(
         models,
         roots,
         unit,
+        moves=options.moves,
         pieces=options.pieces or passage_realism.PIECES,
         most=options.most or test.MOST,
         judge=judge,
