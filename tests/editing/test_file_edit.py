@@ -320,9 +320,21 @@ def test_values_outside_their_range_are_clamped_with_a_warning(apply):
     _, _, report = apply("two_hands", set={"rhythm_density": 1.5})
     assert {s.asked["rhythm_density"] for s in report.segments} == {1.0}
     assert report.warnings[0] == "rhythm-density: 8 of 8 segments were asked for values outside 0..1; clamped"
-    _, _, report = apply("two_hands", move={"note_density": -100.0})
+    _, _, report = apply("two_hands", set={"note_density": -100.0})
     assert {s.asked["note_density"] for s in report.segments} == {0.0}
     assert "outside 0..15" in report.warnings[0]
+
+
+@pytest.mark.parametrize(("name", "value"), [("note_density", -100.0), ("rhythm_density", -100.0)])
+def test_no_segment_is_emptied_by_how_far_a_density_is_to_move(apply, name, value):
+    """Rhythm density keeps one onset, and note density what the onsets, which nobody touched, let sound."""
+    _, _, report = apply("two_hands", move={name: value})
+    for s in report.segments:
+        onsets = s.before["rhythm_density"] if name == "note_density" else 1 / 16
+        assert s.asked["rhythm_density"] == pytest.approx(onsets)
+        assert s.asked["note_density"] >= onsets - 1e-9
+        assert s.measured["rhythm_density"] >= 1 / 16
+    assert any("keep one onset" in w or "since a step with an onset sounds" in w for w in report.warnings)
     _, out, report = apply("two_hands", arousal=1e300)
     assert report.warnings[0] == "preset arousal-codes=1e+300: outside -4..4; clamped"
     assert out.read_bytes() == apply("two_hands", arousal=4.0)[1].read_bytes()

@@ -69,7 +69,9 @@ def plan_edit(engine: EditModel, piece: PieceOnGrid, faders: Faders, warnings: l
             asked[name] = _asked(row, values[name], piece, edited, edited, faders, warnings)
             (coded if name in engine.coded else cells)[name] = asked[name]
     if not faders.arousal or set(coded) >= set(PAPER_FADERS):
-        _bring_together(coded, values, piece, edited, engine, warnings)
+        shifted = [name for name in coded if not _has_own_value(name, faders)]
+        _keep_an_onset(coded, shifted, values, piece, edited, warnings)
+        _bring_together(coded, shifted, values, piece, edited, engine, warnings)
         asked |= coded
     _leave_dense(cells, windows, asked, piece, edited, warnings)
     key = _key_asked(faders, home)
@@ -161,8 +163,33 @@ def _asked(
     return asked
 
 
+def _has_own_value(name: str, faders: Faders) -> bool:
+    """Whether an attribute is asked for by value, not by how far it is to move."""
+    return name in faders.set or (faders.per_bar is not None and name in faders.per_bar.values)
+
+
+def _keep_an_onset(
+    coded: dict[str, Floats],
+    shifted: list[str],
+    source: dict[str, Floats],
+    piece: PieceOnGrid,
+    edited: Indices,
+    warnings: list[str],
+) -> None:
+    """No segment is emptied by how far rhythm density is to move; changes `coded`."""
+    name = PAPER_FADERS[0]
+    if name not in shifted:
+        return
+    least = np.minimum(source[name], 1 / _steps_of(piece, edited)[1])
+    emptied = coded[name] < least - 1e-9
+    if emptied.any():
+        coded[name] = np.maximum(coded[name], least)
+        warnings.append(f"{ATTRIBUTES[name].option}: {int(emptied.sum())} segments keep one onset")
+
+
 def _bring_together(
     coded: dict[str, Floats],
+    shifted: list[str],
     source: dict[str, Floats],
     piece: PieceOnGrid,
     edited: Indices,
@@ -172,8 +199,9 @@ def _bring_together(
     """Densities that no segment can have together become the nearest that one can; changes `coded`.
 
     A step with an onset has a note that sounds: note density is at least rhythm density times the sixteenths that a
-    step lasts, which are 1 in a window. Where one of the two was asked, the other follows; where both were, the nearest
-    pair counts in standard deviations.
+    step lasts, which are 1 in a window. Where one of the two was asked, the other follows, but for a note density that
+    was only to move (`shifted`): it goes as far as the onsets let it. Where both were, the nearest pair counts in
+    standard deviations.
     """
     if not coded:
         return
@@ -187,6 +215,13 @@ def _bring_together(
         weights = [float(engine.info["statistics"][name]["std"]) ** -2 for name in PAPER_FADERS]
         nearest = (weights[0] * r + weights[1] * step * n) / (weights[0] + weights[1] * step**2)
         together = np.floor(nearest * length + 0.5) / length
+    elif shifted == [PAPER_FADERS[1]]:
+        coded[PAPER_FADERS[1]] = np.where(apart, r * step, n)
+        warnings.append(
+            f"{ATTRIBUTES[PAPER_FADERS[1]].option}: {int(apart.sum())} segments stay at "
+            f"{(r * step)[apart].mean():.2f} in the mean, since a step with an onset sounds"
+        )
+        return
     else:  # what was asked holds
         together = r if "rhythm_density" in coded else n / step
     for name, values, brought in zip(PAPER_FADERS, (r, n), (together, together * step), strict=True):
