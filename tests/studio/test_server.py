@@ -236,6 +236,30 @@ def test_edits(client, studio, piece):
     assert again.json()["notes"] == found[1]["notes"]
 
 
+def test_regions_and_how_far_their_faders_go(client, studio, piece):
+    regions = [{"bars": [[1, 2]], "set": {"dynamics": 90}}, {"bars": [[2, 3]], "move": {"pitch": 3}}]
+    body = {"piece": piece, "regions": regions}
+    answered = client.post("/api/edit", json=body).json()
+    expected = studio.edit(edit_types.EditRequest.model_validate(body)).model_dump(mode="json")
+    for each in (answered, expected):
+        del each["milliseconds"]
+    assert answered == expected
+    assert [[s["bar"] for s in row["segments"]] for row in answered["regions"]] == [[1, 2], [2, 3]]
+    found = client.get(
+        "/api/describe", params={"piece": piece, "bars": "1-2", "tracks": "1", "keep": ["bass:1"]}
+    ).json()
+    assert found == studio.describe(piece, bars="1-2", tracks="1", keep=["bass:1"]).model_dump(mode="json")
+    after = client.post("/api/describe", json={**body, "index": 1}).json()
+    assert next(row for row in after["faders"] if row["name"] == "dynamics")["value"] > 60
+    failed(client.get("/api/describe", params={"piece": piece, "bars": "x"}), 400, "bars x: expected bar numbers")
+    failed(client.get("/api/describe", params={"piece": piece, "tracks": "9"}), 400, "tracks 9: no such pitched track")
+    failed(client.get("/api/describe", params={"piece": "0" * 24}), 404, "is not here any more")
+    failed(client.get("/api/describe"), 422)
+    failed(client.post("/api/edit", json=body | {"regions": [{"layer": 1}]}), 422, "layer")
+    failed(client.post("/api/edit", json=body | {"regions": regions * 33}), 422, "regions")
+    failed(client.post("/api/edit", json=body | {"faders": {"seed": 3}}), 400, "regions: each has faders of its own")
+
+
 @pytest.mark.parametrize("format", ["midi", "json", "musicxml", "wav"])
 def test_files(client, piece, format):
     response = client.post("/api/render", json={**ask(piece, move={"pitch": 1}), "format": format})

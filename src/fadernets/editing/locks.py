@@ -228,7 +228,7 @@ def reachable(plan: EditPlan, piece: PieceOnGrid, kept: KeptParts, faders: Fader
         plan = replace(plan, asked={name: values for name, values in plan.asked.items() if name != "key"})
     if not plan.coded:
         return plan
-    least, most = _bounds(piece, kept)
+    least, most = density_bounds(piece, kept)
     coded, asked = dict(plan.coded), dict(plan.asked)
     names = ", ".join(dict.fromkeys(lock.kind for lock in faders.keep))
     for name, values in plan.coded.items():
@@ -245,7 +245,7 @@ def reachable(plan: EditPlan, piece: PieceOnGrid, kept: KeptParts, faders: Fader
     return replace(plan, coded=coded, asked=asked)
 
 
-def _bounds(piece: PieceOnGrid, kept: KeptParts) -> tuple[dict[str, Floats], dict[str, Floats]]:
+def density_bounds(piece: PieceOnGrid, kept: KeptParts) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """[W] the lowest and the highest densities that the locks allow."""
     own, length = piece.metric_grid, piece.sixteenths()
 

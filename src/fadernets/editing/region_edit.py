@@ -21,7 +21,7 @@ from fadernets.editing import edit_report, file_edit
 from fadernets.editing.edit_grids import placed_for
 from fadernets.editing.edit_report import EditReport, SegmentReport, Value
 from fadernets.editing.hands import HANDS
-from fadernets.editing.regions import MOST_REGIONS, Region
+from fadernets.editing.regions import MOST_REGIONS, ONE, Region, Variation
 from fadernets.editing.requests import Faders
 from fadernets.editing.roll_edit import Encode, Progress
 from fadernets.errors import FadernetsError
@@ -108,6 +108,10 @@ class StageCache:
         while len(self._stages) > 1 and self.held > self.most:
             self._stages.popitem(last=False)
 
+    def clear(self) -> None:
+        """Let go of all stages."""
+        self._stages.clear()
+
     @property
     def held(self) -> int:
         """About how many bytes it takes."""
@@ -147,6 +151,30 @@ def edit_by_regions(
     return EditedByRegions(data, report, steps[-1][1].log_odds if steps else None)
 
 
+def variations_of_last(
+    engine: EditModel,
+    document: Document,
+    regions: Sequence[Region],
+    count: int,
+    *,
+    progress: Progress | None = None,
+    encode: Encode = segment_requests.encode_segments,
+    stages: StageCache | None = None,
+) -> list[EditedByRegions]:
+    """`count` different answers to the last region that is not left out, as `Region.variation` counts them, each on the
+    same answers to the others. Raises FadernetsError."""
+    stages = StageCache() if stages is None else stages
+    last = max(active(regions), default=None)
+    if last is None:
+        raise FadernetsError("variations: all regions are left out")
+    answers = []
+    for index in range(count):
+        chosen = [*regions]
+        chosen[last] = replace(regions[last], variation=Variation(index, count))
+        answers.append(edit_by_regions(engine, document, chosen, progress=progress, encode=encode, stages=stages))
+    return answers
+
+
 def active(regions: Sequence[Region]) -> list[int]:
     """The positions of the regions that are not left out."""
     return [i for i, region in enumerate(regions) if not region.bypass]
@@ -175,7 +203,8 @@ def _steps(
             key = _next_key(before, region, draft=False)
             stage = known.get(key) if known is not None else None
         if stage is None and draft:
-            in_full, key = False, _next_key(before, region, draft=True)
+            in_full, region = False, replace(region, variation=ONE)
+            key = _next_key(before, region, draft=True)
             stage = known.get(key) if known is not None else None
         if stage is None:
             current = current or Document(document.path, data)
@@ -183,11 +212,13 @@ def _steps(
             try:
                 if beats is not None and _differ(current.piece, document.piece):
                     raise FadernetsError("beats: an earlier region moved the tempo, and with it the times of the beats")
-                stage = _applied(engine, document.piece, current, region, beats, draft, share, encode)
+                found = _applied(engine, document.piece, current, region, beats, not in_full, share, encode)
             except FadernetsError as error:
                 raise FadernetsError(f"{region.label(i + 1)}: {error}") from None
+            stage = found[region.variation if in_full else ONE]
             if known is not None:
-                known.put(key, stage)
+                for variation, each in found.items():
+                    known.put(_next_key(before, replace(region, variation=variation), draft=not in_full), each)
         data, current = stage.data, None
         out.append((i, stage))
     return out
@@ -202,12 +233,13 @@ def _applied(
     draft: bool,
     progress: Progress | None,
     encode: Encode,
-) -> Stage:
-    """What a region leaves of the `current` piece."""
+) -> dict[Variation, Stage]:
+    """What a region leaves of the `current` piece: each of the different answers that it is one of."""
     faders = on_tracks_of(source, current.piece, replace(region.faders, beats=beats))
-    index, count = (0, 1) if draft else (region.variation.index, region.variation.of)
+    count = region.variation.of
     answers = file_edit.edit_document(engine, current, faders, count, draft=draft, progress=progress, encode=encode)
-    return Stage(answers[index].data, answers[index].report, answers[index].log_odds)
+    stages = [Stage(answer.data, answer.report, answer.log_odds) for answer in answers]
+    return {Variation(i, count): stage for i, stage in enumerate(stages)}
 
 
 def on_tracks_of(source: Piece, current: Piece, faders: Faders) -> Faders:

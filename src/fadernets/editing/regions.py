@@ -58,6 +58,16 @@ class Region:
     variation: Variation = ONE
     preset: str | None = None  # as it was named
 
+    def __post_init__(self) -> None:
+        """Raises FadernetsError for a name or a variation that cannot be."""
+        if len(self.name) > MOST_NAME or not self.name.isprintable():
+            raise FadernetsError(f"name: one line of at most {MOST_NAME} characters, not {self.name!r:.40}")
+        index, of = self.variation.index, self.variation.of
+        if not 1 <= of <= MOST_VARIATIONS or not 0 <= index < of:
+            raise FadernetsError(
+                f"variation {index} of {of}: counts go to {MOST_VARIATIONS}, indices from 0 to the count less 1"
+            )
+
     @classmethod
     def checked(
         cls,
@@ -74,25 +84,17 @@ class Region:
         >>> region.faders.move
         {'rhythm_density': 0.2}
         """
-        if len(name) > MOST_NAME or not name.isprintable():
-            raise FadernetsError(f"name: one line of at most {MOST_NAME} characters, not {name!r:.40}")
         for option in ("set", "move", "per_bar"):
             if isinstance(faders.get(option), Mapping):
                 faders[option] = {str(key).replace("-", "_"): value for key, value in faders[option].items()}
         faders["hold"] = [str(held).replace("-", "_") for held in faders.get("hold") or ()]
-        chosen = Variation(*(variation or ()))
-        if not 1 <= chosen.of <= MOST_VARIATIONS or not 0 <= chosen.index < chosen.of:
-            raise FadernetsError(
-                f"variation {chosen.index} of {chosen.of}: counts go to {MOST_VARIATIONS}, indices from 0 to the "
-                "count less 1"
-            )
         preset = faders.get("preset")
         named = None if preset is None else str(getattr(preset, "name", preset))
-        return cls(Faders.checked(**faders), name, bool(bypass), chosen, named)
+        return cls(Faders.checked(**faders), name, bool(bypass), Variation(*(variation or ())), named)
 
     def label(self, number: int) -> str:
         """What errors and tables call the region with this number, from 1."""
-        return f"region {number} ({self.name})" if self.name else f"region {number}"
+        return label_of(self.name, number)
 
     def has(self, segment: SegmentReport) -> bool:
         """Whether a segment lies in the region's bars."""
@@ -185,11 +187,16 @@ class RegionList:
         return cls([_region_of(row, number) for number, row in enumerate(rows, 1)], model)
 
 
+def label_of(name: Any, number: int) -> str:
+    """What errors call a region of that number, from 1, whose name may be anything."""
+    named = isinstance(name, str) and name and len(name) <= MOST_NAME and name.isprintable()
+    return f"region {number} ({name})" if named else f"region {number}"
+
+
 def _region_of(row: Any, number: int) -> Region:
     """A region of its place in a file. Raises FadernetsError that names it."""
     name = row.get("name") if isinstance(row, dict) else None
-    named = isinstance(name, str) and name and len(name) <= MOST_NAME and name.isprintable()
-    label = f"region {number} ({name})" if named else f"region {number}"
+    label = label_of(name, number)
     try:
         if not isinstance(row, dict):
             raise FadernetsError(f"expected an object with fields, not {row!r:.40}")

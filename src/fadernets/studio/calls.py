@@ -13,7 +13,7 @@ from fadernets.studio.downloads import Download
 from fadernets.studio.service import Studio
 from fadernets.studio.turns import Stop
 
-STOPPABLE = ("edit", "variations", "render")  # calls whose last argument says whether to go on
+STOPPABLE = ("edit", "variations", "render", "describe_region")  # calls whose last argument says whether to go on
 Answer = bytes | Download  # JSON, or a file
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from fadernets.editing.lock_requests import MOST_LOCKS
+from fadernets.editing.regions import MOST_REGIONS
 from fadernets.engines.model_folder import DEFAULT_MODEL
 from fadernets.studio.types import MOST_BARS, MOST_VARIATIONS, Notes, Value
 from fadernets.web.types import Finite, Name, RequestModel
@@ -47,13 +48,21 @@ class FadersRequest(RequestModel):
     variation: Variation | None = None  # one of several different answers
 
 
+class RegionRequest(FadersRequest):
+    """A layer: faders of some bars on chosen tracks, applied to what the earlier layers left."""
+
+    name: Name = ""
+    bypass: bool = False  # left out for now
+
+
 class EditRequest(RequestModel):
-    """An edit of a piece by its faders."""
+    """An edit of a piece by its faders, or by regions, the first one first."""
 
     seq: int = 0  # comes back with the answer
     piece: Name
     model: Name = DEFAULT_MODEL
-    faders: FadersRequest
+    faders: FadersRequest = Field(default_factory=FadersRequest)  # at rest where there are regions
+    regions: list[RegionRequest] = Field(default_factory=list, max_length=MOST_REGIONS)
     draft: bool = False  # fewer candidates, while a fader is dragged
 
 
@@ -75,8 +84,22 @@ class MeanValues(BaseModel):
     measured: dict[str, Value]
 
 
+class RegionValues(BaseModel):
+    """What one region was asked and what it measures, before it and behind it; nothing where it was left out."""
+
+    name: str
+    bypass: bool
+    segments: list[SegmentValues]  # those in its bars
+    means: MeanValues | None
+    preset: dict[str, str]  # the faders that its preset moved, and by how much
+    warnings: list[str]
+
+
 class EditResponse(BaseModel):
-    """An edited piece with what was requested and what its notes measure."""
+    """An edited piece with what was requested and what its notes measure.
+
+    Where there are regions, segments and means compare the source with the end, and each region says what it was asked.
+    """
 
     seq: int
     piece: str
@@ -90,6 +113,7 @@ class EditResponse(BaseModel):
     preset: dict[str, str]  # the faders that the preset moved, and by how much
     log_odds: float | None  # that the result is real music, by the critic
     warnings: list[str]
+    regions: list[RegionValues]
     milliseconds: float
 
 
@@ -97,6 +121,40 @@ class RenderRequest(EditRequest):
     """An edit as a file of one format."""
 
     format: Literal["midi", "musicxml", "wav", "json"] = "midi"
+
+
+class DescribeRequest(RequestModel):
+    """One of a piece's regions, whose faders are to be described on what the earlier ones left."""
+
+    piece: Name
+    model: Name = DEFAULT_MODEL
+    regions: list[RegionRequest] = Field(min_length=1, max_length=MOST_REGIONS)
+    index: int = Field(ge=0, lt=MOST_REGIONS)  # of the region in the list
+
+
+class FaderReachInfo(BaseModel):
+    """A fader of some bars and tracks: where it is, and how far it can go there."""
+
+    name: str
+    unit: str
+    low: float  # of the fader, wherever it is
+    high: float
+    near: float
+    value: Value  # measured now, mean of the bars; null where there is nothing to measure
+    lowest: Value
+    highest: Value
+    why_lowest: str  # what ends it there, in words
+    why_highest: str
+    choices: list[str]  # of a fader of names, such as the key
+    tried: bool  # whether the ends were measured; else no edit comes further, and one may end before
+
+
+class DescribeResponse(BaseModel):
+    """How far each fader of a piece can go in some bars, on some tracks, under some locks."""
+
+    piece: str
+    model: str
+    faders: list[FaderReachInfo]
 
 
 class PortRequest(RequestModel):

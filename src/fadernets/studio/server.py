@@ -21,6 +21,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
 from fadernets import __version__
+from fadernets.editing.lock_requests import MOST_LOCKS
 from fadernets.engines.model_folder import DEFAULT_MODEL
 from fadernets.errors import FadernetsError
 from fadernets.studio import edit_types, inspect_types, melody_types, types
@@ -183,6 +184,24 @@ def _add_piece_routes(app: FastAPI, studio: Studio, compute: Compute) -> None:
         """The original file."""
         stored = studio.uploads.files.get(piece)
         return _attachment(Download(f"{stored.id}.mid", "audio/midi", stored.data))
+
+    @app.get("/api/describe", response_model=edit_types.DescribeResponse, responses=problems(400, 404, 429, 503))
+    async def describe(
+        request: Request,
+        piece: Annotated[str, Query(max_length=200)],
+        model: Annotated[str, Query(max_length=200)] = DEFAULT_MODEL,
+        tracks: Annotated[str | None, Query(max_length=200)] = None,
+        bars: Annotated[str | None, Query(max_length=200)] = None,
+        only: Annotated[str | None, Query(max_length=200)] = None,
+        keep: Annotated[list[str] | None, Query(max_length=MOST_LOCKS)] = None,
+    ) -> Response:
+        """Each fader's unit, range and value, and how far it can go in bars (5-8) on tracks (1,3) under locks."""
+        return await compute(request, "describe", piece, model, tracks, bars, only, keep)
+
+    @app.post("/api/describe", response_model=edit_types.DescribeResponse, responses=problems(400, 404, 429, 503))
+    async def describe_region(request: Request, body: edit_types.DescribeRequest) -> Response:
+        """The same of a region's bars, tracks and locks, on what the earlier regions left."""
+        return await compute(request, "describe_region", body)
 
     @app.post("/api/edit", response_model=edit_types.EditResponse, responses=problems(400, 404, 429, 503))
     async def edit(request: Request, body: edit_types.EditRequest) -> Response:

@@ -12,21 +12,42 @@ from typing import Any
 from fadernets import __version__
 from fadernets.attributes.table import ATTRIBUTES, CODED, is_movable
 from fadernets.editing import file_edit, presets
+from fadernets.editing.edit_report import EditReport
+from fadernets.editing.fader_reach import reach_of
 from fadernets.editing.file_edit import EditedPiece
 from fadernets.editing.presets import PAPER_PRESET
+from fadernets.editing.region_edit import (
+    EditedByRegions,
+    RegionsReport,
+    edit_by_regions,
+    on_tracks_of,
+    variations_of_last,
+)
+from fadernets.editing.regions import RegionList
+from fadernets.editing.requests import Faders
 from fadernets.editing.roll_edit import Progress
 from fadernets.engines.model_folder import DEFAULT_MODEL
 from fadernets.errors import FadernetsError
 from fadernets.music.document import Document
 from fadernets.studio import types
 from fadernets.studio.downloads import Download, download, with_provenance
-from fadernets.studio.edit_types import EditRequest, EditResponse, MeanValues, RenderRequest, SegmentValues
+from fadernets.studio.edit_types import (
+    DescribeRequest,
+    DescribeResponse,
+    EditRequest,
+    EditResponse,
+    FadersRequest,
+    MeanValues,
+    RenderRequest,
+    SegmentValues,
+)
 from fadernets.studio.fader_requests import locked_out, mean_requested, to_faders
 from fadernets.studio.inspect_room import InspectRoom
 from fadernets.studio.melody_room import MelodyRoom
 from fadernets.studio.midi_port import MidiPort
 from fadernets.studio.models import Models
 from fadernets.studio.piece_info import notes_of, piece_info, tempo_of
+from fadernets.studio.region_requests import bars_of, reach_info, region_values, to_regions
 from fadernets.studio.turns import StaleRequest
 from fadernets.studio.uploads import BUNDLED, StoredPiece, Uploads
 
@@ -90,16 +111,63 @@ class Studio:
     def variations(self, request: EditRequest, count: int = 4, is_stale: IsStale = lambda: False) -> list[EditResponse]:
         """Different answers to one request, the likeliest first; `faders.variation` requests one of them again."""
         start = time.perf_counter()
-        stored = self.uploads.get(request.piece)
-        answers = file_edit.edit_document(
-            self.models.engine(request.model),
-            stored.document,
-            to_faders(request.faders, stored.document.piece),
-            count,
-            progress=_stop_if(is_stale),
-            encode=stored.encodings,
-        )
+        stored, engine = self.uploads.get(request.piece), self.models.engine(request.model)
+        answers: list[EditedPiece] | list[EditedByRegions]
+        if request.regions:
+            answers = variations_of_last(
+                engine,
+                stored.document,
+                to_regions(request.regions, request.faders, stored.document.piece),
+                count,
+                progress=_stop_if(is_stale),
+                encode=stored.encodings,
+                stages=stored.stages,
+            )
+        else:
+            answers = file_edit.edit_document(
+                engine,
+                stored.document,
+                to_faders(request.faders, stored.document.piece),
+                count,
+                progress=_stop_if(is_stale),
+                encode=stored.encodings,
+            )
         return [_response(request, stored, answer, start) for answer in answers]
+
+    def describe(
+        self,
+        piece: str,
+        model: str = DEFAULT_MODEL,
+        tracks: str | None = None,
+        bars: str | None = None,
+        only: str | None = None,
+        keep: list[str] | None = None,
+    ) -> DescribeResponse:
+        """How far each fader can go in bars (`5-8`), on tracks (`1,3`), under locks (`melody:5-6`)."""
+        stored, engine = self.uploads.get(piece), self.models.engine(model)
+        faders = Faders.checked(
+            bars=None if bars is None else bars_of(bars),
+            tracks=None if tracks is None else [name.strip() for name in tracks.split(",")],
+            only=only,
+            keep=keep or (),
+        )
+        rows = [reach_info(reach) for reach in reach_of(engine, stored.document, faders)]
+        return DescribeResponse(piece=stored.id, model=model, faders=rows)
+
+    def describe_region(self, request: DescribeRequest, is_stale: IsStale = lambda: False) -> DescribeResponse:
+        """How far each fader of a region can go on what the earlier ones left."""
+        stored, engine = self.uploads.get(request.piece), self.models.engine(request.model)
+        if request.index >= len(request.regions):
+            raise FadernetsError(f"index {request.index}: there are {len(request.regions)} regions, the first is 0")
+        source, poll = stored.document, _stop_if(is_stale)
+        regions = to_regions(request.regions[: request.index + 1], FadersRequest(), source.piece)
+        left = edit_by_regions(
+            engine, source, regions[:-1], progress=poll, encode=stored.encodings, stages=stored.stages
+        )
+        document = Document(source.path, left.data)
+        faders = on_tracks_of(source.piece, document.piece, regions[-1].faders)
+        rows = [reach_info(reach) for reach in reach_of(engine, document, faders, partial(poll, 1, 1))]
+        return DescribeResponse(piece=stored.id, model=request.model, faders=rows)
 
     def render(self, request: RenderRequest, is_stale: IsStale = lambda: False) -> Download:
         """An edit as a file that says how it was made."""
@@ -112,9 +180,20 @@ class Studio:
         stem, poll = f"{stored.stem}-edited", partial(_stop_if(is_stale), 1, 1)
         return download(stem, request.format, data, stored.title, self._folder, poll)
 
-    def _answer(self, request: EditRequest, is_stale: IsStale) -> tuple[StoredPiece, EditedPiece]:
-        stored = self.uploads.get(request.piece)
-        faders, engine = to_faders(request.faders, stored.document.piece), self.models.engine(request.model)
+    def _answer(self, request: EditRequest, is_stale: IsStale) -> tuple[StoredPiece, EditedPiece | EditedByRegions]:
+        stored, engine = self.uploads.get(request.piece), self.models.engine(request.model)
+        if request.regions:
+            layered = edit_by_regions(
+                engine,
+                stored.document,
+                to_regions(request.regions, request.faders, stored.document.piece),
+                draft=request.draft,
+                progress=_stop_if(is_stale),
+                encode=stored.encodings,
+                stages=stored.stages,
+            )
+            return stored, layered
+        faders = to_faders(request.faders, stored.document.piece)
         variation = request.faders.variation
         count, index = (variation.count, variation.index) if variation is not None and not request.draft else (1, 0)
         if index >= count:
@@ -131,11 +210,14 @@ class Studio:
         return stored, answers[index]
 
     def _provenance(self, request: EditRequest, stored: StoredPiece) -> dict[str, Any]:
-        """What a file says of itself: program, model, source, seed and faders."""
+        """What a file says of itself: program, model, source, and either regions, as `fadernets apply --regions` takes
+        them, or seed and faders."""
+        made = {**self.models.provenance(request.model), "source": stored.title, "source_id": stored.id}
+        if request.regions:
+            regions = to_regions(request.regions, request.faders, stored.document.piece)
+            return {**made, "regions": RegionList(regions, request.model).as_dict()}
         return {
-            **self.models.provenance(request.model),
-            "source": stored.title,
-            "source_id": stored.id,
+            **made,
             "seed": request.faders.seed,
             "faders": request.faders.model_dump(exclude_defaults=True),
         }
@@ -171,7 +253,9 @@ def _presets() -> list[types.PresetInfo]:
     return [*rows, types.PresetInfo(name=PAPER_PRESET, about=about, moves={}, codes=True)]
 
 
-def _response(request: EditRequest, stored: StoredPiece, answer: EditedPiece, start: float) -> EditResponse:
+def _response(
+    request: EditRequest, stored: StoredPiece, answer: EditedPiece | EditedByRegions, start: float
+) -> EditResponse:
     """An answer as the page shows it; `start` is the value of `time.perf_counter` when the request came."""
     document, report = Document(stored.document.path, answer.data), answer.report
     segments = [
@@ -188,9 +272,10 @@ def _response(request: EditRequest, stored: StoredPiece, answer: EditedPiece, st
         end=document.piece.end,
         segments=segments,
         means=MeanValues(asked=mean_requested(report.segments, report.means["before"]["key"]), **report.means),
-        preset=report.preset["moves"] if report.preset else {},
+        preset=report.preset["moves"] if isinstance(report, EditReport) and report.preset else {},
         log_odds=answer.log_odds,
         warnings=[*report.warnings, *([LOCKED] if locked_out(request.faders, segments) else [])],
+        regions=[region_values(row) for row in report.regions] if isinstance(report, RegionsReport) else [],
         milliseconds=round(1e3 * (time.perf_counter() - start), 1),
     )
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fadernets.decoding.segment_requests import EncodingCache
+from fadernets.editing.region_edit import StageCache
 from fadernets.errors import FadernetsError
 from fadernets.music.document import Document
 from fadernets.music.smf import MidiFile, checked
@@ -52,6 +53,7 @@ class StoredPiece:
     data: bytes
     document: Document
     encodings: EncodingCache = field(default_factory=EncodingCache)
+    stages: StageCache = field(default_factory=StageCache)  # what its regions left
 
     @property
     def stem(self) -> str:
@@ -63,7 +65,17 @@ class StoredPiece:
         """About how many bytes it takes."""
         events = sum(len(track) for track in self.document.paired.events)
         notes = len(self.document.piece.notes)
-        return 2 * len(self.data) + EVENT_BYTES * events + NOTE_BYTES * notes + self.encodings.held
+        return 2 * len(self.data) + EVENT_BYTES * events + NOTE_BYTES * notes + self.made
+
+    @property
+    def made(self) -> int:
+        """About how many of these bytes models made of it."""
+        return self.encodings.held + self.stages.held
+
+    def forget(self) -> None:
+        """Let go of what models made of it."""
+        self.encodings.clear()
+        self.stages.clear()
 
 
 class Uploads:
@@ -136,13 +148,13 @@ class Uploads:
         self._read[piece.id] = piece
         uploaded = [each for each in self._read.values() if each.id not in BUNDLED]
         for each in uploaded[:-MOST_ENCODED]:
-            each.encodings.clear()
+            each.forget()
         total = sum(each.held for each in self._read.values())
         for each in [*self._read.values()][:-1]:
             if total <= self._most_held:
                 break
-            total -= each.encodings.held
-            each.encodings.clear()
+            total -= each.made
+            each.forget()
         for each in uploaded[:-1]:
             if total <= self._most_held:
                 break

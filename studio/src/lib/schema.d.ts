@@ -84,6 +84,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/describe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Describe
+         * @description Each fader's unit, range and value, and how far it can go in bars (5-8) on tracks (1,3) under locks.
+         */
+        get: operations["describe_api_describe_get"];
+        put?: never;
+        /**
+         * Describe Region
+         * @description The same of a region's bars, tracks and locks, on what the earlier regions left.
+         */
+        post: operations["describe_region_api_describe_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/edit": {
         parameters: {
             query?: never;
@@ -449,8 +473,37 @@ export interface components {
             };
         };
         /**
+         * DescribeRequest
+         * @description One of a piece's regions, whose faders are to be described on what the earlier ones left.
+         */
+        DescribeRequest: {
+            /** Piece */
+            piece: string;
+            /**
+             * Model
+             * @default rewriter
+             */
+            model: string;
+            /** Regions */
+            regions: components["schemas"]["RegionRequest"][];
+            /** Index */
+            index: number;
+        };
+        /**
+         * DescribeResponse
+         * @description How far each fader of a piece can go in some bars, on some tracks, under some locks.
+         */
+        DescribeResponse: {
+            /** Piece */
+            piece: string;
+            /** Model */
+            model: string;
+            /** Faders */
+            faders: components["schemas"]["FaderReachInfo"][];
+        };
+        /**
          * EditRequest
-         * @description An edit of a piece by its faders.
+         * @description An edit of a piece by its faders, or by regions, the first one first.
          */
         EditRequest: {
             /**
@@ -465,7 +518,9 @@ export interface components {
              * @default rewriter
              */
             model: string;
-            faders: components["schemas"]["FadersRequest"];
+            faders?: components["schemas"]["FadersRequest"];
+            /** Regions */
+            regions?: components["schemas"]["RegionRequest"][];
             /**
              * Draft
              * @default false
@@ -475,6 +530,8 @@ export interface components {
         /**
          * EditResponse
          * @description An edited piece with what was requested and what its notes measure.
+         *
+         *     Where there are regions, segments and means compare the source with the end, and each region says what it was asked.
          */
         EditResponse: {
             /** Seq */
@@ -508,6 +565,8 @@ export interface components {
             log_odds: number | null;
             /** Warnings */
             warnings: string[];
+            /** Regions */
+            regions: components["schemas"]["RegionValues"][];
             /** Milliseconds */
             milliseconds: number;
         };
@@ -520,6 +579,36 @@ export interface components {
             seq?: number | null;
             /** Error */
             error: string;
+        };
+        /**
+         * FaderReachInfo
+         * @description A fader of some bars and tracks: where it is, and how far it can go there.
+         */
+        FaderReachInfo: {
+            /** Name */
+            name: string;
+            /** Unit */
+            unit: string;
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+            /** Near */
+            near: number;
+            /** Value */
+            value: number | string | null;
+            /** Lowest */
+            lowest: number | string | null;
+            /** Highest */
+            highest: number | string | null;
+            /** Why Lowest */
+            why_lowest: string;
+            /** Why Highest */
+            why_highest: string;
+            /** Choices */
+            choices: string[];
+            /** Tried */
+            tried: boolean;
         };
         /**
          * FadersRequest
@@ -858,6 +947,83 @@ export interface components {
             hold?: string[];
         };
         /**
+         * RegionRequest
+         * @description A layer: faders of some bars on chosen tracks, applied to what the earlier layers left.
+         */
+        RegionRequest: {
+            /** Set */
+            set?: {
+                [key: string]: number | [
+                    number,
+                    number
+                ] | string;
+            };
+            /** Move */
+            move?: {
+                [key: string]: number;
+            };
+            /** Per Bar */
+            per_bar?: {
+                [key: string]: {
+                    [key: string]: number;
+                };
+            };
+            preset?: components["schemas"]["PresetRequest"] | null;
+            /**
+             * Faithfulness
+             * @default 1
+             */
+            faithfulness: number;
+            /** Bars */
+            bars?: [
+                number,
+                number
+            ][] | null;
+            /** Locked */
+            locked?: number[];
+            /** Tracks */
+            tracks?: string[] | null;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed: number;
+            /** Keep */
+            keep?: string[];
+            /** Only */
+            only?: string | null;
+            variation?: components["schemas"]["Variation"] | null;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /**
+             * Bypass
+             * @default false
+             */
+            bypass: boolean;
+        };
+        /**
+         * RegionValues
+         * @description What one region was asked and what it measures, before it and behind it; nothing where it was left out.
+         */
+        RegionValues: {
+            /** Name */
+            name: string;
+            /** Bypass */
+            bypass: boolean;
+            /** Segments */
+            segments: components["schemas"]["SegmentValues"][];
+            means: components["schemas"]["MeanValues"] | null;
+            /** Preset */
+            preset: {
+                [key: string]: string;
+            };
+            /** Warnings */
+            warnings: string[];
+        };
+        /**
          * RenderRequest
          * @description An edit as a file of one format.
          */
@@ -874,7 +1040,9 @@ export interface components {
              * @default rewriter
              */
             model: string;
-            faders: components["schemas"]["FadersRequest"];
+            faders?: components["schemas"]["FadersRequest"];
+            /** Regions */
+            regions?: components["schemas"]["RegionRequest"][];
             /**
              * Draft
              * @default false
@@ -1173,6 +1341,147 @@ export interface operations {
             };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    describe_api_describe_get: {
+        parameters: {
+            query: {
+                piece: string;
+                model?: string;
+                tracks?: string | null;
+                bars?: string | null;
+                only?: string | null;
+                keep?: string[] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DescribeResponse"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    describe_region_api_describe_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DescribeRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DescribeResponse"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,0 +1,85 @@
+"""Requests for regions, translated into regions of `fadernets.editing`, and what an answer says of each."""
+
+from __future__ import annotations
+
+import re
+
+from fadernets.attributes.table import ATTRIBUTES
+from fadernets.editing.fader_reach import FaderReach
+from fadernets.editing.region_edit import RegionReport
+from fadernets.editing.regions import ONE, Region, Variation, label_of
+from fadernets.errors import FadernetsError
+from fadernets.music.notes import Piece
+from fadernets.studio.edit_types import (
+    FaderReachInfo,
+    FadersRequest,
+    MeanValues,
+    RegionRequest,
+    RegionValues,
+    SegmentValues,
+)
+from fadernets.studio.fader_requests import mean_requested, to_faders
+
+
+def to_regions(requests: list[RegionRequest], faders: FadersRequest, piece: Piece) -> list[Region]:
+    """The regions of a request for one piece. Raises FadernetsError that names the region."""
+    if faders != FadersRequest():
+        raise FadernetsError("regions: each has faders of its own; leave the faders of the request at rest")
+    return [_region(request, number, piece) for number, request in enumerate(requests, 1)]
+
+
+def _region(request: RegionRequest, number: int, piece: Piece) -> Region:
+    variation = ONE if request.variation is None else Variation(request.variation.index, request.variation.count)
+    preset = None if request.preset is None else request.preset.name
+    try:
+        return Region(to_faders(request, piece), request.name, request.bypass, variation, preset)
+    except FadernetsError as error:
+        raise FadernetsError(f"{label_of(request.name, number)}: {error}") from None
+
+
+def region_values(report: RegionReport) -> RegionValues:
+    """What an answer says of one region."""
+    made = report.report
+    if made is None:
+        return RegionValues(name=report.name, bypass=report.bypass, segments=[], means=None, preset={}, warnings=[])
+    return RegionValues(
+        name=report.name,
+        bypass=report.bypass,
+        segments=[
+            SegmentValues(index=s.index, bar=s.bar, before=s.before, asked=s.asked, measured=s.measured)
+            for s in made.segments
+        ],
+        means=MeanValues(asked=mean_requested(made.segments, made.means["before"]["key"]), **made.means),
+        preset=made.preset["moves"] if made.preset else {},
+        warnings=made.warnings,
+    )
+
+
+def reach_info(reach: FaderReach) -> FaderReachInfo:
+    """What a description says of one fader."""
+    row = ATTRIBUTES[reach.name]
+    return FaderReachInfo(
+        name=row.name,
+        unit=row.unit,
+        low=row.low,
+        high=row.high,
+        near=row.near,
+        value=reach.value,
+        lowest=reach.lowest,
+        highest=reach.highest,
+        why_lowest=reach.why_lowest,
+        why_highest=reach.why_highest,
+        choices=list(reach.choices),
+        tried=reach.is_tried,
+    )
+
+
+def bars_of(text: str) -> list[tuple[int, int]]:
+    """`5-8` or `1-4,9` as inclusive ranges. Raises FadernetsError."""
+    ranges = []
+    for part in text.split(","):
+        match = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", part.strip())
+        if match is None:
+            raise FadernetsError(f"bars {text}: expected bar numbers such as 5-12 or 1-4,9-12")
+        ranges.append((int(match[1]), int(match[2] or match[1])))
+    return ranges
