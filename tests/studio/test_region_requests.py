@@ -10,6 +10,7 @@ from fadernets.editing.regions import RegionList
 from fadernets.errors import FadernetsError
 from fadernets.music.document import Document
 from fadernets.studio.edit_types import DescribeRequest, EditRequest, RenderRequest
+from fadernets.studio.fader_requests import LOCKED
 from fadernets.studio.region_requests import bars_of
 from fadernets.studio.service import StaleRequest
 
@@ -65,6 +66,12 @@ def test_regions_answer_each_for_itself(studio, hands):
     for bar in (1, 4, 6, 7, 8):
         inside = range(source.bars[bar - 1], source.bars[bar])
         assert [r for r in rows(answer.notes) if r[0] in inside] == [r for r in rows(source.notes) if r[0] in inside]
+
+
+def test_a_region_whose_bars_are_all_locked_says_so(studio, hands):
+    (region,) = studio.edit(ask(hands, {"bars": [[2, 3]], "locked": [2, 3], "move": {"pitch": 5}})).regions
+    assert region.warnings == [LOCKED]
+    assert all(segment.before == segment.measured for segment in region.segments)
 
 
 def test_regions_that_are_all_left_out_leave_the_source(studio, hands):

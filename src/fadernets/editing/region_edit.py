@@ -65,9 +65,10 @@ class RegionsReport:
 
 @dataclass(frozen=True)
 class EditedByRegions:
-    """A piece with its regions: the bytes of its file, and what was measured on the way."""
+    """A piece with its regions: the bytes of its file, read, and what was measured on the way."""
 
     data: bytes
+    document: Document
     report: RegionsReport
     log_odds: float | None  # of the last region's segments; None without a critic
 
@@ -148,7 +149,7 @@ def edit_by_regions(
         own = [warning for warning in stage.report.warnings if warning not in document.piece.warnings]
         warnings += [f"{regions[i].label(i + 1)}: {warning}" for warning in own]
     report = RegionsReport(engine.name, each, segments, means, warnings)
-    return EditedByRegions(data, report, steps[-1][1].log_odds if steps else None)
+    return EditedByRegions(data, after, report, steps[-1][1].log_odds if steps else None)
 
 
 def variations_of_last(

@@ -14,6 +14,8 @@ from fadernets.music.notes import Piece
 from fadernets.studio.edit_types import FadersRequest, SegmentValues
 from fadernets.studio.types import Value
 
+LOCKED = "no bar is free: all are locked, or share four beats with one that is"
+
 
 def to_faders(request: FadersRequest, piece: Piece) -> Faders:
     """The faders of a request for one piece. Raises FadernetsError for unknown names and impossible values."""

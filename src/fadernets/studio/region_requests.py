@@ -18,7 +18,7 @@ from fadernets.studio.edit_types import (
     RegionValues,
     SegmentValues,
 )
-from fadernets.studio.fader_requests import mean_requested, to_faders
+from fadernets.studio.fader_requests import LOCKED, locked_out, mean_requested, to_faders
 
 
 def to_regions(requests: list[RegionRequest], faders: FadersRequest, piece: Piece) -> list[Region]:
@@ -37,21 +37,22 @@ def _region(request: RegionRequest, number: int, piece: Piece) -> Region:
         raise FadernetsError(f"{label_of(request.name, number)}: {error}") from None
 
 
-def region_values(report: RegionReport) -> RegionValues:
-    """What an answer says of one region."""
+def region_values(request: RegionRequest, report: RegionReport) -> RegionValues:
+    """What an answer says of one region, which was requested like this."""
     made = report.report
     if made is None:
         return RegionValues(name=report.name, bypass=report.bypass, segments=[], means=None, preset={}, warnings=[])
+    segments = [
+        SegmentValues(index=s.index, bar=s.bar, before=s.before, asked=s.asked, measured=s.measured)
+        for s in made.segments
+    ]
     return RegionValues(
         name=report.name,
         bypass=report.bypass,
-        segments=[
-            SegmentValues(index=s.index, bar=s.bar, before=s.before, asked=s.asked, measured=s.measured)
-            for s in made.segments
-        ],
+        segments=segments,
         means=MeanValues(asked=mean_requested(made.segments, made.means["before"]["key"]), **made.means),
         preset=made.preset["moves"] if made.preset else {},
-        warnings=made.warnings,
+        warnings=[*made.warnings, *([LOCKED] if locked_out(request, segments) else [])],
     )
 
 

@@ -41,7 +41,7 @@ from fadernets.studio.edit_types import (
     RenderRequest,
     SegmentValues,
 )
-from fadernets.studio.fader_requests import locked_out, mean_requested, to_faders
+from fadernets.studio.fader_requests import LOCKED, locked_out, mean_requested, to_faders
 from fadernets.studio.inspect_room import InspectRoom
 from fadernets.studio.melody_room import MelodyRoom
 from fadernets.studio.midi_port import MidiPort
@@ -51,7 +51,6 @@ from fadernets.studio.region_requests import bars_of, reach_info, region_values,
 from fadernets.studio.turns import StaleRequest
 from fadernets.studio.uploads import BUNDLED, StoredPiece, Uploads
 
-LOCKED = "no bar is free: all are locked, or share four beats with one that is"
 IsStale = Callable[[], bool]
 
 
@@ -164,9 +163,8 @@ class Studio:
         left = edit_by_regions(
             engine, source, regions[:-1], progress=poll, encode=stored.encodings, stages=stored.stages
         )
-        document = Document(source.path, left.data)
-        faders = on_tracks_of(source.piece, document.piece, regions[-1].faders)
-        rows = [reach_info(reach) for reach in reach_of(engine, document, faders, partial(poll, 1, 1))]
+        faders = on_tracks_of(source.piece, left.document.piece, regions[-1].faders)
+        rows = [reach_info(reach) for reach in reach_of(engine, left.document, faders, partial(poll, 1, 1))]
         return DescribeResponse(piece=stored.id, model=request.model, faders=rows)
 
     def render(self, request: RenderRequest, is_stale: IsStale = lambda: False) -> Download:
@@ -257,11 +255,18 @@ def _response(
     request: EditRequest, stored: StoredPiece, answer: EditedPiece | EditedByRegions, start: float
 ) -> EditResponse:
     """An answer as the page shows it; `start` is the value of `time.perf_counter` when the request came."""
-    document, report = Document(stored.document.path, answer.data), answer.report
+    report = answer.report
+    if isinstance(answer, EditedByRegions):
+        document = answer.document
+    else:
+        document = Document(stored.document.path, answer.data)
     segments = [
         SegmentValues(index=s.index, bar=s.bar, before=s.before, asked=s.asked, measured=s.measured)
         for s in report.segments
     ]
+    regions = []
+    if isinstance(report, RegionsReport):
+        regions = [region_values(*each) for each in zip(request.regions, report.regions, strict=True)]
     return EditResponse(
         seq=request.seq,
         piece=stored.id,
@@ -275,7 +280,7 @@ def _response(
         preset=report.preset["moves"] if isinstance(report, EditReport) and report.preset else {},
         log_odds=answer.log_odds,
         warnings=[*report.warnings, *([LOCKED] if locked_out(request.faders, segments) else [])],
-        regions=[region_values(row) for row in report.regions] if isinstance(report, RegionsReport) else [],
+        regions=regions,
         milliseconds=round(1e3 * (time.perf_counter() - start), 1),
     )
 
