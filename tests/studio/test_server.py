@@ -236,7 +236,7 @@ def test_edits(client, studio, piece):
     assert again.json()["notes"] == found[1]["notes"]
 
 
-def test_regions_and_how_far_their_faders_go(client, studio, piece):
+def test_regions_and_how_far_their_faders_go(client, live, studio, piece):
     regions = [{"bars": [[1, 2]], "set": {"dynamics": 90}}, {"bars": [[2, 3]], "move": {"pitch": 3}}]
     body = {"piece": piece, "regions": regions}
     answered = client.post("/api/edit", json=body).json()
@@ -245,6 +245,8 @@ def test_regions_and_how_far_their_faders_go(client, studio, piece):
         del each["milliseconds"]
     assert answered == expected
     assert [[s["bar"] for s in row["segments"]] for row in answered["regions"]] == [[1, 2], [2, 3]]
+    moved = answer(live, seq=3, draft=True, **body)
+    assert (moved["seq"], moved["notes"]) == (3, answered["notes"])
     found = client.get(
         "/api/describe", params={"piece": piece, "bars": "1-2", "tracks": "1", "keep": ["bass:1"]}
     ).json()

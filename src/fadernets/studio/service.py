@@ -256,10 +256,7 @@ def _response(
 ) -> EditResponse:
     """An answer as the page shows it; `start` is the value of `time.perf_counter` when the request came."""
     report = answer.report
-    if isinstance(answer, EditedByRegions):
-        document = answer.document
-    else:
-        document = Document(stored.document.path, answer.data)
+    document = answer.document if isinstance(answer, EditedByRegions) else Document(stored.document.path, answer.data)
     segments = [
         SegmentValues(index=s.index, bar=s.bar, before=s.before, asked=s.asked, measured=s.measured)
         for s in report.segments
