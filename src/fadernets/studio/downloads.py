@@ -57,7 +57,7 @@ def with_provenance(data: bytes, provenance: dict[str, Any]) -> bytes:
 def _score(data: bytes, title: str) -> bytes:
     from fadernets.rendering import musicxml
 
-    return musicxml.write(Document(Path(title), data).piece, Path(title).stem)
+    return musicxml.write_document(Document(Path(title), data), Path(title).stem)
 
 
 def _sound(name: str, data: bytes, folder: Path | None, poll: Callable[[], None]) -> Download:
