@@ -6,7 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from fadernets.rendering.score_time import Bar
+from fadernets.rendering.score_time import DIVISIONS, Bar
 from fadernets.rendering.score_values import (
     VALUES,
     Metre,
@@ -78,6 +78,7 @@ def symbols_of(slices: list[Slice], bar: Bar, metre: Metre, second: bool) -> lis
         at = each.b
     if at < bar.length:
         spans.append((at, bar.length, None))
+    spans = _halved_rests(spans, metre)
     groups = tuplets(metre, {p for a, b, _ in spans for p in (a, b)})
     found: list[Symbol] = []
     for a, b, sounding in spans:
@@ -94,6 +95,22 @@ def symbols_of(slices: list[Slice], bar: Bar, metre: Metre, second: bool) -> lis
     marks = beams(metre, [(s.place, s.value[0], not s.rows) for s in found])
     for symbol, mark in zip(found, marks, strict=True):
         symbol.beams = mark
+    return found
+
+
+def _halved_rests(spans: list[tuple[int, int, Slice | None]], metre: Metre) -> list[tuple[int, int, Slice | None]]:
+    """Rests cut in the middle of quarters with sixteenths in threes, so that only half of the quarter is a tuplet."""
+    sixth = DIVISIONS // 6
+    places = {p for a, b, _ in spans for p in (a, b)}
+    middles = set()
+    for place in places:
+        at = (place + metre.offset) % DIVISIONS
+        if not metre.compound and at in (sixth, 5 * sixth):
+            middles.add(place - at + DIVISIONS // 2)
+    found: list[tuple[int, int, Slice | None]] = []
+    for a, b, sounding in spans:
+        cuts = sorted(p for p in middles if a < p < b) if sounding is None else []
+        found += [(x, y, sounding) for x, y in pairwise([a, *cuts, b])]
     return found
 
 

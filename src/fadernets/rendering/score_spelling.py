@@ -25,6 +25,7 @@ AROUND = 4.0  # quarters: how far what sounds around a note reaches
 FARTHEST = 4.0  # fifths that what sounds around can move the middle of the key
 SAME_LETTER = 1.6  # fifths that a chromatic step on one letter costs
 DOUBLE = 4.0  # fifths that a double sharp or flat costs
+BETTER = 0.02  # share of the sounding time that it must spare accidentals
 NEAR_KEY = 1  # fifths: how far the found key may be from a file's signature without signs before that is not believed
 
 
@@ -59,9 +60,18 @@ def signatures(piece: Piece, tracks: list[int], stated: list[tuple[int, int]]) -
     """
     found, minor = key_signature(piece, tracks)
     unknown = len(stated) == 1 and stated[0][1] == 0 and abs(found) > NEAR_KEY
+    unknown = unknown and _inside(piece, tracks, found) > _inside(piece, tracks, 0) + BETTER
     if not stated or unknown or not tracks:
         return [(0, found)], minor
-    return [(0, stated[0][1]), *stated[1:]], minor
+    return ([(0, found), *stated] if stated[0][0] > 0 else stated), minor
+
+
+def _inside(piece: Piece, tracks: list[int], fifths: int) -> float:
+    """The share of the sounding time of some tracks that a signature needs no accidentals for."""
+    notes = piece.notes[np.isin(piece.notes["track"], tracks)]
+    length = np.maximum(notes["end"] - notes["onset"], 0)
+    scale = np.isin((7 * notes["pitch"].astype(np.int64) - fifths + 1) % 12, np.arange(7))
+    return float(length[scale].sum() / max(length.sum(), 1))
 
 
 def spell(piece: Piece, pitched: Array, fifths: list[tuple[int, int]], minor: bool) -> Integers:

@@ -21,7 +21,7 @@ DIVISIONS = 48  # of a quarter
 SIXTY_FOURTH = 3  # divisions: what is left of a bar that is cut short is a multiple of it
 EXACT = 0.9  # share of the ends that lie on the grid, from which on the file's durations are those of a score
 THREES = 0.45  # share of the beats of a performance that are cut in threes, from which on its metre is a compound one
-NEAR = 2 * TIGHT  # quarters: what lies this near to a step lies on it
+NEAR = TIGHT  # quarters: what lies this near to a step lies on it
 
 
 @dataclass(frozen=True)
