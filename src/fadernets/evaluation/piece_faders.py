@@ -3,7 +3,7 @@
 The `strict` protocol of `model_folder` on whole files: a run draws M = 100 bars of 16 sixteenths, four in a row of a
 piece, and asks each for T = 8 values, evenly spaced between the 5th and the 95th percentile of the attribute in the
 training data. Each answer is a file, read again on sixteenths, so that what is written counts. Bars with beats that
-are cut in threes are not drawn, since their notes cannot be read on sixteenths.
+are cut in threes or finer than in four are not drawn, since their notes cannot be read on sixteenths.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fadernets.editing import file_edit
 from fadernets.editing.requests import Faders
 from fadernets.errors import FadernetsError
 from fadernets.evaluation.decoding_loops import values_to_ask
-from fadernets.evaluation.piece_passages import SUBDIVISIONS, PassagePiece, read_pieces
+from fadernets.evaluation.piece_passages import PassagePiece, read_pieces
 from fadernets.metrics import fader_scores
 from fadernets.metrics.fader_scores import Figures
 from fadernets.metrics.passage_features import MOST_STEPS, SEGMENTS
@@ -74,9 +74,11 @@ def evaluate(
 
 
 def _straight(piece: PassagePiece) -> Indices:
-    """[N] the first segments of the passages of 16 sixteenths a bar without triplets."""
-    steps, _, subdivision = piece.kinds
-    return piece.first[(steps == MOST_STEPS) & (subdivision == SUBDIVISIONS.index("straight"))]
+    """[N] the first segments of the passages of 16 sixteenths a bar whose beats are cut in one, two or four."""
+    own = piece.grid.own
+    other = np.bincount(own.beats.segment, ~np.isin(own.divisions, (1, 2, 4)), len(own.start)) > 0
+    spans = piece.first[:, None] + np.arange(SEGMENTS)
+    return piece.first[(piece.kinds[0] == MOST_STEPS) & ~other[spans].any(axis=1)]
 
 
 def _answers(
