@@ -8,6 +8,7 @@ import pytest
 from fadernets.engines import model_folder
 from fadernets.engines.grid import Engine
 from fadernets.engines.model_folder import ModelError
+from fadernets.engines.rewriter import RewriterEngine
 
 
 @pytest.fixture
@@ -89,6 +90,15 @@ def test_numbers_that_no_model_has(folder, path, value):
         Engine.open(folder)
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 600
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 10**400, 0, -1, 2**40, None, "x", []])
+def test_sizes_that_no_rewriter_has(tmp_path, value):
+    info = json.loads((model_folder.bundled()["rewriter"] / "model.json").read_text())
+    (tmp_path / "model.json").write_text(json.dumps(nested(info, ["size", "width"], value)))
+    with pytest.raises(ModelError, match=r"model\.json: is damaged \(.*\); export") as error:
+        RewriterEngine.open(tmp_path)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"format": ' + "9" * 5000 + "}", '{"format": ' * 100_000])

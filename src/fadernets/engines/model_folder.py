@@ -111,7 +111,7 @@ def model_info(model: str | Path) -> Iterator[tuple[Path, dict[str, Any]]]:
         yield folder, info
     except OSError as error:
         raise ModelError(f"{folder}/model.json: cannot be read ({error.strerror})") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:  # int(inf) is the last one
         if isinstance(error, ModelError):
             raise
         said = " ".join(str(error).split())[:MOST_SAID]
