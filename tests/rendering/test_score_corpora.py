@@ -1,4 +1,4 @@
-"""Scores of real files: bars full, two voices, beams that close; music21 reads bars and notes; and the time it takes."""
+"""Scores of real files: bars full, two voices, beams that close; music21 reads bars and notes; how long it takes."""
 
 import os
 import random
