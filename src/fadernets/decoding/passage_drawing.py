@@ -15,8 +15,8 @@ from fadernets.arrays import Array, Bools, Cells, Floats32, Integers
 from fadernets.codecs.grid import HOLD, OFF, ONSET, PITCHES
 from fadernets.data.passage_batches import CONTEXT, Densities, PassageBatch, Room, left, left_features
 from fadernets.data.passages import LENGTHS, MAX_VOICES, NO_LENGTH, SAME, length_classes, note_lengths
-from fadernets.decoding.passage_landing import NEAR
 from fadernets.decoding.passage_plan import shifted
+from fadernets.decoding.rewrite_task import NEAR
 from fadernets.engines.rewriter import RewriterEngine
 
 END = PITCHES  # no further note

@@ -11,7 +11,6 @@ from fadernets.arrays import Bools, Cells, Floats, Floats32, Indices
 from fadernets.codecs.grid import HOLD, OFF, ONSET
 from fadernets.data.passages import MAX_VOICES, Steps
 
-NEAR = 0.05  # voices: no nearer than this is a segment brought, since every end that is moved makes it less like music
 # What makes a cell a worse one to fill or to clear, in steps of distance from the note's end.
 NOT_AS_SOURCE = 4.0  # the source does not have it like that
 NO_CHORD_TONE = 8.0  # a longer note would sound against a chord that does not have its class
@@ -21,17 +20,18 @@ SHORT = 6.0  # the note would last a single step
 CROWDED = 1.5  # for each note more than the mean of its segment that sounds in the step
 
 
-def land(cells: Cells, source: Cells, pinned: Bools, steps: Steps, voices: Floats, near: float = NEAR) -> Cells:
-    """Cells [n, 88] with each segment's mean number of sounding notes within `near` of `voices` [n] of its steps, or as
-    near as ends of notes can bring it.
+def land(cells: Cells, source: Cells, pinned: Bools, steps: Steps, voices: Floats, near: Floats | None = None) -> Cells:
+    """Cells [n, 88] with each segment's mean number of sounding notes at `voices` [n] of its steps, or within `near`
+    [n] of that, as far as ends of notes can bring it.
 
     pinned [n, 88]: cells that stay. A segment without a free cell is not looked at.
     """
+    near = np.zeros(len(cells)) if near is None else near
     starts = steps.starts
     out = without_new_clashes(cells, source, pinned, starts)
     for a, b in zip(starts.tolist(), [*starts[1:].tolist(), len(cells)], strict=True):
         if not pinned[a:b].all():
-            _land_segment(out, source, pinned, steps.sixteenths, float(voices[a]), near, a, b)
+            _land_segment(out, source, pinned, steps.sixteenths, float(voices[a]), float(near[a]), a, b)
     return out
 
 

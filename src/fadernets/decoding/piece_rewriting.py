@@ -17,7 +17,7 @@ from fadernets.data.passages import Steps, segment_ends
 from fadernets.decoding import passage_choice, passage_landing
 from fadernets.decoding.passage_drawing import Constraints, draw
 from fadernets.decoding.passage_plan import Passage, alike, passages, register, shifted
-from fadernets.decoding.rewrite_task import RewriteTask
+from fadernets.decoding.rewrite_task import NEAR, RewriteTask
 from fadernets.engines.rewriter import RewriterEngine
 
 AT_ONCE = 16  # passages drawn at once: what they take of memory
@@ -40,6 +40,9 @@ class _Rewriting:
         moved = (self.onsets[task.edited] != task.onsets) | (np.abs(self.voices[task.edited] - task.voices) > UNTOUCHED)
         moved |= _against_locks(task)[task.edited]
         self.onsets[task.edited], self.voices[task.edited] = task.onsets, task.voices
+        self.near = np.full(len(self.voices), NEAR)
+        if task.near is not None:
+            self.near[task.edited] = task.near
         self.open = np.zeros(len(self.ends) - 1, bool)  # segments that are not decided yet
         self.open[task.edited[moved]] = True
         self.alike = alike(task)
@@ -102,7 +105,8 @@ class _Rewriting:
             pinned = task.locks.pinned[a:b] | ~free[:, None]
             voices = self.voices[task.steps.segment[a:b]]
             best = options[passage_choice.best(self.engine, task, options, voices, free, slice(a, b))]
-            landed = passage_landing.land(best, task.roll[a:b], pinned, task.steps.take(slice(a, b)), voices)
+            near, steps = self.near[task.steps.segment[a:b]], task.steps.take(slice(a, b))
+            landed = passage_landing.land(best, task.roll[a:b], pinned, steps, voices, near)
             self.roll[a:b][free] = landed[free]
             for s in range(passage.first, passage.last):
                 if self.open[s]:

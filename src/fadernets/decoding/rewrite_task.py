@@ -14,6 +14,7 @@ from fadernets.arrays import Bools, Cells, Floats, Indices, Integers
 from fadernets.codecs.grid import OFF, ONSET
 from fadernets.data.passages import MAX_VOICES, Steps
 
+NEAR = 0.05  # voices: no nearer is a note density brought that is to move; each end that moves makes it less like music
 Progress = Callable[[int, int], None]  # how many segments are done, of how many
 
 
@@ -50,6 +51,7 @@ class RewriteTask:
     at_once: bool = False  # no passage waits for its neighbours: for an answer while a fader is dragged
     seed: int = 0
     others: Sequence[Cells] = ()  # rolls [T, 88] of variations to keep away from
+    near: Floats | None = None  # [S] voices within which note density lands; NEAR where None
     progress: Progress | None = field(default=None, compare=False)
 
     def measured(self) -> tuple[Integers, Floats]:

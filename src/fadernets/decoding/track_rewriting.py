@@ -15,8 +15,7 @@ import numpy as np
 from fadernets.arrays import Bools, Cells, Floats
 from fadernets.codecs.grid import OFF, ONSET
 from fadernets.decoding import passage_landing, rhythm_plan
-from fadernets.decoding.passage_landing import NEAR
-from fadernets.decoding.rewrite_task import Locks, Progress, RewriteTask
+from fadernets.decoding.rewrite_task import NEAR, Locks, Progress, RewriteTask
 from fadernets.decoding.rhythm_plan import Plan
 
 ROUNDING = 0.02  # voices
@@ -55,6 +54,7 @@ def rewrite_tracks(
                 edited=task.edited[chosen],
                 onsets=onsets[k][chosen],
                 voices=np.maximum(loud, 1 / steps[chosen]),
+                near=None if task.near is None else task.near[chosen],
                 locks=rhythm_plan.locked(locks[k], plans[k]),
                 progress=_share_of_progress(task, i, len(order)),
             )
@@ -78,12 +78,14 @@ def _landed(task: RewriteTask, now: Sequence[Cells], k: int, source: Cells, lock
     missing = np.zeros(len(voices))
     missing[task.edited] = task.voices - voices[task.edited]
     own = replace(task, roll=now[k]).measured()[1]
-    off = np.abs(missing) > NEAR + ROUNDING
+    near = np.full(len(voices), NEAR)
+    near[task.edited] = NEAR if task.near is None else task.near
+    off = np.abs(missing) > near + ROUNDING
     if not off.any():
         return now[k]
     wanted = np.where(off, np.maximum(own + missing, 0), own)[task.steps.segment]
     pinned = locks.pinned | ~off[task.steps.segment][:, None]
-    return passage_landing.land(now[k], source, pinned, task.steps, wanted, near=0.0)
+    return passage_landing.land(now[k], source, pinned, task.steps, wanted)
 
 
 def common_roll(rolls: Sequence[Cells]) -> Cells:

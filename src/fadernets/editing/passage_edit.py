@@ -17,7 +17,7 @@ from fadernets.codecs import grid
 from fadernets.data.passages import Steps
 from fadernets.decoding import rhythm_plan
 from fadernets.decoding.edit_models import Rewrites
-from fadernets.decoding.rewrite_task import Locks, RewriteTask
+from fadernets.decoding.rewrite_task import NEAR, Locks, RewriteTask
 from fadernets.editing import cells_to_notes, track_edit
 from fadernets.editing.locks import KeptParts
 from fadernets.editing.note_draft import PLACE
@@ -74,6 +74,7 @@ def edit_segments(
         edited=moved,
         onsets=asked_onsets[moves],
         voices=asked_voices[moves],
+        near=np.where(np.abs(asked_voices - voices) > NEAR, NEAR, 0.0)[moves],  # what nobody moved stays
         locks=replace(locks, pinned=locks.pinned | fixed),
         faithfulness=request.faithfulness,
         candidates=request.candidates,
