@@ -19,7 +19,7 @@ COMMANDS = (
 ACTIONS = {
     "preset": ("list", "learn"),
     "listen": ("make", "serve", "report"),
-    "evaluate": ("model", "checkpoint", "faders", "presets", "melody", "realism", "variations", "ablation"),
+    "evaluate": ("model", "checkpoint", "faders", "presets", "melody", "realism", "page", "variations", "ablation"),
     "rewriter": ("prepare", "train", "critic", "export"),
 }
 
