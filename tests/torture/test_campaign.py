@@ -2,11 +2,13 @@
 
 import os
 import random
+import re
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from fadernets.editing import file_edit
 from fadernets.editing.requests import Faders
 from fadernets.engines.grid import Engine
 from fadernets.music.document import Document, Edit
+from fadernets.music.segments import cut
 from torture import edited_files, files, isolated, mutator, threads, waiting
 from torture.outcome import Outcome, write_table
 
@@ -150,6 +153,21 @@ def test_a_report_that_is_not_of_the_file_is_found(engine, edited):
     assert any("values of the report are not those of the file" in line for line in found)
 
 
+@pytest.mark.parametrize(("struck", "count"), [(67, 0), (69, 2)])
+def test_held_notes_may_end_where_their_key_is_struck_and_nowhere_else(struck, count):
+    """Two that are alike begin before the second bar and end at its start."""
+    held, low = (3, 6, 67, 80), (0, 16, 36, 60)
+    source = Document.of_notes([low, held, held, (4, 5, 65, 80)])
+    after = Document.of_notes([low, *[(3, 4, 67, 80)] * 2, (4, 5, struck, 80)])
+    plan = SimpleNamespace(inside=np.array([False, True, False, False]))
+    found = edited_files.outside_the_bars(cut(source.piece), plan, source, after, keyed=False)
+    assert [int(line.split()[0]) for line in found if "outside the edited segments" in line] == [count] * (count > 0)
+
+
+def test_a_preset_may_take_all_tracks_to_another_mode():
+    assert files.case(0, 9254).findings == []
+
+
 def fails(seed, number):
     """Cases that go wrong, each in its own way."""
     isolated.doing(f"case of {seed}")
@@ -200,6 +218,15 @@ def test_a_case_can_be_run_alone():
     found = files.run(2, 1, first=643)
     assert (found.cases, found.findings) == (2, [])
     assert found.command == "python -m torture files --cases 2 --first 643 --seed 1"
+
+
+def test_the_tests_that_the_page_of_results_names_are_there():
+    root, file, named = Path(__file__).parents[2], "", set()
+    for path, name in re.findall(r"`(tests/[\w/]+\.py)?::(\w+)`", (root / "docs" / "torture.md").read_text()):
+        file = path or file
+        assert f"def {name}(" in (root / file).read_text(), (file, name)
+        named.add(name)
+    assert len(named) > 50
 
 
 def test_a_table_has_a_row_for_each_part(tmp_path):
