@@ -197,27 +197,31 @@ class _WindowMove:
 
         The melody climbs a rung as a whole or stays as a whole, as asked; with None, as lets inner voices and bass end
         nearer. Only where both ways end more than MELODY_TOLERANCE semitones of the mean away does it move note by
-        note. Returns by how many semitones of the mean a climbing melody ends nearer than one that stays.
+        note. Returns by how many semitones of the mean a climbing melody ends nearer than one that stays, 0 where only
+        one of them was tried since it lands.
         """
         self._step_back()
         voices = self._voices()
         accompaniment = [*voices.inner, *voices.bass]
-        start, misses, changes = self.sounding.moment(), [], []
-        for climbs in (False, True):
+        start = self.sounding.moment()
+        misses, changes = dict[bool, float](), dict[bool, list[tuple[int, int]]]()  # of a melody that climbs or stays
+        for climbs in (False, True) if melody_climbs is None else (melody_climbs, not melody_climbs):
             if climbs:
                 self._climb_melody(voices.melody)
             self._approach(accompaniment)
-            misses.append(abs(self._missing()) / len(self.inside))
-            changes.append(self.sounding.back_to(start))
-        if melody_climbs is None or min(misses) <= MELODY_TOLERANCE < misses[int(melody_climbs)]:
-            melody_climbs = misses[1] < misses[0]
-        lands = misses[int(melody_climbs)] <= MELODY_TOLERANCE
-        for i, pitch in changes[int(melody_climbs and lands)]:
+            misses[climbs] = abs(self._missing()) / len(self.inside)
+            changes[climbs] = self.sounding.back_to(start)
+            if climbs == melody_climbs and misses[climbs] <= MELODY_TOLERANCE:
+                break
+        if melody_climbs is None or min(misses.values()) <= MELODY_TOLERANCE < misses[melody_climbs]:
+            melody_climbs = misses[True] < misses[False]
+        lands = misses[melody_climbs] <= MELODY_TOLERANCE
+        for i, pitch in changes[melody_climbs and lands]:
             self.sounding.move(i, pitch)
         if not lands:
             self._approach(voices.melody)
             self._approach(accompaniment)
-        return misses[0] - misses[1]
+        return misses[False] - misses[True] if len(misses) > 1 else 0.0
 
     def _missing(self) -> int:
         """By how many semitones the pitches of the window fall short of the total."""
