@@ -6,13 +6,14 @@
 # make page   build the studio's page (needs Node)
 # make locked install what the tests need at the versions and hashes of requirements.lock
 # make bench  timings on one core
+# make paper-gpu train all models as the paper has them on one accelerator, in a quarter of an hour
 # make torture attack all of it for half an hour; make test holds a slice of this
 
 PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: locked demo studio test check docs bench torture page check-page clean
+.PHONY: locked demo studio test check docs bench torture paper-gpu page check-page clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with PYTHON=...")'
@@ -68,6 +69,9 @@ check: .venv/test check-page docs
 
 bench: .venv/test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -s -m bench --benchmark-columns=median,min,rounds --benchmark-sort=name
+
+paper-gpu: .venv/test
+	$(BIN)/python scripts/paper_gpu.py data/performances runs/paper
 
 torture: .venv/test
 	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m torture --out build/torture.md

@@ -20,11 +20,12 @@ from __future__ import annotations
 import argparse
 import io
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from fadernets.rendering.sound_bank import RECORDS, bodies_of, chunk
 
 BANK, PROGRAM = 0, 0
 ATTENUATION = 0  # centibels on the whole preset; the bank's own is 140
@@ -32,17 +33,6 @@ GUARD = 8  # points that must follow a loop (SoundFont 2.04, section 7.10)
 GAP = 46  # zero points between two samples (same section)
 VORBIS = 0x10  # sample type flag of an SF3
 INITIAL_ATTENUATION, INSTRUMENT, SAMPLE = 48, 41, 53  # generators looked at; the others are copied
-RECORDS = {
-    "phdr": "<20sHHHIII",
-    "pbag": "<HH",
-    "pmod": "<HHhHH",
-    "pgen": "<HH",
-    "inst": "<20sH",
-    "ibag": "<HH",
-    "imod": "<HHhHH",
-    "igen": "<HH",
-    "shdr": "<20sIIIIIBbHH",
-}
 INFO = {
     "isng": "EMU8000",
     "INAM": "FluidR3Mono grand piano",
@@ -67,22 +57,11 @@ class Bank(NamedTuple):
     tables: dict[str, list[tuple]]
 
 
-def chunks(data: bytes, start: int, end: int) -> Iterator[tuple[str, int, int]]:
-    """The RIFF chunks between two offsets, as (name, start of its body, length of its body)."""
-    while start + 8 <= end:
-        name, size = struct.unpack_from("<4sI", data, start)
-        yield name.decode("latin-1"), start + 8, size
-        start += 8 + size + size % 2
-
-
 def read_bank(path: Path) -> Bank:
     data = path.read_bytes()
     if data[:4] != b"RIFF" or data[8:12] != b"sfbk":
         raise SystemExit(f"{path} is no SoundFont: it starts with {data[:12]!r}, not RIFF....sfbk")
-    bodies = {}
-    for _, start, size in chunks(data, 12, len(data)):  # the lists INFO, sdta, pdta
-        for name, body, length in chunks(data, start + 4, start + size):
-            bodies[name] = data[body : body + length]
+    bodies = bodies_of(data)
     tables = {name: list(struct.iter_unpack(form, bodies[name])) for name, form in RECORDS.items()}
     return Bank(bodies["smpl"], tables)
 
@@ -195,19 +174,15 @@ def cut(bank: Bank, vorbis: bool) -> Bank:
     return Bank(samples, tables)
 
 
-def chunk(name: str, body: bytes) -> bytes:
-    return name.encode("latin-1") + struct.pack("<I", len(body)) + body + bytes(len(body) % 2)
-
-
 def text(value: str) -> bytes:
     """A zero-terminated string of even length, as INFO wants it."""
     raw = value.encode("latin-1") + b"\0"
     return raw + bytes(len(raw) % 2)
 
 
-def pack(bank: Bank, vorbis: bool) -> bytes:
+def pack(bank: Bank, vorbis: bool, named: dict[str, str] = INFO) -> bytes:
     version = chunk("ifil", struct.pack("<HH", *((3, 1) if vorbis else (2, 1))))
-    info = version + b"".join(chunk(name, text(value)) for name, value in INFO.items())
+    info = version + b"".join(chunk(name, text(value)) for name, value in named.items())
     tables = b"".join(
         chunk(name, b"".join(struct.pack(form, *row) for row in bank.tables[name])) for name, form in RECORDS.items()
     )

@@ -1,4 +1,4 @@
-"""Writes tests/vectors/performance_tokens.json: made-up notes and the tokens note-seq gives them.
+"""Writes tests/vectors/performance_tokens.json: made-up notes, some Mozart, and the tokens note-seq gives them.
 
 note-seq 0.0.5 brings some 750 MB of dependencies, so the tests read this file and it is made elsewhere:
 
@@ -14,6 +14,7 @@ from typing import Any
 
 import note_seq  # type: ignore[import-not-found]
 
+ASSETS = Path(__file__).parents[1] / "src" / "fadernets" / "assets"  # public-domain pieces of the package
 OUT = Path(__file__).parents[1] / "tests" / "vectors" / "performance_tokens.json"
 RESERVED = 2  # PAD and EOS come before note-seq's classes
 EOS = 1
@@ -95,6 +96,14 @@ def cases() -> dict[str, dict[str, Any]]:
             length = round(rng.expovariate(3), 4)
             notes.append((onset, round(onset + length, 4), rng.randint(21, 108), rng.randint(1, 127)))
         made[f"random {seed}"] = {"notes": notes, "start": 2.0 * (seed % 3), "end": 2.0 * (seed % 3) + 2.0}
+    for piece in ("k265", "k545"):
+        played = [
+            (note.start_time, note.end_time, note.pitch, note.velocity)
+            for note in note_seq.midi_file_to_note_sequence(ASSETS / f"{piece}.mid").notes
+        ]
+        for start in (0.0, 6.0, 14.0):
+            near = [note for note in played if start - 4 <= note[0] < start + 4]
+            made[f"Mozart, {piece} from {start:g} s"] = {"notes": near, "start": start, "end": start + 2}
     return made
 
 

@@ -20,7 +20,7 @@ from fadernets.data.passage_batches import CONTEXT, PassageBatch, Row, joined
 from fadernets.data.passages import Steps, cells_of, on_grid
 from fadernets.decoding import passage_choice, passage_landing
 from fadernets.decoding.passage_drawing import Constraints, draw
-from fadernets.decoding.passage_plan import alike, passages, register
+from fadernets.decoding.passage_plan import alike, classes_nearby, passages, register
 from fadernets.decoding.piece_rewriting import rewrite
 from fadernets.decoding.rewrite_task import Locks, RewriteTask
 from fadernets.engines.rewriter import Memory, RewriterEngine
@@ -190,12 +190,14 @@ def _notes(engine: WatchedEngine) -> list[Any]:
 
 def piece_of(engine: WatchedEngine, task: RewriteTask) -> dict[str, Any]:
     """The plan of the task, and the roll that it comes to."""
-    groups, inside = alike(task), register(task.roll)
+    groups, inside, near = alike(task), register(task.roll), classes_nearby(task.roll, task.context)
     low, high = inside.argmax(1), PITCHES - 1 - inside[:, ::-1].argmax(1)
-    plan = [[p.first, p.last, p.sees_first, p.sees_last, int(p.waits)] for p in passages(task)]
+    plan = [[p.first, p.last, p.sees_first, p.sees_last] for p in passages(task)]
     roll = rewrite(engine, task)
     sources = [feed["source"] for feed, _ in engine.calls["encoder"]]
-    out = stored_all({"group": groups.group, "low": groups.low, "register_low": low, "register_high": high})
+    out = stored_all(
+        {"group": groups.group, "low": groups.low, "register_low": low, "register_high": high, "classes": near}
+    )
     return (
         out
         | {"passages": plan, "sources": [stored(x) for x in sources], **stored_all({"roll": roll})}
@@ -268,7 +270,8 @@ def steady(make: Any, task: RewriteTask) -> RewriteTask:
 
 def vectors() -> dict[str, Any]:
     """All of the file."""
-    passage, piece = steady(passage_of, made_task()), steady(piece_of, made_task())
+    made = restored_task(stored_task(made_task()))  # to the digits that are written
+    passage, piece = steady(passage_of, made), steady(piece_of, made)
     watched = WatchedEngine.bundled()
     drawn = passage_of(watched, passage)
     return {

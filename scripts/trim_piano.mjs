@@ -7,6 +7,8 @@ const [source, target] = process.argv.slice(2)
 const data = readFileSync(source)
 const bank = SoundBankLoader.fromArrayBuffer(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength))
 const piano = bank.presets.find((preset) => preset.program === 0 && preset.bankMSB === 0)
+const ATTENUATION = 48 // the bank's own, there to balance the piano against an orchestra
+for (const zone of [piano.globalZone, ...piano.zones]) zone.setGenerator(ATTENUATION, 0)
 const trimmed = new BasicSoundBank()
 trimmed.addCompletePresets([piano])
 trimmed.soundBankInfo = { ...bank.soundBankInfo }

@@ -17,7 +17,7 @@ class HostileStudio(Studio):
     def warm(self):
         """Open nothing."""
 
-    def edit(self, request, is_stale=lambda: False):
+    def edit(self, request, is_stale=lambda: False, tell=None):
         seed, kept = request.faders.seed, []
         if seed == DIES:
             os._exit(3)

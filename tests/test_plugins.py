@@ -127,4 +127,4 @@ def test_presets_of_packages_are_named_and_loaded(installed, caplog, tmp_path, m
     reasons = [message.partition("left out: ")[2] for message in caplog.messages]
     assert reasons[0] == "TypeError: is of type int, not a Preset or the path of one"
     assert "unknown fader or impossible move: swing" in reasons[1]
-    assert reasons[2] == "ValueError: a preset of the name valence exists already"
+    assert reasons[2] == "ValueError: a preset of the name valence exists already, or is one of a model's codes"

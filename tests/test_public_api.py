@@ -121,7 +121,7 @@ def test_everything_is_a_source(name):
 
 @pytest.mark.parametrize("source", [None, 3, object()])
 def test_what_is_no_source(source):
-    with pytest.raises(fadernets.FadernetsError, match="is no music; give a path, bytes of a MIDI file, a Document"):
+    with pytest.raises(fadernets.FadernetsError, match="is no music; give a path, bytes of a MIDI or MusicXML file"):
         fadernets.measure(source)
 
 

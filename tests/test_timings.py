@@ -1,4 +1,7 @@
-"""Timings on one core (make bench). Targets stand beside each; docs/results.md holds what was measured."""
+"""Timings on one core (make bench). Targets stand beside each; docs/results.md holds what was measured.
+
+A timing fails where it takes SLACK times its target, which no machine explains, and where what was timed is not right.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import mido
 import numpy as np
 import pytest
 
+from fadernets.attributes import of_cells
 from fadernets.codecs import grid, melody_clips
 from fadernets.decoding import candidate_choice, segment_decoding, segment_requests
 from fadernets.decoding.segment_requests import SegmentRequest
@@ -22,9 +26,19 @@ from fadernets.engines.melody import MelodyEngine
 from fadernets.evaluation import melody_paper_figures
 from fadernets.melodies import blend, file_edit
 from fadernets.melodies.knob_settings import Knobs
+from fadernets.metrics import fader_scores
 from fadernets.music.document import Document
 
-pytestmark = pytest.mark.bench
+# Processor time, so that other programs on the machine count little; by the clock where other processes do the work.
+pytestmark = [pytest.mark.bench, pytest.mark.benchmark(timer=time.process_time)]
+BY_THE_CLOCK = pytest.mark.benchmark(timer=time.perf_counter)
+SLACK = 3  # times its target: machines differ, and other programs share its caches
+STEP_TIMES: dict[str, float] = {}  # seconds of a training step over tokens, by kind
+
+
+def assert_within(benchmark, target: float) -> None:
+    """The quickest round took no more than SLACK times the target in seconds."""
+    assert benchmark.stats["min"] <= SLACK * target, f"{benchmark.stats['min']:.3f} s, target {target} s"
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +80,11 @@ def song(path: Path, bars: int) -> Path:
 def test_encode_and_free_decode(benchmark, engine, count):
     """Targets: 1 segment 10 ms, 16 segments 30 ms."""
     cells = segments(count)
-    benchmark(
+    out = benchmark(
         lambda: segment_decoding.free_decode(engine, segment_requests.encode_segments(engine, cells), SegmentRequest())
     )
+    assert fader_scores.note_f1(out, cells).mean() > 0.8
+    assert_within(benchmark, {1: 0.010, 16: 0.030}[count])
 
 
 @pytest.mark.parametrize(
@@ -77,21 +93,25 @@ def test_encode_and_free_decode(benchmark, engine, count):
 @pytest.mark.parametrize("count", [1, 16, 32], ids=["1-segment", "16-segments", "32-segments"])
 def test_whole_edit(benchmark, engine, count, sampled):
     """Encode, search, measure. Targets: 1 segment 20 ms, 16 segments 120 ms, 32 segments 160 ms; quick is for a fader
-    while it is dragged."""
+    while it is dragged, and has no target of its own."""
     cells = segments(count)
     request = SegmentRequest({"rhythm_density": np.full(count, 0.75)}, sampled=sampled)
-    benchmark(lambda: candidate_choice.edit_segments(engine, cells, request))
+    out = benchmark(lambda: candidate_choice.edit_segments(engine, cells, request))
+    assert of_cells.rhythm_density(out).tolist() == [0.75] * count
+    assert_within(benchmark, {1: 0.020, 16: 0.120, 32: 0.160}[count])
 
 
 @pytest.mark.parametrize("name", ["syncopation", "pitch", "dynamics", "articulation", "tempo"])
 def test_a_fader_beyond_the_model(benchmark, tmp_path, name):
-    """One fader over 32 bars of a piece in memory, to the bytes of the file."""
+    """One fader over 32 bars of a piece in memory, to the bytes of the file. Target: 100 ms."""
     document = Document(song(tmp_path / "song.mid", 32))
     score = PieceOnGrid.of(document.piece, [0])
     by = {"syncopation": 2.0, "pitch": 2.0, "dynamics": 10.0, "articulation": -0.2, "tempo": 10.0}[name]
     values = score.measure(score.full)[name] + by
     wishes = FaderTargets(cells={name: values}) if name == "syncopation" else FaderTargets(windows={name: values})
-    benchmark(lambda: apply_targets(document, score, score.full, wishes, {}))
+    data = benchmark(lambda: apply_targets(document, score, score.full, wishes, {}))
+    assert data != document.path.read_bytes()
+    assert_within(benchmark, 0.1)
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +126,8 @@ def test_an_edit_of_the_theme(benchmark, singer, tmp_path, knob):
     benchmark(
         lambda: file_edit.edit_melody(singer, melody_paper_figures.asset("k265.mid"), tmp_path / "out.mid", knobs)
     )
+    assert (tmp_path / "out.mid").read_bytes() != melody_paper_figures.asset("k265.mid").read_bytes()
+    assert_within(benchmark, 0.030)
 
 
 def test_a_blend_of_the_theme(benchmark, singer):
@@ -114,17 +136,23 @@ def test_a_blend_of_the_theme(benchmark, singer):
     for name in ("k265.mid", "k545.mid"):
         piece = Document(melody_paper_figures.asset(name)).piece
         sides.append(melody_clips.read(piece, melody_clips.choose_track(piece)).clips[:6])
-    benchmark(lambda: blend.interpolate(singer, sides[0], sides[1], 5, 5))
+    cells = benchmark(lambda: blend.interpolate(singer, sides[0], sides[1], 5, 5))
+    assert len(np.unique(cells.reshape(25, -1), axis=0)) == 25
+    assert_within(benchmark, 0.300)
 
 
+@BY_THE_CLOCK
 def test_cold_apply_of_32_bars(benchmark, tmp_path):
     """A fresh process from start to written file. Target: 1.5 s."""
     source = song(tmp_path / "song.mid", 32)
     command = [sys.executable, "-m", "fadernets.cli", "apply", str(source), str(tmp_path / "out.mid")]
     command += ["--move", "rhythm-density=0.2", "--json"]
     benchmark.pedantic(lambda: subprocess.run(command, check=True, capture_output=True), rounds=5)
+    assert (tmp_path / "out.mid").read_bytes() != source.read_bytes()
+    assert_within(benchmark, 1.5)
 
 
+@BY_THE_CLOCK
 def test_prepare(benchmark, tmp_path):
     """Segments a second on the machine's cores. Target: 5,000 on two."""
     from fadernets.data.prepare import prepare
@@ -133,13 +161,15 @@ def test_prepare(benchmark, tmp_path):
         song(tmp_path / f"{i}.mid", 100)
     began = time.perf_counter()
     data = benchmark.pedantic(lambda: prepare({"folder": tmp_path}, tmp_path / "data"), rounds=1)
+    assert len(data) == 200 * 100
     benchmark.extra_info["segments_per_second"] = round(len(data) / (time.perf_counter() - began))
+    assert_within(benchmark, 20_000 / 5_000)
     print(f"\nprepare: {benchmark.extra_info['segments_per_second']} segments a second on {os.cpu_count()} cores")
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_training_step(benchmark, precision):
-    """One step of the shipped recipe's model at batch 128, forward, backward and update."""
+    """One step of the shipped recipe's model at batch 128, forward, backward and update. The loss falls."""
     import torch
 
     from fadernets.data.batches import grid_batch
@@ -160,8 +190,11 @@ def test_training_step(benchmark, precision):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        losses.append(loss.item())
 
+    losses: list[float] = []
     benchmark.pedantic(step, rounds=10, warmup_rounds=2)
+    assert losses[-1] < losses[0]
 
 
 # --- Table 1's models over tokens
@@ -277,7 +310,7 @@ def authors_step():
 
 @pytest.mark.parametrize("kind", ["paper", "small", "authors"])
 def test_token_training_step(benchmark, kind):
-    """Batch 128 on one core. Target: hidden 512 (paper) 4.5 times as fast as the authors' way, timed beside it."""
+    """Batch 128 on one core. Target: hidden 512 (paper) 4.5 times as fast as the stand-in for the authors'."""
     import resource
 
     import torch
@@ -288,6 +321,9 @@ def test_token_training_step(benchmark, kind):
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     benchmark.extra_info["peak_mb"] = round(peak)
     print(f"\n{kind}: peak memory of the process so far {peak:.0f} MB")
+    STEP_TIMES[kind] = benchmark.stats["min"]
+    if kind == "authors" and "paper" in STEP_TIMES:
+        assert STEP_TIMES["authors"] > 4.5 / SLACK * STEP_TIMES["paper"]
 
 
 def test_one_fader_of_table_1(benchmark):
@@ -311,3 +347,4 @@ def test_one_fader_of_table_1(benchmark):
             measure(TOKENS.cells(model.decode(codes, key, asked), 2.0))
 
     benchmark.pedantic(fader, rounds=1)
+    assert_within(benchmark, 30)

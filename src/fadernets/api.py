@@ -1,6 +1,6 @@
 """What `import fadernets` offers a researcher: edits, measures, mixes, melody knobs and blends, in memory or by file.
 
-A source of music is anything that `document_of` takes: a path, the bytes of a MIDI file, a `Document`, a
+A source of music is anything that `document_of` takes: a path, the bytes of a MIDI or MusicXML file, a `Document`, a
 `symusic.Score`, or a NumPy array of notes ([N, 4]: onset and end in quarter-beats, pitch, velocity). Values are in the
 attributes' own units, bars count from 1, tracks are numbers from 1 or names. Everything that cannot be used raises
 `FadernetsError`, one line that says what came and what is allowed.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
@@ -35,6 +35,7 @@ from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
 from fadernets.music.beat_times import BeatTimes
 from fadernets.music.document import Document
+from fadernets.music.opening import open_document
 
 if TYPE_CHECKING:
     from symusic.core import Score
@@ -64,6 +65,7 @@ class Edited(Generic[Report]):
     report: Report
     log_odds: float | None = None  # of `edit`: that the result is real music, by the model's critic
     name: str = "piece.mid"
+    source: Document | None = field(default=None, repr=False, compare=False)  # what was edited
 
     @property
     def document(self) -> Document:
@@ -82,14 +84,17 @@ class Edited(Generic[Report]):
         return symusic.Score.from_midi(self.data)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the MIDI file, whole or not at all. Raises FadernetsError."""
-        write_atomic(Path(path), self.data)
+        """Write the MIDI file, or a score where the name ends with .musicxml, .xml or .mxl: that of the source with the
+        edit in it, where it was one. Whole or not at all. Raises FadernetsError."""
+        from fadernets.rendering.score_files import as_named
+
+        write_atomic(Path(path), as_named(self.source or self.document, self.data, Path(path))[0])
         return Path(path)
 
 
 @dataclass(frozen=True)
 class Blended:
-    """The cells between two melodies: rows from A to B by pitch, columns by rhythm; A is [0, 0], B the last cell."""
+    """The cells between two melodies: rows from A to B by pitch, columns by rhythm; [0, 0] is A's, the last one B's."""
 
     blend: Blend
 
@@ -128,16 +133,16 @@ def document_of(source: Source) -> Document:
     if isinstance(source, Document):
         return source
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return Document.of_bytes(bytes(source))
+        return open_document(Path("piece.mid"), bytes(source))
     if isinstance(source, (str, os.PathLike)):
-        return Document(Path(source))
+        return open_document(Path(source))
     if isinstance(source, (np.ndarray, list, tuple)):
         return Document.of_notes(np.asarray(source))
     if hasattr(source, "dumps_midi"):
         return Document.of_score(source)
     raise FadernetsError(
-        f"a {type(source).__name__} is no music; give a path, bytes of a MIDI file, a Document, a symusic.Score or "
-        "an array of notes"
+        f"a {type(source).__name__} is no music; give a path, bytes of a MIDI or MusicXML file, a Document, a "
+        "symusic.Score or an array of notes"
     )
 
 
@@ -194,7 +199,7 @@ def edit(
     document = document_of(source)
     engine = _engine(model, moves_codes=bool(given.arousal))
     answer = file_edit.edit_document(engine, document, given, progress=progress)[0]
-    return Edited(answer.data, answer.report, answer.log_odds, document.path.name)
+    return Edited(answer.data, answer.report, answer.log_odds, document.path.name, document)
 
 
 def apply(
@@ -206,14 +211,17 @@ def apply(
     progress: Progress | None = None,
     **options: Any,
 ) -> EditReport:
-    """Edit a MIDI file into another one, with the faders and options of `edit`. Raises FadernetsError; OUT is then left
-    as it was.
+    """Edit a MIDI file or a score into another one, with the faders and options of `edit`. Raises FadernetsError; OUT
+    is then left as it was.
 
     >>> report = apply("in.mid", "out.mid", preset="arousal", amount=0.5)
     >>> before, after = (report.means[when]["dynamics"] for when in ("before", "measured"))
     """
     given = _faders(faders, **options)
-    return file_edit.apply(_engine(model, moves_codes=bool(given.arousal)), Path(source), Path(out), given, progress)
+    from fadernets.rendering.score_files import as_named
+
+    engine = _engine(model, moves_codes=bool(given.arousal))
+    return file_edit.apply(engine, Path(source), Path(out), given, progress, as_named)
 
 
 def apply_regions(
@@ -244,7 +252,7 @@ def apply_regions(
     engine = _engine(model if model is not None else listed.bundled_model(), moves_codes=listed.moves_codes)
     times = BeatTimes.read(Path(beats)) if isinstance(beats, (str, Path)) else beats
     edited = edit_by_regions(engine, document, listed.regions, beats=times, progress=progress)
-    return Edited(edited.data, edited.report, edited.log_odds, document.path.name)
+    return Edited(edited.data, edited.report, edited.log_odds, document.path.name, document)
 
 
 def measure(source: Source, *, tracks: Iterable[str | int] | None = None, model: Model = None) -> dict[str, Any]:
@@ -269,6 +277,7 @@ def mix(
     stretch: bool = False,
     tracks_a: Iterable[str | int] | None = None,
     tracks_b: Iterable[str | int] | None = None,
+    control: str = "closed",
     seed: int = 0,
     model: Model = None,
     progress: Progress | None = None,
@@ -276,14 +285,15 @@ def mix(
     """B with the rhythm of A, segment by segment: generation via analogy (Section 5 of the ISMIR paper).
 
     stretch: spread A over B, where otherwise the shorter one repeats. faithfulness: pull to A's onsets and B's notes,
-    0..1; 0 follows the codes alone. Raises FadernetsError.
+    0..1; 0 follows the codes alone. control: `closed`, or `paper` for one plain decode of A's z_rhythm with B's z_note
+    and key. Raises FadernetsError.
 
     >>> mixed = mix("a.mid", "b.mid")
     >>> agreement = mixed.report.means["agreement"]
     """
     requests.check_faithfulness(faithfulness)
     sides = [None if tracks is None else [str(track) for track in tracks] for tracks in (tracks_a, tracks_b)]
-    options = mixing.Options(faithfulness, stretch, sides[0], sides[1], seed)
+    options = mixing.Options(faithfulness, stretch, sides[0], sides[1], seed, control)
     frame = document_of(b)
     data, report = mixing.mix_documents(_window_engine(model), document_of(a), frame, options, progress)
     return Edited(data, report, None, frame.path.name)
@@ -338,7 +348,8 @@ def blend(
 ) -> Blended:
     """What lies between two melodies (Section 4.4 of the NIME paper): rows by pitch, columns by rhythm, 2..16 each.
 
-    The shorter melody is repeated from its start. Raises FadernetsError.
+    The shorter melody is repeated from its start. control: `knob`, whose corners are the melodies themselves, or
+    `paper` for plain decodes, the corners too. Raises FadernetsError.
 
     >>> between = blend("a.mid", "b.mid", 3, 3)
     >>> middle = between.cell(1, 1)

@@ -2,6 +2,7 @@
 
 import os
 import time
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from music21 import converter, note, pitch, stream
 
 from fadernets.attributes.keys import KEY_NAMES, correlations, estimate, parse, transpose
 
+ASSETS = Path(str(files("fadernets") / "assets"))
 MAJOR_SCALE, MINOR_SCALE = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 11)
 
 
@@ -193,6 +195,31 @@ def test_speed_of_a_corpus() -> None:
     assert sorted(took)[2] < 0.2
 
 
+@pytest.mark.parametrize("name", ["k265.mid", "k545.mid"])
+def test_music21_on_the_bundled_mozart(name: str) -> None:
+    """Public-domain music that comes with the package: its segments of four quarter-beats, and the whole piece."""
+    score: Any = symusic.Score(ASSETS / name)
+    notes = [part.notes.numpy() for part in score.tracks]
+    onset, length, pitches = (np.concatenate([n[x] for n in notes]) for x in ("time", "duration", "pitch"))
+    size = 4 * score.ticks_per_quarter
+    agreed, segments = 0, 0
+    for start in range(0, int(onset.max()), size):
+        inside = (onset >= start) & (onset < start + size)
+        if len(set((pitches[inside] % 12).tolist())) <= 2:
+            continue
+        quarters = np.minimum(length[inside], start + size - onset[inside]) / score.ticks_per_quarter
+        best = music21_stream(pitches[inside], quarters).analyze("key")
+        fit = correlations(histogram(pitches[inside], quarters)[None])[0]
+        for key in (best, *best.alternateInterpretations):
+            assert fit[class_of(key)] == pytest.approx(key.correlationCoefficient, abs=1e-9)
+        agreed += int(estimate(histogram(pitches[inside], quarters)[None])[0]) == class_of(best)
+        segments += 1
+    assert segments >= 8
+    assert agreed == segments
+    whole = music21_stream(pitches, length / score.ticks_per_quarter).analyze("key")
+    assert KEY_NAMES[int(estimate(histogram(pitches, length)[None])[0])] == KEY_NAMES[class_of(whole)]
+
+
 @pytest.mark.shared
 def test_music21_on_maestro_segments() -> None:
     agreed = segments = 0
@@ -215,9 +242,9 @@ def test_music21_on_maestro_segments() -> None:
 
 @pytest.mark.shared
 def test_music21_on_whole_songs() -> None:
-    files = sorted((Path(os.environ["FADERNETS_DATA"]) / "openscore_lieder" / "midi").glob("*.mid"))[::74]
+    songs = sorted((Path(os.environ["FADERNETS_DATA"]) / "openscore_lieder" / "midi").glob("*.mid"))[::74]
     agreed = 0
-    for file in files:
+    for file in songs:
         score: Any = symusic.Score(file)
         parts = [part.notes.numpy() for part in score.tracks]
         row = sum(histogram(part["pitch"], part["duration"]) for part in parts)
@@ -225,7 +252,7 @@ def test_music21_on_whole_songs() -> None:
         agreed += int(estimate(np.atleast_2d(row))[0]) == class_of(
             converter.parse(file, forceSource=True).analyze("key")
         )
-    assert len(files) == 20
+    assert len(songs) == 20
     assert agreed >= 19
 
 

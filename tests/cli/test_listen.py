@@ -44,7 +44,9 @@ def test_make_as_json(run_here, files, tmp_path):
     given = ("--segments", 2, "--subjects", 1, "--preset", f"{tmp_path}/mine.json=0.5", "--seed", 9, "--json")
     more = ("--consent", tmp_path / "consent.txt", "--model", "pop-lieder")
     code, said, err = run_here("listen", "make", tmp_path / "study", "--from", files, *given, *more)
-    assert (code, err) == (0, [])
+    assert code == 0
+    assert all("without tempo and loudness" in line for line in err)  # the preset moves the tempo alone
+    assert len(err) == 2
     found = json.loads(said)
     assert found["about"]["seed"] == 9
     assert (found["about"]["preset"], found["about"]["amount"]) == ("mine", 0.5)
@@ -53,6 +55,26 @@ def test_make_as_json(run_here, files, tmp_path):
     ratios = {t["direction"]: t["after"]["tempo"] / t["before"]["tempo"] for t in found["trials"]}
     assert ratios == pytest.approx({"up": np.exp(0.15), "down": np.exp(-0.15)}, rel=1e-3)
     assert (tmp_path / "study" / "consent.txt").read_text() == "Is that all right?\n"
+
+
+def test_the_papers_shift_and_a_preset_on_the_same_excerpts(run_here, files, tmp_path):
+    """Section 5.2: with one seed and one model, two studies differ in nothing but the edit."""
+    studies = {}
+    for preset in ("arousal-codes", "arousal"):
+        given = ("--from", files, "--segments", 4, "--subjects", 2, "--bars", 2, "--seed", 5, "--model", "pop-lieder")
+        code, said, _ = run_here("listen", "make", tmp_path / preset, *given, "--preset", f"{preset}=1")
+        assert code == 0
+        assert f"preset {preset} by 1, model pop-lieder, seed 5" in said
+        studies[preset] = study_files.read(tmp_path / preset)
+    paper, faders = (
+        {t.title: (t.direction, t.before) for t in studies[preset].trials} for preset in ("arousal-codes", "arousal")
+    )
+    assert paper == faders
+    assert sorted(way for way, _ in paper.values()) == ["down", "down", "up", "up"]
+    moved = {preset: {t.title: t.after for t in study.trials} for preset, study in studies.items()}
+    assert moved["arousal-codes"] != moved["arousal"]
+    assert not studies["arousal-codes"].about.moves  # codes move, no faders
+    assert all(t.before["tempo"] == t.after["tempo"] for t in studies["arousal-codes"].trials)
 
 
 def test_the_options_may_stand_before_the_action(run_here, files, tmp_path):

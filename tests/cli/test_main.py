@@ -14,12 +14,15 @@ from fadernets.editing import file_edit
 
 COMMANDS = (
     "apply", "mix", "measure", "preset", "render", "models", "demo", "prepare", "train", "export", "evaluate", "table1",
-    "plot", "rewriter", "melody", "blend", "inspect", "studio", "listen", "beats",
+    "plot", "rewriter", "melody", "blend", "inspect", "studio", "listen", "beats", "musicxml",
 )  # fmt: skip
 ACTIONS = {
     "preset": ("list", "learn"),
     "listen": ("make", "serve", "report"),
-    "evaluate": ("model", "checkpoint", "faders", "presets", "melody", "realism", "page", "variations", "ablation"),
+    "evaluate": (
+        *("model", "checkpoint", "faders", "presets", "melody"),
+        *("realism", "page", "variations", "analogies", "ablation"),
+    ),
     "rewriter": ("prepare", "train", "critic", "export"),
 }
 

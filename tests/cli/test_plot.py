@@ -23,3 +23,13 @@ def test_plot_refuses_what_it_cannot_draw(refused, toys, tmp_path):
     assert "is no checkpoint" in refused("plot", "latents", run, *out, "--beside", tmp_path / "none")
     assert "--segments 99: at least 100" in refused("plot", "latents", run, *out, "--segments", "99")
     assert "invalid choice: 'rolls'" in refused("plot", "rolls", run, *out)
+
+
+def test_figures_of_the_bundled_pieces(run, refused, exported, tmp_path):
+    for figure, name in (("analogy", "analogy"), ("transfer", "arousal")):
+        code, out, _ = run("plot", figure, "pop-lieder", "--out", tmp_path / "out")
+        assert code == 0
+        lines = out.splitlines()
+        assert lines[:2] == [str(tmp_path / "out" / f"{name}.{kind}") for kind in ("png", "json")]
+        assert lines[2].startswith("| ")
+    assert "none: " in refused("plot", "analogy", tmp_path / "none", "--out", tmp_path / "out")

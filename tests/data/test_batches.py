@@ -14,7 +14,8 @@ from fadernets.attributes import of_cells
 from fadernets.codecs import grid, performance_tokens
 from fadernets.data import batches
 from fadernets.data.batches import Sampler, beat_chroma, find_pairs, grid_batch, one_hot, transpose_tokens
-from fadernets.data.dataset import array_types, label_of, write_dataset
+from fadernets.data.dataset import array_types, write_dataset
+from fadernets.data.labels import classes_of
 from fadernets.errors import FadernetsError
 
 CELLS = arrays(np.uint8, (3, 16, 88), elements=st.integers(0, 2))
@@ -43,7 +44,7 @@ def rows(songs):
 @pytest.fixture
 def labelled(songs):
     found = songs.select(split="train", corpus="vgmidi")
-    return found[label_of(songs.arousal[found]) >= 0]
+    return found[classes_of(songs.arousal[found]) >= 0]
 
 
 @given(CELLS)
@@ -272,7 +273,7 @@ def test_every_partner_is_drawn(songs, rows):
     [(1, 1), (0.11, 1), (0.1, -1), (0, -1), (-0.1, -1), (-0.11, 0), (-1, 0), (np.nan, -1)],
 )
 def test_label_of_leaves_out_what_is_ambiguous(arousal, label):
-    found = label_of(np.array([arousal], np.float32))
+    found = classes_of(np.array([arousal], np.float32))
     assert found.tolist() == [label]
     assert found.dtype == np.int64
 
@@ -330,7 +331,7 @@ def test_a_token_batch_without_transposition_is_rows_of_the_data(performances):
         np.testing.assert_allclose(batch.values, performances.attributes[found], rtol=1e-6)
         assert torch.equal(batch.target_values, batch.values[:24])
         np.testing.assert_array_equal(batch.key.argmax(1), performances.key[found[:24]])
-        np.testing.assert_array_equal(batch.label, label_of(performances.arousal[found]))
+        np.testing.assert_array_equal(batch.label, classes_of(performances.arousal[found]))
         assert (batch.key.sum(1) == 1).all()
         assert set(found[:24]) <= set(rows)
         assert set(found[24:]) <= set(labelled)

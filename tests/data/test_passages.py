@@ -12,6 +12,9 @@ from fadernets.codecs.grid import HOLD, OFF, ONSET, without_orphans
 from fadernets.data import passage_corruptions, passages
 from fadernets.data.passage_batches import (
     CONTEXT,
+    OPEN,
+    SILENT,
+    STRUCK,
     UNKNOWN,
     Densities,
     PassageBatch,
@@ -19,6 +22,7 @@ from fadernets.data.passage_batches import (
     controls,
     joined,
     left,
+    planned,
 )
 from fadernets.data.passage_sampler import (
     PassageSampler,
@@ -91,6 +95,23 @@ def test_batches_line_passages_up_behind_what_was_retrieved(batch: PassageBatch)
     assert (batch.steps.place[b, ago] == batch.steps.place[b, t]).all()
     assert (batch.steps.beat[b, ago] == batch.steps.beat[b, t]).all()
     assert (batch.steps.segment[b, t] - batch.steps.segment[b, ago] == 1).all()
+
+
+def test_what_is_planned_of_the_steps_ahead(batch: PassageBatch) -> None:
+    assert not np.any(planned(batch))  # nothing is, unless it is said
+    plan = np.full(batch.plan.shape, OPEN)
+    plan[0, CONTEXT : CONTEXT + 8] = [STRUCK, STRUCK, SILENT, SILENT, STRUCK, SILENT, SILENT, SILENT]
+    known, struck, soon, later, far = (x[0, CONTEXT : CONTEXT + 8] for x in planned(batch.with_plan(plan)))
+    assert known.all()
+    assert struck.tolist() == [1, 1, 0, 0, 1, 0, 0, 0]
+    assert soon.tolist() == [1, 0, 0, 1, 0, 0, 0, 0]
+    assert later.tolist() == [0, 0, 1, 0, 0, 0, 0, 0]
+    steps = batch.time[0, CONTEXT : CONTEXT + 5]
+    assert far[:4] == pytest.approx(np.log2(steps[[1, 4, 4, 4]] - steps[:4]) / 4)
+    assert (far[4:] == 1).all()
+    target = batch.onsets_of_target
+    assert ((target == STRUCK) == (batch.target == ONSET).any(-1) & ~batch.retrieved).all()
+    assert (target[batch.retrieved | batch.padding] == OPEN).all()
 
 
 def vars_of(batch: PassageBatch) -> tuple[np.ndarray, np.ndarray]:

@@ -124,3 +124,11 @@ def test_some_rows_read_as_they_do_among_all():
         one = surroundings(known, values, asked, rows=np.array([i]))
         np.testing.assert_allclose(one.features[0], whole.features[i], atol=1e-5)
         np.testing.assert_allclose(one.copied[0], whole.copied[i], atol=1e-5)
+
+
+def test_the_nearest_notes_are_found_however_far_away_they_are():
+    apart = np.array([[2.0**25, 2.0**26, -(2.0**27)]], np.float32)
+    values = np.array([[[80, 60, 40], [0.25, 0.5, 0.75], [0, 0, 0]]], np.float32)
+    found = played_notes._copied(apart, np.zeros_like(apart), values, np.ones((1, 3), np.float32))
+    assert np.isfinite(found).all()
+    assert found[0, 1] == 0.25

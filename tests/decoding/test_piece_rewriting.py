@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import toy_rewriter
 
-from fadernets.codecs.grid import HOLD, ONSET
-from fadernets.data.passages import segment_ends
+from fadernets.codecs.grid import HOLD, ONSET, without_orphans
+from fadernets.data.passages import GridPiece, segment_ends
 from fadernets.decoding import passage_drawing, piece_rewriting
-from fadernets.decoding.passage_plan import PASSAGE, alike, lowered, passages, register, shifted
+from fadernets.decoding.passage_plan import alike, classes_nearby, lowered, passages, register, shifted
 from fadernets.decoding.piece_rewriting import rewrite
-from fadernets.decoding.rewrite_task import Locks
+from fadernets.decoding.rewrite_task import PASSAGE, Locks, Rolls
 from fadernets.engines.rewriter import RewriterEngine
 
 
@@ -41,6 +41,29 @@ def test_onset_steps_land_exactly_in_every_metre(
 def test_without_a_move_the_source_comes_back(engine: RewriterEngine) -> None:
     task = toy_rewriter.task_of(toy_rewriter.made_grid_piece())
     assert (rewrite(engine, task) == task.roll).all()
+
+
+@pytest.mark.parametrize(("onsets", "voices"), [(2, 0.0), (-2, 0.5)])
+def test_segments_that_are_told_as_decided_are_those_of_the_answer(
+    engine: RewriterEngine, monkeypatch: pytest.MonkeyPatch, onsets: int, voices: float
+) -> None:
+    monkeypatch.setattr(piece_rewriting, "AT_ONCE", 2)
+    task = toy_rewriter.task_of(toy_rewriter.made_grid_piece(bars=32), onsets=onsets, voices=voices)
+    ends, told = segment_ends(task.steps), []
+
+    def decided(count: int, rolls: Rolls) -> None:
+        told.append((count, rolls()[0].copy()))
+
+    roll = rewrite(engine, replace(task, decided=decided))
+
+    assert (roll == rewrite(engine, task)).all()
+    counts = [count for count, _ in told]
+    assert counts == sorted(counts)
+    assert 0 < counts[0] < counts[-1] < len(ends) - 1
+    for count, so_far in told:
+        until = ends[count]
+        assert (without_orphans(so_far[:until]) == roll[:until]).all(), count
+        assert (so_far[until:] != roll[until:]).any(), count
 
 
 def test_segments_that_are_not_edited_keep_every_cell(engine: RewriterEngine) -> None:
@@ -118,39 +141,50 @@ def test_no_hold_is_left_without_its_onset(engine: RewriterEngine) -> None:
 
 def test_passages_fit_and_cover_what_is_edited() -> None:
     task = toy_rewriter.task_of(toy_rewriter.made_grid_piece(bars=40), onsets=1)
-    for at_once in (False, True):
-        found = passages(task, at_once)
-        covered = sorted(s for p in found for s in range(p.first, p.last))
-        assert covered == task.edited.tolist()
-        assert all(p.sees_first <= p.first < p.last <= p.sees_last and p.last - p.first <= PASSAGE for p in found)
+    found = passages(task)
+    assert [s for p in found for s in range(p.first, p.last)] == task.edited.tolist()
+    assert all(p.sees_first <= p.first < p.last <= p.sees_last and p.last - p.first <= PASSAGE for p in found)
 
 
-def test_passages_between_others_are_drawn_once_their_neighbours_are_decided(
+def test_passages_are_drawn_together_as_far_as_memory_goes(
     engine: RewriterEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    piece = toy_rewriter.made_grid_piece(bars=32)
-    notes = piece.notes.copy()
-    notes[:, 2] = np.random.default_rng(0).integers(20, 70, len(notes))  # no bar is like another one
-    task = toy_rewriter.task_of(replace(piece, notes=notes), onsets=2)
-    seen: list[tuple[int, np.ndarray]] = []
+    task = toy_rewriter.task_of(_unlike(toy_rewriter.made_grid_piece(bars=32)), onsets=2)
+    seen: list[int] = []
 
     def spied(engine, batch, *more):  # type: ignore[no-untyped-def]
-        drawn = passage_drawing.draw(engine, batch, *more)
-        seen.append((len(batch.source), batch.fixed & ~batch.padding & ~batch.retrieved))
-        return drawn
+        seen.append(len(batch.source))
+        return passage_drawing.draw(engine, batch, *more)
 
     monkeypatch.setattr(piece_rewriting, "draw", spied)
     rewrite(engine, task)
-    assert len(seen) > 1
-    assert not seen[0][1].any()  # no neighbour is decided yet
-    assert all(stays.any(1).all() for _, stays in seen[1:])
+    assert seen == [len(passages(task))]
     monkeypatch.setattr(piece_rewriting, "AT_ONCE", 1)
     seen.clear()
     rewrite(engine, task)
-    assert [rows for rows, _ in seen] == [1] * len(seen)
-    seen.clear()
-    rewrite(engine, replace(task, at_once=True))
-    assert not any(stays.any() for _, stays in seen[:1])
+    assert seen == [1] * len(passages(task))
+
+
+def _unlike(piece: GridPiece) -> GridPiece:
+    """The piece with other pitches: no bar is like another one."""
+    notes = piece.notes.copy()
+    notes[:, 2] = np.random.default_rng(0).integers(20, 70, len(notes))
+    return replace(piece, notes=notes)
+
+
+def test_new_notes_have_a_class_that_is_struck_nearby(engine: RewriterEngine) -> None:
+    task = toy_rewriter.task_of(_unlike(toy_rewriter.made_grid_piece()), onsets=3)
+    near = classes_nearby(task.roll, task.context)
+    roll = rewrite(engine, task)
+    step, pitch = np.nonzero((roll == ONSET) & (task.roll != ONSET))
+    assert len(step) > 20
+    assert near[step, pitch % 12].all()
+    rolls = np.zeros((2, 60, 88), np.uint8)
+    rolls[0, 20, 5], rolls[1, 30, 5 + 24 + 1] = ONSET, ONSET
+    near = classes_nearby(*rolls)
+    assert near[:4].all()  # nothing is struck near these: any class may be
+    assert near[4:14].sum(0).tolist() == [0] * 5 + [10] + [0] * 6
+    assert near[20].tolist() == [False] * 5 + [True, True] + [False] * 5
 
 
 def test_segments_alike_are_found_with_their_transposition() -> None:

@@ -66,6 +66,26 @@ def test_locked_steps_are_as_they_are_locked(rhythm):
     assert not (steps.must_onset & steps.never_onset).any()
 
 
+def test_the_last_chord_stays_the_last(rhythm):
+    piece = toy_rewriter.made_grid_piece()
+    task = toy_rewriter.task_of(piece, onsets=3)
+    struck = (task.roll == ONSET).any(-1)
+    end = int(task.steps.starts[-1])  # the last bar has its first onset alone
+    roll = task.roll.copy()
+    roll[end + 4 :] = 0
+    assert struck[end]
+    task = replace(task, roll=roll)
+    last = int(np.flatnonzero((roll == ONSET).any(-1))[-1])
+    onsets = task.onsets.copy()
+    onsets[-1] = last - end + 1
+    for seed in range(5):
+        assert not planned(rhythm, replace(task, onsets=onsets, seed=seed)).struck[last + 1 :].any()
+    onsets[-1] = 1
+    assert planned(rhythm, replace(task, onsets=onsets)).struck[last]
+    onsets[-1] = last - end + 3  # more than there are steps before it
+    assert planned(rhythm, replace(task, onsets=onsets)).struck[last + 1 :].sum() == 2
+
+
 def test_the_seed_draws_the_plan(rhythm):
     task = toy_rewriter.task_of(toy_rewriter.made_grid_piece(), onsets=2)
     one, again, other = (planned(rhythm, replace(task, seed=seed)).struck for seed in (1, 1, 2))

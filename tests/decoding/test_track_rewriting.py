@@ -10,8 +10,10 @@ import pytest
 import toy_rewriter
 
 from fadernets.codecs.grid import ONSET
+from fadernets.data.passages import segment_ends
+from fadernets.decoding import piece_rewriting
 from fadernets.decoding.piece_rewriting import rewrite
-from fadernets.decoding.rewrite_task import Locks
+from fadernets.decoding.rewrite_task import Locks, Rolls
 from fadernets.decoding.rhythm_plan import planned
 from fadernets.decoding.track_rewriting import common_roll, rewrite_tracks
 from fadernets.engines.rewriter import RewriterEngine
@@ -36,6 +38,30 @@ def test_tracks_land_together(engine: RewriterEngine, move: int) -> None:
     onsets, _ = toy_rewriter.levels(task, common_roll(answer))
     assert onsets.tolist() == task.onsets.tolist()
     assert any((a != b).any() for a, b in zip(answer, rolls, strict=True))
+
+
+@pytest.mark.parametrize("move", [2, -1])
+def test_segments_that_are_told_as_decided_are_those_of_the_answer_on_every_track(
+    engine: RewriterEngine, monkeypatch: pytest.MonkeyPatch, move: int
+) -> None:
+    monkeypatch.setattr(piece_rewriting, "AT_ONCE", 2)
+    piece = toy_rewriter.made_grid_piece(bars=32)
+    task = toy_rewriter.task_of(piece, onsets=move, voices=0.3)
+    rolls = [piece.roll([k], 0, len(task.roll)) for k in (0, 1)]
+    told = []
+
+    def decided(count: int, rolls: Rolls) -> None:
+        told.append((count, rolls()))
+
+    task = replace(task, roll=common_roll(rolls), context=np.zeros_like(task.roll), decided=decided)
+    plan = planned(Rhythm.bundled(), task)
+    answer = rewrite_tracks(lambda part: rewrite(engine, part), task, rolls, [task.locks] * 2, plan)
+
+    ends = segment_ends(task.steps)
+    assert 0 < told[0][0] < told[-1][0] < len(ends) - 2
+    for count, so_far in told:
+        for now, whole in zip(so_far, answer, strict=True):
+            assert (now[: ends[count]] == whole[: ends[count]]).all(), count
 
 
 def test_a_locked_track_stays_and_the_other_one_makes_up_for_it(engine: RewriterEngine) -> None:

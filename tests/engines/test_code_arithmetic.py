@@ -11,7 +11,14 @@ from sklearn.isotonic import IsotonicRegression
 
 from fadernets.attributes.table import CODED
 from fadernets.engines import code_arithmetic
-from fadernets.engines.code_arithmetic import Calibration, cluster_probability, move, shift
+from fadernets.engines.code_arithmetic import (
+    Calibration,
+    cluster_probability,
+    likeliest_class,
+    move,
+    onto_simplex,
+    shift,
+)
 
 FLOATS = st.floats(-5, 5, allow_nan=False, width=32)
 RNG = np.random.default_rng(0)
@@ -157,6 +164,75 @@ def test_a_whole_shift_carries_one_mean_to_the_other():
 
 def test_a_shift_of_nothing_moves_nothing():
     np.testing.assert_array_equal(shift(CODE, MEANS, 0.0), CODE)
+
+
+THREE = np.array([[-2.0, 0.0], [0.0, 1.0], [2.0, 0.0]], np.float32)  # low, middle, high
+
+
+@pytest.mark.parametrize(
+    ("amount", "target", "expected"),
+    [
+        (1, None, [[2.0, 0.0], [2.0, 0.0], [2.0, 0.0]]),  # toward the highest
+        (-1, None, [[-2.0, 0.0], [-2.0, 0.0], [-2.0, 0.0]]),  # toward the lowest
+        (1, 1, [[0.0, 1.0], [0.0, 1.0], [0.0, 1.0]]),  # toward the middle, from both sides
+        (0.5, 1, [[-1.0, 0.5], [0.0, 1.0], [1.0, 0.5]]),
+        (-1, 1, [[-4.0, -1.0], [0.0, 1.0], [4.0, -1.0]]),  # away from it
+    ],
+)
+def test_a_shift_among_three_clusters(amount, target, expected):
+    np.testing.assert_allclose(shift(THREE, THREE, amount, target), expected, atol=1e-6)
+
+
+def test_a_shift_starts_from_the_likeliest_class():
+    """A code beside its mean keeps its distance from it."""
+    found = shift(np.array([[-1.7, 0.4]]), THREE, 1.0, 1)
+    np.testing.assert_allclose(found, [[0.3, 1.4]], atol=1e-6)
+    assert likeliest_class(np.array([[-1.7, 0.4], [0.1, 0.9], [1.0, -9.0]]), THREE).tolist() == [0, 1, 2]
+
+
+def test_a_code_between_two_classes_is_of_the_higher_one():
+    assert likeliest_class(np.array([[0.0, 0.0]]), np.array([[-1.0, 0.0], [1.0, 0.0]])).tolist() == [1]
+
+
+# The simplex of a constrained posterior
+
+VERTICES = 2 * np.eye(3, 4)  # three orthogonal vertices of length 2 in four dimensions
+
+
+def test_what_lies_on_the_simplex_stays():
+    shares = RNG.dirichlet(np.ones(3), 20)
+    code = np.concatenate([RNG.normal(size=(20, 2)), shares @ VERTICES], 1)
+    np.testing.assert_allclose(onto_simplex(code, VERTICES), code, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("beside", "expected"),
+    [
+        ([5.0, 0.0, 0.0, 0.0], [2.0, 0.0, 0.0, 0.0]),  # beyond a vertex
+        ([0.0, 0.0, 0.0, 0.0], [2 / 3, 2 / 3, 2 / 3, 0.0]),  # the middle is nearest to the origin
+        ([2.0, 2.0, 0.0, 7.0], [1.0, 1.0, 0.0, 0.0]),  # beyond an edge, and off the span
+        ([2.0, -9.0, 1.0, 0.0], [1.5, 0.0, 0.5, 0.0]),
+    ],
+)
+def test_the_nearest_point_of_the_simplex_by_hand(beside, expected):
+    found = onto_simplex(np.array([[9.0, *beside]]), VERTICES)
+    np.testing.assert_allclose(found, [[9.0, *expected]], atol=1e-9)
+
+
+def test_no_other_point_of_the_simplex_is_nearer():
+    code = RNG.normal(size=(30, 4)) * 2
+    found = onto_simplex(code, VERTICES)
+    others = RNG.dirichlet(np.ones(3), 500) @ VERTICES
+    nearest = np.linalg.norm(code[:, None] - others[None], axis=-1).min(1)
+    assert (np.linalg.norm(code - found, axis=-1) <= nearest + 1e-9).all()
+
+
+def test_a_shift_ends_on_the_simplex():
+    """However strong it is; the dimensions beside the simplex go by the means alone."""
+    means = np.concatenate([np.zeros((3, 2)), VERTICES], 1)
+    code = means[:1] + np.array([0.5, -0.5, 0, 0, 0, 0])
+    for amount, expected in ((0.5, [1, 0, 1, 0]), (1, [0, 0, 2, 0]), (2, [0, 0, 2, 0])):
+        np.testing.assert_allclose(shift(code, means, amount, 2, VERTICES), [[0.5, -0.5, *expected]], atol=1e-9)
 
 
 def test_the_regularised_dimensions_are_the_models():

@@ -1,9 +1,11 @@
 """Arousal transfer: which codes move and how far, the regressor that judges it, and the figures of both."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import toy_runs
 from conftest import make_performance
 from sklearn.metrics import r2_score
 from toy_runs import toy
@@ -332,9 +334,51 @@ def test_draws_are_no_more_than_needed(rated, toys, monkeypatch):
 
 def test_one_cluster_alone(rated, toys, monkeypatch):
     checkpoint = Checkpoint(toys("fadernets"), rated)
-    monkeypatch.setattr(checkpoint, "arousal", lambda codes: np.ones(len(codes["rhythm"])))
+    monkeypatch.setattr(
+        checkpoint, "class_probabilities", lambda codes, _: np.eye(2)[np.ones(len(codes["rhythm"]), int)]
+    )
     with pytest.raises(FadernetsError, match="held-out segments lie in one arousal cluster; train it longer"):
         arousal_transfer.draw(checkpoint, checkpoint.corpus_rows("test"), 0)
+
+
+def test_of_three_clusters_the_lowest_and_the_highest_are_moved(rated, tmp_path, monkeypatch):
+    """Of any label; its regressor learns that label, and is judged between the lowest class and the highest."""
+    recipe = {"label": "valence", "label_edges": [-0.1, -0.1, 0.1, 0.1]}
+    monkeypatch.setitem(toy_runs.TOYS, "three", ("music-fadernets", {"sub_decoder": 5, "clusters": 3}))
+    checkpoint = toy(tmp_path / "run", "three", rated, **recipe)
+    shares = np.eye(3)[np.arange(len(checkpoint.corpus_rows("test"))) % 3]
+    monkeypatch.setattr(checkpoint, "class_probabilities", lambda codes, means: shares[: len(codes["rhythm"])])
+    rows, sign = arousal_transfer.draw(checkpoint, checkpoint.corpus_rows("test"), 0)
+    pool = np.random.default_rng(0).permutation(checkpoint.corpus_rows("test"))
+    assert rows[::2].tolist() == pool[::3][: len(rows) // 2].tolist()
+    assert rows[1::2].tolist() == pool[2::3][: len(rows) // 2].tolist()
+    assert sign.tolist() == [1, -1] * (len(rows) // 2)
+    monkeypatch.setattr(checkpoint, "class_probabilities", lambda codes, _: shares[[1] * len(codes["rhythm"])])
+    with pytest.raises(FadernetsError, match="outside the lowest or the highest valence cluster"):
+        arousal_transfer.draw(checkpoint, checkpoint.corpus_rows("test"), 0)
+
+
+def test_a_regressor_of_another_label(rated):
+    """Valence, here the other way round: what it predicts falls where arousal rises."""
+    turned = replace(rated, valence=-np.asarray(rated.arousal))
+    up, down = (Regressor.fit(turned, ["vgmidi"], 0, label, (-0.1, 0.1)) for label in ("arousal", "valence"))
+    rows = rated.select(split="test")
+    cells, seconds = rated.cells(rows), arousal_transfer.seconds_of(rated, rows)
+    assert np.corrcoef(up.predict(cells, seconds), down.predict(cells, seconds))[0, 1] < -0.9
+    assert down.figures["balanced_accuracy"] == pytest.approx(up.figures["balanced_accuracy"], abs=0.1)
+
+
+def test_codes_of_a_constrained_posterior_stay_on_their_simplex(rated, tmp_path, monkeypatch):
+    given = {"sub_decoder": 5, "clusters": 2, "posterior": "constrained", "simplex": 3, "vertices": 2, "alpha": 2.0}
+    monkeypatch.setitem(toy_runs.TOYS, "tight", ("music-fadernets", given))
+    checkpoint = toy(tmp_path / "run", "tight", rated)
+    segments = checkpoint.segments(checkpoint.corpus_rows("test"))
+    for strength in (-2.0, 0.5, 2.0):
+        found = codes_of(checkpoint, segments, np.full(len(segments.rows), strength), monkeypatch)
+        for name, code in found.items():
+            np.testing.assert_array_equal(code[:, :1], segments.codes[name][:, :1])
+            on_simplex = code_arithmetic.onto_simplex(code, checkpoint.vertices[name])
+            np.testing.assert_allclose(code, on_simplex, atol=1e-4)
 
 
 def test_a_data_set_of_few_test_segments(performances, tmp_path):

@@ -67,7 +67,7 @@ def test_metrics_of_codes_know_which_column_is_a_fader(trained, rated, name, col
 
 def test_clusters_by_hand():
     """Eight labelled segments of four pieces, four more to test on; a code is above 0 where the high mean is near."""
-    arousal = np.array([-0.5, -0.5, -0.5, 0.0, 0.5, 0.5, 0.5, 0.5, *[np.nan] * 4])  # row 3 is neither
+    classes = np.array([0, 0, 0, -1, 1, 1, 1, 1, -1, -1, -1, -1])  # row 3 is neither low nor high
     rhythm = np.array([-2, -2, 0.05, 9, 2, 2, 2, 2, 1, -1, 1, 1])  # of the low ones one is wrong, not by far
     note = np.array([-2, -2, -2, 9, 2, 2, -0.05, -0.05, -1, -1, -1, -1])  # two high ones are wrong, not by far
     codes = {
@@ -78,12 +78,13 @@ def test_clusters_by_hand():
     mean = np.array([[-1, 0], [1, 0]], np.float32)
     checkpoint = SimpleNamespace(
         means={"rhythm": mean, "note": mean},
-        data=SimpleNamespace(arousal=arousal, piece=np.array([0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 4, 4]), attributes=values),
+        data=SimpleNamespace(piece=np.array([0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 4, 4]), attributes=values),
+        classes=classes,
         labelled=np.arange(5),
         labelled_rows=lambda split: {"test": np.arange(8)}[split],
         encode=lambda rows: {name: code[rows] for name, code in codes.items()},
     )
-    checkpoint.arousal = lambda codes, means: Checkpoint.arousal(checkpoint, codes, means)
+    checkpoint.class_probabilities = lambda codes, means: Checkpoint.class_probabilities(checkpoint, codes, means)
     found = checkpoint_codes.clusters(checkpoint, np.arange(8, 12), 0)
     assert (found["labelled_training_segments"], found["segments"], found["pieces"]) == (5, 7, 4)
     assert found["balanced_accuracy"] == 1  # together: the other code is surer

@@ -5,13 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import make_model, save_run
 from matplotlib.image import imread
 
 from fadernets.engines.melody import MelodyEngine
 from fadernets.errors import FadernetsError
 from fadernets.evaluation import melody_codes, melody_paper_figures
-from fadernets.evaluation.melody_codes import clips_of, code_space
+from fadernets.evaluation.code_spaces import clips_of
 from fadernets.melodies import augmentations, inspection
 from fadernets.melodies.augmentations import AUGMENTATIONS, Augmentation
 
@@ -25,52 +24,6 @@ def few_whole_notes(monkeypatch):
 @pytest.fixture
 def bird(songbirds):
     return songbirds["plain"][0]
-
-
-# What has codes
-
-
-def test_a_folder_and_its_run_have_the_same_codes(songbirds, melodies):
-    folder, run, _ = songbirds["whole"]
-    exported, trained = code_space(folder), code_space(run)
-    assert (exported.name, exported.codec, exported.data) == ("whole", "melody", str(melodies.folder))
-    assert (trained.name, trained.codec, trained.data) == ("run-whole", "melody", str(melodies.folder))
-    clips = np.asarray(melodies.codes[:5])
-    np.testing.assert_allclose(exported.encode(clips), trained.encode(clips), atol=1e-4)
-
-
-def test_a_bundled_fadernets_has_both_its_codes(segments):
-    found = code_space("pop-lieder")
-    assert found.codec == "grid"
-    assert found.encode(segments[:3]).shape[0] == 3
-    assert found.encode(segments[:3]).shape[1] % 2 == 0
-
-
-def test_what_has_no_codes_to_look_into(songs, tmp_path):
-    with pytest.raises(
-        FadernetsError, match=r"nothing: neither a bundled model, a model folder nor a run; bundled: .*pop-lieder"
-    ):
-        code_space("nothing")
-    run = save_run(tmp_path / "grid-run", make_model(), songs)
-    with pytest.raises(FadernetsError, match="grid-run: a run over grid; export it, or give a run of music-vae"):
-        code_space(run)
-
-
-def test_clips_come_from_a_split_and_then_from_the_others(melodies, songs):
-    codes = np.asarray(melodies.codes)
-    splits = {s: codes[np.sort(melodies.select(split=s))] for s in ("test", "validation", "train")}
-    assert np.array_equal(clips_of(melodies.folder, "melody", count=12), splits["test"])
-    found = clips_of(melodies.folder, "melody", count=24)
-    assert len(found) == 24
-    assert {tuple(c) for c in splits["test"].tolist()} <= {tuple(c) for c in found.tolist()}
-    assert np.array_equal(clips_of(melodies.folder, "melody"), codes)
-    assert np.array_equal(clips_of(melodies.folder, "melody", count=5), clips_of(melodies.folder, "melody", count=5))
-    assert not np.array_equal(
-        clips_of(melodies.folder, "melody", count=5, seed=1), clips_of(melodies.folder, "melody", count=5)
-    )
-    assert clips_of(songs.folder, "grid", count=7).shape == (7, 16, 88)
-    with pytest.raises(FadernetsError, match="holds grid; this model reads melody"):
-        clips_of(songs.folder, "melody")
 
 
 def test_all_pairs_that_stay_when_transposed(monkeypatch):
@@ -91,19 +44,52 @@ def test_all_pairs_that_stay_when_transposed(monkeypatch):
 
 def test_groups_are_those_of_the_library(bird):
     told = []
-    found = melody_codes.inspect(bird, progress=lambda *at: told.append(at))
+    found = melody_codes.inspect(bird, clips="whole-notes", progress=lambda *at: told.append(at))
     assert told == [(1, 2), (2, 2)]
     assert (found.model, found.clips, list(found.groups)) == ("plain", "whole-notes", ["pitch", "rhythm"])
     engine = MelodyEngine.open(bird)
     for name, group in found.groups.items():
         expected = inspection.inspect(engine.encode, augmentations.whole_notes(0, 0), AUGMENTATIONS["melody"][name])
         assert group.as_dict() == expected.as_dict()
+    assert found.drawn is None
     both = set(found.groups["pitch"].dimensions.tolist()) & set(found.groups["rhythm"].dimensions.tolist())
     assert found.shared == sorted(both)
     assert found.as_dict()["shared"] == found.shared
     lines = found.table().splitlines()
     assert [line.split()[0] for line in lines] == ["group", "pitch", "rhythm", "shared:"]
-    assert lines[1].split()[1] == "49"
+    assert lines[1].split()[1:3] == ["49", "whole-notes"]
+
+
+def test_groups_as_the_paper_has_them(bird, melodies, monkeypatch):
+    monkeypatch.setattr(melody_codes, "PITCH_CLIPS", 30)
+    found = melody_codes.inspect(bird)  # its data are at hand
+    assert (found.clips, found.changed) == ("paper", {"pitch": "real", "rhythm": "whole-notes"})
+    real, encode = clips_of(melodies.folder, "melody", count=30), MelodyEngine.open(bird).encode
+    for name, clips in (("pitch", real.clips), ("rhythm", augmentations.whole_notes(0, 0))):
+        expected = inspection.inspect(encode, clips, AUGMENTATIONS["melody"][name])
+        assert found.groups[name].as_dict() == expected.as_dict()
+    assert AUGMENTATIONS["melody"]["pitch"].amounts == tuple(range(1, 13))
+    assert AUGMENTATIONS["melody"]["rhythm"].amounts == (2, 4, 8, 16)
+    said = found.as_dict()
+    assert {name: group["changed"] for name, group in said["groups"].items()} == found.changed
+    assert said["drawn"] == real.as_dict()
+    lines = found.table().splitlines()
+    assert [line.split()[1:3] for line in lines[1:3]] == [["30", "real"], ["49", "whole-notes"]]
+    assert lines[-1].startswith(f"real clips: 30 of {melodies.folder.name} ({melodies.hash[:12]}; 12 test, ")
+    assert lines[-1].endswith(f", {real.distinct} of them distinct")
+
+
+def test_a_change_of_ones_own_is_of_real_clips(bird):
+    later = Augmentation("later", lambda x, a: np.roll(x, int(a), 1), (4.0,), "steps")
+    found = melody_codes.inspect(bird, user_defined=later)
+    assert (found.clips, found.changed) == ("paper", {"later": "real"})
+
+
+def test_without_data_there_are_whole_notes(bird, tmp_path, monkeypatch):
+    known = melody_codes.code_space
+    monkeypatch.setattr(melody_codes, "code_space", lambda model: replace(known(model), data=str(tmp_path / "gone")))
+    found = melody_codes.inspect(bird)
+    assert (found.clips, set(found.changed.values())) == ("whole-notes", {"whole-notes"})
 
 
 def test_real_clips_and_their_principal_components(bird, melodies):
@@ -115,7 +101,7 @@ def test_real_clips_and_their_principal_components(bird, melodies):
     expected = inspection.inspect(engine.encode, clips, row, basis=axes, top=2)
     assert found.groups["rhythm"].as_dict() == expected.as_dict()
     assert len(found.groups["rhythm"].dimensions) == 2
-    on_notes = melody_codes.inspect(bird, basis="pca", top=2)
+    on_notes = melody_codes.inspect(bird, clips="whole-notes", basis="pca", top=2)
     assert (on_notes.clips, on_notes.groups["pitch"].clips) == ("whole-notes", 49)
 
 
@@ -138,7 +124,7 @@ def test_figures_3_and_4(bird, tmp_path):
     files = {p.name for p in (tmp_path / "new" / "out").iterdir()}
     assert files == {"inspect.json", *(f"inspect-{g}.{kind}" for g in ("pitch", "rhythm") for kind in ("png", "svg"))}
     said = json.loads((tmp_path / "new" / "out" / "inspect.json").read_text())
-    assert said["groups"] == found.as_dict()["groups"]
+    assert (said["groups"], said["drawn"]) == (found.as_dict()["groups"], found.as_dict()["drawn"])
     assert "commit" in said
     assert imread(tmp_path / "new" / "out" / "inspect-pitch.png").shape[1] > 500
 
@@ -170,6 +156,7 @@ def test_data_that_are_gone_are_asked_for(bird, melodies, tmp_path, monkeypatch)
     monkeypatch.setattr(melody_codes, "code_space", lambda model: replace(known(model), data=str(tmp_path / "gone")))
     for look in (
         lambda data: melody_codes.inspect(bird, data=data, clips="real"),
+        lambda data: melody_codes.inspect(bird, data=data, clips="paper"),
         lambda data: melody_codes.inspect(bird, data=data, basis="pca"),
         lambda data: melody_codes.pca(bird, data, tmp_path / "out"),
     ):

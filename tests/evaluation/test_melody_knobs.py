@@ -9,12 +9,14 @@ from conftest import make_clip, write_melodies
 from scipy.stats import spearmanr
 from toy_melody_engine import ToyMelodyEngine, clip
 
-from fadernets.codecs import melody_states
+from fadernets.codecs import melody_clips, melody_states
 from fadernets.codecs.melody_states import ONSETS, REST
+from fadernets.engines.melody import MelodyEngine
 from fadernets.errors import FadernetsError
-from fadernets.evaluation import melody_knobs
+from fadernets.evaluation import melody_knobs, melody_paper_figures
 from fadernets.evaluation.melody_knobs import Estimate, contour, onset_f1, step_accuracy
-from fadernets.melodies import blend, knob_settings, knobs
+from fadernets.melodies import blend, directions, knob_settings, knobs
+from fadernets.music.document import Document
 
 
 @pytest.fixture
@@ -140,16 +142,60 @@ def test_what_a_model_rebuilds(engine, clips, monkeypatch):
     assert found["steps"].mean == pytest.approx(1 - 3 / 12 / 32)
 
 
-def test_random_dimensions_change_less_than_a_knob_s_own(engine, clips):
+class SixthDimension(ToyMelodyEngine):
+    """The same, whose dimension 6 moves the pitch too: by a semitone for each of the clips' deviations."""
+
+    def logits(self, z):
+        moved = np.array(z, np.float64)
+        moved[:, 0] += z[:, 6] / (6 * self.info["spread"][6])
+        return super().logits(moved)
+
+
+def test_what_random_dimensions_change_is_measured(clips):
+    """The same figures clip by clip, with a model in which a dimension that belongs to no knob says something."""
+    engine = SixthDimension()
     found = melody_knobs.random_dimensions(engine, clips)
-    assert set(found) == {f"{k}/{w}/{x}" for k in ("pitch", "rhythm") for w in ("knob", "random") for x in
-                          ("pitch", "doublings", "steps")}  # fmt: skip
-    assert found["pitch/knob/pitch"].mean == pytest.approx(6, abs=0.5)
-    assert found["rhythm/knob/doublings"].mean == pytest.approx(1, abs=0.2)
-    for knob in ("pitch", "rhythm"):
-        for what in ("pitch", "doublings", "steps"):
-            assert found[f"{knob}/random/{what}"] == Estimate(0, 0, 0)  # they say nothing in this model
-    assert found["pitch/knob/steps"].mean > 0.5
+    codes = engine.encode(clips)
+    free = [2, 3, 5, 6, 7]
+    drawn = {
+        "pitch": np.flatnonzero(directions.random_dimensions(engine, "pitch", 0)),
+        "rhythm": np.flatnonzero(directions.random_dimensions(engine, "rhythm", 0)),
+    }
+    changes = {"pitch": [6 / 6, 6 * 0.25], "rhythm": [1.0]}
+    own = {"pitch": [0, 4], "rhythm": [1]}
+    moves = {f"{knob}/knob": (own[knob], changes[knob]) for knob in own}
+    moves |= {f"{knob}/random": (drawn[knob], changes[knob]) for knob in own}
+    moves["rest/up"] = (free, [0.5] * 5)  # a standard deviation of each
+    moves["rest/random"] = (free, directions.random_direction(engine, "paper", 0)[free])
+    assert set(found) == {f"{move}/{what}" for move in moves for what in ("pitch", "doublings", "steps")}
+    for name, (dimensions, change) in moves.items():
+        assert len(dimensions) == len(change)
+        if name.endswith("random"):
+            assert set(dimensions) <= set(free)
+        pitch, doublings, steps = [], [], []
+        for code in codes:
+            z = np.stack([code, code])
+            z[1, dimensions] += np.array(change, np.float32)
+            before, after = (melody_states.tidy(one, held=True) for one in engine.decode(z).states)
+            pitch.append(abs(after[after < ONSETS].mean() - before[before < ONSETS].mean()))
+            doublings.append(abs(np.log2((after < ONSETS).sum() / (before < ONSETS).sum())))
+            steps.append(1 - step_accuracy(after[None], before[None])[0])
+        for what, expected in (("pitch", pitch), ("doublings", doublings), ("steps", steps)):
+            assert found[f"{name}/{what}"].mean == pytest.approx(np.mean(expected), abs=1e-6), f"{name}/{what}"
+    assert found["rest/up/pitch"].mean == pytest.approx(1, abs=0.3)
+
+
+def test_the_shipped_model_s_knobs_change_more_than_random_dimensions():
+    """Figures 6b and 7b with the bundled model, on clips of the bundled Mozart."""
+    engine = MelodyEngine.open().load()
+    some = []
+    for name in ("k265.mid", "k545.mid"):
+        piece = Document(melody_paper_figures.asset(name)).piece
+        some.append(melody_clips.read(piece, melody_clips.choose_track(piece)).clips)
+    clips = np.concatenate(some)
+    found = melody_knobs.random_dimensions(engine, clips[melody_states.onsets(clips) > 1])
+    assert found["pitch/knob/pitch"].low > found["pitch/random/pitch"].high
+    assert found["rhythm/knob/doublings"].low > found["rhythm/random/doublings"].high
 
 
 @pytest.mark.parametrize("control", knob_settings.CONTROLS)
@@ -223,7 +269,13 @@ def test_the_grid_s_figures_by_hand(engine, clips, control):
         far = [1 - step_accuracy(cells[r, k, n][None], cells[s, m, n][None])[0] for n in range(6)]
         apart.setdefault(abs(r - s) + abs(k - m), []).append(np.mean(far))
     assert found["apart"] == {str(d): pytest.approx(np.mean(far), abs=1e-4) for d, far in apart.items()}
-    assert found["corners"] is True
+    assert found["corners"] is (control == "knob")
+    far = {"a": cells[0, 0] != a, "b": cells[-1, -1] != b}
+    for side, of in (("a", a), ("b", b)):
+        corner = cells[0, 0] if side == "a" else cells[-1, -1]
+        expected = np.mean([1 - step_accuracy(x[None], y[None])[0] for x, y in zip(corner, of, strict=True)])
+        assert found["corner_distances"][side]["steps"] == pytest.approx(expected)
+        assert (expected == 0) == (not far[side].any())
 
 
 def test_corners_that_are_not_a_and_b_are_told(engine, clips, monkeypatch):
@@ -257,7 +309,8 @@ def test_everything_at_once(engine, melodies):
     assert melody_knobs.as_dict({"a": {"b": unknown}}) == {"a": {"b": dict.fromkeys(("mean", "low", "high"))}}
     said = json.loads(json.dumps(melody_knobs.as_dict(figures)))
     assert said["knob"]["pitch"]["onset_f1"] == {"mean": 1, "low": 1, "high": 1}
-    assert said["paper"]["grid"]["corners"] is True
+    assert said["paper"]["grid"]["corners"] is False
+    assert said["paper"]["grid"]["corner_distances"]["a"]["steps"] > 0
     assert set(said) == {"model", "data", "clips", "seed", "reconstruction", "knob", "paper", "random"}
     table = melody_knobs.table(figures)
     assert table.startswith("4 held-out clips rebuilt: steps ")
@@ -266,6 +319,9 @@ def test_everything_at_once(engine, melodies):
         assert f"| {line} | {one['spearman']} | {one['error']} | " in table
     assert f"| pitch: its own dimensions | {figures['random']['pitch/knob/pitch']} | " in table
     assert "| rhythm: random dimensions | 0.000 (0.000..0.000) | " in table
+    assert f"| rest: all up by 1 sd | {figures['random']['rest/up/pitch']} | " in table
     one = figures["knob"]["grid"]
     rows, columns = f"{one['rows']} | {one['rows_monotone']:.3f}", f"{one['columns']} | {one['columns_monotone']:.3f}"
-    assert f"| knob | {rows} | {columns} | yes | " in table
+    assert f"| knob | {rows} | {columns} | exact | " in table
+    far = " and ".join(f"{one['steps']:.3f}" for one in figures["paper"]["grid"]["corner_distances"].values())
+    assert f" | {far} | " in table

@@ -9,6 +9,7 @@ import pytest
 from conftest import write_songs
 
 from fadernets.attributes.table import CODED
+from fadernets.codecs import grid
 from fadernets.decoding import candidate_choice, segment_requests
 from fadernets.decoding.segment_requests import SegmentRequest
 from fadernets.engines.grid import Engine
@@ -59,7 +60,7 @@ def test_every_figure_of_a_model(engine, both, few):
     found = model_folder.evaluate(engine, both, runs=1, progress=lambda *now: told.append(now))
     corpora = ("songs", "vgmidi")
     faders = {f"{name}/{loop}" for name in CODED for loop in LOOPS}
-    keys = {"model", "data", "runs", "seed", "rest", "untouched", "arousal", "preset"} | faders
+    keys = {"model", "data", "label", "runs", "seed", "rest", "untouched", "arousal", "preset"} | faders
     keys |= {f"reconstruction/{corpus}" for corpus in corpora} | {f"{f}/{c}" for f in faders for c in corpora}
     assert set(found) == keys
     assert told == [(i + 1, len(told)) for i in range(len(told))]
@@ -86,6 +87,33 @@ def test_one_corpus_and_one_loop(engine, songs, few):
     assert {key for key in found if "/" in key} == {"reconstruction/songs", *(f"{name}/open" for name in CODED)}
     assert "arousal" not in found
     assert "corpus |" not in model_folder.table(found)
+
+
+# At rest
+
+
+def test_a_note_that_an_edit_at_rest_changes_counts(engine, songs, monkeypatch):
+    """The choice takes the source before all else, so that the figure is 1 by rule: here one segment loses a note."""
+    cells = songs.cells(songs.select(split="test"))
+    edit = candidate_choice.edit_encoded
+
+    def worse(engine, source, request):
+        out = edit(engine, source, request).copy()
+        assert np.array_equal(out, source.cells)
+        step, pitch = np.argwhere(out[0] == grid.ONSET)[0]
+        end = step + 1
+        while end < 16 and out[0, end, pitch] == grid.HOLD:
+            end += 1
+        out[0, step:end, pitch] = grid.OFF
+        lost.append((end - step, (source.cells[0] == grid.ONSET).sum()))
+        return out
+
+    lost = []
+    monkeypatch.setattr(candidate_choice, "edit_encoded", worse)
+    found = model_folder.at_rest(engine, songs, songs.select(split="test"), 0)
+    ((length, notes),) = lost
+    assert found["note_f1"] == pytest.approx(1 - (1 - 2 * (notes - 1) / (2 * notes - 1)) / len(cells))
+    assert found["equal"] == pytest.approx(1 - length / cells.size)
 
 
 # What a move leaves alone

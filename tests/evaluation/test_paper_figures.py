@@ -1,10 +1,13 @@
 """The figures of a run: which panels, of which segments, and the numbers beside them."""
 
 import json
+from dataclasses import dataclass
+from itertools import groupby
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.image import imread
 from toy_runs import write_toy
 
@@ -14,13 +17,50 @@ from fadernets.evaluation.checkpoint import Checkpoint
 from fadernets.figures import plots, rolls
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A panel as it stands on the page: points [S, 2], and the value of each, or its cluster by its colour."""
+
+    title: str
+    points: np.ndarray
+    values: np.ndarray
+    clusters: bool
+    unit: str
+
+    @classmethod
+    def of(cls, axes):
+        """The scatters of one of a figure's axes."""
+        marks = axes.collections
+        points = np.concatenate([np.asarray(mark.get_offsets()) for mark in marks])
+        if marks[0].colorbar:
+            unit = marks[0].colorbar.ax.get_ylabel()
+            return cls(axes.get_title(), points, np.asarray(marks[0].get_array()), False, unit)
+        high = [to_hex(mark.get_facecolor()[0]) == plots.HIGH for mark in marks]
+        counts = [len(mark.get_offsets()) for mark in marks]
+        return cls(axes.get_title(), points, np.repeat(high, counts), True, "")
+
+
 @pytest.fixture
-def drawn(monkeypatch):
-    """What is asked to be drawn, in place of drawing it; a map is a code's first two dimensions."""
-    found = []
-    monkeypatch.setattr(plots, "tsne", lambda code, seed: np.asarray(code[:, :2], np.float64) + seed)
-    monkeypatch.setattr(plots, "scatters", lambda rows, paths, title="": found.append((rows, paths, title)))
+def pages(monkeypatch):
+    """Every figure that is written, as matplotlib has it, and its paths."""
+    found, save = [], plots._save
+    monkeypatch.setattr(plots, "_save", lambda figure, paths: found.append((figure, paths)) or save(figure, paths))
     return found
+
+
+@pytest.fixture
+def drawn(pages, monkeypatch):
+    """The panels of every figure of scatters, row by row; a map is a code's first two dimensions."""
+    monkeypatch.setattr(plots, "tsne", lambda code, seed: np.asarray(code[:, :2], np.float64) + seed)
+
+    class Figures:
+        def __iter__(self):
+            for figure, paths in pages:
+                own = [axes for axes in figure.axes if axes.get_visible() and axes.get_label() != "<colorbar>"]
+                rows = groupby(own, key=lambda axes: axes.get_subplotspec().rowspan.start)
+                yield [[Drawn.of(axes) for axes in row] for _, row in rows], paths, figure.get_suptitle()
+
+    return Figures()
 
 
 @pytest.fixture(scope="module")
@@ -108,13 +148,17 @@ def test_the_panels_of_a_model(toy, expected, toys, rated, tmp_path, drawn):
     codes = checkpoint.encode(chosen)
     for panel in (panel for row in rows for panel in row):
         code, _, what = panel.title.partition(": ")
-        np.testing.assert_array_equal(panel.points, codes[code][:, :2] + np.float64(5))
+        places = codes[code][:, :2] + np.float64(5)
         column = 1 if "note" in what else 0
         if panel.clusters:
             low, high = checkpoint.means[code]
-            nearer = [((z - high) ** 2).sum() <= ((z - low) ** 2).sum() for z in codes[code]]
-            np.testing.assert_array_equal(panel.values, nearer)
-        elif "z^d" in what:
+            nearer = np.array([((z - high) ** 2).sum() <= ((z - low) ** 2).sum() for z in codes[code]])
+            assert panel.values.sum() == nearer.sum()
+            for cluster in (False, True):
+                np.testing.assert_array_equal(panel.points[panel.values == cluster], places[nearer == cluster])
+            continue
+        np.testing.assert_array_equal(panel.points, places)
+        if "z^d" in what:
             np.testing.assert_array_equal(panel.values, codes[code][:, column if toy == "pati" else 0])
             assert panel.unit == ""
         else:
@@ -143,7 +187,8 @@ def test_runs_of_the_same_name_are_told_apart(toys, rated, tmp_path, drawn):
 def test_a_data_set_without_held_out_labels_has_no_cluster_figures(performances, tmp_path, drawn):
     run = write_toy(tmp_path / "run", "mixture", performances)
     assert paper_figures.latents(run, performances.folder, tmp_path / "out", None, 50, 0)["clusters"] == {"run": {}}
-    assert drawn[0][2] == "run: codes of 12 held-out segments"
+    ((_, _, title),) = drawn
+    assert title == "run: codes of 12 held-out segments"
 
 
 def test_transfer(transferred, rated, toys):
@@ -178,29 +223,63 @@ def test_the_rolls_are_of_the_drawn_segments(transferred, rated, toys, tmp_path,
     assert any(len(after) for _, after, *_ in drawn)
 
 
-def test_the_curve_shows_the_sweep(rated, toys, tmp_path, monkeypatch, transferred):
-    given = []
-    monkeypatch.setattr(plots, "curves", lambda *some, **more: given.append((some, more)))
+def lines_of(figure):
+    """Name -> (x, y) of the lines of a figure of curves, and name -> corners of the bands behind them."""
+    (axes,) = figure.axes
+    bands = {band.get_label(): band.get_paths()[0].vertices for band in axes.collections}
+    return {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in axes.lines}, bands
+
+
+def test_the_curve_shows_the_sweep(rated, toys, tmp_path, monkeypatch, transferred, pages):
     monkeypatch.setattr(
         arousal_transfer,
         "evaluate",
         lambda *_, **__: {k: transferred[1][k] for k in ("sweep", "agreement")} | {"drawn": []},
     )
     paper_figures.transfer(toys("fadernets"), rated.folder, tmp_path, 0)
-    (((x, lines, paths), more),) = given
+    ((figure, paths),) = pages
+    lines, bands = lines_of(figure)
     sweep = transferred[1]["sweep"]
-    assert x == [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2]
-    assert lines["agreement of the regressor"] == [row["agreement"] for row in sweep]
-    assert lines["chroma similarity to the source"] == [row["chroma_similarity"] for row in sweep]
-    assert lines["note F1 to the source"] == [row["note_f1"] for row in sweep]
-    assert more["bands"] == {"agreement of the regressor": ([r["low"] for r in sweep], [r["high"] for r in sweep])}
+    x = [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2]
+    assert lines["agreement of the regressor"] == (x, [row["agreement"] for row in sweep])
+    assert lines["chroma similarity to the source"] == (x, [row["chroma_similarity"] for row in sweep])
+    assert lines["note F1 to the source"] == (x, [row["note_f1"] for row in sweep])
+    corners = {(at, row[end]) for at, row in zip(x, sweep, strict=True) for end in ("low", "high")}
+    assert corners <= set(map(tuple, bands["agreement of the regressor, 95 % interval"].tolist()))
     assert [p.name for p in paths] == ["transfer.png", "transfer.svg"]
 
 
-def test_labels(rated, tmp_path, monkeypatch):
+def test_transfer_of_two_runs(rated, toys, tmp_path, monkeypatch, transferred, pages):
+    """Each by its own clusters and one regressor; the figure has what is returned."""
+    sweep = transferred[1]["sweep"]
+    other = [row | {"agreement": 0.25, "note_f1": 0.75} for row in sweep]
+    monkeypatch.setattr(arousal_transfer, "evaluate", lambda *_, **__: {"sweep": sweep, "drawn": []})
+    judged = []
+    monkeypatch.setattr(arousal_transfer, "sweep", lambda one, *_, **__: judged.append(one.folder) or other)
+    made = paper_figures.transfer(toys("fadernets"), rated.folder, tmp_path, 0, beside=toys("single"))
+    assert judged == [toys("single")]
+    assert made["sweeps"] == {"fadernets": sweep, "single": other}
+    assert made["label"] == "arousal"
+    (figure, paths) = pages[1]
+    lines, _ = lines_of(figure)
+    assert [path.name for path in paths] == ["transfer-beside.png", "transfer-beside.svg"]
+    assert lines["fadernets: agreement"][1] == [row["agreement"] for row in sweep]
+    assert lines["fadernets: note F1"][1] == [row["note_f1"] for row in sweep]
+    assert lines["single: agreement"][1] == [0.25] * 9
+    assert lines["single: note F1"][1] == [0.75] * 9
+    valence = write_toy(tmp_path / "run", "mixture", rated, label="valence")
+    with pytest.raises(FadernetsError, match="its clusters are of valence, not of arousal"):
+        paper_figures.transfer(toys("fadernets"), rated.folder, tmp_path, 0, beside=valence)
+
+
+def test_a_sweep_is_that_of_the_evaluation(rated, toys, transferred):
+    checkpoint = Checkpoint(toys("fadernets"), rated)
+    regressor = arousal_transfer.Regressor.fit(rated, ["vgmidi"], 0)
+    assert arousal_transfer.sweep(checkpoint, regressor, seed=0) == transferred[1]["sweep"]
+
+
+def test_labels(rated, tmp_path, pages):
     """A point a run, by its number of labels; what is drawn is what is returned."""
-    given = []
-    monkeypatch.setattr(plots, "curves", lambda x, lines, paths, **more: given.append((x, lines, paths, more)))
     runs = [write_toy(tmp_path / str(share), "mixture", rated, label_share=share) for share in (0.4, 0.1)]
     told = []
     made = paper_figures.labels(runs, rated.folder, tmp_path / "out", 0, progress=lambda *now: told.append(now))
@@ -214,10 +293,11 @@ def test_labels(rated, tmp_path, monkeypatch):
         assert row["balanced_accuracy"] == row["clusters"]["balanced_accuracy"]
         assert row["best_code"] == max(code["balanced_accuracy"] for code in each)
         assert row["silhouette"] == pytest.approx(np.mean([code["silhouette"] for code in each]))
-    ((x, lines, paths, more),) = given
-    assert x == [first["labels"], second["labels"]]
-    assert lines["balanced accuracy, all codes"] == [first["balanced_accuracy"], second["balanced_accuracy"]]
-    assert more["log"] is True
+    ((figure, paths),) = pages
+    lines, _ = lines_of(figure)
+    x = [first["labels"], second["labels"]]
+    assert lines["balanced accuracy, all codes"] == (x, [first["balanced_accuracy"], second["balanced_accuracy"]])
+    assert figure.axes[0].get_xscale() == "log"
     assert [path.name for path in paths] == ["labels.png", "labels.svg"]
     assert json.loads((tmp_path / "out" / "labels.json").read_text())["runs"] == made["runs"]
 

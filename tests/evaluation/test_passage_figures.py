@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from midi_files import metre, save, track
 
 from fadernets.codecs.grid import HOLD, ONSET
 from fadernets.evaluation import passage_figures
 from fadernets.metrics.passage_features import Passages
+from fadernets.music.document import Document
+from fadernets.music.metric_grid import MetricGrid
+from fadernets.music.notes import make_notes
 
 
 def segment(*notes, steps=16):
@@ -81,3 +85,14 @@ def test_repeats_are_alike_exactly_or_transposed():
     alike.add(source, np.stack(edited))
     assert alike.figures() == {"repeats_alike": 0.5, "repeats": 2, "transposed_alike": 1, "transposed": 1}
     assert np.isnan(passage_figures.Alike().figures()["repeats_alike"])
+
+
+def test_new_notes_on_and_off_the_steps_of_their_beats(tmp_path):
+    straight, thirds = [(t / 4, 0.25, 60, 80) for t in range(8)], [(2 + t / 3, 1 / 3, 60, 80) for t in range(6)]
+    source = Document(save(tmp_path / "a.mid", track([*straight, *thirds], metre(4)))).piece
+    at = np.array([0.25, 0.5, 2 + 1 / 3, 2.25, 0.125, 2 + 1 / 6, 2.1])  # the first three on own steps, then finer, off
+    new = make_notes([(round(x * source.tpq), round(x * source.tpq) + 20, 72, 80, 0) for x in at])
+    seen = passage_figures.NewNotes()
+    seen.add(MetricGrid.of(source), source.notes, np.concatenate([source.notes[2:], new]))
+    assert seen.figures() == {"on_steps": 3 / 7, "on_finer_steps": 5 / 7, "new_notes": 7}
+    assert np.isnan(passage_figures.NewNotes().figures()["on_steps"])

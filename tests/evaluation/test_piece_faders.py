@@ -40,6 +40,16 @@ def test_what_is_written_has_the_asked_values(corpus):
     assert "linearity" in [name for name, _ in rows]
 
 
+def test_straight_bars_leave_triplets_out(corpus):
+    third = 1 / 3
+    for name in range(60):
+        notes = [(4 * bar + third * t, third, 60 + t % 5, 80) for bar in range(8) for t in range(12)]
+        save(corpus["folder"] / f"{name}.mid", track(notes, metre(4)))
+    with pytest.raises(FadernetsError, match="0 test pieces"):
+        piece_faders.evaluate(RuleRewriter(), corpus, runs=1, straight=True)
+    assert piece_faders.evaluate(RuleRewriter(), corpus, runs=1)["rhythm_density"]["failures"]["mean"] == 0
+
+
 def test_too_few_pieces_are_refused(tmp_path):
     save(tmp_path / "a.mid", track([(0, 1, 60, 80)], metre(4)))
     with pytest.raises(FadernetsError, match="test pieces with four bars in a row"):

@@ -8,10 +8,11 @@ import pytest
 from midi_files import left, metre, right, save, tempo, track
 from rule_rewriter import RuleRewriter
 
+from fadernets.codecs import grid
 from fadernets.data.corpora import Labels, Source
 from fadernets.engines.grid import Engine
 from fadernets.errors import FadernetsError
-from fadernets.evaluation import preset_agreement
+from fadernets.evaluation import preset_agreement, roll_classifier
 from fadernets.fitting import preset_data
 from fadernets.music import reader
 
@@ -52,17 +53,21 @@ def test_quick_is_high(toy):
     assert "| every fader | 1.000 | 1.000 | 1.000 | 6 |" in lines
 
 
-def test_classifiers_of_rolls_stand_beside(toy):
+def test_classifiers_of_rolls_stand_beside(toy, monkeypatch):
+    """Each view's accuracy is the mean over seeds, here .5 and .75 for the score, .25 and 1 for the performance."""
     pytest.importorskip("torch")
+    told = iter([0.5, 0.75, 0.25, 1.0] * 2)
+    monkeypatch.setattr(roll_classifier, "balanced_accuracy", lambda log_odds, truth: next(told))
     found = preset_agreement.evaluate(RuleRewriter(), toy, "arousal", "toy", segments=4, roll_seeds=(0, 1))
     assert found["model"] == "rule"
     assert "the paper's two codes" not in found
     assert set(found["roll classifiers"]) == {"score", "performance"}
     for rows in found["roll classifiers"].values():
-        assert 0 <= rows["balanced_accuracy"] <= 1
         assert set(rows["every fader"]) == {"up", "down", "both", "segments", "deviation"}
         assert rows["tempo held"]["segments"] == 4
-    score = found["roll classifiers"]["score"]
+    score, performance = (found["roll classifiers"][view] for view in ("score", "performance"))
+    assert (score["balanced_accuracy"], performance["balanced_accuracy"]) == (0.625, 0.625)
+    assert (score["accuracy_deviation"], performance["accuracy_deviation"]) == (0.125, 0.375)
     assert score["every fader"] == score["tempo held"]  # it sees no tempo
     assert "classifier of rolls (performance): balanced accuracy" in preset_agreement.table(found)
     assert found == preset_agreement.evaluate(RuleRewriter(), toy, "arousal", "toy", segments=4, roll_seeds=(0, 1))
@@ -75,7 +80,28 @@ def test_other_labels(toy):
     assert found["every fader"]["both"] == 1
     measured = preset_agreement.evaluate(Engine.open(), toy, "tension", "toy")
     assert "classifier_pieces" not in measured
-    assert 0 <= measured["every fader"]["both"] <= 1
+
+
+@pytest.mark.parametrize(("sign", "agreed"), [(1, 1.0), (-1, 0.0)])
+def test_what_is_measured_decides(toy, monkeypatch, sign, agreed):
+    """A preset for notes as high as can be: it goes as asked by that measure, and never by the opposite one."""
+
+    def height(cells):
+        sounding = cells != grid.OFF
+        return (sounding * np.arange(88)).sum((-2, -1)) / np.maximum(sounding.sum((-2, -1)), 1)
+
+    heights = SimpleNamespace(tension=height)
+    monkeypatch.setattr(preset_agreement, "tension", heights)
+    learned = preset_agreement._learned
+
+    def then(pieces, label):
+        preset = learned(pieces, label)
+        heights.tension = lambda cells: sign * height(cells)
+        return preset
+
+    monkeypatch.setattr(preset_agreement, "_learned", then)
+    found = preset_agreement.evaluate(Engine.open(), toy, "tension", "toy")["every fader"]
+    assert found["both"] == agreed
 
 
 def test_a_corpus_that_is_not_known(tmp_path):

@@ -142,7 +142,7 @@ def test_the_whole_table_in_one_call(whole, performances):
             "runs": 1,
             "seed": 0,
             "code": provenance.code_hash(*run_table1.MEASURING_MODULES),
-            "protocols": ["paper", "strict"],
+            "protocols": ["paper", "strict", "authors"],
         }
         assert found["command"] == "fadernets table1 --runs 1"
         assert found["commit"]

@@ -10,7 +10,7 @@ from toy_runs import BY_CODE, GIVEN, TOYS, made_once, toy
 
 from fadernets.attributes.table import CODED
 from fadernets.codecs import grid, performance_tokens
-from fadernets.evaluation import checkpoint_codes, table1
+from fadernets.evaluation import authors_protocol, checkpoint_codes, table1
 from fadernets.evaluation.checkpoint import HeldOutSegments, Outputs
 from fadernets.evaluation.table1 import LOOPS, FaderProtocols, choose_nearest, evaluate
 from fadernets.metrics import cell_counts, fader_scores, frechet, note_features
@@ -34,7 +34,8 @@ def trained(rated, tmp_path_factory):
 @pytest.fixture
 def few(monkeypatch):
     """Runs of six segments."""
-    monkeypatch.setattr(table1, "M", 6)
+    for module in (table1, authors_protocol):
+        monkeypatch.setattr(module, "M", 6)
 
 
 def protocols_of(checkpoint, runs=2, seed=0, language_model=None):
@@ -242,7 +243,7 @@ def test_each_segment_has_its_own_choice():
 def test_figures_are_those_of_the_slides(trained, few, name, attribute):
     checkpoint = trained(name)
     protocols = protocols_of(checkpoint)
-    found = protocols.fader(attribute, table1.PROTOCOLS)
+    found = protocols.fader(attribute, ("paper", "strict"))
     asked = table1.values_to_ask(attribute, protocols.statistics[attribute])
     levels = {
         "paper": protocols.paper_levels(attribute),
@@ -331,7 +332,8 @@ def test_every_documented_figure_is_there_and_finite(trained, rated, few, name):
         expected |= {"quality/real"}
         assert set(found["quality/real"]) == QUALITY | {"nats", "nats_a_token"}
         for attribute in CODED:
-            expected.add(f"paper/{attribute}")
+            expected |= {f"paper/{attribute}", f"authors/{attribute}"}
+            assert set(found[f"authors/{attribute}"]) == PAPER - {"cut"} | {"dropped"}
             assert set(found[f"paper/{attribute}"]) == PAPER
             for loop in LOOPS:
                 expected |= {f"strict/{attribute}/{loop}", f"quality/{attribute}/{loop}"}
@@ -344,11 +346,13 @@ def test_every_documented_figure_is_there_and_finite(trained, rated, few, name):
 def test_a_protocol_by_itself(trained, few):
     checkpoint = trained("pati")
     both = evaluate(checkpoint, runs=1)
-    one, other = (evaluate(checkpoint, (protocol,), runs=1) for protocol in ("paper", "strict"))
+    one, other, third = (evaluate(checkpoint, (protocol,), runs=1) for protocol in ("paper", "strict", "authors"))
     assert {key for key in one if "/" in key} == {f"paper/{attribute}" for attribute in CODED}
     assert one == {key: both[key] for key in one}
     assert not [key for key in other if key.startswith("paper/")]
-    assert set(one) | set(other) == set(both)
+    assert {key for key in third if "/" in key} == {f"authors/{attribute}" for attribute in CODED}
+    assert third == {key: both[key] for key in third}
+    assert set(one) | set(other) | set(third) == set(both)
     assert "nats" not in both["quality/real"]
 
 

@@ -46,7 +46,6 @@ def feed() -> dict[str, Array]:
         "next_due": np.full((ROWS, PITCHES + 1), END),
         "noise": np.zeros((DRAWS, ROWS, PITCHES + SAME + 2), np.float32),
         **{name: np.ones(1, np.float32) for name in ("temperature", "end_temperature", "length_temperature")},
-        "onset_temperature": np.ones((ROWS, 1), np.float32),
     }
 
 

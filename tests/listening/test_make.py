@@ -198,6 +198,14 @@ def test_pairs_of_ones_own(quick, given, tmp_path):
     assert "pairs of your own" in found.table()
 
 
+def test_a_trial_that_hardly_moves_is_told(quick, given, tmp_path):
+    (given / "busier.json").write_text('{"direction": "down"}')
+    about = make(tmp_path / "study", pairs_folder=given, subjects=2).manifest.about
+    told = [line for line in about.warnings if line.startswith("busier: meant to go down, but its")]
+    assert len(told) == 1
+    assert told[0].endswith("without tempo and loudness, listeners may hear no difference")
+
+
 def test_which_way_cannot_be_told(quick, given, tmp_path):
     (given / "said.json").unlink()
     with pytest.raises(FadernetsError, match=r"said: which way .* cannot be measured; say it in said\.json"):

@@ -127,8 +127,9 @@ def test_the_paper_s_cells_are_plain_decodes(engine):
     found = blend.interpolate(engine, a, b, 3, 4, "paper")
     codes = blend.between(engine.encode(a), engine.encode(b), blend.groups(engine, "paper"), 3, 4)
     expected = melody_states.tidy(engine.decode(codes.reshape(-1, 8)).states.reshape(3, 4, 3, 32), held=True)
-    expected[0, 0], expected[-1, -1] = a, b
     assert np.array_equal(found, expected)
+    assert not np.array_equal(found[0, 0], a)  # the model does not rebuild A and B: its corners are its own
+    assert not np.array_equal(found[-1, -1], b)
     assert not np.array_equal(found, blend.interpolate(engine, a, b, 3, 4))
 
 
@@ -159,8 +160,44 @@ def test_rows_go_by_pitch_and_columns_by_rhythm(engine):
         assert (pitch[4] - pitch[0] > 9).all()
         assert (np.diff(count, axis=1) >= 0).all()
         assert (count[:, 4] - count[:, 0] >= 10).all()
-        assert np.array_equal(found[0, 0], a[0])
-        assert np.array_equal(found[-1, -1], b[0])
+        if control == "knob":
+            assert np.array_equal(found[0, 0], a[0])
+            assert np.array_equal(found[-1, -1], b[0])
+
+
+def test_how_far_corners_are():
+    a, b = clip("60 - - - 64 - - -")[None], clip("67 - 67 -")[None]
+    cells = np.zeros((2, 2, 1, 32), np.uint8)
+    cells[0, 0], cells[1, 1] = clip("60 - - - 62 - - -"), b
+    assert blend.corner_distances(cells, a, b) == {
+        "a": {"steps": 4 / 32, "onsets": 0, "pitch": -1},
+        "b": {"steps": 0, "onsets": 0, "pitch": 0},
+    }
+    cells[0, 0] = clip("60 - 60 - 64 - - -")
+    cells[1, 1] = REST
+    found = blend.corner_distances(cells, a, b)
+    assert found["a"] == {"steps": 1 / 32, "onsets": 1, "pitch": pytest.approx(184 / 3 - 62)}
+    assert found["b"] == {"steps": 4 / 32, "onsets": -2, "pitch": 0}
+
+
+def test_the_paper_s_corners_are_decoded_and_said_to_be(tmp_path, engine, pair):
+    """What is written of them is what the model says, and the report tells how far that is from A and B."""
+    made = blend_files.blend(engine, pair, (2, 3), control="paper")
+    report = blend_files.write(made, tmp_path / "out")
+    for side, (row, column), name in (("a", (0, 0), "cell-1-1.mid"), ("b", (1, 2), "cell-2-3.mid")):
+        states = made.cells[row, column].reshape(-1)
+        decoded = [(120 * on, pitch) for on, _, pitch in melody_states.decode(melody_states.tidy(states)).tolist()]
+        assert [(n[0], n[2]) for n in notes(tmp_path / "out" / name)] == decoded
+        own = getattr(made, side).clips
+        assert report["corners"][side]["steps"] == pytest.approx(
+            blend.different_steps(made.cells[row, column], own).mean()
+        )
+        assert report["corners"][side]["steps"] > 0
+    said = blend_files.table(report, tmp_path).splitlines()[-2:]
+    assert said[0].startswith(f"corner A as decoded: {100 * report['corners']['a']['steps']:.1f} % of the steps differ")
+    knob = blend_files.write(blend_files.blend(engine, pair, (2, 3)), tmp_path / "knob")
+    assert {far["steps"] for far in knob["corners"].values()} == {0}
+    assert "decoded" not in blend_files.table(knob, tmp_path)
 
 
 # From files to files
@@ -236,8 +273,8 @@ def test_a_grid_of_two_rows_and_three_columns(tmp_path, engine, pair):
     lines = blend_files.table(report, tmp_path / "out").splitlines()
     assert lines[0] == f"2 x 3 cells of 4 bars in {tmp_path / 'out'}"
     assert [len(line.split()) for line in lines[2:4]] == [3, 3]
-    assert lines[2].split()[0] == "67"
-    assert lines[6].split()[2] == "32"
+    assert lines[2].split()[0] == f"{report['pitch'][0][0]:g}"
+    assert lines[6].split()[2] == f"{report['onsets'][1][2]:g}"
 
 
 def test_the_shorter_melody_is_repeated_whichever_it_is(tmp_path, engine):

@@ -118,3 +118,9 @@ def test_alpha_says_nothing_of_nothing():
 def test_a_unit_of_one_rater_changes_nothing():
     table = krippendorff()
     assert krippendorff_alpha(np.vstack([table, [[0, 0, 1, 0, 0]]])) == krippendorff_alpha(table)
+
+
+def test_f1_of_what_is_found():
+    found = np.array([[1, 1, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]], bool)
+    expected = np.array([[1, 0, 1, 1], [0, 0, 0, 0], [0, 0, 0, 1], [1, 1, 0, 0]], bool)
+    assert statistics.f1(found, expected).tolist() == [2 / 5, 1, 0, 0]

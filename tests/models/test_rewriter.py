@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import toy_rewriter
 
 from fadernets.arrays import Array, Floats32
 from fadernets.codecs.grid import HOLD, ONSET
-from fadernets.data.passage_batches import CONTEXT, Densities, PassageBatch, controls, joined, left
+from fadernets.data.passage_batches import CONTEXT, OPEN, Densities, PassageBatch, controls, joined, left
 from fadernets.data.passage_sampler import PassageSampler, denoising_row
 from fadernets.data.passages import SAME
 from fadernets.decoding.passage_drawing import Constraints, Drawing, draw
@@ -94,6 +95,27 @@ def test_samples_have_the_asked_onset_steps_and_keep_what_is_fixed(
     assert (Densities(batch, out).onsets[free] == own.onsets[free]).all()
     assert (out[batch.fixed] == batch.target[batch.fixed]).all()
     assert (out == generate(network, batch, own.onsets, own.voices, seed=1)).all()
+
+
+def test_the_decoder_knows_the_planned_onsets_of_later_steps(
+    network: rewriter.Rewriter, batch: PassageBatch, tmp_path: Path
+) -> None:
+    plan = batch.onsets_of_target
+    plan[:, CONTEXT + 40 :] = OPEN
+    own, other = (_hidden(network, batch.with_plan(x)) for x in (batch.onsets_of_target, plan))
+    assert not torch.allclose(own[:, CONTEXT : CONTEXT + 40], other[:, CONTEXT : CONTEXT + 40], atol=1e-4)
+    # Drawing tells the model what constraints decide.
+    engine, seen = toy_rewriter.toy_engine(tmp_path), []
+    read = engine.encode
+    engine.encode = lambda batch, *levels: seen.append(batch.plan) or read(batch, *levels)  # type: ignore[method-assign,func-returns-value]
+    free = Constraints.none(batch)
+    struck = (batch.target == ONSET).any(-1)
+    levels = Densities(batch, batch.target)
+    for constraints in (free, replace(free, must_onset=struck, never_onset=~struck)):
+        draw(engine, batch, levels.onsets, levels.voices, constraints, Drawing())
+    open_steps, told = seen
+    assert (open_steps[~batch.fixed & ~batch.padding] == OPEN).all()
+    assert (told[~batch.padding & ~batch.retrieved] == batch.onsets_of_target[~batch.padding & ~batch.retrieved]).all()
 
 
 def test_exported_graphs_answer_as_the_network_does(batch: PassageBatch, tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ def test_a_ramp_waits_rises_and_stays(step, expected):
     assert ramp(step, 1000, value=0.2, start=0.1, ramp=0.2) == pytest.approx(expected)
 
 
-def test_the_ramp_of_beta_in_the_paper():
-    """0 for 1,000 steps, then up to 0.2 in 10,000 more; here as fractions of 100,000 steps."""
-    paper = {"value": 0.2, "start": 0.01, "ramp": 0.1}
-    assert [ramp(s, 100_000, **paper) for s in (0, 999, 1000)] == [0, 0, 0]
-    assert ramp(6000, 100_000, **paper) == pytest.approx(0.1)
-    assert [ramp(s, 100_000, **paper) for s in (11_000, 99_999)] == [0.2, 0.2]
+@pytest.mark.parametrize("total", [100, 7_500, 15_000, 100_000])
+def test_the_ramp_of_beta_in_the_paper(total):
+    """Section 4.1: 0 for 1,000 steps, then up to 0.2 in 10,000 more, however long the run is."""
+    paper = {"value": 0.2, "start": 1000, "ramp": 10_000}
+    assert [ramp(s, total, **paper) for s in (0, 999, 1000)] == [0, 0, 0]
+    assert ramp(6000, total, **paper) == pytest.approx(0.1)
+    assert [ramp(s, total, **paper) for s in (11_000, 99_999)] == [0.2, 0.2]
 
 
 def test_a_ramp_of_no_length_is_a_step():

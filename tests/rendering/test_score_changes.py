@@ -2,8 +2,10 @@
 
 from xml.etree import ElementTree as xml
 
-from fadernets.music.document import Document
-from fadernets.music.notes import make_notes
+import numpy as np
+
+from fadernets.music.document import Document, Edit
+from fadernets.music.notes import NOTE, make_notes
 from fadernets.rendering.score_changes import COLOURS, changes, write_changes
 
 
@@ -28,3 +30,12 @@ def test_the_score_is_coloured():
     after = Document.of_notes([[0, 1, 60, 80], [1, 2, 64, 80], [2, 3, 65, 80]])
     notes = [n for n in xml.fromstring(write_changes(before, after)).iter("note") if n.find("pitch") is not None]
     assert [n.get("color") for n in notes] == [None, COLOURS["changed"], COLOURS["new"]]
+
+
+def test_tracks_are_found_though_one_fell_silent():
+    before = Document.of_notes([[0, 1, 60, 80, 0], [0, 1, 40, 80, 1], [1, 2, 43, 80, 1]])
+    tracks = before.piece.tracks
+    silent = Document(before.path, before.edited(Edit(np.array([1]), *(np.empty(0, int), *(np.empty(0, NOTE),) * 2))))
+    assert (len(tracks), len(silent.piece.tracks)) == (2, 1)
+    notes = [n for n in xml.fromstring(write_changes(before, silent)).iter("note") if n.find("pitch") is not None]
+    assert [n.get("color") for n in notes] == [None, None]

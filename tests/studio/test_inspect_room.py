@@ -50,14 +50,34 @@ def test_a_t_sne_of_a_data_set(exported, songs, tmp_path):
     assert Studio({"toy": model}).inspect.map("toy").methods == ["pca", "tsne"]
 
 
-def test_a_model_is_inspected_once_and_again_where_the_pieces_differ(monkeypatch, tmp_path):
+def test_a_model_is_inspected_once_on_clips_that_stay_the_same(monkeypatch, tmp_path):
     looks = []
     inspect = inspection.inspect
     monkeypatch.setattr(inspection, "inspect", lambda *given: looks.append(given[2].name) or inspect(*given))
     studio = Studio()
-    assert studio.inspect.inspect("pop-lieder") is studio.inspect.inspect("pop-lieder")
-    assert len(looks) == 2
+    before = studio.inspect.inspect("pop-lieder")
+    assert "K. 545" in before.clips
+    assert "Ah vous dirai-je" in before.clips
     source = save(tmp_path / "in.mid", track([(i / 2, 0.5, 60 + i % 8, 80) for i in range(32)], metre(4)))
     studio.uploads.add("in.mid", source.read_bytes())
-    studio.inspect.inspect("pop-lieder")
-    assert len(looks) == 4
+    assert studio.inspect.inspect("pop-lieder") is before
+    assert len(looks) == 2
+    assert Studio().inspect.inspect("pop-lieder") == before
+
+
+def test_pieces_of_others_are_on_no_map_and_own_ones_are_marked(tmp_path):
+    studio = Studio()
+    bundled = studio.inspect.map()
+    assert not any(point.own for point in bundled.points)
+    source = save(tmp_path / "in.mid", track([(i / 2, 0.5, 60 + i % 8, 80) for i in range(32)], metre(4)))
+    studio.uploads.add("mine.mid", source.read_bytes(), "one browser")
+    mine = studio.inspect.map(owner="one browser").points
+    assert {point.title for point in mine if point.own} == {"mine.mid"}
+    assert sum(point.own for point in mine) == len(mine) - len(bundled.points) > 0
+    assert studio.inspect.map(owner="another browser") == bundled
+
+
+def test_a_data_set_is_what_is_inspected(exported, songs):
+    found = Studio({"toy": exported[True][0]}, data=songs.folder).inspect.inspect("toy")
+    assert found.clips == f"segments of {songs.folder.name}"
+    assert found.groups[0].clips > 40

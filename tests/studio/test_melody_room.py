@@ -143,3 +143,31 @@ def test_singing_a_piece(studio, tune):
     assert studio.melody.edit_piece(MelodyEditRequest(piece=tune, knobs=knobs())).data == source
     with pytest.raises(FadernetsError, match=r"^track x: no such pitched track"):
         studio.melody.edit_piece(MelodyEditRequest(piece=tune, track="x", knobs=knobs(pitch=1)))
+
+
+def test_single_dimensions_are_moved_before_the_knobs_turn(studio, tune):
+    pitch, rhythm = studio.melody.sliders().groups
+    assert (pitch.name, rhythm.name) == ("pitch", "rhythm")
+    assert not set(pitch.dimensions) & set(rhythm.dimensions)
+    assert pitch.significant >= 1 <= rhythm.significant
+    clips = studio.melody.melody_of(tune).clips
+
+    def turned(**given):
+        return studio.melody.turn(TurnRequest(clips=clips, knobs=knobs(**given)))
+
+    assert turned(dimensions={pitch.dimensions[0]: 0.0}).clips == clips
+    far = [turned(dimensions={pitch.dimensions[0]: amount}) for amount in (-4, 4)]
+    assert far[0].clips != clips != far[1].clips
+    assert abs(far[1].pitch[2] - far[0].pitch[2]) > 1
+    busy = [turned(dimensions={rhythm.dimensions[0]: amount}, control="paper").onsets[2] for amount in (-3, 3)]
+    assert busy[0] != busy[1]
+    both = turned(dimensions={pitch.dimensions[0]: 2.0}, pitch=3)
+    assert both.clips != turned(pitch=3).clips
+    with pytest.raises(FadernetsError, match="dimension 4000: the model has 0 to"):
+        turned(dimensions={4000: 1.0})
+    asked = knobs(dimensions={0: 1.0})
+    with pytest.raises(FadernetsError, match="dimensions: they are moved in melodies alone"):
+        studio.melody.edit_piece(MelodyEditRequest(piece=tune, knobs=asked))
+    data = studio.melody.file(MelodyFileRequest(clips=clips, knobs=asked, source="tune")).data
+    texts = [m.text for m in mido.MidiFile(file=io.BytesIO(data)).tracks[0] if m.type == "text"]
+    assert json.loads(texts[0].removeprefix("fadernets "))["knobs"] == {"dimensions": {"0": 1.0}}

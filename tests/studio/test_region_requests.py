@@ -6,13 +6,15 @@ import pytest
 
 from fadernets.attributes.table import ATTRIBUTES
 from fadernets.editing import region_edit
+from fadernets.editing.note_layers import MOST_ROWS
 from fadernets.editing.regions import RegionList
+from fadernets.editing.requests import bar_ranges
 from fadernets.errors import FadernetsError
 from fadernets.music.document import Document
 from fadernets.studio.edit_types import DescribeRequest, EditRequest, RenderRequest
 from fadernets.studio.fader_requests import LOCKED
-from fadernets.studio.region_requests import bars_of
 from fadernets.studio.service import StaleRequest
+from fadernets.studio.sockets import MOST_MESSAGE
 
 LEFT = {"name": "busier", "bars": [[2, 3]], "only": "left", "move": {"rhythm_density": 0.2}, "seed": 1}
 RIGHT = {"bars": [[3, 5]], "only": "right", "set": {"dynamics": 100}, "keep": ["melody"], "locked": [4]}
@@ -68,6 +70,31 @@ def test_regions_answer_each_for_itself(studio, hands):
         assert [r for r in rows(answer.notes) if r[0] in inside] == [r for r in rows(source.notes) if r[0] in inside]
 
 
+def test_notes_are_a_layer(studio, hands):
+    source = studio.piece(hands)
+    onset, pitch = source.notes.onset[0], source.notes.pitch[0]
+    number = source.notes.track[0] + 1
+    drawn = {"name": "drawn", "notes": {"remove": [[number, onset, pitch]], "add": [[1, 480, 700, 104, 90]]}}
+    answer = studio.edit(ask(hands, LEFT, drawn))
+    before, after = rows(studio.edit(ask(hands, LEFT)).notes), rows(answer.notes)
+    assert [row for row in before if row not in after] == [
+        (onset, source.notes.end[0], pitch, source.notes.velocity[0], number - 1)
+    ]
+    assert [row for row in after if row not in before] == [(480, 700, 104, 90, 0)]
+    assert [s.bar for s in answer.regions[1].segments] == [1]
+    assert answer.regions[1].means.before != answer.regions[1].means.measured
+    described = studio.describe_region(DescribeRequest(piece=hands, regions=ask(hands, LEFT, drawn).regions, index=1))
+    assert described.faders == []
+    report = json.loads(studio.render(ask(hands, LEFT, drawn, of=RenderRequest, format="json")).data)
+    assert report["regions"]["regions"][1] == drawn
+    assert RegionList.of_dict(report).regions[1].notes.add == ((1, 480, 700, 104, 90),)
+
+
+def test_the_largest_layer_is_no_longer_than_a_message(hands):
+    rows = [[10, 1_000_000 + i, 1_000_100 + i, 100, 100] for i in range(MOST_ROWS)]
+    assert len(ask(hands, {"notes": {"add": rows}}).model_dump_json()) < MOST_MESSAGE
+
+
 def test_a_region_whose_bars_are_all_locked_says_so(studio, hands):
     (region,) = studio.edit(ask(hands, {"bars": [[2, 3]], "locked": [2, 3], "move": {"pitch": 5}})).regions
     assert region.warnings == [LOCKED]
@@ -110,6 +137,9 @@ def test_variations_are_of_the_last_region(studio, hands, counted):
         ([{"bars": [[40, 41]], "move": {"pitch": 1}}], {}, "^region 1: bars 40-41: the piece has 8 bars"),
         ([{"name": "a\nb"}], {}, "^region 1: name: one line"),
         ([{"preset": {"name": "/etc/passwd", "amount": 1}}], {}, "^region 1: preset /etc/passwd: is not known"),
+        ([LEFT, {"notes": {}, "locked": [3]}], {}, "^region 2: locked: a region of notes has none"),
+        ([{"notes": {}, "move": {"pitch": 1}}], {}, "^region 1: move: a region of notes has none"),
+        ([{"notes": {"add": [[1, 5, 5, 60, 80]]}}], {}, "^region 1: notes add 1: ends at 5, and begins at 5"),
         ([{"variation": {"index": 3, "count": 2}}], {}, "^region 1: variation 3 of 2"),
     ],
 )
@@ -162,7 +192,7 @@ def test_a_description_says_how_far_faders_go(studio, hands):
     rows = {row.name: row for row in found.faders}
     density = rows["rhythm_density"]
     assert (density.unit, density.lowest, density.tried) == ("onset steps / 16", 0.0, False)
-    assert density.highest == 2.0
+    assert density.highest == density.high == 2.0
     assert density.why_highest == "every step is taken, each beat cut as fine as it can be"
     assert rows["tempo"].value == pytest.approx(100)
     assert rows["key"].choices == list(ATTRIBUTES["key"].names)
@@ -170,6 +200,7 @@ def test_a_description_says_how_far_faders_go(studio, hands):
         if row.name != "key":
             assert row.lowest <= row.value <= row.highest
             assert row.low <= row.lowest
+            assert row.highest <= row.high
     locked = {row.name: row for row in studio.describe(hands, bars="2-3", keep=["melody"]).faders}
     assert locked["rhythm_density"].lowest > 0
     assert locked["rhythm_density"].why_lowest == locked["pitch"].why_highest == "a lock keeps the melody"
@@ -196,5 +227,5 @@ def test_a_region_is_described_on_what_the_earlier_ones_left(studio, hands):
 @pytest.mark.parametrize("text", ["", "a", "1-", "-1", "1,,2", "1.5"])
 def test_what_is_no_range_of_bars(text):
     with pytest.raises(FadernetsError, match=r"^bars .*expected bar numbers such as 5-12"):
-        bars_of(text)
-    assert bars_of("5-12, 14") == [(5, 12), (14, 14)]
+        bar_ranges(text, "bars")
+    assert bar_ranges("5-12, 14", "bars") == [(5, 12), (14, 14)]

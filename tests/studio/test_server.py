@@ -47,7 +47,7 @@ class Breakable(Studio):
         super().__init__()
         self.begun, self.stopped = threading.Event(), threading.Event()
 
-    def edit(self, request, is_stale=lambda: False):
+    def edit(self, request, is_stale=lambda: False, tell=None):
         if request.faders.seed == self.BAD:
             raise RuntimeError("a bug")
         if request.faders.seed == self.SLOW:
@@ -57,7 +57,7 @@ class Breakable(Studio):
                     self.stopped.set()
                     raise StaleRequest
                 time.sleep(0.01)
-        return super().edit(request, is_stale)
+        return super().edit(request, is_stale, tell)
 
 
 class Served:
@@ -173,7 +173,14 @@ def ask(piece, seq=0, draft=True, **faders):
 
 def answer(live, **message):
     live.send(json.dumps(message))
-    return json.loads(live.recv(timeout=60))
+    return answered(live)
+
+
+def answered(live):
+    """The next message that is an answer: how far one is may come before it."""
+    while "done" in (found := json.loads(live.recv(timeout=60))):
+        pass
+    return found
 
 
 CLIP = [60, 128, 64, 128] * 8
@@ -831,7 +838,7 @@ def test_the_newest_move_wins(live, piece):
         live.send(json.dumps(ask(piece, seq=seq, draft=False, set={"rhythm_density": seq / 50})))
     found = []
     while not found or found[-1]["seq"] != 50:
-        found.append(json.loads(live.recv(timeout=60)))
+        found.append(answered(live))
     assert len(found) <= 10
     assert found[-1]["means"]["asked"]["rhythm_density"] == 1
     seqs = [each["seq"] for each in found]

@@ -22,6 +22,7 @@ from fadernets.engines.model_folder import DEFAULT_MODEL, DEFAULT_WINDOW_MODEL, 
 from fadernets.errors import FadernetsError
 from fadernets.music.document import Document
 from fadernets.music.smf import stamped
+from fadernets.rendering.score_changes import COLOURS
 from fadernets.studio.edit_types import EditRequest, FadersRequest, RenderRequest
 from fadernets.studio.fader_requests import to_faders
 from fadernets.studio.service import StaleRequest, Studio
@@ -557,6 +558,22 @@ def test_musicxml_has_the_edit_s_notes(studio, hands):
     pitches = {p.midi for n in score.recurse().notes for p in n.pitches}
     assert pitches == set(moved.notes.pitch)
     assert score.metadata.title == "two_hands"
+
+
+def test_musicxml_shows_what_the_edit_changed(studio, hands):
+    kept = studio.render(ask(hands, RenderRequest, format="musicxml"))
+    assert b'color="' not in kept.data
+    louder = studio.render(ask(hands, RenderRequest, format="musicxml", set={"dynamics": 40}, bars=[[2, 3]]))
+    assert COLOURS["changed"].encode() in louder.data
+    assert COLOURS["new"].encode() not in louder.data
+    busier = studio.render(ask(hands, RenderRequest, format="musicxml", move={"rhythm_density": 0.3}, bars=[[2, 3]]))
+    assert COLOURS["new"].encode() in busier.data
+
+
+def test_models_on_bars_have_ends_of_their_own(studio):
+    high = {row.name: row.high for row in studio.about().models}
+    assert high[DEFAULT_MODEL] == {"rhythm_density": 2.0}
+    assert high[DEFAULT_WINDOW_MODEL] == high["melody"] == {}
 
 
 @pytest.mark.parametrize("format", ["midi", "musicxml", "wav", "json"])

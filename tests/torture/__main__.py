@@ -7,8 +7,8 @@ import time
 
 from torture.outcome import write_table
 
-PARTS = ("files", "kills", "server", "models", "same_bytes", "threads", "waiting")
-CASE_BY_CASE = ("files", "kills", "models", "same_bytes", "waiting")  # a case of theirs can be run alone
+PARTS = ("files", "scores", "kills", "server", "models", "same_bytes", "threads", "waiting")
+CASE_BY_CASE = ("files", "scores", "kills", "models", "same_bytes", "waiting")  # a case of theirs can be run alone
 
 
 def main(arguments=None):

@@ -5,7 +5,7 @@ are as they were; every onset that it wrote is released; and the report says wha
 """
 
 import io
-from collections import Counter
+from collections import Counter, defaultdict
 
 import mido
 import numpy as np
@@ -117,7 +117,7 @@ def check_edit(engine, source, answer, faders):
     faders = file_edit._within_limits(faders, [])
     found = readers(source_bytes(source), answer.data) + released(source, after)
     piece = source.piece
-    tracks = file_edit._tracks_of(piece, faders)
+    tracks = file_edit.tracks_of(piece, faders)
     before, plan = plan_on_fine_steps(engine, placed_for(engine, piece, tracks, faders), faders, [])
     keyed = plan.targets.key is not None  # by a fader or by the mode that a preset asks for
     if keyed and faders.tracks is None and faders.only is None:
@@ -150,10 +150,16 @@ def outside_the_bars(windows, plan, source, after, keyed):
     old, new = rows_of(source), rows_of(after)
     gone, come = old - new, new - old
     struck = {(row[0], row[2], row[5]) for row in come}  # onset, pitch and channel
-    for row in [row for row in gone.elements() if row not in come]:
-        for short in [other for other in come if (other[0], *other[2:]) == (row[0], *row[2:]) and other[1] < row[1]]:
+    alike = defaultdict(list)  # those that came, by all but their end
+    for other in come:
+        alike[other[0], *other[2:]].append(other)
+    for row in [row for row in list(gone.elements()) if row not in come]:
+        for short in [other for other in alike[row[0], *row[2:]] if other in come and other[1] < row[1]]:
             if (short[1], short[2], short[5]) in struck:
-                gone, come = gone - Counter([row]), come - Counter([short])
+                for rows, one in ((gone, row), (come, short)):
+                    rows[one] -= 1
+                    if not rows[one]:
+                        del rows[one]
                 break
     changed = [*gone, *come]
     if not changed:

@@ -33,38 +33,16 @@ MOST_RENDERED = 120.0  # seconds of a piece
 
 def run(cases: int = CASES, seed: int = 0, first: int = 0) -> Outcome:
     """All cases, from number `first` on, each in a process that can be ended."""
-    outcome = Outcome("files", seed, first)
-    for number, case in isolated.run("torture.files:case", seed, range(first, first + cases)):
-        is_long = case.beats > isolated.LONG
-        costs = (0.0, 0.0) if is_long else (case.seconds, case.memory)
-        outcome.add([f"case {number}: {line}" for line in case.findings], *costs)
-        outcome.count("long pieces", int(is_long))
-        if is_long:
-            outcome.most("their worst seconds", round(case.seconds, 1))
-            outcome.most("their peak MB", round(case.memory))
-        outcome.count(case.kind)
-        outcome.count("refused", int(case.refused))
-        outcome.count("processes", int(case.kept > isolated.MOST_KEPT))
-    return outcome
+    return isolated.outcome_of("files", "torture.files:case", cases, seed, first)
 
 
 def case(seed: int, number: int) -> Case:
     """One file through one command."""
-    from fadernets.errors import FadernetsError
-
     rng = random.Random(f"{seed}/{number}")
     data, done = mutator.mutated(rng)
     kind = rng.choices(list(KINDS), list(KINDS.values()))[0]
-    found = Case(kind)
     isolated.doing(f"{kind} of {'+'.join(done)}", length_of(data))
-    try:
-        lines = ACTIONS[kind](rng, data)
-    except FadernetsError as error:
-        found.refused = True
-        text = str(error)
-        lines = [f"its error has several lines: {text!r:.200}"] if "\n" in text or not text.strip() else []
-    found.findings = lines
-    return found
+    return isolated.tried(kind, lambda: ACTIONS[kind](rng, data))
 
 
 def length_of(data):
@@ -171,7 +149,11 @@ def musicxml(rng, data):
     title = rng.choice(("a", "\0<&>\ud800", "x" * 5000))
     with isolated.measured():
         score = musicxml.write(Document.of_bytes(data).piece, title)
-    root = ElementTree.fromstring(score)
+    return backward(ElementTree.fromstring(score))
+
+
+def backward(root):
+    """Where a score's time runs backward, or a note lasts no time."""
     lines = []
     for bar in (bar for part in root.iter("part") for bar in part.iter("measure")):
         at = 0

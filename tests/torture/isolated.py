@@ -10,9 +10,11 @@ import os
 import re
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from torture.outcome import Outcome
 
 HARD_LIMIT = 60.0  # seconds of the processor, after which a case is killed
 LONGEST_WAIT = 600.0  # seconds of the clock, after which it is killed too
@@ -56,6 +58,38 @@ def run(case: str, seed: int, numbers: Iterator[int]):
                 process = _Process(case, seed)
     finally:
         process.stop()
+
+
+def outcome_of(part: str, case: str, cases: int, seed: int, first: int) -> Outcome:
+    """What cases of pieces found; those of long pieces have figures of their own."""
+    outcome = Outcome(part, seed, first)
+    for number, found in run(case, seed, range(first, first + cases)):
+        is_long = found.beats > LONG
+        costs = (0.0, 0.0) if is_long else (found.seconds, found.memory)
+        outcome.add([f"case {number}: {line}" for line in found.findings], *costs)
+        outcome.count("long pieces", int(is_long))
+        if is_long:
+            outcome.most("their worst seconds", round(found.seconds, 1))
+            outcome.most("their peak MB", round(found.memory))
+        outcome.count(found.kind)
+        outcome.count("refused", int(found.refused))
+        outcome.count("processes", int(found.kept > MOST_KEPT))
+    return outcome
+
+
+def tried(kind: str, act: Callable[[], list[str]], of_error: Callable[[str], list[str]] = lambda text: []) -> Case:
+    """A case of an action, which finds lines or is refused by an error of one line; `of_error` looks at its text."""
+    from fadernets.errors import FadernetsError
+
+    found = Case(kind)
+    try:
+        found.findings = act()
+    except FadernetsError as error:
+        text = str(error)
+        found.refused = True
+        found.findings = [f"its error has several lines: {text!r:.200}"] if "\n" in text or not text.strip() else []
+        found.findings += of_error(text)
+    return found
 
 
 class _Process:

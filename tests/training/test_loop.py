@@ -17,7 +17,7 @@ from conftest import TINY, make_model, write_songs
 from fadernets import files
 from fadernets.codecs import grid, performance_tokens
 from fadernets.data.batches import Sampler
-from fadernets.data.dataset import label_of
+from fadernets.data.labels import classes_of
 from fadernets.errors import FadernetsError
 from fadernets.models import build, losses, schedules
 from fadernets.models.base import Model
@@ -514,7 +514,7 @@ def test_rows_of_a_run(songs, recipe):
 @pytest.mark.parametrize(("share", "count"), [(0.0, 0), (0.01, 1), (1.0, 52)])
 def test_the_share_of_labelled_rows(songs, tmp_path, share, count):
     """Fifty-two of the sixty-four are outside -0.1..0.1."""
-    all_labels = label_of(songs.arousal[songs.select(corpus="vgmidi")])
+    all_labels = classes_of(songs.arousal[songs.select(corpus="vgmidi")])
     assert (all_labels >= 0).sum() == 52
     rows = choose_rows(songs, make_recipe(songs, tmp_path, label_share=share))
     assert len(rows.labelled) == count

@@ -1,4 +1,4 @@
-"""The commands of one edit: `apply`, `mix`, `measure`, `render`."""
+"""The commands of one edit: `apply`, `mix`, `measure`."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def register(add: Add) -> None:
     apply = add(
         "apply",
         _apply,
-        "Edit a MIDI file with faders and presets. What no fader moves comes back note for note.",
+        "Edit a MIDI or MusicXML file with faders and presets. What no fader moves comes back note for note.",
         epilog="NAME is rhythm-density (onset steps / 16, 0..1), note-density (mean notes sounding a step, 0..15), "
         "syncopation (0..16), pitch (mean MIDI number), key (a name such as a-minor; --move: semitones), dynamics "
         "(mean velocity), articulation (duration over the time to the next onset, 0.05..1) or tempo (quarter-beats a "
-        "minute).",
+        "minute). OUT is a MIDI file, or a score where its name ends with .musicxml, .xml or .mxl.",
     )
-    apply.add_argument("source", type=Path, metavar="IN.mid")
-    apply.add_argument("out", type=Path, metavar="OUT.mid")
+    apply.add_argument("source", type=Path, metavar="IN")
+    apply.add_argument("out", type=Path, metavar="OUT")
     apply.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="ask for a value, or for a ramp: 0.3..0.8"
     )
@@ -99,6 +99,13 @@ def register(add: Add) -> None:
     mix.add_argument("b", type=Path, metavar="B.mid", help="where notes and key come from")
     mix.add_argument("out", type=Path, metavar="OUT.mid")
     mix.add_argument("--stretch", action="store_true", help="spread A over B instead: OUT is as long as B")
+    mix.add_argument(
+        "--control",
+        choices=("closed", "paper"),
+        default="closed",
+        help="closed: lands on A's rhythm and B's density; paper: z_rhythm of A with z_note and key of B, decoded "
+        "once (closed)",
+    )
     shared.add_faithfulness(mix, "how strongly A's onsets and B's notes are kept, 0..1 (1); 0 follows the codes alone")
     mix.add_argument("--tracks-a", metavar="LIST", help="the same as --tracks, for A")
     shared.add_tracks(mix)
@@ -110,32 +117,18 @@ def register(add: Add) -> None:
         "Print the attributes and key of every segment, and the piece's means.",
         epilog="A segment is a bar; with a model of the paper's windows it is four quarter-beats, and has arousal too.",
     )
-    measure.add_argument("source", type=Path, metavar="IN.mid")
+    measure.add_argument("source", type=Path, metavar="IN")
     shared.add_beats(measure)
     shared.add_tracks(measure)
     shared.add_model(measure)
     shared.add_attributes(measure)
-
-    beats = add(
-        "beats",
-        _beats,
-        "Write the times of a performance's beats, for --beats, by a simple tracker.",
-        epilog="OUT has a line a beat, in seconds; a second column may mark downbeats with 1 and others with 0. The "
-        "tracker takes one tempo for the whole piece and may hear half or double the beats: look at them, and correct "
-        "them where it slips.",
-    )
-    beats.add_argument("source", type=Path, metavar="IN.mid")
-    beats.add_argument("out", type=Path, metavar="OUT.txt")
-
-    render = add("render", _render, "Play a MIDI file on the bundled piano into a WAV file.")
-    render.add_argument("source", type=Path, metavar="IN.mid")
-    render.add_argument("out", type=Path, metavar="OUT.wav")
 
 
 def _apply(options: argparse.Namespace) -> None:
     from fadernets.decoding.edit_models import open_edit_model
     from fadernets.editing import edit_report, fader_curves, file_edit, presets
     from fadernets.editing.requests import COMMAND_LINE, Faders
+    from fadernets.rendering.score_files import as_named
 
     register_attributes(options.attributes)
     if options.regions is not None:
@@ -160,7 +153,7 @@ def _apply(options: argparse.Namespace) -> None:
     )
     outs = _outputs(options.out, options.variations)
     engine = open_edit_model(options.model, moves_codes=bool(faders.arousal))
-    made = file_edit.write_variations(engine, options.source, outs, faders, progress("segments"))
+    made = file_edit.write_variations(engine, options.source, outs, faders, progress("segments"), as_named)
     warn(list(dict.fromkeys(warning for report in made.reports for warning in report.warnings)))
     if options.variations:
         print(json.dumps(made.as_dict()) if options.json else file_edit.table_of(made))
@@ -186,7 +179,8 @@ def _apply_regions(options: argparse.Namespace) -> None:
     from fadernets.editing.regions import RegionList
     from fadernets.files import write_atomic
     from fadernets.music.beat_times import BeatTimes
-    from fadernets.music.document import Document
+    from fadernets.music.opening import open_document
+    from fadernets.rendering.score_files import as_named
 
     for option in _OF_REGIONS:
         if getattr(options, option) != _DEFAULTS.get(option):
@@ -195,11 +189,11 @@ def _apply_regions(options: argparse.Namespace) -> None:
     listed = RegionList.read(options.regions)
     engine = open_edit_model(options.model or listed.bundled_model(), moves_codes=listed.moves_codes)
     beats = BeatTimes.read(options.beats) if options.beats else None
-    edited = region_edit.edit_by_regions(
-        engine, Document(options.source), listed.regions, beats=beats, progress=progress("segments")
-    )
-    write_atomic(options.out, edited.data)
-    warn(edited.report.warnings)
+    source = open_document(options.source)
+    edited = region_edit.edit_by_regions(engine, source, listed.regions, beats=beats, progress=progress("segments"))
+    data, warnings = as_named(source, edited.data, options.out)
+    write_atomic(options.out, data)
+    warn([*edited.report.warnings, *warnings])
     print(json.dumps(edited.report.as_dict()) if options.json else region_edit.table(edited.report))
 
 
@@ -228,6 +222,7 @@ def _mix(options: argparse.Namespace) -> None:
         tracks_a=read_tracks(options.tracks_a, "--tracks-a"),
         tracks_b=read_tracks(options.tracks),
         seed=options.seed,
+        control=options.control,
     )
     check_output(options.out)
     engine = Engine.open(options.model)
@@ -257,31 +252,3 @@ def _measure(options: argparse.Namespace) -> None:
         beat = "" if row["start_beat"] is None else f"{row['start_beat']:g}"
         values = " ".join(f"{edit_report.cell(row[name]):>{widths[name]}}" for name in names)
         print(f"{row['bar']:>5} {beat:>7} {values}  {row['key'] or '-'}")
-
-
-def _beats(options: argparse.Namespace) -> None:
-    import numpy as np
-
-    from fadernets.music.beat_tracking import track_beats
-    from fadernets.music.document import Document
-
-    check_output(options.out)
-    found = track_beats(Document(options.source).piece)
-    found.write(options.out)
-    pace = 60 / float(np.median(np.diff(found.seconds)))
-    if options.json:
-        print(json.dumps({"out": str(options.out), "beats": len(found.seconds), "tempo": round(pace, 2)}))
-    else:
-        print(f"{options.out}: {len(found.seconds)} beats, {pace:.0f} a minute")
-
-
-def _render(options: argparse.Namespace) -> None:
-    from fadernets.rendering import audio, loudness
-
-    check_output(options.out)
-    audio.render(options.source, options.out)
-    level = loudness.level(options.out)
-    if options.json:
-        print(json.dumps({"out": str(options.out), **level._asdict()}))
-    else:
-        print(f"{options.out}: {level.seconds:.1f} s, peak {level.peak:.1f} dBFS")

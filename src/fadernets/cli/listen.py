@@ -51,8 +51,8 @@ def register(add: Add) -> None:
         "--preset",
         default="arousal=1",
         metavar="NAME=AMOUNT",
-        help="which preset shifts the excerpts, and how far up and down (arousal=1); the last one of `fadernets preset "
-        "list` is the paper's",
+        help="which preset shifts the excerpts, and how far up and down (arousal=1). arousal-codes=1 is the paper's "
+        "shift, one vector of its model's codes; `fadernets preset list` has them all",
     )
     shared.add_model(make)
     make.add_argument(

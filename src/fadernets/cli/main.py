@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from fadernets import __version__
 from fadernets.cli import (
+    convert,
     demo_command,
     edit,
     evaluate,
@@ -27,7 +28,21 @@ from fadernets.cli import (
 from fadernets.cli.console import Parser, adder
 from fadernets.errors import FadernetsError
 
-GROUPS = (edit, presets, melody, studio, listen, demo_command, models, training, rewriter, evaluate, table1, plot)
+GROUPS = (
+    edit,
+    convert,
+    presets,
+    melody,
+    studio,
+    listen,
+    demo_command,
+    models,
+    training,
+    rewriter,
+    evaluate,
+    table1,
+    plot,
+)
 EXTRAS = {  # modules that only an optional part of the installation has
     "train": ("torch", "lightning", "yaml", "safetensors", "onnx", "tensorboard"),
     "study": ("sklearn", "openTSNE"),

@@ -46,8 +46,9 @@ def register(add: Add) -> None:
         "blend",
         _blend,
         "Write melodies between A and B, rows by columns: pitch from top to bottom, rhythm from left to right.",
-        epilog="The cell at the top left is A itself, the one at the bottom right is B. The shorter melody is repeated "
-        "from its start. FOLDER gets a MIDI file for each cell, all.mid with all of them in order, and a picture, "
+        epilog="The cell at the top left is A itself, the one at the bottom right is B; with --control paper both are "
+        "decoded like the others, and how far they are from A and B is said. The shorter melody is repeated from its "
+        "start. FOLDER gets a MIDI file for each cell, all.mid with all of them in order, and a picture, "
         "grid.png.",
     )
     blend.add_argument("a", type=Path, metavar="A.mid")
@@ -75,9 +76,10 @@ def register(add: Add) -> None:
     inspect.add_argument("--data", type=Path, metavar="DATA", help="data set that real clips come from")
     inspect.add_argument(
         "--clips",
-        choices=("whole-notes", "real"),
-        default="whole-notes",
-        help="what is changed: two whole notes, as in the paper, or music of the data set",
+        choices=("paper", "whole-notes", "real"),
+        help="what is changed. paper: 10,000 clips of the data set for pitch, two whole notes for rhythm; whole-notes "
+        "or real: these for both (default: paper where the model's data set is at hand or --data names one, else "
+        "whole-notes)",
     )
     inspect.add_argument(
         "--pitches", metavar="0-127", help="of whole notes (default: those of the data that the model learned from)"
@@ -183,6 +185,8 @@ def _inspect(options: argparse.Namespace) -> None:
         )
         for model in models
     ]
+    if options.clips is None and any(each.clips == melody_codes.WHOLE_NOTES for each in inspections):
+        warn(["two whole notes are changed; real clips, as the paper's for pitch, need a data set: see --data"])
     if options.out is not None:  # once all are made: nothing is written of some where another cannot be read
         several = len(inspections) > 1
         for i, (model, inspection) in enumerate(zip(models, inspections, strict=True)):

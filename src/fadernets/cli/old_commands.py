@@ -22,6 +22,7 @@ ACTIONS = (
     "page",
     "variations",
     "ablation",
+    "analogies",
 )  # of evaluate
 RENAMED = {  # options of commands
     "bench": {"--preset": "--size"},

@@ -12,7 +12,7 @@ from fadernets.cli import studio
 from fadernets.cli.console import Add, progress
 from fadernets.errors import FadernetsError
 
-FIGURES = ("latents", "transfer", "labels", "pca", "theme", "map")
+FIGURES = ("latents", "transfer", "analogy", "labels", "pca", "theme", "map")
 LEAST_SEGMENTS = 100
 
 
@@ -24,7 +24,9 @@ def register(add: Add) -> None:
         "Draw a figure of trained runs or of a model folder.",
         epilog="Of trained runs (ISMIR 2020): latents is Figures 3 and 4, transfer is Figure 5, and labels draws the "
         "clusters over the number of labels. Of a melody model (arXiv 2009.13294): pca is Figure 2, theme is Figures "
-        "5 to 9. Of a model folder: map is the t-SNE that the studio shows, of the bundled pieces or of --data.",
+        "5 to 9. Of a bundled model or a model folder: transfer is Figure 5 and analogy Section 5's generation via "
+        "analogy, both on the bundled pieces of Mozart, and map is the t-SNE that the studio shows, of these or of "
+        "--data.",
     )
     plot.add_argument("figure", choices=FIGURES)
     plot.add_argument(
@@ -35,7 +37,12 @@ def register(add: Add) -> None:
     plot.add_argument(
         "--data", type=Path, metavar="DATA", help="where the run's data set is now; of map: the data set that is shown"
     )
-    plot.add_argument("--beside", type=Path, metavar="RUN", help="of latents: another run, at the right of Figure 4")
+    plot.add_argument(
+        "--beside",
+        type=Path,
+        metavar="RUN",
+        help="another run: of latents at the right of Figure 4, of transfer in a figure of both",
+    )
     plot.add_argument(
         "--segments", type=int, default=3000, metavar="N", help="of latents: number of held-out segments drawn (3000)"
     )
@@ -47,7 +54,7 @@ def _plot(options: argparse.Namespace) -> None:
     if len(options.run_folders) > 1 and options.figure != "labels":
         raise FadernetsError(f"plot {options.figure}: takes one run, not {len(options.run_folders)}; see --beside")
     made = _draw(options)
-    print(json.dumps(made) if options.json else "\n".join(made["files"]))
+    print(json.dumps(made) if options.json else "\n".join([*made["files"], *made.get("table", "").splitlines()]))
 
 
 def _draw(options: argparse.Namespace) -> dict[str, Any]:
@@ -57,6 +64,8 @@ def _draw(options: argparse.Namespace) -> dict[str, Any]:
         return _draw_melody_model(options.figure, str(run), options.data, options.out, options.seed)
     if options.figure == "map":
         return studio.plot(str(run), options.data, options.seed)
+    if options.figure == "analogy" or (options.figure == "transfer" and _is_model_folder(run)):
+        return _draw_bundled_pieces(options.figure, str(run), options.out)
     from fadernets.evaluation import paper_figures
 
     out, data, device = options.out or run, options.data or shared.data_of_run(run), options.device
@@ -66,7 +75,21 @@ def _draw(options: argparse.Namespace) -> dict[str, Any]:
         )
     if options.figure == "labels":
         return paper_figures.labels(options.run_folders, data, out, options.seed, device, progress("runs"))
-    return paper_figures.transfer(run, data, out, options.seed, device, progress("parts"))
+    return paper_figures.transfer(run, data, out, options.seed, device, progress("parts"), options.beside)
+
+
+def _is_model_folder(model: Path) -> bool:
+    from fadernets.engines.model_folder import bundled
+
+    return str(model) in bundled() or (model / "model.json").exists()
+
+
+def _draw_bundled_pieces(figure: str, model: str, out: Path | None) -> dict[str, Any]:
+    from fadernets.engines.grid import Engine
+    from fadernets.evaluation import bundled_pieces
+
+    draw = bundled_pieces.analogy if figure == "analogy" else bundled_pieces.transfer
+    return draw(Engine.open(model), out or (Path(model) if Path(model).is_dir() else Path()))
 
 
 def _draw_melody_model(figure: str, model: str, data: Path | None, out: Path | None, seed: int) -> dict[str, Any]:

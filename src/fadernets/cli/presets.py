@@ -22,7 +22,14 @@ def register(add: Add) -> None:
         "List presets of faders, or learn one from labelled music.",
         "`fadernets preset learn --help` describes the labelled music.",
     )
-    action("list", _list, "List the presets of faders.")
+    listed = action(
+        "list",
+        _list,
+        "List the presets of faders, and those that shift a model's codes.",
+        epilog="A preset of codes goes toward the highest class of the label that the model's clusters are of (1) or "
+        "the lowest (-1); LABEL-codes:CLASS goes toward one class.",
+    )
+    shared.add_model(listed, default=shared.WINDOWS)
     learn = action(
         "learn",
         _learn,
@@ -38,14 +45,20 @@ def register(add: Add) -> None:
 
 
 def _list(options: argparse.Namespace) -> None:
+    from fadernets.decoding.edit_models import open_edit_model
     from fadernets.editing import presets
 
     rows = [presets.load(name) for name in presets.names()]
+    model = open_edit_model(options.model, moves_codes=True)
+    of_codes = [preset.name for preset in presets.of_engine(model)]
     if options.json:
-        print(json.dumps({"presets": [vars(preset) for preset in rows]}))
+        print(json.dumps({"presets": [vars(preset) for preset in rows], "codes": of_codes}))
     else:
-        paper = f"preset {presets.PAPER_PRESET}: the model's codes"
-        print("\n".join([*(presets.table(preset) for preset in rows), paper]))
+        print(
+            "\n".join(
+                [*(presets.table(preset) for preset in rows), *(f"preset {n}: the model's codes" for n in of_codes)]
+            )
+        )
 
 
 def _learn(options: argparse.Namespace) -> None:

@@ -114,18 +114,9 @@ def read_names(text: str | None, option: str) -> frozenset[str]:
 
 def read_bars(text: str | None) -> list[tuple[int, int]] | None:
     """`5-12`, `7` or `1-4,9-12` -> ranges of bars that count from 1, both ends included. Raises FadernetsError."""
-    if text is None:
-        return None
-    ranges = []
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        try:
-            a = int(first)
-            b = int(last) if dash else a
-        except ValueError:
-            raise FadernetsError(f"--bars {text}: expected bar numbers such as 5-12 or 1-4,9-12") from None
-        ranges.append((a, b))
-    return ranges
+    from fadernets.editing.requests import bar_ranges
+
+    return None if text is None else bar_ranges(text, "--bars")
 
 
 def read_tracks(text: str | None, option: str = "--tracks") -> list[str] | None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from fadernets.cli import options as shared
 from fadernets.cli.console import Add
 from fadernets.cli.reading import read_public, register_attributes
+from fadernets.errors import FadernetsError
 
 if TYPE_CHECKING:
     from fadernets.studio.service import Studio
@@ -42,6 +43,12 @@ def register(add: Add) -> None:
     studio.add_argument("--data", type=Path, metavar="DATA", help="a data set whose segments the map shows")
     shared.add_attributes(studio)
     studio.add_argument("--midi-port", metavar="NAME", help="open a virtual MIDI port that a DAW can listen to")
+    studio.add_argument(
+        "--folder",
+        type=Path,
+        metavar="DIR",
+        help="its MIDI and MusicXML files are pieces of the studio as they appear; edits are written back beside them",
+    )
     studio.add_argument("--no-browser", action="store_true", help="do not open the page in a browser")
 
 
@@ -52,6 +59,7 @@ def _studio(options: argparse.Namespace) -> None:
     from fadernets.engines.model_folder import ModelFolder, model_info
     from fadernets.studio import latent_map, midi_port, server, workers
     from fadernets.studio.service import Studio
+    from fadernets.studio.watched_folder import WatchedFolder
     from fadernets.web import guard
 
     public = options.public and read_public(options.public)
@@ -66,18 +74,23 @@ def _studio(options: argparse.Namespace) -> None:
     if options.data is not None:
         latent_map.check(options.data)
     host = (options.host or "127.0.0.1").lower()
+    if options.folder is not None and (public or not guard.is_loopback(host)):
+        raise FadernetsError(
+            "--folder: edits are written into it, so the studio must be this machine's alone; leave out --host"
+        )
     token = None if guard.is_loopback(host) and not public else secrets.token_urlsafe(16)
+    studio = Studio(models, data=options.data)  # of this process, which computes nothing
+    folder = None if options.folder is None else WatchedFolder(options.folder, studio.uploads.files)
     listener = guard.listen(host, options.port)
     address = (public or guard.address(host, listener.getsockname()[1])) + (f"?token={token}" if token else "")
     shown = (guard.hostname(urlsplit(public).netloc),) if public else ()
-    studio = Studio(models, data=options.data)  # of this process, which computes nothing
     if options.midi_port:
         studio.port = midi_port.open_virtual(options.midi_port)
     https = shown if public and urlsplit(public).scheme == "https" else ()
     make = partial(_studio_of_worker, models=models, data=options.data, attributes=options.attributes)
     computer = workers.Workers(make, studio.uploads.files)
     names = (*guard.hosts(host), *shown)
-    app = server.create(studio, computer=computer, hosts=names, token=token, https_hosts=https)
+    app = server.create(studio, computer=computer, hosts=names, token=token, https_hosts=https, folder=folder)
     try:
         print(f"fadernets studio: {address}  (Ctrl-C ends it)", flush=True)
         if not options.no_browser:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +42,9 @@ def register(add: Add) -> None:
     )
     shared.add_device(train)
     train.add_argument(
-        "--devices", type=int, default=1, metavar="N", help="number of processes of a distributed run (1)"
+        "--devices", type=int, default=1, metavar="N", help="processes of a distributed run on each machine (1)"
     )
+    train.add_argument("--nodes", type=int, default=1, metavar="N", help="machines of a distributed run (1)")
     train.add_argument("--fresh", action="store_true", help="start anew even where the run could go on")
 
     export = add("export", _export, "Turn a trained run into a model folder.")
@@ -90,6 +90,7 @@ def _train(options: argparse.Namespace) -> None:
     from dataclasses import replace
 
     from fadernets.training import loop as training_loop
+    from fadernets.training.processes import is_first
 
     rows: list[dict[str, Any]] = []
     for values, recipe in chosen:
@@ -99,11 +100,12 @@ def _train(options: argparse.Namespace) -> None:
             recipe,
             device=options.device,
             devices=options.devices,
+            nodes=options.nodes,
             resume=not options.fresh,
             progress=progress("steps"),
         )
         rows.append({"best": str(best), **({"grid": values, **training_loop.figures_of(best)} if values else {})})
-    if os.environ.get("LOCAL_RANK", "0") != "0":  # one process of a distributed run prints
+    if not is_first():
         return
     if options.json:
         print(json.dumps(rows if options.sweep else rows[0]))

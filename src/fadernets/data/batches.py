@@ -22,7 +22,8 @@ from fadernets.attributes.table import CODED, CodedAttribute
 from fadernets.codecs import grid, performance_tokens
 from fadernets.codecs.base import imported
 from fadernets.codecs.grid import PITCHES
-from fadernets.data.dataset import Dataset, label_of
+from fadernets.data import labels as labels_of
+from fadernets.data.dataset import Dataset
 from fadernets.errors import FadernetsError
 from fadernets.music.segments import STEPS
 
@@ -211,8 +212,11 @@ class Sampler:
     """Draws the batches of one run: a shuffled pass over the rows a time, seeded by the epoch.
 
     `pairs` is the share of rows whose target is another segment of the same piece with like harmony
-    and unlike density; `labels` the number of labelled rows a batch. Raises FadernetsError for pairs over a codec
-    that has none.
+    and unlike density; `labels` the number of labelled rows a batch, which follow its rows; `among` says that the
+    labelled rows are some of the rows themselves, whose labels are known where no other's is; `classes` are those of
+    all segments of the data set (default: of arousal, as in the paper). Process `rank` of `of` gets its share of each
+    batch, every `of`-th row. Raises FadernetsError for
+    pairs over a codec that has none, and for a batch that cannot be shared evenly.
     """
 
     def __init__(
@@ -223,22 +227,32 @@ class Sampler:
         *,
         batch: int,
         labels: int = 0,
+        among: bool = False,
+        classes: Indices | None = None,
         pairs: float = 0.0,
         transpose: bool = True,
         seed: int = 0,
         device: torch.device | str = "cpu",
+        rank: int = 0,
+        of: int = 1,
     ) -> None:
+        check_shares(batch, labels if len(labelled) else 0, of)
         self.device = torch.device(device)
+        self.rank, self.of = rank, of
         self.batch, self.labels, self.pair_share = batch, labels if len(labelled) else 0, pairs
         self.transpose, self.seed = transpose, seed
-        chosen = np.concatenate([rows, labelled]).astype(np.int64)
+        if among and labels:
+            raise FadernetsError(f"labels {labels}: labelled rows that lie among the others are not added to them")
+        chosen = np.concatenate([rows, labelled[:0] if among else labelled]).astype(np.int64)
         if pairs > 0 and not data.codec.pairs:
             raise FadernetsError(f"pairs {pairs:g}: pairs of like bars need the grid; {data.folder} holds {data.codec}")
         self.codes: Rows = imported(data.codec.batches)(data, chosen, self.device)
         self.keys = torch.from_numpy(np.array(data.key[chosen]).astype(np.int64)).to(self.device)
-        arousal = np.asarray(data.arousal[chosen], np.float32)
-        self.label = torch.from_numpy(label_of(arousal)).to(self.device)
-        self.n, self.n_labelled = len(rows), len(labelled)
+        label = labels_of.classes(data)[chosen] if classes is None else classes[chosen]
+        if among:
+            label[~np.isin(rows, labelled)] = -1
+        self.label = torch.from_numpy(label).to(self.device)
+        self.n, self.n_labelled = len(rows), 0 if among else len(labelled)
         self.partners, self.first = None, None
         if pairs > 0:
             partners, first = find_pairs(data, rows)
@@ -263,15 +277,25 @@ class Sampler:
         shift = torch.zeros(len(every), dtype=torch.int64)
         if self.transpose:
             shift = torch.randint(TRANSPOSE_DOWN, TRANSPOSE_UP + 1, (len(every),), generator=random)
-        drawn = Drawn(every, len(rows), shift.to(self.device), self.keys[rows], self.label[every])
+        own = slice(self.rank, None, self.of)
+        mine = every[own]
+        drawn = Drawn(mine, len(rows[own]), shift[own].to(self.device), self.keys[rows[own]], self.label[mine])
         if self.partners is not None and self.first is not None:
             count = self.first[rows + 1] - self.first[rows]
             wanted = torch.rand(len(rows), generator=random).to(self.device) < self.pair_share
             pick = torch.rand(len(rows), generator=random).to(self.device)
             paired = torch.nonzero((count > 0) & wanted).flatten()
+            paired = paired[paired % self.of == self.rank]
             which = self.first[rows[paired]] + (pick[paired] * count[paired]).long()
-            drawn.paired, drawn.partners = paired, self.partners[which]
+            drawn.paired, drawn.partners = paired // self.of, self.partners[which]
         return self.codes.batch(drawn)
+
+
+def check_shares(batch: int, labels: int, of: int) -> None:
+    """Raises FadernetsError for a batch whose rows, or labelled rows, `of` processes cannot share evenly."""
+    for name, rows in (("batch", batch), ("labels", labels)):
+        if rows % of:
+            raise FadernetsError(f"{name} {rows}: {of} processes cannot share it evenly")
 
 
 def one_hot(keys: Tensor, shift: Tensor) -> Tensor:

@@ -293,8 +293,3 @@ def _array(path: Path) -> Array:
     except (OSError, ValueError, EOFError, SyntaxError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise FadernetsError(f"{path}: is damaged ({reason}). Prepare the data set again") from None
-
-
-def label_of(arousal: Floats32) -> Indices:
-    """Section 4.1: 1 above 0.1, 0 below -0.1, -1 between them or where there is no label (NaN)."""
-    return np.where(arousal > 0.1, 1, np.where(arousal < -0.1, 0, -1)).astype(np.int64)

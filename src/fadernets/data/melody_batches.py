@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fadernets.arrays import Floats32, Indices, States
 from fadernets.codecs import melody_states
+from fadernets.data.batches import check_shares
 from fadernets.data.dataset import Dataset
 
 FURTHEST = 12  # semitones that a moved clip is transposed by
@@ -34,7 +35,11 @@ class MelodyBatch:
 
 
 class MelodySampler:
-    """Draws the batches of one run: a shuffled pass over the rows a time, seeded by the epoch."""
+    """Draws the batches of one run: a shuffled pass over the rows a time, seeded by the epoch.
+
+    Process `rank` of `of` gets its share of each batch, every `of`-th row. Raises FadernetsError for a batch that
+    cannot be shared evenly.
+    """
 
     def __init__(
         self,
@@ -46,7 +51,11 @@ class MelodySampler:
         augment: bool = False,
         seed: int = 0,
         device: torch.device | str = "cpu",
+        rank: int = 0,
+        of: int = 1,
     ) -> None:
+        check_shares(batch // 2 if augment else batch, 0, of)
+        self.rank, self.of = rank, of
         self.codes = np.asarray(data.codes)[rows]
         self.batch, self.transpose, self.augment, self.seed = batch, transpose, augment, seed
         self.device = torch.device(device)
@@ -67,8 +76,9 @@ class MelodySampler:
         if self.transpose:
             clips = shifted(clips, random.integers(-5, 7, len(clips)))
         moved, amount = augmented(clips[: len(clips) // 2 if self.augment else 0], random)
-        states, others = (torch.from_numpy(each.astype(np.int64)).to(self.device) for each in (clips, moved))
-        return MelodyBatch(states, others, torch.from_numpy(amount).to(self.device))
+        own = slice(self.rank, None, self.of)
+        states, others = (torch.from_numpy(each[own].astype(np.int64)).to(self.device) for each in (clips, moved))
+        return MelodyBatch(states, others, torch.from_numpy(amount[own]).to(self.device))
 
 
 def shifted(clips: States, semitones: Indices) -> States:

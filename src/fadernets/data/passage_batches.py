@@ -18,9 +18,11 @@ from fadernets.codecs.grid import HOLD, OFF, ONSET, PITCHES
 from fadernets.data.passages import LENGTH, MAX_VOICES, Steps, previous_bar
 
 CONTEXT = 48  # steps of retrieved segments before a passage
-CONTROLS = 12  # features of `controls`
+CONTROLS = 17  # features of `controls`
 LEFT = 7  # features of `left`
 UNKNOWN = -1.0  # a kept share that is not asked for
+SILENT, STRUCK, OPEN = 0, 1, -1  # what is planned of a step: no onset, an onset, nothing
+FARTHEST = 16.0  # sixteenths to the next planned onset, at most
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class PassageBatch:
     retrieved: Bools  # [B, T]
     previous: Integers  # [B, T] the step one segment before at the same place, -1 for none
     kept: Floats32  # [B] share of the notes that source and target have in common, of the most they could; or UNKNOWN
+    plan: Integers  # [B, T] SILENT, STRUCK or OPEN
 
     @property
     def padding(self) -> Bools:
@@ -62,6 +65,16 @@ class PassageBatch:
     def with_target(self, target: Cells) -> PassageBatch:
         """The same passages with another target."""
         return replace(self, target=target)
+
+    def with_plan(self, plan: Integers) -> PassageBatch:
+        """The same passages with what is planned [B, T] of their steps."""
+        return replace(self, plan=plan)
+
+    @property
+    def onsets_of_target(self) -> Integers:
+        """[B, T] the plan that the target follows; OPEN in what was retrieved and behind the end."""
+        struck = (self.target == ONSET).any(-1)
+        return np.where(self.retrieved | self.padding, OPEN, np.where(struck, STRUCK, SILENT))
 
 
 @dataclass(frozen=True)
@@ -113,6 +126,7 @@ def joined(rows: Sequence[Row], length: int = CONTEXT + LENGTH) -> PassageBatch:
         flags["retrieved"],
         previous,
         kept,
+        np.full((count, length), OPEN),
     )
 
 
@@ -156,8 +170,21 @@ def controls(batch: PassageBatch, onsets: Floats32, voices: Floats32) -> Floats3
         known,
         known * kept,
         np.log2(batch.steps.sixteenths),
+        *planned(batch),
     )
     return np.stack([np.asarray(c, np.float32) for c in columns], axis=-1)
+
+
+def planned(batch: PassageBatch) -> tuple[Bools | Floats32, ...]:
+    """Five [B, T]: whether something is planned of the step, an onset, one in the next step or the one behind that, and
+    how far the next one is, in octaves of a sixteenth."""
+    known, struck = batch.plan != OPEN, batch.plan == STRUCK
+    wide = np.pad(struck, ((0, 0), (0, 2)))
+    starts = np.where(struck, batch.time, np.inf)
+    later = np.minimum.accumulate(starts[:, ::-1], axis=1)[:, ::-1]
+    later = np.concatenate([later[:, 1:], np.full((len(later), 1), np.inf)], axis=1)
+    far = np.log2(np.clip(later - batch.time, 0.125, FARTHEST)) / 4
+    return known, struck, wide[:, 1:-1], wide[:, 2:], np.asarray(known * far, np.float32)
 
 
 @dataclass(frozen=True)

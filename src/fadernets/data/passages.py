@@ -68,6 +68,10 @@ class Steps:
         """Some of the steps."""
         return Steps(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
 
+    def are_cut_as(self, other: Steps) -> bool:
+        """Whether these are the same places of the metre as other steps."""
+        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in READ_FIELDS)
+
     @property
     def starts(self) -> Indices:
         """[W] where segments begin."""

@@ -220,7 +220,7 @@ def _copied(apart: Floats32, interval: Floats32, values: Floats32, length: Float
     nearest = np.argpartition(order, count - 1, axis=1)[:, :count]
     rows = np.arange(len(order))[:, None]
     velocity, late, release = (values[rows, k, nearest] for k in range(len(MANNER)))
-    at_nearest = away < away.min(1, keepdims=True) + SAME
+    at_nearest = away <= away.min(1, keepdims=True) + SAME  # far away the sum is the distance itself
     offset = np.einsum("nk,nk->n", values[:, 1], at_nearest.astype(np.float32)) / at_nearest.sum(1)
     whole = length[rows, nearest] + release - late >= 1
     release = np.sort(np.where(whole, release, np.inf), axis=1)

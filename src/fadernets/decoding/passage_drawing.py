@@ -13,8 +13,19 @@ import numpy as np
 
 from fadernets.arrays import Array, Bools, Cells, Floats32, Integers
 from fadernets.codecs.grid import HOLD, OFF, ONSET, PITCHES
-from fadernets.data.passage_batches import CONTEXT, Densities, PassageBatch, Room, left, left_features
+from fadernets.data.passage_batches import (
+    CONTEXT,
+    OPEN,
+    SILENT,
+    STRUCK,
+    Densities,
+    PassageBatch,
+    Room,
+    left,
+    left_features,
+)
 from fadernets.data.passages import LENGTHS, MAX_VOICES, NO_LENGTH, SAME, length_classes, note_lengths
+from fadernets.decoding.note_ends import is_joined, nearest_onset
 from fadernets.decoding.passage_plan import shifted
 from fadernets.decoding.rewrite_task import NEAR
 from fadernets.engines.rewriter import RewriterEngine
@@ -87,12 +98,20 @@ def draw(
         cells = np.repeat(batch.target[:, None], drawing.count, axis=1)
         return Drawn(cells)
     first, last = max(int(free[0]), CONTEXT), int(free[-1]) + 1
+    batch = batch.with_plan(_plan(batch, constraints))
     static = engine.encode(batch, onsets, voices)
     state = _State(engine, batch, onsets, voices, constraints, drawing)
     state.read(static, first)
     for t in range(first, last):
         state.draw_step(np.repeat(static[:, t : t + 1], drawing.count, axis=0), t)
     return Drawn(state.out[:, :steps].reshape(passages, drawing.count, steps, PITCHES))
+
+
+def _plan(batch: PassageBatch, constraints: Constraints) -> Integers:
+    """[B, T] what is known before of the onsets of the passages."""
+    due = (constraints.pinned & (batch.target == ONSET)).any(-1)
+    plan = np.where(constraints.must_onset | due, STRUCK, np.where(constraints.never_onset, SILENT, OPEN))
+    return np.where(batch.fixed & ~batch.retrieved, batch.onsets_of_target, plan)
 
 
 class _State:
@@ -147,6 +166,10 @@ class _State:
         # With a silent step behind the last one, which is where what has no step one segment before finds it.
         self.out = np.pad(self.given, ((0, 0), (0, 1), (0, 0)))
         self.lengths = np.zeros(self.given.shape, np.int16)
+        joined = np.array([is_joined(source[CONTEXT:]) for source in batch.source])
+        closed = (batch.plan != OPEN) | batch.retrieved | batch.padding
+        self.joined = (joined & closed.all(1))[self.rows]  # whether notes end where planned onsets are
+        self.onset_near = nearest_onset(batch.plan == STRUCK)[self.rows]
         self.opens = batch.opens[self.rows]
         self.previous = batch.previous[self.rows]
         self.sixteenths = batch.steps.sixteenths[self.rows]
@@ -256,7 +279,6 @@ class _State:
                 "no_note": np.where(must, BARRED, np.float32(0))[active, None],
                 "next_due": _next_due(self.must[active, t]),
                 "noise": self.noise.ahead(MOST_AT_ONCE, len(active)),
-                "onset_temperature": np.ones((len(active), 1), np.float32),
                 **self.temperatures,
             }
         )
@@ -265,6 +287,16 @@ class _State:
         row, pitch, length = active[of], drawn[order, of], length[order, of]
         struck[row, pitch] = True
         lengths[row, pitch] = np.where(length == SAME, self.source_lengths[row, t, pitch], _LENGTHS[length])
+        joined = self.joined[row]
+        lengths[row[joined], pitch[joined]] = self._until_onsets(row[joined], t, lengths[row[joined], pitch[joined]])
+
+    def _until_onsets(self, row: Integers, t: int, lengths: Array) -> Array:
+        """Lengths [N] of notes that begin in step t, until the planned onset that is nearest to each one's end."""
+        end = np.minimum(t + lengths, self.onset_near.shape[1] - 1)
+        last, first = self.onset_near[row, end].T
+        none = first >= self.onset_near.shape[1] - 1
+        nearer = (last > t) & ((end - last < first - end) | none)
+        return np.asarray(np.where(nearer, last, np.where(none, end, first)) - t)
 
 
 def _next_due(due: Bools) -> Integers:

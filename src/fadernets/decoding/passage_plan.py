@@ -1,8 +1,7 @@
-"""How a piece is rewritten: in passages, in rounds, and repeats of a segment as the segment was.
+"""How a piece is rewritten: in passages, and repeats of a segment as the segment was; and where new notes may begin.
 
-First every other passage is drawn, then those between them, which see what became of their neighbours on both sides. A
-segment that repeats another one, also transposed, with the same levels asked, becomes what that one became. T steps,
-W segments.
+All passages are drawn at once: the onset steps of the whole piece are planned before. A segment that repeats another
+one, also transposed, with the same levels asked, becomes what that one became. T steps, W segments.
 """
 
 from __future__ import annotations
@@ -14,11 +13,10 @@ import numpy as np
 from fadernets.arrays import Bools, Cells, Integers
 from fadernets.codecs.grid import OFF, ONSET, PITCHES
 from fadernets.data.passages import LENGTH, Steps, segment_ends
-from fadernets.decoding.rewrite_task import RewriteTask
+from fadernets.decoding.rewrite_task import NEIGHBOURS, RewriteTask
 
-NEIGHBOURS = 2  # segments on each side of a passage that it sees
-PASSAGE = 4  # segments that are drawn together
-NEARBY = 16  # steps around a new note whose lowest and highest notes bound it
+NEARBY = 16  # steps around a new note whose notes bound it
+CLASSES = 12
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,6 @@ class Passage:
     last: int
     sees_first: int  # with its neighbours
     sees_last: int
-    waits: bool = False  # until its neighbours are decided
 
 
 @dataclass(frozen=True)
@@ -40,30 +37,21 @@ class Alike:
     low: Integers  # [W] the lowest pitch of each, 0..87
 
 
-def passages(task: RewriteTask, at_once: bool = False) -> list[Passage]:
-    """The passages of an edit, those first that are to be drawn first.
-
-    at_once: none waits for its neighbours, for an answer while a fader is dragged.
-    """
+def passages(task: RewriteTask) -> list[Passage]:
+    """The passages of an edit."""
     ends = segment_ends(task.steps)
     drawn = task.edited
     runs = np.split(drawn, np.flatnonzero(np.diff(drawn) != 1) + 1) if len(drawn) else []
-    early: list[Passage] = []
-    late: list[Passage] = []
-    for run in runs:
-        for i, (a, b) in enumerate(_spans(int(run[0]), int(run[-1]) + 1, ends)):
-            waits = bool(i % 2) and not at_once
-            passage = Passage(a, b, *_seen(a, b, ends, 1 if at_once else NEIGHBOURS), waits)
-            (late if waits else early).append(passage)
-    return early + late
+    spans = [span for run in runs for span in _spans(int(run[0]), int(run[-1]) + 1, ends, task.together)]
+    return [Passage(a, b, *_seen(a, b, ends, task.neighbours)) for a, b in spans]
 
 
-def _spans(first: int, last: int, ends: Integers) -> list[tuple[int, int]]:
-    """A run of segments cut into passages that fit LENGTH, with their neighbours where they wait for them."""
+def _spans(first: int, last: int, ends: Integers, together: int) -> list[tuple[int, int]]:
+    """A run of segments cut into passages, of as many `together` as fit LENGTH with their neighbours."""
     spans: list[tuple[int, int]] = []
     a = first
     while a < last:
-        b = min(a + PASSAGE, last)
+        b = min(a + together, last)
         while b - a > 1 and ends[b] - ends[a] > LENGTH - NEIGHBOURS * 16:
             b -= 1
         spans.append((a, b))
@@ -71,10 +59,10 @@ def _spans(first: int, last: int, ends: Integers) -> list[tuple[int, int]]:
     return spans
 
 
-def _seen(a: int, b: int, ends: Integers, most: int) -> tuple[int, int]:
-    """The segments around a..b that fit LENGTH with them, at most `most` on each side."""
+def _seen(a: int, b: int, ends: Integers, neighbours: int) -> tuple[int, int]:
+    """The segments around a..b that fit LENGTH with them, at most `neighbours` on each side."""
     first, last = a, b
-    for _ in range(most):
+    for _ in range(neighbours):
         if first > 0 and ends[last] - ends[first - 1] <= LENGTH:
             first -= 1
         if last + 1 < len(ends) and ends[last + 1] - ends[first] <= LENGTH:
@@ -120,6 +108,21 @@ def register(roll: Cells) -> Bools:
     pitches = np.arange(PITCHES)
     empty = near_high < 0
     return (pitches >= near_low[:, None]) & (pitches <= near_high[:, None]) | empty[:, None]
+
+
+def classes_nearby(*rolls: Cells) -> Bools:
+    """[T, 12] the pitch classes that are struck nearby in rolls [T, 88], the first that of the lowest key; all classes
+    where none is.
+
+    A new note of another class is a wrong one to most ears, and twice as many were drawn as real music has.
+    """
+    struck = np.any([roll == ONSET for roll in rolls], axis=0)
+    classes = np.stack([struck[:, c::CLASSES].any(1) for c in range(CLASSES)], axis=1)
+    count = np.pad(np.cumsum(classes, axis=0), ((1, 0), (0, 0)))
+    at = np.arange(len(classes))
+    last, first = np.minimum(at + NEARBY + 1, len(classes)), np.maximum(at - NEARBY, 0)
+    near = count[last] > count[first]
+    return np.asarray(near | ~near.any(1, keepdims=True))
 
 
 def lowered(cells: Cells) -> tuple[int, Cells]:

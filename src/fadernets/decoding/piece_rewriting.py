@@ -1,4 +1,4 @@
-"""A piece rewritten: passages drawn in rounds, the best candidate of each chosen, note density landed on.
+"""A piece rewritten: passages drawn together, the best candidate of each chosen, note density landed on.
 
 T steps of the piece, W segments, K candidates, P = 88 pitches.
 """
@@ -10,13 +10,13 @@ from dataclasses import replace
 import numpy as np
 
 from fadernets.arrays import Bools, Cells, Floats32
-from fadernets.codecs.grid import HOLD, ONSET, without_orphans
+from fadernets.codecs.grid import HOLD, ONSET, PITCHES, without_orphans
 from fadernets.data.passage_batches import CONTEXT, Densities, PassageBatch, Row, joined
 from fadernets.data.passage_sampler import retrieve, segment_profiles
 from fadernets.data.passages import Steps, segment_ends
 from fadernets.decoding import passage_choice, passage_landing
 from fadernets.decoding.passage_drawing import Constraints, draw
-from fadernets.decoding.passage_plan import Passage, alike, passages, register, shifted
+from fadernets.decoding.passage_plan import CLASSES, Passage, alike, classes_nearby, passages, register, shifted
 from fadernets.decoding.rewrite_task import NEAR, RewriteTask
 from fadernets.engines.rewriter import RewriterEngine
 
@@ -47,12 +47,14 @@ class _Rewriting:
         self.open[task.edited[moved]] = True
         self.alike = alike(task)
         self.template: dict[int, int] = {}  # group -> the first of its segments that was decided
-        self.register = register(task.roll)
+        # Where new notes may begin: in the register, and of the classes, of what sounds nearby.
+        familiar = classes_nearby(task.roll, task.context)
+        self.nearby = register(task.roll) & familiar[:, np.arange(PITCHES) % CLASSES]
         self.profiles = segment_profiles(task.roll, task.steps, self.ends)
 
     def run(self) -> Cells:
         """The rewritten roll."""
-        waiting = passages(self.task, at_once=self.task.at_once)
+        waiting = passages(self.task)
         total = int(self.open.sum())
         while waiting:
             now: list[Passage] = []
@@ -60,7 +62,7 @@ class _Rewriting:
             claimed: set[int] = set()
             for passage in waiting:
                 groups = self._undecided_groups(passage)
-                if groups & claimed or passage.waits > waiting[0].waits or len(now) >= AT_ONCE:
+                if groups & claimed or len(now) >= AT_ONCE:
                     later.append(passage)
                 else:
                     claimed |= groups
@@ -69,6 +71,8 @@ class _Rewriting:
             waiting = later
             if self.task.progress:
                 self.task.progress(total - int(self.open.sum()), total)
+            if self.task.decided and self.open.any():
+                self.task.decided(int(self.open.argmax()), lambda: [self.roll])
         return without_orphans(self.roll)
 
     def _undecided_groups(self, passage: Passage) -> set[int]:
@@ -180,7 +184,7 @@ class _Rewriting:
             a, b = int(self.ends[passage.sees_first]), int(self.ends[passage.sees_last])
             at = slice(CONTEXT, CONTEXT + b - a)
             free.pinned[i, at] = locks.pinned[a:b]
-            near = locks.allowed[a:b] & self.register[a:b]
+            near = locks.allowed[a:b] & self.nearby[a:b]
             free.allowed[i, at] = np.where(near.any(-1, keepdims=True), near, locks.allowed[a:b])
             free.must_onset[i, at], free.never_onset[i, at] = locks.must_onset[a:b], locks.never_onset[a:b]
             first: dict[int, int] = {}

@@ -14,8 +14,14 @@ from fadernets.arrays import Bools, Cells, Floats, Indices, Integers
 from fadernets.codecs.grid import OFF, ONSET
 from fadernets.data.passages import MAX_VOICES, Steps
 
+PASSAGE = 4  # segments that are drawn together in an edit
+NEIGHBOURS = 2  # segments on each side of a passage that it sees
 NEAR = 0.05  # voices: no nearer is a note density brought that is to move; each end that moves makes it less like music
 Progress = Callable[[int, int], None]  # how many segments are done, of how many
+Rolls = Callable[[], Sequence[Cells]]  # gives the roll [T, 88] so far of each track that is rewritten
+# How many of the first segments are decided: no cell of theirs changes any more, but for holds without an onset, which
+# go. It is not called once all are decided, since the answer follows.
+Decided = Callable[[int, Rolls], None]
 
 
 @dataclass(frozen=True)
@@ -48,11 +54,13 @@ class RewriteTask:
     locks: Locks
     faithfulness: float = 1.0  # 1 keeps as much of the source as the levels allow
     candidates: int = 1  # of each passage
-    at_once: bool = False  # no passage waits for its neighbours: for an answer while a fader is dragged
     seed: int = 0
     others: Sequence[Cells] = ()  # rolls [T, 88] of variations to keep away from
     near: Floats | None = None  # [S] voices within which note density lands; NEAR where None
+    together: int = PASSAGE  # segments that are drawn together; fewer take less time and hear less of each other
+    neighbours: int = NEIGHBOURS  # segments on each side that they see
     progress: Progress | None = field(default=None, compare=False)
+    decided: Decided | None = field(default=None, compare=False)  # hears what is decided before all is
 
     def measured(self) -> tuple[Integers, Floats]:
         """[W] onset steps and voices that the segments have."""

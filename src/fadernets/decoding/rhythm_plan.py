@@ -16,7 +16,7 @@ import numpy as np
 
 from fadernets.arrays import Bools, Cells, Floats, Integers
 from fadernets.codecs.grid import ONSET
-from fadernets.data.passages import READ_FIELDS, Steps, segment_ends
+from fadernets.data.passages import Steps, segment_ends
 from fadernets.decoding.passage_plan import alike
 from fadernets.decoding.rewrite_task import Locks, RewriteTask
 from fadernets.engines.rhythm import BEFORE, NEVER, Rhythm, draw_pattern, step_features
@@ -25,6 +25,7 @@ from fadernets.engines.rhythm import BEFORE, NEVER, Rhythm, draw_pattern, step_f
 KEPT_BY_NOTES = 2.0  # of a step of the source where some must go, for each doubling of the notes it strikes and one
 NEW_WHERE_SOME_GO = 4.5  # against a step that the source does not strike
 KEPT_WHERE_SOME_COME = 4.5  # of a step of the source
+END = 6.0  # of the last onset of the piece, and against any step behind it: its last chord stays the last
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ def planned(rhythm: Rhythm, task: RewriteTask) -> Plan:
     ends = segment_ends(task.steps)
     groups = alike(task).group
     known: dict[int, int] = {}  # group -> the first of its segments
+    last = _last_onset(task)
     drawn = np.arange(len(ends) - 1)
     for s, count in zip(task.edited.tolist(), task.onsets.tolist(), strict=True):
         at = slice(int(ends[s]), int(ends[s + 1]))
@@ -52,7 +54,7 @@ def planned(rhythm: Rhythm, task: RewriteTask) -> Plan:
         if first != s:
             struck[at] = struck[ends[first] : ends[first + 1]]
             continue
-        given = _preferred(task, at, struck[at], notes[at], count)
+        given = _preferred(task, at, struck[at], notes[at], count, last)
         must, never = np.isposinf(given), np.isneginf(given)
         count = int(np.clip(count, must.sum(), len(given) - never.sum()))
         if count == struck[at].sum() and not (must & ~struck[at]).any() and not (never & struck[at]).any():
@@ -93,24 +95,33 @@ def shared_out(plan: Plan, task: RewriteTask, rolls: Sequence[Cells], locks: Seq
     return [replace(plan, struck=each) for each in struck]
 
 
-def _preferred(task: RewriteTask, at: slice, struck: Bools, notes: Integers, count: int) -> Floats:
-    """[n] nats that an onset gains at each step of a segment; infinite where locks decide."""
+def _preferred(task: RewriteTask, at: slice, struck: Bools, notes: Integers, count: int, last: int) -> Floats:
+    """[n] nats that an onset gains at each step of a segment; infinite where locks decide.
+
+    last: the step of the piece in which its last note begins."""
     locks = task.locks
     if count < struck.sum():
         kept = np.where(struck, KEPT_BY_NOTES * np.log2(notes + 1), -NEW_WHERE_SOME_GO)
     else:
         kept = np.where(struck, KEPT_WHERE_SOME_COME, 0.0)
     kept = task.faithfulness * kept
+    here = np.arange(at.start, at.stop)
+    kept = kept + END * (here == last) - END * (here > last)
     stays = (locks.pinned[at] & (task.roll[at] == ONSET)).any(-1)
     closed = locks.never_onset[at] | ~(locks.allowed[at] & ~locks.pinned[at]).any(-1)
     kept = np.where(closed, NEVER, kept)
     return np.where(stays | locks.must_onset[at], np.inf, kept)
 
 
+def _last_onset(task: RewriteTask) -> int:
+    """The last step of the piece in which a note begins, on whatever track; -1 where none does."""
+    struck = (task.roll == ONSET).any(-1) | (task.context == ONSET).any(-1)
+    return int(np.flatnonzero(struck)[-1]) if struck.any() else -1
+
+
 def _pattern_before(whole: Steps, here: Steps, struck: Bools, ends: Integers, s: int) -> Bools | None:
     """The pattern of segment s, where there is one on the same steps as `here`."""
-    if s < 0 or ends[s + 1] - ends[s] != len(here.place):
+    if s < 0:
         return None
     at = slice(int(ends[s]), int(ends[s + 1]))
-    same = all(np.array_equal(getattr(whole, name)[at], getattr(here, name)) for name in READ_FIELDS)
-    return struck[at] if same else None
+    return struck[at] if whole.take(at).are_cut_as(here) else None

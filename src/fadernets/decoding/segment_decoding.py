@@ -58,7 +58,10 @@ def moved_codes(engine: Engine, source: EncodedSegments, request: SegmentRequest
         start["rhythm"] = start["rhythm"] + request.rhythm.shift
     codes: dict[str, Any] = dict(start)
     if request.arousal and engine.means:
-        codes = {c: code_arithmetic.shift(z, engine.means[c], request.arousal) for c, z in start.items()}
+        codes = {
+            c: code_arithmetic.shift(z, engine.means[c], request.arousal, request.toward, engine.vertices.get(c))
+            for c, z in start.items()
+        }
     for i, (name, row) in enumerate(engine.coded.items()):
         curve, d = engine.calibration[name], row.dimension
         if request.arousal and engine.means:

@@ -42,11 +42,12 @@ class SegmentRequest:
     """What is asked of S segments."""
 
     asked: Values = field(default_factory=dict)  # attribute -> [S] values; the attributes not named keep theirs
-    arousal: float = 0.0  # shift vectors towards high (above 0) or low (below 0) arousal
+    arousal: float = 0.0  # shift vectors towards high (above 0) or low (below 0) arousal, or the model's other label
     faithfulness: float = 1.0  # pull towards the source: 1 keeps it where nothing moves, 0 is the paper's free decode
     rhythm: BorrowedRhythm | None = None  # where faders move from, in place of the segments' own rhythm
     sampled: int = SAMPLED_FOR_EDIT  # sampled candidates besides the plain ones; none with a borrowed rhythm
     seed: int = 0
+    toward: int | None = None  # the class that the shift vectors go towards; None: the highest or the lowest one
 
     @property
     def at_rest(self) -> bool:

@@ -13,9 +13,10 @@ from dataclasses import replace
 import numpy as np
 
 from fadernets.arrays import Bools, Cells, Floats
+from fadernets.codecs import grid
 from fadernets.codecs.grid import OFF, ONSET
 from fadernets.decoding import passage_landing, rhythm_plan
-from fadernets.decoding.rewrite_task import NEAR, Locks, Progress, RewriteTask
+from fadernets.decoding.rewrite_task import NEAR, Decided, Locks, Progress, RewriteTask, Rolls
 from fadernets.decoding.rhythm_plan import Plan
 
 ROUNDING = 0.02  # voices
@@ -38,6 +39,7 @@ def rewrite_tracks(
     plans = rhythm_plan.shared_out(plan, task, rolls, locks)
     onsets = {k: np.bincount(task.steps.segment, plans[k].struck)[task.edited].astype(np.int64) for k in order}
     plays = {k: (own[k][0][task.edited] > 0) | (onsets[k] > 0) for k in order}
+    last = max((i for i, k in enumerate(order) if plays[k].any()), default=0)
     for i, k in enumerate(order):
         chosen = np.flatnonzero(plays[k])
         if not len(chosen):
@@ -57,11 +59,51 @@ def rewrite_tracks(
                 near=None if task.near is None else task.near[chosen],
                 locks=rhythm_plan.locked(locks[k], plans[k]),
                 progress=_share_of_progress(task, i, len(order)),
+                decided=_of_all_tracks(task, now, k, order, rolls, locks) if i == last else None,
             )
         )
+    return _all_landed(task, now, order, rolls, locks)
+
+
+def _of_all_tracks(
+    task: RewriteTask, now: list[Cells], k: int, order: list[int], rolls: Sequence[Cells], locks: Sequence[Locks]
+) -> Decided | None:
+    """What hears what is decided of track k, the last one to be rewritten, and tells of all tracks.
+
+    Where a segment lands depends on how the next one begins, so that one segment less is decided of all tracks.
+    """
+    decided = task.decided
+    if decided is None:
+        return None
+
+    def heard(count: int, of_track: Rolls) -> None:
+        def landed() -> list[Cells]:
+            those = task.edited < count
+            part = replace(
+                task,
+                edited=task.edited[those],
+                onsets=task.onsets[those],
+                voices=task.voices[those],
+                near=None if task.near is None else task.near[those],
+            )
+            so_far = [*now]
+            so_far[k] = grid.without_orphans(of_track()[0])
+            return _all_landed(part, so_far, order, rolls, locks)
+
+        if count > 1:
+            decided(count - 1, landed)
+
+    return heard
+
+
+def _all_landed(
+    task: RewriteTask, now: Sequence[Cells], order: list[int], rolls: Sequence[Cells], locks: Sequence[Locks]
+) -> list[Cells]:
+    """The rolls of the tracks, landed one by one."""
+    landed = [*now]
     for k in reversed(order):
-        now[k] = _landed(task, now, k, rolls[k], locks[k])
-    return now
+        landed[k] = _landed(task, landed, k, rolls[k], locks[k])
+    return landed
 
 
 def _share_of_progress(task: RewriteTask, i: int, tracks: int) -> Progress | None:

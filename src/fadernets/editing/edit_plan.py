@@ -51,7 +51,7 @@ def plan_edit(engine: EditModel, piece: PieceOnGrid, faders: Faders, warnings: l
     inside = _inside(piece, faders)
     edited = _editable(piece, inside)
     values, performance = piece.measure(edited), piece.performance
-    home = piece.key(edited) if len(edited) else 0
+    home = faders.home if faders.home is not None else _home(piece, edited)
     coded: dict[str, Floats] = {}
     cells: dict[str, Floats] = {}
     windows: dict[str, Floats] = {}
@@ -79,6 +79,15 @@ def plan_edit(engine: EditModel, piece: PieceOnGrid, faders: Faders, warnings: l
         asked["key"] = _keys_asked(values["key"].astype(np.int64), home, key)
     targets = FaderTargets(cells, windows, key if len(edited) else None)
     return EditPlan(inside, edited, coded, targets, asked, home)
+
+
+def home_of(piece: PieceOnGrid, faders: Faders) -> int:
+    """The key, 0..23, of what faders edit of a piece. Raises FadernetsError for bars that the piece does not have."""
+    return _home(piece, _editable(piece, _inside(piece, faders)))
+
+
+def _home(piece: PieceOnGrid, edited: Indices) -> int:
+    return piece.key(edited) if len(edited) else 0
 
 
 def _inside(piece: PieceOnGrid, faders: Faders) -> Bools:

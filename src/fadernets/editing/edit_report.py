@@ -73,7 +73,7 @@ def compare(
     what a user's change of notes moves beside its own attribute is not known.
     """
     full = before.full
-    first, last = before.measure(full), after.measure(full)
+    first, last = before.measured, after.measured
     position = {int(w): i for i, w in enumerate(edited)}
     held = _held(asked) if holds else ()
     segments = []
@@ -108,7 +108,9 @@ def describe(piece: PieceOnGrid, windows: Indices) -> dict[str, Value]:
     """The mean of each attribute over these full windows where there is something to measure, and their common key."""
     means: dict[str, Value] = dict.fromkeys(ATTRIBUTES)
     if len(windows):
-        for name, values in piece.measure(windows).items():
+        places = np.searchsorted(piece.full, windows)
+        for name, every in piece.measured.items():
+            values = every[places]
             known = values[np.isfinite(values)]
             means[name] = number(known.mean()) if len(known) and not ATTRIBUTES[name].names else None
         if (piece.cells(windows) != grid.OFF).any():

@@ -1,8 +1,9 @@
 """How far each fader of a region can go, before it is asked: what the piece, the bars, the tracks and the locks allow.
 
 The ends of the model's densities follow from the steps and notes that there are. Those of faders on notes are tried:
-the fader is moved to both ends of its range, and what its notes measure is the answer. Values are means of the edited
-segments that have one, in the attributes' own units; S edited segments, W segments.
+the fader is moved to both ends of its range, and what its notes measure is the answer; in long pieces, segments spread
+evenly over the piece stand for all. Values are means of the edited segments that have one, in the attributes' own
+units; S edited segments, W segments.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fadernets.arrays import Floats
+from fadernets.arrays import Floats, Indices
 from fadernets.attributes.keys import KEY_NAMES
 from fadernets.attributes.of_segments import highest
 from fadernets.attributes.table import ATTRIBUTES, Attribute, is_movable
@@ -22,7 +23,6 @@ from fadernets.editing.beyond_model import draft_with_targets
 from fadernets.editing.edit_grids import placed_for
 from fadernets.editing.edit_plan import EditPlan, plan_edit
 from fadernets.editing.edit_report import Value, number
-from fadernets.editing.hands import HANDS
 from fadernets.editing.held_notes import held
 from fadernets.editing.locks import KeptParts, density_bounds, kept_parts
 from fadernets.editing.note_draft import NoteDraft, Poll, nothing
@@ -33,6 +33,7 @@ from fadernets.music.document import Document
 from fadernets.music.notes import note_order
 
 MOST_SEARCHED = 8  # segments: half a second; a client does not wait longer
+MOST_NOTES_TRIED = 2000  # so many of a long piece's stand for all, which likewise takes half a second
 LIMITS = {  # fader -> what ends it before the end of its range
     "syncopation": "no rhythm with as many onsets is further away",
     "pitch": "notes keep to the harmony of their beats and to the keyboard",
@@ -62,7 +63,7 @@ def reach_of(engine: EditModel, document: Document, faders: Faders, poll: Poll =
     poll: called between two faders. Raises FadernetsError for bars, tracks or locks that are not there.
     """
     faders = replace(faders, set={}, move={}, per_bar=None, preset=None, amount=0.0, arousal=0.0)
-    piece = placed_for(engine, document.piece, _tracks_of(document, faders), faders)
+    piece = placed_for(engine, document.piece, file_edit.tracks_of(document.piece, faders), faders)
     kept = kept_parts(document.piece, piece, faders.keep, faders.spelling.field("keep")) if faders.keep else None
     region = _Region(engine, document, piece, faders, kept, plan_edit(engine, piece, faders, []))
     rows = []
@@ -71,12 +72,6 @@ def reach_of(engine: EditModel, document: Document, faders: Faders, poll: Poll =
             rows.append(region.reach(row))
             poll()
     return rows
-
-
-def _tracks_of(document: Document, faders: Faders) -> list[int]:
-    if faders.only is None or faders.only in HANDS:
-        return file_edit.choose_tracks(document.piece, faders.tracks, faders.spelling.field("tracks"))
-    return file_edit.choose_tracks(document.piece, [faders.only], faders.spelling.field("only"))
 
 
 @dataclass(frozen=True)
@@ -155,26 +150,48 @@ class _Region:
         """What the bars measure with a fader at an end of its range, and what keeps it from getting there."""
         plan = plan_edit(self.engine, self.piece, replace(self.faders, set={row.name: end}), [])
         deviations = {name: known["std"] for name, known in self.engine.info["statistics"].items()}
-        draft = draft_with_targets(self.piece, plan.edited, plan.targets, deviations)
-        free = _mean(self._measured(row, draft))
+        tried = self._spread_over_the_piece()
+        windows = {name: _at(tried, targets) for name, targets in plan.targets.windows.items()}
+        draft = draft_with_targets(self.piece, tried, replace(plan.targets, windows=windows), deviations)
+        free = _mean(self._measured(row, draft, tried))
         reached = free
         if self.kept is not None:
-            reached = _mean(self._measured(row, held(draft, self.piece, self.kept)))
-        if free is None or reached is None:
+            reached = _mean(self._measured(row, held(draft, self.piece, self.kept), tried))
+        before = _mean(self.piece.measure(tried)[row.name])
+        if free is None or reached is None or before is None:
             return value, "no note is left there"
+        if len(tried) < len(plan.edited) and abs(reached - end) > row.near:  # by as much as the segments tried
+            moved = number(value - before)
+            free, reached = free + moved, reached + moved
         if abs(reached - free) > row.near:
             return reached, self._locks
         if abs(reached - end) <= row.near:
             return reached, "the end of the fader"
         return reached, LIMITS.get(row.name, "the fader's own change of notes goes no further")
 
-    def _measured(self, row: Attribute, draft: NoteDraft) -> Floats:
+    def _spread_over_the_piece(self) -> Indices:
+        """The edited segments in which a fader is tried: all of them, or some of a long piece."""
+        edited = self.plan.edited
+        notes = np.isin(self.piece.performance.window, edited).sum()
+        if notes <= MOST_NOTES_TRIED:
+            return edited
+        count = max(1, len(edited) * MOST_NOTES_TRIED // int(notes))
+        return edited[np.linspace(0, len(edited) - 1, count).round().astype(np.int64)]
+
+    def _measured(self, row: Attribute, draft: NoteDraft, segments: Indices) -> Floats:
         notes = draft.notes[note_order(draft.notes)]
         piece = replace(self.piece.piece, notes=notes, tempo=draft.tempo)
         placed = grid.place(piece, self.piece.windows)
         roll = grid.roll(placed, self.piece.windows.n_steps)
         after = replace(self.piece, piece=piece, rows=np.arange(len(notes)), placed=placed, roll=roll)
-        return after.measure(self.plan.edited)[row.name]
+        return after.measure(segments)[row.name]
+
+
+def _at(segments: Indices, targets: Floats) -> Floats:
+    """[W] the targets of these segments; nan elsewhere."""
+    out = np.full(len(targets), np.nan)
+    out[segments] = targets[segments]
+    return out
 
 
 def _mean(values: Floats) -> float | None:

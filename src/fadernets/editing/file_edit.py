@@ -7,6 +7,7 @@ units.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,16 +22,17 @@ from fadernets.decoding.edit_models import EditModel
 from fadernets.editing import edit_report, presets
 from fadernets.editing.beyond_model import apply_targets
 from fadernets.editing.cut_ends import restored_ends
+from fadernets.editing.decided_bars import DecidedBars
+from fadernets.editing.drawn_segments import DrawnSegments
 from fadernets.editing.edit_grids import placed_for, warn_of_beats
 from fadernets.editing.edit_plan import EditPlan
 from fadernets.editing.edit_report import EditReport, cell, compare, describe, number, shown
-from fadernets.editing.hands import HANDS
 from fadernets.editing.held_notes import held
 from fadernets.editing.locks import kept_parts, reachable
 from fadernets.editing.model_edit import ModelEdit, edit_by_model
 from fadernets.editing.note_draft import nothing
 from fadernets.editing.piece_on_grid import PieceOnGrid
-from fadernets.editing.presets import PAPER_PRESET
+from fadernets.editing.presets import OF_CODES, PAPER_PRESET, CodePreset
 from fadernets.editing.refinement import plan_on_fine_steps
 from fadernets.editing.requests import COMMAND_LINE, FIELDS, Faders
 from fadernets.editing.roll_edit import Encode, Progress
@@ -41,9 +43,19 @@ from fadernets.metrics.fader_scores import note_f1
 from fadernets.music.beat_times import BeatTimes
 from fadernets.music.document import Document
 from fadernets.music.notes import Piece
+from fadernets.music.opening import open_document
 
 MOST_AROUSAL = 4.0  # shift vectors: codes further away are nothing that was ever decoded
 ENCODED_AT_ONCE = 512  # segments
+
+
+# An edited MIDI file as one of another name: the source, the bytes, the name -> the bytes and warnings.
+AsNamed = Callable[[Document, bytes, Path], tuple[bytes, list[str]]]
+
+
+def as_midi(source: Document, data: bytes, out: Path) -> tuple[bytes, list[str]]:
+    """The MIDI file itself, whatever its name."""
+    return data, []
 
 
 @dataclass(frozen=True)
@@ -96,24 +108,41 @@ def choose_tracks(piece: Piece, wanted: list[str] | None = None, option: str = "
     return sorted(set(chosen))
 
 
-def apply(engine: EditModel, source: Path, out: Path, faders: Faders, progress: Progress | None = None) -> EditReport:
-    """Edit a MIDI file. `measured` in the report is taken from the notes that were written.
+def apply(
+    engine: EditModel,
+    source: Path,
+    out: Path,
+    faders: Faders,
+    progress: Progress | None = None,
+    as_named: AsNamed = as_midi,
+) -> EditReport:
+    """Edit a MIDI file or a score. `measured` in the report is taken from the notes that were written.
 
     Raises FadernetsError for input that cannot be used; OUT is then left as it was.
     """
-    return write_variations(engine, source, [out], faders, progress).reports[0]
+    return write_variations(engine, source, [out], faders, progress, as_named).reports[0]
 
 
 def write_variations(
-    engine: EditModel, source: Path, outs: list[Path], faders: Faders, progress: Progress | None = None
+    engine: EditModel,
+    source: Path,
+    outs: list[Path],
+    faders: Faders,
+    progress: Progress | None = None,
+    as_named: AsNamed = as_midi,
 ) -> Variations:
-    """Edit a MIDI file as many times as there are `outs`: each edit lands, and keeps away from those before it.
+    """Edit a MIDI file or a score as many times as there are `outs`: each edit lands, and keeps away from those before
+    it.
 
-    Raises FadernetsError for input that cannot be used; no file is then written.
+    as_named: what makes a file of another format of the edited MIDI file, by its name. Raises FadernetsError for input
+    that cannot be used; no file is then written.
     """
-    answers = edit_document(engine, Document(source), faders, len(outs), progress=progress)
-    for out, answer in zip(outs, answers, strict=True):
-        write_atomic(out, answer.data)
+    document = open_document(source)
+    answers = edit_document(engine, document, faders, len(outs), progress=progress)
+    files = [as_named(document, answer.data, out) for out, answer in zip(outs, answers, strict=True)]
+    for out, answer, (data, warnings) in zip(outs, answers, files, strict=True):
+        write_atomic(out, data)
+        answer.report.warnings.extend(warnings)
     alike = [[note_f1(a.cells, b.cells).mean() if len(a.cells) else 1.0 for b in answers] for a in answers]
     difference = [[number(1 - share) for share in row] for row in alike]
     return Variations(outs, [a.report for a in answers], [a.log_odds for a in answers], difference)
@@ -128,15 +157,17 @@ def edit_document(
     draft: bool = False,
     progress: Progress | None = None,
     encode: Encode = segment_requests.encode_segments,
+    drawn: DrawnSegments | None = None,
+    decided: DecidedBars | None = None,
 ) -> list[EditedPiece]:
     """`count` different edits of a piece; the likeliest first, where a critic says which that is.
 
     draft: few candidates, for an answer while a fader is dragged. encode: what encodes windows, such as an
-    EncodingCache that edits of the piece share. Raises FadernetsError for input that cannot be used.
+    EncodingCache that edits of the piece share. drawn: what a draft of bars need not draw anew. decided: what tells of
+    bars before all are there, where the model alone edits them. Raises FadernetsError for input that cannot be used.
     """
-    if faders.arousal and not (isinstance(engine, Engine) and engine.means):
-        raise FadernetsError(f"model {engine.name} has no arousal clusters: {PAPER_PRESET} cannot be used")
-    tracks = _tracks_of(document.piece, faders)
+    check_codes(engine, faders)
+    tracks = tracks_of(document.piece, faders)
     piece = placed_for(engine, document.piece, tracks, faders)
     warnings = list(document.piece.warnings)
     edit_report.warn_of_oddities(piece, warnings)
@@ -151,10 +182,13 @@ def edit_document(
         warnings.append(f"no {what} with notes lies in the chosen bars: nothing was edited")
     if count > 1 and not plan.coded and not faders.arousal:
         warnings.append("variations differ in how the densities are reached; none is moved here, so they are alike")
+    if count > 1 or plan.targets:  # answers have no order yet, or other faders are still to move their notes
+        decided = None
     answers: list[EditedPiece] = []
     rolls: list[Cells] = []
     for i in range(count):
-        how = ModelEdit(faders.seed + i, tuple(rolls), draft, _share_of_progress(progress, i, count), encode, kept)
+        share = _share_of_progress(progress, i, count)
+        how = ModelEdit(faders.seed + i, tuple(rolls), draft, share, encode, kept, drawn, decided)
         data, after = edit_by_model(engine, document, piece, plan, faders, how)
         if plan.targets:
             data, after = _edited_beyond_model(engine, document, data, after, plan, faders, how)
@@ -165,18 +199,30 @@ def edit_document(
     return sorted(answers, key=lambda answer: -(answer.log_odds or 0.0))
 
 
-def _tracks_of(piece: Piece, faders: Faders) -> list[int]:
-    """The tracks that are edited: the one that `only` names, or as `choose_tracks`."""
-    if faders.only is None or faders.only in HANDS:
+def check_codes(engine: EditModel, faders: Faders) -> None:
+    """Raises FadernetsError for a preset of codes that the model does not have."""
+    if not faders.arousal:
+        return
+    preset = faders.codes or CodePreset(PAPER_PRESET.removesuffix(OF_CODES))
+    label = engine.label if isinstance(engine, Engine) else None
+    if label is None:
+        raise FadernetsError(f"model {engine.name} has no {preset.label} clusters: {preset.name} cannot be used")
+    if faders.codes is not None:
+        presets.target_class(label, faders.codes)
+
+
+def tracks_of(piece: Piece, faders: Faders) -> list[int]:
+    """The tracks that faders edit: the one that `only` names, or as `choose_tracks`. Raises FadernetsError."""
+    if faders.only_track is None:
         return choose_tracks(piece, faders.tracks, faders.spelling.field("tracks"))
     if faders.tracks is not None:
         raise FadernetsError(f"{faders.spelling.field('only')} and {faders.spelling.field('tracks')} both name tracks")
-    return choose_tracks(piece, [faders.only], faders.spelling.field("only"))
+    return choose_tracks(piece, [faders.only_track], faders.spelling.field("only"))
 
 
 def _within_limits(faders: Faders, warnings: list[str]) -> Faders:
     """Faders whose preset goes no further than presets can; adds a warning where it would have."""
-    name = faders.preset.name if faders.preset else PAPER_PRESET
+    name = faders.preset.name if faders.preset else faders.codes.name if faders.codes else PAPER_PRESET
     for amount, most in ((faders.arousal, MOST_AROUSAL), (faders.amount, presets.MOST_AMOUNT)):
         if abs(amount) > most:
             warnings.append(f"preset {name}={amount:g}: outside -{most:g}..{most:g}; clamped")
@@ -274,7 +320,7 @@ def measure(
     Arousal is the probability of the high cluster, mean of the two codes; empty segments have none, nor has any where
     the model is a rewriter.
     """
-    return measure_document(engine, Document(source), tracks, beats=beats)
+    return measure_document(engine, open_document(source), tracks, beats=beats)
 
 
 def measure_document(

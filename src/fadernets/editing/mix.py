@@ -1,10 +1,11 @@
 """Two MIDI files in, one out: "generation via analogy" (Section 5), z_rhythm of A with z_note and key of B.
 
 A segment is four quarter-beats. B is the file that is written; where it is the shorter one, its bars are played
-again. The encoder of z_rhythm reads whole segments, so the code depends on pitches too, and taken as it is it would
-bring A's harmony along. Hence the code that is decoded is z_rhythm(B) + m(A) - m(B), where m is the mean of z_rhythm
-over the twelve transpositions of a segment: what does not depend on the pitches comes from A. For A = B it is
-z_rhythm(B). S segments of the result.
+again. With the paper's control (`analogy`) z_rhythm(A) is decoded with z_note(B) and B's key, once, and nothing is kept
+or chosen. The encoder of z_rhythm reads whole segments, so the code depends on pitches too, and taken as it is it
+brings A's harmony along. Hence the code that the closed control decodes is z_rhythm(B) + m(A) - m(B), where m is the
+mean of z_rhythm over the twelve transpositions of a segment: what does not depend on the pitches comes from A. For
+A = B it is z_rhythm(B). S segments of the result.
 """
 
 from __future__ import annotations
@@ -22,31 +23,37 @@ from fadernets.attributes.keys import KEY_NAMES
 from fadernets.attributes.table import CODED
 from fadernets.codecs import grid
 from fadernets.decoding import segment_requests
-from fadernets.editing import edit_report, file_edit
+from fadernets.editing import cells_to_notes, edit_report, file_edit
 from fadernets.editing.edit_report import cell, number
 from fadernets.editing.piece_on_grid import PieceOnGrid
-from fadernets.editing.roll_edit import Progress, edit_windows
-from fadernets.engines.grid import Engine
+from fadernets.editing.roll_edit import Progress, edit_windows, fixed_cells
+from fadernets.engines.grid import Codes, Engine
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
 from fadernets.music.document import Document
 from fadernets.music.repetition import repeat_section
-from fadernets.music.segments import Windows, cut
+from fadernets.music.segments import STEPS, Windows, cut
 
 TRANSPOSITIONS = range(-5, 7)  # semitones
 BATCH = 256  # segments encoded at once
 SIDES = ("a", "b", "out")
+CONTROLS = ("closed", "paper")
 
 
 @dataclass(frozen=True)
 class Options:
-    """How two files are mixed."""
+    """How two files are mixed. Raises FadernetsError for a control that there is not."""
 
-    faithfulness: float = 1.0  # pull to B's notes and to A's onset steps; 0: what the codes say alone
+    faithfulness: float = 1.0  # pull to B's notes and to A's onset steps; 0: what the codes say alone; closed only
     stretch: bool = False  # A is spread over B; else the shorter one repeats
     tracks_a: list[str] | None = None  # numbers (from 1) or names; None: keyboard tracks
     tracks_b: list[str] | None = None
     seed: int = 0
+    control: str = "closed"  # candidates are chosen and land on A's rhythm and B's density; paper: one plain decode
+
+    def __post_init__(self) -> None:
+        if self.control not in CONTROLS:
+            raise FadernetsError(f"control {self.control!r}; allowed: {', '.join(CONTROLS)}")
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,7 @@ class MixReport:
 
     model: str
     seed: int
+    control: str
     lengths: dict[str, int]  # a, b, out: full segments
     segments: list[MixedSegment]
     means: dict[str, Any]  # a, b, out: of their segments here that sound; agreement: of those mixed
@@ -137,18 +145,15 @@ def mix_documents(
     if not mixed.any():
         warnings.append("no segment in which a note of A begins meets one with notes of B: OUT is B")
 
-    asked = {
-        "rhythm_density": of_cells.rhythm_density(cells_a[mixed]),
-        "note_density": of_cells.note_density(cells_b[mixed]),
-    }
-    shift = rhythm_part(engine, rhythm.cells(rhythm.full))[from_a[mixed]] - rhythm_part(engine, cells_b[mixed])
-    request = segment_requests.SegmentRequest(
-        asked,
-        faithfulness=options.faithfulness,
-        rhythm=segment_requests.BorrowedRhythm(shift, (cells_a[mixed] == grid.ONSET).any(-1)),
-    )
-    data, after = edit_windows(engine, frame, score, score.full[mixed], request, progress)
-    edit_report.warn_of_misses(edit_report.compare(score, after, score.full[mixed], asked, holds=True), warnings)
+    if options.control == "paper":
+        data, after = _written_openly(engine, frame, score, score.full[mixed], cells_a[mixed], progress)
+    else:
+        shift = rhythm_part(engine, rhythm.cells(rhythm.full))[from_a[mixed]] - rhythm_part(engine, cells_b[mixed])
+        request = borrowed(cells_a[mixed], cells_b[mixed], shift, options.faithfulness)
+        data, after = edit_windows(engine, frame, score, score.full[mixed], request, progress)
+        edit_report.warn_of_misses(
+            edit_report.compare(score, after, score.full[mixed], request.asked, holds=True), warnings
+        )
     cells = dict(zip(SIDES, (cells_a, cells_b, after.cells(score.full)), strict=True))
     segments = _segments(score, cells, mixed, rhythm.windows.bar[rhythm.full][from_a])
     means = {side: edit_report.means_of(c) for side, c in cells.items()}
@@ -157,7 +162,63 @@ def mix_documents(
         for side in ("b", "out")
     }
     lengths["out"] = len(segments)
-    return data, MixReport(engine.name, options.seed, lengths, segments, means, warnings)
+    return data, MixReport(engine.name, options.seed, options.control, lengths, segments, means, warnings)
+
+
+def analogy(engine: Engine, rhythm_of: Cells, notes_of: Cells) -> Cells:
+    """[S, 16, 88] Section 5 as printed: one decode of z_rhythm of some segments [S, 16, 88], z_note and key of others.
+
+    A model whose decoder is told densities is told the rhythm's of the former and the notes' of the latter. Pitches
+    that are held in from before are the latter's. Raises FadernetsError for a model without these two codes.
+    """
+    codes = engine.encode(notes_of)
+    if not {"rhythm", "note"} <= codes.keys():
+        raise FadernetsError(f"{engine.name}: has no codes of rhythm and notes; control closed needs none")
+    told = {**attribute_table.measure(notes_of), "rhythm_density": of_cells.rhythm_density(rhythm_of)}
+    values = np.stack([told[name] for name in engine.coded], axis=1)
+    mixed = Codes({**codes, "rhythm": engine.encode(rhythm_of)["rhythm"]})
+    return engine.decode(mixed, of_cells.key(notes_of), values, notes_of[:, 0] == grid.HOLD).cells
+
+
+def borrowed(
+    rhythm_of: Cells, notes_of: Cells, shift: Floats32, faithfulness: float = 1.0
+) -> segment_requests.SegmentRequest:
+    """What the closed control asks of segments: rhythm and its density of some, note density of their own.
+
+    shift [S, Z]: from their own z_rhythm to the others' (`rhythm_part`).
+    """
+    return segment_requests.SegmentRequest(
+        {"rhythm_density": of_cells.rhythm_density(rhythm_of), "note_density": of_cells.note_density(notes_of)},
+        faithfulness=faithfulness,
+        rhythm=segment_requests.BorrowedRhythm(shift, (rhythm_of == grid.ONSET).any(-1)),
+    )
+
+
+def _written_openly(
+    engine: Engine,
+    document: Document,
+    piece: PieceOnGrid,
+    edited: Indices,
+    rhythm_of: Cells,
+    progress: Progress | None,
+) -> tuple[bytes, PieceOnGrid]:
+    """The file with the analogies of its `edited` windows [S], and the piece as it reads from there.
+
+    What cannot be edited stays: notes that reach out of the windows, and steps where another track sounds.
+    """
+    free = piece.free(edited)
+    fixed = fixed_cells(piece, document.piece, free)
+    roll = piece.roll.copy()
+    for i in range(0, len(edited), BATCH):
+        part = edited[i : i + BATCH]
+        at = piece.windows.base[part][:, None] + np.arange(STEPS)  # [S, 16]
+        roll[at] = np.where(fixed[at], roll[at], analogy(engine, rhythm_of[i : i + BATCH], piece.cells(part)))
+        if progress:
+            progress(min(i + BATCH, len(edited)), len(edited))
+    whole = grid.without_orphans(roll)
+    change = cells_to_notes.edit_between_rolls(piece.piece, piece.windows, piece.placed, piece.roll, whole, free)
+    data = document.edited(change.among(piece.rows))
+    return data, piece.reread(Document(document.path, data).piece)
 
 
 def _segments(score: PieceOnGrid, cells: dict[str, Cells], mixed: Bools, bar_in_a: Indices) -> list[MixedSegment]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from fadernets.arrays import Cells
 from fadernets.decoding import segment_requests
 from fadernets.decoding.edit_models import EditModel
-from fadernets.editing import passage_edit
+from fadernets.editing import passage_edit, presets
+from fadernets.editing.decided_bars import DecidedBars
+from fadernets.editing.drawn_segments import DrawnSegments
 from fadernets.editing.edit_plan import EditPlan
 from fadernets.editing.locks import KeptParts
 from fadernets.editing.passage_edit import PassageRequest
@@ -29,6 +31,8 @@ class ModelEdit:
     progress: Progress | None = field(default=None, compare=False)
     encode: Encode = segment_requests.encode_segments  # what encodes windows
     kept: KeptParts | None = None  # by locks, where bars are rewritten
+    drawn: DrawnSegments | None = field(default=None, compare=False)  # of a draft: bars it need not draw anew
+    decided: DecidedBars | None = field(default=None, compare=False)  # tells of bars before all are rewritten
 
 
 def edit_by_model(
@@ -37,8 +41,9 @@ def edit_by_model(
     """The file with the model's faders moved as planned, and the piece as it reads from there."""
     if isinstance(engine, Engine):
         sampled = segment_requests.SAMPLED_WHILE_DRAGGING if how.draft else segment_requests.SAMPLED_FOR_EDIT
+        toward = presets.target_class(engine.label, faders.codes) if engine.label and faders.codes else None
         windows = segment_requests.SegmentRequest(
-            plan.coded, faders.arousal, faders.faithfulness, sampled=sampled, seed=how.seed
+            plan.coded, faders.arousal, faders.faithfulness, sampled=sampled, seed=how.seed, toward=toward
         )
         return edit_windows(engine, document, piece, plan.edited, windows, how.progress, how.others, how.encode)
     onsets, voices = passage_edit.levels(piece, plan.edited)
@@ -47,10 +52,11 @@ def edit_by_model(
     voices = plan.coded.get("note_density", voices)
     passages = PassageRequest(
         faders.faithfulness,
-        draft=how.draft,
         seed=how.seed,
         kept=how.kept,
         others=how.others,
         progress=how.progress,
+        drawn=how.drawn,
+        decided=how.decided,
     )
     return passage_edit.edit_segments(engine, document, piece, plan.edited, onsets, voices, passages)

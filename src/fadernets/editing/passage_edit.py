@@ -19,6 +19,8 @@ from fadernets.decoding import rhythm_plan
 from fadernets.decoding.edit_models import Rewrites
 from fadernets.decoding.rewrite_task import NEAR, Locks, RewriteTask
 from fadernets.editing import cells_to_notes, track_edit
+from fadernets.editing.decided_bars import DecidedBars
+from fadernets.editing.drawn_segments import DrawnSegments
 from fadernets.editing.locks import KeptParts
 from fadernets.editing.note_draft import PLACE
 from fadernets.editing.piece_on_grid import PieceOnGrid, found_among
@@ -38,11 +40,12 @@ class PassageRequest:
 
     faithfulness: float = 1.0  # pull towards the source, 0..1
     candidates: int = CANDIDATES
-    draft: bool = False  # no passage waits for its neighbours, so that an answer comes while a fader is dragged
     seed: int = 0
     kept: KeptParts | None = None  # by locks
     others: Sequence[Cells] = ()  # rolls [T, 88] of variations to keep away from
     progress: Progress | None = field(default=None, compare=False)
+    drawn: DrawnSegments | None = field(default=None, compare=False)  # of a draft: what it need not draw anew
+    decided: DecidedBars | None = field(default=None, compare=False)  # tells of bars before all are rewritten
 
 
 def edit_segments(
@@ -78,7 +81,6 @@ def edit_segments(
         locks=replace(locks, pinned=locks.pinned | fixed),
         faithfulness=request.faithfulness,
         candidates=request.candidates,
-        at_once=request.draft,
         seed=request.seed,
         others=request.others,
         progress=request.progress,
@@ -86,19 +88,32 @@ def edit_segments(
     players = PlayedNotes.bundled()
     tracks = track_edit.tracks_of(document.piece, piece) if request.kept is None else []
     if len(tracks) > 1:
-        change = track_edit.edit_tracks(engine, document.piece, tracks, task, free, players)
+        change = track_edit.edit_tracks(
+            engine, document.piece, tracks, task, free, players, request.drawn, request.decided
+        )
         data = document.edited(change)
         return data, piece.reread(Document(document.path, data).piece)
     stays = ~free[:, None] | task.locks.pinned
-    task = replace(task, locks=rhythm_plan.locked(task.locks, rhythm_plan.planned(Rhythm.bundled(), task)))
-    roll = grid.without_orphans(np.where(stays, piece.roll, engine.rewrite(task)).astype(np.uint8))
-    if request.kept is not None:
-        roll = request.kept.trimmed(roll)
+
+    def rewritten(task: RewriteTask) -> list[Cells]:
+        plan = rhythm_plan.planned(Rhythm.bundled(), task)
+        return [engine.rewrite(replace(task, locks=rhythm_plan.locked(task.locks, plan)))]
+
     kept = None if request.kept is None else found_among(piece.piece.notes, request.kept.notes, PLACE)
-    change = cells_to_notes.edit_between_rolls(
-        piece.piece, piece.windows, piece.placed, piece.roll, roll, free, players, request.seed, kept
-    )
-    data = document.edited(change.among(piece.rows))
+
+    def changed(answers: Sequence[Cells]) -> Edit:
+        roll = grid.without_orphans(np.where(stays, piece.roll, answers[0]).astype(np.uint8))
+        if request.kept is not None:
+            roll = request.kept.trimmed(roll)
+        change = cells_to_notes.edit_between_rolls(
+            piece.piece, piece.windows, piece.placed, piece.roll, roll, free, players, request.seed, kept
+        )
+        return change.among(piece.rows)
+
+    if request.decided is not None:
+        task = replace(task, decided=request.decided.of(document.piece, [piece], changed))
+    answers = rewritten(task) if request.drawn is None else request.drawn.answer(task, [piece.roll], rewritten)
+    data = document.edited(changed(answers))
     return data, piece.reread(Document(document.path, data).piece)
 
 

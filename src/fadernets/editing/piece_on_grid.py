@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -113,6 +114,11 @@ class PieceOnGrid:
     def performance(self) -> Performance:
         """The chosen notes with all that the grid does not hold."""
         return Performance.of(self.piece.notes, self.windows, self.piece.tempo)
+
+    @cached_property
+    def measured(self) -> dict[str, Floats]:
+        """Every attribute of all full segments, as `measure` has it; measured once."""
+        return self.measure(self.full)
 
     def measure(self, segments: Indices) -> dict[str, Floats]:
         """Every attribute of these full segments: name -> [S], nan where there is nothing to measure."""

@@ -21,10 +21,15 @@ import numpy as np
 from fadernets import plugins, structured_text
 from fadernets.arrays import Array, Bools, Floats, Indices
 from fadernets.attributes.table import ATTRIBUTES, is_movable
+from fadernets.decoding.edit_models import EditModel
+from fadernets.engines.grid import ClassLabel, Engine
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
 
 PAPER_PRESET = "arousal-codes"  # the paper's preset, a shift of the model's two codes: no Preset of faders
+OF_CODES = (
+    "-codes"  # ends the names of presets that shift codes; what comes before is the label of the model's clusters
+)
 FORMAT = 1  # of the files
 RESAMPLED = 400  # draws of pieces for the standard error of a difference
 SLIGHT = 0.05  # standard deviations: a smaller difference cannot be heard and counts as 0
@@ -33,6 +38,7 @@ MOST_AMOUNT = 4.0  # how many times a preset can be applied, either way
 MAX_FILE_BYTES = 2**20
 MOST_STEP, MOST_LOG = 1e9, 100.0  # of a preset's move, and of the log of a factor: numbers that arithmetic can hold
 FACTORS = ("tempo",)  # attributes that change by a factor
+METRONOME = 40.0, 208.0  # quarter-beats a minute: no preset takes a tempo out of a metronome's range
 _plugin_presets: dict[str, Preset] = {}  # those of installed packages
 
 
@@ -47,9 +53,12 @@ class Preset:
     evidence: dict[str, Any] = field(default_factory=dict)
 
     def moved(self, name: str, values: Floats, amount: float) -> Floats:
-        """Values [K] of an attribute after the preset."""
+        """Values [K] of an attribute after the preset. A tempo stays in METRONOME, or where it is outside of it."""
         step = amount * self.moves.get(name, 0.0)
-        return np.asarray(values * np.exp(step) if name in FACTORS else values + step)
+        if name not in FACTORS:
+            return np.asarray(values + step)
+        slowest, fastest = METRONOME
+        return np.asarray(np.clip(values * np.exp(step), np.minimum(values, slowest), np.maximum(values, fastest)))
 
     def move_text(self, name: str, amount: float) -> str:
         """One fader's change as text: +12.5, or x1.32 for a factor."""
@@ -67,6 +76,58 @@ class Preset:
         """Write as JSON, whole or not at all. Raises FadernetsError."""
         record = {"format": FORMAT, **vars(self)}
         write_atomic(path, (json.dumps(record, indent=1) + "\n").encode())
+
+
+@dataclass(frozen=True)
+class CodePreset:
+    """A shift of a model's codes between the means of its clusters (Section 5.2), for any label and any number of them.
+
+    `mood-codes` goes toward the highest class of the label mood, or below 0 toward the lowest; `mood-codes:middle` goes
+    toward the class of that name, and below 0 away from it.
+    """
+
+    label: str
+    target: str = ""  # the name of a class, or its number from 1, the lowest first; "": the highest, or the lowest
+
+    @classmethod
+    def parse(cls, name: str) -> CodePreset | None:
+        """The preset of that name; None for a name that no preset of codes has."""
+        label, ends, target = name.rpartition(OF_CODES)
+        if not ends or not label or (target and (target[0] != ":" or len(target) == 1)):
+            return None
+        return cls(label, target[1:])
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return f"{self.label}{OF_CODES}{':' if self.target else ''}{self.target}"
+
+
+def of_engine(engine: EditModel) -> list[CodePreset]:
+    """The presets of codes that a model has: none, where it is no model of windows with clusters."""
+    label = engine.label if isinstance(engine, Engine) else None
+    return [] if label is None else of_label(label)
+
+
+def of_label(label: ClassLabel) -> list[CodePreset]:
+    """The presets of codes of a model whose clusters are of that label; of more than two classes, one for each too."""
+    each = label.classes if len(label.classes) > 2 else ()
+    return [CodePreset(label.name), *(CodePreset(label.name, name) for name in each)]
+
+
+def target_class(label: ClassLabel, preset: CodePreset) -> int | None:
+    """The class that a preset goes toward, None for the highest or the lowest. Raises FadernetsError."""
+    if preset.label == label.name and not preset.target:
+        return None
+    names = label.classes
+    if preset.label == label.name and preset.target in names:
+        return names.index(preset.target)
+    if preset.label == label.name and preset.target in map(str, range(1, len(names) + 1)):
+        return int(preset.target) - 1
+    known = ", ".join(one.name for one in of_label(label))
+    raise FadernetsError(
+        f"preset {preset.name}: the model's clusters are of {label.name} ({', '.join(names)}); it has {known}"
+    )
 
 
 def bundled() -> dict[str, Path]:
@@ -131,8 +192,8 @@ def _of_plugins() -> dict[str, Preset]:
 
 def _adopt(name: str, value: Any) -> None:
     """Take in an entry point's object. Raises ValueError, FadernetsError or TypeError for one that is no preset."""
-    if name in bundled() or name in _plugin_presets or name == PAPER_PRESET:
-        raise ValueError(f"a preset of the name {name} exists already")
+    if name in bundled() or name in _plugin_presets or CodePreset.parse(name) is not None:
+        raise ValueError(f"a preset of the name {name} exists already, or is one of a model's codes")
     if not isinstance(value, (Preset, str, os.PathLike)):
         raise TypeError(f"is of type {type(value).__name__}, not a Preset or the path of one")
     _plugin_presets[name] = _checked(value, name) if isinstance(value, Preset) else _read(Path(value), name)

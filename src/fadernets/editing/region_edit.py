@@ -17,13 +17,18 @@ import numpy as np
 
 from fadernets.decoding import segment_requests
 from fadernets.decoding.edit_models import EditModel
-from fadernets.editing import edit_report, file_edit
+from fadernets.editing import edit_report, file_edit, note_layer_edit
+from fadernets.editing.decided_bars import DecidedBars
+from fadernets.editing.drafts_in_sight import Draft, can_be_drafted, draft_in_sight
 from fadernets.editing.edit_grids import placed_for
 from fadernets.editing.edit_report import EditReport, SegmentReport, Value
-from fadernets.editing.hands import HANDS
+from fadernets.editing.note_layers import NoteLayer
+from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.regions import MOST_REGIONS, ONE, Region, Variation
 from fadernets.editing.requests import Faders
 from fadernets.editing.roll_edit import Encode, Progress
+from fadernets.editing.sight_excerpts import Below, Sight
+from fadernets.engines.grid import Engine
 from fadernets.errors import FadernetsError
 from fadernets.music.beat_times import BeatTimes
 from fadernets.music.document import Document
@@ -95,6 +100,8 @@ class StageCache:
     """
 
     most: int = MOST_STAGES
+    sources: dict[str, tuple[Piece, PieceOnGrid]] = field(default_factory=dict)  # kind of grid -> the source on it
+    sight: Sight = field(default_factory=Sight)  # what drafts of the bars in sight know
     _stages: OrderedDict[str, Stage] = field(default_factory=OrderedDict)
 
     def get(self, key: str) -> Stage | None:
@@ -112,11 +119,14 @@ class StageCache:
     def clear(self) -> None:
         """Let go of all stages."""
         self._stages.clear()
+        self.sources.clear()
+        self.sight.clear()
 
     @property
     def held(self) -> int:
         """About how many bytes it takes."""
-        return sum(stage.held for stage in self._stages.values())
+        grids = sum(placed.roll.nbytes + 2 * placed.piece.notes.nbytes for _, placed in self.sources.values())
+        return grids + self.sight.held + sum(stage.held for stage in self._stages.values())
 
 
 def edit_by_regions(
@@ -129,13 +139,15 @@ def edit_by_regions(
     progress: Progress | None = None,
     encode: Encode = segment_requests.encode_segments,
     stages: StageCache | None = None,
+    decided: DecidedBars | None = None,
 ) -> EditedByRegions:
     """A piece with its regions applied, in their order; without any (or with all left out) it comes back as it is.
 
     beats: times of a performance's beats; only the last region may then move the tempo. draft: few candidates, for
-    regions that `stages` does not know in full. Raises FadernetsError that names the region.
+    regions that `stages` does not know in full. decided: what tells of bars of the last region before all are there.
+    Raises FadernetsError that names the region.
     """
-    steps = _steps(engine, document, regions, beats, draft, progress, encode, stages)
+    steps = _steps(engine, document, regions, beats, draft, progress, encode, stages, decided)
     data = steps[-1][1].data if steps else document.with_tracks({})
     reports = dict(steps)
     each = [
@@ -143,13 +155,64 @@ def edit_by_regions(
         for i, region in enumerate(regions)
     ]
     after = Document(document.path, data) if steps else document
-    segments, means = _whole(engine, document.piece, after.piece)
+    segments, means = _whole(_on_grid(engine, document.piece, stages), document.piece, after.piece)
     warnings = [*document.piece.warnings]
     for i, stage in steps:
         own = [warning for warning in stage.report.warnings if warning not in document.piece.warnings]
         warnings += [f"{regions[i].label(i + 1)}: {warning}" for warning in own]
     report = RegionsReport(engine.name, each, segments, means, warnings)
     return EditedByRegions(data, after, report, steps[-1][1].log_odds if steps else None)
+
+
+def draft_by_regions(
+    engine: EditModel,
+    document: Document,
+    regions: Sequence[Region],
+    view: tuple[int, int],
+    stages: StageCache,
+    progress: Progress | None = None,
+) -> tuple[Draft, list[RegionReport]] | None:
+    """The bars in sight, first and last of `view`, with regions as a draft, and what each region did there.
+
+    None where the piece has to be drafted as a whole: by the paper's model, or where regions mean there what they mean
+    in no part of it. Raises FadernetsError that names the region.
+    """
+    chosen = active(regions)
+    if not chosen or not can_be_drafted(engine, [regions[i] for i in chosen]):
+        return None
+    key, stage, known = _first_key(engine, document), None, dict[int, EditReport]()
+    for i in chosen[:-1]:
+        after = _next_key(key, regions[i], draft=False)
+        found = stages.get(after)
+        if found is None or regions[i].notes is not None:
+            break
+        key, stage, known[i] = after, found, found.report
+    data = None if stage is None else stage.data
+    below = Below(key, lambda: document if data is None else Document(document.path, data))
+    drafted = [(i, regions[i]) for i in chosen if i not in known]
+    source = _on_grid(engine, document.piece, stages)
+    stages.sight.by(_model(engine))
+    draft = draft_in_sight(engine, source, below, drafted, view, stages.sight, progress)
+    if draft is None:
+        return None
+    first, last = draft.bars
+    reports = {
+        i: replace(each, segments=[s for s in each.segments if first <= s.bar <= last]) for i, each in known.items()
+    }
+    reports |= draft.reports
+    each = [
+        RegionReport(i + 1, region.name, region.bypass, _own(region, reports[i]) if i in reports else None)
+        for i, region in enumerate(regions)
+    ]
+    return draft, each
+
+
+def is_known(engine: EditModel, document: Document, regions: Sequence[Region], stages: StageCache) -> bool:
+    """Whether `stages` know what the regions leave, so that an edit by them takes no time."""
+    key = _first_key(engine, document)
+    for i in active(regions):
+        key = _next_key(key, regions[i], draft=False)
+    return not active(regions) or stages.get(key) is not None
 
 
 def variations_of_last(
@@ -168,6 +231,8 @@ def variations_of_last(
     last = max(active(regions), default=None)
     if last is None:
         raise FadernetsError("variations: all regions are left out")
+    if regions[last].notes is not None:
+        raise FadernetsError(f"variations: {regions[last].label(last + 1)} has notes in place of faders")
     answers = []
     for index in range(count):
         chosen = [*regions]
@@ -190,6 +255,7 @@ def _steps(
     progress: Progress | None,
     encode: Encode,
     stages: StageCache | None,
+    decided: DecidedBars | None,
 ) -> list[tuple[int, Stage]]:
     """What each region left that is not left out, with its position in the list. Raises FadernetsError."""
     if len(regions) > MOST_REGIONS:
@@ -203,7 +269,7 @@ def _steps(
         if in_full or not draft:
             key = _next_key(before, region, draft=False)
             stage = known.get(key) if known is not None else None
-        if stage is None and draft:
+        if stage is None and draft and not (in_full and region.notes is not None):  # notes are no draft
             in_full, region = False, replace(region, variation=ONE)
             key = _next_key(before, region, draft=True)
             stage = known.get(key) if known is not None else None
@@ -213,7 +279,8 @@ def _steps(
             try:
                 if beats is not None and _differ(current.piece, document.piece):
                     raise FadernetsError("beats: an earlier region moved the tempo, and with it the times of the beats")
-                found = _applied(engine, document.piece, current, region, beats, not in_full, share, encode)
+                last = decided if i == chosen[-1] else None
+                found = _applied(engine, document.piece, current, region, beats, not in_full, share, encode, last)
             except FadernetsError as error:
                 raise FadernetsError(f"{region.label(i + 1)}: {error}") from None
             stage = found[region.variation if in_full else ONE]
@@ -234,19 +301,32 @@ def _applied(
     draft: bool,
     progress: Progress | None,
     encode: Encode,
+    decided: DecidedBars | None,
 ) -> dict[Variation, Stage]:
     """What a region leaves of the `current` piece: each of the different answers that it is one of."""
+    if region.notes is not None:
+        return {ONE: _with_notes(engine, source, current, region.notes, replace(region.faders, beats=beats))}
     faders = on_tracks_of(source, current.piece, replace(region.faders, beats=beats))
     count = region.variation.of
-    answers = file_edit.edit_document(engine, current, faders, count, draft=draft, progress=progress, encode=encode)
+    answers = file_edit.edit_document(
+        engine, current, faders, count, draft=draft, progress=progress, encode=encode, decided=decided
+    )
     stages = [Stage(answer.data, answer.report, answer.log_odds) for answer in answers]
     return {Variation(i, count): stage for i, stage in enumerate(stages)}
+
+
+def _with_notes(engine: EditModel, source: Piece, current: Document, layer: NoteLayer, faders: Faders) -> Stage:
+    """What a layer of notes leaves of the `current` piece; the faders say in which bars it stands."""
+    made = note_layer_edit.apply_notes(current, source, layer)
+    after = Document(current.path, made.data).piece
+    report = note_layer_edit.report_of_notes(engine, current.piece, after, layer, source, faders, made)
+    return Stage(made.data, report, None)
 
 
 def on_tracks_of(source: Piece, current: Piece, faders: Faders) -> Faders:
     """Faders that name the tracks of the `source` by the numbers that they have in the `current` piece, where a track
     that lost all its notes may be missing. Raises FadernetsError for a track that is not there."""
-    only = faders.only if faders.only not in HANDS else None
+    only = faders.only_track
     if source is current or (faders.tracks is None and only is None):
         return faders
     option = "only" if only is not None else "tracks"
@@ -270,9 +350,20 @@ def _own(region: Region, report: EditReport) -> EditReport:
     return replace(report, segments=[segment for segment in report.segments if region.has(segment)])
 
 
-def _whole(engine: EditModel, source: Piece, after: Piece) -> tuple[list[SegmentReport], dict[str, dict[str, Value]]]:
+def _on_grid(engine: EditModel, source: Piece, stages: StageCache | None) -> PieceOnGrid:
+    """The source on the grid of a model, which `stages` keep with what it measures."""
+    kind = "windows" if isinstance(engine, Engine) else "bars"
+    known = None if stages is None else stages.sources.get(kind)
+    if known is not None and known[0] is source:
+        return known[1]
+    placed = placed_for(engine, source, file_edit.choose_tracks(source))
+    if stages is not None:
+        stages.sources[kind] = source, placed
+    return placed
+
+
+def _whole(before: PieceOnGrid, source: Piece, after: Piece) -> tuple[list[SegmentReport], dict[str, dict[str, Value]]]:
     """Every segment of the piece before the first region and behind the last one, and the means of those that sound."""
-    before = placed_for(engine, source, file_edit.choose_tracks(source))
     now = before if after is source else before.reread(after)
     segments = edit_report.compare(before, now, before.full[:0], {}, holds=False)
     means = {
@@ -288,8 +379,12 @@ def _share(progress: Progress | None, done: int, runs: int) -> Progress | None:
 
 
 def _first_key(engine: EditModel, document: Document) -> str:
-    model = f"{engine.name} {engine.info.get('sha256', '')} "
-    return hashlib.sha256(model.encode() + document.with_tracks({})).hexdigest()
+    return hashlib.sha256(_model(engine).encode() + document.with_tracks({})).hexdigest()
+
+
+def _model(engine: EditModel) -> str:
+    """What tells a model from others, also from those of its name."""
+    return f"{engine.name} {engine.info.get('sha256', '')} "
 
 
 def _next_key(before: str, region: Region, *, draft: bool) -> str:

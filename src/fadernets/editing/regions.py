@@ -8,13 +8,14 @@ meets. A list of regions is a JSON file:
      "move": {"rhythm_density": 0.2}, "keep": ["bass"], "seed": 3}]}
 
 Each has the fields of the faders in a request to the studio, and all may be left out; `model` is the
-bundled model that the regions were made with.
+bundled model that the regions were made with. In place of faders a region may have `notes` (`note_layers`).
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ from fadernets.attributes.table import ATTRIBUTES
 from fadernets.editing.edit_report import SegmentReport
 from fadernets.editing.fader_curves import FaderCurve, Ramp
 from fadernets.editing.lock_requests import Lock
-from fadernets.editing.presets import PAPER_PRESET
+from fadernets.editing.note_layers import NoteLayer
 from fadernets.editing.requests import MOST_VARIATIONS, Faders
 from fadernets.engines.model_folder import bundled
 from fadernets.errors import FadernetsError
@@ -57,9 +58,10 @@ class Region:
     bypass: bool = False  # whether it is left out for now
     variation: Variation = ONE
     preset: str | None = None  # as it was named
+    notes: NoteLayer | None = None  # notes that go and come, in place of faders
 
     def __post_init__(self) -> None:
-        """Raises FadernetsError for a name or a variation that cannot be."""
+        """Raises FadernetsError for a name or a variation that cannot be, and for faders beside notes."""
         if len(self.name) > MOST_NAME or not self.name.isprintable():
             raise FadernetsError(f"name: one line of at most {MOST_NAME} characters, not {self.name!r:.40}")
         index, of = self.variation.index, self.variation.of
@@ -67,6 +69,8 @@ class Region:
             raise FadernetsError(
                 f"variation {index} of {of}: counts go to {MOST_VARIATIONS}, indices from 0 to the count less 1"
             )
+        if self.notes is not None:
+            _check_at_rest(self)
 
     @classmethod
     def checked(
@@ -75,10 +79,12 @@ class Region:
         name: str = "",
         bypass: bool = False,
         variation: tuple[int, int] | None = None,
+        notes: NoteLayer | Mapping[str, Any] | None = None,
         **faders: Any,
     ) -> Region:
         """A region of values from outside; `faders` are the keywords of `Faders.checked`, without `beats`. A
-        `variation` is the index, from 0, of one of so many different answers. Raises FadernetsError.
+        `variation` is the index, from 0, of one of so many different answers; `notes` are those of a `NoteLayer`, and
+        its region has no faders. Raises FadernetsError.
 
         >>> region = Region.checked(name="busier", bars=[(5, 8)], only="left", move={"rhythm-density": 0.2}, seed=3)
         >>> region.faders.move
@@ -90,7 +96,8 @@ class Region:
         faders["hold"] = [str(held).replace("-", "_") for held in faders.get("hold") or ()]
         preset = faders.get("preset")
         named = None if preset is None else str(getattr(preset, "name", preset))
-        return cls(Faders.checked(**faders), name, bool(bypass), Variation(*(variation or ())), named)
+        layer = None if notes is None else NoteLayer.checked(notes)
+        return cls(Faders.checked(**faders), name, bool(bypass), Variation(*(variation or ())), named, layer)
 
     def label(self, number: int) -> str:
         """What errors and tables call the region with this number, from 1."""
@@ -112,7 +119,7 @@ class Region:
         values = faders.per_bar.values if faders.per_bar is not None else {}
         out["per_bar"] = {name: {str(bar): value for bar, value in bars.items()} for name, bars in values.items()}
         if self.preset is not None:
-            amount = faders.arousal if self.preset == PAPER_PRESET else faders.amount
+            amount = faders.amount if faders.codes is None else faders.arousal
             out["preset"] = {"name": self.preset, "amount": amount}
             out["preset"] |= {"hold": sorted(faders.hold)} if faders.hold else {}
         out["keep"] = [_text_of(lock) for lock in faders.keep]
@@ -121,6 +128,7 @@ class Region:
         out["variation"] = (
             None if self.variation.of == 1 else {"index": self.variation.index, "count": self.variation.of}
         )
+        out["notes"] = None if self.notes is None else self.notes.as_dict()
         return {key: value for key, value in out.items() if value or (key == "faithfulness" and value is not None)}
 
 
@@ -152,7 +160,8 @@ class RegionList:
 
     def save(self, path: Path) -> None:
         """Write the file, whole or not at all. Raises FadernetsError."""
-        write_atomic(path, (json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n").encode())
+        text = json.dumps(self.as_dict(), indent=1, ensure_ascii=False)
+        write_atomic(path, (_NUMBERS.sub(_in_one_line, text) + "\n").encode())
 
     @classmethod
     def read(cls, path: Path) -> RegionList:
@@ -185,6 +194,33 @@ class RegionList:
         if len(rows) > MOST_REGIONS:
             raise FadernetsError(f"{len(rows)} regions; at most {MOST_REGIONS}")
         return cls([_region_of(row, number) for number, row in enumerate(rows, 1)], model)
+
+
+_NUMBERS = re.compile(r"\[\n[-\d.e,\s]+\]")  # a list of numbers over several lines; no text has such an end
+
+
+def _in_one_line(numbers: re.Match[str]) -> str:
+    return "[" + " ".join(numbers[0][1:-1].split()) + "]"
+
+
+def _check_at_rest(region: Region) -> None:
+    """Raises FadernetsError for what a region of notes has no use for."""
+    faders = region.faders
+    given = {
+        "set": faders.set,
+        "move": faders.move,
+        "per_bar": faders.per_bar,
+        "preset": region.preset is not None or faders.preset or faders.arousal,
+        "hold": faders.hold,
+        "keep": faders.keep,
+        "tracks": faders.tracks is not None,
+        "only": faders.only is not None,
+        "faithfulness": faders.faithfulness != 1,
+        "variation": region.variation != ONE,
+    }
+    for name, value in given.items():
+        if value:
+            raise FadernetsError(f"{name}: a region of notes has none; leave out {name}, or notes")
 
 
 def label_of(name: Any, number: int) -> str:
@@ -311,6 +347,10 @@ def _variation(value: Any, where: str) -> tuple[int, int]:
     return _whole(value["index"], f"{where} index"), _whole(value["count"], f"{where} count")
 
 
+def _notes(value: Any, where: str) -> NoteLayer:
+    return NoteLayer.checked(value)
+
+
 _FIELDS: dict[str, Callable[[Any, str], Any]] = {
     "name": _text,
     "bypass": _flag,
@@ -325,6 +365,7 @@ _FIELDS: dict[str, Callable[[Any, str], Any]] = {
     "faithfulness": _number,
     "seed": _whole,
     "variation": _variation,
+    "notes": _notes,
 }
 
 

@@ -7,6 +7,7 @@ the caller spells it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,14 +19,26 @@ from fadernets.attributes import keys
 from fadernets.attributes.table import ATTRIBUTES, Attribute, is_movable
 from fadernets.editing import presets
 from fadernets.editing.fader_curves import FaderCurve, PerBar, Ramp
+from fadernets.editing.hands import HANDS
 from fadernets.editing.lock_requests import Lock, checked_locks
-from fadernets.editing.presets import PAPER_PRESET, Preset
+from fadernets.editing.presets import PAPER_PRESET, CodePreset, Preset
 from fadernets.errors import FadernetsError
 from fadernets.music.beat_times import BeatTimes
 
 MOST_VARIATIONS = 16  # different answers to one request
 Bars = list[tuple[int, int]]  # inclusive ranges
 FaderValue = float | tuple[float, float] | Ramp | str  # one value, a ramp, or the name of a key
+
+
+def bar_ranges(text: str, name: str) -> Bars:
+    """`5-12`, `7` or `1-4,9-12` as ranges of bars. Raises FadernetsError, which calls the text `name`."""
+    ranges = []
+    for part in text.split(","):
+        match = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", part.strip())
+        if match is None:
+            raise FadernetsError(f"{name} {text}: expected bar numbers such as 5-12 or 1-4,9-12")
+        ranges.append((int(match[1]), int(match[2] or match[1])))
+    return ranges
 
 
 class Spelling(NamedTuple):
@@ -55,7 +68,8 @@ class Faders:
     set: dict[str, FaderCurve] = field(default_factory=dict)  # attribute -> value, or a ramp; key: its class
     move: dict[str, FaderCurve] = field(default_factory=dict)  # attribute -> change of each segment; key: semitones
     per_bar: PerBar | None = None  # values by bar: bars without any stay, or are left to the other faders
-    arousal: float = 0.0  # the paper's preset: shift vectors of the two codes, -4..4
+    arousal: float = 0.0  # the paper's preset: shift vectors of the two codes, -4..4; of the label of `codes`
+    codes: CodePreset | None = None  # which preset of codes; None: that of the model's own label
     preset: Preset | None = None  # of all faders
     amount: float = 0.0  # how many times the preset, -4..4
     hold: frozenset[str] = frozenset()  # attributes that the preset leaves alone
@@ -65,8 +79,14 @@ class Faders:
     seed: int = 0
     keep: tuple[Lock, ...] = ()  # what the edit must keep
     beats: BeatTimes | None = None  # of a performance whose file does not know them
+    home: int | None = None  # the key of the whole, where the piece is a part of one; None: of what is edited
     only: str | None = None  # the one hand or track that is edited: left, right, a number (from 1) or a name
     spelling: Spelling = COMMAND_LINE  # of errors
+
+    @property
+    def only_track(self) -> str | None:
+        """The track that `only` names; None where it names a hand, or nothing."""
+        return None if self.only in HANDS else self.only
 
     @classmethod
     def checked(
@@ -108,12 +128,13 @@ class Faders:
         check_seed(seed, spelling)
         check_bars(bars, spelling)
         _check_finite(amount, f"{spelling.field('preset')} amount")
-        by_codes, of_faders = preset_of(preset, spelling, preset_files)
+        of_codes, of_faders = preset_of(preset, spelling, preset_files)
         return cls(
             set=curves["set"],
             move=curves["move"],
             per_bar=by_bar,
-            arousal=amount if by_codes else 0.0,
+            arousal=amount if of_codes else 0.0,
+            codes=of_codes,
             preset=of_faders,
             amount=amount if of_faders else 0.0,
             hold=held,
@@ -196,19 +217,20 @@ def check_bars(bars: Sequence[tuple[int, int]] | None, spelling: Spelling = FIEL
 
 def preset_of(
     preset: Preset | str | Path | None, spelling: Spelling = FIELDS, files: bool = True
-) -> tuple[bool, Preset | None]:
-    """Whether a preset is the paper's, a shift of the model's codes, and the preset of faders if it is one of those.
+) -> tuple[CodePreset | None, Preset | None]:
+    """The preset as a shift of the model's codes, such as the paper's, or as a preset of faders; None for the other.
 
     files: whether the preset may be named by its file. Raises FadernetsError for one that does not exist.
     """
     if preset is None or isinstance(preset, Preset):
-        return False, preset
-    if str(preset) == PAPER_PRESET:
-        return True, None
+        return None, preset
+    of_codes = CodePreset.parse(str(preset))
+    if of_codes is not None:
+        return of_codes, None
     if not files and str(preset) not in presets.names():
         known = ", ".join([*presets.names(), PAPER_PRESET])
         raise FadernetsError(f"{spelling.field('preset')} {preset}: is not known; allowed: {known}")
-    return False, presets.load(preset)
+    return None, presets.load(preset)
 
 
 def _curve(name: str, value: FaderValue, option: str, spelling: Spelling) -> FaderCurve:

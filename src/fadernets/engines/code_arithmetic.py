@@ -1,7 +1,7 @@
 """Faders and presets as arithmetic on codes (Sections 3.2 and 5.2 of the ISMIR paper). No framework, no MIDI.
 
-S segments, Z latent size; two clusters, 0 low and 1 high arousal. Which code and dimension hold an attribute is said by
-its row of the attribute table (`CodedAttribute`).
+S segments, Z latent size, K clusters in the order of their label's values, such as 0 low and 1 high arousal. Which code
+and dimension hold an attribute is said by its row of the attribute table (`CodedAttribute`).
 """
 
 from __future__ import annotations
@@ -82,17 +82,54 @@ def move(code: Floats, calibration: Calibration, before: Floats, target: Floats,
 
 
 def cluster_probability(code: Floats, means: Floats) -> Floats:
-    """p(c = high|z) under the mixture prior: code [S, Z], means [2, Z] -> [S]."""
-    distance = ((code[:, None, :] - means[None]) ** 2).sum(-1, dtype=np.float64) / PRIOR_VARIANCE  # [S, 2]
-    return np.asarray(1 / (1 + np.exp(np.clip(0.5 * (distance[:, 1] - distance[:, 0]), -500, 500))))
+    """p(c|z) of the highest class under the mixture prior: code [S, Z], means [K, Z] -> [S]."""
+    return np.asarray(class_probabilities(code, means)[:, -1])
 
 
-def shift(code: Floats, means: Floats, amount: float) -> Floats:
-    """Section 5.2: z + amount * (mu_target - mu_other), for codes outside the target cluster; the others stay.
+def class_probabilities(code: Floats, means: Floats) -> Floats:
+    """p(c|z) under the mixture prior of any number of components: code [S, Z], means [K, Z] -> [S, K]."""
+    distance = ((code[:, None, :] - means[None]) ** 2).sum(-1, dtype=np.float64) / PRIOR_VARIANCE
+    odds = np.exp(-0.5 * (distance - distance.min(-1, keepdims=True)))
+    return np.asarray(odds / odds.sum(-1, keepdims=True))
 
-    code [S, Z], means [2, Z]. An amount above 0 goes toward high arousal, below 0 toward low; 1 is one shift vector.
+
+def likeliest_class(code: Floats, means: Floats) -> NDArray[np.int64]:
+    """[S] the likeliest class of each code [S, Z] under means [K, Z]; of classes that are as likely, the higher one."""
+    return np.asarray(len(means) - 1 - class_probabilities(code, means)[:, ::-1].argmax(-1), np.int64)
+
+
+def shift(
+    code: Floats, means: Floats, amount: float, target: int | None = None, vertices: Floats | None = None
+) -> Floats:
+    """Section 5.2: z + amount * (mu_target - mu_own), for codes outside the target cluster; the others stay.
+
+    code [S, Z], means [K, Z]; mu_own is the mean of a code's likeliest class, which with two of them is the other one.
+    Without a `target` an amount above 0 goes toward the highest class, below 0 toward the lowest; 1 is one shift
+    vector. Toward a target class, an amount below 0 goes away from it.
+
+    vertices: of a posterior that is constrained to a simplex, which the moved codes are put back onto (`onto_simplex`).
     """
-    vector = (means[1] - means[0]) * amount
-    high = cluster_probability(code, means)
-    outside = high < 0.5 if amount > 0 else high >= 0.5
-    return np.asarray(np.where(outside[:, None], code + vector, code), code.dtype)
+    if target is None:
+        target, amount = (len(means) - 1, amount) if amount > 0 else (0, -amount)
+    own = likeliest_class(code, means)
+    moved = code + (means[target] - means[own]) * amount
+    if vertices is not None:
+        moved = onto_simplex(moved, vertices)
+    return np.asarray(np.where((own != target)[:, None], moved, code), code.dtype)
+
+
+def onto_simplex(code: Floats, vertices: Floats) -> Floats:
+    """Codes [S, Z] whose last dimensions are put onto the simplex of `vertices` [V, D]; the others stay.
+
+    The weights of the vertices that come nearest to those dimensions are moved to the nearest ones that are not
+    negative and sum to 1 (Duchi et al., 2008). Where the vertices are orthogonal and of one length, as the loss asks
+    for, that is the nearest point of the simplex.
+    """
+    size = vertices.shape[1]
+    corners = np.asarray(vertices, np.float64)
+    weights = np.asarray(code[:, -size:], np.float64) @ np.linalg.pinv(corners)  # [S, V]
+    falling = -np.sort(-weights, -1)
+    excess = (falling.cumsum(-1) - 1) / np.arange(1, len(corners) + 1)  # of the first 1, 2, ... V of them
+    kept = (falling > excess).sum(-1)  # how many stay above 0
+    weights = np.maximum(weights - np.take_along_axis(excess, kept[:, None] - 1, -1), 0)
+    return np.concatenate([code[:, :-size], weights @ corners], -1).astype(code.dtype)

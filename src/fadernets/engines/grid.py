@@ -1,7 +1,7 @@
 """Encode and decode segments of the grid with ONNX Runtime alone: what the command line and the studio run on.
 
-Of a model folder's model.json it reads the mixture means, calibration curves, onset odds, onset patterns, critic and
-statistics. S segments, B rows to decode, Z latent size.
+Of a model folder's model.json it reads the mixture means and what its classes are of, calibration curves, onset odds,
+onset patterns, critic and statistics. S segments, B rows to decode, Z latent size, K classes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fadernets.codecs.base import is_melodic
 from fadernets.codecs.grid import PITCHES
 from fadernets.engines import code_arithmetic
 from fadernets.engines.critic import Critic
-from fadernets.engines.model_folder import DEFAULT_WINDOW_MODEL, ModelError, ModelFolder, finite
+from fadernets.engines.model_folder import DEFAULT_WINDOW_MODEL, LARGEST, ModelError, ModelFolder, finite
 from fadernets.engines.onset_patterns import OnsetPatterns
 from fadernets.music.segments import STEPS
 
@@ -50,6 +50,27 @@ class Decoded:
     probabilities: Planes  # [B, 16, 176] of onset and hold, given the steps that it fed back
 
 
+@dataclass(frozen=True)
+class ClassLabel:
+    """What the clusters of a model stand for: the classes of a label, in the order of its values."""
+
+    name: str  # such as arousal
+    classes: tuple[str, ...]  # their names, such as low and high
+
+    @classmethod
+    def of(cls, value: Any, count: int) -> ClassLabel:
+        """What model.json says; in folders without a word of it, two clusters are of arousal. Raises ValueError."""
+        if value is None and count == len(AROUSAL.classes):
+            return AROUSAL
+        label = cls(str(value["name"]), tuple(map(str, value["classes"])))
+        if len(label.classes) != count or len(set(label.classes)) != count or not label.name:
+            raise ValueError(f"classes {', '.join(label.classes)} of {count} clusters")
+        return label
+
+
+AROUSAL = ClassLabel("arousal", ("low", "high"))
+
+
 class Engine(ModelFolder):
     """A model of the grid, ready to encode and decode on one core.
 
@@ -67,9 +88,12 @@ class Engine(ModelFolder):
         if self.onset_odds.shape != (STEPS + 1, 2, STEPS):
             raise ValueError(f"habits of shape {self.onset_odds.shape}")
         means = info["means"] and {n: info["means"][n] for n in self.code_names}
-        self.means = {n: finite(mean).astype(np.float32) for n, mean in (means or {}).items()}  # [2, Z]
-        if any(mean.ndim != 2 or len(mean) != 2 for mean in self.means.values()):
-            raise ValueError("means that are not those of two clusters")
+        self.means = {n: finite(mean).astype(np.float32) for n, mean in (means or {}).items()}  # [K, Z]
+        counts = {len(mean) if mean.ndim == 2 else 0 for mean in self.means.values()}
+        if counts and (len(counts) > 1 or min(counts) < 2):
+            raise ValueError("means that are not those of two or more clusters")
+        self.label = ClassLabel.of(info.get("label"), counts.pop()) if counts else None  # None: it has no clusters
+        self.vertices = self._checked_vertices(info.get("vertices") or {})
         self.onset_patterns = OnsetPatterns.of(info["patterns"]) if info.get("patterns") else None
         self.critic = Critic.of(info["critic"]) if info.get("critic") else None
         self.calibration = {
@@ -94,6 +118,18 @@ class Engine(ModelFolder):
         if unknown:
             raise ModelError(f"{folder}: moves {', '.join(sorted(unknown))}; no attribute of that name lives in a code")
 
+    def _checked_vertices(self, vertices: dict[str, Any]) -> dict[str, Floats32]:
+        """Of each code the vertices [V, D] of the simplex that its last dimensions lie on; empty where on none.
+
+        Raises ValueError, KeyError or TypeError.
+        """
+        found = {n: finite(vertices[n]).astype(np.float32) for n in self.code_names} if vertices else {}
+        for name, corners in found.items():
+            longest = self.means[name].shape[1] if self.means else LARGEST
+            if corners.ndim != 2 or len(corners) < 2 or corners.shape[1] >= longest:
+                raise ValueError(f"vertices of shape {corners.shape}")
+        return found
+
     def encode(self, cells: Cells) -> Codes:
         """Cells [S, 16, 88] -> posterior means."""
         if not len(cells):  # the runtime aborts the process on an empty batch
@@ -107,7 +143,13 @@ class Engine(ModelFolder):
         return Codes(zip(self.code_names, means, strict=True))
 
     def arousal(self, codes: Codes) -> Floats:
-        """[S] probability of the high cluster, mean of the codes; nan for a model without clusters."""
+        """[S] `highest_class` of a model whose clusters are of arousal; nan for any other."""
+        if self.label is None or self.label.name != AROUSAL.name:
+            return np.full(len(next(iter(codes.values()))), np.nan)
+        return self.highest_class(codes)
+
+    def highest_class(self, codes: Codes) -> Floats:
+        """[S] probability of the highest class of the label, mean of the codes; nan for a model without clusters."""
         if not self.means:
             return np.full(len(next(iter(codes.values()))), np.nan)
         each = [code_arithmetic.cluster_probability(codes[n], self.means[n]) for n in self.code_names]

@@ -7,9 +7,8 @@ too. `fitting.fit_played_notes` learns it from performances. N notes, F features
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, fields
-from importlib import resources
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from fadernets.arrays import Bools, Floats, Floats32, Indices
 from fadernets.data.played_notes import FEATURES, MANNER, GridNotes, Surroundings, surroundings
-from fadernets.errors import FadernetsError
+from fadernets.engines.array_file import Arrays, bundled, read_arrays
 
 BUNDLED = "played-notes.npz"  # in the package's folder of models
 FAR = 5.0  # standard deviations at which a feature is clipped
@@ -50,26 +49,15 @@ class PlayedNotes:
     together: Floats32  # [3] share of what is drawn that notes of one onset have in common
 
     @classmethod
+    @cache
     def bundled(cls) -> PlayedNotes:
-        """The model of the package. Raises FadernetsError."""
-        return cls.open(Path(str(resources.files("fadernets"))) / "bundled" / BUNDLED)
+        """The model of the package, read once. Raises FadernetsError."""
+        return cls.open(bundled(BUNDLED))
 
     @classmethod
     def open(cls, path: Path) -> PlayedNotes:
         """A file that `fitting.fit_played_notes` wrote. Raises FadernetsError."""
-        try:
-            with np.load(path) as file:
-                arrays = {field.name: file[field.name].astype(np.float32) for field in fields(cls)}
-                card = json.loads(str(file["card"]))
-            if card["features"] != list(FEATURES):
-                raise ValueError("it was trained on other features than this version has")
-            if arrays["inner"].shape[0] != len(FEATURES) or arrays["outer"].shape[1] != 2 * len(MANNER):
-                raise ValueError("its arrays have other shapes than this version's")
-        except OSError as error:
-            raise FadernetsError(f"{path}: cannot be read ({error.strerror or error})") from None
-        except (ValueError, KeyError, TypeError) as error:
-            raise FadernetsError(f"{path}: is no model of played notes ({error})") from None
-        return cls(**arrays)
+        return cls(**read_arrays(path, cls, "played notes", list(FEATURES), _fits))
 
     def predict(self, around: Surroundings) -> Manners:
         """How notes with these surroundings [N] are played."""
@@ -114,6 +102,10 @@ class PlayedNotes:
             own = _normal(onset, pitch + np.uint32(1), seed * len(MANNER) + k)
             out[:, k] = np.sqrt(share) * common + np.sqrt(1 - share) * own
         return np.clip(out, -MOST_DRAWN, MOST_DRAWN)
+
+
+def _fits(arrays: Arrays) -> bool:
+    return bool(arrays["inner"].shape[0] == len(FEATURES) and arrays["outer"].shape[1] == 2 * len(MANNER))
 
 
 def _normal(a: NDArray[np.uint32], b: NDArray[np.uint32], seed: int) -> Floats:

@@ -9,18 +9,16 @@ S = 16 states.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from functools import cached_property
-from importlib import resources
+from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
 
 from fadernets.arrays import Bools, Floats, Floats32
 from fadernets.data.passages import BEAT_LENGTHS, MOST_BEATS, Steps
-from fadernets.errors import FadernetsError
+from fadernets.engines.array_file import Arrays, bundled, read_arrays
 from fadernets.music.metric_grid import DIVISIONS
 
 BUNDLED = "rhythm.npz"  # in the package's folder of models
@@ -48,24 +46,15 @@ class Rhythm:
     outer_bias: Floats32  # [1]
 
     @classmethod
+    @cache
     def bundled(cls) -> Rhythm:
-        """The model of the package. Raises FadernetsError."""
-        return cls.open(Path(str(resources.files("fadernets"))) / "bundled" / BUNDLED)
+        """The model of the package, read once. Raises FadernetsError."""
+        return cls.open(bundled(BUNDLED))
 
     @classmethod
     def open(cls, path: Path) -> Rhythm:
         """A file that `fitting.fit_rhythm` wrote. Raises FadernetsError."""
-        try:
-            with np.load(path) as file:
-                arrays = {field.name: file[field.name].astype(np.float32) for field in fields(cls)}
-                card = json.loads(str(file["card"]))
-            if card["features"] != FEATURES or arrays["inner"].shape[0] != FEATURES + MEMORY:
-                raise ValueError("it was trained on other features than this version has")
-        except OSError as error:
-            raise FadernetsError(f"{path}: cannot be read ({error.strerror or error})") from None
-        except (ValueError, KeyError, TypeError) as error:
-            raise FadernetsError(f"{path}: is no model of rhythm ({error})") from None
-        return cls(**arrays)
+        return cls(**read_arrays(path, cls, "rhythm", FEATURES, _fits))
 
     @cached_property
     def _of_states(self) -> Floats32:
@@ -76,6 +65,10 @@ class Rhythm:
         hidden = np.maximum((features @ self.inner[:FEATURES] + self.inner_bias)[:, None] + self._of_states, 0)
         hidden = np.maximum(hidden @ self.middle + self.middle_bias, 0)
         return np.asarray((hidden @ self.outer + self.outer_bias)[..., 0], np.float64)
+
+
+def _fits(arrays: Arrays) -> bool:
+    return bool(arrays["inner"].shape[0] == FEATURES + MEMORY)
 
 
 def step_features(steps: Steps, count: int, before: Sequence[Bools | None]) -> Floats32:

@@ -1,8 +1,10 @@
 """Arousal transfer (ISMIR 2020, Section 5.2), and an independent regressor that says which way it went.
 
-Protocol: a segment moves by strength x (mu_target - mu_other) in every code that does not lie in the target's cluster
-yet, and is decoded once. The regressor knows nothing of the model: it learns from note features and arousal ratings of
-VGMIDI's training pieces. It does not show what listeners hear: see the listening studies. S segments, F features.
+Protocol: a segment moves by strength x (mu_target - mu_own) in every code that does not lie in the target's cluster
+yet, and is decoded once; codes of a constrained posterior stay on their simplex. The regressor knows nothing of the
+model: it learns from note features and arousal ratings of VGMIDI's training pieces. It does not show what listeners
+hear: see the listening studies. A model of another label, or of more than two classes of it, is measured in the same
+way between its lowest class and its highest. S segments, F features.
 """
 
 from __future__ import annotations
@@ -14,10 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets.arrays import Bools, Cells, Floats, Indices
+from fadernets.arrays import Bools, Cells, Floats, Floats32, Indices
 from fadernets.attributes.table import CODED, measure
 from fadernets.codecs.grid import ONSET
-from fadernets.data.dataset import Dataset, label_of
+from fadernets.data import labels
+from fadernets.data.dataset import Dataset
 from fadernets.engines import code_arithmetic
 from fadernets.errors import FadernetsError
 from fadernets.evaluation.checkpoint import Checkpoint, HeldOutSegments, Outputs
@@ -41,39 +44,51 @@ def features(cells: Cells, seconds: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Regressor:
-    """A regressor of arousal, and how well it predicts it on pieces that it never saw."""
+    """A regressor of arousal, or of another label, and how well it predicts it on pieces that it never saw."""
 
     model: Any
     figures: Figures
 
     @classmethod
-    def fit(cls, data: Dataset, corpora: Sequence[str], seed: int = 0) -> Regressor:
+    def fit(
+        cls,
+        data: Dataset,
+        corpora: Sequence[str],
+        seed: int = 0,
+        label: str = "arousal",
+        edges: Sequence[float] = labels.PAPER_EDGES,
+    ) -> Regressor:
         """Boosted trees from the training pieces of the labelled corpora; `figures` are of their test pieces.
 
-        Raises FadernetsError where there are too few labels.
+        label, edges: as a recipe names them; accuracy is between the lowest class and the highest. Raises
+        FadernetsError where there are too few labels.
         """
         from sklearn.ensemble import HistGradientBoostingRegressor
 
         names = [c for c in corpora if c in data.manifest["corpora"]]
-        rows = {s: _labelled(data, names, s) for s in ("train", "test")}
+        known = labels.values(data, label)
+        rows = {s: _labelled(data, names, s, known) for s in ("train", "test")}
         if len(rows["train"]) < 2 * LEAF or not len(rows["test"]):
             raise FadernetsError(
-                f"{data.folder}: has {len(rows['train'])} arousal labels to learn from and {len(rows['test'])} to test "
-                f"on; the regressor needs {2 * LEAF} and some: prepare it with vgmidi"
+                f"{data.folder}: has {len(rows['train'])} {labels.name_of(label)} labels to learn from and "
+                f"{len(rows['test'])} to test on; the regressor needs {2 * LEAF} and some: prepare it with vgmidi"
             )
         x = {s: features(data.cells(r), seconds_of(data, r)) for s, r in rows.items()}
-        y = {s: np.asarray(data.arousal[r], np.float64) for s, r in rows.items()}
+        y = {s: np.asarray(known[r], np.float64) for s, r in rows.items()}
         model = HistGradientBoostingRegressor(
             max_iter=300, learning_rate=0.04, max_leaf_nodes=8, min_samples_leaf=LEAF, l2_regularization=5.0,
             random_state=seed,
         )  # fmt: skip
         model.fit(x["train"], y["train"])
         predicted = model.predict(x["test"])
-        label = label_of(y["test"].astype(np.float32))
-        clear = label >= 0
+        found = labels.classes_of(y["test"].astype(np.float32), edges)
+        highest = labels.count(edges) - 1
+        clear = (found == 0) | (found == highest)
         middle = float(np.median(model.predict(x["train"])))
         accuracy = fader_scores.balanced_accuracy(
-            predicted[clear] > middle, label[clear], np.asarray(data.piece[rows["test"]])[clear]
+            predicted[clear] > middle,
+            (found[clear] == highest).astype(np.int64),
+            np.asarray(data.piece[rows["test"]])[clear],
         )
         figures = {
             "segments": float(len(predicted)),
@@ -84,13 +99,13 @@ class Regressor:
         return cls(model, figures)
 
     def predict(self, cells: Cells, seconds: Floats) -> Floats:
-        """[S] arousal of segments: cells [S, 16, 88] and how long they last [S]."""
+        """[S] the label of segments: cells [S, 16, 88] and how long they last [S]."""
         return np.asarray(self.model.predict(features(cells, seconds)), np.float64)
 
 
-def _labelled(data: Dataset, names: Sequence[str], split: str) -> Indices:
-    rows = np.concatenate([data.select(split=split, corpus=c, labelled=True) for c in names] or [np.empty(0, np.int64)])
-    return np.sort(rows)
+def _labelled(data: Dataset, names: Sequence[str], split: str, known: Floats32) -> Indices:
+    rows = np.concatenate([data.select(split=split, corpus=c) for c in names] or [np.empty(0, np.int64)])
+    return np.sort(rows[np.isfinite(known[rows])])
 
 
 def seconds_of(data: Dataset, rows: Indices) -> Floats:
@@ -104,7 +119,11 @@ def shift(checkpoint: Checkpoint, segments: HeldOutSegments, strength: Floats) -
     for name, code in segments.codes.items():
         up, down = (code_arithmetic.shift(code, checkpoint.means[name], sign) for sign in (1.0, -1.0))
         vector = np.where(strength[:, None] > 0, up, down) - code
-        codes[name] = (code + np.abs(strength)[:, None] * vector).astype(np.float32)
+        moved = (code + np.abs(strength)[:, None] * vector).astype(np.float32)
+        if name in checkpoint.vertices:
+            is_moved = (moved != code).any(-1, keepdims=True)
+            moved = np.where(is_moved, code_arithmetic.onto_simplex(moved, checkpoint.vertices[name]), code)
+        codes[name] = moved
     return checkpoint.decode(segments, codes, segments.values)
 
 
@@ -126,17 +145,11 @@ def evaluate(
     rows, sign = draw(checkpoint, test, seed)
     first_segments = np.arange(min(SEGMENTS, len(rows)))
     segments = checkpoint.segments(rows)
-    plain = checkpoint.decode(segments, segments.codes, segments.values).cells[:, 0]
-    sweep = []
-    for i, strength in enumerate(STRENGTHS):
-        out = shift(checkpoint, segments, sign * strength).cells[:, 0]
-        sweep.append({"strength": strength, **_figures(out, plain, segments, sign, regressor, checkpoint, seed)})
-        if progress:
-            progress(i + 1, len(STRENGTHS) + 1)
-    first = next(row for row in sweep if row["strength"] == 1.0)
+    by_strength = _sweep(checkpoint, segments, sign, regressor, seed, progress)
+    first = next(row for row in by_strength if row["strength"] == 1.0)
     figures = {
         "regressor": regressor.figures,
-        "sweep": sweep,
+        "sweep": by_strength,
         "drawn": drawn(checkpoint, segments.take(first_segments), sign[first_segments], regressor),
         "pieces": whole_pieces(checkpoint, regressor, test, seed=seed),
         "agreement": first["agreement"],
@@ -146,19 +159,47 @@ def evaluate(
     return figures
 
 
+def sweep(checkpoint: Checkpoint, regressor: Regressor, *, seed: int = 0) -> list[dict[str, Any]]:
+    """The rows of `evaluate` by strength alone. Raises FadernetsError."""
+    rows, sign = draw(checkpoint, checkpoint.corpus_rows("test"), seed)
+    return _sweep(checkpoint, checkpoint.segments(rows), sign, regressor, seed)
+
+
+def _sweep(
+    checkpoint: Checkpoint,
+    segments: HeldOutSegments,
+    sign: Floats,
+    regressor: Regressor,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[dict[str, Any]]:
+    plain = checkpoint.decode(segments, segments.codes, segments.values).cells[:, 0]
+    rows = []
+    for i, strength in enumerate(STRENGTHS):
+        out = shift(checkpoint, segments, sign * strength).cells[:, 0]
+        rows.append({"strength": strength, **_figures(out, plain, segments, sign, regressor, checkpoint, seed)})
+        if progress:
+            progress(i + 1, len(STRENGTHS) + 1)
+    return rows
+
+
 def draw(checkpoint: Checkpoint, rows: Indices, seed: int) -> tuple[Indices, Floats]:
     """Up to MANY random rows, alternately of the low cluster, to move up (1), and of the high one, to move down (-1).
 
-    Raises FadernetsError where one cluster has none.
+    Of more than two clusters these are the lowest and the highest. Raises FadernetsError where one of them has none.
     """
     pool = np.random.default_rng(seed).permutation(rows)[: 4 * MANY]
-    high = checkpoint.arousal(checkpoint.encode(pool)) >= 0.5
-    n = min(MANY // 2, int(high.sum()), int((~high).sum()))
+    shares = checkpoint.class_probabilities(checkpoint.encode(pool), checkpoint.means)
+    own = shares.shape[1] - 1 - shares[:, ::-1].argmax(-1)  # of classes that are as likely, the higher one
+    low, high = own == 0, own == shares.shape[1] - 1
+    n = min(MANY // 2, int(high.sum()), int(low.sum()))
     if not n:
+        where = "in one" if shares.shape[1] == 2 else "outside the lowest or the highest"
         raise FadernetsError(
-            f"{checkpoint.folder}: all of {len(pool)} held-out segments lie in one arousal cluster; train it longer"
+            f"{checkpoint.folder}: all of {len(pool)} held-out segments lie {where} "
+            f"{labels.name_of(checkpoint.recipe.label)} cluster; train it longer"
         )
-    return np.stack([pool[~high][:n], pool[high][:n]], 1).reshape(-1), np.tile([1.0, -1.0], n)
+    return np.stack([pool[low][:n], pool[high][:n]], 1).reshape(-1), np.tile([1.0, -1.0], n)
 
 
 def _figures(

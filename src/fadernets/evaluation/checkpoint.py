@@ -19,12 +19,14 @@ import torch
 from fadernets.arrays import Array, Cells, Floats, Indices, Latents
 from fadernets.attributes.table import CODED
 from fadernets.codecs.base import CODECS
-from fadernets.data.dataset import Dataset, label_of
-from fadernets.engines.code_arithmetic import Calibration, cluster_probability
+from fadernets.data import labels
+from fadernets.data.dataset import Dataset
+from fadernets.engines.code_arithmetic import Calibration, class_probabilities
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
 from fadernets.models.base import Model
 from fadernets.models.codings import coding
+from fadernets.models.constrained import SimplexHead
 from fadernets.training import checkpoints, recipes
 from fadernets.training.loop import Rows, auto_precision, check_device, choose_rows
 from fadernets.training.recipes import Recipe
@@ -107,6 +109,12 @@ class Checkpoint:
         return {name: means[name].detach().cpu().numpy() for name in self.model.sizes if name in means}
 
     @cached_property
+    def vertices(self) -> dict[str, Latents]:
+        """The vertices [V, D] of each code's simplex; empty for a posterior that is free."""
+        heads = {name: encoder.head for name, encoder in self.model.encoders.items()}
+        return {n: h.vertices.detach().cpu().numpy() for n, h in heads.items() if isinstance(h, SimplexHead)}
+
+    @cached_property
     def labelled(self) -> Indices:
         """[N] the labelled training segments; of a recipe without labels, those that a share of 1 % gives it."""
         if len(self.rows.labelled):
@@ -115,21 +123,30 @@ class Checkpoint:
 
     @cached_property
     def label_means(self) -> dict[str, Latents]:
-        """The mean code [2, Z] of the `labelled` segments of low and of high arousal, for a model without clusters.
+        """The mean code [K, Z] of the `labelled` segments of each class, for a model without clusters.
 
         Empty where there are no segments of one kind.
         """
-        labelled = self.labelled
-        label = label_of(np.asarray(self.data.arousal[labelled], np.float32))
-        if len(np.unique(label)) < 2:
+        labelled, kinds = self.labelled, range(labels.count(self.recipe.label_edges))
+        label = self.classes[labelled]
+        if len(np.unique(label)) < len(kinds):
             return {}
         codes = self.encode(labelled)
-        return {name: np.stack([code[label == c].mean(0) for c in (0, 1)]) for name, code in codes.items()}
+        return {name: np.stack([code[label == c].mean(0) for c in kinds]) for name, code in codes.items()}
+
+    @cached_property
+    def classes(self) -> Indices:
+        """[N] the class of every segment of the data set by the label that the recipe names, -1 without one."""
+        return labels.classes(self.data, self.recipe.label, self.recipe.label_edges)
+
+    def class_probabilities(self, codes: dict[str, Latents], means: dict[str, Latents]) -> Floats:
+        """[S, K] probability of each class, the mean over the codes."""
+        return np.asarray(np.mean([class_probabilities(code, means[n]) for n, code in codes.items()], axis=0))
 
     def arousal(self, codes: dict[str, Latents], means: dict[str, Latents] | None = None) -> Floats:
         """[S] probability of the high cluster, the mean over the codes; with `means` in place of the mixture's."""
         means = means or self.means
-        return np.asarray(np.mean([cluster_probability(code, means[n]) for n, code in codes.items()], axis=0))
+        return self.class_probabilities(codes, means)[:, -1]
 
     @property
     def recipe(self) -> Recipe:
@@ -144,7 +161,8 @@ class Checkpoint:
     def corpus_rows(self, split: str) -> Indices:
         """[N] the segments of a split in the corpora that the model reconstructs. Raises FadernetsError for none."""
         recipe, names = self.config["recipe"], self.data.manifest["corpora"]
-        corpora = [c for c in (recipe["corpora"] or names) if c not in recipe["label_corpora"]]
+        left_out = () if recipe.get("reconstruct_labelled") else recipe["label_corpora"]
+        corpora = [c for c in (recipe["corpora"] or names) if c not in left_out]
         rows = np.sort(np.concatenate([self.data.select(split=split, corpus=c) for c in corpora]))
         if not len(rows):
             raise FadernetsError(f"{self.data.folder}: has no {split} segments; prepare it with more pieces")
@@ -164,11 +182,19 @@ class Checkpoint:
         inputs = self.coding.inputs(np.array(self.data.codes[rows]), int(lengths.max()))
         return inputs.to(self.device), torch.from_numpy(lengths).to(self.device)
 
-    @torch.no_grad()
     def encode(self, rows: Indices, fast: bool = False) -> dict[str, Latents]:
         """Posterior means [S, Z] of each code; with `fast` in the precision of training."""
+        return self._posteriors(rows, fast)[0]
+
+    def deviations(self, rows: Indices) -> dict[str, Latents]:
+        """Standard deviations [S, Z] of the posteriors of each code."""
+        return self._posteriors(rows, fast=False)[1]
+
+    @torch.no_grad()
+    def _posteriors(self, rows: Indices, fast: bool) -> tuple[dict[str, Latents], dict[str, Latents]]:
         order = np.argsort(self.data.lengths(rows), kind="stable")
         means: dict[str, list[Latents]] = {name: [] for name in self.model.sizes}
+        deviations: dict[str, list[Latents]] = {name: [] for name in self.model.sizes}
         bf16 = fast and auto_precision(self.device) != "32-true"
         values = np.asarray(self.data.attributes[rows], np.float32)
         for a in range(0, len(rows), ENCODE):
@@ -178,8 +204,10 @@ class Checkpoint:
             with torch.autocast(self.device, torch.bfloat16, enabled=bf16):
                 for name, q in self.model.encode(inputs, lengths, given).items():
                     means[name].append(q.mean.cpu().numpy())
+                    deviations[name].append((0.5 * q.log_variance).exp().cpu().numpy())
         back = np.argsort(order, kind="stable")
-        return {name: np.concatenate(parts)[back] for name, parts in means.items()}
+        both = ({name: np.concatenate(parts)[back] for name, parts in found.items()} for found in (means, deviations))
+        return next(both), next(both)
 
     def segments(self, rows: Indices) -> HeldOutSegments:
         """These segments of the data set with their codes; on the grid, which has no time, a segment lasts 2 s."""

@@ -13,8 +13,7 @@ import torch
 
 from fadernets.arrays import Indices, Latents
 from fadernets.attributes.table import CODED, measure
-from fadernets.data.dataset import label_of
-from fadernets.engines.code_arithmetic import cluster_probability
+from fadernets.engines.code_arithmetic import class_probabilities
 from fadernets.evaluation.checkpoint import Checkpoint
 from fadernets.metrics import disentanglement, fader_scores
 from fadernets.metrics.fader_scores import Figures
@@ -69,9 +68,9 @@ def encoder(checkpoint: Checkpoint, rows: Indices) -> Figures:
 
 
 def held_out_labels(checkpoint: Checkpoint) -> tuple[Indices, Indices]:
-    """[N] the test segments that are labelled low (0) or high (1), and [N] these labels."""
+    """[N] the test segments that are labelled, and [N] their classes: low (0), high (1), or 0 to K - 1."""
     rows = checkpoint.labelled_rows("test")
-    label = label_of(np.asarray(checkpoint.data.arousal[rows], np.float32))
+    label = checkpoint.classes[rows]
     return rows[label >= 0], label[label >= 0]
 
 
@@ -81,10 +80,10 @@ def means_of(checkpoint: Checkpoint) -> dict[str, Latents]:
 
 
 def clusters(checkpoint: Checkpoint, rows: Indices, seed: int) -> dict[str, Any]:
-    """Arousal clusters (`means_of`) on held-out pieces.
+    """Clusters (`means_of`) of the label that the recipe names on held-out pieces.
 
     On labelled segments: balanced accuracy of each code and of all together, silhouette by label. On the test segments
-    `rows`: silhouette by inferred cluster, and the mean attributes of both clusters.
+    `rows`: silhouette by inferred cluster, and the mean attributes of the clusters: `low` and `high`, or 0 to K - 1.
     """
     from sklearn.metrics import silhouette_score
 
@@ -92,29 +91,29 @@ def clusters(checkpoint: Checkpoint, rows: Indices, seed: int) -> dict[str, Any]
     labelled, label = held_out_labels(checkpoint)
     pieces = np.asarray(checkpoint.data.piece[labelled])
     codes = checkpoint.encode(labelled)
-    high = {name: cluster_probability(code, means[name]) for name, code in codes.items()}
+    guess = {name: class_probabilities(code, means[name]).argmax(-1) for name, code in codes.items()}
+    kinds = len(next(iter(means.values())))
+    sides = ("low", "high") if kinds == 2 else tuple(map(str, range(kinds)))
     figures: dict[str, Any] = {
         "learned": bool(checkpoint.means),
         "labelled_training_segments": len(checkpoint.labelled),
         "segments": len(labelled),
         "pieces": len(np.unique(pieces)),
-        **fader_scores.balanced_accuracy(checkpoint.arousal(codes, means) >= 0.5, label, pieces),
+        **fader_scores.balanced_accuracy(checkpoint.class_probabilities(codes, means).argmax(-1), label, pieces),
     }
     rows = np.random.default_rng(seed).permutation(rows)[:SILHOUETTE_ROWS]
     unlabelled, values = checkpoint.encode(rows), np.asarray(checkpoint.data.attributes[rows], np.float64)
     for name, code in codes.items():
-        inferred = cluster_probability(unlabelled[name], means[name]) >= 0.5
+        inferred = class_probabilities(unlabelled[name], means[name]).argmax(-1)
         of_code: dict[str, float] = {
-            "balanced_accuracy": fader_scores.balanced_accuracy(high[name] >= 0.5, label, pieces)["balanced_accuracy"],
+            "balanced_accuracy": fader_scores.balanced_accuracy(guess[name], label, pieces)["balanced_accuracy"],
             "silhouette_by_label": float(silhouette_score(code, label)),
-            "silhouette": float(silhouette_score(unlabelled[name], inferred))
-            if 0 < inferred.sum() < len(rows)
-            else 0.0,
-            "high_share": float(inferred.mean()),
+            "silhouette": float(silhouette_score(unlabelled[name], inferred)) if len(np.unique(inferred)) > 1 else 0.0,
+            "high_share": float((inferred == kinds - 1).mean()),
         }
         for i, attribute in enumerate(CODED):
-            for side, mask in (("high", inferred), ("low", ~inferred)):
-                if mask.any():
-                    of_code[f"{attribute}_{side}"] = float(values[mask, i].mean())
+            for c, side in reversed(list(enumerate(sides))):
+                if (inferred == c).any():
+                    of_code[f"{attribute}_{side}"] = float(values[inferred == c, i].mean())
         figures[name] = of_code
     return figures

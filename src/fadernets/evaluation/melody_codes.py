@@ -2,7 +2,7 @@
 
 Principal components (Section 3.1, Figure 2), and the groups of dimensions that augmentation finds (Sections 3.2 to 3.5,
 Figures 3 and 4): how many dimensions move with a change of the music, how straight, and how much of the change they
-explain. It does not show what a decoder makes of them: see `melody_knobs`. N clips, Z latent size.
+explain. It does not show what a decoder makes of them: see `melody_knobs`.
 """
 
 from __future__ import annotations
@@ -15,114 +15,20 @@ from typing import Any
 
 import numpy as np
 
-from fadernets.arrays import Array, Bytes
-from fadernets.codecs import melody_states
 from fadernets.codecs.base import is_melodic
-from fadernets.data.dataset import Dataset
-from fadernets.errors import FadernetsError
+from fadernets.evaluation.code_spaces import CLIPS, RealClips, clips_for, code_space, has_data
 from fadernets.figures import plots
 from fadernets.files import write_atomic
 from fadernets.melodies import augmentations, inspection
 from fadernets.melodies.augmentations import AUGMENTATIONS, Augmentation
-from fadernets.melodies.inspection import DimensionGroup, Encode
+from fadernets.melodies.inspection import DimensionGroup
 from fadernets.provenance import provenance
 
-CLIPS = 16_384  # drawn from a data set
+PITCH_CLIPS = 10_000  # real ones with the paper's choice (Section 3.3)
+PAPER, WHOLE_NOTES, REAL = "paper", "whole-notes", "real"
+CHANGED = {"pitch": REAL, "rhythm": WHOLE_NOTES}  # what the paper changes, by group (Sections 3.3 and 3.4)
 SHARE = 0.99  # of the variance that components should hold (Section 3.1)
 DRAWN = {"pitch": 5, "rhythm": 10}  # dimensions in Figures 3 and 4
-
-
-@dataclass(frozen=True)
-class CodeSpace:
-    """The codes of a model folder or of a run, and the data set that it was trained on."""
-
-    name: str
-    codec: str
-    encode: Encode  # clips -> [N, Z]
-    data: str  # the folder of the data set that it was trained on
-    pitches: tuple[int, int] = (
-        0,
-        melody_states.ONSETS - 1,
-    )  # MIDI numbers, lowest and highest, that a melody model knows
-
-
-def code_space(model: str | Path, device: str = "cpu") -> CodeSpace:
-    """The codes of a bundled model, a model folder, or a run (its best checkpoint). Raises FadernetsError."""
-    from fadernets.engines.model_folder import bundled
-
-    folder = Path(model)
-    if str(model) in bundled() or (folder / "model.json").exists():
-        return _exported(model)
-    if (folder / "best" / "config.json").exists() or (folder / "config.json").exists():
-        return _trained(folder, device)
-    raise FadernetsError(f"{model}: neither a bundled model, a model folder nor a run; bundled: {', '.join(bundled())}")
-
-
-def _exported(model: str | Path) -> CodeSpace:
-    from fadernets.engines.grid import Engine
-    from fadernets.engines.melody import MelodyEngine
-    from fadernets.engines.model_folder import codec_of
-
-    codec = codec_of(model)
-    if is_melodic(codec):
-        melody_engine = MelodyEngine.open(model)
-        return CodeSpace(
-            melody_engine.name,
-            codec,
-            melody_engine.encode,
-            str(melody_engine.info["recipe"]["data"]),
-            melody_engine.pitches,
-        )
-    engine = Engine.open(model)
-
-    def encode(cells: Bytes) -> Array:
-        return engine.encode(cells).side_by_side()
-
-    return CodeSpace(engine.name, codec, encode, str(engine.info["recipe"]["data"]))
-
-
-def _trained(folder: Path, device: str) -> CodeSpace:
-    import torch
-
-    from fadernets.engines.melody import whole_semitones
-    from fadernets.training import checkpoints
-
-    model: Any
-    model, config = checkpoints.load(folder / "best" if (folder / "best" / "config.json").exists() else folder, device)
-    if not is_melodic(config["codec"]):
-        raise FadernetsError(f"{folder}: a run over {config['codec']}; export it, or give a run of music-vae")
-
-    @torch.no_grad()
-    def encode(states: Bytes) -> Array:
-        means = model.encode(torch.from_numpy(states.astype(np.int64)).to(device)).mean
-        return np.asarray(means.cpu().numpy())
-
-    pitches = whole_semitones(Dataset.open(config["recipe"]["data"]).statistics("pitch"))
-    return CodeSpace(folder.name, config["codec"], encode, str(config["recipe"]["data"]), pitches)
-
-
-def clips_of(data: Path, codec: str, split: str = "test", count: int = CLIPS, seed: int = 0) -> Bytes:
-    """[N, ...] up to `count` random clips of a data set: of `split`, and of the others where it has too few.
-
-    Raises FadernetsError for a data set of another codec.
-    """
-    dataset = Dataset.open(data)
-    if dataset.codec.name != codec:
-        raise FadernetsError(f"{data}: holds {dataset.codec}; this model reads {codec}")
-    random = np.random.default_rng(seed)
-    rows = random.permutation(dataset.select(split=split))
-    if len(rows) < count:
-        rest = np.concatenate([dataset.select(split=s) for s in ("test", "validation", "train") if s != split])
-        rows = np.concatenate([rows, rest[: count - len(rows)]])
-    rows = np.sort(rows[:count])
-    return np.asarray(dataset.codes[rows]) if dataset.codec.melodic else dataset.cells(rows)
-
-
-def _clips_for(space: CodeSpace, data: Path | None, **which: Any) -> Bytes:
-    """`clips_of` the given data set, or of the one that the model was trained on. Raises FadernetsError."""
-    if data is None and not (Path(space.data) / "manifest.json").exists():
-        raise FadernetsError(f"{space.name}: the data that it learned from, {space.data}, are not here; give --data")
-    return clips_of(data or Path(space.data), space.codec, **which)
 
 
 @dataclass(frozen=True)
@@ -130,8 +36,10 @@ class Inspection:
     """The groups of dimensions that augmentation found in a model's codes."""
 
     model: str
-    clips: str
+    clips: str  # which were chosen: paper, whole-notes or real
     groups: dict[str, DimensionGroup]
+    changed: dict[str, str]  # group -> the clips that were changed for it: whole-notes or real
+    drawn: RealClips | None = None  # the real ones among them, and those of the principal components
 
     @property
     def shared(self) -> list[int]:
@@ -142,24 +50,34 @@ class Inspection:
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values, for inspect.json and --json."""
         groups = {name: group.as_dict() for name, group in self.groups.items()}
-        return {"model": self.model, "clips": self.clips, "groups": groups, "shared": self.shared}
+        for name, group in groups.items():
+            group["changed"] = self.changed[name]
+        drawn = None if self.drawn is None else self.drawn.as_dict()
+        return {"model": self.model, "clips": self.clips, "groups": groups, "shared": self.shared, "drawn": drawn}
 
     def table(self) -> str:
         """A line per group, with its strongest dimensions first, eight of them at most."""
         head = (
-            f"{'group':<10} {'clips':>6} {'threshold':>9} {'dimensions':>10} {'of delta z':>10} {'linearity':>9} "
-            f"{'explained by them':>17} {'by the direction':>16}  which"
+            f"{'group':<10} {'clips':>6} {'of':<11} {'threshold':>9} {'dimensions':>10} {'of delta z':>10} "
+            f"{'linearity':>9} {'explained by them':>17} {'by the direction':>16}  which"
         )
         rows = [head]
         for group in self.groups.values():
             shown = ", ".join(map(str, group.dimensions[:8].tolist())) + (", ..." if len(group.dimensions) > 8 else "")
             rows.append(
-                f"{group.name:<10} {group.clips:>6} {group.threshold:>9.3f} {len(group.dimensions):>10} "
+                f"{group.name:<10} {group.clips:>6} {self.changed[group.name]:<11} {group.threshold:>9.3f} "
+                f"{len(group.dimensions):>10} "
                 f"{group.energy:>10.3f} {group.linearity:>9.3f} {group.explained['dimensions']:>17.3f} "
                 f"{group.explained['direction']:>16.3f}  {shown}"
             )
         if len(self.groups) > 1:
             rows.append(f"shared: {', '.join(map(str, self.shared)) or 'none'}")
+        if self.drawn is not None:
+            splits = ", ".join(f"{count} {name}" for name, count in self.drawn.splits.items())
+            rows.append(
+                f"real clips: {len(self.drawn.clips)} of {self.drawn.data} ({self.drawn.hash[:12]}; {splits}), "
+                f"{self.drawn.distinct} of them distinct"
+            )
         return "\n".join(rows)
 
 
@@ -167,7 +85,7 @@ def inspect(
     model: str | Path,
     *,
     data: Path | None = None,
-    clips: str = "whole-notes",
+    clips: str | None = None,
     basis: str = "standard",
     threshold: float | None = None,
     top: int | None = None,
@@ -179,28 +97,38 @@ def inspect(
 ) -> Inspection:
     """Disentanglement by augmentation of a model's codes; with `out`, the figures and the numbers are written there.
 
-    data: the data set to draw clips from, the model's own unless given. clips: `whole-notes` or `real`. basis: of the
-    dimensions, `standard` or `pca`. threshold or top: which dimensions belong to a group, `inspection.inspect`.
-    pitches: lowest and highest of the whole notes, those of the model unless given. user_defined: an augmentation in
-    place of the standard ones. Raises FadernetsError.
+    data: the data set to draw clips from, the model's own unless given. clips: `paper`, 10,000 real clips for pitch and
+    two whole notes for rhythm (Sections 3.3 and 3.4); `whole-notes` or `real` for both. Unless it is given it is
+    `paper` where there are data to draw from, else `whole-notes`. Segments are always real. basis: of the dimensions,
+    `standard` or `pca`. threshold or top: which dimensions belong to a group, `inspection.inspect`. pitches: lowest and
+    highest of the whole notes, those of the model unless given. user_defined: an augmentation in place of the standard
+    ones, of real clips with `paper`. Raises FadernetsError.
     """
     space = code_space(model)
-    if clips == "whole-notes" and not is_melodic(space.codec):
-        clips = "real"
+    if not is_melodic(space.codec):
+        clips = REAL
+    elif clips is None:
+        clips = PAPER if has_data(space, data) else WHOLE_NOTES
     if user_defined is not None:
         user_defined = replace(user_defined, highest=augmentations.HIGHEST[space.codec])
     table = {user_defined.name: user_defined} if user_defined is not None else AUGMENTATIONS[space.codec]
-    real = _clips_for(space, data, seed=seed) if clips == "real" or basis == "pca" else None
+    changed = {name: CHANGED.get(name, REAL) if clips == PAPER else clips for name in table}
+    real = None
+    if REAL in changed.values() or basis == "pca":
+        real = clips_for(space, data, count=PITCH_CLIPS if clips == PAPER else CLIPS, seed=seed)
     axes = None
     if basis == "pca" and real is not None:
-        axes = inspection.principal(inspection.encode_in_batches(space.encode, real))[0]
+        axes = inspection.principal(inspection.encode_in_batches(space.encode, real.clips))[0]
     groups, span = {}, pitches or space.pitches
     for done, (name, row) in enumerate(table.items()):
-        encoded = real if clips == "real" and real is not None else augmentations.whole_notes_for(name, span)
+        if changed[name] == REAL and real is not None:
+            encoded = real.clips
+        else:
+            encoded = augmentations.whole_notes_for(name, span)
         groups[name] = inspection.inspect(space.encode, encoded, row, basis=axes, threshold=threshold, top=top)
         if progress:
             progress(done + 1, len(table))
-    result = Inspection(space.name, clips, groups)
+    result = Inspection(space.name, clips, groups, changed, real)
     if out is not None:
         draw(result, out)
     return result
@@ -265,7 +193,7 @@ def pca(model: str | Path, data: Path | None, out: Path, seed: int = 0) -> dict[
     Writes the figure and its numbers into `out`. Raises FadernetsError.
     """
     space = code_space(model)
-    clips = _clips_for(space, data, split="train", seed=seed)
+    clips = clips_for(space, data, split="train", seed=seed).clips
     _, variances = inspection.principal(inspection.encode_in_batches(space.encode, clips))
     count = inspection.components_for(variances, SHARE)
     out.mkdir(parents=True, exist_ok=True)

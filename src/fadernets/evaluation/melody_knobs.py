@@ -61,15 +61,12 @@ class Estimate:
 
 def step_accuracy(output: States, source: States) -> Floats:
     """Share of the steps that begin a note where the source's do, begin none where they do not, and sound its pitch."""
-    same_onset = (output < ONSETS) == (source < ONSETS)
-    return np.asarray((same_onset & (melody_states.sounding(output) == melody_states.sounding(source))).mean(-1))
+    return 1 - blend.different_steps(output, source)
 
 
 def onset_f1(output: States, source: States) -> Floats:
     """F1 of the steps on which notes begin; 1 where neither has any."""
-    a, b = output < ONSETS, source < ONSETS
-    total = a.sum(-1) + b.sum(-1)
-    return np.asarray(np.where(total > 0, 2 * (a & b).sum(-1) / np.maximum(total, 1), 1.0))
+    return statistics.f1(output < ONSETS, source < ONSETS)
 
 
 def contour(output: States, source: States) -> Floats:
@@ -179,16 +176,26 @@ def _turned(engine: MelodyEngine, clips: States, turn: Knobs) -> States:
 def random_dimensions(engine: MelodyEngine, clips: States) -> dict[str, Estimate]:
     """The paper's check of its control (Figures 6b and 7b): a knob's own dimensions beside as many random others.
 
-    Both move by as much and are decoded plainly, as in the paper. KNOB/WHICH/CHANGE -> how much changes: mean pitch in
-    semitones, onsets in doublings, and the share of steps that differ from the decode of the unmoved code.
+    Both move by as much and are decoded plainly, as in the paper. `rest` is Section 4.3: every dimension that belongs
+    to no knob goes up by one standard deviation of the codes, beside a random direction in the same dimensions.
+    KNOB/WHICH/CHANGE -> how much changes: mean pitch in semitones, onsets in doublings, and the share of steps that
+    differ from the decode of the unmoved code.
     """
     codes, figures = engine.encode(clips), {}
     unmoved = melody_states.tidy(engine.decode(codes).states, held=True)
-    for knob, amount in COMPARED:
-        unit_changes = {
-            "knob": directions.knob_direction(engine, knob, "paper"),
-            "random": directions.random_dimensions(engine, knob, 0).astype(np.float64),
-        }
+    moves: dict[str, tuple[float, dict[str, Floats]]] = {
+        knob: (
+            amount,
+            {
+                "knob": directions.knob_direction(engine, knob, "paper"),
+                "random": directions.random_dimensions(engine, knob, 0).astype(np.float64),
+            },
+        )
+        for knob, amount in COMPARED
+    }
+    rest = {"up": directions.rest_up(engine), "random": directions.random_direction(engine, "paper", 0)}
+    moves["rest"] = (1.0, rest)
+    for knob, (amount, unit_changes) in moves.items():
         for name, direction in unit_changes.items():
             moved = melody_states.tidy(engine.decode(codes + (amount * direction).astype(np.float32)).states, held=True)
             pitch = np.abs(melody_states.mean_pitch(moved) - melody_states.mean_pitch(unmoved))
@@ -224,6 +231,7 @@ def blends(engine: MelodyEngine, clips: States, control: str, size: int = SIZE) 
         "rows_mean": np.nanmean(to_b["rows"], axis=(1, 2)).round(4).tolist(),
         "columns_mean": np.nanmean(to_b["columns"], axis=(0, 2)).round(4).tolist(),
         "corners": bool((cells[0, 0] == a).all() and (cells[-1, -1] == b).all()),
+        "corner_distances": blend.corner_distances(cells, a, b),
     }
     apart: dict[int, list[float]] = {}
     for i in range(size * size):
@@ -256,16 +264,20 @@ def table(figures: dict[str, Any]) -> str:
         for which, title in (("knob", "its own"), ("random", "random")):
             cells = [str(figures["random"][f"{knob}/{which}/{what}"]) for what in ("pitch", "doublings", "steps")]
             random_rows.append([f"{knob}: {title} dimensions", *cells])
+    for which, title in (("up", "all up by 1 sd"), ("random", "a random direction, 1 sd")):
+        cells = [str(figures["random"][f"rest/{which}/{what}"]) for what in ("pitch", "doublings", "steps")]
+        random_rows.append([f"rest: {title}", *cells])
     blend_rows = []
     for control in CONTROLS:
         one = figures[control]["grid"]
         apart = ", ".join(f"{one['apart'][steps]:.3f}" for steps in ("1", "4", "8"))
         cells = [str(one["rows"]), f"{one['rows_monotone']:.3f}", str(one["columns"]), f"{one['columns_monotone']:.3f}"]
-        blend_rows.append([control, *cells, "yes" if one["corners"] else "no", apart])
+        far = " and ".join(f"{corner['steps']:.3f}" for corner in one["corner_distances"].values())
+        blend_rows.append([control, *cells, "exact" if one["corners"] else far, apart])
     knobs_head = ["knob, control", "Spearman", "error", "onset F1 or pitch moved", "contour"]
     random_head = ["moved", "mean pitch, semitones", "onsets, doublings", "steps that differ"]
     blends_head = ["blend, control", "rows to B's pitch classes", "never back", "columns to B's rhythm", "never back"]
-    blends_head += ["corners exact", "apart by 1, 4, 8"]
+    blends_head += ["steps of the corners that differ from A and B", "apart by 1, 4, 8"]
     tables = ((knobs_head, knob_rows), (random_head, random_rows), (blends_head, blend_rows))
     return "\n\n".join([first, *(markdown_table(*one) for one in tables)])
 

@@ -16,11 +16,12 @@ import numpy as np
 from fadernets.arrays import Indices
 from fadernets.attributes import table as attribute_table
 from fadernets.attributes.table import CODED
-from fadernets.data.dataset import Dataset, label_of
+from fadernets.data.dataset import Dataset
+from fadernets.data.labels import classes_of
 from fadernets.decoding import candidate_choice, segment_decoding, segment_requests
 from fadernets.decoding.segment_requests import SegmentRequest
 from fadernets.engines import code_arithmetic
-from fadernets.engines.grid import Engine
+from fadernets.engines.grid import AROUSAL, Engine
 from fadernets.evaluation.decoding_loops import (
     BATCH,
     LOOPS,
@@ -74,12 +75,14 @@ def evaluate(
                 )
     jobs.append(("rest", lambda: at_rest(engine, data, test, seed)))
     jobs.append(("untouched", lambda: untouched(engine, data, test, seed)))
-    if engine.means and any(corpus in rows_of for corpus in labelled):
+    if engine.label == AROUSAL and any(corpus in rows_of for corpus in labelled):
         rows = np.concatenate([rows_of[corpus] for corpus in labelled if corpus in rows_of])
         jobs.append(("arousal", lambda rows=rows: arousal(engine, data, rows)))  # type: ignore[misc]
     if engine.means:
         jobs.append(("preset", lambda: preset(engine, data, test, seed)))
     figures: dict[str, Any] = {"model": engine.name, "data": data.hash, "runs": runs, "seed": seed}
+    if engine.label is not None:
+        figures["label"] = engine.label.name
     for i, (name, job) in enumerate(jobs):
         figures[name] = job()
         if progress:
@@ -181,7 +184,7 @@ def arousal(engine: Engine, data: Dataset, rows: Indices) -> Figures:
 
     The 95 % interval is a bootstrap over whole pieces.
     """
-    label = label_of(np.asarray(data.arousal[rows], np.float32))
+    label = classes_of(np.asarray(data.arousal[rows], np.float32))
     rows, label = rows[label >= 0], label[label >= 0]
     codes = [engine.encode(data.cells(rows[a : a + BATCH])) for a in range(0, len(rows), BATCH)]
     guess = np.concatenate([engine.arousal(c) for c in codes]) >= 0.5
@@ -196,8 +199,8 @@ def arousal(engine: Engine, data: Dataset, rows: Indices) -> Figures:
 
 
 def preset(engine: Engine, data: Dataset, rows: Indices, seed: int) -> dict[str, Figures]:
-    """The arousal preset at amounts 1 and -1: mean change of each attribute and of the arousal probability, chroma
-    similarity, and the share of segments that changed."""
+    """The preset of codes at amounts 1 and -1: mean change of each attribute and of the probability of the highest
+    class, chroma similarity, and the share of segments that changed."""
     rows = np.random.default_rng(seed).permutation(rows)[:SEGMENTS]
     out: dict[str, Figures] = {}
     for amount in (1.0, -1.0):
@@ -208,7 +211,7 @@ def preset(engine: Engine, data: Dataset, rows: Indices, seed: int) -> dict[str,
             before.append(source.values)
             after.append(np.stack(list(attribute_table.measure(cells).values()), 1))
             chroma.append(fader_scores.chroma_similarity(cells, source.cells))
-            probability.append(engine.arousal(engine.encode(cells)) - engine.arousal(source.codes))
+            probability.append(engine.highest_class(engine.encode(cells)) - engine.highest_class(source.codes))
         change = np.concatenate(after) - np.concatenate(before)
         figures = {f"{name}_change": float(change[:, i].mean()) for i, name in enumerate(CODED)}
         moved = np.abs(change).max(1) > 1e-9
@@ -269,7 +272,9 @@ def table(figures: dict[str, Any]) -> str:
             [spelled(name), *(f"{change[name]:+.3f}" for change in amounts.values())]
             for name in next(iter(amounts.values()))
         ]
-        blocks.append(markdown_table(["preset", *(f"arousal {amount}" for amount in amounts)], rows))
+        blocks.append(
+            markdown_table(["preset", *(f"{figures.get('label', AROUSAL.name)} {amount}" for amount in amounts)], rows)
+        )
     return "\n\n".join(blocks)
 
 

@@ -55,11 +55,12 @@ def pairs(engine: Engine, data: Dataset, *, each: int = 3, seed: int = 0) -> lis
             cells, asked = data.cells(matched.source[:each]), matched.asked[:each]
             outputs = DecodingLoop(engine).move(cells, name, asked)
             title = f"{spelled(name)} {move:+d} sd"
-            drawn += [(title, _in_beats(a), _in_beats(b)) for a, b in zip(cells, outputs, strict=True)]
+            drawn += [(title, in_beats(a), in_beats(b)) for a, b in zip(cells, outputs, strict=True)]
     return drawn
 
 
-def _in_beats(cells: Cells) -> Array:
+def in_beats(cells: Cells) -> Array:
+    """The notes of cells [n, 88] as rolls draw them, in quarter-beats."""
     rows = grid.decode(cells)
     notes = np.zeros(len(rows), ROLL_NOTE)
     notes["onset"], notes["end"] = np.maximum(rows[:, 0], 0) / STEPS_PER_BEAT, rows[:, 1] / STEPS_PER_BEAT

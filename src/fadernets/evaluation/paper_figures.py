@@ -16,6 +16,7 @@ from fadernets.arrays import Array, Bools, Floats, Indices, Latents
 from fadernets.attributes.table import CODED
 from fadernets.codecs import performance_tokens
 from fadernets.data.dataset import Dataset
+from fadernets.data.labels import name_of
 from fadernets.engines.code_arithmetic import cluster_probability
 from fadernets.errors import FadernetsError
 from fadernets.evaluation import arousal_transfer as arousal
@@ -194,20 +195,27 @@ def transfer(
     seed: int,
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
+    beside: Path | None = None,
 ) -> dict[str, Any]:
     """Section 5.2: agreement of an independent regressor by strength, similarity to the source, and Figure 5.
 
-    Figure 5 shows piano rolls before and after. Raises FadernetsError.
+    Figure 5 shows piano rolls before and after. With another run `beside` it also a figure of both, such as with and
+    without a constrained posterior: each moves segments by its own clusters, and one regressor judges them. Raises
+    FadernetsError.
     """
     dataset = Dataset.open(data)
     checkpoint = Checkpoint(run, dataset, device)
-    if not checkpoint.means:
-        raise FadernetsError(
-            f"{run}: {checkpoint.config['recipe']['name']} has no arousal clusters; train with clusters 2"
-        )
-    regressor = arousal.Regressor.fit(dataset, checkpoint.config["recipe"]["label_corpora"], seed)
+    other = Checkpoint(beside, dataset, device) if beside is not None else None
+    recipe = checkpoint.recipe
+    label = name_of(recipe.label)
+    for one in (checkpoint, other):
+        if one is not None and not one.means:
+            raise FadernetsError(f"{one.folder}: {one.recipe.name} has no arousal clusters; train with clusters 2")
+    if other is not None and name_of(other.recipe.label) != label:
+        raise FadernetsError(f"--beside {beside}: its clusters are of {name_of(other.recipe.label)}, not of {label}")
+    regressor = arousal.Regressor.fit(dataset, recipe.label_corpora, seed, recipe.label, recipe.label_edges)
     out.mkdir(parents=True, exist_ok=True)
-    numbers = arousal.evaluate(checkpoint, regressor, seed=seed, progress=progress)
+    numbers = {"label": label, **arousal.evaluate(checkpoint, regressor, seed=seed, progress=progress)}
     sweep = numbers["sweep"]
     files = [out / f"transfer.{kind}" for kind in ("png", "svg")]
     lines = {
@@ -220,10 +228,26 @@ def transfer(
         [row["strength"] for row in sweep],
         lines,
         files,
-        title="Arousal transfer: direction and identity",
+        title=f"{label.capitalize()} transfer: direction and identity",
         label="strength, in shift vectors",
         bands=bands,
     )
+    if other is not None:
+        pair = dict(zip(_names(run, beside), (sweep, arousal.sweep(other, regressor, seed=seed)), strict=True))
+        numbers["sweeps"] = pair
+        both = [out / f"transfer-beside.{kind}" for kind in ("png", "svg")]
+        plots.curves(
+            [row["strength"] for row in sweep],
+            {
+                f"{name}: {what}": [row[key] for row in rows]
+                for key, what in (("agreement", "agreement"), ("note_f1", "note F1"))
+                for name, rows in pair.items()
+            },
+            both,
+            title=f"{label.capitalize()} transfer of two runs",
+            label="strength, in shift vectors",
+        )
+        files += both
     files += _rolls(checkpoint, numbers["drawn"], out)
     return _finish(out / "transfer.json", files, numbers)
 

@@ -11,15 +11,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fadernets.arrays import Cells, Floats, Integers
+from fadernets.arrays import Array, Bools, Cells, Floats, Integers
 from fadernets.attributes import of_cells
 from fadernets.codecs.grid import OFF, ONSET, PITCHES
 from fadernets.metrics import frechet, note_features
 from fadernets.metrics.cell_counts import onset_steps
 from fadernets.metrics.fader_scores import chroma_similarity, note_f1
 from fadernets.metrics.passage_features import MOST_STEPS, SEGMENTS, Passages, pattern_difference
+from fadernets.music.metric_grid import MetricGrid
 
 MOST_VOICES = 15  # what note density counts at most
+OFF_STEP = 1 / 8  # of a step: what a played onset may lie off it
 
 
 def densities(cells: Cells, steps: Integers) -> dict[str, Floats]:
@@ -156,6 +158,37 @@ class Alike:
             "transposed_alike": float(np.mean(self.transposed)) if self.transposed else float("nan"),
             "transposed": float(len(self.transposed)),
         }
+
+
+@dataclass
+class NewNotes:
+    """How many notes that the source does not have begin on a beat's own steps, and on those of its next finer cut."""
+
+    count: int = 0
+    own: int = 0
+    finer: int = 0
+
+    def add(self, own: MetricGrid, source: Array, edited: Array) -> None:
+        """The notes of an edit beside those of its source, whose grid is `own`."""
+        known = np.isin(*(notes["onset"].astype(np.int64) * 128 + notes["pitch"] for notes in (edited, source)))
+        ticks = edited["onset"][~known]
+        finer = own.refined(np.ones(len(own.divisions), bool))
+        on_own, on_finer = (_on_steps(ticks, grid) for grid in (own, finer))
+        self.count += len(ticks)
+        self.own += int(on_own.sum())
+        self.finer += int((on_own | on_finer).sum())
+
+    def figures(self) -> dict[str, float]:
+        """Both shares, and how many there were; nan where nothing is new."""
+        share = {"on_steps": self.own, "on_finer_steps": self.finer}
+        shares = {name: count / self.count if self.count else float("nan") for name, count in share.items()}
+        return shares | {"new_notes": float(self.count)}
+
+
+def _on_steps(ticks: Integers, grid: MetricGrid) -> Bools:
+    """Whether ticks lie on steps of a grid, or nearly."""
+    nearest = np.minimum(grid.nearest_step(ticks), grid.n_steps - 1)
+    return np.asarray(np.abs(ticks - grid.step_start[nearest]) <= OFF_STEP * grid.step_size[nearest])
 
 
 def _from(cells: Cells, lowest: int) -> bytes:

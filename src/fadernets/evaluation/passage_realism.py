@@ -25,7 +25,7 @@ from fadernets.attributes.table import CODED
 from fadernets.errors import FadernetsError
 from fadernets.evaluation import passage_figures
 from fadernets.evaluation.editors import Editor
-from fadernets.evaluation.passage_figures import Alike
+from fadernets.evaluation.passage_figures import Alike, NewNotes
 from fadernets.evaluation.piece_passages import METRES, SUBDIVISIONS, PassagePiece, read_pieces
 from fadernets.metrics import two_sample
 from fadernets.metrics.passage_features import Passages
@@ -107,9 +107,9 @@ def evaluate(
     for attribute, move in jobs:
         change = {attribute: move * deviations[attribute]}
         for editor in editors:
-            edited, alike, failed = edit_pieces(editor, drawn, change, seed)
+            edited, alike, new, failed = edit_pieces(editor, drawn, change, seed)
             row = passage_figures.beside_source(source.passages, edited.passages, attribute, change[attribute])
-            row |= alike.figures() | {"failures": failed / len(drawn)}
+            row |= alike.figures() | new.figures() | {"failures": failed / len(drawn)}
             row |= _judged(edited, real, judges, most)
             figures["editors"][editor.name][f"{attribute}/{move:+d}"] = row
             done += 1
@@ -147,12 +147,13 @@ def draw_pieces(roots: Mapping[str, Path], pieces: int, seed: int) -> tuple[list
 
 def edit_pieces(
     editor: Editor, pieces: Sequence[PassagePiece], change: Mapping[str, float], seed: int
-) -> tuple[CutPassages, Alike, int]:
-    """The passages of every piece as an editor wrote it, how alike its repeats are, and how many pieces failed.
+) -> tuple[CutPassages, Alike, NewNotes, int]:
+    """The passages of every piece as an editor wrote it, how alike its repeats are, where its new notes begin, and how
+    many pieces failed.
 
     A piece that cannot be edited stays as it is.
     """
-    parts, alike, failed = [], Alike(), 0
+    parts, alike, new, failed = [], Alike(), NewNotes(), 0
     for piece in pieces:
         try:
             written: Document = editor.edit(piece.document, change, seed)
@@ -163,7 +164,12 @@ def edit_pieces(
         rows = np.flatnonzero(piece.grid.steps > 0)
         source = piece.grid.notes_of(piece.document.piece, piece.tracks, rows)
         alike.add(source, piece.grid.segments(roll, rows))
-    return CutPassages.joined(parts), alike, failed
+        new.add(
+            piece.grid.own,
+            piece.document.piece.only(piece.tracks).notes,
+            written.piece.only(piece.tracks_in(written)).notes,
+        )
+    return CutPassages.joined(parts), alike, new, failed
 
 
 def _judged(edited: CutPassages, real: CutPassages, judges: Mapping[str, tuple[int, ...]], most: int) -> dict[str, Any]:

@@ -33,11 +33,12 @@ def _main(figures: Figures, judges: list[str]) -> str:
         "clashes / real",
         "repeats alike (n)",
         "transposed alike (n)",
+        "new notes on own, finer steps (n)",
         "failures",
     ]
     floor = figures["floor"]
     pairs = str(next(iter(floor.values()))["passages"]) if floor else "-"
-    rows = [["at rest", "real against real", *(_score(floor[judge]) for judge in judges), "-", pairs, *["-"] * 11]]
+    rows = [["at rest", "real against real", *(_score(floor[judge]) for judge in judges), "-", pairs, *["-"] * 12]]
     for move in _moves(figures):
         for editor, each in figures["editors"].items():
             row = each[move]
@@ -58,6 +59,7 @@ def _main(figures: Figures, judges: list[str]) -> str:
                     ),
                     f"{_number(row['repeats_alike'])} ({row['repeats']:.0f})",
                     f"{_number(row['transposed_alike'])} ({row['transposed']:.0f})",
+                    f"{_number(row['on_steps'])}, {_number(row['on_finer_steps'])} ({row['new_notes']:.0f})",
                     _number(row["failures"]),
                 ]
             )

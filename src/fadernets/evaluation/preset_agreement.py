@@ -95,7 +95,7 @@ def evaluate(
     segments: int | None = None,
     roll_seeds: Sequence[int] = (),
 ) -> dict[str, Any]:
-    """Agreement of a preset, of the preset with faders held and, for arousal, of the codes of the paper's model.
+    """Agreement of a preset, of the preset with faders held and, of a model with clusters of that label, of its codes.
 
     root: the folder of the labelled `corpus`; label: `arousal`, `valence` or `tension`. segments: how many are moved,
     SEGMENTS unless given. Each row holds the share of segments whose probability of "high" went the asked way, up and
@@ -122,7 +122,7 @@ def evaluate(
         witnesses |= of_rolls
     ways: dict[str, dict[str, Any]] = {"every fader": {"preset": preset}}
     ways |= {name: {"preset": preset, "hold": frozenset(hold)} for name, hold in HELD.items()}
-    if label == "arousal" and isinstance(engine, Engine) and engine.means:
+    if isinstance(engine, Engine) and engine.label is not None and engine.label.name == label:
         ways["the paper's two codes"] = {}
     for i, (name, options) in enumerate(ways.items()):
         shares = _agreement(engine, test, witnesses, options, seed, segments or SEGMENTS)

@@ -56,7 +56,7 @@ def evaluate(
 
     def row(editor: Editor, attribute: str, change: float) -> tuple[dict[str, Any], CutPassages]:
         nonlocal done
-        edited, _, failed = edit_pieces(editor, drawn, {attribute: change}, seed)
+        edited, _, _, failed = edit_pieces(editor, drawn, {attribute: change}, seed)
         figures: dict[str, Any] = passage_figures.beside_source(source.passages, edited.passages, attribute, change)
         auc = two_sample.compare(edited.passages, real.passages, judge=judge, seeds=seeds, most=most)
         done += 1

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from fadernets.arrays import Bools, Floats, Indices
 from fadernets.codecs.grid import LOW, OFF, ONSET, PITCHES, STEPS
 from fadernets.editing.piece_on_grid import PieceOnGrid
+from fadernets.metrics.one_thread import one_thread
 
 Rolls = NDArray[np.uint8]  # [S, 2, F, 88] where notes begin and where they sound, 0..127
 View = Callable[[PieceOnGrid, Indices], Rolls]
@@ -93,32 +94,26 @@ def fit(view: View, rolls: Rolls, high: Bools, seed: int) -> RollClassifier:
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            rng = np.random.default_rng(seed)
-            network = _layers()
-            steps = EPOCHS * -(-len(rolls) // BATCH)
-            optimiser = torch.optim.AdamW(network.parameters(), RATE, weight_decay=DECAY)
-            schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps)
-            weight = torch.from_numpy(np.where(high, 0.5 / max(high.mean(), 1e-9), 0.5 / max(1 - high.mean(), 1e-9)))
-            network.train()
-            for _ in range(EPOCHS):
-                order = rng.permutation(len(rolls))
-                for rows in (order[a : a + BATCH] for a in range(0, len(order), BATCH)):
-                    batch = _scaled(torch.from_numpy(_transposed(rolls[rows], rng)))
-                    truth = torch.from_numpy(high[rows]).float()
-                    odds = network(batch).squeeze(1)
-                    loss = binary_cross_entropy_with_logits(odds, truth, weight=weight[rows].float())
-                    optimiser.zero_grad()
-                    loss.backward()
-                    optimiser.step()
-                    schedule.step()
-            return RollClassifier(view, network.eval())
-    finally:
-        torch.set_num_threads(threads)
+    with one_thread(seed):
+        rng = np.random.default_rng(seed)
+        network = _layers()
+        steps = EPOCHS * -(-len(rolls) // BATCH)
+        optimiser = torch.optim.AdamW(network.parameters(), RATE, weight_decay=DECAY)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps)
+        weight = torch.from_numpy(np.where(high, 0.5 / max(high.mean(), 1e-9), 0.5 / max(1 - high.mean(), 1e-9)))
+        network.train()
+        for _ in range(EPOCHS):
+            order = rng.permutation(len(rolls))
+            for rows in (order[a : a + BATCH] for a in range(0, len(order), BATCH)):
+                batch = _scaled(torch.from_numpy(_transposed(rolls[rows], rng)))
+                truth = torch.from_numpy(high[rows]).float()
+                odds = network(batch).squeeze(1)
+                loss = binary_cross_entropy_with_logits(odds, truth, weight=weight[rows].float())
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+                schedule.step()
+        return RollClassifier(view, network.eval())
 
 
 def balanced_accuracy(log_odds: Floats, high: Bools) -> float:

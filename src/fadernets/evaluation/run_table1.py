@@ -151,6 +151,7 @@ MEASURING_MODULES = (
     "engines.code_arithmetic",
     "metrics.disentanglement",
     "evaluation.table1",
+    "evaluation.authors_protocol",
     "evaluation.checkpoint_codes",
     "evaluation.likelihood",
     "evaluation.decoding_loops",

@@ -6,7 +6,8 @@ and maximum, M = 100 test segments, posterior means, 10 runs. The `strict` proto
 loops. `open` decodes once, at the position at which the training segments have the value; `calibrated` decodes once, at
 the position whose decodes of validation segments measured the value; `best-of-n` takes, of these two decodes and those
 of the `paper` protocol, the one that measures nearest. Outputs are measured in units of the training data's standard
-deviation. Neither protocol shows how outputs sound: see the listening studies.
+deviation. The `authors` protocol is that of their scripts: `authors_protocol`. No protocol shows how outputs sound: see
+the listening studies.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from fadernets.arrays import Array, Cells, Floats, Indices
 from fadernets.attributes.table import CODED
 from fadernets.data.dataset import attribute_statistics
 from fadernets.engines.code_arithmetic import Calibration
+from fadernets.evaluation import authors_protocol
 from fadernets.evaluation.checkpoint import Checkpoint, HeldOutSegments, Outputs
 from fadernets.evaluation.checkpoint_codes import clusters, encoder, held_out_labels, means_of, reconstruction
 from fadernets.evaluation.decoding_loops import values_to_ask
@@ -28,7 +30,7 @@ from fadernets.evaluation.table1_tables import BEST_OF_N, LOOPS
 from fadernets.metrics import cell_counts, fader_scores, frechet, note_features
 from fadernets.metrics.fader_scores import Figures
 
-PROTOCOLS = ("paper", "strict")
+PROTOCOLS = ("paper", "strict", "authors")
 M, T = 100, 8  # segments of a run, positions of a fader (Section 4.2)
 CALIBRATION_ROWS, CALIBRATION_LEVELS = 128, 16
 MISS_DECIMALS = 6  # of a standard deviation: candidates that miss by the same are equally near
@@ -49,7 +51,8 @@ def evaluate(
     protocols: which of PROTOCOLS; runs: of M segments each; seed: draws the segments. language_model: an independent
     one over the same data set, which rates outputs. progress: called with the number of parts done and of all parts.
     Keys: reconstruction, encoder, clusters where the model has them and held-out pieces have labels of both kinds,
-    `paper/ATTRIBUTE`, `strict/ATTRIBUTE/LOOP`, `quality/ATTRIBUTE/LOOP`, and `quality/real` for held-out segments.
+    `paper/ATTRIBUTE`, `authors/ATTRIBUTE`, `strict/ATTRIBUTE/LOOP`, `quality/ATTRIBUTE/LOOP`, and `quality/real` for
+    held-out segments.
     """
     test = checkpoint.corpus_rows("test")
     faders = FaderProtocols(checkpoint, test, runs, seed, language_model)
@@ -82,7 +85,7 @@ def evaluate(
 
 
 class FaderProtocols:
-    """The two protocols over the faders of one checkpoint; both measure the same decodes of each run."""
+    """The protocols over the faders of one checkpoint; both measure the same decodes of each run."""
 
     def __init__(
         self, checkpoint: Checkpoint, test: Indices, runs: int, seed: int, language_model: Checkpoint | None
@@ -106,20 +109,30 @@ class FaderProtocols:
         return self.drawn[run]
 
     def fader(self, name: str, protocols: tuple[str, ...]) -> dict[str, Any]:
-        """Every figure of one fader: `paper/NAME`, `strict/NAME/LOOP`, `quality/NAME/LOOP`."""
-        levels = {"paper": self.paper_levels(name)}
+        """Every figure of one fader: `paper/NAME`, `strict/NAME/LOOP`, `quality/NAME/LOOP`, `authors/NAME`."""
+        levels = {"paper": self.paper_levels(name)} if {"paper", "strict"} & set(protocols) else {}
         asked = values_to_ask(name, self.statistics[name])
         if "strict" in protocols:
             levels |= {"open": self.open_levels(name, asked), "calibrated": self.calibrated_levels(name, asked)}
+        where = authors_protocol.positions(self.checkpoint, name, self.test) if "authors" in protocols else np.empty(0)
         figures: dict[str, list[Figures]] = {}
         outputs: dict[str, list[Outputs]] = {}
         for run in range(self.runs):
             segments = self.samples(run)
-            out = {loop: self.checkpoint.slide(segments, name, positions) for loop, positions in levels.items()}
+            wanted = {
+                loop: at for loop, at in levels.items() if loop != "paper" or {"paper", "strict"} & set(protocols)
+            }
+            out = {loop: self.checkpoint.slide(segments, name, positions) for loop, positions in wanted.items()}
             if "paper" in protocols:
                 run_figures = fader_scores.paper(out["paper"].cells, name, levels["paper"], self.deviations)
                 run_figures["cut"] = cut_share(out["paper"].raw, self.checkpoint.data.codec.end)
                 figures.setdefault(f"paper/{name}", []).append(run_figures)
+            if "authors" in protocols:
+                draws = np.random.default_rng([self.seed, run])
+                of_run = authors_protocol.figures(
+                    self.checkpoint, draws.permutation(self.test), name, where, self.deviations, draws
+                )
+                figures.setdefault(f"authors/{name}", []).append(of_run)
             if "strict" in protocols:
                 candidates = Outputs.join(list(out.values()))
                 out[BEST_OF_N] = choose_nearest(candidates, segments, name, asked, self.deviations)

@@ -12,6 +12,7 @@ import numpy as np
 
 from fadernets.arrays import Indices
 from fadernets.codecs.grid import ONSET
+from fadernets.data import labels
 from fadernets.data.batches import find_pairs
 from fadernets.data.dataset import Dataset, attribute_statistics
 from fadernets.engines import onset_odds
@@ -80,7 +81,10 @@ def _fill(new: Path, model: Any, config: dict[str, Any], dataset: Dataset, name:
         blob = graph.SerializeToString()
         (new / f"{stem}.onnx").write_bytes(blob)
         hashes[f"{stem}.onnx"] = hashlib.sha256(blob).hexdigest()
-    means = {n: weights[f"means.{n}"].tolist() for n in model.sizes} if options.clusters else {}
+    clustered = options.clusters and recipe["label_share"] > 0  # without labels nobody knows what clusters are of
+    means = {n: weights[f"means.{n}"].tolist() for n in model.sizes} if clustered else {}
+    corners = {n: f"encoders.{n}.head.vertices" for n in model.sizes}  # of a constrained posterior
+    vertices = {n: weights[key].tolist() for n, key in corners.items() if key in weights}
     info = {
         "format": FORMAT,
         "name": name,
@@ -91,6 +95,8 @@ def _fill(new: Path, model: Any, config: dict[str, Any], dataset: Dataset, name:
         "segments": config["segments"],
         "figures": config["figures"],
         "means": means,
+        **({"label": label_of(recipe, options.clusters)} if means else {}),
+        **({"vertices": vertices} if vertices else {}),
         "statistics": statistics(dataset, recipe),
         "habits": onset_odds_of(dataset, recipe),
         "sha256": hashes,
@@ -115,7 +121,15 @@ FILLERS: dict[tuple[str, str], Callable[..., dict[str, Any]]] = {  # model and c
 def _rows(data: Dataset, recipe: dict[str, Any], split: str) -> Indices:
     """The segments of a split that the recipe reconstructs, as training chooses them."""
     names = recipe["corpora"] or data.manifest["corpora"]
-    return np.concatenate([data.select(split=split, corpus=c) for c in names if c not in recipe["label_corpora"]])
+    left_out = () if recipe.get("reconstruct_labelled") else recipe["label_corpora"]
+    return np.concatenate([data.select(split=split, corpus=c) for c in names if c not in left_out])
+
+
+def label_of(recipe: dict[str, Any], clusters: int) -> dict[str, Any]:
+    """What model.json says of the clusters: the label that they are of, its classes, and the edges between them."""
+    name = labels.name_of(recipe.get("label", "arousal"))
+    edges = list(recipe.get("label_edges", labels.PAPER_EDGES))
+    return {"name": name, "classes": list(labels.class_names(clusters)), "edges": edges}
 
 
 def statistics(data: Dataset, recipe: dict[str, Any]) -> dict[str, dict[str, float]]:

@@ -12,7 +12,6 @@ which makes the least absolute error. N asked notes, F features.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +23,9 @@ from fadernets.codecs import grid
 from fadernets.data.corpora import CORPORA, find_root, split_of
 from fadernets.data.dataset import SPLITS
 from fadernets.data.played_notes import FEATURES, MANNER, SAME, GridNotes, Surroundings, manner, surroundings
+from fadernets.engines.array_file import write_arrays
 from fadernets.engines.played_notes import FAR, PlayedNotes
 from fadernets.errors import FadernetsError
-from fadernets.files import open_atomic
 from fadernets.music.metric_grid import MetricGrid
 from fadernets.music.notes import MetreMap, Piece, TempoMap, note_order
 from fadernets.music.segments import Grid, cut
@@ -237,10 +236,7 @@ def _together(model: PlayedNotes, asked: Asked) -> Floats32:
 
 def save(path: Path, model: PlayedNotes, card: dict[str, object]) -> None:
     """Write the model with its card: features, corpora, licences, commit."""
-    arrays = {name: array.astype(np.float32) for name, array in vars(model).items()}
-    card = {"features": list(FEATURES), "manner": list(MANNER), "commit": commit(), **card}
-    with open_atomic(path) as file:
-        np.savez_compressed(file, allow_pickle=False, card=np.array(json.dumps(card)), **arrays)
+    write_arrays(path, model, {"features": list(FEATURES), "manner": list(MANNER), "commit": commit(), **card})
 
 
 def main() -> None:

@@ -9,7 +9,6 @@ N steps, F features.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -22,9 +21,10 @@ from fadernets.codecs.grid import ONSET
 from fadernets.data import passages
 from fadernets.data.corpora import CORPORA
 from fadernets.data.dataset import SPLITS
-from fadernets.data.passages import GridPiece, Steps, segment_ends
+from fadernets.data.passage_sampler import default_tracks
+from fadernets.data.passages import GridPiece, segment_ends
+from fadernets.engines.array_file import write_arrays
 from fadernets.engines.rhythm import BEFORE, FEATURES, MEMORY, Rhythm, step_features
-from fadernets.files import open_atomic
 from fadernets.provenance import commit
 
 Halves = NDArray[np.float16]
@@ -33,13 +33,6 @@ HIDDEN = 48  # units of each layer
 ROWS, STEPS_OF_FIT = 4096, 6000  # steps of music in a step of the optimiser, steps of the optimiser
 RATE = 3e-3
 LONGEST = 48  # steps of a segment that is learned from
-EDITED = {"pop909": ("melody", "bridge", "piano"), "lieder": ("piano",)}  # roles that an edit takes by default
-
-
-def tracks_together(piece: GridPiece) -> list[int]:
-    """The tracks that an edit takes by default."""
-    present = np.unique(piece.notes[:, 3]).tolist()
-    return [k for k in present if piece.roles[k] in EDITED.get(piece.corpus, ())] or present
 
 
 def segments(piece: GridPiece, tracks: Sequence[int]) -> Iterator[tuple[Halves, Bools]]:
@@ -51,16 +44,11 @@ def segments(piece: GridPiece, tracks: Sequence[int]) -> Iterator[tuple[Halves, 
     for s, pattern in enumerate(patterns):
         if not pattern.any() or len(pattern) > LONGEST:
             continue
-        before = [patterns[s - k] if s >= k and same_steps(steps[s], steps[s - k]) else None for k in (1, 2)]
+        before = [patterns[s - k] if s >= k and steps[s].are_cut_as(steps[s - k]) else None for k in (1, 2)]
         wide = np.concatenate([np.zeros(MEMORY, bool), pattern])
         last = np.stack([wide[MEMORY - 1 - k : -1 - k] for k in range(MEMORY)], axis=1)
         features = step_features(steps[s], int(pattern.sum()), before[:BEFORE])
         yield np.concatenate([features, last], axis=1).astype(np.float16), pattern  # exact but for two features
-
-
-def same_steps(one: Steps, other: Steps) -> bool:
-    """Whether two segments are cut into the same steps."""
-    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in passages.READ_FIELDS)
 
 
 def fit(train: tuple[Halves, Bools], valid: tuple[Halves, Bools], seed: int = 0) -> tuple[Rhythm, float]:
@@ -99,10 +87,7 @@ def fit(train: tuple[Halves, Bools], valid: tuple[Halves, Bools], seed: int = 0)
 
 def save(path: Path, model: Rhythm, card: dict[str, object]) -> None:
     """Write the model with its card: features, corpora, licences, commit."""
-    arrays = {name: array.astype(np.float32) for name, array in vars(model).items()}
-    card = {"features": FEATURES, "commit": commit(), **card}
-    with open_atomic(path) as file:
-        np.savez_compressed(file, allow_pickle=False, card=np.array(json.dumps(card)), **arrays)
+    write_arrays(path, model, {"features": FEATURES, "commit": commit(), **card})
 
 
 def main() -> None:
@@ -121,7 +106,7 @@ def main() -> None:
 
 
 def _joined(pieces: Sequence[GridPiece]) -> tuple[Halves, Bools]:
-    rows = [row for piece in pieces for row in segments(piece, tracks_together(piece))]
+    rows = [row for piece in pieces for row in segments(piece, default_tracks(piece)[0])]
     return np.concatenate([features for features, _ in rows]), np.concatenate([struck for _, struck in rows])
 
 

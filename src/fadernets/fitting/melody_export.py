@@ -61,7 +61,8 @@ def knob_of(engine: MelodyEngine, clips: States, knob: str) -> dict[str, Any]:
     """What model.json says of a knob, for both controls.
 
     The paper's moves a few dimensions by their mean change for one unit, measured on whole notes in the range of the
-    data (Sections 3.3 and 3.4). The other moves along `direction`, the regression of delta z on real `clips` [C, 32].
+    data (Section 3.4, for rhythm; for pitch the paper takes real clips, which give the same group). The other moves
+    along `direction`, the regression of delta z on real `clips` [C, 32].
     """
     row = AUGMENTATIONS["melody"][knob]
     group = inspection.inspect(engine.encode, augmentations.whole_notes_for(knob, engine.pitches), row)

@@ -10,9 +10,8 @@ scores of notes, `no_note` [M, 1] to that of the chord's end while it has no not
 note above each one that must be struck, 88 for none; its last entry is the lowest of all. `noise` [K, M, 114] is
 Gumbel's, for 89 symbols and 25 lengths, so that the largest sum is a draw.
 
-Whether there is a first note is drawn at `onset_temperature` [M, 1], whether there is a further one at
-`end_temperature`, which one it is at `temperature`: one lower temperature for all would favour the one symbol that ends
-a chord over many notes that share what is likely.
+Whether there is one more note is drawn at `end_temperature`, which one it is at `temperature`: one lower temperature
+for both would favour the one symbol that ends a chord over many notes that share what is likely.
 
 Outputs: `drawn` [K, M] the symbols, 88 from the end of a chord on; `length` [K, M] their length classes.
 """
@@ -46,7 +45,6 @@ def chain(w: Weights, size: RewriterSize) -> ModelProto:
     no_further = g.op("Expand", g.constant(of_pitch[P:][None]), rows)
     first = g.op("Concat", notes, g.op("Add", "no_note", no_further), axis=1)
     g.name(g.op("Concat", notes, no_further, axis=1), "scores_of_more")
-    g.name(g.op("Expand", g.op("Unsqueeze", "end_temperature", one), rows), "temperature_of_more")
     g.name(g.op("Reciprocal", "temperature"), "sharpness")
     symbols = g.constant(np.arange(P + 1), np.int64)
     lowest = g.op("Slice", "next_due", last, g.constant([P + 1], np.int64), one)
@@ -66,7 +64,7 @@ def chain(w: Weights, size: RewriterSize) -> ModelProto:
     # The log odds of the last symbol, at its own temperature, beside log shares of the notes.
     odds = b.op("Sub", end, b.op("ReduceLogSumExp", notes, one, keepdims=1))
     shares = b.op("LogSoftmax", b.op("Mul", notes, "sharpness"), axis=1)
-    scores = b.op("Concat", shares, b.op("Div", odds, "end_temperature_now"), axis=1)
+    scores = b.op("Concat", shares, b.op("Div", odds, "end_temperature"), axis=1)
     noise = b.op("Gather", "noise", "draw", axis=0)
     of_pitches, of_lengths = b.op("Split", noise, b.constant([P + 1, SAME + 1], np.int64), outputs=2, axis=1)
     drawn = b.op("ArgMax", b.op("Add", scores, of_pitches), axis=1, keepdims=1)
@@ -91,21 +89,19 @@ def chain(w: Weights, size: RewriterSize) -> ModelProto:
     goes_on = b.op(
         "Cast", b.op("ReduceMax", b.op("Cast", is_open, to=TensorProto.INT32), keepdims=0), to=TensorProto.BOOL
     )
-    end_temperature = b.op("Identity", "temperature_of_more")
     note_and_length = [b.op("Squeeze", x, one) for x in (drawn, length)]
 
-    def state(below: str, last: str, so_far: str, scores: str, end_temperature: str, is_open: str) -> list[object]:
-        whole = [ids(below, "M", 1), ids(last, "M", 1)]
-        whole += [value(so_far, "M", c), value(scores, "M", P + 1), value(end_temperature, "M", 1)]
+    def state(below: str, last: str, so_far: str, scores: str, is_open: str) -> list[object]:
+        whole = [ids(below, "M", 1), ids(last, "M", 1), value(so_far, "M", c), value(scores, "M", P + 1)]
         return [*whole, _flags(is_open, "M", 1)]
 
     body = helper.make_graph(
         b.nodes,
         "note",
-        [ids("draw"), _flags("go"), *state("below", "last", "so_far", "scores", "end_temperature_now", "open")],
+        [ids("draw"), _flags("go"), *state("below", "last", "so_far", "scores", "open")],
         [
             _flags(goes_on),
-            *state(drawn, length, so_far, barred, end_temperature, is_open),
+            *state(drawn, length, so_far, barred, is_open),
             *(ids(x, "M") for x in note_and_length),
         ],
         b.constants,
@@ -118,9 +114,8 @@ def chain(w: Weights, size: RewriterSize) -> ModelProto:
         no_length,
         pitch_hidden,
         first,
-        "onset_temperature",
         g.op("Expand", g.constant([[True]], bool), rows),
-        outputs=8,
+        outputs=7,
         body=body,
     )
     g.name(drawn, "drawn")
@@ -134,7 +129,6 @@ def chain(w: Weights, size: RewriterSize) -> ModelProto:
         ids("next_due", "M", P + 1),
         value("noise", "K", "M", P + 1 + SAME + 1),
         value("temperature", 1),
-        value("onset_temperature", "M", 1),
         value("end_temperature", 1),
         value("length_temperature", 1),
     ]

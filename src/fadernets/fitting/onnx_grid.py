@@ -44,6 +44,8 @@ def encoder(weights: Weights, z: int, hidden: int, codes: Sequence[str]) -> Mode
         flat = last_states(g, x, weights, p, hidden)
         head = g.weight(weights[f"{p}head.weight"][:z].T)
         mean = g.op("Add", g.op("MatMul", flat, head), g.weight(weights[f"{p}head.bias"][:z]))
+        if f"{p}head.vertices" in weights:
+            mean = _on_simplex(g, mean, weights, f"{p}head.", z)
         g.name(mean, f"z_{code}")
     graph = helper.make_graph(
         g.nodes,
@@ -53,6 +55,16 @@ def encoder(weights: Weights, z: int, hidden: int, codes: Sequence[str]) -> Mode
         g.constants,
     )
     return model(graph)
+
+
+def _on_simplex(g: Graph, mean: str, weights: Weights, prefix: str, z: int) -> str:
+    """A mean [B, Z] with its last dimensions on the simplex of a constrained posterior (models.constrained)."""
+    vertices = weights[f"{prefix}vertices"]
+    size = vertices.shape[1]
+    free, said = g.op("Split", mean, g.constant([z - size, size], np.int64), outputs=2, axis=1)
+    shares = g.op("MatMul", said, g.constant(weights[f"{prefix}shares.weight"].T))
+    shares = g.op("Softmax", g.op("Add", shares, g.constant(weights[f"{prefix}shares.bias"])), axis=1)
+    return str(g.op("Concat", free, g.op("MatMul", shares, g.constant(vertices)), axis=1))
 
 
 def decoder(

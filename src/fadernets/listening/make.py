@@ -20,9 +20,8 @@ from fadernets.data.dataset import Dataset
 from fadernets.decoding.edit_models import EditModel, open_edit_model
 from fadernets.editing import edit_report, file_edit, presets
 from fadernets.editing.edit_report import Value
-from fadernets.editing.presets import PAPER_PRESET
+from fadernets.editing.presets import CodePreset
 from fadernets.editing.requests import Faders
-from fadernets.engines.grid import Engine
 from fadernets.errors import FadernetsError
 from fadernets.files import open_folder, recover_folder
 from fadernets.listening import excerpts, study_files
@@ -35,6 +34,7 @@ SEGMENTS, SUBJECTS = range(2, 201), range(1, 1001)
 MOST_CONSENT = 20_000  # characters
 PRACTICE, PRACTICE_BARS = "k545.mid", (0, 3)  # the bundled piece of the practice trial, and its bars
 PARTS = ("original", "transformed")
+LEAST = 0.01  # of arousal or rhythm density: a change that the table does not show is none
 RULE = (
     "Excerpts are ranked by the model's arousal (probability of the high cluster, mean of the two codes and of the "
     "excerpt's windows; by rhythm density where the model has no clusters). The lower half goes up, the upper half "
@@ -110,7 +110,7 @@ def make(
     """
     _check(source, pairs_folder, segments, subjects, amount, bars, consent)
     check_folder(out)
-    engine = open_edit_model(model, moves_codes=preset == PAPER_PRESET)
+    engine = open_edit_model(model, moves_codes=CodePreset.parse(preset) is not None)
     faders = _faders(preset, amount, engine)
     rng = np.random.default_rng([seed, 1])
     warnings: list[str] = []
@@ -131,6 +131,8 @@ def make(
         for pair in pairs:
             if _music(pair.original) == _music(pair.transformed):
                 warnings.append(f"{pair.title}: the edit changed nothing; no answer to this trial can be right")
+            else:
+                warnings += _doubt(pair)
         graphs = {"name": engine.name, "sha256": dict(engine.info["sha256"])}
         if pairs_folder is None:
             learned = faders[UP].preset
@@ -190,9 +192,9 @@ def _check(
 
 def _faders(preset: str, amount: float, engine: EditModel) -> dict[str, Faders]:
     """The faders of each direction."""
-    if preset == PAPER_PRESET and not (isinstance(engine, Engine) and engine.means):
-        raise FadernetsError(f"model {engine.name} has no arousal clusters: {PAPER_PRESET} cannot be used")
-    return {way: Faders.checked(preset=preset, amount=sign * amount) for way, sign in ((UP, 1), (DOWN, -1))}
+    faders = {way: Faders.checked(preset=preset, amount=sign * amount) for way, sign in ((UP, 1), (DOWN, -1))}
+    file_edit.check_codes(engine, faders[UP])
+    return faders
 
 
 def _drawn(source: Path, count: int, size: int, seed: int, warnings: list[str]) -> tuple[list[Excerpt], dict[str, Any]]:
@@ -280,6 +282,16 @@ def _given_direction(path: Path) -> str | None:
     if direction not in DIRECTIONS:
         raise FadernetsError(f"{path}: direction {direction!r}; allowed: {UP}, {DOWN}")
     return str(direction)
+
+
+def _doubt(pair: Pair) -> list[str]:
+    """A line where what is measured does not go the way that the trial is meant to go."""
+    attribute = "rhythm_density" if pair.before["arousal"] is None else "arousal"
+    a, b = (float(means[attribute] or 0.0) for means in (pair.before, pair.after))
+    if (b - a if pair.direction == UP else a - b) >= LEAST:
+        return []
+    way = f"meant to go {pair.direction}, but its {attribute.replace('_', ' ')} goes from {a:.2f} to {b:.2f}"
+    return [f"{pair.title}: {way}; without tempo and loudness, listeners may hear no difference"]
 
 
 def _measured_direction(name: str, before: dict[str, Value], after: dict[str, Value]) -> str:

@@ -2,7 +2,8 @@
 
 From the top row to the bottom the pitch group of the codes goes from A to B, from the left column to the right the
 rhythm group, and what belongs to neither by the Manhattan distance: each group once, by SLERP with the true angle
-between the two codes' groups. Top left is A itself, bottom right B. R rows, K columns, C clips, Z latent size.
+between the two codes' groups. Top left is A and bottom right B: with the paper's control as the model decodes their
+codes, else A and B themselves. R rows, K columns, C clips, Z latent size.
 """
 
 from __future__ import annotations
@@ -58,11 +59,12 @@ def between(a: Latents, b: Latents, of: dict[str, Indices], rows: int, columns: 
 
 
 def interpolate(engine: MelodyEngine, a: States, b: States, rows: int, columns: int, control: str = "knob") -> States:
-    """[R, K, C, 32] every cell between clips a and b [C, 32]; the corners are a and b themselves.
+    """[R, K, C, 32] every cell between clips a and b [C, 32].
 
-    The paper decodes the codes as they are. `knob` adds what A and B themselves have: onsets, holds and rests weigh by
-    column, pitch classes and pitches by row, and notes land where each row's pitch classes are nearer to B's than those
-    of the row above.
+    The paper decodes the codes as they are, its corners too, which are as near to a and b as the model rebuilds them
+    (`corner_distances`). `knob` adds what A and B themselves have: onsets, holds and rests weigh by column, pitch
+    classes and pitches by row, and notes land where each row's pitch classes are nearer to B's than those of the row
+    above; its corners are a and b themselves.
     """
     codes = engine.encode(np.concatenate([a, b]))
     z = between(codes[: len(a)], codes[len(a) :], groups(engine, control), rows, columns)
@@ -77,8 +79,33 @@ def interpolate(engine: MelodyEngine, a: States, b: States, rows: int, columns: 
             scores = decoded.log_probabilities.reshape(pull.shape) + pull
             cells = blend_landing.land_rows(cells, scores, a[some], b[some])
         blended[:, :, some] = cells
-    blended[0, 0], blended[-1, -1] = a, b
+    if control != "paper":
+        blended[0, 0], blended[-1, -1] = a, b
     return blended
+
+
+def different_steps(output: States, source: States) -> Floats:
+    """[...] the share of the steps of clips [..., 32] that begin a note in one alone, or sound another pitch."""
+    same_onset = (output < melody_states.ONSETS) == (source < melody_states.ONSETS)
+    same_pitch = melody_states.sounding(output) == melody_states.sounding(source)
+    return np.asarray(1 - (same_onset & same_pitch).mean(-1))
+
+
+def corner_distances(cells: States, a: States, b: States) -> dict[str, dict[str, float]]:
+    """How far the corners of cells [R, K, C, 32] are from clips a and b [C, 32]: `a` and `b`, each of which has
+
+    steps: the share that differs; onsets: how many more; pitch: semitones of mean pitch, 0 where one is silent.
+    """
+
+    def of(corner: States, source: States) -> dict[str, float]:
+        pitch, wanted = (x[x < melody_states.ONSETS] for x in (corner, source))
+        return {
+            "steps": float(different_steps(corner, source).mean()),
+            "onsets": float(len(pitch) - len(wanted)),
+            "pitch": float(pitch.mean() - wanted.mean()) if len(pitch) and len(wanted) else 0.0,
+        }
+
+    return {"a": of(cells[0, 0], a), "b": of(cells[-1, -1], b)}
 
 
 def _pull(a: States, b: States, rows: int, columns: int) -> Floats32:

@@ -1,7 +1,8 @@
 """Two melodies of files and what lies between them, as MIDI files, one of all cells and a contact sheet.
 
-Cells keep A's and B's loudness and tempo by their share of each; the two corners are A's and B's own notes. R rows, K
-columns, C clips of 32 sixteenth steps.
+Cells keep A's and B's loudness and tempo by their share of each. The two corners are A's and B's own notes; with the
+paper's control they are decoded, and how far they are from A and B is reported. R rows, K columns, C clips of 32
+sixteenth steps.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from fadernets.engines.melody import MelodyEngine
 from fadernets.errors import FadernetsError
 from fadernets.figures import rolls
 from fadernets.files import write_atomic
-from fadernets.melodies.blend import interpolate
+from fadernets.melodies.blend import corner_distances, interpolate
 from fadernets.melodies.edit_report import number
 from fadernets.melodies.file_edit import reading_warnings
 from fadernets.melodies.knob_settings import CONTROLS
@@ -52,6 +53,7 @@ class Blend:
     b: Side
     cells: States  # [R, K, C, 32]
     warnings: list[str]
+    control: str = "knob"
 
 
 def blend(
@@ -84,7 +86,7 @@ def blend(
             bars = melody_states.BARS
             warnings.append(f"{side.name}: {bars * len(side.clips)} bars, repeated from the start to {bars * longest}")
     a, b = (_repeated(side, longest) for side in sides)
-    return Blend(a, b, interpolate(engine, a.clips, b.clips, rows, columns, control), warnings)
+    return Blend(a, b, interpolate(engine, a.clips, b.clips, rows, columns, control), warnings, control)
 
 
 def _read(document: Document, track: str | None, option: str, regrid: bool, warnings: list[str]) -> Side:
@@ -121,11 +123,15 @@ def _repeated(side: Side, clips: int) -> Side:
 
 
 def notes_of(blended: Blend, row: int, column: int) -> Array:
-    """[N] of NOTE, TPQ ticks a quarter-beat, from the first clip on. Two corners keep A's and B's timing and touch."""
+    """[N] of NOTE, TPQ ticks a quarter-beat, from the first clip on.
+
+    Two corners keep A's and B's timing and touch; the paper's control has them decoded.
+    """
     rows, columns = blended.cells.shape[:2]
-    if (row, column) == (0, 0):
+    own = blended.control != "paper"
+    if own and (row, column) == (0, 0):
         return _source_notes(blended.a)
-    if (row, column) == (rows - 1, columns - 1):
+    if own and (row, column) == (rows - 1, columns - 1):
         return _source_notes(blended.b)
     share = (row + column) / (rows + columns - 2)
     loud = blended.a.velocity * (1 - share) + blended.b.velocity * share
@@ -223,6 +229,8 @@ def write(blended: Blend, out: Path) -> dict[str, Any]:
         "clips": clips,
         "files": [*files, "grid.png"],
         **measured,
+        "control": blended.control,
+        "corners": corner_distances(blended.cells, blended.a.clips, blended.b.clips),
         "warnings": blended.warnings,
     }
 
@@ -233,14 +241,22 @@ def table(report: dict[str, Any], out: Path) -> str:
     for name in ("pitch", "onsets"):
         lines.append(f"{name}: rows from A to B by pitch, columns by rhythm")
         lines += [" ".join(f"{'-' if v is None else f'{v:g}':>8}" for v in row) for row in report[name]]
+    if report["control"] == "paper":
+        lines += [
+            f"corner {side.upper()} as decoded: {100 * far['steps']:.1f} % of the steps differ from {side.upper()}, "
+            f"{far['onsets']:+.0f} onsets, mean pitch {far['pitch']:+.2f} semitones"
+            for side, far in report["corners"].items()
+        ]
     return "\n".join(lines)
 
 
 def _title(blended: Blend, row: int, column: int) -> str:
     """What the contact sheet calls a cell."""
     rows, columns = blended.cells.shape[:2]
+    decoded = ", decoded" if blended.control == "paper" else ""
     name = {(0, 0): f"  A: {blended.a.name}", (rows - 1, columns - 1): f"  B: {blended.b.name}"}
-    return f"{row + 1}, {column + 1}{name.get((row, column), '')}"
+    corner = name.get((row, column))
+    return f"{row + 1}, {column + 1}{corner + decoded if corner else ''}"
 
 
 def midi_of(states: States, micros: int) -> bytes:

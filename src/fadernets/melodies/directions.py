@@ -39,6 +39,14 @@ def random_direction(engine: MelodyEngine, control: str, seed: int) -> Floats:
     return np.asarray(direction - basis @ (basis.T @ direction))
 
 
+def rest_up(engine: MelodyEngine) -> Floats:
+    """[Z] one standard deviation of the codes up in every dimension that belongs to no knob (Section 4.3, Figure 8)."""
+    direction = np.array(engine.info["spread"], np.float64)
+    for row in engine.info["knobs"].values():
+        direction[row["dimensions"]] = 0.0
+    return direction
+
+
 def random_dimensions(engine: MelodyEngine, knob: str, seed: int) -> Latents:
     """[Z] what the paper compares a knob with (Figures 6b and 7b): the same change in dimensions of no knob.
 

@@ -174,22 +174,23 @@ def over_runs(each: Sequence[Figures]) -> dict[str, Figures]:
 # --- arousal
 
 
-def balanced_accuracy(guess: Bools, label: Integers, pieces: NDArray[np.integer]) -> Figures:
-    """Balanced accuracy of guesses [S] at labels [S] of 0 and 1, with its 95 % bootstrap interval over whole pieces.
+def balanced_accuracy(guess: Bools | Integers, label: Integers, pieces: NDArray[np.integer]) -> Figures:
+    """Balanced accuracy of guesses [S] at labels [S] of 0, 1, ..., with its 95 % bootstrap interval over whole pieces.
 
-    guess: true for label 1. pieces: [S] the piece of each segment. A draw without one of the labels counts the other
-    alone.
+    guess: the label, or true for label 1. pieces: [S] the piece of each segment. A draw without one of the labels
+    counts the others alone.
     """
     names = np.unique(pieces)
-    # [pieces, 4]: right and all of label 0, right and all of label 1
-    masks = [m for c in (0, 1) for m in ((label == c) & (guess == c), label == c)]
+    # [pieces, 2 K]: right and all of label 0, right and all of label 1, and so on
+    kinds = range(max(int(label.max(initial=0)) + 1, 2))
+    masks = [m for c in kinds for m in ((label == c) & (guess == c), label == c)]
     counts = np.array([[m[pieces == p].sum() for m in masks] for p in names], np.float64)
     low, high = statistics.bootstrap(lambda drawn: _balanced(counts[drawn].sum(1)), len(names))
     return {"balanced_accuracy": float(_balanced(counts.sum(0)[None])[0]), "low": low, "high": high}
 
 
 def _balanced(counts: Floats) -> Floats:
-    """[N] mean recall of the two labels, from counts [N, 4]: right and all of label 0, right and all of label 1."""
-    right, all_of = counts[:, ::2], counts[:, 1::2]  # [N, 2] each
+    """[N] mean recall of the labels, from counts [N, 2 K]: right and all of label 0, right and all of label 1, ..."""
+    right, all_of = counts[:, ::2], counts[:, 1::2]  # [N, K] each
     recalls = np.divide(right, all_of, out=np.zeros_like(right), where=all_of > 0)
     return np.asarray(recalls.sum(1) / np.maximum((all_of > 0).sum(1), 1))

@@ -13,6 +13,7 @@ import numpy as np
 
 from fadernets.arrays import Floats, Indices, Integers
 from fadernets.codecs.grid import OFF, ONSET, PITCHES
+from fadernets.metrics.one_thread import one_thread
 from fadernets.metrics.passage_features import MOST_STEPS, SEGMENTS, Passages
 
 Fit = Callable[[Indices, Integers, Indices, int], Floats]
@@ -49,14 +50,8 @@ def network(passages: Passages) -> Fit:
     rolls = torch.from_numpy(planes.reshape(len(cells), 2, SEGMENTS * MOST_STEPS, PITCHES))  # N 2 64 88
 
     def fit(learned: Indices, label: Integers, scored: Indices, seed: int) -> Floats:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed)
-                return _fit_network(rolls, learned, label, scored, seed)
-        finally:
-            torch.set_num_threads(threads)
+        with one_thread(seed):
+            return _fit_network(rolls, learned, label, scored, seed)
 
     return fit
 

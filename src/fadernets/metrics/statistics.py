@@ -1,4 +1,4 @@
-"""Statistics that several measurements share: rank correlation, bootstrap intervals, and agreement between raters.
+"""Statistics that several measurements share: rank correlation, F1, bootstrap intervals, and agreement between raters.
 
 Intervals are of 95 %. Wilson's interval takes every answer as independent. The bootstrap draws whole units anew (clips,
 pieces, subjects), each with all its answers, so that it is as wide as units differ. Rank correlation is Spearman's;
@@ -13,7 +13,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets.arrays import Floats, Integers
+from fadernets.arrays import Bools, Floats, Integers
 
 Interval = tuple[float, float]
 DRAWS = 2000  # of a bootstrap
@@ -125,3 +125,9 @@ def krippendorff_alpha(counts: NDArray[np.integer], distance: Callable[[Floats],
     if expected <= 0:
         return None
     return 1 - (float(totals.sum()) - 1) * float((observed * squared).sum()) / expected
+
+
+def f1(found: Bools, expected: Bools) -> Floats:
+    """[...] F1 of what is found [..., N] at what is expected; 1 where neither has any."""
+    total = found.sum(-1) + expected.sum(-1)
+    return np.asarray(np.where(total > 0, 2 * (found & expected).sum(-1) / np.maximum(total, 1), 1.0))

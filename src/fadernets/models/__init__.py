@@ -73,16 +73,18 @@ def build(name: str, options: dict[str, Any], codec: str = "grid", attributes: S
     return model(model.OPTIONS(**values), codec, coded(attributes))
 
 
-SHARES = ("input_dropout", "beta_start", "beta_ramp", "adversary_ramp", "sampled", "sampled_ramp")
-POSITIVE = ("rhythm_slope", "note_slope", "delta")
+SHARES = ("input_dropout", "sampled", "sampled_ramp")
+POSITIVE = ("rhythm_slope", "note_slope", "delta", "alpha")
+POSTERIORS = ("free", "constrained")
 
 
 def possible(option: str, value: Any) -> None:
     """Raises FadernetsError for a model option's value that cannot work."""
     rules = [
-        (option != "clusters" or value in (0, 2), "must be 2 (low and high) or 0"),
+        (option != "clusters" or value == 0 or value >= 2, "must be 2 or more (low, ..., high) or 0"),
         (option not in SHARES or 0 <= value <= 1, "must lie in 0..1"),
         (option not in POSITIVE or value > 0, "must be above 0"),
+        (option != "posterior" or value in POSTERIORS, f"must be {' or '.join(POSTERIORS)}"),
         (type(value) is not float or value >= 0, "must not be negative"),
         (type(value) is not int or option in ("clusters", "step_plan", "look") or value >= 1, "must be at least 1"),
     ]

@@ -15,7 +15,8 @@ from fadernets.attributes.table import PAPER_FADERS
 from fadernets.attributes.table import coded as rows_of
 from fadernets.codecs.grid import ONSET
 from fadernets.data.batches import Batch, Coded
-from fadernets.models import codings, losses, schedules
+from fadernets.errors import FadernetsError
+from fadernets.models import codings, constrained, losses, schedules, shares
 from fadernets.models.blocks import Posterior
 from fadernets.models.grid_coding import scale
 from fadernets.models.options import Options
@@ -44,6 +45,10 @@ class Model(nn.Module):
         self.encoders = nn.ModuleDict({n: coding.encoder(options, size, extra) for n, size in self.sizes.items()})
         condition = sum(self.sizes.values()) + KEYS + values * self.given
         self.decoder: Any = coding.decoder(options, condition, self.coded)
+        if self.is_constrained:
+            constrained.constrain(self.encoders, options)
+            if any(d >= self.sizes[name] - options.simplex for name, d in self.faders.values()):
+                raise FadernetsError(f"model option simplex {options.simplex}: takes the dimensions of faders, too")
 
     def codes_for(self, coded: Coded) -> dict[str, int]:
         """The model's codes: name -> size in units of options.z."""
@@ -58,6 +63,11 @@ class Model(nn.Module):
     def given(self) -> bool:
         """Whether the decoder is given the attributes."""
         return self.GIVEN
+
+    @property
+    def is_constrained(self) -> bool:
+        """Whether the posterior's mean lies on a simplex."""
+        return self.options.posterior == "constrained"
 
     def encode(
         self, inputs: Tensor, lengths: Tensor | None = None, values: Tensor | None = None
@@ -85,10 +95,10 @@ class Model(nn.Module):
         terms = {
             "reconstruction": self.decoder.loss(condition, batch.target_values, batch.targets, batch.target_lengths)
         }
-        terms |= self.terms(batch, q, step, total)
+        terms |= self.terms(batch, q, step, total) | constrained.terms(self.encoders, q, self.options)
         o = self.options
         beta = schedules.ramp(step, total, value=o.beta, start=o.beta_start, ramp=o.beta_ramp)
-        weights = self.weights(beta)
+        weights = constrained.weights(q, o) | self.weights(beta)
         loss = torch.stack([weights.get(name, 1.0) * term for name, term in terms.items()]).sum()
         return {"loss": loss, **terms, "beta": loss.new_tensor(beta)}
 
@@ -109,7 +119,8 @@ class Model(nn.Module):
 
     def settled(self, step: int, total: int) -> bool:
         """Whether every schedule of the loss has come to its end."""
-        return step >= (self.options.beta_start + self.options.beta_ramp) * total
+        o = self.options
+        return step >= schedules.steps_of(o.beta_start, total) + schedules.steps_of(o.beta_ramp, total)
 
     def decoder_codes(self, q: dict[str, Posterior], batch: Batch) -> dict[str, Tensor]:
         """The samples of the rows to reconstruct, without the labelled rows that follow them."""
@@ -127,23 +138,35 @@ class Model(nn.Module):
 class Mixture(nn.ParameterDict):
     """The means of p(z|c), one [K, Z] a code (Section 4.1: Xavier, variance e^-2)."""
 
-    def __init__(self, sizes: dict[str, int], clusters: int) -> None:
+    def __init__(self, sizes: dict[str, int], clusters: int, simplex: int | None = None) -> None:
+        """simplex: of a constrained posterior, how many dimensions of each code have clusters."""
         means = {name: nn.init.xavier_normal_(torch.empty(clusters, size)) for name, size in sizes.items()}
         super().__init__({name: nn.Parameter(mean) for name, mean in means.items()})
+        if simplex is not None:
+            constrained.keep_free_part(self, simplex)
 
-    def terms(self, name: str, q: Posterior, label: Tensor) -> dict[str, Tensor]:
-        """Eq. 1 for one code, batch means: KL to the prior, KL of the class, supervised KL.
+    def terms(
+        self, name: str, q: Posterior, label: Tensor, by_row: bool = False, entropy: bool = False
+    ) -> dict[str, Tensor]:
+        """Eq. 1 for one code: KL to the prior, KL of the class, supervised KL; `entropy`: the cross entropy of classes.
 
-        label [N] is -1 where there is none; a labelled row counts in the supervised term alone.
+        label [N] is -1 where there is none; a labelled row counts in the supervised terms alone. Rows with a label and
+        rows without one are averaged by themselves, so that a few labels have the weight of all other rows; `by_row`:
+        both over the whole batch, as Eq. 2 has it, so that each row has the same weight.
         """
         given = label >= 0
         prior_kl, class_kl = losses.mixture_kl(q.mean, q.log_variance, q.z, self[name])
-        free = (~given).float()
-        share = free.sum().clamp(min=1)
-        supervised = losses.labelled_kl(q.mean, q.log_variance, self[name], label.clamp(min=0))
-        supervised = (supervised * given.float()).sum() / given.float().sum().clamp(min=1)
-        return {
-            f"{name}_kl": (prior_kl * free).sum() / share,
-            f"{name}_class_kl": (class_kl * free).sum() / share,
-            f"{name}_labelled": supervised,
+        free, some, known = (~given).float(), given.float(), label.clamp(min=0)
+        rows = labelled = free.new_tensor(len(label))
+        if not by_row:
+            rows, labelled = shares.mean_count(free.sum()), shares.mean_count(some.sum())
+        supervised = losses.labelled_kl(q.mean, q.log_variance, self[name], known)
+        terms = {
+            f"{name}_kl": (prior_kl * free).sum() / rows,
+            f"{name}_class_kl": (class_kl * free).sum() / rows,
+            f"{name}_labelled": (supervised * some).sum() / labelled,
         }
+        if entropy:
+            each = -losses.class_log_probabilities(q.z, self[name]).gather(1, known[:, None])[:, 0]
+            terms[f"{name}_label_entropy"] = (each * some).sum() / labelled
+        return terms

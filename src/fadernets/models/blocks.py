@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fadernets.models import shares
+
 STRETCHES = 4  # of time, in which a GRU runs over rows of unequal length
 
 
@@ -34,7 +36,7 @@ class PosteriorHead(nn.Linear):
         log_variance = log_variance.clamp(-12, 6)
         z = mean
         if self.training:
-            z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
+            z = mean + (0.5 * log_variance).exp() * shares.normal(mean)
         return Posterior(mean, log_variance, z)
 
 

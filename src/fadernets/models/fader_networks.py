@@ -50,7 +50,7 @@ class FaderNetworks(base.Model):
 
     def settled(self, step: int, total: int) -> bool:
         """Whether every schedule of the loss has come to its end."""
-        return super().settled(step, total) and step >= self.options.adversary_ramp * total
+        return super().settled(step, total) and step >= schedules.steps_of(self.options.adversary_ramp, total)
 
     def terms(self, batch: Batch, q: dict[str, Posterior], step: int, total: int) -> dict[str, Tensor]:
         """`*_guess` is the adversary's cross entropy, which the adversary minimises and the encoder maximises."""

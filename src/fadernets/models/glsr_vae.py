@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fadernets.attributes.table import CodedAttribute
 from fadernets.data.batches import Batch
-from fadernets.models import base, losses, music_fadernets
+from fadernets.models import base, losses, music_fadernets, shares
 from fadernets.models.blocks import Posterior, SequenceDecoder
 from fadernets.music.segments import STEPS
 
@@ -41,7 +41,7 @@ class GLSRVAE(music_fadernets.FaderNets):
         terms = super().terms(batch, q, step, total)
         for name, row in self.coded.items():
             z, d = q[row.code].z[: batch.reconstructed], row.dimension
-            delta = (torch.rand(len(z), 1, device=z.device) * 0.9 + 0.1) * self.options.delta  # never near 0
+            delta = (shares.uniform((len(z), 1), z.device) * 0.9 + 0.1) * self.options.delta  # never near 0
             moved = torch.cat([z[:, :d], z[:, d : d + 1] + delta, z[:, d + 1 :]], -1)
             before, after = (self.estimate(name, x) / self.slope(row) for x in (z, moved))
             terms[f"{row.term}_regulariser"] = losses.geodesic(before, after, delta[:, 0])

@@ -18,6 +18,8 @@ class Options(base.Options):
 
     clusters: int = 2
     label_weight: float = 1.0
+    label_entropy: float = 0.0  # weight of the cross entropy of a row's class, in nats
+    by_row: bool = False  # a labelled row weighs as much as any other, as in Eq. 2
 
 
 class GMVAE(base.Model):
@@ -28,12 +30,18 @@ class GMVAE(base.Model):
 
     def __init__(self, options: Options, codec: str, coded: Coded | None = None) -> None:
         super().__init__(options, codec, coded)
-        self.means = base.Mixture(self.sizes, options.clusters)
+        self.means = base.Mixture(self.sizes, options.clusters, options.simplex if self.is_constrained else None)
 
     def terms(self, batch: Batch, q: dict[str, Posterior], step: int, total: int) -> dict[str, Tensor]:
         """The terms beside the reconstruction."""
-        return self.means.terms("z", q["z"], batch.label)
+        return self.means.terms("z", q["z"], batch.label, self.options.by_row, self.options.label_entropy > 0)
 
     def weights(self, beta: float) -> dict[str, float]:
         """Term -> weight."""
-        return {"z_kl": beta, "z_class_kl": beta, "z_labelled": beta * self.options.label_weight}
+        o = self.options
+        return {
+            "z_kl": beta,
+            "z_class_kl": beta,
+            "z_labelled": beta * o.label_weight,
+            "z_label_entropy": o.label_entropy,
+        }

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from fadernets.arrays import Cells, Floats
 from fadernets.codecs.grid import PITCHES
 from fadernets.data.batches import Coded, step_counts
+from fadernets.models import shares
 from fadernets.models.blocks import GRUEncoder, Posterior
 from fadernets.models.options import Options
 from fadernets.music.segments import STEPS
@@ -83,7 +84,7 @@ class GridDecoder(nn.Module):
         left = still_to_place(cells, asked, self.coded)
         before = before.flatten(2)
         if self.training and self.options.input_dropout:
-            keep = torch.rand(before.shape[:2], device=before.device) >= self.options.input_dropout
+            keep = shares.uniform(before.shape[:2], before.device) >= self.options.input_dropout
             before = before * keep[..., None]
         steps = asked[:, None].expand(-1, STEPS, -1)
         h1, _ = self.gru1(self.inputs(before, plan, steps, left))

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fadernets.models import shares
+
 PRIOR_VARIANCE = math.exp(-2)  # Section 4.1: component variances stay at e^-2
 
 
@@ -54,6 +56,7 @@ def labelled_kl(mean: Tensor, log_variance: Tensor, means: Tensor, label: Tensor
 
 def regulariser(zd: Tensor, attribute: Tensor) -> Tensor:
     """MSE(tanh(D z^d), sign(D y)) over all pairs of a batch (Pati and Lerch): zd, attribute [B] -> scalar."""
+    zd, attribute = shares.all_rows(zd), shares.all_rows(attribute)
     dz = zd[:, None] - zd[None, :]
     dy = attribute[:, None] - attribute[None, :]
     return F.mse_loss(torch.tanh(dz), torch.sign(dy))

@@ -14,7 +14,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from fadernets.data.batches import Batch, Coded
-from fadernets.models import base, losses
+from fadernets.models import base, losses, shares
 from fadernets.models.blocks import Posterior, SequenceDecoder
 
 
@@ -28,6 +28,8 @@ class Options(base.Options):
     regulariser: float = 10.0  # weight of L_reg
     discriminator: float = 1.0  # weight of the sub-decoders
     label_weight: float = 1.0  # weight of the supervised branch
+    label_entropy: float = 0.0  # weight of the cross entropy of a row's class, in nats
+    by_row: bool = False  # a labelled row weighs as much as any other, as in Eq. 2
 
 
 class FaderNets(base.Model):
@@ -42,7 +44,7 @@ class FaderNets(base.Model):
             {r.term: SequenceDecoder(r.count.classes, options.sub_decoder, options.z) for r in self.coded.values()}
         )
         if options.clusters:
-            self.means = base.Mixture(self.sizes, options.clusters)
+            self.means = base.Mixture(self.sizes, options.clusters, options.simplex if self.is_constrained else None)
 
     def codes_for(self, coded: Coded) -> dict[str, int]:
         """One code of size z for each code that the rows name."""
@@ -65,8 +67,9 @@ class FaderNets(base.Model):
             codes = {name: code.clone() for name, code in codes.items()}
             for i, row in enumerate(self.coded.values()):
                 target_values = batch.target_values[batch.paired, i, None]
-                nearest = (target_values - batch.values[None, :, i]).abs().argmin(1)
-                codes[row.code][batch.paired, row.dimension] = q[row.code].z[nearest, row.dimension]
+                values = shares.all_rows(batch.values[:, i])
+                nearest = (target_values - values[None]).abs().argmin(1)
+                codes[row.code][batch.paired, row.dimension] = shares.all_rows(q[row.code].z[:, row.dimension])[nearest]
         return codes
 
     def terms(self, batch: Batch, q: dict[str, Posterior], step: int, total: int) -> dict[str, Tensor]:
@@ -80,7 +83,8 @@ class FaderNets(base.Model):
             if f"{row.code}_kl" in terms:
                 continue
             if self.options.clusters:
-                terms |= self.means.terms(row.code, code, batch.label)
+                o = self.options
+                terms |= self.means.terms(row.code, code, batch.label, o.by_row, o.label_entropy > 0)
             else:
                 terms[f"{row.code}_kl"] = losses.standard_kl(code.mean, code.log_variance).mean()
         return terms
@@ -93,4 +97,5 @@ class FaderNets(base.Model):
             weights |= {f"{row.term}_symbols": o.discriminator, f"{row.term}_regulariser": o.regulariser}
         for name in self.sizes:
             weights |= {f"{name}_kl": beta, f"{name}_class_kl": beta, f"{name}_labelled": beta * o.label_weight}
+            weights[f"{name}_label_entropy"] = o.label_entropy
         return weights

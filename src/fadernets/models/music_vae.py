@@ -18,11 +18,12 @@ from torch.nn import functional as F
 from fadernets.codecs import melody_states
 from fadernets.data.melody_batches import MelodyBatch
 from fadernets.errors import FadernetsError
-from fadernets.models import losses, schedules
+from fadernets.models import losses, schedules, shares
 from fadernets.models.blocks import Posterior, PosteriorHead, SequenceDecoder
 
 UNITS = (1 / 6, 1.0)  # how far a semitone and a doubling of onsets move their dimension
 KINDS = 3  # onset, hold, rest
+TINY = 1e-9  # of a number in 0..1 whose logarithm is taken twice
 
 
 @dataclass(frozen=True)
@@ -174,11 +175,13 @@ class MusicVAE(nn.Module):
         fed = before(target)
         if share > 0:
             with torch.no_grad():
-                drawn = torch.distributions.Categorical(logits=self.decoder(z, fed).float()).sample()
-                replaced = torch.rand(drawn.shape, device=drawn.device) < share
+                logits = self.decoder(z, fed).float()
+                noise = shares.uniform(logits.shape, logits.device).clamp(min=TINY)
+                drawn = (logits - (-noise.log()).log()).argmax(-1)  # a sample of each step (Gumbel)
+                replaced = shares.uniform(drawn.shape, drawn.device) < share
                 fed = before(torch.where(replaced, drawn, target))
         if self.training and self.options.input_dropout:
-            blank = torch.rand(fed.shape, device=fed.device) < self.options.input_dropout
+            blank = shares.uniform(fed.shape, fed.device) < self.options.input_dropout
             fed = fed.masked_fill(blank, melody_states.STATES)
         logits = self.decoder(z, fed).float()
         return F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="sum") / len(target)
@@ -186,7 +189,8 @@ class MusicVAE(nn.Module):
     def settled(self, step: int, total: int) -> bool:
         """Whether every schedule of the loss has come to its end."""
         o = self.options
-        return step >= max(o.beta_start + o.beta_ramp, o.sampled_ramp) * total
+        rises = schedules.steps_of(o.beta_start, total) + schedules.steps_of(o.beta_ramp, total)
+        return step >= max(rises, o.sampled_ramp * total)
 
     @torch.no_grad()
     def judge(self, batch: MelodyBatch, free: bool) -> dict[str, tuple[float, float]]:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from fadernets.arrays import Cells, Floats
 from fadernets.codecs import performance_tokens
 from fadernets.data.batches import Coded
+from fadernets.models import shares
 from fadernets.models.blocks import Posterior, RaggedEncoder, ragged
 from fadernets.models.options import Options
 
@@ -60,7 +61,8 @@ class TokenDecoder(nn.Module):
         condition, rows, lengths = condition[order], rows[order], lengths[order]
         before = F.pad(rows[:, :-1], (1, 0), value=performance_tokens.PAD)
         if self.training and self.options.input_dropout:
-            keep = torch.rand(before.shape, device=before.device) >= self.options.input_dropout
+            noise = shares.uniform((len(rows), performance_tokens.MAX_TOKENS), before.device)  # before rows are sorted
+            keep = noise[order, : before.shape[1]] >= self.options.input_dropout
             before = before * keep  # PAD is 0
         steps = condition[:, None].expand(-1, rows.shape[1], -1)
         y = ragged(self.gru, torch.cat([self.embed(before), steps], -1), lengths, self.first_state(condition))

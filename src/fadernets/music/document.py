@@ -7,6 +7,8 @@ know, chunks that are no tracks), so that a track without an edit would change t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from fadernets.files import write_atomic
 from fadernets.music.event_changes import Edit, EventChanges
 from fadernets.music.note_events import PairedEvents
 from fadernets.music.note_files import file_of_notes, file_of_score
-from fadernets.music.notes import SHORTEST_BEAT, MetreMap, Piece, TempoMap
+from fadernets.music.notes import SHORTEST_BEAT, MetreMap, Piece, TempoMap, Track
 from fadernets.music.smf import (
     MAX_BEATS,
     MAX_TICKS,
@@ -117,12 +119,14 @@ class Document:
         """Write the file with the edit's notes changed: whole or not at all. Raises FadernetsError."""
         write_atomic(path, self.edited(edit or Edit.nothing()))
 
-    def edited(self, edit: Edit) -> bytes:
+    def edited(self, edit: Edit, tracks: Sequence[Track] | None = None) -> bytes:
         """The file with the edit's notes changed. A track that the edit does not touch keeps its very bytes.
 
+        tracks: what the edit's notes number, where it adds notes to tracks without any: those of the piece, then these.
         Raises MidiError where a note would be left without an end.
         """
-        changes = EventChanges(self.paired, self.piece.tempo, edit)
+        paired = self.paired if tracks is None else replace(self.paired, tracks=[*tracks])
+        changes = EventChanges(paired, self.piece.tempo, edit)
         if changes.chunks and self._scale > 1:  # finer ticks hold for every track
             return self.with_tracks({chunk: changes.track(chunk) for chunk in range(len(self.paired.events))})
         return self.with_tracks({chunk: changes.track(chunk) for chunk in sorted(changes.chunks)})

@@ -32,15 +32,14 @@ def excerpt(document: Document, tracks: list[int], start: int, stop: int) -> byt
     """
     piece = document.piece
     chunks = [_finished(_clock(piece, start, stop), stop - start)]
+    settings = _settings(document, {piece.tracks[i].channel for i in tracks}, stop)
     for i in tracks:
         track = piece.tracks[i]
         events: list[RankedEvent] = [(0, STATE_RANK, text_message(NAME, track.name or f"Track {i + 1}"))]
-        for source in document.paired.events:
-            events += _before(source, track.channel, start)
-        states = {_state(message): (tick, rank, message) for tick, rank, message in events[1:]}
-        events = [events[0], *states.values()]
-        for source in document.paired.events:
-            events += _inside(source, track.channel, start, stop)
+        own = settings[track.channel]
+        states = {_state(message): (0, STATE_RANK, _in_range(message)) for tick, message in own if tick <= start}
+        events += states.values()
+        events += [(tick - start, STATE_RANK, _in_range(message)) for tick, message in own if tick > start]
         notes = piece.notes[piece.notes["track"] == i]
         early = piece.tpq // 8
         notes = notes[(notes["onset"] >= start - early) & (notes["onset"] < stop - early)]
@@ -54,12 +53,15 @@ def excerpt(document: Document, tracks: list[int], start: int, stop: int) -> byt
 
 
 def _clock(piece: Piece, start: int, stop: int) -> list[RankedEvent]:
-    """The metre at the start, and the tempo from the start on."""
+    """The metre and the tempo from the start on."""
     metre, tempo = piece.metre, piece.tempo
-    at = int(np.searchsorted(metre.ticks, start, side="right")) - 1
-    numerator, denominator = int(metre.numerators[at]), int(metre.denominators[at])
-    signature = bytes((0xFF, METRE, 4, numerator, denominator.bit_length() - 1, 24, 8))
-    events: list[RankedEvent] = [(0, STATE_RANK, signature)]
+    at = max(int(np.searchsorted(metre.ticks, start, side="right")) - 1, 0)
+    events: list[RankedEvent] = []
+    signatures = zip(metre.ticks, metre.numerators, metre.denominators, strict=True)
+    for tick, numerator, denominator in [tuple(map(int, one)) for one in signatures][at:]:
+        if tick < stop:
+            signature = bytes((0xFF, METRE, 4, numerator, denominator.bit_length() - 1, 24, 8))
+            events.append((max(tick - start, 0), STATE_RANK, signature))
     first = max(int(np.searchsorted(tempo.ticks, start, side="right")) - 1, 0)
     for tick, micros in zip(tempo.ticks[first:].tolist(), tempo.micros[first:].tolist(), strict=True):
         if tick < stop:
@@ -68,19 +70,14 @@ def _clock(piece: Piece, start: int, stop: int) -> list[RankedEvent]:
     return events
 
 
-def _before(events: list[Event], channel: int, start: int) -> list[RankedEvent]:
-    """What is set on a channel up to tick `start`, at the start of the excerpt."""
-    return [(0, STATE_RANK, _in_range(m)) for tick, m in events if tick <= start and _sets(m, channel)]
-
-
-def _inside(events: list[Event], channel: int, start: int, stop: int) -> list[RankedEvent]:
-    """What is set on a channel between two ticks."""
-    return [(t - start, STATE_RANK, _in_range(m)) for t, m in events if start < t < stop and _sets(m, channel)]
-
-
-def _sets(message: bytes, channel: int) -> bool:
-    """Whether a message sets something on a channel: it is one of its messages and no note's."""
-    return 0xA0 <= message[0] < 0xF0 and message[0] & 0xF == channel
+def _settings(document: Document, channels: set[int], stop: int) -> dict[int, list[Event]]:
+    """What is set on each of some channels before tick `stop`: its messages that are no note's, chunk by chunk."""
+    found: dict[int, list[Event]] = {channel: [] for channel in channels}
+    for source in document.paired.events:
+        for tick, message in source:
+            if 0xA0 <= message[0] < 0xF0 and tick < stop and message[0] & 0xF in found:
+                found[message[0] & 0xF].append((tick, message))
+    return found
 
 
 def _state(message: bytes) -> bytes:

@@ -45,6 +45,8 @@ def checked(path: Path, data: bytes) -> bytes:
         raise MidiError(f"{path}: is empty")
     if data[:4] == b"RIFF" and data[8:12] == b"RMID":
         data = data[max(data.find(b"MThd"), 0) :]
+    if data[:4] == b"PK\x03\x04" or data[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
+        raise MidiError(f"{path}: is not a MIDI file; `fadernets musicxml` makes one of a MusicXML file")
     if data[:4] != b"MThd" or len(data) < 14:
         raise MidiError(f"{path}: is not a MIDI file (it does not start with a MIDI header)")
     kind, division = int.from_bytes(data[8:10], "big"), int.from_bytes(data[12:14], "big")

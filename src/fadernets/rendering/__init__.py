@@ -1,1 +1,1 @@
-"""A piece as sound and as a score: WAV files from the bundled piano, and MusicXML."""
+"""A piece as sound and as a score: WAV files, and MusicXML."""

@@ -1,7 +1,7 @@
-"""MIDI file -> WAV file, played on the bundled piano.
+"""MIDI file -> WAV file, played on the bundled piano and the instruments and drums of General MIDI.
 
-The synthesiser (midirenderer) plays SoundFonts at 48 kHz, stereo, 16 bit; the bundled one holds a single piano. It is
-given the copy of the file that `piano_copy` makes; the file itself is never changed.
+The synthesiser (midirenderer) plays a SoundFont at 48 kHz, stereo, 16 bit: that of `sound_bank`. It is given the copy
+of the file that `sound_copy` makes; the file itself is never changed.
 
 Loudness: every rendering gets the same `GAIN`, so that two of them can be compared by ear. Only where the peak would
 then pass `CEILING`, or stay below `QUIET`, is the rendering scaled to put its peak at `CEILING`.
@@ -15,8 +15,6 @@ import math
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,10 +24,11 @@ from fadernets.arrays import Array
 from fadernets.arrays import Floats32 as Waves  # [2, frames]
 from fadernets.errors import FadernetsError
 from fadernets.files import open_atomic
+from fadernets.rendering import sound_bank
 from fadernets.rendering.loudness import CEILING
-from fadernets.rendering.piano_blocks import Block, blocks_of, played
-from fadernets.rendering.piano_copy import piano_events
 from fadernets.rendering.resampling import in_blocks
+from fadernets.rendering.sound_blocks import Block, blocks_of, played
+from fadernets.rendering.sound_copy import sounding_events
 from fadernets.rendering.wav_files import SAMPLE_SCALE, AudioError, decibels, frames_of, write_wav
 
 Poll = Callable[[], None]
@@ -42,16 +41,16 @@ CLIPPED = 0.999  # a peak from which the synthesiser is taken to clip
 
 
 def render(midi: Path, wav: Path, *, sample_rate: int = 44_100, poll: Poll = lambda: None) -> None:
-    """Play a MIDI file on the bundled piano into a stereo 16-bit WAV file, always the same bytes.
+    """Play a MIDI file on the bundled sounds into a stereo 16-bit WAV file, always the same bytes.
 
-    The WAV file appears whole or not at all. A file with no pitched note becomes silence. Memory does not grow with the
+    The WAV file appears whole or not at all. A file with no note becomes silence. Memory does not grow with the
     file: what was played lies beside the WAV file until that is whole. poll: called now and then; what it raises ends
     the rendering. Raises AudioError for a file that is too long or that the synthesiser refuses, MidiError for one that
     is no MIDI file, FadernetsError where the WAV file cannot be written.
     """
     if sample_rate not in RATES:
         raise AudioError(f"sample rate {sample_rate}: give {RATES.start} to {RATES.stop - 1} frames a second")
-    blocks = blocks_of(*piano_events(Path(midi)))
+    blocks = blocks_of(*sounding_events(Path(midi)))
     with open_atomic(Path(wav)) as out, _beside(Path(wav)) as spool:
         _play(midi, blocks, spool, poll)
 
@@ -62,11 +61,6 @@ def render(midi: Path, wav: Path, *, sample_rate: int = 44_100, poll: Poll = lam
 
         gain = _gain(max((float(np.abs(sound).max(initial=0.0)) for sound in resampled()), default=0.0))
         write_wav(out, (sound * gain for sound in resampled()), sample_rate)
-
-
-@cache
-def _soundfont() -> bytes:
-    return resources.files("fadernets").joinpath("assets", "piano.sf2").read_bytes()
 
 
 @contextmanager
@@ -88,7 +82,7 @@ def _play(midi: Path, blocks: list[Block], spool: BinaryIO, poll: Poll) -> None:
         def play(block: Block, volume: float = volume) -> Array:
             poll()
             try:
-                return frames_of(midirenderer.render_wave_from(_soundfont(), block.midi(volume)))
+                return frames_of(midirenderer.render_wave_from(sound_bank.whole(), block.midi(volume)))
             except RuntimeError as error:
                 raise AudioError(f"{midi}: the synthesiser cannot play it ({error})") from error
 

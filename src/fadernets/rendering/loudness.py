@@ -44,20 +44,26 @@ def level(wav: Path) -> Level:
 def loudness(wav: Path) -> float:
     """Integrated loudness of a 16-bit WAV file in LUFS; silence is -inf. Raises AudioError."""
     sound, rate = read_wav(Path(wav))
-    size, hop = round(BLOCK * rate), round(HOP * rate)
-    short = max(size - sound.shape[1], 0)
-    blocks = np.lib.stride_tricks.sliding_window_view(np.pad(sound, ((0, 0), (0, short))), size, axis=1)[:, ::hop]
-    weights = _k_weights(np.fft.rfftfreq(2 * size, 1 / rate))
-    power = np.empty(blocks.shape[1])  # [blocks] mean square, both channels together
-    for i in range(blocks.shape[1]):
-        spectrum = np.abs(np.fft.rfft(blocks[:, i], 2 * size)) ** 2  # padded with zeros: the filter's tail counts
-        spectrum[:, 1:-1] *= 2
-        power[i] = float((spectrum * weights).sum()) / (2 * size * size)
+    power = k_power(sound, rate)
     gated = power[power > _power(FLOOR)]
     if not len(gated):
         return -math.inf
     gated = gated[gated > gated.mean() * 10 ** (GATE / 10)]
     return OFFSET + 10 * math.log10(float(gated.mean()))
+
+
+def k_power(sound: NDArray[np.floating], rate: int) -> Floats:
+    """[blocks] the K-weighted mean square of each BLOCK of a sound [channels, frames], all channels together."""
+    size, hop = round(BLOCK * rate), round(HOP * rate)
+    short = max(size - sound.shape[1], 0)
+    blocks = np.lib.stride_tricks.sliding_window_view(np.pad(sound, ((0, 0), (0, short))), size, axis=1)[:, ::hop]
+    weights = _k_weights(np.fft.rfftfreq(2 * size, 1 / rate))
+    power = np.empty(blocks.shape[1])
+    for i in range(blocks.shape[1]):
+        spectrum = np.abs(np.fft.rfft(blocks[:, i], 2 * size)) ** 2  # padded with zeros: the filter's tail counts
+        spectrum[:, 1:-1] *= 2
+        power[i] = float((spectrum * weights).sum()) / (2 * size * size)
+    return power
 
 
 def match(wavs: Sequence[Path]) -> float:

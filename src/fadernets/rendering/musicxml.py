@@ -69,7 +69,7 @@ def write(
     pitched = ~drums[piece.notes["track"]] if len(piece.notes) else np.zeros(0, bool)
     tracks = np.unique(piece.notes["track"][pitched]).tolist()
     fifths, minor = signatures(piece, tracks, stated_keys or [])
-    bars = _with_upbeat(time.bars)
+    bars = with_upbeat(time.bars)
     metres = [Metre.of(bar, i == 0 and bar.length < bar.full) for i, bar in enumerate(bars)]
     ticks = [tick for tick, _ in fifths]
     of_bar = [fifths[max(int(np.searchsorted(ticks, bar.tick, side="right")) - 1, 0)][1] for bar in bars]
@@ -82,6 +82,21 @@ def write(
         _part(xml.SubElement(root, "part", id=f"P{part.number}"), score, part, k == 0)
     xml.indent(root)
     return (HEAD + xml.tostring(root, encoding="unicode") + "\n").encode()
+
+
+def write_part(score: Score, part: ScorePart) -> xml.Element:
+    """One part with its measures, without tempo."""
+    into = xml.Element("part")
+    _part(into, score, part, False)
+    return into
+
+
+def with_upbeat(bars: list[Bar]) -> list[Bar]:
+    """The bars, a short first one in the metre of the second: an upbeat."""
+    if len(bars) < 2 or bars[0].length >= bars[1].full or bars[1].length < bars[1].full:
+        return bars
+    first, second = bars[0], bars[1]
+    return [replace(first, numerator=second.numerator, denominator=second.denominator), *bars[1:]]
 
 
 def write_document(document: Document, title: str = "", colours: Sequence[str | None] | None = None) -> bytes:
@@ -98,14 +113,6 @@ def bar_lines(piece: Piece) -> Integers:
 def _printable(text: str) -> str:
     """A name without control characters, some of which no XML file may hold."""
     return "".join(c for c in text if c.isprintable()).strip()
-
-
-def _with_upbeat(bars: list[Bar]) -> list[Bar]:
-    """The bars, a short first one in the metre of the second: an upbeat."""
-    if len(bars) < 2 or bars[0].length >= bars[1].full or bars[1].length < bars[1].full:
-        return bars
-    first, second = bars[0], bars[1]
-    return [replace(first, numerator=second.numerator, denominator=second.denominator), *bars[1:]]
 
 
 def _list_part(names: xml.Element, part: ScorePart, piece: Piece) -> None:

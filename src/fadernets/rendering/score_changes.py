@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+import numpy as np
+
 from fadernets.arrays import Array
 from fadernets.music.document import Document
 from fadernets.rendering import musicxml
@@ -49,5 +51,8 @@ def write_changes(before: Document, after: Document, title: str = "") -> bytes:
     if before.piece.tpq != after.piece.tpq:  # a file with coarse ticks is edited in finer ones
         for field in ("onset", "end"):
             source[field] = source[field] * after.piece.tpq // before.piece.tpq
+    number = {(track.chunk, track.channel): i for i, track in enumerate(after.piece.tracks)}
+    of_track = [number.get((track.chunk, track.channel), -1) for track in before.piece.tracks]  # -1: has no note left
+    source["track"] = np.array([*of_track, -1], np.int64)[source["track"]]
     colours = [COLOURS[change] for change in changes(source, after.piece.notes)]
     return musicxml.write_document(after, title, colours)

@@ -7,7 +7,9 @@ beat is cut as the notes of one staff cut it, so that triplets of one hand stand
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -69,9 +71,12 @@ class ScoreTime:
     heard: bool  # whether beats were heard, because the file has none
 
     @classmethod
-    def of(cls, piece: Piece) -> ScoreTime:
-        """The bars of a piece, up to the end of the bar in which its last note ends."""
-        grid, heard = _grid(piece)
+    def of(cls, piece: Piece, is_score: bool = False) -> ScoreTime:
+        """The bars of a piece, up to the end of the bar in which its last note ends.
+
+        is_score: whether its bars and beats are surely those of the music, since it came from a score.
+        """
+        grid, heard = (_own_grid(piece), False) if is_score else _grid(piece)
         beats = _counted(piece, grid.beats) if heard else grid.beats
         size = np.maximum(np.round(beats.quarters * DIVISIONS).astype(np.int64), 1)
         ticks = beats.ticks(piece.tpq)
@@ -99,6 +104,11 @@ class ScoreTime:
     def end(self) -> int:
         """The divisions of the whole score."""
         return self.bars[-1].end
+
+    @cached_property
+    def _begins(self) -> list[int]:
+        """`at` as a list, which single places are looked up in faster."""
+        return [int(at) for at in self.at]
 
     def exactly(self, ticks: Integers) -> Floats:
         """Ticks as divisions beside the grid."""
@@ -139,8 +149,8 @@ class ScoreTime:
 
     def fits(self, at: int, cuts: Integers) -> bool:
         """Whether a place lies on a step of its beat."""
-        beat = int(self.beat_of(np.array([at]))[0])
-        return bool((at - self.at[beat]) % max(int(self.size[beat] // cuts[beat]), 1) == 0)
+        beat = min(max(bisect_right(self._begins, at) - 1, 0), len(self.size) - 1)
+        return (at - self._begins[beat]) % max(int(self.size[beat]) // int(cuts[beat]), 1) == 0
 
     def _cuts(self, ticks: Integers) -> Integers:
         cuts = beat_divisions(ticks, self.beats, self.tpq)
@@ -179,8 +189,12 @@ def _grid(piece: Piece) -> tuple[MetricGrid, bool]:
             return track_beats(piece).grid(piece), True
         except FadernetsError:
             pass  # too few notes: the file's own beats
+    return _own_grid(piece), False
+
+
+def _own_grid(piece: Piece) -> MetricGrid:
     bars = len(piece.metre.bar_starts(max(piece.end, 1)))
-    return MetricGrid.of(piece, range(1, bars + 2)), False
+    return MetricGrid.of(piece, range(1, bars + 2))
 
 
 def _counted(piece: Piece, beats: Beats) -> Beats:

@@ -14,7 +14,9 @@ from fadernets.studio.service import Studio
 from fadernets.studio.turns import Stop
 
 STOPPABLE = ("edit", "variations", "render", "describe_region")  # calls whose last argument says whether to go on
+TELLING = ("edit",)  # of these, those that tell of the answer before it is there
 Answer = bytes | Download  # JSON, or a file
+Tell = Callable[[bytes], None]  # JSON: a part of the answer, or how far it is
 
 
 class Computer(Protocol):
@@ -22,7 +24,7 @@ class Computer(Protocol):
 
     places: int
 
-    def call(self, name: str, arguments: tuple[Any, ...], stop: Stop) -> Answer:
+    def call(self, name: str, arguments: tuple[Any, ...], stop: Stop, tell: Tell | None = None) -> Answer:
         """The answer to a call. Raises FadernetsError, and StaleRequest once `stop` is set."""
 
     def settle(self, stop: Stop) -> None:
@@ -40,10 +42,10 @@ class InThreads:
     def __init__(self, studio: Studio) -> None:
         self._studio, self._lock = studio, threading.Lock()
 
-    def call(self, name: str, arguments: tuple[Any, ...], stop: Stop) -> Answer:
+    def call(self, name: str, arguments: tuple[Any, ...], stop: Stop, tell: Tell | None = None) -> Answer:
         """The answer to a call."""
         with self._lock:
-            return answer(self._studio, name, arguments, stop.is_set)
+            return answer(self._studio, name, arguments, stop.is_set, tell)
 
     def settle(self, stop: Stop) -> None:
         """There is nothing to wait for."""
@@ -52,10 +54,19 @@ class InThreads:
         """There is nothing to end."""
 
 
-def answer(studio: Studio, name: str, arguments: tuple[Any, ...], is_stale: Callable[[], bool]) -> Answer:
+def answer(
+    studio: Studio,
+    name: str,
+    arguments: tuple[Any, ...],
+    is_stale: Callable[[], bool],
+    tell: Tell | None = None,
+) -> Answer:
     """What a method of the studio, or of one of its rooms, answers. Raises what the method raises."""
     method = attrgetter(name)(studio)
-    result = method(*arguments, is_stale) if name in STOPPABLE else method(*arguments)
+    if name in TELLING and tell is not None:
+        result = method(*arguments, is_stale, lambda message: tell(message.model_dump_json().encode()))
+    else:
+        result = method(*arguments, is_stale) if name in STOPPABLE else method(*arguments)
     if isinstance(result, Download):
         return result
     if isinstance(result, BaseModel):

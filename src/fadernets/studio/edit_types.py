@@ -5,15 +5,18 @@ Ticks are those of the piece, bars count from 1, attributes are in their own uni
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
 from fadernets.editing.lock_requests import MOST_LOCKS
+from fadernets.editing.note_layers import MOST_ROWS
 from fadernets.editing.regions import MOST_REGIONS
 from fadernets.engines.model_folder import DEFAULT_MODEL
 from fadernets.studio.types import MOST_BARS, MOST_VARIATIONS, Notes, Value
 from fadernets.web.types import Finite, Name, RequestModel
+
+Whole = Annotated[int, Field(strict=True)]
 
 
 class PresetRequest(RequestModel):
@@ -48,11 +51,22 @@ class FadersRequest(RequestModel):
     variation: Variation | None = None  # one of several different answers
 
 
+class NotesRequest(RequestModel):
+    """Notes that go and come, tracks as the piece's, in its ticks. A note that changes is removed and added."""
+
+    remove: list[tuple[Whole, Whole, Whole]] = Field(default_factory=list, max_length=MOST_ROWS)  # track, onset, pitch
+    add: list[tuple[Whole, Whole, Whole, Whole, Whole]] = Field(
+        default_factory=list, max_length=MOST_ROWS
+    )  # track, onset, end, pitch, velocity
+    clear: list[tuple[Whole, Whole]] = Field(default_factory=list, max_length=MOST_ROWS)  # spans whose notes go first
+
+
 class RegionRequest(FadersRequest):
-    """A layer: faders of some bars on chosen tracks, applied to what the earlier layers left."""
+    """A layer: faders of some bars on chosen tracks, or notes, applied to what the earlier layers left."""
 
     name: Name = ""
     bypass: bool = False  # left out for now
+    notes: NotesRequest | None = None  # in place of faders; `bars` then only says where the layer stands
 
 
 class EditRequest(RequestModel):
@@ -64,6 +78,7 @@ class EditRequest(RequestModel):
     faders: FadersRequest = Field(default_factory=FadersRequest)  # at rest where there are regions
     regions: list[RegionRequest] = Field(default_factory=list, max_length=MOST_REGIONS)
     draft: bool = False  # fewer candidates, while a fader is dragged
+    view: tuple[Whole, Whole] | None = None  # first and last bar in sight: a draft may be of these alone
 
 
 class SegmentValues(BaseModel):
@@ -95,6 +110,15 @@ class RegionValues(BaseModel):
     warnings: list[str]
 
 
+class PartInfo(BaseModel):
+    """The bars of a piece that an answer speaks of, and the ticks in which its notes begin; the rest follows."""
+
+    bars: tuple[int, int]
+    ticks: tuple[int, int]  # the last one excluded
+    is_behind: bool = False  # whether the same request once more brings some of them further
+    is_decided: bool = False  # whether the whole answer will have these very notes; nothing is measured of them yet
+
+
 class EditResponse(BaseModel):
     """An edited piece with what was requested and what its notes measure.
 
@@ -115,12 +139,27 @@ class EditResponse(BaseModel):
     warnings: list[str]
     regions: list[RegionValues]
     milliseconds: float
+    part: PartInfo | None = None  # null: the whole piece. Else notes, tempo, segments and means are of these bars alone
+
+
+class EditProgress(BaseModel):
+    """How far the answer to an edit is, in segments."""
+
+    seq: int
+    done: int
+    total: int
 
 
 class RenderRequest(EditRequest):
-    """An edit as a file of one format."""
+    """An edit as a file of one format; `score` gives a piece that came as MusicXML back in its own file."""
 
-    format: Literal["midi", "musicxml", "wav", "json"] = "midi"
+    format: Literal["midi", "musicxml", "score", "wav", "json"] = "midi"
+
+
+class FolderRequest(EditRequest):
+    """An edit of a piece of the watched folder, to be written beside it."""
+
+    format: Literal["midi", "musicxml", "score"] = "midi"
 
 
 class DescribeRequest(RequestModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,13 +26,14 @@ from fadernets.studio.inspect_types import (
 from fadernets.studio.latent_map import LatentMap
 from fadernets.studio.models import Models
 from fadernets.studio.types import Notes
-from fadernets.studio.uploads import Uploads
+from fadernets.studio.uploads import BUNDLED, Uploads
 
 WHOLE_NOTES = (55, 79)  # the range of pitches of the whole notes by which melody models are inspected
 MOST_INSPECTED = 256  # segments of the map by which other models are inspected
 TPQ = 480  # ticks to a quarter-beat of decoded segments
 VELOCITY = 80  # of their notes
 MOST_MAPS = 8  # maps, and inspections, that are kept
+K = TypeVar("K")
 T = TypeVar("T")
 
 
@@ -39,23 +41,22 @@ class InspectRoom:
     """What the inspection room can do; raises FadernetsError for what cannot be done.
 
     data: a data set whose segments the map shows; without one, it shows the segments of the bundled pieces and of those
-    of the `owner` that asks (see `Uploads`). The last MOST_MAPS maps and inspections are kept.
+    of the `owner` that asks (see `Uploads`). What augmentations change is looked at on clips that stay the same: those
+    of the data set, of the bundled pieces, or whole notes. The last MOST_MAPS maps are kept.
     """
 
     def __init__(self, models: Models, uploads: Uploads, data: Path | None = None) -> None:
         self._models, self._uploads, self._data = models, uploads, data
         self._maps: dict[tuple[str, ...], LatentMap] = {}  # by model and pieces
-        self._inspected: dict[tuple[str, ...], InspectResponse] = {}
+        self._inspected: dict[str, InspectResponse] = {}
 
-    def inspect(self, model: str, owner: str = "") -> InspectResponse:
-        """What augmentations change in a model's codes: on whole notes of two octaves for a model of melodies, on
-        segments of the map for others."""
-        of_melodies = self._models.is_melody(model)
-        key = (model, *(() if of_melodies else self._piece_ids(owner)))
-        if key not in self._inspected:
-            found = self._inspect_melodies(model) if of_melodies else self._inspect_segments(model, owner)
-            _keep(self._inspected, key, found)
-        return self._inspected[key]
+    def inspect(self, model: str) -> InspectResponse:
+        """What augmentations change in a model's codes: on whole notes of two octaves for a model of melodies (Section
+        3.4 of the NIME paper, for rhythm), for others on segments of the data set or of the bundled pieces."""
+        if model not in self._inspected:
+            look = self._inspect_melodies if self._models.is_melody(model) else self._inspect_segments
+            _keep(self._inspected, model, look(model))
+        return self._inspected[model]
 
     def _inspect_melodies(self, model: str) -> InspectResponse:
         engine = self._models.melody_engine(model)
@@ -63,19 +64,23 @@ class InspectRoom:
             inspection.inspect(engine.encode, augmentations.whole_notes_for(name, WHOLE_NOTES), row)
             for name, row in augmentations.AUGMENTATIONS["melody"].items()
         ]
-        return InspectResponse(model=model, codes=[("z", engine.z)], groups=_groups("melody", groups))
+        clips = "two whole notes, every pair from G3 to G5"
+        return InspectResponse(model=model, clips=clips, codes=[("z", engine.z)], groups=_groups("melody", groups))
 
-    def _inspect_segments(self, model: str, owner: str) -> InspectResponse:
-        engine, latents = self._models.window_engine(model), self._map(model, owner)
-        cells = latents.plot.cells[:MOST_INSPECTED]
+    def _inspect_segments(self, model: str) -> InspectResponse:
+        engine, plot = self._models.window_engine(model), self._plot(BUNDLED)
+        cells = plot.cells[:MOST_INSPECTED]
 
         def encode(cells: Cells) -> Latents:
             return engine.encode(cells).side_by_side()
 
         groups = [inspection.inspect(encode, cells, row) for row in augmentations.AUGMENTATIONS["grid"].values()]
-        size = latents.codes.shape[1] // len(engine.code_names)
+        size = groups[0].mean.shape[1] // len(engine.code_names)
         codes = [(f"z_{name}", size) for name in engine.code_names]
-        return InspectResponse(model=model, codes=codes, groups=_groups("grid", groups))
+        clips = (
+            f"segments of {self._data.name}" if self._data else f"segments of {'; '.join(dict.fromkeys(plot.titles))}"
+        )
+        return InspectResponse(model=model, clips=clips, codes=codes, groups=_groups("grid", groups))
 
     def map(self, model: str = DEFAULT_WINDOW_MODEL, method: str = "pca", owner: str = "") -> MapInfo:
         """Segments' codes on a plane, by `pca` or `tsne`; t-SNE only where `fadernets plot map` has computed it."""
@@ -93,6 +98,7 @@ class InspectRoom:
                 bar=bar,
                 x=float(xy[i][0]),
                 y=float(xy[i][1]),
+                own=bool(latents.plot.uploaded) and latents.plot.uploaded[i],
                 values={**{name: row[i] for name, row in values.items()}, "arousal": _or_none(latents.arousal[i])},
             )
             for i, (title, bar) in enumerate(zip(latents.plot.titles, latents.plot.bars, strict=True))
@@ -128,19 +134,19 @@ class InspectRoom:
         pieces = self._piece_ids(owner)
         key = (model, *pieces)
         if key not in self._maps:
-            if self._data:
-                plot = latent_map.of_data(self._data)
-            else:
-                plot = latent_map.of_pieces(map(self._uploads.get, pieces))
-            _keep(self._maps, key, LatentMap.of(engine, plot))
+            _keep(self._maps, key, LatentMap.of(engine, self._plot(pieces)))
         return self._maps[key]
+
+    def _plot(self, pieces: Iterable[str]) -> latent_map.Plot:
+        """The segments of the data set, or without one those of some pieces."""
+        return latent_map.of_data(self._data) if self._data else latent_map.of_pieces(map(self._uploads.get, pieces))
 
     def _piece_ids(self, owner: str) -> tuple[str, ...]:
         """The pieces whose segments the map shows; none where it shows a data set."""
         return () if self._data else tuple(self._uploads.ids(owner))
 
 
-def _keep(kept: dict[tuple[str, ...], T], key: tuple[str, ...], value: T) -> None:
+def _keep(kept: dict[K, T], key: K, value: T) -> None:
     """Keep a value under its key, and let go of the oldest where there are too many."""
     kept[key] = value
     while len(kept) > MOST_MAPS:

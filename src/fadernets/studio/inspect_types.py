@@ -28,6 +28,7 @@ class InspectResponse(BaseModel):
     """A model's codes and what each augmentation changes in them."""
 
     model: str
+    clips: str  # the name of the clips that were looked at: always the same ones, so that figures repeat
     codes: list[tuple[str, int]]  # name and size of each code, in the order of the dimensions
     groups: list[AugmentationInfo]
 
@@ -39,6 +40,7 @@ class MapPoint(BaseModel):
     bar: int
     x: float
     y: float
+    own: bool  # of a piece that this browser uploaded
     values: dict[str, float | None]
 
 

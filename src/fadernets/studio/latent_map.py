@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ from fadernets.engines.grid import Codes, Engine
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
 from fadernets.melodies import inspection
-from fadernets.studio.uploads import StoredPiece
+from fadernets.studio.uploads import BUNDLED, StoredPiece
 
 MOST_SEGMENTS = 2000  # on a map
 BATCH = 256  # segments encoded at a time
@@ -42,6 +42,7 @@ class Plot:
     cells: Cells  # [N, 16, 88]
     titles: list[str]  # [N] of their pieces
     bars: list[int]  # [N] their bars in it, from 1; of a data set, their places among its segments
+    uploaded: list[bool] = field(default_factory=list)  # [N] whether somebody uploaded them; empty for a data set
 
     @property
     def digest(self) -> str:
@@ -113,6 +114,7 @@ def of_pieces(pieces: Iterable[StoredPiece]) -> Plot:
     cells: list[Cells] = []
     titles: list[str] = []
     bars: list[int] = []
+    uploaded: list[bool] = []
     for stored in pieces:
         piece = stored.document.piece
         on_grid = PieceOnGrid.of(piece, file_edit.choose_tracks(piece))
@@ -120,8 +122,9 @@ def of_pieces(pieces: Iterable[StoredPiece]) -> Plot:
         sounding = np.flatnonzero((segments != grid.OFF).any((1, 2)))[: MOST_SEGMENTS - len(titles)]
         cells.append(segments[sounding])
         titles += [stored.title] * len(sounding)
+        uploaded += [stored.id not in BUNDLED] * len(sounding)
         bars += on_grid.windows.bar[on_grid.full[sounding]].tolist()
-    return Plot(np.concatenate(cells), titles, bars)
+    return Plot(np.concatenate(cells), titles, bars, uploaded)
 
 
 def tsne_file(folder: Path, engine: Engine) -> Path:

@@ -15,7 +15,8 @@ import numpy as np
 from fadernets.arrays import States
 from fadernets.codecs import melody_clips, melody_states
 from fadernets.engines.model_folder import DEFAULT_MELODY_MODEL
-from fadernets.melodies import blend, blend_files, edit_report, file_edit, knob_settings, knobs
+from fadernets.errors import FadernetsError
+from fadernets.melodies import blend, blend_files, dimension_sliders, edit_report, file_edit, knob_settings, knobs
 from fadernets.studio.downloads import MEDIA, Download, download, with_provenance
 from fadernets.studio.melody_types import (
     BlendCell,
@@ -24,6 +25,8 @@ from fadernets.studio.melody_types import (
     MelodyEditRequest,
     MelodyFileRequest,
     MelodyInfo,
+    SliderGroupInfo,
+    SlidersInfo,
     TurnRequest,
     TurnResponse,
 )
@@ -62,12 +65,19 @@ class MelodyRoom:
             warnings=warnings,
         )
 
+    def sliders(self) -> SlidersInfo:
+        """The dimensions of the model's code by group."""
+        found = dimension_sliders.groups(self._models.melody_engine())
+        return SlidersInfo(groups=[SliderGroupInfo(**vars(group)) for group in found])
+
     def turn(self, request: TurnRequest) -> TurnResponse:
         """Turn the knobs of a melody that is given as states."""
         start = time.perf_counter()
-        clips = _states(request.clips)
+        engine, clips = self._models.melody_engine(), _states(request.clips)
+        raw = request.knobs.control == "paper"
+        moved = dimension_sliders.move(engine, clips, request.knobs.dimensions, raw)
         classes = knobs.key_pitch_classes(clips.reshape(-1))
-        turned = knobs.turn(self._models.melody_engine(), clips, _knobs(request.knobs), classes)
+        turned = knobs.turn(engine, moved, _knobs(request.knobs), classes)
         before, after = clips.reshape(-1), turned.reshape(-1)
         pitch_before, pitch_after = (edit_report.number(melody_states.mean_pitch(each)) for each in (before, after))
         onsets_before, onsets_after = (float(melody_states.onsets(each)) for each in (before, after))
@@ -108,6 +118,8 @@ class MelodyRoom:
 
     def edit_piece(self, request: MelodyEditRequest) -> Download:
         """A piece with its melody's knobs turned and everything else unchanged."""
+        if request.knobs.dimensions:
+            raise FadernetsError("dimensions: they are moved in melodies alone; save the melody")
         stored = self._uploads.get(request.piece)
         data, _ = file_edit.edited_melody(
             self._models.melody_engine(),
@@ -138,7 +150,7 @@ def _states(clips: list[list[int]]) -> States:
 
 
 def _knobs(request: KnobsRequest) -> knob_settings.Knobs:
-    return knob_settings.Knobs(**request.model_dump())
+    return knob_settings.Knobs(**request.model_dump(exclude={"dimensions"}))
 
 
 def _onsets_asked(clips: States, doublings: float) -> float | None:

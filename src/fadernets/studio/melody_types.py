@@ -26,6 +26,23 @@ class KnobsRequest(RequestModel):
     faithfulness: float = Field(default=1.0, ge=0, le=1)
     chromatic: bool = False
     seed: int = Field(default=0, ge=0, lt=2**32)
+    dimensions: dict[Annotated[int, Field(ge=0, lt=4096)], Annotated[float, Field(ge=-4, le=4)]] = Field(
+        default_factory=dict, max_length=512
+    )  # of the code, each moved by so many deviations before the knobs turn
+
+
+class SliderGroupInfo(BaseModel):
+    """The dimensions that belong to one knob, those that it moves most first."""
+
+    name: str
+    dimensions: list[int]
+    significant: int  # how many of them the knob itself moves
+
+
+class SlidersInfo(BaseModel):
+    """The dimensions of the model's code by group."""
+
+    groups: list[SliderGroupInfo]
 
 
 class MelodyInfo(BaseModel):

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from fadernets import __version__
+from fadernets.attributes.of_segments import HIGHEST
 from fadernets.codecs.base import is_melodic
 from fadernets.decoding.edit_models import REWRITER, EditModel, open_edit_model
-from fadernets.engines.grid import Engine
+from fadernets.editing.presets import PAPER_PRESET, of_label
+from fadernets.engines.grid import ClassLabel, Engine
 from fadernets.engines.melody import MelodyEngine
 from fadernets.engines.model_folder import (
     DEFAULT_MELODY_MODEL,
@@ -44,8 +46,20 @@ class Models:
             with model_info(folder) as (_, info):
                 digest = info["sha256"].get("decoder.onnx", "")[:12]
                 codes = info.get("kind") != REWRITER
-                models.append(ModelInfo(name=name, codec=info["codec"], hash=digest, codes=codes))
+                high = {} if codes else HIGHEST
+                models.append(ModelInfo(name=name, codec=info["codec"], hash=digest, codes=codes, high=high))
         return models
+
+    def code_presets(self) -> dict[str, list[str]]:
+        """Presets that shift codes, the paper's first, and the models whose clusters they belong to."""
+        found: dict[str, list[str]] = {PAPER_PRESET: []}
+        for name, folder in self._folders.items():
+            with model_info(folder) as (_, info):
+                means = list((info.get("means") or {}).values())
+                label = ClassLabel.of(info.get("label"), len(means[0])) if means else None
+            for preset in () if label is None else of_label(label):
+                found.setdefault(preset.name, []).append(name)
+        return found
 
     def engine(self, name: str = DEFAULT_MODEL) -> EditModel:
         """A model that edits pieces. Raises FadernetsError for a name that is not one of theirs."""

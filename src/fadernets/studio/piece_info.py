@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from fadernets.arrays import Array
 from fadernets.attributes.table import ATTRIBUTES
 from fadernets.decoding.edit_models import EditModel
 from fadernets.editing import file_edit
 from fadernets.editing.edit_grids import placed_for
+from fadernets.music.document import Document
 from fadernets.music.notes import Piece
+from fadernets.music.score_midi import ScoreDocument
+from fadernets.rendering.sound_copy import BEND, CONTROL, CONTROLS, PROGRAM
 from fadernets.studio.types import Notes, PieceInfo, SegmentInfo, TrackInfo
 from fadernets.studio.uploads import StoredPiece
+
+PEDALS = frozenset({64, 66, 67})  # controllers; the page is told of the sustain pedal as it is edited
 
 
 def piece_info(stored: StoredPiece, engine: EditModel, model: str) -> PieceInfo:
@@ -41,6 +47,7 @@ def piece_info(stored: StoredPiece, engine: EditModel, model: str) -> PieceInfo:
         metre=[(int(a), int(b), int(c)) for a, b, c in metre],
         pedal=document.pedal(),
         channels=[track.channel for track in piece.tracks],
+        messages=messages_of(document),
         tracks=[
             TrackInfo(number=i + 1, name=t.name, program=t.program or 0, drum=t.is_drum, edited=i in edited)
             for i, t in enumerate(piece.tracks)
@@ -49,12 +56,28 @@ def piece_info(stored: StoredPiece, engine: EditModel, model: str) -> PieceInfo:
         segments=segments,
         means=measured["means"],
         warnings=piece.warnings,
+        is_score=isinstance(document, ScoreDocument),
     )
+
+
+def messages_of(document: Document) -> list[list[int]]:
+    """What sets the sound of channels: (tick, bytes) by tick, file order within a tick, programs first."""
+    found = [
+        [tick, *message]
+        for track in document.paired.events
+        for tick, message in track
+        if message[0] >> 4 in (PROGRAM, BEND) or (message[0] >> 4 == CONTROL and message[1] in CONTROLS - PEDALS)
+    ]
+    return sorted(found, key=lambda row: (row[0], row[1] >> 4 != PROGRAM))
 
 
 def notes_of(piece: Piece) -> Notes:
     """A piece's notes as columns."""
-    notes = piece.notes
+    return columns_of(piece.notes)
+
+
+def columns_of(notes: Array) -> Notes:
+    """Notes [N] of NOTE as columns."""
     return Notes(**{name: notes[name].tolist() for name in ("onset", "end", "pitch", "velocity", "track")})
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
+from fadernets.attributes.of_segments import HIGHEST
 from fadernets.attributes.table import ATTRIBUTES
+from fadernets.decoding.edit_models import EditModel
 from fadernets.editing.fader_reach import FaderReach
+from fadernets.editing.note_layers import NoteLayer
 from fadernets.editing.region_edit import RegionReport
 from fadernets.editing.regions import ONE, Region, Variation, label_of
+from fadernets.engines.grid import Engine
 from fadernets.errors import FadernetsError
 from fadernets.music.notes import Piece
 from fadernets.studio.edit_types import (
@@ -32,7 +34,12 @@ def _region(request: RegionRequest, number: int, piece: Piece) -> Region:
     variation = ONE if request.variation is None else Variation(request.variation.index, request.variation.count)
     preset = None if request.preset is None else request.preset.name
     try:
-        return Region(to_faders(request, piece), request.name, request.bypass, variation, preset)
+        if request.notes is None:
+            return Region(to_faders(request, piece), request.name, request.bypass, variation, preset)
+        if request.locked:
+            raise FadernetsError("locked: a region of notes has none; leave out locked, or notes")
+        notes = NoteLayer.checked(request.notes.model_dump())
+        return Region(to_faders(request, piece), request.name, request.bypass, variation, preset, notes)
     except FadernetsError as error:
         raise FadernetsError(f"{label_of(request.name, number)}: {error}") from None
 
@@ -56,14 +63,15 @@ def region_values(request: RegionRequest, report: RegionReport) -> RegionValues:
     )
 
 
-def reach_info(reach: FaderReach) -> FaderReachInfo:
-    """What a description says of one fader."""
+def reach_info(reach: FaderReach, engine: EditModel) -> FaderReachInfo:
+    """What a description says of one fader with a model."""
     row = ATTRIBUTES[reach.name]
+    on_bars = not isinstance(engine, Engine)
     return FaderReachInfo(
         name=row.name,
         unit=row.unit,
         low=row.low,
-        high=row.high,
+        high=HIGHEST.get(row.name, row.high) if on_bars else row.high,
         near=row.near,
         value=reach.value,
         lowest=reach.lowest,
@@ -73,14 +81,3 @@ def reach_info(reach: FaderReach) -> FaderReachInfo:
         choices=list(reach.choices),
         tried=reach.is_tried,
     )
-
-
-def bars_of(text: str) -> list[tuple[int, int]]:
-    """`5-8` or `1-4,9` as inclusive ranges. Raises FadernetsError."""
-    ranges = []
-    for part in text.split(","):
-        match = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", part.strip())
-        if match is None:
-            raise FadernetsError(f"bars {text}: expected bar numbers such as 5-12 or 1-4,9-12")
-        ranges.append((int(match[1]), int(match[2] or match[1])))
-    return ranges

@@ -25,12 +25,14 @@ from fadernets.editing.lock_requests import MOST_LOCKS
 from fadernets.engines.model_folder import DEFAULT_MODEL
 from fadernets.errors import FadernetsError
 from fadernets.studio import edit_types, inspect_types, melody_types, types
-from fadernets.studio.calls import Answer, Computer, InThreads
-from fadernets.studio.downloads import Download
+from fadernets.studio.calls import Answer, Computer, InThreads, Tell
+from fadernets.studio.downloads import Download, original
+from fadernets.studio.folder_routes import add_folder_routes
 from fadernets.studio.service import Studio
 from fadernets.studio.sockets import BROKEN, LIVE, MOST_MESSAGE, PORT, LiveEdits, serve_port
 from fadernets.studio.stored_files import UnknownPiece, id_of
 from fadernets.studio.turns import Busy, StaleRequest, Stop, Turns
+from fadernets.studio.watched_folder import WatchedFolder
 from fadernets.web.guard import (
     DISCONNECTED,
     LOOPBACK,
@@ -65,35 +67,41 @@ def create(
     hosts: tuple[str, ...] = LOOPBACK,
     token: str | None = None,
     https_hosts: tuple[str, ...] = (),
+    folder: WatchedFolder | None = None,
 ) -> FastAPI:
     """The application.
 
     computer: what computes for the files of `studio`, which else does so itself, in this process. hosts: names that
     requests may be for. token: what they must bring, unless None. https_hosts: those of `hosts` that a reverse proxy
-    shows by https.
+    shows by https. folder: whose files are pieces too, for every client.
     """
     studio = studio or Studio()
     computer = computer or InThreads(studio)
     turns, leaving = Turns(computer.places), set[asyncio.Task[None]]()
 
-    async def leave(client: str, stop: Stop) -> None:
+    async def leave(client: str, stop: Stop, computing: asyncio.Task[Answer]) -> None:
         try:
+            await asyncio.wait([computing])
+            unread = computing.exception() is None and stop.is_set()
+            if unread and isinstance(answer := computing.result(), Download) and answer.path:
+                answer.path.unlink(missing_ok=True)
             await run_in_threadpool(computer.settle, stop)
         finally:
             turns.leave(client)
 
-    async def run(client: str, name: str, arguments: tuple[Any, ...], stop: Stop) -> Answer:
+    async def run(client: str, name: str, arguments: tuple[Any, ...], stop: Stop, tell: Tell | None = None) -> Answer:
         await turns.take(client, stop)
+        # A socket that closes cancels this while its thread computes: the place is free once the thread has ended.
+        computing = asyncio.create_task(run_in_threadpool(computer.call, name, arguments, stop, tell))
+        leaving.add(task := asyncio.create_task(leave(client, stop, computing)))
+        task.add_done_callback(leaving.discard)
         try:
-            answer = await run_in_threadpool(computer.call, name, arguments, stop)
-        finally:
-            leaving.add(task := asyncio.create_task(leave(client, stop)))
-            task.add_done_callback(leaving.discard)
-        if stop.is_set() and isinstance(answer, Download) and answer.path:
-            answer.path.unlink(missing_ok=True)
-        return answer
+            return await asyncio.shield(computing)
+        except asyncio.CancelledError:
+            stop.set()
+            raise
 
-    async def compute(request: Request, name: str, *arguments: Any) -> Response:
+    async def computed(request: Request, name: str, *arguments: Any) -> Answer:
         stop = Stop()
 
         async def watch() -> None:
@@ -103,9 +111,12 @@ def create(
 
         watching = asyncio.create_task(watch())
         try:
-            answer = await run(client_of(request), name, arguments, stop)
+            return await run(client_of(request), name, arguments, stop)
         finally:
             watching.cancel()
+
+    async def compute(request: Request, name: str, *arguments: Any) -> Response:
+        answer = await computed(request, name, *arguments)
         return _attachment(answer) if isinstance(answer, Download) else Response(answer, media_type="application/json")
 
     app = FastAPI(title="fadernets studio", version=__version__, docs_url=None, redoc_url=None)
@@ -115,13 +126,20 @@ def create(
     async def disconnected(request: Request, error: StaleRequest) -> JSONResponse:
         return JSONResponse(error_response(DISCONNECTED).model_dump(), 400)
 
+    async def render(request: Request, body: edit_types.RenderRequest) -> Download:
+        answer = await computed(request, "render", body)
+        if not isinstance(answer, Download):
+            raise TypeError("the studio's render gave no file")
+        return answer
+
     _add_piece_routes(app, studio, compute)
+    add_folder_routes(app, folder, render)
     _add_melody_routes(app, compute)
     _add_inspect_routes(app, compute)
 
     @app.websocket(LIVE)
     async def live(socket: WebSocket) -> None:
-        """Messages are EditRequest, answers EditResponse or ErrorResponse. The newest request wins."""
+        """Messages are EditRequest, answers EditResponse or ErrorResponse. The newest request wins; "stop" ends it."""
         await socket.accept()
         await LiveEdits(socket, partial(run, client_of(socket), "edit")).serve()
 
@@ -159,7 +177,7 @@ def _add_piece_routes(app: FastAPI, studio: Studio, compute: Compute) -> None:
 
     @app.post("/api/pieces", response_model=types.PieceInfo, responses=problems(400, 413, 429, 503))
     async def upload(request: Request, name: Annotated[str, Query(max_length=200)] = "untitled") -> Response:
-        """Take a MIDI file: its bytes are the body. It is stored as long as it is used."""
+        """Take a MIDI or MusicXML file: its bytes are the body. It is stored as long as it is used."""
         if bodies.locked():
             raise Busy(503, "the studio receives too many files at once; try again in a moment")
         async with bodies:
@@ -183,7 +201,7 @@ def _add_piece_routes(app: FastAPI, studio: Studio, compute: Compute) -> None:
     async def source(piece: str) -> Response:
         """The original file."""
         stored = studio.uploads.files.get(piece)
-        return _attachment(Download(f"{stored.id}.mid", "audio/midi", stored.data))
+        return _attachment(original(stored.id, stored.data))
 
     @app.get("/api/describe", response_model=edit_types.DescribeResponse, responses=problems(400, 404, 429, 503))
     async def describe(
@@ -235,6 +253,11 @@ def _add_melody_routes(app: FastAPI, compute: Compute) -> None:
         """A piece's melody as clips of two bars."""
         return await compute(request, "melody.melody_of", piece, track)
 
+    @app.get("/api/melody/dimensions", response_model=melody_types.SlidersInfo, responses=problems(400, 429, 503))
+    async def dimensions(request: Request) -> Response:
+        """The dimensions of a melody's code by the knob that they belong to."""
+        return await compute(request, "melody.sliders")
+
     @app.post("/api/melody/turn", response_model=melody_types.TurnResponse, responses=problems(400, 429, 503))
     async def turn(request: Request, body: melody_types.TurnRequest) -> Response:
         """Turn the knobs of a melody."""
@@ -263,7 +286,7 @@ def _add_inspect_routes(app: FastAPI, compute: Compute) -> None:
     @app.get("/api/inspect/{model}", response_model=inspect_types.InspectResponse, responses=problems(400, 429, 503))
     async def inspect(request: Request, model: str) -> Response:
         """What a change of the music moves in a model's codes."""
-        return await compute(request, "inspect.inspect", model, session_of(request))
+        return await compute(request, "inspect.inspect", model)
 
     @app.get("/api/map/{model}", response_model=inspect_types.MapInfo, responses=problems(400, 429, 503))
     async def latent_map(

@@ -11,7 +11,7 @@ from fastapi import WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
 
 from fadernets.errors import FadernetsError
-from fadernets.studio.calls import Answer
+from fadernets.studio.calls import Answer, Tell
 from fadernets.studio.edit_types import EditRequest, PortRequest
 from fadernets.studio.midi_port import MidiPort
 from fadernets.studio.turns import StaleRequest, Stop
@@ -19,7 +19,9 @@ from fadernets.web.guard import error_response, first_problem
 from fadernets.web.types import ErrorResponse
 
 LIVE, PORT = "/api/live", "/api/port"
-MOST_MESSAGE = 256 * 1024  # characters of one message
+MOST_MESSAGE = 768 * 1024  # characters of one message: a layer of 20,000 notes has up to 600,000
+STOP = '"stop"'  # the message that nobody waits any more
+LONGEST_SEND = 10.0  # seconds that what is told may wait for a slow page
 BROKEN = "something broke in the studio's server; its window says what"
 log = logging.getLogger("fadernets.server")
 
@@ -27,14 +29,16 @@ log = logging.getLogger("fadernets.server")
 class LiveEdits:
     """The edits that one page requests while its faders move: the newest request wins, and older ones are dropped.
 
-    run: computes an edit when it is the page's turn, until nobody waits for it.
+    run: computes an edit when it is the page's turn, until nobody waits for it; it tells, in another thread, of what is
+    there before the answer.
     """
 
-    def __init__(self, socket: WebSocket, run: Callable[[tuple[EditRequest], Stop], Awaitable[Answer]]) -> None:
+    def __init__(self, socket: WebSocket, run: Callable[[tuple[EditRequest], Stop, Tell], Awaitable[Answer]]) -> None:
         self.socket, self.run = socket, run
         self.newest: EditRequest | None = None
         self.running: tuple[EditRequest, Stop] | None = None
         self.arrived = asyncio.Event()
+        self.loop = asyncio.get_running_loop()
 
     async def serve(self) -> None:
         """Answer until the page closes the socket."""
@@ -58,6 +62,9 @@ class LiveEdits:
                         raise FadernetsError("a message of bytes; moves are text")
                     if len(text) > MOST_MESSAGE:
                         raise FadernetsError(f"a message of {len(text)} characters; at most {MOST_MESSAGE}")
+                    if text == STOP:
+                        self.stop()
+                        continue
                     self.newest = EditRequest.model_validate_json(text)
                     self.arrived.set()
                     self.stop_older(self.newest)
@@ -78,7 +85,7 @@ class LiveEdits:
             self.running = request, stop
             with suppress(StaleRequest):
                 try:
-                    await self.send(await self.run((request,), stop))
+                    await self.send(await self.run((request,), stop, self.tell))
                 except FadernetsError as error:
                     await self.send(error_response(str(error), request.seq))
                 except StaleRequest:
@@ -86,6 +93,18 @@ class LiveEdits:
                 except Exception:
                     log.exception("an edit failed")
                     await self.send(error_response(BROKEN, request.seq))
+
+    def tell(self, message: bytes) -> None:
+        """Send a message from another thread, and wait until it is sent, so that what is told comes in order."""
+        sent = asyncio.run_coroutine_threadsafe(self.send(message), self.loop)
+        with suppress(TimeoutError):
+            sent.result(LONGEST_SEND)
+
+    def stop(self) -> None:
+        """End what is computed and what waits."""
+        self.newest = None
+        if self.running:
+            self.running[1].set()
 
     def stop_older(self, newest: EditRequest) -> None:
         """End what is computed, since a newer request has come.

@@ -31,7 +31,7 @@ class AttributeInfo(BaseModel):
     option: str  # of `fadernets apply`, without the dashes
     unit: str
     low: float
-    high: float
+    high: float  # a model's own `high` comes first
     near: float  # a measured value this close to the requested one counts as reached
     grain: float
     names: list[str]  # of the values, for an attribute that is a choice such as the key; empty for numbers
@@ -54,6 +54,7 @@ class ModelInfo(BaseModel):
     codec: str
     hash: str  # the first 12 digits of the decoder's SHA-256
     codes: bool  # whether it has codes, to inspect and for the preset that moves them
+    high: dict[str, float]  # the ends of faders that go higher with it than their attributes say
 
 
 class PieceName(BaseModel):
@@ -74,6 +75,27 @@ class AboutResponse(BaseModel):
     most_bytes: int
     most_bars: int
     port: str | None  # the name of the MIDI port that --midi-port opened
+
+
+class FolderPiece(BaseModel):
+    """A file of the watched folder."""
+
+    name: str
+    id: str
+    edited: str | None  # the name of the newest edit beside it
+
+
+class FolderInfo(BaseModel):
+    """The watched folder; null where none is."""
+
+    folder: str | None
+    pieces: list[FolderPiece]
+
+
+class FolderWritten(BaseModel):
+    """The name of the file that was written."""
+
+    name: str
 
 
 # --- a piece
@@ -124,8 +146,10 @@ class PieceInfo(BaseModel):
     metre: list[tuple[int, int, int]]  # tick, numerator, denominator
     pedal: list[tuple[int, int, int]]  # tick, channel, value of the sustain pedal
     channels: list[int]  # of each track
+    messages: list[list[int]]  # tick and bytes: programs, volume, pan, expression and bends, as the file has them
     tracks: list[TrackInfo]
     notes: Notes
     segments: list[SegmentInfo]
     means: dict[str, Value]
     warnings: list[str]
+    is_score: bool  # whether it came as MusicXML, and can be given back so (the format `score`)

@@ -17,6 +17,8 @@ from fadernets.decoding.segment_requests import EncodingCache
 from fadernets.editing.region_edit import StageCache
 from fadernets.errors import FadernetsError
 from fadernets.music.document import Document
+from fadernets.music.opening import is_xml
+from fadernets.music.score_midi import ScoreDocument
 from fadernets.music.smf import MidiFile, checked
 from fadernets.studio.stored_files import (
     BUNDLED,
@@ -32,6 +34,7 @@ from fadernets.studio.types import MOST_BARS, MOST_BYTES, MOST_EVENTS, MOST_NOTE
 __all__ = ["BUNDLED", "StoredPiece", "UnknownPiece", "Uploads", "plain_name"]
 
 MOST_HELD = 96 * 2**20  # bytes of all pieces that are read, with what models made of them
+MOST_XML = 8 * 2**20  # bytes of an uploaded score, unpacked
 MOST_ENCODED = 4  # uploads whose encoded segments stay in memory: the most recently used ones
 EVENT_BYTES = 300  # of an event as `Document` holds it, with its tick, in two lists: 232 and what lists have to spare
 NOTE_BYTES = 150  # of a note: its row, and the places of its events
@@ -99,7 +102,7 @@ class Uploads:
         self._lock = threading.Lock()
 
     def add(self, name: str, data: bytes, owner: str = "") -> StoredPiece:
-        """Store a file's bytes. Raises FadernetsError for what is no MIDI file, too large, too long or too dense."""
+        """Store a file's bytes. Raises FadernetsError for what is no MIDI or MusicXML file, too large or too dense."""
         title = plain_name(name)
         if len(data) > MOST_BYTES:
             raise FadernetsError(f"{title}: {len(data)} bytes; at most {MOST_BYTES} are taken")
@@ -164,12 +167,19 @@ class Uploads:
 
 def _document(title: str, data: bytes) -> Document:
     """A file read. Raises FadernetsError for what the studio does not take."""
-    path, data = Path(title), checked(Path(title), data)
+    path = Path(title)
+    if is_xml(data):
+        return _within_limits(title, ScoreDocument(path, data, MOST_XML))
+    data = checked(path, data)
     if len(data) > 2 * MOST_EVENTS:  # an event has two bytes at least
         events = sum(len(track) for track in MidiFile.of(path, data).tracks)
         if events > MOST_EVENTS:
             raise FadernetsError(f"{title}: {events} events; the studio takes {MOST_EVENTS}")
-    document = Document(path, data)
+    return _within_limits(title, Document(path, data))
+
+
+def _within_limits(title: str, document: Document) -> Document:
+    """The document, if the studio takes what it holds. Raises FadernetsError."""
     piece = document.piece
     tracks = {int(number) for number in piece.notes["track"]}
     if not tracks:

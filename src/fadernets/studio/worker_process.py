@@ -1,7 +1,8 @@
 """What runs in a worker: a studio that computes what the server's process asks for, until that ends.
 
-A message is a pair. The server sends ("call", (name, arguments)), ("stop", None) and ("told", answer); the worker sends
-("ready", None), ("ask", (method, arguments)) about files, and ("answer", ...) or ("error", exception).
+A message is a pair. The server sends ("call", (name, arguments, tells)), ("stop", None) and ("told", answer); the
+worker sends ("ready", None), ("ask", (method, arguments)) about files, ("tell", bytes) of an answer before it is
+there, and ("answer", ...) or ("error", exception).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -87,8 +89,9 @@ def work(pipe: Connection, make: Make, folder: Path) -> None:
             message = pipe.recv()
             if message[0] == "call":  # else "stop", for a call that was answered at the same moment
                 call.stopped = False
-                name, arguments = message[1]
-                pipe.send(_answered(studio, name, arguments, call))
+                name, arguments, tells = message[1]
+                tell = partial(_tell, pipe) if tells else None
+                pipe.send(_answered(studio, name, arguments, call, tell))
     _remove(folder)
 
 
@@ -108,9 +111,15 @@ def _remove(folder: Path) -> None:
         folder.parent.rmdir()
 
 
-def _answered(studio: Studio, name: str, arguments: tuple[Any, ...], call: _Call) -> tuple[str, Any]:
+def _tell(pipe: Connection, message: bytes) -> None:
+    pipe.send(("tell", message))
+
+
+def _answered(
+    studio: Studio, name: str, arguments: tuple[Any, ...], call: _Call, tell: calls.Tell | None
+) -> tuple[str, Any]:
     try:
-        return "answer", calls.answer(studio, name, arguments, call.is_stale)
+        return "answer", calls.answer(studio, name, arguments, call.is_stale, tell)
     except (FadernetsError, StaleRequest) as error:
         return "error", error
     except (EOFError, BrokenPipeError):

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from fadernets.errors import FadernetsError
-from fadernets.studio.calls import Answer
+from fadernets.studio.calls import Answer, Tell
 from fadernets.studio.downloads import Download
 from fadernets.studio.stored_files import Files
 from fadernets.studio.turns import Busy, StaleRequest, Stop
@@ -54,7 +54,7 @@ class Workers:
         self._used: dict[Stop, Worker] = {}  # by what stops its call, until `settle`
         self._lock = threading.Lock()
 
-    def call(self, name: str, arguments: tuple[Any, ...], stop: Stop) -> Answer:
+    def call(self, name: str, arguments: tuple[Any, ...], stop: Stop, tell: Tell | None = None) -> Answer:
         """The answer to a call, by a worker that has nothing to do: there must be one."""
         with self._lock:
             ready = [worker for worker in self._free if worker.is_ready]
@@ -62,7 +62,7 @@ class Workers:
             self._free.remove(worker)
             self._used[stop] = worker
         try:
-            return worker.call(name, arguments, stop)
+            return worker.call(name, arguments, stop, tell)
         finally:
             with self._lock:
                 self._free.append(worker)
@@ -132,17 +132,18 @@ class Worker:
         self._pipe.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def call(self, name: str, arguments: tuple[Any, ...], stop: Stop) -> Answer:
+    def call(self, name: str, arguments: tuple[Any, ...], stop: Stop, tell: Tell | None = None) -> Answer:
         """The answer to a call. Raises what the call raises, StaleRequest once nobody waits, and Busy for a call that
         takes too long or too much memory."""
         with self._lock:
             before = self.resident()
             try:
-                answer = self._called(name, arguments, stop)
+                answer = self._called(name, arguments, stop, tell)
             except TooLarge:
                 if before <= IDLE_MEMORY:
                     raise
-                answer = self._called(name, arguments, stop)  # without what the process remembered of earlier calls
+                # Without what the process remembered of earlier calls.
+                answer = self._called(name, arguments, stop, tell)
             if isinstance(answer, Download) and answer.path is not None:
                 answer = replace(answer, path=answer.path.replace(self._shared / answer.path.name))
             return answer
@@ -161,17 +162,17 @@ class Worker:
             if not self.is_ready and self._pipe.poll(BEGIN_SECONDS):
                 self.is_ready = self._pipe.recv()[0] == "ready"
 
-    def _called(self, name: str, arguments: tuple[Any, ...], stop: Stop) -> Answer:
+    def _called(self, name: str, arguments: tuple[Any, ...], stop: Stop, tell: Tell | None) -> Answer:
         try:
-            self._pipe.send(("call", (name, arguments)))
-            return self._answer(name, stop)
+            self._pipe.send(("call", (name, arguments, tell is not None)))
+            return self._answer(name, stop, tell)
         except (EOFError, OSError, BrokenPipeError):
             self._again()
             if stop.is_set():
                 raise StaleRequest from None
             raise Busy(503, "the request ended its process; ask for less at once") from None
 
-    def _answer(self, name: str, stop: Stop) -> Answer:
+    def _answer(self, name: str, stop: Stop, tell: Tell | None) -> Answer:
         began, told = time.monotonic(), None
         longest = LONGEST.get(name, LONGEST_OTHER)
         while True:
@@ -180,6 +181,9 @@ class Worker:
                 self.is_ready = True
                 if kind == "ask":
                     self._pipe.send(("told", self._told(*content)))
+                elif kind == "tell":
+                    if tell is not None and not stop.is_set():
+                        tell(content)
                 elif kind == "answer":
                     answer: Answer = content
                     return answer

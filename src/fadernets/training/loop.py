@@ -1,6 +1,8 @@
 """One training loop for every model. The choice of device lives here alone.
 
 Lightning Fabric gives devices, precision and processes and leaves the loop to us, whose batches hang on the step alone.
+Several processes share each batch (`models.shares`), so that a run comes to the same numbers on any number of them; the
+first one writes, and what it decides holds for all.
 
 A run's folder: recipe.json, log.jsonl, tensorboard/, last/ and best/ (checkpoint folders).
 """
@@ -14,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +25,17 @@ import torch
 
 from fadernets import structured_text
 from fadernets.arrays import Floats, Indices
+from fadernets.data import labels
 from fadernets.data.batches import Sampler
-from fadernets.data.dataset import Dataset, label_of
+from fadernets.data.dataset import Dataset
 from fadernets.data.melody_batches import MelodySampler
 from fadernets.errors import FadernetsError
 from fadernets.files import recover_folder, sole_use, write_atomic
-from fadernets.models import schedules
+from fadernets.models import shares
 from fadernets.provenance import commit
-from fadernets.training import checkpoints, recipes
+from fadernets.training import checkpoints, optimizers, recipes
 from fadernets.training.model_sizes import build_within
+from fadernets.training.processes import Processes, started_by_torchrun
 
 VALIDATION_ROWS = 4096
 CHECKPOINTS = ("best", "last")  # folders of a run
@@ -53,7 +58,8 @@ class Rows:
 def choose_rows(data: Dataset, recipe: recipes.Recipe) -> Rows:
     """Training and validation rows, and the labelled rows: `label_share` of the training rows, by seed."""
     names = data.manifest["corpora"]
-    corpora = [c for c in (recipe.corpora or names) if c not in recipe.label_corpora]
+    left_out = () if recipe.reconstruct_labelled else recipe.label_corpora
+    corpora = [c for c in (recipe.corpora or names) if c not in left_out]
     if not corpora:
         given = ", ".join(recipe.corpora or names)
         raise TrainingError(f"{recipe.data}: corpora {given} only give labels; none is left to reconstruct")
@@ -65,7 +71,7 @@ def choose_rows(data: Dataset, recipe: recipes.Recipe) -> Rows:
     if recipe.label_share > 0:
         found = [data.select(split="train", corpus=c) for c in recipe.label_corpora if c in names]
         rows = np.concatenate(found) if found else labelled
-        rows = rows[label_of(np.asarray(data.arousal[rows], np.float32)) >= 0]
+        rows = rows[labels.classes(data, recipe.label, recipe.label_edges)[rows] >= 0]
         wanted = min(round(recipe.label_share * len(train)), len(rows))
         labelled = np.sort(np.random.default_rng(recipe.seed).permutation(rows)[:wanted])
     if len(train) < recipe.batch:
@@ -97,11 +103,13 @@ def train(
     *,
     device: str = "cpu",
     devices: int = 1,
+    nodes: int = 1,
     resume: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Train a recipe and return the folder of the best checkpoint.
 
+    devices: processes of each of `nodes` machines; where torchrun started this one, its environment says both.
     A run whose `last` checkpoint has the same recipe goes on from there, to the same numbers as a run
     that was never stopped. Raises TrainingError where a loss is not a number: the term is named and
     the last good checkpoint stays; and FadernetsError for a folder that cannot be written, or that another run has.
@@ -111,8 +119,9 @@ def train(
     check_device(device)
     data = Dataset.open(Path(recipe.data))
     precision = auto_precision(device) if recipe.precision == "auto" else recipe.precision
-    strategy = "ddp" if devices > 1 else "auto"
-    fabric = Fabric(accelerator=device, devices=devices, strategy=strategy, precision=precision)
+    devices, nodes = started_by_torchrun() or (devices, nodes)
+    strategy = "ddp" if devices * nodes > 1 else "auto"
+    fabric = Fabric(accelerator=device, devices=devices, num_nodes=nodes, strategy=strategy, precision=precision)
     fabric.launch()
     try:
         with ExitStack() as held:
@@ -134,23 +143,23 @@ class _Run:
         """`held` keeps the run's folder to this process, and its files open, until it is closed."""
         self.held = held
         self.fabric, self.recipe, self.data = fabric, recipe, data
+        self.processes = Processes(fabric)
+        self.share = self.processes.share
         self.out = Path(recipe.out)
         self.rows = choose_rows(data, recipe)
         torch.manual_seed(recipe.seed)
         model = build_within(recipe.name, recipe.model, data.codec.name, data.manifest["attributes"]).to(fabric.device)
-        optimizer = torch.optim.AdamW(
-            model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.98)
-        )
+        optimizer = optimizers.build(recipe, model)
         self.raw = model
+        self.classes = labels.classes(data, recipe.label, recipe.label_edges)
+        clusters, kinds = getattr(model.options, "clusters", 0), labels.count(recipe.label_edges)
+        if clusters and recipe.label_share > 0 and clusters != kinds:
+            raise TrainingError(f"model.clusters {clusters}: the label has {kinds} classes; change label_edges")
         self.sampler = self._sampler(self.rows.train, self.rows.labelled, recipe.batch, recipe.transpose)
         check = np.random.default_rng(0).permutation(self.rows.validation)[:VALIDATION_ROWS]
         self.check = self._sampler(check, np.empty(0, np.int64), min(512, len(check)), training=False)
         self.step, self.best, self.waited = 0, math.inf, 0
-        if fabric.is_global_zero:
-            self.out.mkdir(parents=True, exist_ok=True)
-            held.enter_context(sole_use(self.out, "another `train` is writing this run"))
-            for name in CHECKPOINTS:
-                recover_folder(self.out / name)
+        self.processes.on_the_first(self._take_folder)
         state = self._previous() if resume else None
         if state is not None:
             weights, _ = checkpoints.load(self.out / "last")
@@ -159,6 +168,12 @@ class _Run:
             self.step, self.best, self.waited = state["step"], state["best"], state["waited"]
         self.model, self.optimizer = fabric.setup(model, optimizer)
         self.model.mark_forward_method("loss")
+
+    def _take_folder(self) -> None:
+        self.out.mkdir(parents=True, exist_ok=True)
+        self.held.enter_context(sole_use(self.out, "another `train` is writing this run"))
+        for name in CHECKPOINTS:
+            recover_folder(self.out / name)
 
     def _sampler(
         self,
@@ -169,22 +184,26 @@ class _Run:
         training: bool = True,
     ) -> Sampler | MelodySampler:
         recipe, device = self.recipe, self.fabric.device
+        own = {"rank": self.share.rank, "of": self.share.of} if training else {}
         if self.data.codec.melodic:
             axes = self.raw.options.axes > 0
             seed = recipe.seed if training else 0
             return MelodySampler(
-                self.data, rows, batch=batch, transpose=transpose, augment=axes, seed=seed, device=device
+                self.data, rows, batch=batch, transpose=transpose, augment=axes, seed=seed, device=device, **own
             )
         return Sampler(
             self.data,
             rows,
             labelled,
             batch=batch,
-            labels=recipe.labels if training else 0,
+            labels=recipe.labels if training and not recipe.reconstruct_labelled else 0,
+            among=recipe.reconstruct_labelled,
+            classes=self.classes,
             pairs=recipe.pairs if training else 0.0,
             transpose=transpose,
             seed=recipe.seed if training else 0,
             device=device,
+            **own,
         )
 
     def _previous(self) -> dict[str, Any] | None:
@@ -219,32 +238,24 @@ class _Run:
         recipe, fabric = self.recipe, self.fabric
         if self.finished:
             return self.out / "best"
-        writer = None
-        if fabric.is_global_zero:
-            from fadernets.training.tensorboard_log import TensorboardLog
-
-            write_atomic(self.out / "recipe.json", (json.dumps(recipes.as_dict(recipe), indent=1) + "\n").encode())
-            self._trim_log()
-            writer = TensorboardLog(self.out / "tensorboard")
-            self.held.callback(writer.close)
+        self.processes.on_the_first(self._open_log)
         sums: dict[str, torch.Tensor] = {}
         counted, began = 0, time.time()
         while not self.finished:
             for group in self.optimizer.param_groups:
-                group["lr"] = schedules.learning_rate(
-                    self.step, recipe.steps, peak=recipe.learning_rate, warmup=recipe.warmup
-                )
+                group["lr"] = optimizers.rate(recipe, self.step)
             # Noise is a function of the step too, so that a stopped run resumes to the same numbers.
-            place = self.step * fabric.world_size + fabric.global_rank
-            torch.manual_seed(recipe.seed * 1_000_003 + place)
-            batch = self.sampler.draw(place)
+            torch.manual_seed(recipe.seed * 1_000_003 + self.step)
+            batch = self.sampler.draw(self.step)
             self.model.train()
-            with fabric.autocast():
+            with fabric.autocast(), shares.sharing(self.share):
                 terms = self.model.loss(batch, self.step, recipe.steps)
             self.optimizer.zero_grad()
             fabric.backward(terms["loss"])
-            norm = fabric.clip_gradients(self.model, self.optimizer, max_norm=recipe.clip, error_if_nonfinite=False)
-            terms = {name: value.detach() for name, value in {**terms, "gradient": norm}.items()}
+            norm = fabric.clip_gradients(
+                self.model, self.optimizer, max_norm=recipe.clip or math.inf, error_if_nonfinite=False
+            )
+            terms = self.processes.means({name: value.detach() for name, value in {**terms, "gradient": norm}.items()})
             self._refuse_nan(terms)  # before the weights take it
             for name, value in terms.items():
                 sums[name] = sums[name] + value if name in sums else value.clone()
@@ -259,9 +270,18 @@ class _Run:
                 checked = self.validate()
                 self._refuse_nan(checked)
                 figures |= {f"validation/{k}": v for k, v in checked.items()}
-                self._record(figures, writer, checked)
+                self._record(figures, checked)
                 sums, counted, began = {}, 0, time.time()
         return self.out / "best"
+
+    def _open_log(self) -> None:
+        from fadernets.training.tensorboard_log import TensorboardLog
+
+        recipe = json.dumps(recipes.as_dict(self.recipe), indent=1)
+        write_atomic(self.out / "recipe.json", f"{recipe}\n".encode())
+        self._trim_log()
+        self.writer = TensorboardLog(self.out / "tensorboard")
+        self.held.callback(self.writer.close)
 
     def _trim_log(self) -> None:
         """Drop the log's rows after the checkpoint that the run resumes from: those steps are taken again."""
@@ -285,16 +305,17 @@ class _Run:
             f"step {self.step}: the loss is not a number (first in {bad[0] if bad else 'loss'}); {kept}"
         )
 
-    def _record(self, figures: dict[str, float], writer: Any, checked: dict[str, float]) -> None:
+    def _record(self, figures: dict[str, float], checked: dict[str, float]) -> None:
         """Log the figures of a validation and write its checkpoint."""
         better = checked["loss"] < self.best
         waits = not better and self.raw.settled(self.step, self.recipe.steps)  # its weights are at their final values
         self.best, self.waited = (checked["loss"] if better else self.best), self.waited + 1 if waits else 0
-        if not self.fabric.is_global_zero:
-            return
+        self.processes.on_the_first(partial(self._write, figures, checked, better))
+
+    def _write(self, figures: dict[str, float], checked: dict[str, float], better: bool) -> None:
         with (self.out / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps({"step": self.step, **figures}) + "\n")
-        writer.write(figures, self.step)
+        self.writer.write(figures, self.step)
         shown = {k: round(v, 4) for k, v in checked.items()}
         print(f"step {self.step}/{self.recipe.steps} {shown}", file=sys.stderr, flush=True)
         state = {
@@ -325,17 +346,21 @@ class _Run:
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Every loss term on held-out segments at the full KL weight, teacher-forced accuracy, note F1 of free
-        decodes from posterior means."""
+        decodes from posterior means; of several processes each takes some of the batches."""
         self.model.eval()
+        found: list[tuple[dict[str, float], dict[str, tuple[float, float]]]] = []
+        for i in self.processes.own(self.check.batches):
+            batch: Any = self.check.draw(i)
+            torch.manual_seed(i)  # some terms draw noise here too
+            with self.fabric.autocast():
+                terms = self.raw.loss(batch, self.recipe.steps, self.recipe.steps)
+                judged = self.raw.judge(batch, i < FREE_BATCHES)
+            found.append(({name: float(value) for name, value in terms.items()}, judged))
         sums: dict[str, float] = {}
         counts: dict[str, Floats] = {}
-        for i in range(self.check.batches):
-            batch: Any = self.check.draw(i)
-            with self.fabric.autocast():
-                terms = self.model.loss(batch, self.recipe.steps, self.recipe.steps)
-                judged = self.raw.judge(batch, i < FREE_BATCHES)
-            for name, value in terms.items():
-                sums[name] = sums.get(name, 0.0) + float(value) / self.check.batches
+        for values, judged in self.processes.together(found):
+            for name, value in values.items():
+                sums[name] = sums.get(name, 0.0) + value / self.check.batches
             for name, pair in judged.items():
                 counts[name] = counts.get(name, np.zeros(2)) + pair
         return sums | {name: float(right / max(of, 1)) for name, (right, of) in counts.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fadernets.codecs.base import find
+from fadernets.data import labels
 
 KINDS = {  # model -> what it is
     "music-fadernets": "Music FaderNets (Tan and Herremans, ISMIR 2020): a code for rhythm and a code for note "
@@ -19,6 +20,7 @@ KINDS = {  # model -> what it is
     "language-model": "An autoregressive model of four-beat piano segments, conditioned on nothing",
 }
 MIXTURES = ("music-fadernets", "gm-vae")
+NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five"}
 
 
 def card(config: dict[str, Any], held_out: str = "") -> str:
@@ -29,11 +31,12 @@ def card(config: dict[str, Any], held_out: str = "") -> str:
     recipe, data = config["recipe"], config["data"]
     kind, codec = recipe["name"], find(config["codec"])
     clustered = kind in MIXTURES and recipe["model"].get("clusters", 2) > 0
+    label = labels.name_of(recipe.get("label", "arousal"))
     lines = [
         f"# {config.get('name', kind)}",
         "",
         f"{KINDS.get(kind, f'The model `{kind}` of another package')}, {codec.card.place}.",
-        *(["A mixture prior has two components: low and high arousal."] if clustered else []),
+        *([_mixture(label, recipe["model"].get("clusters", 2))] if clustered else []),
         "",
         f"- codec: {codec} ({codec.card.form})",
         f"- recipe: {recipe['name']}, {config['step']} steps of batch {recipe['batch']}, seed {recipe['seed']}",
@@ -47,7 +50,7 @@ def card(config: dict[str, Any], held_out: str = "") -> str:
     rebuilt = []
     for name, row in data["corpora"].items():
         used, count = "reconstruction", row["train"]
-        if name in recipe["label_corpora"]:
+        if name in recipe["label_corpora"] and not recipe.get("reconstruct_labelled"):
             used, count = "cluster and regulariser terms alone", config.get("segments", {}).get("labelled", 0)
         elif recipe["corpora"] and name not in recipe["corpora"]:
             continue
@@ -77,9 +80,10 @@ def card(config: dict[str, Any], held_out: str = "") -> str:
         if all(row.get("shippable", True) for row in rebuilt)
         else "Learned from music that may not be passed on freely (see above): for research, not for shipping.",
         *[
-            f"No segment of {name} was reconstructed in training: its arousal ratings placed the two clusters, no more."
+            f"No segment of {name} was reconstructed in training: its {_ratings(label)} placed the {_number(recipe)} "
+            "clusters, no more."
             for name in recipe["label_corpora"]
-            if clustered and name in data["corpora"]
+            if clustered and name in data["corpora"] and not recipe.get("reconstruct_labelled")
         ],
         "",
         "## Limits",
@@ -91,10 +95,29 @@ def card(config: dict[str, Any], held_out: str = "") -> str:
                 "- Arousal was rated by listeners of video game music. Tempo and loudness, which carry most of it, are",
                 "  not known to the grid's codes; read the cluster's probability as a hint.",
             ]
-            if clustered
+            if clustered and label == "arousal"
             else []
         ),
         "- A fader that lands says nothing about taste: listen.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _number(recipe: dict[str, Any]) -> str:
+    """How many clusters there are, in a word."""
+    count = recipe["model"].get("clusters", 2)
+    return NUMBERS.get(count, str(count))
+
+
+def _mixture(label: str, count: int) -> str:
+    """What the mixture's components are."""
+    names = labels.class_names(count)
+    if count == 2:
+        return f"A mixture prior has two components: low and high {label}."
+    return f"A mixture prior has {NUMBERS.get(count, count)} components, classes of {label}: {', '.join(names)}."
+
+
+def _ratings(label: str) -> str:
+    """What a label's values are called: listeners rated arousal and valence."""
+    return f"{label} {'ratings' if label in labels.COLUMNS else 'values'}"

@@ -35,7 +35,10 @@ NotNegative = Annotated[Float, Field(ge=0), "must not be negative"]
 Share = Annotated[Float, Field(ge=0, le=1), "must lie in 0..1"]
 ShareBelowOne = Annotated[Float, Field(ge=0, lt=1), "must be at least 0 and under 1"]
 Names = Annotated[tuple[str, ...], Strict(False)]  # a list of YAML
+Numbers = Annotated[tuple[Float, ...], Strict(False)]
 Precision = Annotated[Literal["auto", "32-true", "bf16-mixed"], "allowed: auto, 32-true, bf16-mixed"]
+Optimizer = Annotated[Literal["adamw", "adam"], "allowed: adamw, adam"]
+Schedule = Annotated[Literal["cosine", "constant"], "allowed: cosine, constant"]
 KINDS = ("int", "float", "bool", "string", "dict")  # pydantic's errors of a wrong type begin with these
 
 
@@ -49,6 +52,9 @@ class Recipe:
     model: dict[str, Any] = field(default_factory=dict)  # its options
     corpora: Names = ()  # whose segments are reconstructed; empty: all of the data set
     label_corpora: Names = ("vgmidi",)  # whose labels guide the clusters, never reconstructed
+    reconstruct_labelled: bool = False  # whether they are, and labelled rows lie among all rows of a batch
+    label: str = "arousal"  # what they are of: arousal, valence or FILE.csv:COLUMN (see data.labels)
+    label_edges: Numbers = (-0.1, 0.1)  # between its classes, in pairs: what lies between the two has none
     label_share: Share = 0.01  # labelled segments as a share of all training segments; 0: none
     segments: Count = 0  # training segments that are used, drawn by seed; 0: all
     seed: int = 0
@@ -60,7 +66,9 @@ class Recipe:
     learning_rate: Positive = 2e-3
     warmup: ShareBelowOne = 0.02
     weight_decay: NotNegative = 0.01
-    clip: Positive = 1.0
+    clip: NotNegative = 1.0  # of the gradient's norm; 0: none
+    optimizer: Optimizer = "adamw"
+    schedule: Schedule = "cosine"  # of the learning rate; constant: the same at every step, without warm-up
     precision: Precision = "auto"
     validate: PositiveInt = 1000  # steps between validations (and checkpoints)
     patience: Count = 0  # validations without a better loss before the run stops; 0: never
@@ -111,6 +119,8 @@ def _one_line(error: ValidationError, values: dict[str, Any]) -> str:
     first = error.errors()[0]
     name, value = str(first["loc"][0]), first["input"]
     hint = get_type_hints(Recipe, include_extras=True)[name]
+    if name == "label_edges":
+        return f"recipe key {name}: {values[name]!r} is no list of numbers, such as [-0.1, 0.1]"
     if name in ("corpora", "label_corpora"):
         return f"recipe key {name}: {values[name]!r} is no list of names, such as [pop909]"
     kind = type(getattr(Recipe(), name))

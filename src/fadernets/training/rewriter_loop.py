@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from fadernets.arrays import Integers
 from fadernets.data.dataset import SPLITS
-from fadernets.data.passage_batches import UNKNOWN, Densities, PassageBatch, Row, joined
+from fadernets.data.passage_batches import OPEN, UNKNOWN, Densities, PassageBatch, Row, joined
 from fadernets.data.passage_sampler import (
     PassageSampler,
     denoising_row,
@@ -34,6 +35,7 @@ from fadernets.training.rewriter_recipes import RewriterRecipe, as_dict
 SAVED_EVERY = 60  # seconds
 SHOWN_EVERY = 50  # steps
 VALIDATED_EVERY = 400  # steps
+TOLD = 0.85  # how often the onset steps of a passage are told, once they are
 
 
 def rate_at(recipe: RewriterRecipe, step: int, share: float) -> float:
@@ -75,6 +77,8 @@ def train(pieces: Sequence[GridPiece], out: Path, recipe: RewriterRecipe) -> Pat
         while len(rows) < recipe.batch:
             rows.append(_retrieving(denoising_row(sampler, rng), recipe.retrieval))
         batch = joined(rows)
+        if share >= recipe.planned:
+            batch = batch.with_plan(_told(batch, rng))
         model.train()
         with torch.autocast("cpu", torch.bfloat16):
             parts = losses(model, batch)
@@ -98,6 +102,12 @@ def train(pieces: Sequence[GridPiece], out: Path, recipe: RewriterRecipe) -> Pat
             _save(state_file, model, optimiser, step, spent, recipe)
             saved = time.time()
     return state_file
+
+
+def _told(batch: PassageBatch, rng: np.random.Generator) -> Integers:
+    """[B, T] the onset steps of the targets of most passages."""
+    told = rng.random((len(batch.source), 1)) < TOLD
+    return np.where(told, batch.onsets_of_target, OPEN)
 
 
 def _retrieving(row: Row, retrieval: bool) -> Row:
@@ -168,7 +178,8 @@ def _validation(sampler: PassageSampler, recipe: RewriterRecipe) -> list[Passage
     """Corrupted held-out passages, the same ones at every time."""
     rng = np.random.default_rng(10_000)
     rows = [_retrieving(denoising_row(sampler, rng), recipe.retrieval) for _ in range(96)]
-    return [joined(rows[i : i + 24]) for i in range(0, 96, 24)]
+    batches = [joined(rows[i : i + 24]) for i in range(0, 96, 24)]
+    return [batch.with_plan(batch.onsets_of_target) for batch in batches]
 
 
 @torch.no_grad()

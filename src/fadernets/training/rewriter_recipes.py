@@ -30,6 +30,7 @@ class RewriterRecipe:
     clip: Positive = 1.0
     denoising: Share = 0.3  # of the budget, after which back-translation begins
     translated: Share = 0.5  # of a batch, from then on
+    planned: Share = 0.0  # of the budget, after which the onset steps of most passages are told before their notes
     pool: PositiveInt = 512  # own edits that are kept to draw from
     fresh: PositiveInt = 48  # own edits made at a time
     every: PositiveInt = 12  # steps

@@ -1,7 +1,7 @@
 // The HTTP API of the studio's server; no other file knows it.
 import type {
-  AboutResponse, BlendCell, DecodeResponse, EditRequest, EditResponse, ErrorResponse, InspectResponse, KnobsRequest, MapInfo,
-  MelodyInfo, PieceInfo, RenderRequest, TurnResponse,
+  AboutResponse, BlendCell, DecodeResponse, DescribeRequest, DescribeResponse, EditProgress, EditRequest, EditResponse, ErrorResponse, FolderInfo, FolderRequest, InspectResponse, KnobsRequest, MapInfo,
+  MelodyInfo, PieceInfo, RenderRequest, SliderGroup, TurnResponse,
 } from './types'
 
 export class Problem extends Error {
@@ -19,7 +19,8 @@ async function call(path: string, options: RequestInit = {}): Promise<Response> 
   let response: Response
   try {
     response = await fetch(`api/${path}`, options)
-  } catch {
+  } catch (error) {
+    if (options.signal?.aborted) throw error
     throw new Problem(NO_ANSWER, 0)
   }
   if (response.ok) return response
@@ -34,10 +35,11 @@ async function call(path: string, options: RequestInit = {}): Promise<Response> 
 
 const json = async <T>(path: string, options?: RequestInit): Promise<T> => (await call(path, options)).json() as Promise<T>
 
-const post = (body: unknown): RequestInit => ({
+const post = (body: unknown, signal?: AbortSignal): RequestInit => ({
   method: 'POST',
   headers: { 'content-type': 'application/json' },
   body: JSON.stringify(body),
+  ...(signal ? { signal } : {}),
 })
 
 export const about = (): Promise<AboutResponse> => json('about')
@@ -49,28 +51,31 @@ export const source = async (id: string): Promise<ArrayBuffer> => (await call(`p
 export const upload = (name: string, data: ArrayBuffer): Promise<PieceInfo> =>
   json(`pieces?name=${encodeURIComponent(name)}`, { method: 'POST', body: data })
 
-export const edit = (request: EditRequest): Promise<EditResponse> => json('edit', post(request))
+export const edit = (request: EditRequest, signal?: AbortSignal): Promise<EditResponse> => json('edit', post(request, signal))
 
-export const variations = (request: EditRequest, count: number): Promise<EditResponse[]> =>
-  json(`variations?count=${count}`, post(request))
+export const describe = (request: DescribeRequest): Promise<DescribeResponse> => json('describe', post(request))
 
 export interface File {
   name: string
   blob: Blob
 }
 
-async function file(path: string, body: unknown): Promise<File> {
-  const response = await call(path, post(body))
+async function file(path: string, body: unknown, signal?: AbortSignal): Promise<File> {
+  const response = await call(path, post(body, signal))
   const disposition = response.headers.get('content-disposition') ?? ''
   const name = decodeURIComponent(/filename\*=UTF-8''([^;]+)/.exec(disposition)?.[1] ?? 'file')
   return { name, blob: await response.blob() }
 }
 
-export const render = (request: RenderRequest): Promise<File> => file('render', request)
+export const render = (request: RenderRequest, signal?: AbortSignal): Promise<File> => file('render', request, signal)
+
+export const folder = (): Promise<FolderInfo> => json('folder')
+export const writeBeside = (request: FolderRequest): Promise<{ name: string }> => json('folder/write', post(request))
 
 export const melody = (id: string): Promise<MelodyInfo> => json(`pieces/${encodeURIComponent(id)}/melody`)
 export const turn = (request: { seq: number; clips: number[][]; knobs: Partial<KnobsRequest> }): Promise<TurnResponse> =>
   json('melody/turn', post(request))
+export const sliders = async (): Promise<SliderGroup[]> => (await json<{ groups: SliderGroup[] }>('melody/dimensions')).groups
 export const melodyFile = (request: {
   clips: number[][]; tempo: number; name: string; format: string; knobs: Partial<KnobsRequest> | null; source: string
 }): Promise<File> =>
@@ -102,6 +107,15 @@ const [FIRST_DELAY, LONGEST_DELAY] = [250, 4000] // milliseconds before it conne
 
 export type LiveState = 'open' | 'closed'
 
+/** What comes back of edits. An answer may come in parts: the bars in sight, then bars from the first on as they are
+ * decided, in the end the whole piece. */
+export interface LiveEvents {
+  onEdited: (edited: EditResponse) => void
+  onProgress: (progress: EditProgress) => void
+  onError: (error: ErrorResponse) => void
+  onState: (state: LiveState) => void
+}
+
 /** Edits that follow each other, of which the newest wins. It reconnects by itself, and sends the newest unanswered
  * request again. */
 export class Live {
@@ -111,11 +125,7 @@ export class Live {
   private delay = FIRST_DELAY
   private ended = false
 
-  constructor(
-    private readonly onEdited: (edited: EditResponse) => void,
-    private readonly onError: (error: ErrorResponse) => void,
-    private readonly onState: (state: LiveState) => void,
-  ) {
+  constructor(private readonly on: LiveEvents) {
     this.connect()
   }
 
@@ -124,6 +134,12 @@ export class Live {
     this.waiting = { ...request, seq: ++this.seq }
     this.send()
     return this.seq
+  }
+
+  /** Nobody waits for the newest request any more. */
+  stop(): void {
+    if (this.waiting && this.socket?.readyState === WebSocket.OPEN) this.socket.send('"stop"')
+    this.waiting = null
   }
 
   close(): void {
@@ -139,18 +155,20 @@ export class Live {
     this.socket = socket
     socket.onopen = () => {
       this.delay = FIRST_DELAY
-      this.onState('open')
+      this.on.onState('open')
       this.send()
     }
     socket.onmessage = (message: MessageEvent<string>) => {
-      const answer = JSON.parse(message.data) as EditResponse | ErrorResponse
-      if (this.waiting && answer.seq === this.waiting.seq) this.waiting = null
-      if ('error' in answer) this.onError(answer)
-      else this.onEdited(answer)
+      const answer = JSON.parse(message.data) as EditResponse | EditProgress | ErrorResponse
+      if ('total' in answer) return this.on.onProgress(answer)
+      const isFirstOfMore = 'part' in answer && answer.part && !answer.draft
+      if (!isFirstOfMore && this.waiting && answer.seq === this.waiting.seq) this.waiting = null
+      if ('error' in answer) this.on.onError(answer)
+      else this.on.onEdited(answer)
     }
     socket.onclose = () => {
       if (this.ended) return
-      this.onState('closed')
+      this.on.onState('closed')
       setTimeout(() => this.connect(), this.delay)
       this.delay = Math.min(this.delay * 2, LONGEST_DELAY)
     }

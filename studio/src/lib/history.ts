@@ -45,3 +45,10 @@ export function keep<T>(list: readonly Snapshot<T>[], name: string, state: T): S
 }
 
 export const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
+
+/** The history with every state read anew. */
+export const mapped = <T>(history: History<T>, read: (state: T) => T): History<T> => ({
+  past: history.past.map(read),
+  now: read(history.now),
+  future: history.future.map(read),
+})

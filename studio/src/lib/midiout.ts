@@ -1,5 +1,6 @@
 // Notes and clock to a MIDI port of this computer: Web MIDI behind the same interface as the piano.
 import { ServerPort } from './api'
+import { Held } from './held'
 import type { Clock, Synth } from './synth'
 
 export interface Port extends Synth {
@@ -40,7 +41,7 @@ interface Output {
 
 function wrap(name: string, audio: () => number, output: Output): Port {
   const later = (time: number) => Math.max(0, time - audio())
-  const held = new Set<number>()
+  const held = new Held()
   const port: Port = {
     name,
     get now() {
@@ -48,11 +49,11 @@ function wrap(name: string, audio: () => number, output: Output): Port {
     },
     latency: 0,
     on(channel, pitch, velocity, time) {
-      held.add((channel & 15) * 128 + pitch)
+      held.on(channel, pitch, time)
       output.send([0x90 | (channel & 15), pitch, velocity], later(time))
     },
     off(channel, pitch, time) {
-      held.delete((channel & 15) * 128 + pitch)
+      held.off(channel, pitch, time)
       output.send([0x80 | (channel & 15), pitch, 64], later(time))
     },
     pedal(channel, value, time) {
@@ -60,8 +61,7 @@ function wrap(name: string, audio: () => number, output: Output): Port {
     },
     silence() {
       output.silence()
-      for (const one of held) output.send([0x80 | (one >> 7), one & 127, 64], 0)
-      held.clear()
+      for (const [channel, pitch, time] of held.end(audio())) output.send([0x80 | channel, pitch, 64], later(time))
       for (let channel = 0; channel < 16; channel++) output.send([0xb0 | channel, 64, 0], 0)
     },
     clock: {

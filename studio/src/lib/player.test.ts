@@ -24,6 +24,16 @@ class Fake implements Synth {
   }
 }
 
+/** A synth that takes programs. */
+class Voiced extends Fake {
+  message(bytes: number[]): void {
+    this.events.push(`message ${bytes.join(' ')}`)
+  }
+  reset(): void {
+    this.events.push('reset')
+  }
+}
+
 /** A port: its clock says so too. */
 class Port extends Fake {
   readonly clock = {
@@ -124,6 +134,26 @@ describe('the player', () => {
     expect(synth.events.some((one) => one.startsWith('off 60'))).toBe(true)
   })
 
+  it('ends a note that it passed on ahead after it begins, where other music does not have it', () => {
+    const { player, synth, run } = begin(music([note(480, 1920, 60)]))
+    player.play()
+    run(0.475) // the note begins at .53, and was passed on
+    expect(ons(synth)).toEqual(['on 60 0.53'])
+    player.change(music([note(960, 1920, 62)]))
+    const off = synth.events.find((one) => one.startsWith('off 60'))!
+    expect(Number(off.split(' ')[2])).toBeGreaterThanOrEqual(0.53)
+  })
+
+  it('ends a note that it passed on ahead where the other music ends it', () => {
+    const { player, synth, run } = begin(music([note(480, 1920, 60)]))
+    player.play()
+    run(0.475)
+    player.change(music([note(480, 960, 60)]))
+    run(1)
+    expect(ons(synth)).toEqual(['on 60 0.53'])
+    expect(synth.events.filter((one) => one.startsWith('off 60'))).toEqual(['off 60 1.03'])
+  })
+
   it('plays faster and slower from where it is', () => {
     const { player, run } = begin(scale)
     player.play()
@@ -142,11 +172,28 @@ describe('the player', () => {
     expect(synth.events).toContain('pedal 127')
   })
 
-  it('leaves drums out', () => {
+  it('plays drums, and knows that they need more than the piano', () => {
     const { player, synth, run } = begin(music([note(0, 480, 36)], { channels: [9] }))
+    expect(player.needsInstruments).toBe(true)
+    expect(begin(scale).player.needsInstruments).toBe(false)
     player.play()
     run(0.5)
-    expect(ons(synth)).toEqual([])
+    expect(ons(synth)).toHaveLength(1)
+  })
+
+  it('changes programs in time, and sets what holds at the place it begins at', () => {
+    const messages = [[0, 0xc0, 24], [0, 0xb0, 7, 90], [480, 0xc0, 73], [960, 0xb0, 7, 60], [960, 0xb0, 10, 20]]
+    const { player, synth, run } = begin(music([note(0, 480, 60), note(960, 1920, 62)], { messages }), new Voiced())
+    const sent = () => synth.events.filter((one) => /^(reset|message)/.test(one))
+    player.play()
+    run(0.7)
+    expect(sent()).toEqual(['reset', 'message 192 24', 'message 176 7 90', 'message 192 24', 'message 176 7 90', 'message 192 73'])
+    expect(player.needsInstruments).toBe(true)
+    player.pause()
+    player.seek(1000)
+    synth.events = []
+    player.play()
+    expect(sent()).toEqual(['reset', 'message 192 73', 'message 176 7 60', 'message 176 10 20'])
   })
 
   it('seeks inside the piece', () => {

@@ -1,12 +1,15 @@
 // The transport. It passes notes to a synth a little before their times, so that the music can be changed while it
 // plays: from the same place on, the next notes are those of the new music.
 import { firstFrom, Tempo, type Note } from './score'
+import { SHORTEST } from './held'
+import { DRUMS, PIANOS } from './instruments'
 import type { Synth } from './synth'
 
 export interface Music {
   notes: Note[] // by onset
   channels: number[] // of each track
   pedal: (readonly number[])[] // tick, channel, value
+  messages?: (readonly number[])[] // tick and bytes of what sets the sound of channels: programs, volume, bends
   tempo: Tempo
   end: number
 }
@@ -17,7 +20,20 @@ const PERIOD = 20 // milliseconds of the timer
 interface Sounding {
   channel: number
   pitch: number
-  end: number // tick
+  onset: number // tick
+  end: number
+  time: number // of the clock at which it begins; up to AHEAD later than now
+}
+
+/** The first message at or after a tick. */
+function firstAt(messages: readonly (readonly number[])[], tick: number): number {
+  let [low, high] = [0, messages.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (messages[middle]![0]! < tick) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 export class Player {
@@ -66,12 +82,15 @@ export class Player {
       return
     }
     this.anchor(at)
-    const continuing = new Set(music.notes.filter((n) => n.onset <= at && n.end > at).map((n) => this.key(n)))
-    this.sounding = this.sounding.filter((one) => {
-      const stays = continuing.has(`${one.channel}:${one.pitch}`)
-      if (!stays) this.each((out) => out.off(one.channel, one.pitch, this.clock))
-      return stays
-    })
+    const near = music.notes.slice(0, firstFrom(music.notes, Math.max(at, this.reached) + 1)).filter((n) => n.end > at)
+    const kept: Sounding[] = []
+    for (const one of this.sounding) {
+      const since = Math.max(at, one.onset) // a note that was passed on ahead has not begun yet
+      const same = near.find((n) => n.onset <= since && n.end > since && this.channel(n) === one.channel && n.pitch === one.pitch)
+      if (same) kept.push({ ...one, end: same.end })
+      else this.each((out) => out.off(one.channel, one.pitch, Math.max(this.clock, one.time + SHORTEST)))
+    }
+    this.sounding = kept
     this.reached = Math.max(at, Math.min(this.reached, at + this.ahead()))
   }
 
@@ -138,6 +157,7 @@ export class Player {
   private begin(tick: number, later = 0): void {
     this.anchor(tick, later)
     this.reached = tick
+    this.each((out) => this.voice(out, tick))
     this.pedalAt(tick)
     this.beat = 6 * Math.ceil(tick / (this.music.tempo.tpq / 4) - 1e-6)
     this.begun = false
@@ -148,20 +168,23 @@ export class Player {
   }
 
   private start(from: number, until: number): void {
-    const { notes, pedal } = this.music
+    const { notes, pedal, messages = [] } = this.music
     for (; this.tickOf(this.beat) < until; this.beat++) {
       const time = this.timeOf(this.tickOf(this.beat))
       if (!this.begun) this.each((out) => out.clock?.start(this.beat / 6, time))
       this.begun = true
       this.each((out) => out.clock?.beat(time))
     }
+    for (let i = firstAt(messages, from); i < messages.length && messages[i]![0]! < until; i++) {
+      const [tick, ...message] = messages[i]!
+      this.each((out) => out.message?.(message, this.timeOf(tick!)))
+    }
     for (const [tick, channel, value] of pedal as [number, number, number][]) {
       if (tick >= from && tick < until) this.each((out) => out.pedal(channel, value, this.timeOf(tick)))
     }
     for (let i = firstFrom(notes, from); i < notes.length && notes[i]!.onset < until; i++) {
       const note = notes[i]!
-      const channel = this.music.channels[note.track] ?? 0
-      if (channel === 9) continue // the piano has no drums
+      const channel = this.channel(note)
       const time = this.timeOf(note.onset)
       const struck = this.sounding.findIndex((one) => one.channel === channel && one.pitch === note.pitch)
       if (struck >= 0) {
@@ -169,7 +192,7 @@ export class Player {
         this.sounding.splice(struck, 1)
       }
       this.each((out) => out.on(channel, note.pitch, note.velocity, time))
-      this.sounding.push({ channel, pitch: note.pitch, end: note.end })
+      this.sounding.push({ channel, pitch: note.pitch, onset: note.onset, end: note.end, time })
     }
   }
 
@@ -179,6 +202,27 @@ export class Player {
       this.each((out) => out.off(one.channel, one.pitch, Math.max(this.timeOf(one.end), this.clock)))
       return false
     })
+  }
+
+  /** Whether the music needs more than the piano: another program, or drums. */
+  get needsInstruments(): boolean {
+    const { messages = [], channels, notes } = this.music
+    const program = ([, status = 0, first = 0]: readonly number[]) => status >> 4 === 0xc && first >= PIANOS && (status & 15) !== DRUMS
+    return messages.some(program) || notes.some((note) => channels[note.track] === DRUMS)
+  }
+
+  /** Set a synth's channels to what the music has at a tick. */
+  voice(out: Synth, tick = this.tick): void {
+    if (!out.message) return
+    out.reset?.()
+    const last = new Map<string, readonly number[]>()
+    for (const [at, status = 0, first = 0, second] of this.music.messages ?? []) {
+      if (at! > tick) break
+      const which = `${status}:${status >> 4 === 0xb ? first : ''}`
+      last.delete(which) // in the order of their last ones: a value follows what it is a value of
+      last.set(which, second === undefined ? [status, first] : [status, first, second])
+    }
+    for (const message of last.values()) out.message([...message], this.clock)
   }
 
   /** Set the pedals to their state at a tick. */
@@ -221,8 +265,8 @@ export class Player {
     return this.at(this.clock + AHEAD) - this.tick
   }
 
-  private key(note: Note): string {
-    return `${this.music.channels[note.track] ?? 0}:${note.pitch}`
+  private channel(note: Note): number {
+    return this.music.channels[note.track] ?? 0
   }
 
   private each(act: (out: Synth) => void): void {

@@ -35,7 +35,7 @@ export interface paths {
         put?: never;
         /**
          * Upload
-         * @description Take a MIDI file: its bytes are the body. It is stored as long as it is used.
+         * @description Take a MIDI or MusicXML file: its bytes are the body. It is stored as long as it is used.
          */
         post: operations["upload_api_pieces_post"];
         delete?: never;
@@ -168,6 +168,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/folder": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Pieces
+         * @description The pieces of the folder that --folder watches, the newest first; ask again to see new ones.
+         */
+        get: operations["pieces_api_folder_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/folder/write": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write
+         * @description Write an edit beside its file: NAME-edited.mid, or a score.
+         */
+        post: operations["write_api_folder_write_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/pieces/{piece}/melody": {
         parameters: {
             query?: never;
@@ -180,6 +220,26 @@ export interface paths {
          * @description A piece's melody as clips of two bars.
          */
         get: operations["melody_of_api_pieces__piece__melody_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/melody/dimensions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Dimensions
+         * @description The dimensions of a melody's code by the knob that they belong to.
+         */
+        get: operations["dimensions_api_melody_dimensions_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -526,6 +586,11 @@ export interface components {
              * @default false
              */
             draft: boolean;
+            /** View */
+            view?: [
+                number,
+                number
+            ] | null;
         };
         /**
          * EditResponse
@@ -569,6 +634,7 @@ export interface components {
             regions: components["schemas"]["RegionValues"][];
             /** Milliseconds */
             milliseconds: number;
+            part?: components["schemas"]["PartInfo"] | null;
         };
         /**
          * ErrorResponse
@@ -659,12 +725,81 @@ export interface components {
             variation?: components["schemas"]["Variation"] | null;
         };
         /**
+         * FolderInfo
+         * @description The watched folder; null where none is.
+         */
+        FolderInfo: {
+            /** Folder */
+            folder: string | null;
+            /** Pieces */
+            pieces: components["schemas"]["FolderPiece"][];
+        };
+        /**
+         * FolderPiece
+         * @description A file of the watched folder.
+         */
+        FolderPiece: {
+            /** Name */
+            name: string;
+            /** Id */
+            id: string;
+            /** Edited */
+            edited: string | null;
+        };
+        /**
+         * FolderRequest
+         * @description An edit of a piece of the watched folder, to be written beside it.
+         */
+        FolderRequest: {
+            /**
+             * Seq
+             * @default 0
+             */
+            seq: number;
+            /** Piece */
+            piece: string;
+            /**
+             * Model
+             * @default rewriter
+             */
+            model: string;
+            faders?: components["schemas"]["FadersRequest"];
+            /** Regions */
+            regions?: components["schemas"]["RegionRequest"][];
+            /**
+             * Draft
+             * @default false
+             */
+            draft: boolean;
+            /** View */
+            view?: [
+                number,
+                number
+            ] | null;
+            /**
+             * Format
+             * @default midi
+             * @enum {string}
+             */
+            format: "midi" | "musicxml" | "score";
+        };
+        /**
+         * FolderWritten
+         * @description The name of the file that was written.
+         */
+        FolderWritten: {
+            /** Name */
+            name: string;
+        };
+        /**
          * InspectResponse
          * @description A model's codes and what each augmentation changes in them.
          */
         InspectResponse: {
             /** Model */
             model: string;
+            /** Clips */
+            clips: string;
             /** Codes */
             codes: [
                 string,
@@ -714,6 +849,10 @@ export interface components {
              * @default 0
              */
             seed: number;
+            /** Dimensions */
+            dimensions?: {
+                [key: string]: number;
+            };
         };
         /**
          * MapInfo
@@ -745,6 +884,8 @@ export interface components {
             x: number;
             /** Y */
             y: number;
+            /** Own */
+            own: boolean;
             /** Values */
             values: {
                 [key: string]: number | null;
@@ -841,6 +982,10 @@ export interface components {
             hash: string;
             /** Codes */
             codes: boolean;
+            /** High */
+            high: {
+                [key: string]: number;
+            };
         };
         /**
          * Notes
@@ -857,6 +1002,57 @@ export interface components {
             velocity: number[];
             /** Track */
             track: number[];
+        };
+        /**
+         * NotesRequest
+         * @description Notes that go and come, tracks as the piece's, in its ticks. A note that changes is removed and added.
+         */
+        NotesRequest: {
+            /** Remove */
+            remove?: [
+                number,
+                number,
+                number
+            ][];
+            /** Add */
+            add?: [
+                number,
+                number,
+                number,
+                number,
+                number
+            ][];
+            /** Clear */
+            clear?: [
+                number,
+                number
+            ][];
+        };
+        /**
+         * PartInfo
+         * @description The bars of a piece that an answer speaks of, and the ticks in which its notes begin; the rest follows.
+         */
+        PartInfo: {
+            /** Bars */
+            bars: [
+                number,
+                number
+            ];
+            /** Ticks */
+            ticks: [
+                number,
+                number
+            ];
+            /**
+             * Is Behind
+             * @default false
+             */
+            is_behind: boolean;
+            /**
+             * Is Decided
+             * @default false
+             */
+            is_decided: boolean;
         };
         /**
          * PieceInfo
@@ -896,6 +1092,8 @@ export interface components {
             ][];
             /** Channels */
             channels: number[];
+            /** Messages */
+            messages: number[][];
             /** Tracks */
             tracks: components["schemas"]["TrackInfo"][];
             notes: components["schemas"]["Notes"];
@@ -907,6 +1105,8 @@ export interface components {
             };
             /** Warnings */
             warnings: string[];
+            /** Is Score */
+            is_score: boolean;
         };
         /**
          * PieceName
@@ -948,7 +1148,7 @@ export interface components {
         };
         /**
          * RegionRequest
-         * @description A layer: faders of some bars on chosen tracks, applied to what the earlier layers left.
+         * @description A layer: faders of some bars on chosen tracks, or notes, applied to what the earlier layers left.
          */
         RegionRequest: {
             /** Set */
@@ -1003,6 +1203,7 @@ export interface components {
              * @default false
              */
             bypass: boolean;
+            notes?: components["schemas"]["NotesRequest"] | null;
         };
         /**
          * RegionValues
@@ -1025,7 +1226,7 @@ export interface components {
         };
         /**
          * RenderRequest
-         * @description An edit as a file of one format.
+         * @description An edit as a file of one format; `score` gives a piece that came as MusicXML back in its own file.
          */
         RenderRequest: {
             /**
@@ -1048,12 +1249,17 @@ export interface components {
              * @default false
              */
             draft: boolean;
+            /** View */
+            view?: [
+                number,
+                number
+            ] | null;
             /**
              * Format
              * @default midi
              * @enum {string}
              */
-            format: "midi" | "musicxml" | "wav" | "json";
+            format: "midi" | "musicxml" | "score" | "wav" | "json";
         };
         /**
          * SegmentInfo
@@ -1096,6 +1302,26 @@ export interface components {
             measured: {
                 [key: string]: number | string | null;
             };
+        };
+        /**
+         * SliderGroupInfo
+         * @description The dimensions that belong to one knob, those that it moves most first.
+         */
+        SliderGroupInfo: {
+            /** Name */
+            name: string;
+            /** Dimensions */
+            dimensions: number[];
+            /** Significant */
+            significant: number;
+        };
+        /**
+         * SlidersInfo
+         * @description The dimensions of the model's code by group.
+         */
+        SlidersInfo: {
+            /** Groups */
+            groups: components["schemas"]["SliderGroupInfo"][];
         };
         /**
          * TrackInfo
@@ -1701,6 +1927,113 @@ export interface operations {
             };
         };
     };
+    pieces_api_folder_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FolderInfo"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    write_api_folder_write_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FolderRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FolderWritten"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
     melody_of_api_pieces__piece__melody_get: {
         parameters: {
             query?: {
@@ -1734,6 +2067,62 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    dimensions_api_melody_dimensions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SlidersInfo"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
                 headers: {
                     [name: string]: unknown;
                 };

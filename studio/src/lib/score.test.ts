@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { barAt, compare, firstFrom, nameOf, notesOf, Tempo, type Note } from './score'
+import { barAt, beatTicks, columnsOf, compare, firstFrom, nameOf, notesOf, Tempo, type Note } from './score'
 
 const note = (onset: number, end: number, pitch: number, velocity = 80, track = 0): Note => ({ onset, end, pitch, velocity, track })
 
@@ -31,6 +31,8 @@ describe('what an edit changed', () => {
 
   it('reads columns', () =>
     expect(notesOf({ onset: [1], end: [2], pitch: [3], velocity: [4], track: [5] })).toEqual([note(1, 2, 3, 4, 5)]))
+
+  it('writes them', () => expect(notesOf(columnsOf([note(1, 2, 3, 4, 5), note(6, 7, 8)]))).toEqual([note(1, 2, 3, 4, 5), note(6, 7, 8)]))
 })
 
 describe('time', () => {
@@ -54,6 +56,11 @@ describe('places', () => {
   it('finds the first note from a tick on', () => {
     const notes = [0, 5, 5, 9].map((onset) => ({ onset }))
     expect([0, 1, 5, 6, 10].map((t) => firstFrom(notes, t))).toEqual([0, 1, 1, 3, 4])
+  })
+
+  it('knows beats of every metre', () => {
+    const metre = [[0, 4, 4], [100, 6, 8], [200, 5, 8], [300, 2, 2]]
+    expect([0, 150, 200, 999].map((tick) => beatTicks(metre, tick, 480))).toEqual([480, 720, 240, 480])
   })
 
   it('names pitches', () => expect([60, 61, 69, 21, 0].map(nameOf)).toEqual(['C4', 'C♯4', 'A4', 'A0', 'C-1']))

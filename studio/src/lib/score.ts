@@ -7,6 +7,7 @@ export interface Note {
   pitch: number
   velocity: number
   track: number
+  lane?: number // the part that it belongs to, of the piece's lanes
 }
 
 export type Change = 'kept' | 'changed' | 'new'
@@ -14,10 +15,13 @@ export type Change = 'kept' | 'changed' | 'new'
 /** The notes of an edit and how each differs from the source; `gone` holds the removed notes of the source, `was` the
  * source of notes that were moved to another pitch. */
 export interface Difference {
-  notes: (Note & { change: Change })[]
+  notes: (Note & { change: Change; stays?: boolean })[] // stays: changed at its place and pitch
   gone: Note[]
   was: Note[]
 }
+
+/** What names a note: no two of a track begin at one tick and pitch. */
+export const keyOf = (n: Note): string => `${n.track}:${n.onset}:${n.pitch}`
 
 export function notesOf(columns: Columns): Note[] {
   return columns.onset.map((onset, i) => ({
@@ -29,40 +33,67 @@ export function notesOf(columns: Columns): Note[] {
   }))
 }
 
-const position = (n: Note) => `${n.track}:${n.onset}:${n.pitch}`
-const time = (n: Note) => `${n.track}:${n.onset}`
+export const columnsOf = (notes: readonly Note[]): Columns => ({
+  onset: notes.map((n) => n.onset),
+  end: notes.map((n) => n.end),
+  pitch: notes.map((n) => n.pitch),
+  velocity: notes.map((n) => n.velocity),
+  track: notes.map((n) => n.track),
+})
 
-function grouped(notes: readonly Note[], by: (note: Note) => string): Map<string, Note[]> {
-  const found = new Map<string, Note[]>()
-  for (const note of notes) {
-    const at = found.get(by(note))
-    if (at) at.push(note)
-    else found.set(by(note), [note])
+const PLACE = 128 // pitches
+
+/** Notes by track, and in each by a number, in their order. */
+class Groups {
+  private readonly tracks = new Map<number, Map<number, Note[]>>()
+
+  constructor(
+    notes: Iterable<Note>,
+    private readonly by: (note: Note) => number,
+  ) {
+    for (const note of notes) {
+      let track = this.tracks.get(note.track)
+      if (!track) this.tracks.set(note.track, (track = new Map<number, Note[]>()))
+      const at = track.get(by(note))
+      if (at) at.push(note)
+      else track.set(by(note), [note])
+    }
   }
-  return found
+
+  of(note: Note): Note[] | undefined {
+    return this.tracks.get(note.track)?.get(this.by(note))
+  }
+
+  *lists(): Generator<Note[]> {
+    for (const track of this.tracks.values()) yield* track.values()
+  }
+
+  *notes(): Generator<Note> {
+    for (const list of this.lists()) yield* list
+  }
 }
 
 /** Which notes an edit kept, changed (another length, velocity or pitch at the same onset), added and removed. */
 export function compare(before: Note[], after: Note[]): Difference {
-  const left = grouped(before, position)
-  const notes: (Note & { change: Change })[] = after.map((note) => {
-    const source = left.get(position(note))?.shift()
+  const left = new Groups(before, (n) => n.onset * PLACE + n.pitch)
+  const notes: Difference['notes'] = after.map((note) => {
+    const source = left.of(note)?.shift()
     if (!source) return { ...note, change: 'new' }
     const same = source.end === note.end && source.velocity === note.velocity
-    return { ...note, change: same ? 'kept' : 'changed' }
+    return same ? { ...note, change: 'kept' } : { ...note, change: 'changed', stays: true }
   })
   // Unmatched notes with the same onset have moved to another pitch: they are matched from the lowest on, voice by voice.
-  const free = grouped([...left.values()].flat(), time)
-  for (const list of free.values()) list.sort((a, b) => a.pitch - b.pitch)
+  const free = new Groups(left.notes(), (n) => n.onset)
+  for (const list of free.lists()) list.sort((a, b) => a.pitch - b.pitch)
   const was: Note[] = []
   const added = notes.filter((note) => note.change === 'new').sort((a, b) => a.pitch - b.pitch)
   for (const note of added) {
-    const source = free.get(time(note))?.shift()
+    const source = free.of(note)?.shift()
     if (!source) continue
     note.change = 'changed'
     was.push(source)
   }
-  return { notes, gone: [...free.values()].flat(), was }
+  return { notes, gone: [...free.notes()], was }
 }
 
 /** Ticks to seconds and back, along tempo changes [tick, microseconds a quarter-beat]; the first at tick 0. */
@@ -105,9 +136,22 @@ export class Tempo {
 
 /** The number of the bar that a tick lies in, from 1; `lines` are the bar lines, with the end of the last bar. */
 export function barAt(lines: readonly number[], tick: number): number {
-  let bar = 1
-  while (bar < lines.length - 1 && lines[bar]! <= tick) bar++
-  return bar
+  let low = 1
+  let high = Math.max(lines.length - 1, 1)
+  while (low < high) {
+    const middle = (low + high + 1) >> 1
+    if (lines[middle - 1]! <= tick) low = middle
+    else high = middle - 1
+  }
+  return low
+}
+
+/** The length of a beat in ticks, as the package counts beats: a quarter, three units of a compound metre, else a unit. */
+export function beatTicks(metre: readonly (readonly number[])[], tick: number, tpq: number): number {
+  const [, numerator, denominator] = metre.findLast((one) => one[0]! <= tick) ?? metre[0] ?? [0, 4, 4]
+  const unit = 4 / denominator!
+  if (denominator! >= 8 && numerator! % 3 === 0) return 3 * unit * tpq
+  return ((numerator! * unit) % 1 === 0 ? 1 : Math.min(unit, 1)) * tpq
 }
 
 /** The first index whose onset is at or after a tick; `notes` are sorted by onset. */

@@ -1,4 +1,8 @@
-// An interface for what plays notes, and the sampled piano behind it. Times are seconds of the audio clock.
+// An interface for what plays notes, and the bundled sounds behind it: a sampled piano, and General MIDI's other programs and
+// drums, which load when music needs them. Times are seconds of the audio clock.
+import bank from '../../../src/fadernets/assets/instruments.sf2?url'
+import { Held } from './held'
+import { DRUMS, playable } from './instruments'
 import processor from 'spessasynth_lib/dist/spessasynth_processor.min.js?url'
 
 export interface Synth {
@@ -8,6 +12,8 @@ export interface Synth {
   off(channel: number, pitch: number, time: number): void
   pedal(channel: number, value: number, time: number): void
   silence(): void
+  message?(message: number[], time: number): void // bytes: a program, a controller, a bend
+  reset?(): void // every channel plays the piano, at its usual volume
   readonly clock?: Clock // of ports, for a DAW to follow
 }
 
@@ -19,34 +25,35 @@ export interface Clock {
 }
 
 export interface Piano extends Synth {
+  instruments(): Promise<void> // loads what is not the piano, once
   readonly context: AudioContext
   readonly level: AnalyserNode // its loudness, for a meter and for tests
 }
 
 const NOT_SECURE = 'browsers give this page sound only over https, or on the studio’s own machine (docs/studio.md says how)'
 const NO_PIANO = 'the piano could not be loaded; play again to try once more'
-const GAIN = 2.5 // the samples of the bank are quiet
+const NO_INSTRUMENTS = 'the instruments could not be loaded; play again to try once more'
+const CHANNELS = 16
+const GAIN = 1.6 // with which a note is as loud as in a rendered WAV file
+
+async function fetched(address: string, problem: string): Promise<ArrayBuffer> {
+  const response = await fetch(address).catch(() => null)
+  if (!response?.ok) throw new Error(problem)
+  return response.arrayBuffer()
+}
 
 /** Load the piano; the first call must come from a click or a key. */
 export async function openPiano(): Promise<Piano> {
   if (!window.isSecureContext) throw new Error(NOT_SECURE)
   const { WorkletSynthesizer } = await import('spessasynth_lib')
   const context = new AudioContext({ latencyHint: 'interactive' })
-  const [bank] = await Promise.all([
-    fetch('./piano.sf3').then(
-      (response) => {
-        if (!response.ok) throw new Error(NO_PIANO)
-        return response.arrayBuffer()
-      },
-      () => {
-        throw new Error(NO_PIANO)
-      },
-    ),
+  const [piano] = await Promise.all([
+    fetched('./piano.sf3', NO_PIANO),
     context.audioWorklet.addModule(processor),
     context.resume(),
   ])
   const synth = new WorkletSynthesizer(context)
-  await synth.soundBankManager.addSoundBank(bank, 'piano')
+  await synth.soundBankManager.addSoundBank(piano, 'piano')
   await synth.isReady
   const gain = context.createGain()
   const level = context.createAnalyser()
@@ -56,8 +63,29 @@ export async function openPiano(): Promise<Piano> {
   gain.connect(limiter)
   limiter.connect(level)
   level.connect(context.destination)
-  const held = new Set<string>()
+  const held = new Held()
+  let loading: Promise<void> | null = null
+  const usual = [[7, 100], [10, 64], [11, 127], [64, 0]] as const // volume, pan, expression, pedal
   return {
+    instruments() {
+      loading ??= fetched(bank, NO_INSTRUMENTS).then((data) => synth.soundBankManager.addSoundBank(data, 'instruments'))
+      return loading.catch((error: unknown) => {
+        loading = null
+        throw error
+      })
+    },
+    message(message, time) {
+      const bytes = playable(message)
+      if (bytes) synth.sendMessage(bytes, 0, { time })
+    },
+    reset() {
+      for (let channel = 0; channel < CHANNELS; channel++) {
+        if (channel !== DRUMS) synth.programChange(channel, 0)
+        for (const [controller, value] of usual) synth.controllerChange(channel, controller, value)
+        synth.pitchWheel(channel, 8192)
+        synth.pitchWheelRange(channel, 2)
+      }
+    },
     context,
     level,
     get now() {
@@ -67,23 +95,19 @@ export async function openPiano(): Promise<Piano> {
       return context.baseLatency || 0
     },
     on(channel, pitch, velocity, time) {
-      held.add(`${channel}:${pitch}`)
-      synth.noteOn(channel % 9, pitch, velocity, { time })
+      held.on(channel, pitch, time)
+      synth.noteOn(channel & 15, pitch, velocity, { time })
     },
     off(channel, pitch, time) {
-      held.delete(`${channel}:${pitch}`)
-      synth.noteOff(channel % 9, pitch, { time })
+      held.off(channel, pitch, time)
+      synth.noteOff(channel & 15, pitch, { time })
     },
     pedal(channel, value, time) {
-      synth.controllerChange(channel % 9, 64, value, { time })
+      synth.controllerChange(channel & 15, 64, value, { time })
     },
     silence() {
-      for (const key of held) {
-        const [channel, pitch] = key.split(':').map(Number)
-        synth.noteOff(channel! % 9, pitch!)
-      }
-      held.clear()
-      for (let channel = 0; channel < 9; channel++) synth.controllerChange(channel, 64, 0)
+      for (const [channel, pitch, time] of held.end(context.currentTime)) synth.noteOff(channel, pitch, { time })
+      for (let channel = 0; channel < CHANNELS; channel++) synth.controllerChange(channel, 64, 0)
       synth.stopAll(false)
     },
   }

@@ -1,6 +1,6 @@
 import 'fake-indexeddb/auto'
 import { expect, it } from 'vitest'
-import { REST } from './faders'
+import { EMPTY } from './regions'
 import { begin, write } from '../../lib/history'
 import { keep, list, MOST, workOn } from './works'
 
@@ -8,7 +8,7 @@ const work = (piece: string, tempo = 0) => ({
   piece,
   title: `${piece}.mid`,
   data: new Uint8Array([1, 2]).buffer as ArrayBuffer,
-  history: tempo ? write(begin(REST), { ...REST, values: { tempo } }) : begin(REST),
+  history: tempo ? write(begin(EMPTY), { ...EMPTY, notes: [String(tempo)] }) : begin(EMPTY),
   snapshots: [],
 })
 
@@ -17,14 +17,14 @@ it('keeps each piece’s own, the newest first', async () => {
   await keep(work('a', 90))
   await keep(work('b'))
   expect(await keep(work('a', 120))).toEqual([{ piece: 'a', title: 'a.mid' }, { piece: 'b', title: 'b.mid' }])
-  expect((await workOn('a'))?.history.now.values).toEqual({ tempo: 120 })
+  expect((await workOn('a'))?.history.now.notes).toEqual(['120'])
   expect((await workOn('b'))?.data?.byteLength).toBe(2)
   expect(await workOn('c')).toBeUndefined()
 })
 
 it('keeps the order in which it was asked', async () => {
   await Promise.all([1, 2, 3].map((tempo) => keep(work('a', tempo))))
-  expect((await workOn('a'))?.history.now.values).toEqual({ tempo: 3 })
+  expect((await workOn('a'))?.history.now.notes).toEqual(['3'])
 })
 
 it('lets go of the oldest', async () => {

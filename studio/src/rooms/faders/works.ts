@@ -1,6 +1,6 @@
-// The work on each piece, stored in this browser alone: its file, its faders and snapshots, of the newest few pieces.
+// The work on each piece, stored in this browser alone: its file, its layers and snapshots, of the newest few pieces.
 import { load, remove, save } from '../../lib/store'
-import type { Faders } from './faders'
+import type { Layers } from './regions'
 import type { History, Snapshot } from '../../lib/history'
 
 export const MOST = 12
@@ -14,8 +14,8 @@ export interface Name {
 
 export interface Work extends Name {
   data: ArrayBuffer | null // of an uploaded file, which the server may no longer hold
-  history: History<Faders>
-  snapshots: Snapshot<Faders>[]
+  history: History<Layers>
+  snapshots: Snapshot<Layers>[]
 }
 
 let last: Promise<unknown> = Promise.resolve()

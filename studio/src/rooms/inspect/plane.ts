@@ -83,10 +83,11 @@ export function ranks(values: readonly (number | null)[]): (number | null)[] {
   })
 }
 
-/** A colour from blue over grey to orange, which differ in lightness too. */
-export function colour(share: number | null): string {
-  if (share === null) return 'hsl(0 0% 55%)'
+/** A colour from blue over grey to orange, which differ in lightness too; on a dark page all of them are lighter. */
+export function colour(share: number | null, dark = false): string {
+  if (share === null) return `hsl(0 0% ${dark ? 65 : 55}%)`
   const hue = share < 0.5 ? 215 : 28
   const strength = Math.abs(share - 0.5) * 2
-  return `hsl(${hue} ${Math.round(20 + 65 * strength)}% ${Math.round(38 + 26 * share)}%)`
+  const light = dark ? 58 + 22 * share : 38 + 22 * share
+  return `hsl(${hue} ${Math.round(20 + 65 * strength)}% ${Math.round(light)}%)`
 }

@@ -7,10 +7,10 @@ import { Player, type Music } from '../../lib/player'
 import { Tempo } from '../../lib/score'
 import { load, save } from '../../lib/store'
 import type { Studio } from '../../studio.svelte'
-import type { BlendCell, KnobsRequest, TurnResponse } from '../../lib/types'
+import type { BlendCell, KnobsRequest, SliderGroup, TurnResponse } from '../../lib/types'
 
 export const RESTING: Required<KnobsRequest> = {
-  pitch: 0, rhythm: 0, rest: 0, control: 'knob', faithfulness: 1, chromatic: false, seed: 0,
+  pitch: 0, rhythm: 0, rest: 0, control: 'knob', faithfulness: 1, chromatic: false, seed: 0, dimensions: {},
 }
 
 /** A state that undo returns to: a melody, its knobs, and where the next note goes. */
@@ -55,6 +55,7 @@ export class MelodyState {
   chosen: [number, number] | null = $state.raw(null)
   playing = $state(false)
   busy = $state(false)
+  groups: SliderGroup[] = $state.raw([]) // dimensions of the code, by knob
   private seq = 0
   private answered = 0
   private inFlight = false
@@ -73,7 +74,7 @@ export class MelodyState {
   piece = $derived(this.history.now.piece)
   cursor = $derived(this.history.now.cursor)
   now: number[] = $derived(this.turned ? flat(this.turned.clips) : this.source)
-  resting = $derived(this.knobs.pitch === 0 && this.knobs.rhythm === 0 && this.knobs.rest === 0)
+  resting = $derived(this.knobs.pitch === 0 && this.knobs.rhythm === 0 && this.knobs.rest === 0 && !Object.keys(this.knobs.dimensions).length)
 
   /** Go on with the melody that this browser stored, else with that of a piece. */
   private async start(otherwise: string): Promise<void> {
@@ -93,6 +94,19 @@ export class MelodyState {
   async connected(): Promise<void> {
     if (!this.started) await this.start(FIRST)
     else if (this.failed) await this.send()
+    if (!this.groups.length) this.groups = await api.sliders().catch(() => [])
+  }
+
+  /** Move one dimension of the code by so many deviations. */
+  moveDimension(dimension: number, amount: number): void {
+    const { [dimension]: _, ...others } = this.knobs.dimensions
+    this.turn({ dimensions: amount ? { ...others, [dimension]: amount } : others })
+  }
+
+  /** Why no blend can be drawn; empty where one can. */
+  get cannotBlend(): string {
+    if (!this.other) return 'choose a second melody first'
+    return onsets(this.now) ? '' : 'enter a melody first'
   }
 
   undo(): void {
@@ -131,7 +145,7 @@ export class MelodyState {
   enterNote(pitch: number | null): void {
     const { states, next } = enter(this.now, this.turned ? this.now.length : this.cursor, pitch, this.length)
     this.write({ ...this.edited, source: states, cursor: next })
-    if (pitch !== null) void this.studio.playNote(pitch).catch((error: unknown) => this.showError(error))
+    if (pitch !== null) void this.studio.transport.playNote(pitch).catch((error: unknown) => this.showError(error))
   }
 
   eraseNote(): void {
@@ -189,12 +203,12 @@ export class MelodyState {
     this.playing = false
     if (!onsets(states)) return
     try {
-      const piano = await this.studio.loadPiano()
+      const piano = await this.studio.transport.loadPiano()
       this.studio.problem = ''
-      this.studio.player.pause()
-      this.studio.playing = false
+      this.studio.transport.pause()
       this.player.change(this.music(states))
-      this.player.use(piano)
+      piano.reset?.()
+      this.player.use(...this.studio.transport.outs(piano))
       this.player.seek(0)
       this.player.play()
       this.playing = true
@@ -246,7 +260,7 @@ export class MelodyState {
 
   /** The knobs at rest, with their other settings unchanged. */
   private get knobsAtRest(): Required<KnobsRequest> {
-    return { ...this.knobs, pitch: 0, rhythm: 0, rest: 0 }
+    return { ...this.knobs, pitch: 0, rhythm: 0, rest: 0, dimensions: {} }
   }
 
   private get edited(): Tune {
@@ -274,7 +288,7 @@ export class MelodyState {
   private setHistory(to: history.History<Tune>): void {
     const before = this.history.now.source
     this.history = to
-    this.knobs = to.now.knobs
+    this.knobs = { ...RESTING, ...to.now.knobs } // what an older page stored knows fewer of them
     this.tempo = to.now.tempo
     if (to.now.source !== before) {
       this.answered = ++this.seq // answers in flight are of the other melody

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from midi_files import save, track
 
-from fadernets.rendering import audio, piano_blocks, resampling
+from fadernets.rendering import audio, resampling, sound_blocks
 from fadernets.rendering.audio import render
-from fadernets.rendering.piano_copy import piano_events
+from fadernets.rendering.sound_copy import sounding_events
 from fadernets.rendering.wav_files import read_wav
 
 RATE = 48_000
@@ -34,7 +34,7 @@ def rendered(midi, wav):
 
 
 def in_short_blocks(monkeypatch):
-    monkeypatch.setattr(piano_blocks, "BLOCK_SECONDS", 5.0)
+    monkeypatch.setattr(sound_blocks, "BLOCK_SECONDS", 5.0)
 
 
 def pieces():
@@ -59,7 +59,7 @@ def test_blocks_sound_as_the_whole_does(tmp_path, monkeypatch, name):
     midi = save(tmp_path / "in.mid", *pieces()[name])
     whole = rendered(midi, tmp_path / "whole.wav")
     in_short_blocks(monkeypatch)
-    monkeypatch.setattr(piano_blocks, "DECAY_SECONDS", 31.0)
+    monkeypatch.setattr(sound_blocks, "DECAY_SECONDS", 31.0)
     blocks = rendered(midi, tmp_path / "blocks.wav")
     assert abs(blocks.shape[1] - whole.shape[1]) <= 1  # sums of seconds are rounded
     blocks, whole = (each[:, : min(blocks.shape[1], whole.shape[1])] for each in (blocks, whole))
@@ -84,7 +84,7 @@ def test_a_note_held_over_many_blocks_dies_away_as_it_should(tmp_path, monkeypat
 def test_no_string_of_the_piano_sounds_longer_than_a_block_waits_for(tmp_path):
     midi = save(tmp_path / "in.mid", track([(0, 100, pitch, 127) for pitch in (21, 24, 27, 30, 33)]))
     sound = rendered(midi, tmp_path / "a.wav")
-    assert np.abs(sound[:, round(piano_blocks.DECAY_SECONDS * RATE) :]).max() == 0
+    assert np.abs(sound[:, round(sound_blocks.DECAY_SECONDS * RATE) :]).max() == 0
 
 
 @pytest.mark.parametrize("sample_rate", [44_100, 22_050])
@@ -133,7 +133,7 @@ def test_slow_ticks_and_odd_tempos_make_blocks_in_order(tmp_path):
     slow = [(0, mido.MetaMessage("set_tempo", tempo=2**24 - 1)), (40, mido.MetaMessage("set_tempo", tempo=1))]
     rows = [(i, 1, 60, 90) for i in range(40)]
     midi = save(tmp_path / "in.mid", track(rows, *slow, tpq=1), tpq=1)
-    blocks = piano_blocks.blocks_of(*piano_events(midi))
+    blocks = sound_blocks.blocks_of(*sounding_events(midi))
     assert len(blocks) > 3
     assert blocks[0].start == 0
     for one, other in pairwise(blocks):

@@ -1,7 +1,8 @@
-"""A piece for the bundled piano in blocks, so that the synthesiser never holds more than one of them.
+"""A piece for the bundled sounds in blocks, so that the synthesiser never holds more than one of them.
 
 The synthesiser plays whole files and answers with all their samples. A block is a file of the notes that begin in it;
-it sounds on behind its end until no string of the piano does, and what it sounds there is added to the next blocks.
+it sounds on behind its end until no string of the piano does, and what it sounds there is added to the next blocks. A
+tone that does not die away by itself, an organ's, ends there at the latest.
 Seconds count from the beginning of the piece; samples are 16-bit numbers.
 """
 
@@ -17,7 +18,7 @@ import numpy as np
 from fadernets.arrays import Array
 from fadernets.music.notes import TempoMap
 from fadernets.music.smf import TEMPO, Event
-from fadernets.rendering.piano_copy import BEND, CONTROL, NOTE_ON, TAIL_SECONDS, piano_copy
+from fadernets.rendering.sound_copy import BEND, CONTROL, NOTE_ON, PROGRAM, TAIL_SECONDS, sound_copy
 
 BLOCK_SECONDS = 60.0
 STEP_SECONDS = 64 / 48_000  # between two looks of the synthesiser at what is to be played
@@ -39,11 +40,11 @@ class Block:
 
     def midi(self, volume: float) -> bytes:
         """The file that the synthesiser plays."""
-        return piano_copy(self.tpq, self.events, volume, self.end)
+        return sound_copy(self.tpq, self.events, volume, self.end)
 
 
 def blocks_of(tpq: int, events: list[Event]) -> list[Block]:
-    """The blocks of the events of `piano_events`; a short piece is one block."""
+    """The blocks of the events of `sounding_events`; a short piece is one block."""
     tempo = TempoMap.of([(tick, int.from_bytes(m[3:], "big")) for tick, m in events if m[:2] == TEMPO_CHANGE], tpq)
     ticks = [tick for tick, _ in events]
     last = ticks[-1] if ticks else 0
@@ -102,7 +103,7 @@ def _begins(message: bytes) -> bool:
 
 @dataclass
 class _State:
-    """What the controllers and the bend of each channel are set to."""
+    """What the program, the controllers and the bend of each channel are set to."""
 
     _last: dict[tuple[int, ...], bytes] = field(default_factory=dict)
     _chosen: dict[tuple[int, int], bytes] = field(default_factory=dict)  # (channel, controller) -> which parameter
@@ -111,7 +112,7 @@ class _State:
     def heed(self, message: bytes) -> None:
         """Take in a message."""
         status, number = message[0], message[1]
-        if status >> 4 == BEND:
+        if status >> 4 in (BEND, PROGRAM):
             self._last[(status,)] = message
         elif status >> 4 == CONTROL and number in (RPN_LSB, RPN_MSB):
             self._chosen[status, number] = message

@@ -1,7 +1,8 @@
-"""A MIDI file reduced to what the bundled piano can play: notes, tempo, pitch bend and the controllers of `CONTROLS`.
+"""A MIDI file reduced to what the bundled sounds play: notes, programs, tempo, bends and the controllers of `CONTROLS`.
 
-Program and bank changes are dropped, so every pitched track sounds on the piano; channel 10, General MIDI's drums, is
-left out. The copy has one track, ends every note and pedal, and adds a tail for strings and room to die away.
+Programs are General MIDI's: bank changes are dropped, channel 10 (9 here) has the drums whatever its program, and the
+four acoustic pianos are one. The copy has one track, ends every note and pedal, and adds a tail for strings and room to
+die away.
 """
 
 from __future__ import annotations
@@ -16,16 +17,18 @@ TAIL_BEATS, TAIL_TEMPO = 4, 500_000  # 4 quarter-beats of 0.5 s (microseconds) a
 TAIL_SECONDS = TAIL_BEATS * TAIL_TEMPO / 1e6
 LONGEST = 3600.0  # seconds; a longer file is refused
 DRUMS = 9  # channel 10, counted from 0
-NOTE_OFF, NOTE_ON, CONTROL, BEND = 0x8, 0x9, 0xB, 0xE  # kinds of messages: the high four bits of a status byte
+PIANOS = 4  # the first programs, which the sampled piano plays
+# Kinds of messages: the high four bits of a status byte.
+NOTE_OFF, NOTE_ON, CONTROL, PROGRAM, BEND = 0x8, 0x9, 0xB, 0xC, 0xE
 # RPN data entry (bend range), volume, pan, expression, the three pedals
 CONTROLS = frozenset({6, 7, 10, 11, 38, SUSTAIN, 66, 67, 100, 101})
 VOLUME, DEFAULT_VOLUME, ALL_NOTES_OFF = 7, 100, 123
 
 
-def piano_events(midi: Path) -> tuple[int, list[Event]]:
-    """The ticks a quarter note, and the events that the piano plays, by tick. Raises MidiError and AudioError."""
+def sounding_events(midi: Path) -> tuple[int, list[Event]]:
+    """The ticks a quarter note, and the events that are played, by tick. Raises MidiError and AudioError."""
     file = MidiFile.of(midi, file_bytes(midi))
-    merged = sorted((event for track in file.tracks for event in track), key=lambda event: event[0])
+    merged = sorted((event for track in file.tracks for event in track), key=_order)
     events = [(tick, kept) for tick, message in merged if (kept := _kept(message))]
     seconds, now, micros = 0.0, 0, DEFAULT_TEMPO
     for tick, message in events:
@@ -38,8 +41,13 @@ def piano_events(midi: Path) -> tuple[int, list[Event]]:
     return file.tpq, events
 
 
-def piano_copy(tpq: int, events: list[Event], volume: float, end: int) -> bytes:
-    """The events of `piano_events` as a MIDI file of one track, every channel's volume times `volume`; at the tick
+def _order(event: Event) -> tuple[int, bool]:
+    """By tick; of one tick, programs come first, whichever track they are in."""
+    return event[0], event[1][0] >> 4 != PROGRAM
+
+
+def sound_copy(tpq: int, events: list[Event], volume: float, end: int) -> bytes:
+    """The events of `sounding_events` as a MIDI file of one track, every channel's volume times `volume`; at the tick
     `end`, whatever is held is let go of."""
     channels = sorted({message[0] & 0xF for _, message in events if message[0] != 0xFF})
     default = round(DEFAULT_VOLUME * volume)
@@ -63,10 +71,13 @@ def _scaled(message: bytes, volume: float) -> bytes:
 
 
 def _kept(message: bytes) -> bytes:
-    """The message with data bytes beyond their range as the highest; nothing where the piano leaves it out."""
+    """The message with data bytes beyond their range as the highest; nothing where it is not played."""
     if message[0] == 0xFF:
         return message if message[1:3] == bytes((TEMPO, 3)) else b""
     kind, data = message[0] >> 4, bytes(min(byte, 127) for byte in message[1:])
-    if message[0] >= 0xF0 or message[0] & 0xF == DRUMS or kind not in (NOTE_OFF, NOTE_ON, CONTROL, BEND):
+    if message[0] >= 0xF0 or kind not in (NOTE_OFF, NOTE_ON, CONTROL, PROGRAM, BEND):
         return b""
+    if kind == PROGRAM:
+        program = 0 if data[0] < PIANOS else data[0]
+        return b"" if message[0] & 0xF == DRUMS else bytes((message[0], program))
     return message[:1] + data if kind != CONTROL or data[0] in CONTROLS else b""

@@ -1,0 +1,153 @@
+// Pieces opened, kept in this browser with their work, and shared with other tabs.
+import * as api from '../lib/api'
+import * as history from '../lib/history'
+import * as layers from '../rooms/faders/regions'
+import type { Layers } from '../rooms/faders/regions'
+import type { PieceInfo } from '../lib/types'
+import { Tabs } from '../rooms/faders/tabs'
+import * as works from '../rooms/faders/works'
+import { Answers } from './answers.svelte'
+
+export abstract class Desk extends Answers {
+  earlier: works.Name[] = $state.raw([]) // pieces that were worked on, the newest first
+  elsewhere = $state(false) // another tab works on this piece, too
+  private data: ArrayBuffer | null = null // of an uploaded file
+  private opened = 0 // number of the newest piece to be opened
+  private readonly tabs = new Tabs(
+    () => this.piece?.id ?? null,
+    (other) => (this.elsewhere = other),
+    () => void this.readAgain(),
+  )
+
+  /** Connect to the server, and go on with the piece that this browser last worked on. */
+  async start(): Promise<void> {
+    this.connect()
+    try {
+      this.about = await api.about()
+      if (!this.models.includes(this.model)) this.model = this.models[0]!
+      this.earlier = await works.list()
+      if (!this.earlier[0] || !(await this.resume(this.earlier[0].piece))) await this.open(this.about.pieces[0]!.id)
+    } catch (error) {
+      this.showError(error)
+    }
+  }
+
+  /** Open a bundled piece, or one that was worked on in its last state. */
+  async open(id: string): Promise<void> {
+    await this.guarded(() => this.load(id))
+  }
+
+  /** Edit with another model. */
+  async use(model: string): Promise<void> {
+    await this.guarded(async () => {
+      const { piece } = this
+      if (piece) this.piece = await this.withUpload(() => api.piece(piece.id, model))
+      this.model = model
+      localStorage.setItem('model', model)
+      this.takes.close()
+      this.send(false)
+    })
+  }
+
+  async openFile(file: File): Promise<void> {
+    await this.guarded(async () => {
+      const most = this.about?.most_bytes ?? 2 ** 21
+      if (file.size > most) throw new Error(`${file.name}: ${file.size} bytes; at most ${most} are taken`)
+      const data = await file.arrayBuffer()
+      await this.load(null, file.name, data)
+    })
+  }
+
+  /** Make a request that needs the piece's file; where the server no longer holds it, upload it and try again. */
+  async withUpload<T>(act: () => Promise<T>): Promise<T> {
+    try {
+      return await act()
+    } catch (error) {
+      if (!(error instanceof api.Problem) || error.status !== 404 || !this.data || !this.piece) throw error
+      await api.upload(this.piece.title, this.data)
+      return act()
+    }
+  }
+
+  protected get hasFile(): boolean {
+    return this.data !== null
+  }
+
+  private async load(id: string | null, title = '', data: ArrayBuffer | null = null): Promise<void> {
+    const number = ++this.opened
+    const before = id === null ? undefined : await works.workOn(id)
+    const bytes = data ?? before?.data ?? null
+    const uploaded = bytes && (await api.upload(before?.title ?? title, bytes))
+    const piece = uploaded?.model === this.model ? uploaded : await api.piece(uploaded?.id ?? id!, this.model)
+    const work = before ?? (await works.workOn(piece.id))
+    if (number === this.opened) this.setPiece(piece, bytes, work)
+  }
+
+  private setPiece(piece: PieceInfo, data: ArrayBuffer | null, work?: works.Work): void {
+    this.transport.pause()
+    this.takes.close()
+    this.piece = piece
+    this.data = data
+    this.take(work)
+    this.answer = this.whole = null
+    this.selection = null
+    this.lane = null
+    this.chosen = null
+    this.muted = this.solo = this.picked = new Set()
+    this.original = false
+    this.transport.looping = false
+    this.player.loop = null
+    this.changeMusic()
+    this.seek(0)
+    this.notice = piece.warnings.join(' · ')
+    this.tabs.opened()
+    this.send(false)
+    this.remember()
+  }
+
+  /** Go on with stored work, or begin. */
+  private take(work?: works.Work): void {
+    const read = (state: Layers) => layers.upgraded(state, this.piece!.means, (bar) => this.held(bar))
+    this.draft = null
+    this.history = work ? history.mapped(work.history, read) : history.begin(layers.EMPTY)
+    this.snapshots = (work?.snapshots ?? []).map((one) => ({ ...one, state: read(one.state) }))
+  }
+
+  /** Another tab has stored its work on this piece. */
+  private async readAgain(): Promise<void> {
+    const { piece } = this
+    const work = piece && (await works.workOn(piece.id))
+    if (!work || piece !== this.piece || this.draft || history.same(work.history, this.history)) return
+    this.take(work)
+    this.takes.close()
+    this.send(false)
+  }
+
+  /** The server answers again, and may no longer hold an uploaded piece. */
+  protected async reconnected(): Promise<void> {
+    await this.guarded(async () => {
+      if (this.data && this.piece) await api.upload(this.piece.title, this.data)
+      this.problem = ''
+      if (!this.resting) this.send(this.draft !== null)
+    })
+  }
+
+  private async resume(id: string): Promise<boolean> {
+    try {
+      await this.load(id)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  protected remember(): void {
+    const { piece, data, history, snapshots } = this
+    if (!piece) return
+    const work = { piece: piece.id, title: piece.title, data, history, snapshots }
+    void works.keep($state.snapshot(work) as works.Work).then((names) => {
+      this.earlier = names
+      this.tabs.stored()
+    })
+  }
+}

@@ -1,0 +1,74 @@
+"""The command `musicxml`, and scores in and out of `apply` and `measure`."""
+
+import json
+
+import pytest
+from made_scores import SONG, packed
+from midi_files import PIECES
+
+import fadernets
+from fadernets.cli.main import main
+from fadernets.music.opening import open_document
+
+
+def run(capsys, *arguments):
+    code = main([str(each) for each in arguments])
+    told = capsys.readouterr()
+    return code, told.out, told.err
+
+
+def test_midi_to_a_score_and_back(tmp_path, capsys):
+    source = PIECES["two_hands"](tmp_path / "in.mid")
+    notes = open_document(source).piece.notes
+    told = f"{tmp_path}/out.musicxml: 8 bars, {len(notes)} notes\n"
+    assert run(capsys, "musicxml", source, tmp_path / "out.musicxml")[:2] == (0, told)
+    code, out, _ = run(capsys, "musicxml", tmp_path / "out.musicxml", tmp_path / "back.mid", "--json")
+    assert code == 0
+    back = open_document(tmp_path / "back.mid").piece
+    assert json.loads(out)["notes"] == len(back.notes)
+    assert sorted(back.notes["pitch"].tolist()) == sorted(notes["pitch"].tolist())
+
+
+def test_a_score_is_edited_into_a_score(tmp_path, capsys):
+    source, out = tmp_path / "song.musicxml", tmp_path / "out.mxl"
+    source.write_bytes(SONG)
+    code, _, told = run(capsys, "apply", source, out, "--set", "dynamics=100", "--bars", "1-2")
+    assert code == 0
+    assert "grace notes: 1, left out" in told
+    assert out.read_bytes()[:2] == b"PK"
+    assert open_document(out).piece.notes["velocity"].max() >= 95
+    regions = tmp_path / "regions.json"
+    regions.write_text('{"version": 1, "regions": [{"notes": {"remove": [[1, 480, 69]], "add": []}}]}')
+    assert run(capsys, "apply", source, tmp_path / "two.musicxml", "--regions", regions)[0] == 0
+    assert b"two" not in (tmp_path / "two.musicxml").read_bytes().split(b"A song")[1].split(b"three")[0]
+    assert run(capsys, "apply", source, tmp_path / "out.mid", "--variations", "2")[0] == 0
+    assert (tmp_path / "out-2.mid").read_bytes()[:4] == b"MThd"
+
+
+def test_a_score_is_measured(tmp_path, capsys):
+    source = tmp_path / "song.mxl"
+    source.write_bytes(packed(SONG))
+    code, out, _ = run(capsys, "measure", source, "--json")
+    assert code == 0
+    assert len(json.loads(out)["segments"]) == 3
+    assert fadernets.measure(packed(SONG))["means"] == json.loads(out)["means"]
+
+
+def test_the_api_saves_scores(tmp_path):
+    edited = fadernets.edit(SONG, set={"dynamics": 100}, bars=[(1, 1)])
+    assert b"Somebody" in edited.save(tmp_path / "a.musicxml").read_bytes()
+    assert edited.save(tmp_path / "a.mid").read_bytes()[:4] == b"MThd"
+    source = PIECES["bare"](tmp_path / "in.mid")
+    fadernets.apply(source, tmp_path / "b.xml", set={"dynamics": 100})
+    assert b"score-partwise" in (tmp_path / "b.xml").read_bytes()
+
+
+@pytest.mark.parametrize("content", [b"<html/>", b"PK\x03\x04", b"<a>"])
+def test_what_is_no_score_is_one_line(tmp_path, capsys, content):
+    source = tmp_path / "song.musicxml"
+    source.write_bytes(content)
+    out = tmp_path / "o.mid"
+    for arguments in (("apply", source, out), ("measure", source), ("musicxml", source, out)):
+        code, _, told = run(capsys, *arguments)
+        assert (code, told.count("\n")) == (2, 1)
+    assert not out.exists()

@@ -1,0 +1,176 @@
+"""The recipes of the paper's own settings: every number that Section 4.1 prints, and that a run does what they say."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fadernets.data.batches import Sampler
+from fadernets.data.labels import classes_of
+from fadernets.evaluation.checkpoint import Checkpoint
+from fadernets.evaluation.checkpoint_codes import clusters, held_out_labels
+from fadernets.models import build, schedules
+from fadernets.training import loop, optimizers, recipes
+
+FOLDER = Path(__file__).parents[2] / "recipes/paper"
+SEVEN = ("fadernets-vae", "fadernets-gmvae", "pati", "cvae", "fader-networks", "glsr-vae", "gm-vae")
+
+
+def options_of(name):
+    recipe = recipes.load(FOLDER / f"{name}.yaml")
+    return recipe, build(recipe.name, recipe.model, "tokens").options
+
+
+@pytest.mark.parametrize("name", SEVEN)
+def test_section_4_1_as_it_is_printed(name):
+    recipe, options = options_of(name)
+    assert (recipe.batch, recipe.learning_rate, recipe.optimizer, recipe.schedule) == (128, 1e-3, "adam", "constant")
+    assert (recipe.warmup, recipe.clip, recipe.weight_decay, recipe.transpose) == (0, 0, 0, False)
+    assert (options.z, options.encoder, options.decoder, options.input_dropout) == (128, 512, 512, 0)
+    assert (getattr(options, "sub_decoder", 512), getattr(options, "adversary", 512)) == (512, 512)
+    assert recipe.reconstruct_labelled  # both corpora are rebuilt
+    assert recipe.steps >= 11_000  # beta has risen
+    total = recipe.steps
+    betas = [
+        schedules.ramp(step, total, value=options.beta, start=options.beta_start, ramp=options.beta_ramp)
+        for step in (0, 999, 1000, 6000, 11_000, total)
+    ]
+    assert betas == pytest.approx([0, 0, 0, 0.1, 0.2, 0.2])
+
+
+@pytest.mark.parametrize("name", ["fadernets-vae", "fadernets-gmvae", "glsr-vae", "pati", "gm-vae"])
+def test_every_term_of_equation_2_has_weight_1_or_beta(name):
+    recipe, _ = options_of(name)
+    weights = build(recipe.name, recipe.model, "tokens").weights(0.2)
+    of_kl = {key: value for key, value in weights.items() if key.endswith(("_kl", "_labelled"))}
+    assert of_kl
+    assert set(of_kl.values()) == {0.2}
+    rest = {key: value for key, value in weights.items() if key not in of_kl and not key.endswith("_label_entropy")}
+    assert set(rest.values()) <= {1.0}
+    assert {value for key, value in weights.items() if key.endswith("_label_entropy")} <= {0.0}
+
+
+def test_the_weights_of_the_authors_in_nats_a_segment():
+    """Theirs: 5 x a mean over 100 tokens, a mean over 16 steps of symbols, .2 x a mean over the dimensions of z."""
+    recipe, options = options_of("authors-gmvae")
+    segment = 100 / 5
+    assert options.discriminator == segment / 16
+    assert options.regulariser == options.label_entropy == segment
+    assert options.beta == pytest.approx(segment * 0.2 / options.z)
+    assert segment * 0.2 / 64 == pytest.approx(0.0625)
+    assert (recipe.clip, options.by_row) == (1.0, False)
+
+
+def test_parts_of_a_schedule_are_shares_or_steps():
+    assert [schedules.steps_of(part, 400) for part in (0, 0.5, 1, 2, 1000)] == [0, 200, 400, 2, 1000]
+    of_steps = [schedules.ramp(step, 4000, value=1.0, start=1000, ramp=2000) for step in range(4000)]
+    of_shares = [schedules.ramp(step, 4000, value=1.0, start=0.25, ramp=0.5) for step in range(4000)]
+    assert of_steps == of_shares
+    model = build("pati", {"beta_start": 10.0, "beta_ramp": 20.0, "encoder": 4, "decoder": 4, "z": 2}, "tokens")
+    assert [model.settled(step, 10_000) for step in (29, 30)] == [False, True]
+
+
+def test_a_constant_rate_is_the_same_at_every_step():
+    recipe, _ = options_of("pati")
+    assert {optimizers.rate(recipe, step) for step in (0, 1, 100, recipe.steps)} == {1e-3}
+
+
+def test_adam_as_it_was_published():
+    """Its first step is one of size lr against the gradient's sign; betas are .9 and .999."""
+    recipe, _ = options_of("pati")
+    weight = torch.nn.Parameter(torch.zeros(2))
+    optimizer = optimizers.build(recipe, torch.nn.ParameterList([weight]))
+    assert type(optimizer) is torch.optim.Adam
+    assert optimizer.defaults["betas"] == (0.9, 0.999)
+    weight.grad = torch.tensor([3.0, -0.1])
+    optimizer.step()
+    assert weight.tolist() == pytest.approx([-1e-3, 1e-3], rel=1e-4)
+
+
+def test_labelled_rows_lie_among_the_others(rated):
+    """Both corpora are rebuilt; a label is known of the share that the recipe gives, of no other row."""
+    values = {"data": str(rated.folder), "reconstruct_labelled": True, "label_share": 0.05, "labels": 0, "batch": 8}
+    recipe = recipes.check(values | {"name": "pati", "out": "x"})
+    rows = loop.choose_rows(rated, recipe)
+    corpora = {c for c in rated.manifest["corpora"] for r in [rated.select(split="train", corpus=c)] if len(r)}
+    assert len(rows.train) == sum(len(rated.select(split="train", corpus=c)) for c in corpora)
+    assert "vgmidi" in corpora
+    assert len(rows.labelled) == round(0.05 * len(rows.train)) > 0
+    assert np.isin(rows.labelled, rows.train).all()
+    sampler = Sampler(rated, rows.train, rows.labelled, batch=8, among=True, transpose=False)
+    assert sampler.n_labelled == 0
+    known = rows.train[sampler.label.numpy() >= 0]
+    assert sorted(known) == sorted(rows.labelled)
+    arousal = np.asarray(rated.arousal[rows.train], np.float32)
+    given = sampler.label.numpy() >= 0
+    assert (sampler.label.numpy()[given] == classes_of(arousal)[given]).all()
+    assert sampler.draw(0).reconstructed == 8
+    with pytest.raises(loop.FadernetsError, match="are not added to them"):
+        Sampler(rated, rows.train, rows.labelled, batch=8, labels=2, among=True)
+
+
+@pytest.mark.parametrize("name", ["fadernets-gmvae", "gm-vae"])
+def test_a_run_of_a_paper_recipe_clips_no_gradient(name, rated, tmp_path, monkeypatch):
+    from lightning.fabric import Fabric
+
+    clip, kept = Fabric.clip_gradients, []
+
+    def watched(self, module, optimizer, **options):
+        before = [weight.grad.clone() for weight in module.parameters()]
+        norm = clip(self, module, optimizer, **options)
+        kept.append(all(torch.equal(a, b.grad) for a, b in zip(before, module.parameters(), strict=True)))
+        return norm
+
+    monkeypatch.setattr(Fabric, "clip_gradients", watched)
+    small = ["steps=2", "validate=2", "batch=8", "model.z=4", "model.encoder=8", "model.decoder=8", "label_share=0.3"]
+    small += ["model.embedding=8", f"data={rated.folder}"] + ["model.sub_decoder=8"] * (name != "gm-vae")
+    for clip_at in (0.0, 0.01):
+        out = tmp_path / str(clip_at)
+        loop.train(recipes.load(FOLDER / f"{name}.yaml", [*small, f"clip={clip_at}", f"out={out}"]))
+    assert kept == [True, True, False, False]
+
+
+def test_all_models_are_trained_side_by_side_until_the_time_is_up(performances, tmp_path, capsys):
+    """A dry run of what an accelerator does, on the CPU: two of them to the end, then one whose time is up."""
+    script = load_script("paper_gpu")
+    small = ["batch=8", "validate=2", "model.z=4", "model.encoder=8", "model.decoder=8", "model.embedding=8"]
+    values = [part for value in small for part in ("--set", value)]
+    where = [str(performances.folder), str(tmp_path / "runs"), "--device", "cpu"]
+    two = ["--only", "pati", "--only", "cvae"]
+    assert script.main([*where, *two, "--minutes", "5", *values, "--set", "steps=4"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line.partition(", ")[0] for line in said] == ["pati: step 4", "cvae: step 4"]
+    assert script.main([*where, "--only", "gm-vae", "--minutes", "0", *values]) == 0
+    assert capsys.readouterr().out == "gm-vae: no checkpoint yet\n"
+
+
+def load_script(name):
+    spec = importlib.util.spec_from_file_location(name, FOLDER.parents[1] / f"scripts/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_three_classes_of_valence(rated, tmp_path):
+    """A mixture of three components, told which by another label; their number must be that of the classes."""
+    small = ["steps=2", "validate=2", "batch=8", "model.z=4", "model.encoder=8", "model.decoder=8", "model.embedding=8"]
+    small += ["model.sub_decoder=8", f"data={rated.folder}", f"out={tmp_path / 'run'}", "label_share=0.3"]
+    small += ["label=valence", "label_edges=[-0.2, -0.2, 0.2, 0.2]"]
+    with pytest.raises(loop.TrainingError, match=r"model.clusters 2: the label has 3 classes; change label_edges"):
+        loop.train(recipes.load(FOLDER / "fadernets-gmvae.yaml", small))
+    best = loop.train(recipes.load(FOLDER / "fadernets-gmvae.yaml", [*small, "model.clusters=3"]))
+    checkpoint = Checkpoint(best.parent, rated)
+    assert {mean.shape for mean in checkpoint.means.values()} == {(3, 4)}
+    valence = np.asarray(rated.valence)
+    assert (checkpoint.classes == np.where(np.isnan(valence), -1, np.digitize(valence, [-0.2, 0.2]))).all()
+    codes = checkpoint.encode(np.arange(20))
+    shares = checkpoint.class_probabilities(codes, checkpoint.means)
+    assert shares.shape == (20, 3)
+    assert shares.sum(1) == pytest.approx(np.ones(20))
+    if len(np.unique(held_out_labels(checkpoint)[1])) > 1:
+        found = clusters(checkpoint, checkpoint.corpus_rows("test"), 0)
+        assert 0 <= found["balanced_accuracy"] <= 1
