@@ -91,7 +91,7 @@ def _title(move: str) -> str:
 
 
 def _score(score: Figures | None) -> str:
-    return f"{_number(score['mean'])} ± {_number(score['deviation'])}" if score else "-"
+    return f"{score['mean']:.3f} ± {score['deviation']:.3f}" if score and score["mean"] is not None else "-"
 
 
 def _number(value: float | None) -> str:
