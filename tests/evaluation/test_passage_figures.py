@@ -82,8 +82,10 @@ def test_repeats_are_alike_exactly_or_transposed():
     alike = passage_figures.Alike()
     # The transposed one is edited alike; its own repeat is not.
     edited = [edit, edit, np.roll(edit, 5, axis=1), up, other, segment(), CHORDS]
-    alike.add(source, np.stack(edited))
+    alike.add(source, np.stack(edited), [("4/4",)] * 3 + [("3/4",)] * 4)
     assert alike.figures() == {"repeats_alike": 0.5, "repeats": 2, "transposed_alike": 1, "transposed": 1}
+    assert alike.figures("4/4") == {"repeats_alike": 1, "repeats": 1, "transposed_alike": 1, "transposed": 1}
+    assert alike.figures("3/4")["repeats_alike"] == alike.figures("3/4")["transposed"] == 0
     assert np.isnan(passage_figures.Alike().figures()["repeats_alike"])
 
 
@@ -93,6 +95,8 @@ def test_new_notes_on_and_off_the_steps_of_their_beats(tmp_path):
     at = np.array([0.25, 0.5, 2 + 1 / 3, 2.25, 0.125, 2 + 1 / 6, 2.1])  # the first three on own steps, then finer, off
     new = make_notes([(round(x * source.tpq), round(x * source.tpq) + 20, 72, 80, 0) for x in at])
     seen = passage_figures.NewNotes()
-    seen.add(MetricGrid.of(source), source.notes, np.concatenate([source.notes[2:], new]))
+    seen.add(MetricGrid.of(source), source.notes, np.concatenate([source.notes[2:], new]), [("4/4", "triplets")])
     assert seen.figures() == {"on_steps": 3 / 7, "on_finer_steps": 5 / 7, "new_notes": 7}
+    assert seen.figures("triplets") == seen.figures()
+    assert seen.figures("3/4")["new_notes"] == 0
     assert np.isnan(passage_figures.NewNotes().figures()["on_steps"])

@@ -53,12 +53,19 @@ def test_the_protocol_and_its_table(corpus):
     assert 0 <= row["trees"]["mean"] <= 1
     assert row["failures"] == 0
     assert row["note_f1"] <= row["note_f1_most"] < 1
-    assert set(row["classes"]) <= {"4/4", "3/4", "straight"}
-    tables = parse(passage_table.table(found).partition("\n\n")[2])
-    heads, rows = tables["moved by"]
+    classes = row["classes"]
+    assert set(classes) == {"4/4", "3/4", "straight"}
+    assert classes["straight"]["note_f1"] == row["note_f1"]
+    assert classes["3/4"]["n"] + classes["4/4"]["n"] == row["n"]
+    assert classes["3/4"]["repeats"] + classes["4/4"]["repeats"] == row["repeats"]
+    assert classes["3/4"]["new_notes"] + classes["4/4"]["new_notes"] == row["new_notes"]
+    _, whole, by_class = passage_table.table(found).split("\n\n")
+    heads, rows = parse(whole)["moved by"]
     assert [name for name, _ in rows] == ["at rest", "rhythm density +1 sd", "note density +1 sd"]
     assert heads[:2] == ["editor", "AUC, trees"]
-    assert len(tables["AUC, trees (pairs)"][1]) == 2
+    heads, rows = parse(by_class)["moved by"]
+    assert heads[:3] == ["editor", "bars", "AUC, trees"]
+    assert len(rows) == 6
 
 
 def test_the_same_seed_gives_the_same_figures(corpus):
@@ -74,7 +81,8 @@ def test_what_cannot_be_edited_stays_and_is_counted(corpus):
     row = evaluate(corpus, [Editor("none", refuse)], judges={})["editors"]["none"]["note_density/+1"]
     assert row["failures"] == 1
     assert row["note_f1"] == 1
-    assert row["classes"] == {}
+    assert row["classes"]["straight"]["pairs"] == row["pairs"]
+    assert "trees" not in row["classes"]["straight"]
     assert row["error"] == pytest.approx(0.8, abs=0.05)
 
 

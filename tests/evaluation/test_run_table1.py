@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
 from conftest import write_performances
@@ -215,6 +216,22 @@ def test_a_size_has_a_folder_of_its_own(performances, recipes_folder, tmp_path):
     assert (folder / "table1-shorter.md").exists()
     with pytest.raises(FadernetsError, match=r"--size larger: .* has shorter"):
         call(performances, recipes_folder, tmp_path, only=["cvae"], size="larger")
+
+
+def test_several_seeds_are_means_over_runs(performances, recipes_folder, tmp_path, monkeypatch):
+    trained, evaluated = watch(monkeypatch)
+    out = tmp_path / "runs"
+    text = call(performances, recipes_folder, out, seeds=range(2), only=["gm-vae", "pati"])
+    assert trained == evaluated == ["pati-seed=0", "gm-vae-seed=0", "pati-seed=1", "gm-vae-seed=1"]
+    runs = [run_table1.read(out / name) for name in ("pati-seed=0", "pati-seed=1")]
+    of_runs = [run["reconstruction"]["nats"] for run in runs]
+    assert of_runs[0] != of_runs[1]
+    found = table1_tables.over_seeds(runs)
+    assert found["reconstruction"]["nats"] == {"mean": np.mean(of_runs), "std": np.std(of_runs), "seeds": 2}
+    (of_table,) = [cells for name, cells in parse(text)["reconstruction; codes"][1] if name == "Pati et al."]
+    assert of_table[1] == f"{np.mean(of_runs):.3f} ± {np.std(of_runs):.3f}"
+    assert found["paper/note_density"]["linearity"]["seeds"] == 2
+    assert found["run"] == "pati-seed=0, pati-seed=1"
 
 
 def test_without_training_what_is_there_is_evaluated(copy, performances, recipes_folder, monkeypatch):

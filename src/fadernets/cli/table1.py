@@ -10,6 +10,7 @@ from pathlib import Path
 from fadernets.cli import options as shared
 from fadernets.cli.console import Add, progress
 from fadernets.cli.reading import check_runs, read_corpora
+from fadernets.errors import FadernetsError
 
 
 def register(add: Add) -> None:
@@ -31,6 +32,9 @@ def register(add: Add) -> None:
     table1.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of every recipe"
     )
+    table1.add_argument(
+        "--seeds", type=int, default=1, metavar="N", help="runs of each model, trained with seeds 0 to N-1 (1)"
+    )
     shared.add_runs(table1)
     shared.add_device(table1)
     table1.add_argument("--no-train", action="store_true", help="evaluate what is trained already")
@@ -40,6 +44,8 @@ def _table1(options: argparse.Namespace) -> None:
     from fadernets.evaluation import run_table1
 
     check_runs(options.runs)
+    if options.seeds < 1:
+        raise FadernetsError(f"--seeds {options.seeds}: must be at least 1")
     text = run_table1.run(
         size=options.size,
         data=options.data or run_table1.DATA[options.codec],
@@ -51,6 +57,7 @@ def _table1(options: argparse.Namespace) -> None:
         overrides=options.set,
         runs=options.runs,
         seed=options.seed,
+        seeds=range(options.seeds),
         device=options.device,
         train=not options.no_train,
         report=lambda line: print(line, file=sys.stderr),

@@ -23,6 +23,8 @@ from fadernets.music.metric_grid import MetricGrid
 MOST_VOICES = 15  # what note density counts at most
 OFF_STEP = 1 / 8  # of a step: what a played onset may lie off it
 
+Classes = tuple[str, ...]  # the names of the classes that a segment is of: its metre, its subdivision
+
 
 def densities(cells: Cells, steps: Integers) -> dict[str, Floats]:
     """[S] rhythm density and note density of segments of `steps` [S] sixteenths."""
@@ -94,12 +96,16 @@ def beside_source(source: Passages, edited: Passages, attribute: str, move: floa
 def distances(edited: Passages, real: Passages, other: Passages) -> dict[str, float]:
     """How far the segments of edited passages are from real ones of the same level, and these from other real ones.
 
-    Frechet distances over `note_features` at equal numbers of segments of 16 sixteenths, in the deviations of both real
-    sides; the shares of lone and clashing notes. Nothing where there are fewer segments than features.
+    Frechet distances over `note_features` at equal numbers of segments of 16 sixteenths, or of 12 where no passage has
+    16, in the deviations of both real sides; the shares of lone and clashing notes. Nothing where there are fewer
+    segments than features.
     """
     count = min(len(side.steps) for side in (edited, real, other))
+    if not count:
+        return {}
     sides = [side.take(np.arange(count)) for side in (edited, real, other)]
-    cells = [side.cells[side.steps == MOST_STEPS].reshape(-1, MOST_STEPS, PITCHES) for side in sides]
+    length = max(int(side.steps.max()) for side in sides)
+    cells = [side.cells[side.steps == length, :, :length].reshape(-1, length, PITCHES) for side in sides]
     size = min(map(len, cells))
     if size <= len(note_features.FEATURES):
         return {}
@@ -125,64 +131,69 @@ def neighbours(passages: Passages) -> float:
 class Alike:
     """Whether an edit does the same to segments of a piece that are the same, summed over pieces."""
 
-    repeats: list[bool] = field(default_factory=list)
-    transposed: list[bool] = field(default_factory=list)
+    repeats: list[tuple[bool, Classes]] = field(default_factory=list)
+    transposed: list[tuple[bool, Classes]] = field(default_factory=list)
 
-    def add(self, source: Sequence[tuple[bytes, Cells]], edited: Cells) -> None:
+    def add(self, source: Sequence[tuple[bytes, Cells]], edited: Cells, classes: Sequence[Classes]) -> None:
         """One piece's S segments before and after an edit that asks the same move of all.
 
         source: of each segment how its beats are cut, and its cells [steps, 88] on the piece's own grid; edited: [S,
-        16, 88]. A segment repeats the first one before it that has the same cells, or the same but for a transposition;
-        notes that are held in count as they sound. Segments in which nothing is struck are left out.
+        16, 88]; classes: [S]. A segment repeats the first one before it that has the same cells, or the same but for a
+        transposition; notes that are held in count as they sound. Segments in which nothing is struck are left out.
         """
         exact: dict[tuple[bytes, bytes], bytes] = {}
         shapes: dict[tuple[bytes, bytes], bytes] = {}
-        for (beats, before), after in zip(source, edited, strict=True):
+        for (beats, before), after, names in zip(source, edited, classes, strict=True):
             if not (before == ONSET).any():
                 continue
             key = beats, before.tobytes()
             lowest = int((before != OFF).any(axis=0).argmax())
             shape = beats, _from(before, lowest)
             if key in exact:
-                self.repeats.append(exact[key] == after.tobytes())
+                self.repeats.append((exact[key] == after.tobytes(), names))
             elif shape in shapes:
-                self.transposed.append(shapes[shape] == _from(after, lowest))
+                self.transposed.append((shapes[shape] == _from(after, lowest), names))
             exact.setdefault(key, after.tobytes())
             shapes.setdefault(shape, _from(after, lowest))
 
-    def figures(self) -> dict[str, float]:
-        """Shares that are alike, and how many there were; nan where nothing repeats."""
-        return {
-            "repeats_alike": float(np.mean(self.repeats)) if self.repeats else float("nan"),
-            "repeats": float(len(self.repeats)),
-            "transposed_alike": float(np.mean(self.transposed)) if self.transposed else float("nan"),
-            "transposed": float(len(self.transposed)),
-        }
+    def figures(self, name: str | None = None) -> dict[str, float]:
+        """Shares that are alike, of all segments or of one class, and how many there were; nan where none repeats."""
+        figures = {}
+        for what, seen in (("repeats", self.repeats), ("transposed", self.transposed)):
+            alike = [is_alike for is_alike, classes in seen if name is None or name in classes]
+            figures[f"{what}_alike"] = float(np.mean(alike)) if alike else float("nan")
+            figures[what] = float(len(alike))
+        return figures
 
 
 @dataclass
 class NewNotes:
     """How many notes that the source does not have begin on a beat's own steps, and on those of its next finer cut."""
 
-    count: int = 0
-    own: int = 0
-    finer: int = 0
+    seen: list[tuple[Bools, Bools, list[Classes]]] = field(default_factory=list)  # of a piece: own, own or finer
 
-    def add(self, own: MetricGrid, source: Array, edited: Array) -> None:
-        """The notes of an edit beside those of its source, whose grid is `own`."""
+    def add(self, own: MetricGrid, source: Array, edited: Array, classes: Sequence[Classes]) -> None:
+        """The notes of an edit beside those of its source, whose grid is `own`, with the classes of its segments."""
         known = np.isin(*(notes["onset"].astype(np.int64) * 128 + notes["pitch"] for notes in (edited, source)))
         ticks = edited["onset"][~known]
         finer = own.refined(np.ones(len(own.divisions), bool))
         on_own, on_finer = (_on_steps(ticks, grid) for grid in (own, finer))
-        self.count += len(ticks)
-        self.own += int(on_own.sum())
-        self.finer += int((on_own | on_finer).sum())
+        segment = np.minimum(np.searchsorted(own.end, ticks, side="right"), len(own.end) - 1)
+        self.seen.append((on_own, on_own | on_finer, [classes[i] for i in segment.tolist()]))
 
-    def figures(self) -> dict[str, float]:
-        """Both shares, and how many there were; nan where nothing is new."""
-        share = {"on_steps": self.own, "on_finer_steps": self.finer}
-        shares = {name: count / self.count if self.count else float("nan") for name, count in share.items()}
-        return shares | {"new_notes": float(self.count)}
+    def figures(self, name: str | None = None) -> dict[str, float]:
+        """Both shares, of all new notes or of those in one class of segments, and how many; nan where none is new."""
+        kept = [np.array([name is None or name in names for names in classes], bool) for *_, classes in self.seen]
+        own, finer = (
+            np.concatenate([part[i][k] for part, k in zip(self.seen, kept, strict=True)] or [np.zeros(0, bool)])
+            for i in (0, 1)
+        )
+        count = len(own)
+        shares = {
+            name: float(on.mean()) if count else float("nan")
+            for name, on in (("on_steps", own), ("on_finer_steps", finer))
+        }
+        return shares | {"new_notes": float(count)}
 
 
 def _on_steps(ticks: Integers, grid: MetricGrid) -> Bools:

@@ -108,9 +108,17 @@ def evaluate(
         change = {attribute: move * deviations[attribute]}
         for editor in editors:
             edited, alike, new, failed = edit_pieces(editor, drawn, change, seed)
-            row = passage_figures.beside_source(source.passages, edited.passages, attribute, change[attribute])
-            row |= alike.figures() | new.figures() | {"failures": failed / len(drawn)}
-            row |= _judged(edited, real, judges, most)
+            sides = source.passages, edited.passages, real.passages
+            row = _row(*sides, attribute, change[attribute], judges, most) | alike.figures() | new.figures()
+            row |= {"failures": failed / len(drawn), "classes": {}}
+            for name, ours in edited.classes().items():
+                theirs = real.classes()[name]
+                if not ours.any():
+                    continue
+                sides = _of(source, ours), _of(edited, ours), _of(real, theirs)
+                first = dict(list(judges.items())[:1]) if _can_be_judged(*sides[1:], most) else {}
+                row["classes"][name] = _row(*sides, attribute, change[attribute], first, most)
+                row["classes"][name] |= alike.figures(name) | new.figures(name)
             figures["editors"][editor.name][f"{attribute}/{move:+d}"] = row
             done += 1
             if progress:
@@ -162,39 +170,48 @@ def edit_pieces(
         roll = piece.reread(written)
         parts.append(CutPassages.of(piece, roll))
         rows = np.flatnonzero(piece.grid.steps > 0)
-        source = piece.grid.notes_of(piece.document.piece, piece.tracks, rows)
-        alike.add(source, piece.grid.segments(roll, rows))
+        source, classes = piece.grid.notes_of(piece.document.piece, piece.tracks, rows), piece.grid.classes
+        alike.add(source, piece.grid.segments(roll, rows), [classes[row] for row in rows.tolist()])
         new.add(
             piece.grid.own,
             piece.document.piece.only(piece.tracks).notes,
             written.piece.only(piece.tracks_in(written)).notes,
+            classes,
         )
     return CutPassages.joined(parts), alike, new, failed
 
 
-def _judged(edited: CutPassages, real: CutPassages, judges: Mapping[str, tuple[int, ...]], most: int) -> dict[str, Any]:
-    """AUC of every judge on all passages, that of the first one by class, and how unlike neighbouring bars are."""
-    row: dict[str, Any] = {}
+def _of(cut: CutPassages, which: Bools) -> Passages:
+    return cut.passages.take(np.flatnonzero(which))
+
+
+def _can_be_judged(edited: Passages, real: Passages, most: int) -> bool:
+    return min(len(edited.steps), len(real.steps), len(two_sample.pairs_of(edited, real, most)[0])) >= FEWEST
+
+
+def _row(
+    source: Passages,
+    edited: Passages,
+    real: Passages,
+    attribute: str,
+    change: float,
+    judges: Mapping[str, tuple[int, ...]],
+    most: int,
+) -> dict[str, Any]:
+    """The figures of some passages: what stays, the AUC of every judge, how far they are from real ones and how unlike
+    neighbouring bars are."""
+    row: dict[str, Any] = dict(passage_figures.beside_source(source, edited, attribute, change))
     for judge, seeds in judges.items():
-        row[judge] = asdict(two_sample.compare(edited.passages, real.passages, judge=judge, seeds=seeds, most=most))
-    ours, theirs, _ = two_sample.pairs_of(edited.passages, real.passages, most)
-    row["neighbours"] = passage_figures.neighbours(edited.passages.take(ours))
-    row["neighbours_real"] = passage_figures.neighbours(real.passages.take(theirs))
-    rest = real.passages.take(np.setdiff1d(np.arange(len(real.metre)), theirs))
-    matched = edited.passages.take(ours)
+        row[judge] = asdict(two_sample.compare(edited, real, judge=judge, seeds=seeds, most=most))
+    ours, theirs, _ = two_sample.pairs_of(edited, real, most)
+    row["pairs"] = len(ours)
+    row["neighbours"] = passage_figures.neighbours(edited.take(ours))
+    row["neighbours_real"] = passage_figures.neighbours(real.take(theirs))
+    rest = real.take(np.setdiff1d(np.arange(len(real.steps)), theirs))
+    matched = edited.take(ours)
     mine, others, _ = two_sample.pairs_of(matched, rest, most)
-    row |= passage_figures.distances(matched.take(mine), real.passages.take(theirs[mine]), rest.take(others))
+    row |= passage_figures.distances(matched.take(mine), real.take(theirs[mine]), rest.take(others))
     first = next(iter(judges), None)
     if first is not None:
-        level = two_sample.as_level(edited.passages, real.passages, judge=first, seeds=judges[first], most=most)
-        row["as_level"] = asdict(level)
-    by_class: dict[str, Any] = {}
-    of_real = real.classes()
-    for name, mask in edited.classes().items():
-        if first is None or mask.sum() < FEWEST or of_real[name].sum() < FEWEST:
-            continue
-        sides = edited.passages.take(np.flatnonzero(mask)), real.passages.take(np.flatnonzero(of_real[name]))
-        if len(two_sample.pairs_of(*sides, most)[0]) < FEWEST:
-            continue
-        by_class[name] = asdict(two_sample.compare(*sides, judge=first, seeds=judges[first][:1], most=most))
-    return row | {"classes": by_class}
+        row["as_level"] = asdict(two_sample.as_level(edited, real, judge=first, seeds=judges[first], most=most))
+    return row

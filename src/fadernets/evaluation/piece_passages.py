@@ -88,6 +88,11 @@ class SixteenthGrid:
         spans = [slice(b, b + n) for b, n in zip(own.base[rows].tolist(), own.steps[rows].tolist(), strict=True)]
         return [(own.place[span].tobytes(), cells[span]) for span in spans]
 
+    @property
+    def classes(self) -> list[tuple[str, str]]:
+        """[W] the metre and the subdivision of each segment."""
+        return [(METRES[m], SUBDIVISIONS[t]) for m, t in zip(self.metre.tolist(), self.triplets.tolist(), strict=True)]
+
     def passages(self, roll: Cells) -> Indices:
         """[N] the first segments of the passages of a roll, which do not overlap; every segment of them sounds."""
         usable = self.steps > 0

@@ -14,7 +14,7 @@ from typing import Any
 
 from fadernets import structured_text
 from fadernets.errors import FadernetsError
-from fadernets.evaluation.table1_tables import BEST_OF_N, TABLE, tables
+from fadernets.evaluation.table1_tables import BEST_OF_N, TABLE, over_seeds, tables
 from fadernets.files import write_atomic
 from fadernets.provenance import code_hash, provenance
 
@@ -39,6 +39,7 @@ def run(
     overrides: Sequence[str] = (),
     runs: int = 10,
     seed: int = 0,
+    seeds: Sequence[int] = (0,),
     device: str = "cpu",
     train: bool = True,
     report: Report = print,
@@ -48,37 +49,53 @@ def run(
     too.
 
     size: of the recipes, `small` or `paper`. roots: name of a corpus -> its folder, to prepare `data` from. only: names
-    of recipes. overrides: `KEY=VALUE` of the recipes. seed: draws the segments of the evaluation; training has its own,
-    a value of the recipe. report: called with a line for each step. A run of the small size on tokens lies in
-    `out`/RECIPE, others in `out`/SIZE-CODEC/RECIPE. Raises FadernetsError.
+    of recipes. overrides: `KEY=VALUE` of the recipes. seed: draws the segments of the evaluation. seeds: of
+    training; of several, each model has a run for each, and the tables give means and deviations over those that are
+    there. report: called with a line for each step. A run of the small size on tokens lies in
+    `out`/RECIPE, others in `out`/SIZE-CODEC/RECIPE, and of several seeds behind that name in RECIPE-seed=SEED. Raises
+    FadernetsError.
     """
     names = [row.recipe for row in TABLE] + [LANGUAGE_MODEL]
     unknown = sorted(set(only) - set(names))
     if unknown:
         raise FadernetsError(f"--only {unknown[0]}: allowed are {', '.join(names)}")
     folder = out if (size, codec) == PLAIN_RUN else out / f"{size}-{codec}"
-    chosen = [name for name in names if not only or name in only]
+    chosen = [
+        (name, of_seed)
+        for of_seed in seeds
+        for name in names
+        if (not only or name in only) and (name != LANGUAGE_MODEL or of_seed == seeds[0])
+    ]
+    places = {
+        (name, of_seed): folder / (name if len(seeds) == 1 or name == LANGUAGE_MODEL else f"{name}-seed={of_seed}")
+        for name in names
+        for of_seed in seeds
+    }
     prepared(data, roots, codec, report)
     if train:
-        for name in chosen:
-            report(f"train {name}")
+        for name, of_seed in chosen:
+            place = places[name, of_seed]
+            report(f"train {place.name}")
             bar = progress("steps") if progress else None
-            trained(recipes_folder / f"{name}.yaml", size, data, folder / name, overrides, device, bar)
-    missing = {row.recipe: unfinished(folder / row.recipe) for row in TABLE}
-    for name in chosen:
-        if missing.get(name):
-            report(f"{name}: {missing[name]}, left out")
-    for name in chosen:
-        if name != LANGUAGE_MODEL and not missing[name]:
-            report(f"evaluate {name}")
+            values = overrides if len(seeds) == 1 else [*overrides, f"seed={of_seed}"]
+            trained(recipes_folder / f"{name}.yaml", size, data, place, values, device, bar)
+    missing = {key: unfinished(place) for key, place in places.items() if key[0] != LANGUAGE_MODEL}
+    language_model = folder / LANGUAGE_MODEL
+    for key in chosen:
+        if missing.get(key):
+            report(f"{places[key].name}: {missing[key]}, left out")
+    for key in chosen:
+        if key in missing and not missing[key]:
+            report(f"evaluate {places[key].name}")
             bar = progress("parts") if progress else None
-            evaluated(folder / name, data, folder / LANGUAGE_MODEL, runs=runs, seed=seed, device=device, progress=bar)
-    figures = {}
-    for name in (name for name, what in missing.items() if not what):
-        if up_to_date(folder / name, data, folder / LANGUAGE_MODEL, runs, seed):
-            figures[name] = read(folder / name)
-        elif (folder / name / EVALUATION).exists():
-            report(f"{name}: its figures are not of what is there now, left out")
+            evaluated(places[key], data, language_model, runs=runs, seed=seed, device=device, progress=bar)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for key in (key for key, what in missing.items() if not what):
+        if up_to_date(places[key], data, language_model, runs, seed):
+            found.setdefault(key[0], []).append(read(places[key]))
+        elif (places[key] / EVALUATION).exists():
+            report(f"{places[key].name}: its figures are not of what is there now, left out")
+    figures = {row.recipe: over_seeds(found[row.recipe]) for row in TABLE if row.recipe in found}
     text = tables(figures)
     write_atomic(folder / f"table1-{size}.md", (text + "\n").encode())
     return text

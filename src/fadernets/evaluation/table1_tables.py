@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from fadernets.attributes.table import CODED
 from fadernets.metrics.tables import markdown_table, spelled
 
@@ -81,6 +83,30 @@ def tables(figures: RunFigures) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def over_seeds(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The figures of runs that differ in their seed as one run's: every number that differs becomes mean and standard
+    deviation over the runs (of means, where it was one over draws), words that differ are listed."""
+    return {key: _over_seeds([of_run.get(key) for of_run in each]) for key in each[0]}
+
+
+def _over_seeds(values: list[Any]) -> Any:
+    first = values[0]
+    if len(values) > 1 and isinstance(first, Mapping) and {"mean", "std"} <= set(first):
+        return _spread([value["mean"] for value in values])
+    if all(value == first for value in values):
+        return first
+    if isinstance(first, Mapping):
+        return over_seeds(values)
+    if isinstance(first, str):
+        return ", ".join(dict.fromkeys(map(str, values)))
+    return _spread(values)
+
+
+def _spread(values: Sequence[float | None]) -> dict[str, float]:
+    known = [float(value) for value in values if value is not None]
+    return {"mean": float(np.mean(known)), "std": float(np.std(known)), "seeds": len(known)}
+
+
 def of_loop(figures: Mapping[str, Any], loop: str) -> dict[str, Any]:
     """The figures of a run without those of the other loops."""
     others = tuple(f"/{name}" for name in LOOPS if name != loop)
@@ -125,7 +151,7 @@ def strict_table(rows: Sequence[Row], figures: RunFigures, attribute: str) -> st
             values = [-abs(value - 1) for value in values] if figure == "response_range" else values
             best[figure] = _best(values, greatest)
         for j, row in enumerate(rows):
-            cells = [f"{figures[row.recipe][key][figure]['mean']:.3f}" for figure in STRICT]
+            cells = [_mean(figures[row.recipe][key][figure]) for figure in STRICT]
             cells = [f"**{cell}**" if j in best[figure] else cell for figure, cell in zip(STRICT, cells, strict=True)]
             lines.append([row.title, key.rpartition("/")[2], *cells])
     return markdown_table([f"`strict`, {spelled(attribute)}", "loop", *map(spelled, STRICT)], lines)
@@ -172,10 +198,10 @@ def cluster_table(rows: Sequence[Row], figures: RunFigures) -> str:
                         "learned" if clusters["learned"] else "of labels",
                         str(clusters["labelled_training_segments"]),
                         name,
-                        f"{code['balanced_accuracy']:.3f}",
-                        f"{clusters['balanced_accuracy']:.3f} [{clusters['low']:.3f}, {clusters['high']:.3f}]",
-                        f"{code['silhouette']:.3f}",
-                        f"{code['silhouette_by_label']:.3f}",
+                        _cell(code["balanced_accuracy"]),
+                        f"{_cell(clusters['balanced_accuracy'])} [{_mean(clusters['low'])}, {_mean(clusters['high'])}]",
+                        _cell(code["silhouette"]),
+                        _cell(code["silhouette_by_label"]),
                         *(f"{_cell(code.get(f'{a}_high'))} / {_cell(code.get(f'{a}_low'))}" for a in CODED),
                     ]
                 )
@@ -201,5 +227,13 @@ def _best(values: Sequence[float], greatest: bool = True) -> list[int]:
     return equal if len(equal) < len(values) else []
 
 
-def _cell(value: float | None) -> str:
+def _cell(value: float | Mapping[str, float] | None) -> str:
+    """A number, or the mean and deviation of one over seeds."""
+    if isinstance(value, Mapping):
+        return f"{value['mean']:.3f} ± {value['std']:.3f}"
     return "-" if value is None else f"{value:.3f}"
+
+
+def _mean(value: float | Mapping[str, float]) -> str:
+    """A figure over draws of segments: its mean alone; over seeds with its deviation."""
+    return _cell(value if not isinstance(value, Mapping) or "seeds" in value else value["mean"])
