@@ -17,7 +17,7 @@ from fadernets import files
 from fadernets.attributes.of_cells import key
 from fadernets.attributes.table import measure
 from fadernets.codecs import base, melody_states, performance_tokens
-from fadernets.data import chunks
+from fadernets.data import chunks, executors
 from fadernets.data.chunks import CHUNK
 from fadernets.data.corpora import CORPORA
 from fadernets.data.dataset import Dataset
@@ -207,9 +207,9 @@ def count_work(monkeypatch):
     """Counts the chunks that are worked on from here."""
     worked, write_part = [], chunks.write_part
 
-    def work(chunk, *rest):
-        worked.append(chunk.part.name)
-        return write_part(chunk, *rest)
+    def work(part, *rest):
+        worked.append(part.name)
+        return write_part(part, *rest)
 
     monkeypatch.setattr(chunks, "write_part", work)
     return worked
@@ -226,7 +226,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(songs, tmp_path, monkeypatc
     worked, seen = count_work(monkeypatch), []
     data = prepare({"folder": songs}, out, workers=1, progress=lambda *now: seen.append(now))
     assert len(worked) == 1
-    assert seen == [(40, 40, 160)]
+    assert seen == [(16, 40, 64), (32, 40, 128), (40, 40, 160)]
     assert data.hash == expected
 
 
@@ -350,13 +350,14 @@ def test_a_full_disk_is_one_line(songs, tmp_path, monkeypatch):
         prepare({"folder": songs}, tmp_path / "out", workers=1)
 
 
-def test_a_worker_that_dies_is_one_line(songs, tmp_path, monkeypatch):
-    monkeypatch.setattr(chunks.ProcessPoolExecutor, "submit", _submit_exit)
+def test_workers_that_end_one_after_the_other_are_one_line(songs, tmp_path, monkeypatch):
+    monkeypatch.setattr(executors.ProcessPoolExecutor, "submit", _submit_exit)
+    monkeypatch.setattr(executors, "MOST_ENDS", 3)
     with pytest.raises(FadernetsError, match="run again to go on, with fewer workers"):
         prepare({"folder": songs}, tmp_path / "out", workers=2)
 
 
-_real_submit = chunks.ProcessPoolExecutor.submit
+_real_submit = executors.ProcessPoolExecutor.submit
 
 
 def _submit_exit(self, *_):

@@ -234,6 +234,21 @@ def test_several_seeds_are_means_over_runs(performances, recipes_folder, tmp_pat
     assert found["run"] == "pati-seed=0, pati-seed=1"
 
 
+@pytest.mark.filterwarnings("ignore")  # Dask's own
+def test_the_workers_of_a_cluster_make_the_same_table(copy, whole, performances, recipes_folder, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    shutil.rmtree(copy / "pati")
+    (copy / "gm-vae" / run_table1.EVALUATION).unlink()
+    trained, evaluated = watch(monkeypatch)
+    options = {"processes": False, "n_workers": 1, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.Client(**options, set_as_default=False) as client:  # workers that see what is patched
+        text = call(performances, recipes_folder, copy, said := [], client=client)
+    assert trained == ["pati"]
+    assert sorted(evaluated) == ["gm-vae", "pati"]
+    assert without_runs(text) == without_runs(whole[2])
+    assert sum(line.endswith(": done") for line in said) == len(NAMES) * 2 - 1
+
+
 def test_without_training_what_is_there_is_evaluated(copy, performances, recipes_folder, monkeypatch):
     for name in ("cvae", "gm-vae"):
         shutil.rmtree(copy / name)

@@ -80,6 +80,11 @@ def warn(warnings: list[str]) -> None:
         print(f"warning: {warning}", file=sys.stderr)
 
 
+def say(line: str) -> None:
+    """Print a line on standard error."""
+    print(line, file=sys.stderr, flush=True)
+
+
 def progress(unit: str) -> Callable[[int, int], None]:
     """A function of (done, total) that shows a bar on standard error for whatever takes more than a second.
 

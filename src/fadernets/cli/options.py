@@ -74,6 +74,16 @@ def add_device(command: Parser) -> None:
     command.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where PyTorch computes (cpu)")
 
 
+def add_cluster(command: Parser, what: str) -> None:
+    """The Dask cluster whose workers do the work."""
+    command.add_argument(
+        "--scheduler", metavar="ADDRESS", help=f"let the workers of this Dask scheduler {what}, such as tcp://HOST:8786"
+    )
+    command.add_argument(
+        "--cluster", metavar="KIND", help="start a Dask cluster: local[:N], slurm, ssh:HOST,HOST or kubernetes"
+    )
+
+
 def data_of_run(run: Path) -> Path:
     """The data set that a run was trained on. Raises FadernetsError for a folder that holds no checkpoint."""
     from fadernets.training import checkpoints

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from fadernets.cli import options as shared
-from fadernets.cli.console import Add, progress
+from fadernets.cli.console import Add, progress, say
 from fadernets.cli.reading import check_runs, read_corpora
 from fadernets.errors import FadernetsError
 
@@ -37,16 +38,29 @@ def register(add: Add) -> None:
     )
     shared.add_runs(table1)
     shared.add_device(table1)
+    shared.add_cluster(table1, "train and evaluate, a run each")
+    table1.add_argument("--workers", type=int, metavar="N", help="workers of --cluster (default: one a core)")
     table1.add_argument("--no-train", action="store_true", help="evaluate what is trained already")
 
 
 def _table1(options: argparse.Namespace) -> None:
-    from fadernets.evaluation import run_table1
-
     check_runs(options.runs)
     if options.seeds < 1:
         raise FadernetsError(f"--seeds {options.seeds}: must be at least 1")
-    text = run_table1.run(
+    with ExitStack() as held:
+        client = None
+        if options.scheduler or options.cluster:
+            from fadernets.data import clusters
+
+            client = held.enter_context(clusters.connect(options.scheduler, options.cluster, options.workers))
+        text = _run(options, client)
+    print(json.dumps({"tables": text}) if options.json else text)
+
+
+def _run(options: argparse.Namespace, client: Any) -> str:
+    from fadernets.evaluation import run_table1
+
+    return run_table1.run(
         size=options.size,
         data=options.data or run_table1.DATA[options.codec],
         roots=read_corpora(options.corpus),
@@ -60,7 +74,7 @@ def _table1(options: argparse.Namespace) -> None:
         seeds=range(options.seeds),
         device=options.device,
         train=not options.no_train,
-        report=lambda line: print(line, file=sys.stderr),
+        report=say,
         progress=progress,
+        client=client,
     )
-    print(json.dumps({"tables": text}) if options.json else text)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fadernets.cli import options as shared
-from fadernets.cli.console import Add, progress, warn
+from fadernets.cli.console import Add, progress, say, warn
 from fadernets.cli.reading import read_corpora
+from fadernets.errors import FadernetsError
+
+if TYPE_CHECKING:
+    from fadernets.training.recipes import Recipe
 
 # Validation figures that a sweep prints; a model has some of them.
 SWEEP_FIGURES = ("loss", "reconstruction", "accuracy", "note_f1", "states", "clips")
@@ -45,6 +50,8 @@ def register(add: Add) -> None:
         "--devices", type=int, default=1, metavar="N", help="processes of a distributed run on each machine (1)"
     )
     train.add_argument("--nodes", type=int, default=1, metavar="N", help="machines of a distributed run (1)")
+    shared.add_cluster(train, "train the runs of --sweep")
+    train.add_argument("--workers", type=int, metavar="N", help="workers of --cluster (default: one a core)")
     train.add_argument("--fresh", action="store_true", help="start anew even where the run could go on")
 
     export = add("export", _export, "Turn a trained run into a model folder.")
@@ -92,10 +99,15 @@ def _train(options: argparse.Namespace) -> None:
     from fadernets.training import loop as training_loop
     from fadernets.training.processes import is_first
 
+    chosen = [
+        (values, replace(recipe, out="-".join([recipe.out, *values])) if values else recipe)
+        for values, recipe in chosen
+    ]
     rows: list[dict[str, Any]] = []
-    for values, recipe in chosen:
-        if values:
-            recipe = replace(recipe, out="-".join([recipe.out, *values]))
+    if options.scheduler or options.cluster:
+        found = _train_on_cluster([recipe for _, recipe in chosen], options)
+        rows = [{"grid": values, **row} for (values, _), row in zip(chosen, found, strict=True)]
+    for values, recipe in chosen if not rows else ():
         best = training_loop.train(
             recipe,
             device=options.device,
@@ -115,6 +127,25 @@ def _train(options: argparse.Namespace) -> None:
         for row in rows:
             shown = ", ".join(f"{name} {row[name]:.4f}" for name in SWEEP_FIGURES if name in row)
             print(f"{' '.join(row['grid'])}: {shown} ({row['best']})")
+
+
+def _train_on_cluster(chosen: list[Recipe], options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Train the runs of a sweep as tasks of a Dask cluster."""
+    if not options.sweep:
+        raise FadernetsError("--scheduler and --cluster train the runs of a --sweep; give one, or leave them out")
+    if options.devices * options.nodes > 1:
+        raise FadernetsError("--devices and --nodes: on a cluster each run of a sweep has one process")
+    from fadernets.data import clusters
+    from fadernets.training import cluster_runs
+
+    with clusters.connect(options.scheduler, options.cluster, options.workers) as client:
+        jobs = {
+            Path(recipe.out).name: partial(
+                cluster_runs.train, cluster_runs.with_absolute_paths(recipe), options.device, not options.fresh
+            )
+            for recipe in chosen
+        }
+        return list(cluster_runs.run_all(client, jobs, say).values())
 
 
 def _export(options: argparse.Namespace) -> None:

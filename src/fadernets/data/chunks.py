@@ -1,21 +1,16 @@
-"""Chunks of a corpus's files, each read, segmented and kept as one file (a part), on several processes at once.
+"""Chunks of a corpus's files, each read, segmented and kept as one file (a part): the unit of work of `prepare`.
 
-The name of a part holds a hash of everything that its content depends on, so that a run that was cut off goes on where
-it stopped, and a changed file or setting is read again.
+The name of a part holds a hash of everything that its content depends on, the bytes of the files among it, so that a
+run that was cut off goes on where it stopped, and a changed file or setting is read again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,38 +23,77 @@ from fadernets.codecs.base import Codec
 from fadernets.data.corpora import CORPORA, Item, Source
 from fadernets.data.dataset import FORMAT, measured
 from fadernets.data.segmenters import PreparedSegments, segments
+from fadernets.data.sources import content_of, fetched
 from fadernets.errors import FadernetsError
 from fadernets.files import open_atomic
 
 CHUNK = 16  # files of a chunk: a stop loses little work, and a chunk keeps a process busy for a second or more
+DEADLY = "deadly"  # the folder beside the parts that names files which end the process that reads them
+DEADLY_REASON = "ends the process that reads it"
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Up to CHUNK files of a corpus, and the file that their segments are written to."""
+    """Up to CHUNK files of a corpus in a row, and how they are to be read. It can be sent to another process."""
 
     corpus: str
-    sources: list[Source]
-    part: Path
+    first: int  # place of its first file among all files of the preparation
+    sources: tuple[Source, ...]
+    parts: Path  # the folder of the parts, the same for every process
+    codec: str
+    keep_all: bool
+
+    @property
+    def halves(self) -> list[Chunk]:
+        """The chunk's files as two chunks."""
+        middle = len(self.sources) // 2
+        second = replace(self, sources=self.sources[middle:], first=self.first + middle)
+        return [replace(self, sources=self.sources[:middle]), second]
 
 
-def split_into_chunks(name: str, sources: list[Source], parts: Path, codec: Codec, keep_all: bool) -> Iterator[Chunk]:
-    """The chunks of a corpus's files, whose parts lie in the folder `parts`."""
+@dataclass(frozen=True)
+class Part:
+    """What came of a chunk: the file that holds its segments."""
+
+    first: int  # place of its first file among all files of the preparation
+    name: str  # in the folder of the parts
+    files: int
+    segments: int
+
+
+def split_into_chunks(
+    name: str, sources: list[Source], first: int, parts: Path, codec: str, keep_all: bool
+) -> Iterator[Chunk]:
+    """The chunks of a corpus's files, the first of which is number `first` of all."""
     for start in range(0, len(sources), CHUNK):
-        files = sources[start : start + CHUNK]
-        digest = hashlib.blake2b(digest_size=12)
-        digest.update(
-            repr((FORMAT, __version__, codec.selection, measured(codec), name, codec.name, keep_all)).encode()
-        )
-        for source in files:
-            try:
-                stat = source.path.stat()
-                digest.update(repr((source.piece_id, stat.st_size, stat.st_mtime_ns)).encode())
-            except OSError:
-                digest.update(repr((source.piece_id, None)).encode())
-            if source.labels is not None:
-                digest.update(source.labels.arousal.tobytes() + source.labels.valence.tobytes())
-        yield Chunk(name, files, parts / f"{name}-{start // CHUNK:05d}-{digest.hexdigest()}.npz")
+        yield Chunk(name, first + start, tuple(sources[start : start + CHUNK]), parts, codec, keep_all)
+
+
+def read_chunk(chunk: Chunk) -> Part:
+    """Write the part of a chunk, where it is not there yet. Raises FadernetsError where it cannot be written."""
+    codec = codec_table.find(chunk.codec)
+    digest = hashlib.blake2b(digest_size=12)
+    digest.update(
+        repr((FORMAT, __version__, codec.selection, measured(codec), chunk.corpus, codec.name, chunk.keep_all)).encode()
+    )
+    with fetched(list(chunk.sources)) as sources:
+        contents = [content_of(source) for source in sources]
+        deadly = {i for i, content in enumerate(contents) if (chunk.parts / DEADLY / content).exists()}
+        for i, (source, content) in enumerate(zip(sources, contents, strict=True)):
+            digest.update(repr((source.piece_id, content, i in deadly)).encode())
+        part = chunk.parts / f"{chunk.corpus}-{digest.hexdigest()}.npz"
+        files = read_files(part)
+        if files is None:
+            files = write_part(part, chunk, sources, deadly)
+    return Part(chunk.first, part.name, len(files), sum(file.get("segments", 0) for file in files))
+
+
+def mark_deadly(chunk: Chunk) -> None:
+    """Let the only file of a chunk be skipped from now on: it ended the process that read it, again and again."""
+    with fetched(list(chunk.sources)) as sources:
+        content = content_of(sources[0])
+    (chunk.parts / DEADLY).mkdir(exist_ok=True)
+    (chunk.parts / DEADLY / content).touch()
 
 
 def _read(corpus: str, source: Source, codec: Codec) -> Item:
@@ -72,18 +106,20 @@ def _read(corpus: str, source: Source, codec: Codec) -> Item:
     return row.melodies(source)
 
 
-def write_part(chunk: Chunk, codec_name: str, keep_all: bool) -> tuple[int, int]:
-    """Read a chunk's files and write its part. Returns the numbers of files and of segments.
+def write_part(part: Path, chunk: Chunk, sources: list[Source], deadly: set[int]) -> list[dict[str, Any]]:
+    """Read a chunk's files, which are `sources` on this machine, and write its part, but for the files `deadly`.
 
-    A file that cannot be read is listed in the part with its reason. The codec is given by name, since a row of the
-    table cannot be sent to another process.
+    Returns of each file its segments and the windows that were dropped, or why it was skipped.
     """
-    codec = codec_table.find(codec_name)
+    codec = codec_table.find(chunk.codec)
     prepared: list[PreparedSegments] = []
-    files: list[dict[str, Any]] = []  # of each file the number of segments and the drops, or why it was skipped
-    for source in chunk.sources:
+    files: list[dict[str, Any]] = []
+    for i, source in enumerate(sources):
+        if i in deadly:
+            files.append({"skipped": DEADLY_REASON})
+            continue
         try:
-            of_file = segments(_read(chunk.corpus, source, codec), codec, keep_all)
+            of_file = segments(_read(chunk.corpus, source, codec), codec, chunk.keep_all)
         except Exception as error:  # a damaged file must not end a run of hours
             reason = (str(error).strip().splitlines() or [""])[0]
             if not isinstance(error, FadernetsError):
@@ -105,56 +141,25 @@ def write_part(chunk: Chunk, codec_name: str, keep_all: bool) -> tuple[int, int]
         name: np.concatenate([np.empty(shape, dtype), *(getattr(of_file, name) for of_file in prepared)])
         for name, (dtype, shape) in types.items()
     }
-    with open_atomic(chunk.part) as stream:
+    with open_atomic(part) as stream:
         np.savez(stream, allow_pickle=False, files=np.array(json.dumps(files)), **arrays)
-    return len(chunk.sources), len(arrays["key"])
+    return files
 
 
-def read_part(part: Path) -> dict[str, Array] | None:
-    """The arrays of a part; None if the file is missing or incomplete."""
+def read_files(part: Path) -> list[dict[str, Any]] | None:
+    """What a part says of each of its files; None where it is missing or incomplete."""
     try:
         with part.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
+            return list(json.loads(str(stored["files"])))
     except Exception:  # zipfile and NumPy raise many kinds of errors for a truncated file
         return None
 
 
-def _begin_worker() -> None:
-    """Set a worker process up: it leaves interrupts to its parent, and ends when its parent has ended.
-
-    After an interrupt, the workers finish the chunks that they have begun.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()  # also where it was killed
-        os._exit(1)
-
-
-def write_parts(chunks: list[Chunk], codec_name: str, keep_all: bool, workers: int) -> Iterator[tuple[int, int]]:
-    """Write the parts of the chunks, in this process or in several; yields (files, segments) of each as it is done.
-
-    Raises FadernetsError if a worker process was killed.
-    """
-    if workers == 1 or len(chunks) <= 1:
-        for chunk in chunks:
-            yield write_part(chunk, codec_name, keep_all)
-        return
-    context = multiprocessing.get_context("spawn")  # safe with threads, and the same on every system
-    with ProcessPoolExecutor(min(workers, len(chunks)), context, _begin_worker) as pool:
-        waiting = {pool.submit(write_part, chunk, codec_name, keep_all) for chunk in chunks}
-        try:
-            while waiting:
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
-        except BrokenProcessPool:
-            raise FadernetsError(
-                "a worker was ended from outside (out of memory?); run again to go on, with fewer workers"
-            ) from None
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+def read_part(part: Path) -> dict[str, Array] | None:
+    """The arrays of a part; None if the file is missing or damaged, which is removed."""
+    try:
+        with part.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except Exception:
+        part.unlink(missing_ok=True)
+        return None

@@ -42,6 +42,8 @@ class Source:
     path: Path
     split: str | None = None  # the corpus's official split
     labels: Labels | None = None
+    beside: tuple[Path, ...] = ()  # other files that the piece is read from
+    url: str = ""  # where the file is to be fetched from before it is read, if it is no local one
 
 
 @dataclass(frozen=True)
@@ -103,16 +105,19 @@ def find_root(name: str, root: Path) -> Path:
 
 # POP909: the signatures in the files are wrong, the beat annotation is right.
 
+BEATS = "beat_midi.txt"
+
 
 def _pop909_sources(root: Path) -> list[Source]:
     files = sorted((root / "POP909").glob("[0-9]*/[0-9]*.mid"))
     files = [file for file in files if file.stem == file.parent.name]
-    return [Source(f"pop909-{file.stem}", f"pop909-{file.stem}", file) for file in files]
+    names = [f"pop909-{file.stem}" for file in files]
+    return [Source(name, name, file, beside=(file.with_name(BEATS),)) for name, file in zip(names, files, strict=True)]
 
 
 def _pop909_read(source: Source) -> Item:
     piece = read(source.path)
-    beats_file = source.path.with_name("beat_midi.txt")
+    beats_file = source.path.with_name(BEATS)
     try:
         lines = beats_file.read_text(encoding="utf-8").splitlines()
         beats = np.array([line.split() for line in lines if line.strip()], np.float64)
@@ -258,9 +263,11 @@ def _vgmidi_read(source: Source) -> Item:
 
 # A folder of the user's own
 
+MIDI_SUFFIXES = (".mid", ".midi")
+
 
 def _folder_sources(root: Path) -> list[Source]:
-    files = sorted(f for f in root.rglob("*") if f.suffix.lower() in (".mid", ".midi") and f.is_file())
+    files = sorted(f for f in root.rglob("*") if f.suffix.lower() in MIDI_SUFFIXES and f.is_file())
     ids = [file.relative_to(root).as_posix() for file in files]
     return [Source(piece_id, piece_id, file) for piece_id, file in zip(ids, files, strict=True)]
 

@@ -1,14 +1,15 @@
-"""A prepared data set on disk: a folder of memory-mapped arrays and a manifest that says what they are.
+"""A prepared data set on disk: shards of memory-mapped arrays and a manifest that says what they are.
 
 S segments, A attributes (the order of `manifest["attributes"]`). Everything that training and evaluation need
-is here: opening it takes NumPy and no MIDI library.
+is here: opening it takes NumPy and no MIDI library. Folders of format 1, one file a column and no shards, open too.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,15 @@ from fadernets.arrays import Array, Floats32, Indices, Integers32
 from fadernets.attributes.table import CodedAttribute, coded
 from fadernets.codecs import base as codec_table
 from fadernets.codecs.base import Codec
+from fadernets.data import shards
+from fadernets.data.columns import Column, mapped, parts_of
+from fadernets.data.shards import NAME_DIGITS, SHARDS
+from fadernets.data.statistics import Counts
 from fadernets.errors import FadernetsError
 from fadernets.files import open_folder, recover_folder
 
-FORMAT = 1
+FORMAT = 2
+WITHOUT_SHARDS = 1  # the format in which every column is one file beside the manifest
 MANIFEST = "manifest.json"
 PARTS = ".parts"  # where an unfinished preparation keeps what it has
 SPLITS = ("train", "validation", "test")
@@ -67,7 +73,10 @@ def measured(codec: str | Codec) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Dataset:
-    """An open data set. The arrays are read-only and stay on disk until they are used."""
+    """An open data set. The arrays are read-only and stay on disk until they are used.
+
+    Over more than one shard they are `Column`s, which give arrays when they are indexed.
+    """
 
     folder: Path
     manifest: dict[str, Any]
@@ -87,14 +96,13 @@ class Dataset:
         """Open a folder that `write_dataset` wrote. Raises FadernetsError."""
         folder = Path(folder)
         manifest = _manifest(folder)
-        arrays = {name: _array(folder / f"{name}.npy") for name in array_types(manifest["codec"])}
-        for name, (dtype, shape) in _expected(manifest).items():
-            got = arrays[name]
-            if got.dtype != dtype or got.shape != shape:
-                raise FadernetsError(
-                    f"{folder / name}.npy: {got.dtype} {list(got.shape)}; the manifest says "
-                    f"{dtype} {list(shape)}. Prepare the data set again"
-                )
+        types, segments = row_types(manifest), manifest["segments"]
+        if manifest["format"] == WITHOUT_SHARDS:
+            arrays = {name: mapped(folder / f"{name}.npy") for name in types}
+            for name, (dtype, shape) in types.items():
+                shards.check(folder / f"{name}.npy", arrays[name], dtype, (segments, *shape))
+        else:
+            arrays = shards.open_columns(folder / SHARDS, types, manifest["shards"])
         return cls(folder, manifest, **arrays)
 
     def __len__(self) -> int:
@@ -157,7 +165,9 @@ class Dataset:
         return dict(known[attribute])
 
     def verify(self) -> None:
-        """Read everything and compare with the hash. Raises FadernetsError."""
+        """Read everything and compare with the hash. Raises FadernetsError, which names the first damaged file."""
+        for path in shards.damaged(self.folder / SHARDS, self.manifest.get("shards", [])):
+            raise FadernetsError(f"{path}: is damaged (it does not have its hash). Prepare the data set again")
         found = array_hash({name: getattr(self, name) for name in array_types(self.codec)})
         if found != self.hash:
             raise FadernetsError(
@@ -166,13 +176,14 @@ class Dataset:
             )
 
 
-def array_hash(arrays: Mapping[str, Array]) -> str:
-    """sha256 over name, type, shape and bytes of every array, in the order of ARRAYS and TIMED."""
+def array_hash(arrays: Mapping[str, Array | Column]) -> str:
+    """sha256 over name, type, shape and bytes of every array, in the order of ARRAYS and TIMED, wherever shards end."""
     digest = hashlib.sha256()
     for name in (n for n in (*ARRAYS, *TIMED) if n in arrays):
-        array = np.ascontiguousarray(arrays[name])
+        array = arrays[name]
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.data if array.size else b"")
+        for part in parts_of(array):
+            digest.update(np.ascontiguousarray(part).data if part.size else b"")
     return digest.hexdigest()
 
 
@@ -197,39 +208,52 @@ def attribute_statistics(values: Floats32, names: list[str]) -> dict[str, dict[s
 def write_dataset(folder: str | Path, manifest: Mapping[str, Any], arrays: Mapping[str, Array]) -> Dataset:
     """Write a data set whole or not at all, in place of one that is there. Raises FadernetsError.
 
-    `manifest` names codec, corpora, attributes and pieces, and anything else worth keeping; format, counts,
+    `manifest` names codec, corpora, attributes and pieces, and anything else worth keeping; format, shards, counts,
     statistics and hash are added here.
     """
-    folder = Path(folder)
-    split, attributes = arrays["split"], arrays["attributes"]
-    names = list(manifest["attributes"])
-    full = {
-        "format": FORMAT,
-        **manifest,
-        "segments": len(split),
-        "splits": {name: int((split == i).sum()) for i, name in enumerate(SPLITS)},
-        "statistics": attribute_statistics(attributes[split == 0], names),
-        "hash": array_hash({name: arrays[name] for name in array_types(manifest["codec"])}),
-    }
-    for name, (dtype, shape) in _expected(full).items():
-        if arrays[name].dtype != dtype or arrays[name].shape != shape:
+    folder, types, segments = Path(folder), row_types(manifest), len(arrays["split"])
+    for name, (dtype, shape) in types.items():
+        if arrays[name].dtype != dtype or arrays[name].shape != (segments, *shape):
             raise FadernetsError(
-                f"{name}: {arrays[name].dtype} {list(arrays[name].shape)}; expected {dtype} {list(shape)}"
+                f"{name}: {arrays[name].dtype} {list(arrays[name].shape)}; expected {dtype} {[segments, *shape]}"
             )
     check_target(folder)
     with open_folder(folder) as new:
-        for name in array_types(full["codec"]):
-            np.save(new / f"{name}.npy", arrays[name])
-        text = json.dumps(full, indent=1, ensure_ascii=False)
-        (new / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        entries = shards.write_shards(new / SHARDS, types, arrays)
+        write_manifest(new, complete(manifest, new / SHARDS, entries))
     return Dataset.open(folder)
+
+
+def complete(manifest: Mapping[str, Any], place: Path, entries: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """A manifest with what can be read from its shards, which lie in the folder `place`: one of them at a time."""
+    entries, types, names = list(entries), row_types(manifest), list(manifest["attributes"])
+    columns = shards.open_columns(place, types, entries)
+    splits, counts = np.zeros(len(SPLITS), np.int64), Counts(names)
+    for split, values in zip(parts_of(columns["split"]), parts_of(columns["attributes"]), strict=True):
+        splits += np.bincount(split, minlength=len(SPLITS))
+        counts.add(values[split == 0])
+    return {
+        "format": FORMAT,
+        **manifest,
+        "segments": sum(entry["rows"] for entry in entries),
+        "splits": dict(zip(SPLITS, splits.tolist(), strict=True)),
+        "statistics": counts.statistics(),
+        "hash": array_hash(columns),
+        "shards": entries,
+    }
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write a complete manifest beside its shards."""
+    text = json.dumps(manifest, indent=1, ensure_ascii=False)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
 def check_target(folder: Path) -> None:
     """Raise FadernetsError where writing a data set would take something else away."""
     recover_folder(folder)
     if folder.is_dir():
-        ours = {MANIFEST, PARTS, *(f"{name}.npy" for name in (*ARRAYS, *TIMED))}
+        ours = {MANIFEST, PARTS, SHARDS, *(f"{name}.npy" for name in (*ARRAYS, *TIMED))}
         others = sorted(entry.name for entry in folder.iterdir() if entry.name not in ours)
         if others:
             raise FadernetsError(f"{folder}: holds {others[0]!r}, which is no part of a data set; name another")
@@ -237,16 +261,15 @@ def check_target(folder: Path) -> None:
         raise FadernetsError(f"{folder}: is a file; name a folder")
 
 
-def _expected(manifest: Mapping[str, Any]) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
-    """Array name -> (dtype, shape) as the manifest has it."""
+def row_types(manifest: Mapping[str, Any]) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
+    """Column -> type and shape of a row, as the manifest's codec and attributes have it."""
     codec = codec_table.find(manifest["codec"])
-    segments = manifest["segments"]
-    expected: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {
-        name: (kind, (segments,)) for name, kind in array_types(codec).items()
+    types: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {
+        name: (dtype, ()) for name, dtype in array_types(codec).items()
     }
-    expected["codes"] = (codec.dtype, (segments, codec.columns))
-    expected["attributes"] = (ARRAYS["attributes"], (segments, len(manifest["attributes"])))
-    return expected
+    types["codes"] = (codec.dtype, (codec.columns,))
+    types["attributes"] = (ARRAYS["attributes"], (len(manifest["attributes"]),))
+    return types
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -261,8 +284,10 @@ def _manifest(folder: Path) -> dict[str, Any]:
         version = manifest["format"]
     except (OSError, ValueError, KeyError, TypeError):
         raise FadernetsError(f"{path}: is damaged. Prepare the data set again") from None
-    if version != FORMAT:
-        raise FadernetsError(f"{path}: format {version}; this version reads {FORMAT}. Prepare it again")
+    if version not in (WITHOUT_SHARDS, FORMAT):
+        raise FadernetsError(
+            f"{path}: format {version}; this version reads {WITHOUT_SHARDS} and {FORMAT}. Prepare it again"
+        )
     missing = [name for name in NEEDED if name not in manifest]
     wrong = f"lacks {', '.join(missing)}" if missing else _wrong_value(manifest)
     if wrong:
@@ -282,14 +307,23 @@ def _wrong_value(manifest: dict[str, Any]) -> str:
     if not manifest["corpora"]:
         return "has no corpus"
     fits = all(isinstance(piece, dict) for piece in manifest["pieces"]) and 0 <= manifest["segments"] < 2**48
-    return "" if fits else "its pieces or segments cannot be"
+    if not fits:
+        return "its pieces or segments cannot be"
+    return "" if manifest["format"] == WITHOUT_SHARDS or _are_shards(manifest) else "its shards cannot be"
 
 
-def _array(path: Path) -> Array:
-    try:
-        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    except FileNotFoundError:
-        raise FadernetsError(f"{path}: is missing. Prepare the data set again") from None
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise FadernetsError(f"{path}: is damaged ({reason}). Prepare the data set again") from None
+def _are_shards(manifest: dict[str, Any]) -> bool:
+    """Whether a manifest's shards are such that their files can be looked for, and have all segments together."""
+    entries = manifest.get("shards")
+    if not isinstance(entries, list) or not entries:
+        return False
+    names = set(array_types(manifest["codec"]))
+    for entry in entries:
+        if not isinstance(entry, dict) or type(entry.get("rows")) is not int or entry["rows"] < 0:
+            return False
+        if not re.fullmatch(rf"[0-9a-f]{{{NAME_DIGITS}}}", str(entry.get("name"))):
+            return False
+        files = entry.get("files")
+        if not isinstance(files, dict) or set(files) != names:
+            return False
+    return sum(entry["rows"] for entry in entries) == manifest["segments"]

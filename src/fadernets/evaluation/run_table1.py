@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from fadernets.provenance import code_hash, provenance
 EVALUATION = "evaluation.json"  # of a run: its figures, and what they were made from
 LANGUAGE_MODEL = "language-model"  # the recipe of the model that rates outputs
 Report = Callable[[str], None]
+Jobs = dict[str, Callable[..., Any]]  # what is done -> that, which takes a `progress`
 
 
 DATA = {"tokens": Path("data/performances"), "grid": Path("data/performances-grid")}  # codec -> its data set by default
@@ -44,6 +46,7 @@ def run(
     train: bool = True,
     report: Report = print,
     progress: Callable[[str], Callable[[int, int], None]] | None = None,
+    client: Any = None,
 ) -> str:
     """Prepare, train and evaluate what is missing, and return the tables in Markdown; `out`/table1-SIZE.md holds them,
     too.
@@ -51,9 +54,9 @@ def run(
     size: of the recipes, `small` or `paper`. roots: name of a corpus -> its folder, to prepare `data` from. only: names
     of recipes. overrides: `KEY=VALUE` of the recipes. seed: draws the segments of the evaluation. seeds: of
     training; of several, each model has a run for each, and the tables give means and deviations over those that are
-    there. report: called with a line for each step. A run of the small size on tokens lies in
-    `out`/RECIPE, others in `out`/SIZE-CODEC/RECIPE, and of several seeds behind that name in RECIPE-seed=SEED. Raises
-    FadernetsError.
+    there. client: of a Dask cluster (`data.clusters.connect`), whose workers train and evaluate. report: called with a
+    line for each step. A run of the small size on tokens lies in `out`/RECIPE,
+    others in `out`/SIZE-CODEC/RECIPE; of several seeds it is RECIPE-seed=SEED there. Raises FadernetsError.
     """
     names = [row.recipe for row in TABLE] + [LANGUAGE_MODEL]
     unknown = sorted(set(only) - set(names))
@@ -72,23 +75,29 @@ def run(
         for of_seed in seeds
     }
     prepared(data, roots, codec, report)
-    if train:
-        for name, of_seed in chosen:
-            place = places[name, of_seed]
-            report(f"train {place.name}")
-            bar = progress("steps") if progress else None
-            values = overrides if len(seeds) == 1 else [*overrides, f"seed={of_seed}"]
-            trained(recipes_folder / f"{name}.yaml", size, data, place, values, device, bar)
-    missing = {key: unfinished(place) for key, place in places.items() if key[0] != LANGUAGE_MODEL}
     language_model = folder / LANGUAGE_MODEL
+    if client is not None:  # workers have other working folders
+        recipes_folder, data, language_model = (path.absolute() for path in (recipes_folder, data, language_model))
+        places = {key: place.absolute() for key, place in places.items()}
+    if train:
+        jobs: Jobs = {}
+        for name, of_seed in chosen:
+            values = overrides if len(seeds) == 1 else [*overrides, f"seed={of_seed}"]
+            recipe, place = recipes_folder / f"{name}.yaml", places[name, of_seed]
+            jobs[f"train {place.name}"] = partial(trained, recipe, size, data, place, values, device)
+        _do(jobs, client, report, progress, "steps")
+    missing = {key: unfinished(place) for key, place in places.items() if key[0] != LANGUAGE_MODEL}
     for key in chosen:
         if missing.get(key):
             report(f"{places[key].name}: {missing[key]}, left out")
-    for key in chosen:
-        if key in missing and not missing[key]:
-            report(f"evaluate {places[key].name}")
-            bar = progress("parts") if progress else None
-            evaluated(places[key], data, language_model, runs=runs, seed=seed, device=device, progress=bar)
+    jobs = {
+        f"evaluate {places[key].name}": partial(
+            evaluated, places[key], data, language_model, runs=runs, seed=seed, device=device
+        )
+        for key in chosen
+        if key in missing and not missing[key]
+    }
+    _do(jobs, client, report, progress, "parts")
     found: dict[str, list[dict[str, Any]]] = {}
     for key in (key for key, what in missing.items() if not what):
         if up_to_date(places[key], data, language_model, runs, seed):
@@ -99,6 +108,24 @@ def run(
     text = tables(figures)
     write_atomic(folder / f"table1-{size}.md", (text + "\n").encode())
     return text
+
+
+def _do(
+    jobs: Jobs,
+    client: Any,
+    report: Report,
+    progress: Callable[[str], Callable[[int, int], None]] | None,
+    unit: str,
+) -> None:
+    """Do the jobs here, one after the other, or on the workers of a Dask client."""
+    if client is not None:
+        from fadernets.training import cluster_runs
+
+        cluster_runs.run_all(client, jobs, report)
+        return
+    for name, job in jobs.items():
+        report(name)
+        job(progress=progress(unit) if progress else None)
 
 
 def prepared(data: Path, roots: Mapping[str, Path], codec: str, report: Report) -> None:
