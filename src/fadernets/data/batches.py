@@ -121,7 +121,10 @@ class Drawn:
 
 
 class Rows(Protocol):
-    """The codes of a data set on the training device, as batches of one codec: what `Codec.batches` names."""
+    """The codes of a data set on the training device, as batches of one codec: what `Codec.batches` names.
+
+    Small data sets are loaded once; of large ones only the rows of a batch, for that batch (`row_sources`).
+    """
 
     def __init__(self, data: Dataset, chosen: Indices, device: torch.device) -> None:
         """Load the segments `chosen` [M] of a data set."""
