@@ -13,9 +13,10 @@ from hypothesis.extra.numpy import arrays
 from fadernets.attributes import of_cells
 from fadernets.codecs import grid, performance_tokens
 from fadernets.data import batches
-from fadernets.data.batches import Sampler, beat_chroma, find_pairs, grid_batch, one_hot, transpose_tokens
+from fadernets.data.batches import Sampler, grid_batch, one_hot, transpose_tokens
 from fadernets.data.dataset import array_types, write_dataset
 from fadernets.data.labels import classes_of
+from fadernets.data.pairs import beat_chroma, find_pairs
 from fadernets.errors import FadernetsError
 
 CELLS = arrays(np.uint8, (3, 16, 88), elements=st.integers(0, 2))

@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 import midi_files
-import mido
 import numpy as np
 import pytest
 from running_processes import session
+from short_songs import write_song
 
 from fadernets import files
 from fadernets.attributes.of_cells import key
@@ -23,22 +23,6 @@ from fadernets.data.corpora import CORPORA
 from fadernets.data.dataset import Dataset
 from fadernets.data.prepare import prepare
 from fadernets.errors import FadernetsError
-
-TPQ = 480
-
-
-def write_song(path, n_bars=4, shift=0):
-    """A song whose every bar passes the filter."""
-    file, track, now = mido.MidiFile(ticks_per_beat=TPQ), mido.MidiTrack(), 0
-    file.tracks.append(track)
-    for bar in range(n_bars):
-        chord = [60 + shift + bar % 3, 64 + shift, 67 + shift]
-        events = [(4 * bar, "note_on", p) for p in chord] + [(4 * bar + 4, "note_off", p) for p in chord]
-        for beat, kind, pitch in events:
-            track.append(mido.Message(kind, note=pitch, velocity=80, time=beat * TPQ - now))
-            now = beat * TPQ
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file.save(path)
 
 
 @pytest.fixture

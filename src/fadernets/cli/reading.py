@@ -131,13 +131,25 @@ def read_tracks(text: str | None, option: str = "--tracks") -> list[str] | None:
 
 def read_corpora(texts: list[str]) -> dict[str, Path]:
     """`pop909=~/music/pop909` -> name and folder. Raises FadernetsError."""
-    roots: dict[str, Path] = {}
+    return {name: Path(path).expanduser() for name, path in _corpora(texts)}
+
+
+def read_sources(texts: list[str]) -> dict[str, Path | str]:
+    """As `read_corpora`; `folder=@FILE`, a list of files, and URLs stay text. Raises FadernetsError."""
+    return {
+        name: path if path.startswith("@") or "://" in path else Path(path).expanduser()
+        for name, path in _corpora(texts)
+    }
+
+
+def _corpora(texts: list[str]) -> list[tuple[str, str]]:
+    found = []
     for text in texts:
         name, equals, path = text.partition("=")
         if not equals:
             raise FadernetsError(f"--corpus {text}: expected NAME=PATH, such as pop909=~/music/pop909")
-        roots[name] = Path(path).expanduser()
-    return roots
+        found.append((name, path))
+    return found
 
 
 def read_cells(text: str) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fadernets.cli import options as shared
 from fadernets.cli.console import Add, progress, say, warn
-from fadernets.cli.reading import read_corpora
+from fadernets.cli.reading import read_sources
 from fadernets.errors import FadernetsError
 
 if TYPE_CHECKING:
@@ -24,14 +24,21 @@ def register(add: Add) -> None:
     """Add the commands to the parser."""
     prepare = add("prepare", _prepare, "Make a data set from corpora.")
     prepare.add_argument("out", type=Path, metavar="FOLDER")
-    shared.add_corpora(prepare, "a corpus and its folder; repeatable", required=True)
+    shared.add_corpora(
+        prepare,
+        "a corpus and its folder; of the corpus `folder` also @FILE, a list of files, or a URL; repeatable",
+        required=True,
+    )
     prepare.add_argument(
         "--codec",
         default="grid",
         metavar="NAME",
         help="how a segment is coded: grid, tokens, melody, or a codec of an installed package (grid)",
     )
-    prepare.add_argument("--workers", type=int, metavar="N", help="number of processes (default: one a core)")
+    prepare.add_argument(
+        "--workers", type=int, metavar="N", help="number of processes, or of workers of --cluster (default: one a core)"
+    )
+    shared.add_cluster(prepare, "read")
     prepare.add_argument("--keep-all", action="store_true", help="keep the segments that the paper's filter drops")
 
     train = add("train", _train, "Train a recipe. A run that was stopped goes on where it was.")
@@ -64,13 +71,15 @@ def register(add: Add) -> None:
 def _prepare(options: argparse.Namespace) -> None:
     from fadernets.data import prepare
 
-    roots = read_corpora(options.corpus)
+    roots = read_sources(options.corpus)
     report = progress("files")
     data = prepare.prepare(
         roots,
         options.out,
         options.codec,
         workers=options.workers,
+        scheduler=options.scheduler,
+        cluster=options.cluster,
         seed=options.seed,
         keep_all=options.keep_all,
         progress=lambda done, total, _: report(done, total),

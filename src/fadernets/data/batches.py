@@ -1,5 +1,7 @@
 """Batches from a prepared data set, made on the training device: unpacking, transposition, pairs.
 
+Small data sets lie there whole, of large ones the rows of a batch (`row_sources`).
+
 A batch holds B rows to reconstruct and, behind them, L labelled rows that enter the cluster and
 regulariser terms alone.
 """
@@ -8,29 +10,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fadernets.arrays import Cells, Floats32, Indices
-from fadernets.attributes import of_cells
+from fadernets.arrays import Indices
 from fadernets.attributes.step_counts import StepCount
 from fadernets.attributes.table import CODED, CodedAttribute
-from fadernets.codecs import grid, performance_tokens
+from fadernets.codecs import performance_tokens
 from fadernets.codecs.base import imported
 from fadernets.codecs.grid import PITCHES
 from fadernets.data import labels as labels_of
 from fadernets.data.dataset import Dataset
+from fadernets.data.pairs import find_pairs
+from fadernets.data.row_sources import Copied, EpochOrder, Streamed, is_streamed
 from fadernets.errors import FadernetsError
 from fadernets.music.segments import STEPS
 
 Coded = Mapping[str, CodedAttribute]  # the faders of a data set or a model, by name
 TRANSPOSE_DOWN, TRANSPOSE_UP = -5, 6  # semitones: the twelve keys, none of them twice
-ALIKE = 0.8  # cosine of the chroma by beat from which two segments of a piece make a pair
-UNLIKE_RHYTHM, UNLIKE_NOTES = 1 / 16, 0.5  # differences of density beyond which one of them is worth a pair
 
 
 @dataclass
@@ -121,7 +121,10 @@ class Drawn:
 
 
 class Rows(Protocol):
-    """The codes of a data set on the training device, as batches of one codec: what `Codec.batches` names."""
+    """The codes of a data set on the training device, as batches of one codec: what `Codec.batches` names.
+
+    Small data sets are loaded once; of large ones only the rows of a batch, for that batch (`row_sources`).
+    """
 
     def __init__(self, data: Dataset, chosen: Indices, device: torch.device) -> None:
         """Load the segments `chosen` [M] of a data set."""
@@ -243,21 +246,28 @@ class Sampler:
         self.transpose, self.seed = transpose, seed
         if among and labels:
             raise FadernetsError(f"labels {labels}: labelled rows that lie among the others are not added to them")
-        chosen = np.concatenate([rows, labelled[:0] if among else labelled]).astype(np.int64)
+        chosen = rows if among or not len(labelled) else np.concatenate([rows, labelled])
         if pairs > 0 and not data.codec.pairs:
             raise FadernetsError(f"pairs {pairs:g}: pairs of like bars need the grid; {data.folder} holds {data.codec}")
-        self.codes: Rows = imported(data.codec.batches)(data, chosen, self.device)
-        self.keys = torch.from_numpy(np.array(data.key[chosen]).astype(np.int64)).to(self.device)
-        label = labels_of.classes(data)[chosen] if classes is None else classes[chosen]
-        if among:
+        make, streams = imported(data.codec.batches), is_streamed(data, len(chosen))
+        label: Indices | None = None
+        if among or classes is not None or not streams:
+            label = labels_of.classes(data)[chosen] if classes is None else classes[chosen]
+        if among and label is not None:
             label[~np.isin(rows, labelled)] = -1
-        self.label = torch.from_numpy(label).to(self.device)
+        self.source: Copied | Streamed
+        if streams:
+            self.source = Streamed(make, data, chosen, label, self.device)
+        else:
+            self.source = Copied(make, data, chosen, np.asarray(label), self.device)
         self.n, self.n_labelled = len(rows), 0 if among else len(labelled)
+        self.order = EpochOrder(self.n, seed)
         self.partners, self.first = None, None
         if pairs > 0:
-            partners, first = find_pairs(data, rows)
-            self.partners = torch.from_numpy(partners).to(self.device)
-            self.first = torch.from_numpy(first).to(self.device)
+            partners, first = find_pairs(data, rows, on_disk=streams)
+            there = torch.device("cpu") if streams else self.device
+            self.partners = torch.from_numpy(partners).to(there)
+            self.first = torch.from_numpy(first).to(there)
 
     @property
     def batches(self) -> int:
@@ -267,10 +277,7 @@ class Sampler:
     def draw(self, step: int) -> Batch:
         """The batch of a step: a pure function of the seed and the step, so that a run can resume."""
         epoch, place = divmod(step, self.batches)
-        if getattr(self, "_epoch", None) != epoch:
-            order = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-            self._epoch, self._order = epoch, torch.randperm(self.n, generator=order).to(self.device)
-        rows = self._order[place * self.batch : (place + 1) * self.batch]
+        rows = self.order.rows(epoch, place * self.batch, (place + 1) * self.batch).to(self.device)
         random = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 2 + 1)
         label_rows = torch.randint(self.n, self.n + max(self.n_labelled, 1), (self.labels,), generator=random)
         every = torch.cat([rows, label_rows.to(self.device)])
@@ -279,16 +286,19 @@ class Sampler:
             shift = torch.randint(TRANSPOSE_DOWN, TRANSPOSE_UP + 1, (len(every),), generator=random)
         own = slice(self.rank, None, self.of)
         mine = every[own]
-        drawn = Drawn(mine, len(rows[own]), shift[own].to(self.device), self.keys[rows[own]], self.label[mine])
+        keys, label = self.source.keys(rows[own]), self.source.label(mine)
+        drawn = Drawn(mine, len(rows[own]), shift[own].to(self.device), keys, label)
         if self.partners is not None and self.first is not None:
-            count = self.first[rows + 1] - self.first[rows]
-            wanted = torch.rand(len(rows), generator=random).to(self.device) < self.pair_share
-            pick = torch.rand(len(rows), generator=random).to(self.device)
+            there = rows.to(self.first.device)
+            begin, count = self.first[there], self.first[there + 1] - self.first[there]
+            wanted = torch.rand(len(rows), generator=random).to(there.device) < self.pair_share
+            pick = torch.rand(len(rows), generator=random).to(there.device)
             paired = torch.nonzero((count > 0) & wanted).flatten()
             paired = paired[paired % self.of == self.rank]
-            which = self.first[rows[paired]] + (pick[paired] * count[paired]).long()
-            drawn.paired, drawn.partners = paired // self.of, self.partners[which]
-        return self.codes.batch(drawn)
+            which = begin[paired] + (pick[paired] * count[paired]).long()
+            drawn.paired = (paired // self.of).to(self.device)
+            drawn.partners = self.partners[which].to(self.device)
+        return self.source.batch(drawn)
 
 
 def check_shares(batch: int, labels: int, of: int) -> None:
@@ -318,37 +328,3 @@ def transpose_tokens(rows: Tensor, semitones: Tensor) -> tuple[Tensor, Tensor]:
     leaves = (((key < 0) | (key >= PITCHES)) & note).any(1)
     semitones = semitones.masked_fill(leaves, 0)
     return torch.where(note, rows + semitones[:, None], rows), semitones
-
-
-def find_pairs(data: Dataset, rows: Indices) -> tuple[Indices, Indices]:
-    """For each row its partners: same piece, chroma by beat alike (cosine of at least ALIKE), density unlike.
-
-    Unlike: by more than UNLIKE_RHYTHM or UNLIKE_NOTES. Returns (partners, first): the partners of row i (positions in
-    `rows`) are partners[first[i]:first[i + 1]].
-    """
-    counts = np.zeros(len(rows), np.int64)
-    pieces = np.asarray(data.piece[rows])
-    order = np.argsort(pieces, kind="stable")
-    edges = np.flatnonzero(np.diff(pieces[order], prepend=-1, append=-1))
-    lists: list[Indices | None] = [None] * len(rows)
-    for a, b in pairwise(edges.tolist()):
-        members = order[a:b]
-        cells = grid.unpack(np.asarray(data.codes[rows[members]]))
-        chroma = beat_chroma(cells)  # [n, 48]
-        like = chroma @ chroma.T >= ALIKE
-        rhythm, note = of_cells.rhythm_density(cells), of_cells.note_density(cells)
-        unlike = np.abs(rhythm[:, None] - rhythm) > UNLIKE_RHYTHM + 1e-6  # rounding is no difference
-        unlike |= np.abs(note[:, None] - note) > UNLIKE_NOTES
-        for i, found in zip(members, like & unlike, strict=True):
-            lists[i] = members[found]
-            counts[i] = found.sum()
-    partners = [x for x in lists if x is not None]
-    first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return (np.concatenate(partners) if partners else np.empty(0, np.int64)), first
-
-
-def beat_chroma(cells: Cells) -> Floats32:
-    """[S, 48] unit-length pitch-class weights of each of the four beats, of cells [S, 16, 88]."""
-    beats = cells.reshape(-1, 4, PITCHES)
-    chroma = of_cells.pitch_classes(beats).reshape(len(cells), -1).astype(np.float32)
-    return chroma / np.maximum(np.linalg.norm(chroma, axis=1, keepdims=True), 1e-6)

@@ -15,13 +15,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from queue import Empty, Queue
 from types import TracebackType
 from typing import Any, Protocol
 
 from fadernets.errors import FadernetsError
 
 MOST_ENDS = 40  # workers that may end one after the other without a unit done: it is not the files then
-COUNTED_EVERY = 1.0  # seconds between two looks at how many workers a cluster has
+LOOK_SECONDS = 1.0  # between two looks at how many workers a cluster has, and whether its scheduler is there
 
 
 class Executor(Protocol):
@@ -213,9 +214,8 @@ class DaskWorkers:
     exact = False
 
     def __init__(self, client: Any) -> None:
-        from distributed import as_completed
-
-        self._client, self._done = client, as_completed(loop=client.loop)
+        self._client = client
+        self._done: Queue[Any] = Queue()  # of futures
         self._units: dict[Any, Any] = {}  # future -> unit
         self._workers, self._counted = 1, float("-inf")
 
@@ -230,7 +230,7 @@ class DaskWorkers:
     @property
     def room(self) -> int:
         """Two units a thread: one that is done, and one that is there when it is."""
-        if time.monotonic() > self._counted + COUNTED_EVERY:
+        if time.monotonic() > self._counted + LOOK_SECONDS:
             try:
                 self._workers = max(sum(self._client.ncores().values()), 1)
             except (OSError, TimeoutError):
@@ -247,13 +247,19 @@ class DaskWorkers:
         """Give the unit to the scheduler."""
         future = self._client.submit(function, unit, pure=False, retries=0)
         self._units[future] = unit
-        self._done.add(future)
+        future.add_done_callback(self._done.put)
 
     def next(self) -> tuple[Any, Any]:
         """Wait for the first unit that is done, or whose workers ended as often as the scheduler allows."""
         from distributed import KilledWorker
 
-        future = next(self._done)
+        while True:
+            try:
+                future = self._done.get(timeout=LOOK_SECONDS)
+                break
+            except Empty:
+                if self._client.status != "running":
+                    raise self._lost() from None
         unit = self._units.pop(future)
         if future.status not in ("finished", "error"):
             raise self._lost()

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fadernets.arrays import Floats32, Indices, States
+from fadernets.arrays import Array, Floats32, Indices, States
 from fadernets.codecs import melody_states
 from fadernets.data.batches import check_shares
 from fadernets.data.dataset import Dataset
+from fadernets.data.row_sources import LISTED, Runs, is_streamed, permuted
 
 FURTHEST = 12  # semitones that a moved clip is transposed by
 DOUBLINGS = (-1, 1, 2)  # of onsets that a moved clip has
@@ -56,22 +57,21 @@ class MelodySampler:
     ) -> None:
         check_shares(batch // 2 if augment else batch, 0, of)
         self.rank, self.of = rank, of
-        self.codes = np.asarray(data.codes)[rows]
+        self.count = len(rows)
+        self._codes: Array | None = None if is_streamed(data, len(rows)) else np.asarray(data.codes[rows])
+        self._data, self._rows = data, Runs(rows)
         self.batch, self.transpose, self.augment, self.seed = batch, transpose, augment, seed
         self.device = torch.device(device)
 
     @property
     def batches(self) -> int:
         """Batches an epoch; the last, smaller one is left out."""
-        return max(len(self.codes) // self.batch, 1)
+        return max(self.count // self.batch, 1)
 
     def draw(self, step: int) -> MelodyBatch:
         """The batch of a step: transposed by -5..6 semitones each, its first half under an augmentation as well."""
         epoch, place = divmod(step, self.batches)
-        if getattr(self, "_epoch", None) != epoch:
-            self._epoch = epoch
-            self._order = np.random.default_rng([self.seed, epoch]).permutation(len(self.codes))
-        clips = self.codes[self._order[place * self.batch : (place + 1) * self.batch]]
+        clips = self._clips(self._places(epoch, place * self.batch, min((place + 1) * self.batch, self.count)))
         random = np.random.default_rng([self.seed, step, 1])
         if self.transpose:
             clips = shifted(clips, random.integers(-5, 7, len(clips)))
@@ -79,6 +79,19 @@ class MelodySampler:
         own = slice(self.rank, None, self.of)
         states, others = (torch.from_numpy(each[own].astype(np.int64)).to(self.device) for each in (clips, moved))
         return MelodyBatch(states, others, torch.from_numpy(amount[own]).to(self.device))
+
+    def _places(self, epoch: int, first: int, last: int) -> Indices:
+        """Which rows are number `first` to `last` - 1 of an epoch."""
+        if self.count > LISTED:
+            return permuted(np.arange(first, last), self.count, self.seed, epoch)
+        if getattr(self, "_epoch", None) != epoch:
+            self._epoch = epoch
+            self._order = np.random.default_rng([self.seed, epoch]).permutation(self.count)
+        return np.asarray(self._order[first:last])
+
+    def _clips(self, places: Indices) -> States:
+        """The clips of these rows."""
+        return np.asarray(self._data.codes[self._rows[places]] if self._codes is None else self._codes[places])
 
 
 def shifted(clips: States, semitones: Indices) -> States:

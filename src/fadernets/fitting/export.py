@@ -13,8 +13,8 @@ import numpy as np
 from fadernets.arrays import Indices
 from fadernets.codecs.grid import ONSET
 from fadernets.data import labels
-from fadernets.data.batches import find_pairs
 from fadernets.data.dataset import Dataset, attribute_statistics
+from fadernets.data.pairs import find_pairs
 from fadernets.engines import onset_odds
 from fadernets.engines.code_arithmetic import Calibration
 from fadernets.engines.grid import Engine

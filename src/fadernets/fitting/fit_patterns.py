@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from fadernets.arrays import Floats, Indices
 from fadernets.attributes import table
 from fadernets.codecs import grid
-from fadernets.data.batches import find_pairs
 from fadernets.data.dataset import Dataset
+from fadernets.data.pairs import find_pairs
 from fadernets.engines import onset_patterns
 from fadernets.engines.onset_patterns import OnsetPatterns
 from fadernets.music.segments import STEPS
