@@ -74,6 +74,17 @@ def add_device(command: Parser) -> None:
     command.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where PyTorch computes (cpu)")
 
 
+def add_loggers(command: Parser) -> None:
+    """Where the figures of a training run go."""
+    command.add_argument(
+        "--logger",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="where figures go beside log.jsonl: tensorboard, csv, wandb, mlflow; repeatable (tensorboard)",
+    )
+
+
 def data_of_run(run: Path) -> Path:
     """The data set that a run was trained on. Raises FadernetsError for a folder that holds no checkpoint."""
     from fadernets.training import checkpoints

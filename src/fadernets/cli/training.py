@@ -45,6 +45,7 @@ def register(add: Add) -> None:
         "--devices", type=int, default=1, metavar="N", help="processes of a distributed run on each machine (1)"
     )
     train.add_argument("--nodes", type=int, default=1, metavar="N", help="machines of a distributed run (1)")
+    shared.add_loggers(train)
     train.add_argument("--fresh", action="store_true", help="start anew even where the run could go on")
 
     export = add("export", _export, "Turn a trained run into a model folder.")
@@ -89,6 +90,7 @@ def _train(options: argparse.Namespace) -> None:
     ]
     from dataclasses import replace
 
+    from fadernets.training import loggers
     from fadernets.training import loop as training_loop
     from fadernets.training.processes import is_first
 
@@ -102,6 +104,7 @@ def _train(options: argparse.Namespace) -> None:
             devices=options.devices,
             nodes=options.nodes,
             resume=not options.fresh,
+            logs=options.logger or loggers.DEFAULT,
             progress=progress("steps"),
         )
         rows.append({"best": str(best), **({"grid": values, **training_loop.figures_of(best)} if values else {})})
