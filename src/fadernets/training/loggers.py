@@ -137,7 +137,7 @@ class Loggers:
         )
         logger.log_hyperparams(dict(self.settings))
         self.remember("wandb", known)
-        return logger
+        return _FinishedWandb(logger)
 
     def _mlflow(self) -> Logger:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -197,6 +197,20 @@ def trim(log: Path, step: int) -> list[dict[str, Any]]:
     if len(kept) < len(lines):
         write_atomic(log, "".join(f"{json.dumps(row)}\n" for row in kept).encode())
     return kept
+
+
+class _FinishedWandb:
+    """A WandbLogger that ends its run, which Lightning leaves open for whatever the process does next."""
+
+    def __init__(self, logger: Any) -> None:
+        self.logger = logger
+
+    def log_metrics(self, metrics: dict[str, float], step: int) -> None:
+        self.logger.log_metrics(metrics, step)
+
+    def finalize(self, status: str) -> None:
+        self.logger.finalize(status)
+        self.logger.experiment.finish(exit_code=0 if status == "success" else 1)
 
 
 def _one_line(error: Exception) -> str:
