@@ -52,7 +52,7 @@ def test_what_cannot_be_a_logger(monkeypatch):
     with pytest.raises(FadernetsError, match="--logger csv: is named twice"):
         loggers.check(["csv", "csv"])
     monkeypatch.setattr(loggers, "find_spec", lambda name: None)
-    with pytest.raises(FadernetsError, match="^--logger wandb: needs wandb: pip install wandb$"):
+    with pytest.raises(FadernetsError, match=r"^--logger wandb: needs wandb: pip install wandb$"):
         loggers.check(["wandb"])
     with pytest.raises(FadernetsError, match=r"^--logger mlflow: needs mlflow: pip install 'fadernets\[mlflow\]'$"):
         loggers.check(["mlflow"])
@@ -171,9 +171,10 @@ def test_a_service_that_fails_does_not_end_the_run(service, tmp_path, capsys):
 
 
 def test_a_file_that_cannot_be_written_ends_the_run(tmp_path, monkeypatch):
-    with Loggers(["tensorboard"], tmp_path, SETTINGS) as opened, pytest.raises(OSError, match="full"):
+    with Loggers(["tensorboard"], tmp_path, SETTINGS) as opened:
         monkeypatch.setattr(opened._open["tensorboard"], "log_metrics", lambda *_: raising(OSError("full")))
-        opened.log({"loss": 1.0}, 1)
+        with pytest.raises(OSError, match="full"):
+            opened.log({"loss": 1.0}, 1)
 
 
 def raising(error):

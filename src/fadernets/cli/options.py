@@ -16,7 +16,7 @@ def add_model(command: Parser, option: str = "--model", default: str = EDITS) ->
     command.add_argument(
         option,
         metavar="NAME_OR_FOLDER",
-        help=f"a model of `fadernets models`, or a model folder (default: {default})",
+        help=f"a model of `fadernets models`, a model folder, or OWNER/NAME as pulled (default: {default})",
         **more,  # type: ignore[arg-type]
     )
 
