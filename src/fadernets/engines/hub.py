@@ -7,6 +7,7 @@ so that no pickle can come. Only `pull` and `push` (`fitting.publishing`) go out
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -102,7 +103,9 @@ def client() -> Any:
 
     Raises ModuleNotFoundError where huggingface_hub is not installed.
     """
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when it is first imported
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # these are read when it is first imported
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     from huggingface_hub import HfApi
 
     return HfApi(library_name="fadernets", library_version=__version__)
@@ -130,7 +133,8 @@ def _reason(error: Exception) -> str:
     from huggingface_hub import constants, errors
 
     login = "log in with `hf auth login`, or set HF_TOKEN"
-    said = " ".join(str(error).split())[:200] or type(error).__name__
+    causes = [error, *([error.__cause__] if error.__cause__ else [])]
+    said = "; ".join(" ".join(str(one).split())[:200] or type(one).__name__ for one in causes)
     if isinstance(error, errors.OfflineModeIsEnabled):
         return "HF_HUB_OFFLINE is set, so nothing goes out; unset it"
     if isinstance(error, errors.LocalTokenNotFoundError):

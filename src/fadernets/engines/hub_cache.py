@@ -75,10 +75,10 @@ def pulled() -> dict[str, Path]:
     """The models in the cache: name -> folder."""
     if find_spec("huggingface_hub") is None:
         return {}
-    from huggingface_hub import CacheNotFound, scan_cache_dir
+    from huggingface_hub import CacheNotFound, constants, scan_cache_dir
 
     try:
-        repositories = scan_cache_dir().repos
+        repositories = scan_cache_dir(constants.HF_HUB_CACHE).repos
     except CacheNotFound:
         return {}
     return {

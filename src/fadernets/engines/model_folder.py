@@ -114,6 +114,12 @@ def find_folder(model: str | Path) -> Path:
     raise ModelError(f"--model {model}: {reason}; bundled: {', '.join(known) or 'none'}")
 
 
+def is_model(model: str | Path) -> bool:
+    """Whether this names a bundled model, a model folder or a model that was pulled. Raises ModelError as `find`."""
+    folder = Path(model)
+    return str(model) in bundled() or (folder / "model.json").exists() or hub_cache.find(str(model)) is not None
+
+
 def name_of(model: str | Path, folder: Path) -> str:
     """What a model in this folder is called beside others: its folder's name, or the hub's name of it."""
     return str(model) if hub_cache.is_pulled(folder) else folder.resolve().name
