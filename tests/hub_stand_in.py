@@ -1,6 +1,6 @@
 """A server on this machine that speaks the part of Hugging Face's hub that huggingface_hub asks for models.
 
-Repositories live in memory: commits by name, branches that point to them. Files with weights are kept as LFS keeps them.
+Repositories live in memory: commits by name, branches that point to them. Files of weights are kept as LFS does.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
         except RefusalError as refusal:
             self.send(refusal.body, refusal.status, {"X-Error-Code": refusal.code})
 
-    do_GET = do_HEAD = do_POST = do_PUT = handle_any  # noqa: N815
+    do_GET = do_HEAD = do_POST = do_PUT = handle_any
 
     def check_token(self) -> None:
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":

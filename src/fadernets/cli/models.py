@@ -30,7 +30,7 @@ def _models(options: argparse.Namespace) -> None:
 
     rows: list[dict[str, Any]] = []
     for name, folder in (bundled() | hub_cache.pulled()).items():
-        size = sum(file.stat().st_size for file in folder.iterdir())
+        size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
         rows.append({"name": name, "folder": str(folder), "bytes": size, "default": name == DEFAULT_MODEL})
     if options.json:
         print(json.dumps({"models": rows}))
