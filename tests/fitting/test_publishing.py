@@ -120,6 +120,27 @@ def test_a_damaged_folder_does_not_go_out(stand_in, tmp_path):
     assert not stand_in.asked
 
 
+def test_a_folder_of_before_gets_what_the_hub_reads(tmp_path):
+    folder = copy_of("rewriter", tmp_path)
+    card = folder / "README.md"
+    whole = card.read_text()
+    card.write_text(whole.partition("---\n\n")[2])
+    files = publishing.files_to_push(folder)
+    assert files["README.md"].decode() == whole
+    config = json.loads(files["config.json"])
+    assert (config["kind"], config["size"]["width"]) == ("rewriter", 256)
+
+
+def test_an_exported_folder_goes_out_with_its_weights(exported, stand_in):
+    from fadernets.training import checkpoints
+
+    publishing.push(exported[True][0], "me/toy", private=True)
+    got = hub.pull("me/toy")
+    assert set(got.files) == FILES | {"model.safetensors"}
+    for ours, theirs in zip(exported[True][1].parameters(), checkpoints.load(got.folder)[0].parameters(), strict=True):
+        assert (ours == theirs).all()
+
+
 def test_a_folder_without_a_card_does_not_go_out(tmp_path):
     folder = copy_of(MODEL, tmp_path)
     (folder / "README.md").unlink()
