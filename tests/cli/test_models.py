@@ -89,7 +89,10 @@ def test_pull_push_and_models_print(stand_in, capsys):
     assert main(["pull", NAME]) == 0
     said = capsys.readouterr()
     assert said.out.startswith(f"{NAME}: 5.5 MB, commit {pushed['commit'][:12]}, ")
-    assert f"warning: {NAME}: left on the hub: .gitattributes\n" in said.err
+    assert "warning" not in said.err
+    stand_in.repositories[NAME].commit("main", {**stand_in.repositories[NAME].files(), "notes.txt": b"", "a.pt": b""})
+    assert main(["pull", NAME]) == 0
+    assert f"warning: {NAME}: left on the hub: a.pt, notes.txt\n" in capsys.readouterr().err
     assert main(["models", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["models"]}
     assert rows[NAME]["folder"] == str(find_folder(NAME))

@@ -35,7 +35,7 @@ def test_what_is_pulled_is_what_was_pushed(stand_in, tmp_path):
     assert repository.messages[-1] == "the paper's"
     assert set(repository.files()) == FILES | {".gitattributes"}
     got = hub.pull(NAME)
-    assert (got.model, got.commit, set(got.files), got.left) == (NAME, pushed.commit, FILES, [".gitattributes"])
+    assert (got.model, got.commit, set(got.files), got.left) == (NAME, pushed.commit, FILES, [])
     assert got.files == pushed.files
     assert got.folder == find_folder(NAME)
     for name in ("encoder.onnx", "decoder.onnx"):

@@ -20,7 +20,8 @@ from fadernets.engines.model_folder import CARD, check_files, files_of
 from fadernets.engines.onnx_graphs import ModelError
 from fadernets.errors import FadernetsError
 
-MOST_BYTES = 2**30  # of a model; the largest of the paper's has some 50 MB
+OWN_FILE = ".gitattributes"  # of every repository
+MOST_BYTES = 2**30  # of a model; those of the package have some 5 MB
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def pull(model: str, revision: str | None = None) -> Pulled:
     check_files(folder)
     refuse_pickles(folder, str(name))
     files = {file: (folder / file).stat().st_size for file in sorted({"model.json", *wanted})}
-    return Pulled(str(name), folder.name, folder, files, sorted(set(sizes) - set(files)))
+    return Pulled(str(name), folder.name, folder, files, sorted(set(sizes) - {*files, OWN_FILE}))
 
 
 def _fetch(name: HubName, files: list[str], **options: Any) -> Path:
