@@ -354,3 +354,34 @@ def refused(run_here, tmp_path):
         return err[0]
 
     return refused
+
+
+@pytest.fixture
+def hub_cache_folder(tmp_path, monkeypatch):
+    """An empty cache of huggingface_hub, which reads its settings when it is imported; nothing can go out."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    return tmp_path / "hub"
+
+
+@pytest.fixture
+def stand_in(hub_cache_folder, monkeypatch):
+    from hub_stand_in import TOKEN, served
+    from huggingface_hub import constants
+    from huggingface_hub.utils import close_session
+
+    with served() as made:
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "ENDPOINT", made.address)
+        template = constants.HUGGINGFACE_CO_URL_TEMPLATE
+        _, _, rest = template.partition("/{repo_id}")
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", made.address + "/{repo_id}" + rest)
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        close_session()
+        yield made
+        close_session()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import toy_rewriter
 
 from fadernets.cli.main import main
+from fadernets.engines.model_folder import check_files
 from fadernets.music.document import Document
 from fadernets.music.note_files import file_of_notes
 
@@ -37,15 +39,20 @@ def test_from_corpora_to_an_edit_that_lands(
     music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from fadernets.fitting import fit_passage_critic
+    from fadernets.training import rewriter_loop
 
     monkeypatch.setattr(fit_passage_critic, "EPOCHS", 1)
+    monkeypatch.setattr(rewriter_loop, "SHOWN_EVERY", 2)
     passages, run, model = tmp_path / "passages.npz", tmp_path / "run", tmp_path / "model"
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(RECIPE)
     assert main(["rewriter", "prepare", str(passages), "--corpus", f"folder={music}", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["pieces"] == 20
 
-    assert main(["rewriter", "train", str(recipe), str(passages), str(run)]) == 0
+    assert main(["rewriter", "train", str(recipe), str(passages), str(run), "--logger", "csv"]) == 0
+    with (run / "csv" / "metrics.csv").open(newline="") as file:
+        written = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+    assert written == [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     export = ["rewriter", "export", str(run), str(passages), str(model)]
     assert main(export) == 0
     assert main(["rewriter", "critic", str(run), str(passages), str(model), "--count", "96"]) == 0
@@ -62,6 +69,9 @@ def test_from_corpora_to_an_edit_that_lands(
     card = (model / "README.md").read_text()
     assert "the user's own" in card
     assert "for research, not for shipping" in card
+    named = json.loads((model / "model.json").read_text())["checkpoint"]
+    assert set(named) == {"config.json", "model.safetensors"}
+    assert check_files(model).items() >= named.items()
 
 
 def test_a_stopped_run_goes_on_and_a_finished_one_is_left(music: Path, tmp_path: Path) -> None:

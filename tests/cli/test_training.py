@@ -64,6 +64,9 @@ def test_errors_of_train_are_one_line(refused, tmp_path):
     recipe.write_text("data: nowhere\n")
     assert "nowhere" in refused("train", recipe)
     assert "nowhere" in refused("train", recipe, "--set", "steps=1")
+    assert "--logger paper: is not known; allowed: tensorboard, csv, wandb" in refused(
+        "train", recipe, "--logger", "paper"
+    )
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 
 import numpy as np
 import onnx
@@ -180,17 +181,40 @@ def test_what_the_folder_says(exported, songs):
     info = json.loads((folder / "model.json").read_text())
     assert sorted(path.name for path in folder.iterdir()) == [
         "README.md",
+        "config.json",
         "decoder.onnx",
         "encoder.onnx",
         "model.json",
+        "model.safetensors",
     ]
     assert (info["format"], info["name"], info["codec"], info["step"]) == (2, "toy", "grid", 7)
     assert info["data"]["hash"] == songs.hash
-    for name, digest in info["sha256"].items():
+    assert set(info["checkpoint"]) == {"config.json", "model.safetensors"}
+    for name, digest in {**info["sha256"], **info["checkpoint"]}.items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
     for name in ("rhythm", "note"):
         np.testing.assert_allclose(info["means"][name], model.means[name].detach(), atol=1e-3)
-    assert (folder / "README.md").read_text().startswith("# toy\n")
+    assert (folder / "README.md").read_text().partition("---\n\n")[2].startswith("# toy\n")
+
+
+def test_the_folder_is_a_checkpoint_too(exported):
+    folder, model = exported[True]
+    loaded, config = checkpoints.load(folder)
+    assert config["step"] == 7
+    assert all(torch.equal(loaded.state_dict()[name], weights) for name, weights in model.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_other_weights_than_model_json_names_are_refused(exported, tmp_path, name):
+    folder = tmp_path / "toy"
+    shutil.copytree(exported[True][0], folder)
+    path = folder / name
+    path.write_bytes(path.read_bytes().replace(b"0", b"1"))
+    with pytest.raises(FadernetsError, match=f"{name}: is damaged \\(its hash is not the one in model.json\\)"):
+        checkpoints.load(folder)
+    (folder / "model.json").write_text("{}")
+    with pytest.raises(FadernetsError, match="its weights cannot be checked"):
+        checkpoints.load(folder)
 
 
 def test_the_curves_are_those_of_the_validation_split(exported, songs):

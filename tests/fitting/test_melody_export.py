@@ -36,7 +36,13 @@ def means(bird):
 
 def test_a_folder_s_files(bird, melodies):
     folder, run, _ = bird
-    assert {p.name for p in folder.iterdir()} == {"model.json", "encoder.onnx", "decoder.onnx", "README.md"}
+    graphs = {"encoder.onnx", "decoder.onnx"}
+    assert {p.name for p in folder.iterdir()} == graphs | {
+        "model.json",
+        "README.md",
+        "config.json",
+        "model.safetensors",
+    }
     info = json.loads((folder / "model.json").read_text())
     for name in ("encoder.onnx", "decoder.onnx"):
         assert info["sha256"][name] == hashlib.sha256((folder / name).read_bytes()).hexdigest()
@@ -48,7 +54,7 @@ def test_a_folder_s_files(bird, melodies):
     assert codec_of(folder) == "melody"
     assert info.get("groups") == ({"pitch": [0, 4], "rhythm": [4, 8]} if folder.name == "whole" else None)
     card = (folder / "README.md").read_text()
-    assert card.startswith(f"# {folder.name}\n\nMusicVAE with GRUs")
+    assert f"---\n\n# {folder.name}\n\nMusicVAE with GRUs" in card
     assert "codec: melody (32 steps of 130 states" in card
 
 

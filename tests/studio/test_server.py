@@ -22,6 +22,7 @@ from midi_files import BROKEN, metre, notes, right, save, track
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from fadernets.engines.model_folder import bundled
 from fadernets.studio import edit_types, melody_types, server, sockets, types
 from fadernets.studio.service import StaleRequest, Studio
 from fadernets.studio.sockets import BROKEN as BROKE
@@ -616,6 +617,13 @@ def test_no_model_leads_out(served, model):
         found = served.raw(head.encode())
         assert found.split()[1] in (b"400", b"404")
         assert list(json.loads(found.partition(b"\r\n\r\n")[2])) == ["seq", "error"]
+
+
+def test_a_model_of_the_hub_has_a_slash_in_its_name():
+    models = {"someone/pop-lieder": bundled()["pop-lieder"]}
+    with Served(server.create(Studio(models))) as served, served.client() as client:
+        answers = [client.get(f"/api/map/{name}").json() for name in ("someone%2Fpop-lieder", "pop-lieder")]
+    assert answers[0]["points"] == answers[1]["points"]
 
 
 def test_wrong_places_of_the_map(client):

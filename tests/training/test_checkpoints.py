@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 import torch
+import yaml
 from conftest import TINY, make_model, save_run
 
 from fadernets.errors import FadernetsError
@@ -56,7 +57,14 @@ def test_a_folder_without_a_state_has_none(folder):
 
 def test_the_card_says_what_it_learned_from(folder, songs):
     card = (folder / "README.md").read_text()
-    assert card.startswith("# music-fadernets\n")
+    _, front, text = card.split("---\n", 2)
+    assert yaml.safe_load(front) == {
+        "license": "mit",
+        "library_name": "fadernets",
+        "tags": ["symbolic-music", "midi", "music-fadernets", "grid"],
+        "datasets": list(songs.manifest["sources"]),
+    }
+    assert text.startswith("\n# music-fadernets\n")
     for part in (
         songs.hash,
         "7 steps of batch 256, seed 0",

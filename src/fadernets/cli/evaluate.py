@@ -165,7 +165,9 @@ def _add_loop(command: Parser, loops: tuple[str, ...], help_text: str, default: 
 
 
 def is_checkpoint(folder: Path) -> bool:
-    """Whether a folder is a run of `fadernets train`, or a checkpoint of one."""
+    """Whether a folder is a run of `fadernets train`, or a checkpoint of one, and no model folder."""
+    if (folder / "model.json").exists():
+        return False
     return any((folder / name).exists() for name in ("config.json", "best/config.json"))
 
 
@@ -185,6 +187,7 @@ def _check_model_of_segments(model: str | None) -> None:
 def _model(options: argparse.Namespace) -> None:
     from fadernets.data.dataset import Dataset
     from fadernets.engines.grid import Engine
+    from fadernets.engines.model_folder import refuse_pulled
     from fadernets.evaluation import model_folder
     from fadernets.files import write_atomic
 
@@ -193,6 +196,8 @@ def _model(options: argparse.Namespace) -> None:
     if options.untouched:
         check_output(options.untouched)
     engine = Engine.open(options.model)
+    if options.card:
+        refuse_pulled(engine.folder, "a card")
     data = Dataset.open(options.data)
     figures = model_folder.evaluate(
         engine,

@@ -46,6 +46,7 @@ GROUPS = (
 EXTRAS = {  # modules that only an optional part of the installation has
     "train": ("torch", "lightning", "yaml", "safetensors", "onnx", "tensorboard"),
     "study": ("sklearn", "openTSNE"),
+    "hub": ("huggingface_hub",),
 }
 
 

@@ -16,7 +16,7 @@ def add_model(command: Parser, option: str = "--model", default: str = EDITS) ->
     command.add_argument(
         option,
         metavar="NAME_OR_FOLDER",
-        help=f"a model of `fadernets models`, or a model folder (default: {default})",
+        help=f"a model of `fadernets models`, a model folder, or OWNER/NAME as pulled (default: {default})",
         **more,  # type: ignore[arg-type]
     )
 
@@ -81,6 +81,17 @@ def add_cluster(command: Parser, what: str) -> None:
     )
     command.add_argument(
         "--cluster", metavar="KIND", help="start a Dask cluster: local[:N], slurm, ssh:HOST,HOST or kubernetes"
+    )
+
+
+def add_loggers(command: Parser) -> None:
+    """Where the figures of a training run go."""
+    command.add_argument(
+        "--logger",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="where figures go beside log.jsonl: tensorboard, csv, wandb, mlflow; repeatable (tensorboard)",
     )
 
 

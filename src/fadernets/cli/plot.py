@@ -79,9 +79,9 @@ def _draw(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _is_model_folder(model: Path) -> bool:
-    from fadernets.engines.model_folder import bundled
+    from fadernets.engines.model_folder import is_model
 
-    return str(model) in bundled() or (model / "model.json").exists()
+    return is_model(model)
 
 
 def _draw_bundled_pieces(figure: str, model: str, out: Path | None) -> dict[str, Any]:

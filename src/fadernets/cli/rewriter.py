@@ -27,6 +27,7 @@ def register(add: Add) -> None:
     train.add_argument("passages", type=Path, metavar="FILE.npz")
     train.add_argument("run_folder", type=Path, metavar="RUN")
     train.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of the recipe")
+    shared.add_loggers(train)
     critic = sub(
         "critic", _critic, "Fit what ranks a run's candidates, on validation pieces; then export the run anew."
     )
@@ -58,11 +59,13 @@ def _prepare(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     from fadernets.data import passages
-    from fadernets.training import rewriter_loop, rewriter_recipes
+    from fadernets.training import loggers, rewriter_loop, rewriter_recipes
 
     overrides = [*options.set, *([f"seed={options.seed}"] if options.seed else [])]
     recipe = rewriter_recipes.load(options.recipe, overrides)
-    state = rewriter_loop.train(passages.load(options.passages), options.run_folder, recipe)
+    logs = options.logger or loggers.DEFAULT
+    loggers.check(logs)
+    state = rewriter_loop.train(passages.load(options.passages), options.run_folder, recipe, logs)
     print(json.dumps({"state": str(state)}) if options.json else f"trained: {state}")
 
 

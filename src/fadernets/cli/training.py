@@ -59,6 +59,7 @@ def register(add: Add) -> None:
     train.add_argument("--nodes", type=int, default=1, metavar="N", help="machines of a distributed run (1)")
     shared.add_cluster(train, "train the runs of --sweep")
     train.add_argument("--workers", type=int, metavar="N", help="workers of --cluster (default: one a core)")
+    shared.add_loggers(train)
     train.add_argument("--fresh", action="store_true", help="start anew even where the run could go on")
 
     export = add("export", _export, "Turn a trained run into a model folder.")
@@ -105,6 +106,7 @@ def _train(options: argparse.Namespace) -> None:
     ]
     from dataclasses import replace
 
+    from fadernets.training import loggers
     from fadernets.training import loop as training_loop
     from fadernets.training.processes import is_first
 
@@ -123,6 +125,7 @@ def _train(options: argparse.Namespace) -> None:
             devices=options.devices,
             nodes=options.nodes,
             resume=not options.fresh,
+            logs=options.logger or loggers.DEFAULT,
             progress=progress("steps"),
         )
         rows.append({"best": str(best), **({"grid": values, **training_loop.figures_of(best)} if values else {})})
@@ -145,13 +148,12 @@ def _train_on_cluster(chosen: list[Recipe], options: argparse.Namespace) -> list
     if options.devices * options.nodes > 1:
         raise FadernetsError("--devices and --nodes: on a cluster each run of a sweep has one process")
     from fadernets.data import clusters
-    from fadernets.training import cluster_runs
+    from fadernets.training import cluster_runs, loggers
 
     with clusters.connect(options.scheduler, options.cluster, options.workers) as client:
+        how = (options.device, not options.fresh, options.logger or loggers.DEFAULT)
         jobs = {
-            Path(recipe.out).name: partial(
-                cluster_runs.train, cluster_runs.with_absolute_paths(recipe), options.device, not options.fresh
-            )
+            Path(recipe.out).name: partial(cluster_runs.train, cluster_runs.with_absolute_paths(recipe), *how)
             for recipe in chosen
         }
         return list(cluster_runs.run_all(client, jobs, say).values())

@@ -1,11 +1,14 @@
 """What the model folders of both codecs share: where they lie, model.json, the two graphs and their hashes.
 
-A model folder holds model.json (what the engine must know besides the weights, and the SHA-256 of each graph),
-encoder.onnx, decoder.onnx and README.md (the card). ONNX Runtime alone runs it, on one thread.
+A model folder holds model.json (what the engine must know besides the weights, and the SHA-256 of each file that holds
+some), encoder.onnx, decoder.onnx and README.md (the card). ONNX Runtime alone runs it, on one thread. What training
+reads may lie beside them, config.json and model.safetensors.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -17,6 +20,7 @@ import numpy as np
 
 from fadernets import structured_text
 from fadernets.arrays import Floats
+from fadernets.engines import hub_cache
 from fadernets.engines.onnx_graphs import Graph, ModelError
 from fadernets.files import recover_folder
 
@@ -26,6 +30,8 @@ DEFAULT_MODEL = "rewriter"  # the bundled model that edits run on
 LARGEST = float(np.finfo(np.float32).max)
 MOST_SAID = 200  # characters of an error's text, which may quote the file
 DEFAULT_MELODY_MODEL = "melody"  # the bundled model of melodies
+CARD = "README.md"
+FILE = re.compile(r"\w[\w-]*\.onnx|config\.json|model\.safetensors", re.ASCII)  # names of files that hold weights
 
 
 class ModelFolder:
@@ -85,7 +91,10 @@ def bundled() -> dict[str, Path]:
 
 
 def find_folder(model: str | Path) -> Path:
-    """The folder of a bundled model's name or of a path. Raises ModelError."""
+    """The folder of a bundled model's name, of a path, or of a model that was pulled from the hub. Raises ModelError.
+
+    A folder that is there comes before a model of the hub that has the same name.
+    """
     known = bundled()
     if str(model) in known:
         return known[str(model)]
@@ -93,8 +102,57 @@ def find_folder(model: str | Path) -> Path:
     recover_folder(folder)
     if (folder / "model.json").exists():
         return folder
-    reason = "has no model.json" if folder.is_dir() else "is neither a bundled model nor a folder"
+    if folder.is_dir():
+        reason = "has no model.json"
+    else:
+        pulled = hub_cache.find(str(model))
+        if pulled is not None:
+            return pulled
+        reason = "is neither a bundled model nor a folder"
+        if hub_cache.HubName.of(str(model)):
+            reason += f", and was not pulled from the hub (fadernets pull {model})"
     raise ModelError(f"--model {model}: {reason}; bundled: {', '.join(known) or 'none'}")
+
+
+def is_model(model: str | Path) -> bool:
+    """Whether this names a bundled model, a model folder or a model that was pulled. Raises ModelError as `find`."""
+    folder = Path(model)
+    return str(model) in bundled() or (folder / "model.json").exists() or hub_cache.find(str(model)) is not None
+
+
+def name_of(model: str | Path, folder: Path) -> str:
+    """What a model in this folder is called beside others: its folder's name, or the hub's name of it."""
+    return str(model) if hub_cache.is_pulled(folder) else folder.resolve().name
+
+
+def refuse_pulled(folder: Path, what: str) -> None:
+    """Raises ModelError for a folder of the hub's cache, into which `what` would be written."""
+    if hub_cache.is_pulled(folder):
+        raise ModelError(f"{folder}: is the hub's copy, and {what} is not written into it; copy the folder first")
+
+
+def files_of(model: str | Path) -> dict[str, str]:
+    """The files beside model.json that hold weights: name -> SHA-256. Raises ModelError."""
+    with model_info(model) as (_, info):
+        hashes = {**info["sha256"], **info.get("checkpoint", {})}
+        for name, digest in hashes.items():
+            if not FILE.fullmatch(name) or not isinstance(digest, str):
+                raise ValueError(f"{name!r} is no name of a file of weights")
+        return hashes
+
+
+def check_files(model: str | Path) -> dict[str, str]:
+    """As `files_of`, once all are there and have these hashes. Raises ModelError."""
+    folder, hashes = find_folder(model), files_of(model)
+    for name, digest in hashes.items():
+        try:
+            with (folder / name).open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise ModelError(f"{folder / name}: cannot be read ({error.strerror})") from None
+        if found != digest:
+            raise ModelError(f"{folder / name}: is damaged (its hash is not the one in model.json); export it again")
+    return hashes
 
 
 @contextmanager

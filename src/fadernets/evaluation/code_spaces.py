@@ -37,10 +37,10 @@ class CodeSpace:
 
 def code_space(model: str | Path, device: str = "cpu") -> CodeSpace:
     """The codes of a bundled model, a model folder, or a run (its best checkpoint). Raises FadernetsError."""
-    from fadernets.engines.model_folder import bundled
+    from fadernets.engines.model_folder import bundled, is_model
 
     folder = Path(model)
-    if str(model) in bundled() or (folder / "model.json").exists():
+    if is_model(model):
         return _exported(model)
     if (folder / "best" / "config.json").exists() or (folder / "config.json").exists():
         return _trained(folder, device)

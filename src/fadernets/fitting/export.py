@@ -1,4 +1,8 @@
-"""From a checkpoint to a model folder: two ONNX graphs, mixture means, curves, onset odds and patterns, critic."""
+"""From a checkpoint to a model folder: two ONNX graphs, mixture means, curves, onset odds and patterns, critic.
+
+The checkpoint's own config.json and model.safetensors lie beside them, so that the folder trains on and Hugging Face's
+hub knows it.
+"""
 
 from __future__ import annotations
 
@@ -55,6 +59,7 @@ def export(run: Path, folder: Path, *, name: str | None = None, data: Path | Non
         raise FadernetsError(f"{folder}: is there and is no model folder; name another")
     with open_folder(folder) as new:
         info = fill(new, model, config, dataset, name or folder.name)
+        info["checkpoint"] = checkpoints.write_weights(new, model.state_dict(), config)
         (new / "model.json").write_text(json.dumps(info) + "\n", encoding="utf-8")
         (new / "README.md").write_text(card(info), encoding="utf-8")
     return folder

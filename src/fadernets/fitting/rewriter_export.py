@@ -19,7 +19,9 @@ from fadernets.data.passages import GridPiece, densities, segment_ends
 from fadernets.engines.model_folder import FORMAT
 from fadernets.errors import FadernetsError
 from fadernets.fitting import fit_passage_critic, onnx_rewriter
-from fadernets.training import rewriter_loop
+from fadernets.provenance import commit
+from fadernets.training import checkpoints, rewriter_loop
+from fadernets.training.model_cards import SHIPPABLE, UNSHIPPABLE, front_matter, is_shippable
 
 
 def export(run: Path, pieces: Sequence[GridPiece], folder: Path, name: str = "") -> Path:
@@ -52,7 +54,10 @@ def export(run: Path, pieces: Sequence[GridPiece], folder: Path, name: str = "")
             data = graph.SerializeToString()
             (new / f"{part}.onnx").write_bytes(data)
             hashes[f"{part}.onnx"] = hashlib.sha256(data).hexdigest()
-        (new / "model.json").write_text(json.dumps({**info, "sha256": hashes}) + "\n", encoding="utf-8")
+        known = ("kind", "name", "codec", "size", "recipe", "step", "data")
+        config = {**{key: info[key] for key in known}, "commit": commit()}
+        written = {"sha256": hashes, "checkpoint": checkpoints.write_weights(new, model.state_dict(), config)}
+        (new / "model.json").write_text(json.dumps({**info, **written}) + "\n", encoding="utf-8")
         (new / "README.md").write_text(card(info, critic is not None), encoding="utf-8")
     return folder
 
@@ -103,11 +108,10 @@ def card(info: dict[str, Any], has_critic: bool) -> str:
     """The model's card."""
     corpora = info["data"]["corpora"]
     rows = [f"| {name} | {r['licence']} | {r['pieces']} | {r['train']} |" for name, r in corpora.items()]
-    shippable = all(row["shippable"] for row in corpora.values())
     hours = info["recipe"]["hours"]
     return "\n".join(
         [
-            f"# {info['name']}",
+            f"{front_matter(info)}\n# {info['name']}",
             "",
             "A rewriter of passages: it reads some bars of a piece, with the bars around them, the other tracks and",
             "bars like them from elsewhere in the piece, and writes them at the rhythm density and note density",
@@ -132,9 +136,7 @@ def card(info: dict[str, Any], has_critic: bool) -> str:
             "",
             "## Licence",
             "",
-            "The weights are under this package's licence (MIT)."
-            if shippable
-            else "Learned from music that may not be passed on freely (see above): for research, not for shipping.",
+            SHIPPABLE if is_shippable(info) else UNSHIPPABLE,
             "",
             "## Limits",
             "",

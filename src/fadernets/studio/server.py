@@ -283,12 +283,14 @@ def _add_melody_routes(app: FastAPI, compute: Compute) -> None:
 
 
 def _add_inspect_routes(app: FastAPI, compute: Compute) -> None:
-    @app.get("/api/inspect/{model}", response_model=inspect_types.InspectResponse, responses=problems(400, 429, 503))
+    @app.get(
+        "/api/inspect/{model:path}", response_model=inspect_types.InspectResponse, responses=problems(400, 429, 503)
+    )
     async def inspect(request: Request, model: str) -> Response:
         """What a change of the music moves in a model's codes."""
         return await compute(request, "inspect.inspect", model)
 
-    @app.get("/api/map/{model}", response_model=inspect_types.MapInfo, responses=problems(400, 429, 503))
+    @app.get("/api/map/{model:path}", response_model=inspect_types.MapInfo, responses=problems(400, 429, 503))
     async def latent_map(
         request: Request, model: str, method: Annotated[str, Query(pattern="^(pca|tsne)$")] = "pca"
     ) -> Response:

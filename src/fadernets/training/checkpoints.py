@@ -8,12 +8,14 @@ state.pt           optimiser and random states, where a run can resume
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fadernets import structured_text
 from fadernets.attributes.table import PAPER_FADERS
@@ -25,6 +27,7 @@ from fadernets.training.model_cards import card
 from fadernets.training.model_sizes import build_within
 
 FORMAT = 1
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
 NEEDED = {"data": dict, "step": int, "segments": dict, "figures": dict}  # in a config, beside its recipe
 
 
@@ -34,21 +37,29 @@ class CheckpointError(FadernetsError):
 
 def save(folder: Path, model: nn.Module, config: dict[str, Any], state: dict[str, Any] | None = None) -> None:
     """Write a checkpoint folder whole or not at all, in place of the one that was there. Raises FadernetsError."""
-    from safetensors.torch import save_file
-
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    config = {"format": FORMAT, **config}
     with open_folder(folder) as new:
-        (new / "config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        (new / "README.md").write_text(card(config), encoding="utf-8")
         try:
-            save_file(weights, new / "model.safetensors")
+            write_weights(new, model.state_dict(), config)
+            (new / "README.md").write_text(card(config), encoding="utf-8")
             if state is not None:
                 torch.save(state, new / "state.pt")
         except OSError:
             raise
         except Exception as error:  # on a full disk, safetensors and torch raise kinds of their own
             raise CheckpointError(f"{folder}: cannot be written ({_first_line(error)})") from None
+
+
+def write_weights(folder: Path, weights: Mapping[str, Tensor], config: dict[str, Any]) -> dict[str, str]:
+    """Write config.json and model.safetensors into a folder that is there; gives the SHA-256 of each.
+
+    Raises what safetensors raises where the disk is full.
+    """
+    from safetensors.torch import save_file
+
+    text = json.dumps({"format": FORMAT, **config}, indent=1, sort_keys=True) + "\n"
+    (folder / CONFIG).write_text(text, encoding="utf-8")
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, folder / WEIGHTS)
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (CONFIG, WEIGHTS)}
 
 
 def _first_line(error: Exception) -> str:
@@ -93,6 +104,7 @@ def load(folder: Path, device: str = "cpu") -> tuple[nn.Module, dict[str, Any]]:
     from safetensors.torch import load_file
 
     config = read_config(folder)
+    _check_hashes(folder)
     try:
         recipe, attributes = config["recipe"], config.get("attributes", PAPER_FADERS)
         model = build_within(recipe["name"], recipe["model"], config["codec"], attributes)
@@ -105,6 +117,20 @@ def load(folder: Path, device: str = "cpu") -> tuple[nn.Module, dict[str, Any]]:
     except Exception as error:  # safetensors and torch raise several kinds on damaged or foreign files
         raise CheckpointError(f"{folder}/model.safetensors: does not fit its config ({_first_line(error)})") from None
     return model.to(device).eval(), config
+
+
+def _check_hashes(folder: Path) -> None:
+    """Raises CheckpointError where a model folder's model.json names other weights than those that are there."""
+    try:
+        hashes = structured_text.read_json(folder / "model.json")["checkpoint"]
+        found = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (CONFIG, WEIGHTS)}
+        changed = [name for name in found if found[name] != hashes[name]]
+    except FileNotFoundError:  # a checkpoint of a run
+        return
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder}: its weights cannot be checked ({error}); export it again") from None
+    if changed:
+        raise CheckpointError(f"{folder}/{changed[0]}: is damaged (its hash is not the one in model.json)")
 
 
 def load_state(folder: Path) -> dict[str, Any] | None:

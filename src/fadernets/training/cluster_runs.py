@@ -7,13 +7,14 @@ worker. All machines see the data set and the runs' folders by the same paths.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from fadernets.errors import FadernetsError
+from fadernets.training.loggers import DEFAULT
 from fadernets.training.recipes import Recipe
 
 ATTEMPTS = 5  # how many workers may end under a run before it is given up
@@ -63,11 +64,11 @@ def run_all(client: Any, jobs: Mapping[str, Callable[[], Any]], report: Report) 
     return {name: results[name] for name in jobs}
 
 
-def train(recipe: Recipe, device: str, resume: bool) -> dict[str, Any]:
+def train(recipe: Recipe, device: str, resume: bool, logs: Sequence[str] = DEFAULT) -> dict[str, Any]:
     """Train one recipe where the task runs; the folder of the best checkpoint and its figures."""
     from fadernets.training import loop
 
-    best = loop.train(recipe, device=device, resume=resume)
+    best = loop.train(recipe, device=device, resume=resume, logs=logs)
     return {"best": str(best), **loop.figures_of(best)}
 
 

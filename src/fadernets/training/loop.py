@@ -4,7 +4,7 @@ Lightning Fabric gives devices, precision and processes and leaves the loop to u
 Several processes share each batch (`models.shares`), so that a run comes to the same numbers on any number of them; the
 first one writes, and what it decides holds for all.
 
-A run's folder: recipe.json, log.jsonl, tensorboard/, last/ and best/ (checkpoint folders).
+A run's folder: recipe.json, log.jsonl, tensorboard/ or what else `loggers` write, last/ and best/ (checkpoint folders).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from fadernets import structured_text
 from fadernets.arrays import Floats, Indices
 from fadernets.data import labels
 from fadernets.data.batches import Sampler
@@ -33,7 +32,7 @@ from fadernets.errors import FadernetsError
 from fadernets.files import recover_folder, sole_use, write_atomic
 from fadernets.models import shares
 from fadernets.provenance import commit
-from fadernets.training import checkpoints, optimizers, recipes
+from fadernets.training import checkpoints, loggers, optimizers, recipes
 from fadernets.training.model_sizes import build_within
 from fadernets.training.processes import Processes, started_by_torchrun
 
@@ -105,11 +104,13 @@ def train(
     devices: int = 1,
     nodes: int = 1,
     resume: bool = True,
+    logs: Sequence[str] = loggers.DEFAULT,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Train a recipe and return the folder of the best checkpoint.
 
     devices: processes of each of `nodes` machines; where torchrun started this one, its environment says both.
+    logs: where figures go beside log.jsonl, names of `loggers.NEEDED`.
     A run whose `last` checkpoint has the same recipe goes on from there, to the same numbers as a run
     that was never stopped. Raises TrainingError where a loss is not a number: the term is named and
     the last good checkpoint stays; and FadernetsError for a folder that cannot be written, or that another run has.
@@ -117,6 +118,7 @@ def train(
     from lightning.fabric import Fabric
 
     check_device(device)
+    loggers.check(logs)
     data = Dataset.open(Path(recipe.data))
     precision = auto_precision(device) if recipe.precision == "auto" else recipe.precision
     devices, nodes = started_by_torchrun() or (devices, nodes)
@@ -125,7 +127,7 @@ def train(
     fabric.launch()
     try:
         with ExitStack() as held:
-            run = _Run(fabric, recipe, data, resume, held)
+            run = _Run(fabric, recipe, data, resume, held, logs)
             return run.go(progress if fabric.is_global_zero else None)
     except OSError as error:
         raise TrainingError(f"{recipe.out}: cannot be written ({error.strerror or error})") from None
@@ -139,9 +141,17 @@ def figures_of(checkpoint: Path) -> dict[str, float]:
 class _Run:
     """One run: its rows, model, optimiser and the place that it has come to."""
 
-    def __init__(self, fabric: Any, recipe: recipes.Recipe, data: Dataset, resume: bool, held: ExitStack) -> None:
+    def __init__(
+        self,
+        fabric: Any,
+        recipe: recipes.Recipe,
+        data: Dataset,
+        resume: bool,
+        held: ExitStack,
+        logs: Sequence[str] = loggers.DEFAULT,
+    ) -> None:
         """`held` keeps the run's folder to this process, and its files open, until it is closed."""
-        self.held = held
+        self.held, self.resume, self.logs = held, resume, logs
         self.fabric, self.recipe, self.data = fabric, recipe, data
         self.processes = Processes(fabric)
         self.share = self.processes.share
@@ -275,24 +285,11 @@ class _Run:
         return self.out / "best"
 
     def _open_log(self) -> None:
-        from fadernets.training.tensorboard_log import TensorboardLog
-
-        recipe = json.dumps(recipes.as_dict(self.recipe), indent=1)
-        write_atomic(self.out / "recipe.json", f"{recipe}\n".encode())
-        self._trim_log()
-        self.writer = TensorboardLog(self.out / "tensorboard")
-        self.held.callback(self.writer.close)
-
-    def _trim_log(self) -> None:
-        """Drop the log's rows after the checkpoint that the run resumes from: those steps are taken again."""
-        log = self.out / "log.jsonl"
-        try:
-            rows = structured_text.read_text(log).splitlines(keepends=True) if log.exists() else []
-            kept = [row for row in rows if row.endswith("\n") and structured_text.parse_json(row)["step"] <= self.step]
-        except (ValueError, KeyError, TypeError):
-            raise TrainingError(f"{log}: is damaged; remove it, or start the run anew") from None
-        if kept != rows:
-            write_atomic(log, "".join(kept).encode())
+        settings = recipes.as_dict(self.recipe)
+        write_atomic(self.out / "recipe.json", f"{json.dumps(settings, indent=1)}\n".encode())
+        earlier = loggers.trim(self.out / "log.jsonl", self.step)
+        self.loggers = loggers.Loggers(self.logs, self.out, settings, earlier, resume=self.resume)
+        self.held.enter_context(self.loggers)
 
     def _refuse_nan(self, terms: Mapping[str, torch.Tensor | float]) -> None:
         """Raises TrainingError where the loss is no finite number, with the first term that is not."""
@@ -315,7 +312,7 @@ class _Run:
     def _write(self, figures: dict[str, float], checked: dict[str, float], better: bool) -> None:
         with (self.out / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps({"step": self.step, **figures}) + "\n")
-        self.writer.write(figures, self.step)
+        self.loggers.log(figures, self.step)
         shown = {k: round(v, 4) for k, v in checked.items()}
         print(f"step {self.step}/{self.recipe.steps} {shown}", file=sys.stderr, flush=True)
         state = {

@@ -1,7 +1,11 @@
-"""Model cards, written with every checkpoint and every exported model."""
+"""Model cards, written with every checkpoint and every exported model.
+
+A card opens with what Hugging Face's hub reads of it (YAML between two lines of dashes): licence, data, tags.
+"""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from fadernets.codecs.base import find
@@ -20,7 +24,36 @@ KINDS = {  # model -> what it is
     "language-model": "An autoregressive model of four-beat piano segments, conditioned on nothing",
 }
 MIXTURES = ("music-fadernets", "gm-vae")
+SHIPPABLE = "The weights are under this package's licence (MIT)."
+UNSHIPPABLE = "Learned from music that may not be passed on freely (see above): for research, not for shipping."
+OPENING = "---\n"  # of a card's front matter, and its end
 NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five"}
+
+
+def is_shippable(info: dict[str, Any]) -> bool:
+    """Whether all music that a model learned to write may be passed on. `info`: of a checkpoint or a model.json."""
+    return all(row.get("shippable", True) for row in _rebuilt(info).values())
+
+
+def _rebuilt(info: dict[str, Any]) -> dict[str, Any]:
+    """The corpora that the model learned to write: name -> row."""
+    recipe = info["recipe"]
+    left_out = () if recipe.get("reconstruct_labelled") else recipe.get("label_corpora", ())
+    named = recipe.get("corpora")
+    rows = info["data"]["corpora"].items()
+    return {name: row for name, row in rows if name not in left_out and (not named or name in named)}
+
+
+def front_matter(info: dict[str, Any]) -> str:
+    """What the hub reads of a card. `info`: the config of a checkpoint, or what a model.json says."""
+    kind = str(info.get("kind") or info["recipe"]["name"])
+    licence = ["license: mit"] if is_shippable(info) else ["license: other", "license_name: research-only"]
+    labelling = [] if info["recipe"].get("label_share") == 0 else info["recipe"].get("label_corpora", [])
+    data = [name for name in info["data"]["corpora"] if name in {*_rebuilt(info), *labelling}]
+    lines = [*licence, "library_name: fadernets", "tags:"]
+    lines += [f"- {json.dumps(tag)}" for tag in ("symbolic-music", "midi", kind, str(info["codec"]))]
+    lines += ["datasets:", *(f"- {json.dumps(name)}" for name in data)] if data else []
+    return OPENING + "\n".join(lines) + "\n" + OPENING
 
 
 def card(config: dict[str, Any], held_out: str = "") -> str:
@@ -33,7 +66,7 @@ def card(config: dict[str, Any], held_out: str = "") -> str:
     clustered = kind in MIXTURES and recipe["model"].get("clusters", 2) > 0
     label = labels.name_of(recipe.get("label", "arousal"))
     lines = [
-        f"# {config.get('name', kind)}",
+        f"{front_matter(config)}\n# {config.get('name', kind)}",
         "",
         f"{KINDS.get(kind, f'The model `{kind}` of another package')}, {codec.card.place}.",
         *([_mixture(label, recipe["model"].get("clusters", 2))] if clustered else []),
@@ -47,15 +80,12 @@ def card(config: dict[str, Any], held_out: str = "") -> str:
         "| corpus | licence | pieces | training segments | used for |",
         "|---|---|---|---|---|",
     ]
-    rebuilt = []
     for name, row in data["corpora"].items():
         used, count = "reconstruction", row["train"]
         if name in recipe["label_corpora"] and not recipe.get("reconstruct_labelled"):
             used, count = "cluster and regulariser terms alone", config.get("segments", {}).get("labelled", 0)
         elif recipe["corpora"] and name not in recipe["corpora"]:
             continue
-        else:
-            rebuilt.append(row)
         if used != "reconstruction" and not clustered:
             continue
         lines.append(f"| {name} | {row['licence']} | {row['pieces']} | {count} | {used} |")
@@ -76,9 +106,7 @@ def card(config: dict[str, Any], held_out: str = "") -> str:
         "",
         "## Licence",
         "",
-        "The weights are under this package's licence (MIT)."
-        if all(row.get("shippable", True) for row in rebuilt)
-        else "Learned from music that may not be passed on freely (see above): for research, not for shipping.",
+        SHIPPABLE if is_shippable(config) else UNSHIPPABLE,
         *[
             f"No segment of {name} was reconstructed in training: its {_ratings(label)} placed the {_number(recipe)} "
             "clusters, no more."

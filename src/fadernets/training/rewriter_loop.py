@@ -1,6 +1,6 @@
 """The rewriter's training: denoising, then back-translation (Lample et al., ICLR 2019), within a budget of CPU time.
 
-A run is a folder with `state.pt`, from which it resumes, and `log.jsonl`.
+A run is a folder with `state.pt`, from which it resumes, `log.jsonl` and what else `loggers` write.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from fadernets.data.passage_sampler import (
 from fadernets.data.passages import GridPiece
 from fadernets.models.rewriter import Rewriter, RewriterSize, losses
 from fadernets.models.rewriter_sampling import generate
+from fadernets.training import loggers
 from fadernets.training.rewriter_optimisers import Optimisers
 from fadernets.training.rewriter_recipes import RewriterRecipe, as_dict
 
@@ -44,8 +45,14 @@ def rate_at(recipe: RewriterRecipe, step: int, share: float) -> float:
     return recipe.rate * min(1.0, (step + 1) / recipe.warmup) * (1 - (1 - recipe.last) * falling)
 
 
-def train(pieces: Sequence[GridPiece], out: Path, recipe: RewriterRecipe) -> Path:
-    """Train, or go on with, the run in `out`; gives the path of its state."""
+def train(
+    pieces: Sequence[GridPiece], out: Path, recipe: RewriterRecipe, logs: Sequence[str] = loggers.DEFAULT
+) -> Path:
+    """Train, or go on with, the run in `out`; gives the path of its state.
+
+    logs: where figures go beside log.jsonl, names of `loggers.NEEDED`.
+    """
+    loggers.check(logs)
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     torch.manual_seed(recipe.seed)
@@ -65,42 +72,53 @@ def train(pieces: Sequence[GridPiece], out: Path, recipe: RewriterRecipe) -> Pat
     means: dict[str, float] = {}
     budget = recipe.hours * 3600
     last, saved, shown = time.process_time(), time.time(), time.time()
-    while spent < budget:
-        now = time.process_time()
-        spent, last = spent + min(now - last, 60.0), now
-        share = spent / budget
-        rows = []
-        if share > recipe.denoising:
-            if step % recipe.every == 0 or len(pool) < recipe.batch:
-                pool = (pool + translated_rows(model, sampler, recipe.fresh, rng, recipe.retrieval))[-recipe.pool :]
-            rows = [pool[i] for i in rng.choice(len(pool), int(recipe.batch * recipe.translated), replace=False)]
-        while len(rows) < recipe.batch:
-            rows.append(_retrieving(denoising_row(sampler, rng), recipe.retrieval))
-        batch = joined(rows)
-        if share >= recipe.planned:
-            batch = batch.with_plan(_told(batch, rng))
-        model.train()
-        with torch.autocast("cpu", torch.bfloat16):
-            parts = losses(model, batch)
-        loss = sum(parts.values(), start=torch.zeros(()))
-        optimiser.zero_grad()
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-        optimiser.step(rate_at(recipe, step, share))
-        step += 1
-        for name, value in parts.items():
-            means[name] = 0.98 * means.get(name, value.item()) + 0.02 * value.item()
-        if step % SHOWN_EVERY == 0:
-            entry: dict[str, Any] = {"step": step, "minutes": spent / 60, "rate": rate_at(recipe, step, share), **means}
-            entry |= {"norm": norm.item(), "seconds_a_step": (time.time() - shown) / SHOWN_EVERY}
-            if step % VALIDATED_EVERY == 0:
-                entry |= validate(model, held_out)
-            with (out / "log.jsonl").open("a", encoding="utf-8") as log:
-                log.write(json.dumps({k: round(v, 5) for k, v in entry.items()}) + "\n")
-            shown = time.time()
-        if time.time() - saved > SAVED_EVERY or spent >= budget:
-            _save(state_file, model, optimiser, step, spent, recipe)
-            saved = time.time()
+    if spent >= budget:
+        return state_file
+    earlier = loggers.trim(out / "log.jsonl", step)
+    with loggers.Loggers(logs, out, as_dict(recipe), earlier) as others:
+        while spent < budget:
+            now = time.process_time()
+            spent, last = spent + min(now - last, 60.0), now
+            share = spent / budget
+            rows = []
+            if share > recipe.denoising:
+                if step % recipe.every == 0 or len(pool) < recipe.batch:
+                    pool = (pool + translated_rows(model, sampler, recipe.fresh, rng, recipe.retrieval))[-recipe.pool :]
+                rows = [pool[i] for i in rng.choice(len(pool), int(recipe.batch * recipe.translated), replace=False)]
+            while len(rows) < recipe.batch:
+                rows.append(_retrieving(denoising_row(sampler, rng), recipe.retrieval))
+            batch = joined(rows)
+            if share >= recipe.planned:
+                batch = batch.with_plan(_told(batch, rng))
+            model.train()
+            with torch.autocast("cpu", torch.bfloat16):
+                parts = losses(model, batch)
+            loss = sum(parts.values(), start=torch.zeros(()))
+            optimiser.zero_grad()
+            loss.backward()
+            norm = torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+            optimiser.step(rate_at(recipe, step, share))
+            step += 1
+            for name, value in parts.items():
+                means[name] = 0.98 * means.get(name, value.item()) + 0.02 * value.item()
+            if step % SHOWN_EVERY == 0:
+                entry: dict[str, Any] = {
+                    "step": step,
+                    "minutes": spent / 60,
+                    "rate": rate_at(recipe, step, share),
+                    **means,
+                }
+                entry |= {"norm": norm.item(), "seconds_a_step": (time.time() - shown) / SHOWN_EVERY}
+                if step % VALIDATED_EVERY == 0:
+                    entry |= validate(model, held_out)
+                rounded = {name: round(value, 5) for name, value in entry.items()}
+                with (out / "log.jsonl").open("a", encoding="utf-8") as log:
+                    log.write(json.dumps(rounded) + "\n")
+                others.log({name: value for name, value in rounded.items() if name != "step"}, step)
+                shown = time.time()
+            if time.time() - saved > SAVED_EVERY or spent >= budget:
+                _save(state_file, model, optimiser, step, spent, recipe)
+                saved = time.time()
     return state_file
 
 
