@@ -12,7 +12,7 @@ import pytest
 from dask_processes import end, start_scheduler, start_worker
 from short_songs import write_song
 
-from fadernets.data import clusters, executors, prepare, shards
+from fadernets.data import chunks, clusters, executors, prepare, shards
 from fadernets.data.executors import Processes, ThisProcess
 from fadernets.errors import FadernetsError
 
@@ -23,8 +23,9 @@ def content_of(folder):
 
 
 @pytest.fixture
-def songs(tmp_path):
+def songs(tmp_path, monkeypatch):
     """Forty songs of four bars, three of them no music: three chunks."""
+    monkeypatch.setattr(chunks, "CHUNK", 16)
     for i in range(40):
         write_song(tmp_path / "songs" / f"{i:02d}.mid", shift=i % 12)
     (tmp_path / "songs" / "07.mid").write_text("no music")
@@ -135,7 +136,7 @@ def test_a_damaged_part_is_removed_and_said(songs, tmp_path, monkeypatch):
     monkeypatch.setattr(prepare.assembly, "write_shard", write)
     with pytest.raises(FadernetsError, match="cannot be read back; run again"):
         prepare.prepare({"folder": songs}, tmp_path / "out", workers=1)
-    monkeypatch.undo()
+    monkeypatch.setattr(prepare.assembly, "write_shard", real)
     whole = prepare.prepare({"folder": songs}, tmp_path / "whole", workers=1)
     assert prepare.prepare({"folder": songs}, tmp_path / "out", workers=1).hash == whole.hash
 
@@ -194,7 +195,7 @@ def test_jobs_of_slurm(songs, tmp_path, monkeypatch):
     settings = {"cores": 1, "processes": 1, "memory": "1GB", "interface": "lo", "log-directory": None}
     settings |= {"death-timeout": 20, "python": sys.executable}
     options = {f"jobqueue.slurm.{name}": value for name, value in settings.items()}
-    options |= {"jobqueue.slurm.scheduler-options": {"dashboard_address": None}}
+    options |= {"jobqueue.slurm.scheduler-options": {"dashboard_address": "127.0.0.1:0"}}
     with dask.config.set(options):
         data = prepare.prepare({"folder": songs}, tmp_path / "out", cluster="slurm", workers=1)
     assert data.hash == prepare.prepare({"folder": songs}, tmp_path / "here", workers=1).hash

@@ -26,8 +26,9 @@ from fadernets.errors import FadernetsError
 
 
 @pytest.fixture
-def songs(tmp_path):
+def songs(tmp_path, monkeypatch):
     """Forty songs of four bars: three chunks."""
+    monkeypatch.setattr(chunks, "CHUNK", 16)
     for i in range(40):
         write_song(tmp_path / "songs" / f"{i:02d}.mid", shift=i % 12)
     return tmp_path / "songs"

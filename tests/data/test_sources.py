@@ -7,16 +7,17 @@ import numpy as np
 import pytest
 from short_songs import write_song
 
+from fadernets.data import chunks, sources
 from fadernets.data import prepare as module
-from fadernets.data import sources
 from fadernets.data.corpora import Source
 from fadernets.data.prepare import prepare
 from fadernets.errors import FadernetsError
 
 
 @pytest.fixture
-def songs(tmp_path):
+def songs(tmp_path, monkeypatch):
     """Twenty songs in two folders: two chunks."""
+    monkeypatch.setattr(chunks, "CHUNK", 16)
     for i in range(20):
         write_song(tmp_path / "songs" / "ab"[i % 2] / f"{i:02d}.mid", shift=i % 12)
     return tmp_path / "songs"
@@ -58,6 +59,7 @@ def test_a_changed_file_of_a_url_is_read_again(songs, memory, tmp_path, monkeypa
     def stop(*_):
         raise KeyboardInterrupt
 
+    assemble = module._assemble
     monkeypatch.setattr(module, "_assemble", stop)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
@@ -65,7 +67,7 @@ def test_a_changed_file_of_a_url_is_read_again(songs, memory, tmp_path, monkeypa
         assert len(list((tmp_path / "out" / ".parts").glob("*.npz"))) == 2
     write_song(tmp_path / "new.mid", n_bars=6)
     fsspec.filesystem("memory").pipe("/songs/a/00.mid", (tmp_path / "new.mid").read_bytes())
-    monkeypatch.undo()
+    monkeypatch.setattr(module, "_assemble", assemble)
     assert len(prepare({"folder": memory}, tmp_path / "out")) == 82
 
 

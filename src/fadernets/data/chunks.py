@@ -27,7 +27,7 @@ from fadernets.data.sources import content_of, fetched
 from fadernets.errors import FadernetsError
 from fadernets.files import open_atomic
 
-CHUNK = 16  # files of a chunk: a stop loses little work, and a chunk keeps a process busy for a second or more
+CHUNK = 64  # files of a chunk: songs take a process half a second, against 3 ms that Dask takes for a unit of work
 DEADLY = "deadly"  # the folder beside the parts that names files which end the process that reads them
 DEADLY_REASON = "ends the process that reads it"
 

@@ -105,5 +105,6 @@ def _local(workers: int | None) -> Any:
         processes=True,
         host="127.0.0.1",
         dashboard_address=None,
+        scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},  # else its HTTP port is a fixed one
         silence_logs=logging.CRITICAL,
     )

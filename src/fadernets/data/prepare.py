@@ -19,7 +19,8 @@ from typing import Any
 from fadernets.codecs import base as codec_table
 from fadernets.codecs.base import Codec
 from fadernets.data import assembly, clusters, executors
-from fadernets.data.chunks import CHUNK, Chunk, Part, mark_deadly, read_chunk, split_into_chunks
+from fadernets.data import chunks as file_chunks
+from fadernets.data.chunks import Chunk, Part, mark_deadly, read_chunk, split_into_chunks
 from fadernets.data.corpora import CORPORA, Source, check_known
 from fadernets.data.dataset import PARTS, Dataset, check_target, complete, measured, write_manifest
 from fadernets.data.executors import Executor
@@ -112,7 +113,7 @@ def _executor(who: Workers, listed: list[tuple[str, list[Source]]]) -> Iterator[
             yield executor
         return
     count, files = who.count or os.cpu_count() or 1, sum(len(sources) for _, sources in listed)
-    one = count == 1 or files <= CHUNK or own_memory
+    one = count == 1 or files <= file_chunks.CHUNK or own_memory
     with executors.ThisProcess() if one else executors.Processes(count) as executor:
         yield executor
 
