@@ -21,6 +21,7 @@ from fadernets.cli import (
     plot,
     presets,
     rewriter,
+    serve,
     studio,
     table1,
     training,
@@ -34,6 +35,7 @@ GROUPS = (
     presets,
     melody,
     studio,
+    serve,
     listen,
     demo_command,
     models,
@@ -46,6 +48,7 @@ GROUPS = (
 EXTRAS = {  # modules that only an optional part of the installation has
     "train": ("torch", "lightning", "yaml", "safetensors", "onnx", "tensorboard"),
     "study": ("sklearn", "openTSNE"),
+    "serve": ("fsspec", "prometheus_client"),
 }
 
 

@@ -1,4 +1,4 @@
-"""The HTTP API of `fadernets serve`: it parses requests, hands them to the pool and answers. It keeps nothing of them."""
+"""The HTTP API of `fadernets serve`: it parses requests, hands them to the pool and answers."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def create(
         return Response(metrics.text(), headers={"content-type": metrics_.CONTENT_TYPE})
 
     app.add_middleware(Guard, hosts=hosts, most=MOST_BODY, most_at={"/v1/pieces": MOST_BYTES}, broken=BROKEN)
-    app.add_middleware(Requests, metrics=metrics, client_of=client_of, open_=app.state.open)
+    app.add_middleware(Requests, metrics=metrics, client_of=client_of, open=app.state.open)
     return app
 
 

@@ -12,16 +12,17 @@ class Metrics:
     """Metrics of one server. Labels are routes, statuses and names of models alone: nothing that a client wrote."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        more = {"registry": self._registry}
-        self.requests = Counter("fadernets_requests", "Requests", ("route", "status"), **more)
-        self.seconds = Histogram("fadernets_request_seconds", "Time to the answer", ("route",), buckets=SECONDS, **more)
-        self.waiting = Gauge("fadernets_queue_length", "Requests that no worker has begun", **more)
-        self.workers = Gauge("fadernets_workers_alive", "Workers that can take a request, or have one", **more)
-        self.edits = Counter("fadernets_edits", "Edits by model", ("model",), **more)
-        self.restarts = Counter("fadernets_worker_restarts", "Workers that were begun anew", **more)
-        self.retries = Counter("fadernets_retries", "Requests given to another worker, since theirs ended", **more)
+        self._all = one = CollectorRegistry()
+        self.requests = Counter("fadernets_requests", "Requests", ("route", "status"), registry=one)
+        self.seconds = Histogram(
+            "fadernets_request_seconds", "Time to the answer", ("route",), buckets=SECONDS, registry=one
+        )
+        self.waiting = Gauge("fadernets_queue_length", "Requests that no worker has begun", registry=one)
+        self.workers = Gauge("fadernets_workers_alive", "Workers that can take a request, or have one", registry=one)
+        self.edits = Counter("fadernets_edits", "Edits by model", ("model",), registry=one)
+        self.restarts = Counter("fadernets_worker_restarts", "Workers that were begun anew", registry=one)
+        self.retries = Counter("fadernets_retries", "Requests whose worker ended, given to another", registry=one)
 
     def text(self) -> bytes:
         """All of them in Prometheus's text format."""
-        return generate_latest(self._registry)
+        return generate_latest(self._all)

@@ -1,7 +1,7 @@
 """The queue: what is accepted is computed by one of several processes, and by another one where that ends.
 
-An edit is a function of its request, so it may be computed twice. What is beyond the queue's bound is refused at once, with the
-seconds after which there should be room, by the pace that was measured.
+An edit is a function of its request, so it may be computed twice. What is beyond the queue's bound is refused at once,
+with the seconds after which there should be room, by the pace that was measured.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from fadernets.serving.metrics import Metrics
 OTHER = "other"  # the route of a path that is none
 REQUEST_ID = re.compile(r"[0-9a-fA-F-]{8,64}")  # of a proxy's: no words
 REQUEST_LOGGER = "fadernets.serving.requests"
+MOST_EVENT = 200  # characters of a line of text
 
 
 class JsonLines(logging.Formatter):
@@ -38,7 +39,7 @@ class JsonLines(logging.Formatter):
         if isinstance(record.msg, dict):
             line |= record.msg
         else:
-            line |= {"logger": record.name, "event": str(record.msg)}
+            line |= {"logger": record.name, "event": str(record.msg).partition("\n")[0][:MOST_EVENT]}
         if record.exc_info and record.exc_info[0] is not None:
             line["exception"] = record.exc_info[0].__name__
             frames = traceback.extract_tb(record.exc_info[2])
@@ -64,9 +65,9 @@ class Requests:
     """
 
     def __init__(
-        self, app: ASGIApp, *, metrics: Metrics, client_of: Callable[[Request], str], open_: set[object]
+        self, app: ASGIApp, *, metrics: Metrics, client_of: Callable[[Request], str], open: set[object]
     ) -> None:
-        self._app, self._metrics, self._client_of, self._open = app, metrics, client_of, open_
+        self._app, self._metrics, self._client_of, self._open = app, metrics, client_of, open
         self._key, self._log = secrets.token_bytes(16), logging.getLogger(REQUEST_LOGGER)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

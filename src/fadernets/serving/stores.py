@@ -26,6 +26,7 @@ KEEP_HOURS = 24.0  # since a piece was last sent
 MOST_STORED = 2**30  # bytes of all pieces
 SQLITE = "sqlite:"
 ID = re.compile(r"[0-9a-f]{64}")
+RETRY_AFTER = 5  # seconds, where the store cannot be reached
 BUSY_SECONDS = 10.0  # for which a writer waits for another one
 
 Found = TypeVar("Found")
@@ -104,9 +105,8 @@ class PieceStore:
         try:
             return call()
         except (OSError, sqlite3.Error, FadernetsError) as error:
-            raise Refusal(
-                503, f"the store of pieces cannot be reached ({type(error).__name__}); ask again", 5
-            ) from error
+            reason = f"the store of pieces cannot be reached ({type(error).__name__}); ask again"
+            raise Refusal(503, reason, RETRY_AFTER) from error
 
 
 class Folder:
@@ -151,9 +151,7 @@ class Database:
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._clock, self._lock = clock, threading.Lock()
         try:
-            self._connection = sqlite3.connect(
-                path, timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None
-            )
+            self._connection = sqlite3.connect(path, BUSY_SECONDS, isolation_level=None, check_same_thread=False)
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA secure_delete=ON")
             self._connection.execute(

@@ -29,9 +29,7 @@ class EditRequest(FadersRequest):
     def brought(self) -> bytes | None:
         """The bytes of `midi`; None for a stored piece. Raises FadernetsError unless there is one of the two."""
         if (self.midi is None) == (self.piece is None):
-            raise FadernetsError(
-                "give one of midi (base64 of a MIDI or MusicXML file) and piece (the id of a stored one)"
-            )
+            raise FadernetsError("give one of midi (base64 of a file) and piece (the id of a stored one)")
         if self.midi is None:
             return None
         try:

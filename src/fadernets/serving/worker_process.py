@@ -20,6 +20,7 @@ from typing import Any
 from fadernets.editing.file_edit import edit_document
 from fadernets.engines.model_folder import DEFAULT_MODEL, DEFAULT_WINDOW_MODEL
 from fadernets.errors import FadernetsError
+from fadernets.serving.request_log import log_as_json
 from fadernets.serving.types import EditRequest
 from fadernets.web.child_processes import end_with_server
 from fadernets.web.fader_requests import to_faders
@@ -51,6 +52,7 @@ def work(pipe: Connection, make: Make) -> None:
     """Compute calls until the server's process ends."""
     for number in (signal.SIGINT, signal.SIGTERM):  # which a terminal or a service manager sends to the group
         signal.signal(number, signal.SIG_IGN)  # the server ends its workers itself, after what it has accepted
+    log_as_json()
     end_with_server()
     with suppress(EOFError, OSError):
         models = make()
@@ -76,7 +78,7 @@ def _poll(pipe: Connection) -> Callable[[int, int], None]:
 def _answered(models: Models, kind: str, content: Any, progress: Callable[[int, int], None]) -> tuple[str, Any]:
     try:
         if kind == "edit":
-            return "done", edit(models, *content, progress)
+            return "done", edit(models, content[0], content[1], progress)
         return "done", read_piece(NAME, content, SERVER) and None
     except FadernetsError as error:
         return "refused", str(error)

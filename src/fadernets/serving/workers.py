@@ -29,7 +29,7 @@ class CallStopped(Exception):
 
 
 class Worker:
-    """One process with models of its own. After WorkerDied, CallStopped or a Refusal of 503, look whether it `is_alive`.
+    """One process with models of its own. After a call that raised, look whether it `is_alive`.
 
     Its methods block and are for one thread at a time. most_memory: bytes.
     """
@@ -68,7 +68,7 @@ class Worker:
             self._pipe.close()
 
     def close(self) -> None:
-        """Kill the process, and let none begin any more; another thread may be in `begin` or `call`, which then ends."""
+        """Kill the process, and let none begin any more; `begin` or `call` in another thread then ends."""
         self._is_closed = True
         process = self._process
         if process is not None:
