@@ -3,13 +3,14 @@
     python scripts/serve_load.py --seconds 600 --kill-every 20
     python scripts/serve_load.py --overload --seconds 20
 
-Every answer must be, byte for byte, what `fadernets.edit` gives for the same request in this process. With --overload the
-queue holds four requests and one worker computes, so that most must be refused at once, and none may hang.
+Every answer must be, byte for byte, what `fadernets.edit` gives for the same request in this process. With --overload
+the queue holds four requests and one worker computes, so that most must be refused at once, and none may hang.
 """
 
 import argparse
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import random
@@ -27,14 +28,7 @@ import httpx
 CLIENTS, WORKERS = 64, 4
 PAUSE = 8.0  # mean seconds between an answer and a client's next request
 WAIT = 90.0  # seconds after which a request counts as hanging; the server's own limit is 60
-COMMAND = [
-    sys.executable,
-    "-c",
-    "from fadernets.cli.main import main; raise SystemExit(main())",
-    "serve",
-    "--port",
-    "0",
-]
+COMMAND = [sys.executable, "-m", "fadernets.cli", "serve", "--port", "0"]
 MOVES = ({"rhythm_density": 0.2}, {"note_density": 0.5}, {"pitch": 2.0}, {"dynamics": 10.0})
 
 
@@ -155,9 +149,7 @@ async def measured(options):
 
 def figures(load, counted, ended):
     times, quarter = sorted(load.times), max(1, len(load.memory) // 4)
-    value = {
-        name: int(float(found)) for name, found in re.findall(r"^fadernets_(\w+)_total (\S+)", counted, re.MULTILINE)
-    }
+    totals = re.findall(r"^fadernets_(\w+)_total (\S+)", counted, re.MULTILINE)
     early, late = load.memory[quarter : 2 * quarter], load.memory[-quarter:]
     return {
         "seconds": load.options.seconds,
@@ -170,7 +162,7 @@ def figures(load, counted, ended):
         "hanging": load.hanging,
         "statuses": load.statuses,
         "kills": load.kills,
-        **value,
+        **{name: int(float(value)) for name, value in totals},
         "429 without retry-after": load.without,
         "slowest 429": round(max(load.refused), 3) if load.refused else None,
         "server MB, 2nd and last quarter": [megabytes(row[0] for row in part) for part in (early, late)],
@@ -185,7 +177,10 @@ def megabytes(sizes):
 
 def children(pid):
     """The workers of a server: its children that are spawned, not the tracker that multiprocessing has."""
-    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():  # each thread has children of its own
+        with contextlib.suppress(OSError):
+            found += (task / "children").read_text().split()
     return [int(child) for child in found if b"spawn_main" in command_of(child)]
 
 
