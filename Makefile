@@ -24,7 +24,7 @@ $(BIN)/python:
 	@touch $@
 
 .venv/test: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/pip install -q -c constraints.txt -e '.[train,test,docs]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[train,test,docs,serve]'
 	@touch $@ .venv/runtime
 
 # What CI and containers install: each file by its hash (scripts/lock_requirements.py writes the lock).

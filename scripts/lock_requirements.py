@@ -1,7 +1,7 @@
 """Write requirements.lock, what CI and a container install (each file by its hash), and LICENSES.md, what
 licences it has: python scripts/lock_requirements.py
 
-The versions are those installed where it runs, in which the tests have passed: all that `fadernets[train,test,docs]`
+The versions are those installed where it runs, in which the tests have passed: all that `fadernets[train,test,docs,serve]`
 needs. The files are those that pip chooses on this system and Python, which the lock names; pip's own settings
 (PIP_EXTRA_INDEX_URL) say where it looks, such as for PyTorch's builds for processors. Install with
 
@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[1]
 LOCK, LICENSES, PAGE = ROOT / "requirements.lock", ROOT / "LICENSES.md", ROOT / "studio" / "package-lock.json"
 PIP = [sys.executable, "-m", "pip"]
-EXTRAS = ("train", "test", "docs")  # that the Makefile installs
+EXTRAS = ("train", "test", "docs", "serve")  # that the Makefile installs
 WORDS = 60  # characters of a licence: more is its whole text
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
-EXTRAS = ("train", "test", "docs")  # that the Makefile installs
+EXTRAS = ("train", "test", "docs", "serve")  # that the Makefile installs
 LINE = re.compile(r"(\S+?)==(\S+)((?: --hash=sha256:[0-9a-f]{64})+)")
 
 

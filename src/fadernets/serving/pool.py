@@ -157,7 +157,10 @@ class Pool:
             pass
         except FadernetsError as error:
             _settle(job, error=error)
-        except RuntimeError:
+        except Exception as error:
+            if not isinstance(error, RuntimeError):  # which the worker has logged
+                log.exception("a call could not be handed to its worker")
+                worker.end()
             _settle(job, error=Refusal(500, "something broke in the server; its log says where"))
         finally:
             self._running.discard(job)

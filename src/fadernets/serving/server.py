@@ -14,6 +14,7 @@ from fadernets.web.connections import settings
 
 NOTICE = 1.0  # seconds in which /healthz says 503 before the server closes its door, so that a proxy sees it
 DRAIN = 30.0  # seconds in which accepted requests are finished
+KEEP_ALIVE = 75  # seconds of a connection without a request: longer than proxies keep theirs, so that they close first
 
 
 class DrainingServer(uvicorn.Server):
@@ -23,7 +24,7 @@ class DrainingServer(uvicorn.Server):
     """
 
     def __init__(self, app: FastAPI, pool: Pool, *, notice: float = NOTICE, drain: float = DRAIN) -> None:
-        super().__init__(settings(app, log_config=None, timeout_graceful_shutdown=2))
+        super().__init__(settings(app, log_config=None, timeout_graceful_shutdown=2, timeout_keep_alive=KEEP_ALIVE))
         self._pool, self._open, self._notice, self._drain = pool, app.state.open, notice, drain
         self._since: float | None = None
 
