@@ -1,9 +1,10 @@
 """Write requirements.lock, what CI and a container install (each file by its hash), and LICENSES.md, what
 licences it has: python scripts/lock_requirements.py
 
-The versions are those installed where it runs, in which the tests have passed: all that `fadernets[train,test,docs]`
-needs. The files are those that pip chooses on this system and Python, which the lock names; pip's own settings
-(PIP_EXTRA_INDEX_URL) say where it looks, such as for PyTorch's builds for processors. Install with
+The versions are those installed where it runs, in which the tests have passed: all that
+`fadernets[train,test,docs]` needs. The files are those that pip chooses on this system and Python, which the lock
+names; pip's own settings (PIP_EXTRA_INDEX_URL) say where it looks, such as for PyTorch's builds for processors. Install
+with
 
     pip install --require-hashes --no-deps -r requirements.lock && pip install --no-deps -e .
 """

@@ -26,9 +26,9 @@ from fadernets.errors import FadernetsError
 from fadernets.fitting.export import export
 from fadernets.models import build
 from fadernets.music.document import Document
-from fadernets.studio.models import Models
 from fadernets.training import recipes
 from fadernets.training.loop import train
+from fadernets.web.models import Models
 
 CLASSES = ("low", "middle", "high")
 MORE = ["mood-codes", *(f"mood-codes:{name}" for name in CLASSES)]

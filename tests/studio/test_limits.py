@@ -19,7 +19,7 @@ import pytest
 from websockets.sync.client import connect
 
 from fadernets.music.document import Document, Edit
-from fadernets.studio.types import MOST_BYTES, MOST_NOTES
+from fadernets.web.piece_limits import MOST_BYTES, MOST_NOTES
 
 MOST_MEMORY = 1_000_000_000  # bytes of all processes of a studio
 AT_ONCE = 0.2  # seconds

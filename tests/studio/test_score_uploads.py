@@ -8,7 +8,7 @@ from fadernets.music.opening import open_document
 from fadernets.studio.downloads import original
 from fadernets.studio.edit_types import RenderRequest
 from fadernets.studio.service import Studio
-from fadernets.studio.uploads import MOST_XML
+from fadernets.web.piece_limits import MOST_XML
 
 
 @pytest.fixture(scope="module")

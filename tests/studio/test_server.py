@@ -28,6 +28,7 @@ from fadernets.studio.service import StaleRequest, Studio
 from fadernets.studio.sockets import BROKEN as BROKE
 from fadernets.studio.uploads import BUNDLED
 from fadernets.web import connections, guard
+from fadernets.web.piece_limits import MOST_BYTES
 
 ROOT = Path(__file__).parents[2]
 HEADERS = {
@@ -344,7 +345,7 @@ def test_5000_bars(client, tmp_path):
 
 @pytest.mark.parametrize("more", [1, 20_000_000])
 def test_more_than_two_megabytes(client, more):
-    data = b"MThd" + bytes(types.MOST_BYTES - 4 + more)
+    data = b"MThd" + bytes(MOST_BYTES - 4 + more)
     failed(client.post("/api/pieces", content=data), 413, f"a file of {len(data)} bytes; at most 2097152 bytes")
 
     def chunks():
@@ -355,7 +356,7 @@ def test_more_than_two_megabytes(client, more):
 
 
 def test_bodies_of_json_have_a_limit_too(client, piece):
-    long = {"piece": piece, "faders": {}, "more": "x" * (types.MOST_BYTES + 1)}
+    long = {"piece": piece, "faders": {}, "more": "x" * (MOST_BYTES + 1)}
     failed(client.post("/api/edit", json=long), 413)
     failed(client.post("/api/edit", content=iter([json.dumps(long).encode()])), 413)
     failed(client.post("/api/edit", content=b"[" * 250_000, headers={"content-type": "application/json"}), 400)

@@ -24,9 +24,9 @@ from fadernets.music.document import Document
 from fadernets.music.smf import stamped
 from fadernets.rendering.score_changes import COLOURS
 from fadernets.studio.edit_types import EditRequest, FadersRequest, RenderRequest
-from fadernets.studio.fader_requests import to_faders
 from fadernets.studio.service import StaleRequest, Studio
 from fadernets.studio.uploads import BUNDLED, UnknownPiece
+from fadernets.web.fader_requests import to_faders
 
 COLUMNS = ["onset", "end", "pitch", "velocity"]
 MODELS = (DEFAULT_MODEL, DEFAULT_WINDOW_MODEL)

@@ -11,8 +11,8 @@ from midi_files import BROKEN, PIECES, metre, notes, raw, riff, right, save, tra
 
 from fadernets.decoding import segment_requests
 from fadernets.errors import FadernetsError
-from fadernets.studio.types import MOST_BARS, MOST_BYTES, MOST_EVENTS, MOST_NOTES
 from fadernets.studio.uploads import BUNDLED, MOST_ENCODED, UnknownPiece, Uploads
+from fadernets.web.piece_limits import MOST_BARS, MOST_BYTES, MOST_EVENTS, MOST_NOTES
 
 
 class Clock:

@@ -21,6 +21,7 @@ from fadernets.cli import (
     plot,
     presets,
     rewriter,
+    serve,
     studio,
     table1,
     training,
@@ -34,6 +35,7 @@ GROUPS = (
     presets,
     melody,
     studio,
+    serve,
     listen,
     demo_command,
     models,
@@ -47,6 +49,7 @@ EXTRAS = {  # modules that only an optional part of the installation has
     "train": ("torch", "lightning", "yaml", "safetensors", "onnx", "tensorboard"),
     "study": ("sklearn", "openTSNE"),
     "hub": ("huggingface_hub",),
+    "serve": ("fsspec", "prometheus_client"),
 }
 
 

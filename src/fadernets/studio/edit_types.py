@@ -9,46 +9,14 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from fadernets.editing.lock_requests import MOST_LOCKS
 from fadernets.editing.note_layers import MOST_ROWS
 from fadernets.editing.regions import MOST_REGIONS
 from fadernets.engines.model_folder import DEFAULT_MODEL
-from fadernets.studio.types import MOST_BARS, MOST_VARIATIONS, Notes, Value
+from fadernets.studio.types import Notes, Value
+from fadernets.web.fader_requests import FadersRequest
 from fadernets.web.types import Finite, Name, RequestModel
 
 Whole = Annotated[int, Field(strict=True)]
-
-
-class PresetRequest(RequestModel):
-    """A preset of faders, how far it goes, and the faders that it leaves alone."""
-
-    name: Name
-    amount: Finite
-    hold: list[Name] = Field(default_factory=list, max_length=32)
-
-
-class Variation(RequestModel):
-    """Which of several different answers to one request is meant."""
-
-    index: int = Field(ge=0, lt=MOST_VARIATIONS)
-    count: int = Field(ge=1, le=MOST_VARIATIONS)
-
-
-class FadersRequest(RequestModel):
-    """Where the faders are. Faders without a value are at rest."""
-
-    set: dict[Name, Finite | tuple[Finite, Finite] | Name] = Field(default_factory=dict, max_length=32)
-    move: dict[Name, Finite] = Field(default_factory=dict, max_length=32)
-    per_bar: dict[Name, dict[int, Finite]] = Field(default_factory=dict, max_length=32)
-    preset: PresetRequest | None = None
-    faithfulness: float = Field(default=1.0, ge=0, le=1)
-    bars: list[tuple[int, int]] | None = Field(default=None, max_length=MOST_BARS)  # null: all
-    locked: list[int] = Field(default_factory=list, max_length=MOST_BARS)
-    tracks: list[Name] | None = Field(default=None, max_length=128)
-    seed: int = Field(default=0, ge=0, lt=2**32)
-    keep: list[Name] = Field(default_factory=list, max_length=MOST_LOCKS)  # as `Lock.read` takes them: melody:5-8
-    only: Name | None = None  # the hand or track that is edited alone
-    variation: Variation | None = None  # one of several different answers
 
 
 class NotesRequest(RequestModel):

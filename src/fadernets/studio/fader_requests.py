@@ -1,57 +1,17 @@
-"""Requests of the faders' room, translated into faders of `fadernets.editing`, and what an answer says of them."""
+"""What an answer of the faders' room says of the faders that were requested."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 
 from fadernets.attributes.keys import KEY_NAMES, transpose
 from fadernets.attributes.table import ATTRIBUTES
 from fadernets.editing.edit_report import SegmentReport, number
-from fadernets.editing.requests import Faders
-from fadernets.music.notes import Piece
-from fadernets.studio.edit_types import FadersRequest, SegmentValues
+from fadernets.studio.edit_types import SegmentValues
 from fadernets.studio.types import Value
+from fadernets.web.fader_requests import FadersRequest
 
 LOCKED = "no bar is free: all are locked, or share four beats with one that is"
-
-
-def to_faders(request: FadersRequest, piece: Piece) -> Faders:
-    """The faders of a request for one piece. Raises FadernetsError for unknown names and impossible values."""
-    preset = request.preset
-    faders = Faders.checked(
-        set=request.set,
-        move=request.move,
-        per_bar=request.per_bar,
-        preset=preset.name if preset is not None else None,
-        amount=preset.amount if preset is not None else 0.0,
-        hold=preset.hold if preset is not None else (),
-        faithfulness=request.faithfulness,
-        bars=request.bars,
-        tracks=request.tracks,
-        seed=request.seed,
-        keep=request.keep,
-        only=request.only,
-        preset_files=False,
-    )
-    if not request.locked:
-        return faders
-    free = _free_bars(request, len(piece.metre.bar_starts(piece.end)))
-    return replace(faders, bars=_ranges(free)) if free else Faders(seed=request.seed)
-
-
-def _free_bars(request: FadersRequest, count: int) -> list[int]:
-    """The numbers of the bars that may change, of a piece of `count` bars."""
-    ranges = request.bars or [(1, count)]
-    chosen = {bar for first, last in ranges for bar in range(first, min(last, count) + 1)}
-    return sorted(chosen - set(request.locked))
-
-
-def _ranges(bars: list[int]) -> list[tuple[int, int]]:
-    """Sorted numbers as inclusive ranges."""
-    runs = np.split(np.array(bars), np.flatnonzero(np.diff(bars) != 1) + 1)
-    return [(int(run[0]), int(run[-1])) for run in runs]
 
 
 def locked_out(request: FadersRequest, segments: list[SegmentValues]) -> bool:

@@ -24,9 +24,9 @@ from fadernets.studio.inspect_types import (
     MapPoint,
 )
 from fadernets.studio.latent_map import LatentMap
-from fadernets.studio.models import Models
 from fadernets.studio.types import Notes
 from fadernets.studio.uploads import BUNDLED, Uploads
+from fadernets.web.models import Models
 
 WHOLE_NOTES = (55, 79)  # the range of pitches of the whole notes by which melody models are inspected
 MOST_INSPECTED = 256  # segments of the map by which other models are inspected

@@ -30,9 +30,9 @@ from fadernets.studio.melody_types import (
     TurnRequest,
     TurnResponse,
 )
-from fadernets.studio.models import Models
 from fadernets.studio.types import MOST_CLIPS
 from fadernets.studio.uploads import Uploads, plain_name
+from fadernets.web.models import Models
 
 
 class MelodyRoom:

@@ -14,13 +14,13 @@ from fadernets.errors import FadernetsError
 from fadernets.music.notes import Piece
 from fadernets.studio.edit_types import (
     FaderReachInfo,
-    FadersRequest,
     MeanValues,
     RegionRequest,
     RegionValues,
     SegmentValues,
 )
-from fadernets.studio.fader_requests import LOCKED, locked_out, mean_requested, to_faders
+from fadernets.studio.fader_requests import LOCKED, locked_out, mean_requested
+from fadernets.web.fader_requests import FadersRequest, to_faders
 
 
 def to_regions(requests: list[RegionRequest], faders: FadersRequest, piece: Piece) -> list[Region]:

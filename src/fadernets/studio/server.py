@@ -33,6 +33,7 @@ from fadernets.studio.sockets import BROKEN, LIVE, MOST_MESSAGE, PORT, LiveEdits
 from fadernets.studio.stored_files import UnknownPiece, id_of
 from fadernets.studio.turns import Busy, StaleRequest, Stop, Turns
 from fadernets.studio.watched_folder import WatchedFolder
+from fadernets.web.fader_requests import MOST_VARIATIONS
 from fadernets.web.guard import (
     DISCONNECTED,
     LOOPBACK,
@@ -44,6 +45,7 @@ from fadernets.web.guard import (
     problems,
     session_of,
 )
+from fadernets.web.piece_limits import MOST_BYTES
 
 POLL_SECONDS = 0.2  # between two checks whether a client is still connected
 MOST_TOLD = 16 * 2**20  # bytes of answers about pieces that are kept
@@ -159,7 +161,7 @@ def create(
         https_hosts=https_hosts,
         sessions=True,
         most=MOST_MESSAGE,
-        most_at={"/api/pieces": types.MOST_BYTES},
+        most_at={"/api/pieces": MOST_BYTES},
         broken=BROKEN,
     )
     return app
@@ -230,7 +232,7 @@ def _add_piece_routes(app: FastAPI, studio: Studio, compute: Compute) -> None:
     async def variations(
         request: Request,
         body: edit_types.EditRequest,
-        count: Annotated[int, Query(ge=1, le=types.MOST_VARIATIONS)] = 4,
+        count: Annotated[int, Query(ge=1, le=MOST_VARIATIONS)] = 4,
     ) -> Response:
         """Different answers to one request."""
         return await compute(request, "variations", body, count)

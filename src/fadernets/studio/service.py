@@ -40,21 +40,22 @@ from fadernets.studio.edit_types import (
     EditProgress,
     EditRequest,
     EditResponse,
-    FadersRequest,
     MeanValues,
     RenderRequest,
     SegmentValues,
 )
-from fadernets.studio.fader_requests import LOCKED, locked_out, mean_requested, to_faders
+from fadernets.studio.fader_requests import LOCKED, locked_out, mean_requested
 from fadernets.studio.inspect_room import InspectRoom
 from fadernets.studio.melody_room import MelodyRoom
 from fadernets.studio.midi_port import MidiPort
-from fadernets.studio.models import Models
 from fadernets.studio.parts import decided_response, part_response
 from fadernets.studio.piece_info import notes_of, piece_info, tempo_of
 from fadernets.studio.region_requests import reach_info, region_values, to_regions
 from fadernets.studio.turns import StaleRequest
 from fadernets.studio.uploads import BUNDLED, StoredPiece, Uploads
+from fadernets.web.fader_requests import FadersRequest, to_faders
+from fadernets.web.models import Models
+from fadernets.web.piece_limits import MOST_BARS, MOST_BYTES
 
 IsStale = Callable[[], bool]
 Tell = Callable[[EditResponse | EditProgress], None]
@@ -91,8 +92,8 @@ class Studio:
             attributes=_attributes(),
             presets=_presets(self.models),
             pieces=[types.PieceName(id=name, title=title) for name, title in BUNDLED.items()],
-            most_bytes=types.MOST_BYTES,
-            most_bars=types.MOST_BARS,
+            most_bytes=MOST_BYTES,
+            most_bars=MOST_BARS,
             port=self.port.name if self.port else None,
         )
 

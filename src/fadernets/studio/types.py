@@ -10,12 +10,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-MOST_BARS = 1000  # of a piece in the studio; `fadernets apply` edits longer ones
-MOST_BYTES = 2 * 2**20  # of an uploaded file
-MOST_NOTES = 50_000  # of a piece; the longest concerts of MAESTRO have half as many
-MOST_SECONDS = 3600  # of a piece, as it plays
-MOST_EVENTS = 200_000  # of a piece: notes have two, pedals many
-MOST_VARIATIONS = 8
+from fadernets.web.types import ModelInfo
+
 MOST_CLIPS = 64  # two bars each, of a melody
 Value = float | str | None  # of an attribute: a name such as a key, or null where there is nothing to measure
 Pitch = Annotated[int, Field(ge=0, le=127)]
@@ -45,16 +41,6 @@ class PresetInfo(BaseModel):
     about: str
     moves: dict[str, str]  # attribute -> its change for amount 1, in words
     codes: bool  # the paper's preset, which shifts the model's codes and moves no faders
-
-
-class ModelInfo(BaseModel):
-    """A model that the server offers."""
-
-    name: str
-    codec: str
-    hash: str  # the first 12 digits of the decoder's SHA-256
-    codes: bool  # whether it has codes, to inspect and for the preset that moves them
-    high: dict[str, float]  # the ends of faders that go higher with it than their attributes say
 
 
 class PieceName(BaseModel):

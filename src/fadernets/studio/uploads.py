@@ -17,9 +17,6 @@ from fadernets.decoding.segment_requests import EncodingCache
 from fadernets.editing.region_edit import StageCache
 from fadernets.errors import FadernetsError
 from fadernets.music.document import Document
-from fadernets.music.opening import is_xml
-from fadernets.music.score_midi import ScoreDocument
-from fadernets.music.smf import MidiFile, checked
 from fadernets.studio.stored_files import (
     BUNDLED,
     LONGEST_STORED,
@@ -29,12 +26,12 @@ from fadernets.studio.stored_files import (
     StoredFiles,
     UnknownPiece,
 )
-from fadernets.studio.types import MOST_BARS, MOST_BYTES, MOST_EVENTS, MOST_NOTES, MOST_SECONDS
+from fadernets.web.piece_limits import MOST_BYTES, read_piece
 
 __all__ = ["BUNDLED", "StoredPiece", "UnknownPiece", "Uploads", "plain_name"]
 
+THE_STUDIO = "the studio"  # who reads, in errors
 MOST_HELD = 96 * 2**20  # bytes of all pieces that are read, with what models made of them
-MOST_XML = 8 * 2**20  # bytes of an uploaded score, unpacked
 MOST_ENCODED = 4  # uploads whose encoded segments stay in memory: the most recently used ones
 EVENT_BYTES = 300  # of an event as `Document` holds it, with its tick, in two lists: 232 and what lists have to spare
 NOTE_BYTES = 150  # of a note: its row, and the places of its events
@@ -106,7 +103,7 @@ class Uploads:
         title = plain_name(name)
         if len(data) > MOST_BYTES:
             raise FadernetsError(f"{title}: {len(data)} bytes; at most {MOST_BYTES} are taken")
-        document = _document(title, data)
+        document = read_piece(title, data, THE_STUDIO)
         piece = StoredPiece(self.files.put(title, data, owner), title, data, document)
         with self._lock:
             self._keep(piece)
@@ -143,7 +140,7 @@ class Uploads:
             return sum(piece.held for piece in self._read.values())
 
     def _piece(self, file: StoredFile) -> StoredPiece:
-        return StoredPiece(file.id, file.title, file.data, _document(file.title, file.data))
+        return StoredPiece(file.id, file.title, file.data, read_piece(file.title, file.data, THE_STUDIO))
 
     def _keep(self, piece: StoredPiece) -> None:
         """Make a piece the last used one, and let go of what is too much: encodings first, then whole pieces."""
@@ -163,37 +160,3 @@ class Uploads:
                 break
             total -= each.held
             del self._read[each.id]
-
-
-def _document(title: str, data: bytes) -> Document:
-    """A file read. Raises FadernetsError for what the studio does not take."""
-    path = Path(title)
-    if is_xml(data):
-        return _within_limits(title, ScoreDocument(path, data, MOST_XML))
-    data = checked(path, data)
-    if len(data) > 2 * MOST_EVENTS:  # an event has two bytes at least
-        events = sum(len(track) for track in MidiFile.of(path, data).tracks)
-        if events > MOST_EVENTS:
-            raise FadernetsError(f"{title}: {events} events; the studio takes {MOST_EVENTS}")
-    return _within_limits(title, Document(path, data))
-
-
-def _within_limits(title: str, document: Document) -> Document:
-    """The document, if the studio takes what it holds. Raises FadernetsError."""
-    piece = document.piece
-    tracks = {int(number) for number in piece.notes["track"]}
-    if not tracks:
-        raise FadernetsError(f"{title}: the file has no notes")
-    if all(piece.tracks[number].is_drum for number in tracks):
-        raise FadernetsError(f"{title}: the file has only drums")
-    for count, most, what in (
-        (len(piece.metre.bar_starts(piece.end)), MOST_BARS, "bars"),
-        (len(piece.notes), MOST_NOTES, "notes"),
-        (round(piece.seconds()), MOST_SECONDS, "seconds"),
-    ):
-        if count > most:
-            longer = "longer" if what != "notes" else "denser"
-            raise FadernetsError(
-                f"{title}: {count} {what}; the studio takes {most}. `fadernets apply` edits {longer} pieces"
-            )
-    return document

@@ -16,7 +16,7 @@ from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
 from fadernets.music.opening import SCORE_SUFFIXES
 from fadernets.studio.stored_files import Files, UnknownPiece
-from fadernets.studio.types import MOST_BYTES
+from fadernets.web.piece_limits import MOST_BYTES
 
 SUFFIXES = (".mid", ".midi", *SCORE_SUFFIXES)
 EDITED = "-edited"  # the end of the stems of files that the studio writes

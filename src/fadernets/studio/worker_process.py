@@ -8,15 +8,12 @@ there, and ("answer", ...) or ("error", exception).
 from __future__ import annotations
 
 import logging
-import multiprocessing
-import os
 import shutil
 import signal
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +23,7 @@ from fadernets.studio.service import Studio
 from fadernets.studio.stored_files import BUNDLED, StoredFile, bundled_file
 from fadernets.studio.turns import Busy, StaleRequest
 from fadernets.studio.uploads import Uploads
+from fadernets.web.child_processes import end_with_server
 
 Make = Callable[[Uploads, Path], Studio]  # of a worker: what can be sent to another process, such as a function's name
 TOO_LARGE = "the answer takes more memory than the studio has; ask for less at once"
@@ -79,7 +77,7 @@ class _Call:
 def work(pipe: Connection, make: Make, folder: Path) -> None:
     """Compute calls until the server's process ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this process
-    threading.Thread(target=_end_with_server, args=(folder,), daemon=True).start()
+    end_with_server(partial(_remove, folder))
     call = _Call(pipe)
     with suppress(EOFError, OSError):
         studio = make(Uploads(files=_TheirFiles(pipe, call.stop)), folder)
@@ -93,15 +91,6 @@ def work(pipe: Connection, make: Make, folder: Path) -> None:
                 tell = partial(_tell, pipe) if tells else None
                 pipe.send(_answered(studio, name, arguments, call, tell))
     _remove(folder)
-
-
-def _end_with_server(folder: Path) -> None:
-    """End this process once the server's has ended, however that ended."""
-    server = multiprocessing.parent_process()
-    if server is not None:
-        wait([server.sentinel])
-        _remove(folder)
-        os._exit(1)
 
 
 def _remove(folder: Path) -> None:

@@ -8,7 +8,6 @@ it needs (`Files`) and leaves sound in a folder of its own.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import shutil
 import tempfile
 import threading
@@ -26,6 +25,7 @@ from fadernets.studio.downloads import Download
 from fadernets.studio.stored_files import Files
 from fadernets.studio.turns import Busy, StaleRequest, Stop
 from fadernets.studio.worker_process import TOO_LARGE, Make, work
+from fadernets.web.child_processes import resident
 
 WORKERS = 2  # one client has one of them at most, so that others find one
 LOOK_SECONDS = 0.02  # between two looks at a worker while it computes
@@ -35,7 +35,6 @@ LONGEST = {"render": 300.0, "melody.file": 300.0}  # seconds of a call: an hour 
 LONGEST_OTHER = 120.0
 MOST_MEMORY = 740 * 2**20  # bytes of all workers; with the server, less than 1 GB
 IDLE_MEMORY = 200 * 2**20  # bytes of a worker without a call that may stay where others want memory
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
 class TooLarge(Busy):
@@ -219,6 +218,6 @@ class Worker:
     def resident(self) -> int:
         """Bytes of memory that the process has; 0 where the system does not say."""
         try:
-            return int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]) * PAGE_BYTES
-        except (OSError, ValueError, IndexError):  # also while it is begun again
+            return resident(self._process.pid)
+        except ValueError:  # while it is begun again
             return 0

@@ -1,1 +1,1 @@
-"""What the two HTTP servers share: access control, errors and types."""
+"""What the HTTP servers share: access control, errors and types, and what requests for faders and pieces may be."""

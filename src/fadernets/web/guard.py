@@ -123,7 +123,7 @@ class Guard:
             started = True
             if message["type"] == "http.response.start":
                 # A new version of the page has files of the same names, so a browser asks whether it has the newest.
-                caching = "no-store" if scope["path"].startswith("/api/") else "no-cache"
+                caching = "no-store" if scope["path"].startswith(("/api/", "/v1/")) else "no-cache"
                 more = {**HEADERS, "cache-control": caching}
                 if any(name.lower() == b"cache-control" for name, _ in message["headers"]):
                     del more["cache-control"]  # the answer sets its own

@@ -21,3 +21,13 @@ class ErrorResponse(BaseModel):
 
     seq: int | None = None  # the number of the failed request, where requests are numbered
     error: str
+
+
+class ModelInfo(BaseModel):
+    """A model that the server offers."""
+
+    name: str
+    codec: str
+    hash: str  # the first 12 digits of the decoder's SHA-256
+    codes: bool  # whether it has codes, to inspect and for the preset that moves them
+    high: dict[str, float]  # the ends of faders that go higher with it than their attributes say

@@ -1,4 +1,4 @@
-"""The models that the studio offers: the shipped ones and those named at its start, each opened once."""
+"""The models that a server offers: the shipped ones and those named at its start, each opened once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from fadernets.engines.model_folder import (
     model_info,
 )
 from fadernets.errors import FadernetsError
-from fadernets.studio.types import ModelInfo
+from fadernets.web.types import ModelInfo
 
 
 class Models:
