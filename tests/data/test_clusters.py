@@ -187,7 +187,9 @@ def test_jobs_of_slurm(songs, tmp_path, monkeypatch):
 
     programs = tmp_path / "bin"
     programs.mkdir()
-    (programs / "sbatch").write_text(f'#!/bin/sh\nsetsid bash "$1" >{tmp_path}/job.log 2>&1 &\necho "job $!"\n')
+    job = f"{tmp_path}/job"
+    script = f'#!/bin/sh\ncp "$1" {job}.sh\nsetsid bash {job}.sh >{job}.log 2>&1 &\necho "job $!"\n'
+    (programs / "sbatch").write_text(script)
     (programs / "scancel").write_text('#!/bin/sh\nkill -- "-$1" 2>/dev/null\nexit 0\n')
     for program in programs.iterdir():
         program.chmod(program.stat().st_mode | stat.S_IXUSR)

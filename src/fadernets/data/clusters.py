@@ -24,6 +24,7 @@ CONNECT_SECONDS = 30
 SETTINGS = {
     "distributed.scheduler.allowed-failures": 0,  # `prepare` decides what becomes of a unit whose worker ended
     "distributed.scheduler.worker-saturation": 1.0,
+    "distributed.worker.profile.enabled": False,  # it looks at every worker a hundred times a second
 }
 
 
