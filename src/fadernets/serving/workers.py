@@ -43,10 +43,11 @@ class Worker:
         """Start the process, anew where there was one, and wait until its models are open. Raises WorkerDied."""
         self.end()
         self._pipe, theirs = multiprocessing.Pipe()
-        self._process = multiprocessing.get_context("spawn").Process(
+        process = multiprocessing.get_context("spawn").Process(
             target=work, args=(theirs, self._make), name="fadernets worker", daemon=True
         )
-        self._process.start()
+        process.start()
+        self._process = process
         theirs.close()
         try:
             if self._is_closed:
