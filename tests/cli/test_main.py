@@ -14,7 +14,7 @@ from fadernets.editing import file_edit
 
 COMMANDS = (
     "apply", "mix", "measure", "preset", "render", "models", "demo", "prepare", "train", "export", "evaluate", "table1",
-    "plot", "rewriter", "melody", "blend", "inspect", "studio", "listen", "beats", "musicxml",
+    "plot", "rewriter", "melody", "blend", "inspect", "studio", "serve", "listen", "beats", "musicxml",
 )  # fmt: skip
 ACTIONS = {
     "preset": ("list", "learn"),
