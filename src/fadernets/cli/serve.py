@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import tempfile
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +58,8 @@ def register(add: Add) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
+    import tempfile
+
     from fadernets.serving import client_limits, pool, server, stores, workers
 
     defaults = {
