@@ -156,18 +156,19 @@ class _Run:
         self.processes = Processes(fabric)
         self.share = self.processes.share
         self.out = Path(recipe.out)
-        self.rows = choose_rows(data, recipe)
+        rows = choose_rows(data, recipe)  # samplers take what they need of it: a run of many segments keeps no copy
+        self.segments = {"train": len(rows.train), "labelled": len(rows.labelled)}
         torch.manual_seed(recipe.seed)
         model = build_within(recipe.name, recipe.model, data.codec.name, data.manifest["attributes"]).to(fabric.device)
         optimizer = optimizers.build(recipe, model)
         self.raw = model
-        self.classes = labels.classes(data, recipe.label, recipe.label_edges)
+        classes = labels.classes(data, recipe.label, recipe.label_edges)
         clusters, kinds = getattr(model.options, "clusters", 0), labels.count(recipe.label_edges)
         if clusters and recipe.label_share > 0 and clusters != kinds:
             raise TrainingError(f"model.clusters {clusters}: the label has {kinds} classes; change label_edges")
-        self.sampler = self._sampler(self.rows.train, self.rows.labelled, recipe.batch, recipe.transpose)
-        check = np.random.default_rng(0).permutation(self.rows.validation)[:VALIDATION_ROWS]
-        self.check = self._sampler(check, np.empty(0, np.int64), min(512, len(check)), training=False)
+        self.sampler = self._sampler(rows.train, rows.labelled, recipe.batch, recipe.transpose, classes=classes)
+        check = np.random.default_rng(0).permutation(rows.validation)[:VALIDATION_ROWS]
+        self.check = self._sampler(check, np.empty(0, np.int64), min(512, len(check)), training=False, classes=classes)
         self.step, self.best, self.waited = 0, math.inf, 0
         self.processes.on_the_first(self._take_folder)
         state = self._previous() if resume else None
@@ -192,6 +193,7 @@ class _Run:
         batch: int,
         transpose: bool = False,
         training: bool = True,
+        classes: Indices | None = None,
     ) -> Sampler | MelodySampler:
         recipe, device = self.recipe, self.fabric.device
         own = {"rank": self.share.rank, "of": self.share.of} if training else {}
@@ -208,7 +210,7 @@ class _Run:
             batch=batch,
             labels=recipe.labels if training and not recipe.reconstruct_labelled else 0,
             among=recipe.reconstruct_labelled,
-            classes=self.classes,
+            classes=classes,
             pairs=recipe.pairs if training else 0.0,
             transpose=transpose,
             seed=recipe.seed if training else 0,
@@ -334,7 +336,7 @@ class _Run:
             "attributes": self.data.manifest["attributes"],
             "recipe": recipes.as_dict(self.recipe),
             "data": {"hash": self.data.hash, "corpora": sources},
-            "segments": {"train": len(self.rows.train), "labelled": len(self.rows.labelled)},
+            "segments": self.segments,
             "step": self.step,
             "commit": commit(),
             "figures": checked,
