@@ -302,8 +302,16 @@ def test_the_runs_stand_below(whole):
 
 
 def test_clusters_in_the_table(rated, recipes_folder, tmp_path):
-    """Of performances that have held-out labels."""
+    """Of performances that have held-out labels; of several seeds with deviations."""
     text = call(rated, recipes_folder, tmp_path, only=["gm-vae"])
+    found = run_table1.read(tmp_path / "gm-vae")
+    other = json.loads(json.dumps(found))
+    other["clusters"] |= {"balanced_accuracy": 0.25, "low": 0.0, "high": 1.0}
+    other["clusters"]["z"]["silhouette"] = 0.5
+    both = table1_tables.tables({"gm-vae": table1_tables.over_seeds([found, other])})
+    ((_, row),) = parse(both)["arousal clusters"][1]
+    accuracy = [found["clusters"]["balanced_accuracy"], 0.25]
+    assert row[4].startswith(f"{np.mean(accuracy):.3f} ± {np.std(accuracy):.3f} [")
     ((name, row),) = parse(text)["arousal clusters"][1]
     assert (name, row[0], row[2]) == ("GM-VAE, single encoder", "learned", "z")
     assert row[1] == str(checkpoints.read_config(tmp_path / "gm-vae" / "best")["segments"]["labelled"])

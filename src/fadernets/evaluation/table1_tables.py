@@ -191,7 +191,7 @@ def cluster_table(rows: Sequence[Row], figures: RunFigures) -> str:
     for row in rows:
         clusters = figures[row.recipe]["clusters"]
         for name, code in clusters.items():
-            if isinstance(code, dict):
+            if isinstance(code, dict) and "balanced_accuracy" in code:
                 lines.append(
                     [
                         row.title,
