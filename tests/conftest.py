@@ -385,3 +385,24 @@ def stand_in(hub_cache_folder, monkeypatch):
         close_session()
         yield made
         close_session()
+
+
+@pytest.fixture
+def model_files():
+    """What a repository of the bundled model holds."""
+    from hub_stand_in import MODEL
+
+    from fadernets.fitting import publishing
+
+    return publishing.files_to_push(MODEL)
+
+
+@pytest.fixture
+def pulled(stand_in, model_files):
+    """The bundled model, pulled."""
+    from hub_stand_in import NAME
+
+    from fadernets.engines import hub
+
+    stand_in.repository(NAME, model_files)
+    return hub.pull(NAME)

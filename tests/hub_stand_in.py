@@ -19,6 +19,9 @@ import yaml
 
 LFS = (".onnx", ".safetensors", ".pt")
 TOKEN = "hf_test"
+MODEL = "pop-lieder"  # bundled: what the tests push and pull
+NAME = "someone/pop-lieder"
+FILES = {"README.md", "config.json", "decoder.onnx", "encoder.onnx", "model.json"}
 
 
 @dataclass

@@ -7,32 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from hub_stand_in import FILES, MODEL, NAME
 
 from fadernets.cli.main import main
-from fadernets.engines import hub, model_folder
+from fadernets.engines import model_folder
 from fadernets.engines.model_folder import bundled, find_folder
-from fadernets.fitting import publishing
 from fadernets.music.document import Document
 
 # huggingface_hub 2.4 uploads without Xet by a keyword that its own HTTP client no longer likes.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
-
-MODEL = "pop-lieder"
-NAME = "someone/pop-lieder"
-FILES = {"README.md", "config.json", "decoder.onnx", "encoder.onnx", "model.json"}
-
-
-@pytest.fixture
-def files():
-    """What a repository of the bundled model holds."""
-    return publishing.files_to_push(MODEL)
-
-
-@pytest.fixture
-def pulled(stand_in, files):
-    """The bundled model, pulled."""
-    stand_in.repository(NAME, files)
-    return hub.pull(NAME)
 
 
 def test_models(run, hub_cache_folder):
@@ -55,13 +38,13 @@ def test_an_edit_by_a_pulled_model_asks_nobody(pulled, stand_in, tmp_path, capsy
     assert stand_in.asked == []
 
 
-def test_the_hub_s_refusals_are_one_line(stand_in, files, monkeypatch, capsys):
+def test_the_hub_s_refusals_are_one_line(stand_in, model_files, monkeypatch, capsys):
     def refused(*arguments):
         assert main(list(arguments)) == 2
         return capsys.readouterr().err
 
-    private = stand_in.repository("me/private", files, private=True)
-    stand_in.repository(NAME, files)
+    private = stand_in.repository("me/private", model_files, private=True)
+    stand_in.repository(NAME, model_files)
     assert "the hub has no such model, or it is private: log in with" in refused("pull", "me/none")
     assert "the hub has no such revision" in refused("pull", NAME, "--revision", "v9")
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
@@ -99,9 +82,9 @@ def test_pull_push_and_models_print(stand_in, capsys):
     assert set(bundled()) < set(rows)
 
 
-def test_settings_of_the_environment_are_taken(stand_in, files, tmp_path):
+def test_settings_of_the_environment_are_taken(stand_in, model_files, tmp_path):
     """In a process of its own, whose huggingface_hub reads HF_ENDPOINT and HF_HOME."""
-    stand_in.repository(NAME, files)
+    stand_in.repository(NAME, model_files)
     settings = {"HF_ENDPOINT": stand_in.address, "HF_HOME": str(tmp_path / "home"), "NO_PROXY": "127.0.0.1"}
     command = [sys.executable, "-W", "error", "-m", "fadernets.cli", "pull", NAME, "--json"]
     done = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, check=True)

@@ -3,30 +3,12 @@
 import json
 
 import pytest
+from hub_stand_in import FILES, NAME
 
 from fadernets.engines import hub
 from fadernets.engines.grid import Engine
 from fadernets.engines.onnx_graphs import ModelError
 from fadernets.errors import FadernetsError
-from fadernets.fitting import publishing
-
-MODEL = "pop-lieder"
-NAME = "someone/pop-lieder"
-FILES = {"README.md", "config.json", "decoder.onnx", "encoder.onnx", "model.json"}
-
-
-@pytest.fixture
-def files():
-    """What a repository of the bundled model holds."""
-    return publishing.files_to_push(MODEL)
-
-
-@pytest.fixture
-def pulled(stand_in, files):
-    """The bundled model, pulled."""
-    stand_in.repository(NAME, files)
-    return hub.pull(NAME)
-
 
 # Pulled models
 
@@ -37,8 +19,8 @@ def test_pulling_again_fetches_nothing(pulled, stand_in):
     assert not [row for row in stand_in.asked if "/resolve/" in row]
 
 
-def test_no_other_file_is_fetched(stand_in, files):
-    stand_in.repository(NAME, {**files, "state.pt": b"pickled", "pytorch_model.bin": b"pickled", "x/y.onnx": b""})
+def test_no_other_file_is_fetched(stand_in, model_files):
+    stand_in.repository(NAME, {**model_files, "state.pt": b"pickled", "pytorch_model.bin": b"pickled", "x/y.onnx": b""})
     got = hub.pull(NAME)
     assert got.left == ["pytorch_model.bin", "state.pt", "x/y.onnx"]
     assert {path.name for path in got.folder.rglob("*")} == FILES
@@ -46,17 +28,17 @@ def test_no_other_file_is_fetched(stand_in, files):
 
 
 @pytest.mark.parametrize("name", ["decoder.onnx", "model.json", "config.json"])
-def test_a_file_damaged_on_the_way_is_refused(stand_in, files, name):
-    stand_in.repository(NAME, files)
-    stand_in.spoiled[name] = files[name].replace(b"0", b"1")
+def test_a_file_damaged_on_the_way_is_refused(stand_in, model_files, name):
+    stand_in.repository(NAME, model_files)
+    stand_in.spoiled[name] = model_files[name].replace(b"0", b"1")
     with pytest.raises(ModelError, match=f"{name} is not what the hub says that it is"):
         hub.pull(NAME)
     stand_in.spoiled.clear()
-    assert (hub.pull(NAME).folder / name).read_bytes() == files[name]
+    assert (hub.pull(NAME).folder / name).read_bytes() == model_files[name]
 
 
-def test_a_graph_that_model_json_does_not_name_is_refused(stand_in, files):
-    stand_in.repository(NAME, {**files, "encoder.onnx": files["decoder.onnx"]})
+def test_a_graph_that_model_json_does_not_name_is_refused(stand_in, model_files):
+    stand_in.repository(NAME, {**model_files, "encoder.onnx": model_files["decoder.onnx"]})
     with pytest.raises(ModelError, match=r"encoder\.onnx: is damaged \(its hash is not the one in model\.json\)"):
         hub.pull(NAME)
     with pytest.raises(ModelError, match=r"encoder\.onnx: is damaged"):
@@ -74,16 +56,16 @@ def test_a_file_changed_in_the_cache_is_refused_and_pulled_anew(pulled, stand_in
 
 
 @pytest.mark.parametrize("name", ["../evil.onnx", "state.pt", "sub/encoder.onnx", "README.md"])
-def test_names_that_are_no_files_of_weights_are_refused(stand_in, files, name):
-    info = json.loads(files["model.json"])
+def test_names_that_are_no_files_of_weights_are_refused(stand_in, model_files, name):
+    info = json.loads(model_files["model.json"])
     info["sha256"][name] = "0" * 64
-    stand_in.repository(NAME, {**files, "model.json": json.dumps(info).encode()})
+    stand_in.repository(NAME, {**model_files, "model.json": json.dumps(info).encode()})
     with pytest.raises(ModelError, match="is no name of a file of weights"):
         hub.pull(NAME)
 
 
-def test_a_model_that_is_too_large_is_left(stand_in, files, monkeypatch):
-    stand_in.repository(NAME, files)
+def test_a_model_that_is_too_large_is_left(stand_in, model_files, monkeypatch):
+    stand_in.repository(NAME, model_files)
     monkeypatch.setattr(hub, "MOST_BYTES", 1000)
     with pytest.raises(ModelError, match=r"has more than 0\.0 GB"):
         hub.pull(NAME)

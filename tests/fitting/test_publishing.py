@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hub_stand_in import FILES, MODEL, NAME
 
 from fadernets.engines import hub, hub_cache
 from fadernets.engines.grid import Engine
@@ -16,16 +17,6 @@ from fadernets.fitting import publishing
 
 # huggingface_hub 2.4 uploads without Xet by a keyword that its own HTTP client no longer likes.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
-
-MODEL = "pop-lieder"
-NAME = "someone/pop-lieder"
-FILES = {"README.md", "config.json", "decoder.onnx", "encoder.onnx", "model.json"}
-
-
-@pytest.fixture
-def files():
-    """What a repository of the bundled model holds."""
-    return publishing.files_to_push(MODEL)
 
 
 def test_what_is_pulled_is_what_was_pushed(stand_in, tmp_path):
@@ -44,10 +35,10 @@ def test_what_is_pulled_is_what_was_pushed(stand_in, tmp_path):
     assert engine.info["sha256"] == ours.info["sha256"]
 
 
-def test_a_card_that_the_hub_reads(stand_in, files):
+def test_a_card_that_the_hub_reads(stand_in, model_files):
     from huggingface_hub import ModelCard
 
-    card = ModelCard(files["README.md"].decode())
+    card = ModelCard(model_files["README.md"].decode())
     assert card.data.license == "mit"
     assert card.data.library_name == "fadernets"
     assert card.data.pipeline_tag is None
@@ -78,13 +69,13 @@ def change(folder, how):
     path.write_text(json.dumps(info))
 
 
-def test_a_new_push_takes_away_what_the_model_no_longer_has(stand_in, files, tmp_path):
-    repository = stand_in.repository(NAME, {**files, "critic.onnx": b"old", "notes.txt": b"mine"})
+def test_a_new_push_takes_away_what_the_model_no_longer_has(stand_in, model_files, tmp_path):
+    repository = stand_in.repository(NAME, {**model_files, "critic.onnx": b"old", "notes.txt": b"mine"})
     publishing.push(MODEL, NAME)
     assert set(repository.files()) == FILES | {"notes.txt"}
 
 
-def test_a_branch_of_its_own(stand_in, files):
+def test_a_branch_of_its_own(stand_in, model_files):
     repository = stand_in.repository(NAME, {})
     pushed = publishing.push(MODEL, NAME, revision="next")
     assert pushed.model == f"{NAME}@next"
