@@ -162,12 +162,10 @@ def kills(options):
                 [sys.executable, "-c", PREPARE, options.folder, options.out, address], stderr=subprocess.DEVNULL
             )
         time.sleep(rng.uniform(0.5, 2.5))
-        if sum(killed.values()) >= options.times:
-            if command.poll() is None:
-                command.wait(600)
-            continue
         what = rng.choice(["worker", "worker", "worker", "scheduler", "command"])
-        if what == "worker":
+        if sum(killed.values()) >= options.times:
+            what = "nothing more"
+        elif what == "worker":
             found = [child for each in workers for child in children(each.pid)]
             if not found:
                 continue
@@ -179,7 +177,8 @@ def kills(options):
         else:
             command.kill()
             command.wait()
-        killed[what] += 1
+        if what in killed:
+            killed[what] += 1
         for i, worker in enumerate(workers):
             if worker.poll() is not None:
                 workers[i] = start_worker(address)
