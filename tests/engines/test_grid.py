@@ -173,6 +173,31 @@ def test_a_row_does_not_depend_on_its_batch(engine, segments):
         np.testing.assert_allclose(found.probabilities, whole.probabilities[rows], atol=1e-5)
 
 
+def test_segments_that_are_alike_are_decoded_once(engine, segments, monkeypatch):
+    rng = np.random.default_rng(2)
+    rows = np.array([0, 1, 0, 0, 2, 1])
+    codes, key, asked, held = inputs(engine, segments)
+    codes, key, asked, held = codes.take(rows), key[rows], asked[rows], held[rows]
+    one, two = rng.normal(0, 0.2, (2, 16, 176)).astype(np.float32)
+    offset = np.stack([[one, two]] * 6)
+    offset[3, 1] = one  # of one candidate of the third time that the first segment comes
+    given = {"offset": offset.reshape(12, 16, 176), "bias": np.tile([0.0, 0.1], 6), "each": 2}
+    counted = []
+    run = engine._decoder.run
+    monkeypatch.setattr(engine._decoder, "run", lambda o, feeds, s: counted.append(feeds["offset"]) or run(o, feeds, s))
+    found = engine.decode(codes, key, asked, held, **given)
+    assert [len(each) for each in counted] == [8]
+    cells = found.cells.reshape(6, 2, 16, 88)
+    assert (cells[0] == cells[2]).all()
+    assert (cells[1] == cells[5]).all()
+    assert (cells[0, 0] == cells[3, 0]).all()
+    for row in range(6):
+        alone = engine.decode(
+            codes.take([row]), key[[row]], asked[[row]], held[[row]], offset=offset[row], bias=[0.0, 0.1], each=2
+        )
+        np.testing.assert_array_equal(alone.cells, cells[row])
+
+
 def test_no_rows_are_no_error(engine, segments):
     none = segments[:0]
     codes = engine.encode(none)

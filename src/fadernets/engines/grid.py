@@ -6,6 +6,7 @@ onset patterns, critic and statistics. S segments, B rows to decode, Z latent si
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -173,27 +174,50 @@ class Engine(ModelFolder):
         before the first step, belong to S segments. Each segment is decoded `each` times: B = S x each rows, segment by
         segment. offset [B, 16, 176] and bias [B] are added to the probabilities before the threshold of one half;
         onset_step [B, 16] forbids (-1), leaves free (0) or requires (1) an onset. No row depends on which others are
-        decoded with it.
+        decoded with it, and segments that are alike in all of this are decoded once.
         """
-        segment = np.repeat(np.arange(len(key)), each)  # [B] of each row
-        rows = len(segment)
+        segments, rows = len(key), len(key) * each
         if not rows:
             return Decoded(np.zeros((0, STEPS, PITCHES), np.uint8), np.zeros((0, STEPS, 2 * PITCHES), np.float32))
-        before = np.zeros((rows, 2, PITCHES), np.float32)
-        before[:, 1] = held[segment]
-        feeds = {
-            **{f"z_{name}": codes[name] for name in self.code_names},
+        sounding = np.zeros((segments, 2, PITCHES), np.float32)
+        sounding[:, 1] = held
+        of_segments = {f"z_{name}": codes[name] for name in self.code_names} | {
             "key": np.eye(24, dtype=np.float32)[key],
-            "asked": np.asarray(values, np.float32),
-            "offset": np.zeros((rows, STEPS, 2 * PITCHES), np.float32) if offset is None else offset,
-            "bias": np.zeros((rows, 1), np.float32) if bias is None else np.asarray(bias, np.float32)[:, None],
-            "onset_step": np.zeros((rows, STEPS)) if onset_step is None else onset_step,
-            "held": before.reshape(rows, -1),
+            "asked": np.asarray(values),
+            "held": sounding.reshape(segments, -1),
         }
+        of_rows = {
+            "offset": np.zeros((rows, STEPS, 2 * PITCHES)) if offset is None else offset,
+            "bias": np.zeros((rows, 1)) if bias is None else np.asarray(bias)[:, None],
+            "onset_step": np.zeros((rows, STEPS)) if onset_step is None else onset_step,
+        }
+        firsts, like = alike(of_segments)
+        if len(firsts) < segments:
+            firsts, like = alike(of_segments | {n: v.reshape(segments, each, *v.shape[1:]) for n, v in of_rows.items()})
+        decoded = (firsts[:, None] * each + np.arange(each)).ravel()  # rows
+        segment = np.repeat(np.arange(len(firsts)), each)  # [rows decoded] of each
+        feeds = {name: value[firsts] for name, value in of_segments.items()}
+        feeds |= {name: value if len(firsts) == segments else value[decoded] for name, value in of_rows.items()}
+        feeds["held"] = feeds["held"][segment]
         feeds = {name: np.ascontiguousarray(value, np.float32) for name, value in feeds.items()}
-        shape = rows, STEPS, 2 * PITCHES
+        shape = len(decoded), STEPS, 2 * PITCHES
         chosen, probabilities = self._decoder.run(["cells", "probabilities"], {**feeds, "of": segment}, [shape, shape])
-        return Decoded(cells_of(chosen), probabilities)
+        cells = cells_of(chosen)
+        if len(firsts) < segments:
+            back = (like[:, None] * each + np.arange(each)).ravel()
+            cells, probabilities = cells[back], probabilities[back]
+        return Decoded(cells, probabilities)
+
+
+def alike(arrays: Mapping[str, NDArray[Any]]) -> tuple[Indices, Indices]:
+    """Which of N rows are the same, byte for byte, in all of these arrays [N, ...].
+
+    Returns [D] the first row of each kind, and [N] which kind each row is of.
+    """
+    kinds: dict[bytes, int] = {}
+    rows = zip(*arrays.values(), strict=True)
+    like = np.array([kinds.setdefault(b"".join(a.tobytes() for a in row), len(kinds)) for row in rows], np.int64)
+    return np.unique(like, return_index=True)[1], like
 
 
 def planes_of(cells: Cells) -> Planes:
