@@ -21,7 +21,7 @@ def register(add: Add) -> None:
         _table1,
         "Table 1: prepare the data, train what is missing, evaluate all models and print the tables.",
     )
-    table1.add_argument("--size", default="small", metavar="NAME", help="sizes and steps: small or paper (small)")
+    table1.add_argument("--size", default="small", metavar="NAME", help="sizes and steps: small, tiny or paper (small)")
     table1.add_argument(
         "--codec", choices=("tokens", "grid"), default="tokens", help="how a segment is coded (tokens, as in the paper)"
     )

@@ -51,12 +51,12 @@ def run(
     """Prepare, train and evaluate what is missing, and return the tables in Markdown; `out`/table1-SIZE.md holds them,
     too.
 
-    size: of the recipes, `small` or `paper`. roots: name of a corpus -> its folder, to prepare `data` from. only: names
-    of recipes. overrides: `KEY=VALUE` of the recipes. seed: draws the segments of the evaluation. seeds: of
+    size: of the recipes, `small`, `tiny` or `paper`. roots: name of a corpus -> its folder, to prepare `data` from.
+    only: names of recipes. overrides: `KEY=VALUE` of the recipes. seed: draws the segments of the evaluation. seeds: of
     training; of several, each model has a run for each, and the tables give means and deviations over those that are
     there. client: of a Dask cluster (`data.clusters.connect`), whose workers train and evaluate. report: called with a
-    line for each step. A run of the small size on tokens lies in `out`/RECIPE,
-    others in `out`/SIZE-CODEC/RECIPE; of several seeds it is RECIPE-seed=SEED there. Raises FadernetsError.
+    line for each step. A run of the small size on tokens lies in `out`/RECIPE, others in `out`/SIZE-CODEC/RECIPE; of
+    several seeds it is RECIPE-seed=SEED there. Raises FadernetsError.
     """
     names = [row.recipe for row in TABLE] + [LANGUAGE_MODEL]
     unknown = sorted(set(only) - set(names))

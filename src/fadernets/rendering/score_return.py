@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from xml.etree import ElementTree as xml
 
 import numpy as np
 
-from fadernets.arrays import Array
+from fadernets.arrays import Array, Integers
 from fadernets.music.document import Document
 from fadernets.music.notes import Piece, note_order
 from fadernets.music.part_reading import PLACED, decimal
@@ -25,7 +26,7 @@ from fadernets.rendering.musicxml import Score, with_upbeat, write_part
 from fadernets.rendering.returned_measures import NewMeasure, percent, put, row_of
 from fadernets.rendering.score_parts import ScorePart, Staff
 from fadernets.rendering.score_spelling import STEPS, spell
-from fadernets.rendering.score_time import ScoreTime
+from fadernets.rendering.score_time import Bar, ScoreTime
 from fadernets.rendering.score_values import Metre
 
 HARDLY = 32  # parts of a quarter by which a note may be early for a barline and be on it
@@ -72,12 +73,33 @@ class _Return:
     lost: int = 0  # syllables
     scales: dict[int, float] = field(default_factory=dict)  # part -> divisions of a quarter, where it was rescaled
 
+    @cached_property
+    def _starts(self) -> Integers:
+        """The tick at which each measure begins."""
+        return np.array([measure.start for measure in self.read.score.measures], np.int64)
+
+    @cached_property
+    def _time(self) -> tuple[ScoreTime, list[Bar], list[Metre]]:
+        """The time of the edit, its bars and how each is divided."""
+        time = ScoreTime.of(self.after, is_score=True)
+        bars = with_upbeat(time.bars)
+        return time, bars, [Metre.of(bar, i == 0 and bar.length < bar.full) for i, bar in enumerate(bars)]
+
+    @cached_property
+    def _sources(self) -> dict[int, dict[Key, SoundingNote]]:
+        """Of each part (`id`) the notes of the source's file that sound, by what a score shows of them."""
+        found: dict[int, dict[Key, SoundingNote]] = defaultdict(dict)
+        for note in self.read.notes:
+            lane = self.read.lanes[note.lane]
+            found[id(lane.part)][note.onset, note.end, note.pitch, lane.staff] = note
+        return found
+
     def part(self, number: int) -> None:
         """Write the measures of one part that changed, and the loudness of notes that are louder or softer."""
         part = self.read.score.parts[number]
         lanes = {i + 1: lane.staff for i, lane in enumerate(self.read.lanes) if lane.part is part}  # chunk -> staff
         old, new = (_of_chunks(piece, lanes) for piece in (self.before, self.after))
-        source = _sources(self.read, part)
+        source = self._sources.get(id(part), {})
         changed = self._changed(part, old, new)
         if not changed:
             self._loudness(new, source)
@@ -100,10 +122,9 @@ class _Return:
     def _changed(self, part: WrittenPart, old: Array, new: Array) -> set[int]:
         """The measures in which a note sounds that went, came, or has another length."""
         a, b = (Counter(map(_key, notes.tolist())) for notes in (old, new))
-        starts = [measure.start for measure in self.read.score.measures]
         found: set[int] = set()
         for onset, end, _, _ in [*(a - b), *(b - a)]:
-            first, last = np.searchsorted(starts, [onset, max(end - 1, onset)], side="right") - 1
+            first, last = np.searchsorted(self._starts, [onset, max(end - 1, onset)], side="right") - 1
             found |= set(range(int(first), int(last) + 1))
         return {m for m in found if m < len(part.measures)}
 
@@ -112,7 +133,7 @@ class _Return:
 
         A note that is hardly early for the barline stays behind it, if the part goes on there.
         """
-        starts = np.array([measure.start for measure in self.read.score.measures])
+        starts = self._starts
         own = np.searchsorted(starts, notes["onset"], side="right") - 1
         onset = notes["onset"].copy()
         for i, measures in _shown(rendered).items():
@@ -131,7 +152,7 @@ class _Return:
         at all.
         """
         shown = _shown(rendered)
-        starts = [measure.start for measure in self.read.score.measures]
+        starts = self._starts
         first = np.searchsorted(starts, notes["onset"], side="right") - 1
         last = np.searchsorted(starts, np.maximum(notes["end"] - 1, notes["onset"]), side="right") - 1
         sounding = [set(range(a, b + 1)) for a, b in zip(first.tolist(), last.tolist(), strict=True)]
@@ -143,8 +164,7 @@ class _Return:
         self, part: WrittenPart, notes: Array, source: dict[Key, SoundingNote], onset: Array
     ) -> list[list[xml.Element]]:
         """The notes, backups and forwards of every measure of a part, as the writer writes them at these onsets."""
-        starts = np.array([measure.start for measure in self.read.score.measures])
-        of_note = np.searchsorted(starts, notes["onset"], side="right") - 1
+        of_note = np.searchsorted(self._starts, notes["onset"], side="right") - 1
         shift = np.array([measure.transposition for measure in part.measures] or [0])
         last = len(shift) - 1
         written = notes.copy()
@@ -153,10 +173,8 @@ class _Return:
             pitch = notes["pitch"].astype(np.int64) - shift[np.minimum(of_note, last)]
             written["pitch"] = np.maximum(pitch, 0)  # above 127 where a part is written higher than it sounds
         piece = replace(self.after, notes=written)
-        time = ScoreTime.of(self.after, is_score=True)
-        bars = with_upbeat(time.bars)
-        metres = [Metre.of(bar, i == 0 and bar.length < bar.full) for i, bar in enumerate(bars)]
-        fifths = [(int(starts[m]), measure.fifths) for m, measure in enumerate(part.measures)]
+        time, bars, metres = self._time
+        fifths = [(int(self._starts[m]), measure.fifths) for m, measure in enumerate(part.measures)]
         keys = [part.measures[min(i, last)].fifths for i in range(len(bars))]
         pitched = np.full(len(written), not part.is_drum)
         line = spell(piece, pitched, fifths, False) if len(written) else np.zeros(0, np.int64)
@@ -201,7 +219,7 @@ class _Return:
                 shown = mark.element.find("per-minute")
                 if shown is not None:
                     shown.text = f"{rate / mark.unit:.0f}"
-        starts = [measure.start for measure in self.read.score.measures]
+        starts = self._starts
         first = self.read.score.parts[0]
         for tick, micros in new.items():
             if tick in stated or old.get(tick) == micros:
@@ -225,16 +243,6 @@ def _of_chunks(piece: Piece, lanes: dict[int, int]) -> Array:
 def _key(note: tuple[int, ...]) -> Key:
     """The Key of a row of NOTE whose track is the staff."""
     return note[0], note[1], note[2], note[4]
-
-
-def _sources(read: ReadScore, part: WrittenPart) -> dict[Key, SoundingNote]:
-    """The notes of the source's file that sound, by what a score shows of them."""
-    found = {}
-    for note in read.notes:
-        lane = read.lanes[note.lane]
-        if lane.part is part:
-            found[note.onset, note.end, note.pitch, lane.staff] = note
-    return found
 
 
 def _shown(rendered: list[list[xml.Element]]) -> dict[int, set[int]]:

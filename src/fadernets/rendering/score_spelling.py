@@ -110,7 +110,7 @@ def _drift(piece: Piece, pitched: Array, off: Floats) -> Floats:
 def _steps(piece: Piece, pitched: Array, line: Integers, middle: Floats) -> None:
     """Spell chromatic steps of the highest and the lowest line of each track on two letters, where that is near."""
     notes = piece.notes
-    for track in range(len(piece.tracks)):
+    for track in np.unique(notes["track"][pitched]):
         rows = np.flatnonzero((notes["track"] == track) & pitched)
         for chosen in _outer_lines(notes, rows):
             for before, at, after in zip(chosen, chosen[1:], chosen[2:], strict=False):
