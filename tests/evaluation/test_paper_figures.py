@@ -302,11 +302,34 @@ def test_labels(rated, tmp_path, pages):
     assert json.loads((tmp_path / "out" / "labels.json").read_text())["runs"] == made["runs"]
 
 
-def test_labels_need_clusters_and_unlike_numbers(rated, toys, tmp_path):
+def test_runs_that_differ_in_their_seed_are_one_point(rated, tmp_path, pages):
+    runs = [write_toy(tmp_path / str(seed), "mixture", rated, label_share=0.1, seed=seed) for seed in range(3)]
+    made = paper_figures.labels(runs, rated.folder, tmp_path / "out", 0)
+    (point,) = made["by_labels"]
+    each = np.array([row["balanced_accuracy"] for row in made["runs"]])
+    assert point["runs"] == 3
+    assert point["balanced_accuracy"] == pytest.approx(each.mean())
+    assert point["deviations"]["balanced_accuracy"] == pytest.approx(each.std())
+    half = 4.302653 * each.std(ddof=1) / np.sqrt(3)  # Student's t of two degrees of freedom
+    assert (point["low"], point["high"]) == pytest.approx((max(each.mean() - half, 0), min(each.mean() + half, 1)))
+    assert f"{each.mean():.3f} ± {each.std():.3f}" in made["table"]
+    ((figure, _),) = pages
+    assert lines_of(figure)[0]["balanced accuracy, all codes"] == ([point["labels"]], [each.mean()])
+
+
+def test_labels_need_clusters_labels_and_one_kind_of_model(rated, toys, tmp_path):
+    def drawn(*runs):
+        paper_figures.labels(runs, rated.folder, tmp_path / "out", 0)
+
     with pytest.raises(FadernetsError, match="vanilla: has no arousal clusters"):
-        paper_figures.labels([toys("vanilla")], rated.folder, tmp_path / "out", 0)
-    with pytest.raises(FadernetsError, match="unlike numbers of labels, each above 0"):
-        paper_figures.labels([toys("fadernets"), toys("single")], rated.folder, tmp_path / "out", 0)
+        drawn(toys("vanilla"))
+    short, long = (write_toy(tmp_path / str(n), "mixture", rated, label_share=0.1, steps=n) for n in (8, 9))
+    with pytest.raises(FadernetsError, match=r"labels, but differ in more than their seed \(steps\)"):
+        drawn(short, long)
+    with pytest.raises(FadernetsError, match="without labels"):
+        drawn(write_toy(tmp_path / "none", "mixture", rated, label_share=0.0))
+    with pytest.raises(FadernetsError, match="has other codes"):
+        drawn(short, write_toy(tmp_path / "one", "gm-vae", rated, label_share=0.4))
     assert not (tmp_path / "out").exists()
 
 

@@ -30,7 +30,11 @@ def register(add: Add) -> None:
     )
     plot.add_argument("figure", choices=FIGURES)
     plot.add_argument(
-        "run_folders", type=Path, nargs="+", metavar="RUN", help="labels takes several, one a label share"
+        "run_folders",
+        type=Path,
+        nargs="+",
+        metavar="RUN",
+        help="labels takes several: of each label share one, or some seeds",
     )
     plot.add_argument("--out", type=Path, metavar="FOLDER", help="default: the folder of the first run")
     shared.add_device(plot)

@@ -26,6 +26,7 @@ from fadernets.figures import plots, rolls
 from fadernets.figures.plots import Panel
 from fadernets.files import write_atomic
 from fadernets.provenance import provenance
+from fadernets.training.recipes import as_dict
 
 ROLLS = 4  # pairs of piano rolls before and after, half of them up and half down
 
@@ -136,20 +137,33 @@ def labels(
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Cluster separation over the number of labels in training: one point per run, each with clusters of its own.
+    """Cluster separation over the number of labels in training, one point a number, each run with clusters of its own.
 
+    Runs with as many labels, which may differ in their seed alone, are one point of their means, with the 95 % interval
+    of the mean over seeds; of one run the interval is over pieces. The keys: runs, by_labels, and table in Markdown.
     Raises FadernetsError.
     """
     dataset = Dataset.open(data)
     rows: list[dict[str, Any]] = []
+    recipes: dict[int, dict[str, Any]] = {}  # number of labels -> what the runs have in common
     for i, run in enumerate(runs):
         checkpoint = Checkpoint(run, dataset, device)
         separation = _clusters(checkpoint, seed) if checkpoint.means else {}
+        label = name_of(checkpoint.recipe.label)
         if not separation:
-            raise FadernetsError(f"{run}: has no arousal clusters, or {data} no held-out labels of both kinds")
+            raise FadernetsError(f"{run}: has no {label} clusters, or {data} no held-out labels of both kinds")
         count = separation["labelled_training_segments"]
-        codes = [separation[name] for name in checkpoint.model.sizes]
-        best = max(codes, key=lambda code: code["balanced_accuracy"])
+        if not count:
+            raise FadernetsError(f"plot labels: {run} was trained without labels")
+        shared = {**as_dict(checkpoint.recipe), "seed": None, "out": None, "data": None}
+        if recipes.setdefault(count, shared) != shared:
+            differ = ", ".join(sorted(key for key in shared if recipes[count].get(key) != shared[key]))
+            raise FadernetsError(
+                f"plot labels: {run} and another run have {count} labels, but differ in more than their seed ({differ})"
+            )
+        codes = {name: separation[name] for name in checkpoint.model.sizes}
+        if rows and list(codes) != list(rows[0]["codes"]):
+            raise FadernetsError(f"plot labels: {run} has other codes ({', '.join(codes)}) than {rows[0]['run']}")
         rows.append(
             {
                 "run": run.name,
@@ -158,34 +172,69 @@ def labels(
                 "balanced_accuracy": separation["balanced_accuracy"],
                 "low": separation["low"],
                 "high": separation["high"],
-                "best_code": best["balanced_accuracy"],
-                "silhouette": float(np.mean([code["silhouette"] for code in codes])),
-                "silhouette_by_label": float(np.mean([code["silhouette_by_label"] for code in codes])),
+                "best_code": max(code["balanced_accuracy"] for code in codes.values()),
+                "silhouette": float(np.mean([code["silhouette"] for code in codes.values()])),
+                "silhouette_by_label": float(np.mean([code["silhouette_by_label"] for code in codes.values()])),
+                "codes": {name: code["balanced_accuracy"] for name, code in codes.items()},
                 "clusters": separation,
             }
         )
         if progress:
             progress(i + 1, len(runs))
     rows.sort(key=lambda row: row["labels"])
-    if not rows[0]["labels"] or len({row["labels"] for row in rows}) < len(rows):
-        raise FadernetsError("plot labels: the runs need unlike numbers of labels, each above 0 (train --sweep)")
+    points = [_point([row for row in rows if row["labels"] == count]) for count in sorted(recipes)]
     out.mkdir(parents=True, exist_ok=True)
     files = [out / f"labels.{kind}" for kind in ("png", "svg")]
+    drawn = {
+        "balanced accuracy, all codes": "balanced_accuracy",
+        "balanced accuracy, best code": "best_code",
+        "silhouette by inferred cluster": "silhouette",
+        "silhouette by label": "silhouette_by_label",
+    }
     plots.curves(
-        [row["labels"] for row in rows],
-        {
-            "balanced accuracy, all codes": [row["balanced_accuracy"] for row in rows],
-            "balanced accuracy, best code": [row["best_code"] for row in rows],
-            "silhouette by inferred cluster": [row["silhouette"] for row in rows],
-            "silhouette by label": [row["silhouette_by_label"] for row in rows],
-        },
+        [point["labels"] for point in points],
+        {name: [point[key] for point in points] for name, key in drawn.items()},
         files,
-        title="Arousal clusters on held-out pieces",
+        title=f"{label.capitalize()} clusters on held-out pieces",
         label="labelled segments in training",
-        bands={"balanced accuracy, all codes": ([row["low"] for row in rows], [row["high"] for row in rows])},
+        bands={"balanced accuracy, all codes": ([p["low"] for p in points], [p["high"] for p in points])},
         log=True,
     )
-    return _finish(out / "labels.json", files, {"runs": rows})
+    figures = {"label": label, "runs": rows, "by_labels": points, "table": _labels_table(points)}
+    return _finish(out / "labels.json", files, figures)
+
+
+def _point(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Means of runs with as many labels, their deviations, and the 95 % interval of the balanced accuracy."""
+    keys = ("balanced_accuracy", "best_code", "silhouette", "silhouette_by_label")
+    each = [{key: row[key] for key in keys} | row["codes"] for row in rows]
+    values = {key: np.array([row[key] for row in each]) for key in each[0]}
+    point: dict[str, Any] = {"labels": rows[0]["labels"], "share": rows[0]["share"], "runs": len(rows)}
+    point |= {key: float(found.mean()) for key, found in values.items()}
+    point["deviations"] = {key: float(found.std()) for key, found in values.items()}
+    point["codes"] = list(rows[0]["codes"])
+    point["low"], point["high"] = rows[0]["low"], rows[0]["high"]
+    if len(rows) > 1:
+        from scipy.stats import t  # type: ignore[import-untyped]
+
+        found = values["balanced_accuracy"]
+        half = t.ppf(0.975, len(rows) - 1) * found.std(ddof=1) / np.sqrt(len(rows))
+        point["low"], point["high"] = (float(x) for x in np.clip([found.mean() - half, found.mean() + half], 0, 1))
+    return point
+
+
+def _labels_table(points: list[dict[str, Any]]) -> str:
+    codes = points[0]["codes"]
+    heads = ["all codes", *(f"code {name}" for name in codes), "silhouette by inferred cluster", "by label"]
+    lines = [f"| labels (share) | runs | balanced accuracy, {' | '.join(heads)} |", "|---" * (len(heads) + 2) + "|"]
+    for point in points:
+        interval = f" [{point['low']:.3f}, {point['high']:.3f}]"
+        cells = []
+        for key in ("balanced_accuracy", *codes, "silhouette", "silhouette_by_label"):
+            spread = f" ± {point['deviations'][key]:.3f}" if point["runs"] > 1 else ""
+            cells.append(f"{point[key]:.3f}{spread}{interval if key == 'balanced_accuracy' else ''}")
+        lines.append(f"| {point['labels']} ({point['share']:.1%}) | {point['runs']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def transfer(
