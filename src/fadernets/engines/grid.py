@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +188,7 @@ class Engine(ModelFolder):
             "held": sounding.reshape(segments, -1),
         }
         of_rows = {
-            "offset": np.zeros((rows, STEPS, 2 * PITCHES)) if offset is None else offset,
+            "offset": np.zeros((rows, STEPS, 2 * PITCHES), np.float32) if offset is None else offset,
             "bias": np.zeros((rows, 1)) if bias is None else np.asarray(bias)[:, None],
             "onset_step": np.zeros((rows, STEPS)) if onset_step is None else onset_step,
         }
@@ -215,9 +216,13 @@ def alike(arrays: Mapping[str, NDArray[Any]]) -> tuple[Indices, Indices]:
     Returns [D] the first row of each kind, and [N] which kind each row is of.
     """
     kinds: dict[bytes, int] = {}
-    rows = zip(*arrays.values(), strict=True)
-    like = np.array([kinds.setdefault(b"".join(a.tobytes() for a in row), len(kinds)) for row in rows], np.int64)
-    return np.unique(like, return_index=True)[1], like
+    like = []
+    for row in zip(*arrays.values(), strict=True):
+        digest = blake2b(digest_size=16)  # rows of many candidates would take much memory as they are
+        for array in row:
+            digest.update(array.tobytes())
+        like.append(kinds.setdefault(digest.digest(), len(kinds)))
+    return np.unique(like, return_index=True)[1], np.array(like, np.int64)
 
 
 def planes_of(cells: Cells) -> Planes:
