@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -20,15 +19,11 @@ TPQ = 480
 
 def folder_of(model: object, folder: Path) -> Path:
     """Write a model folder with the graphs of a network."""
-    from fadernets.fitting import onnx_rewriter
+    from fadernets.fitting import onnx_builder, onnx_rewriter
 
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {k: v.detach().numpy().astype(np.float32) for k, v in model.state_dict().items()}  # type: ignore[attr-defined]
-    hashes = {}
-    for name, graph in onnx_rewriter.graphs(weights, model.size).items():  # type: ignore[attr-defined]
-        data = graph.SerializeToString()
-        (folder / f"{name}.onnx").write_bytes(data)
-        hashes[f"{name}.onnx"] = hashlib.sha256(data).hexdigest()
+    graphs = onnx_rewriter.graphs(onnx_builder.weights_of(model), model.size)  # type: ignore[attr-defined]
+    hashes = onnx_builder.save(graphs, folder)
     info = {"format": FORMAT, "name": "toy", "codec": "grid", "kind": "rewriter", "size": model.size.as_dict()}  # type: ignore[attr-defined]
     (folder / "model.json").write_text(json.dumps({**info, "sha256": hashes}))
     return folder

@@ -19,7 +19,6 @@ from fadernets.decoding.passage_drawing import Constraints, Drawing, draw
 from fadernets.engines.rewriter import Memory
 from fadernets.models import rewriter
 from fadernets.models.passage_critic import CriticSize, PassageCritic
-from fadernets.models.rewriter_sampling import generate
 
 
 @pytest.fixture(scope="module")
@@ -84,17 +83,6 @@ def _hidden(network: rewriter.Rewriter, batch: PassageBatch) -> torch.Tensor:
         )
         rest = torch.from_numpy(left(batch, fixed, fixed))
         return network.hidden(inputs.decoder_planes(inputs.before), encoded, rest, inputs.fields, inputs.time)
-
-
-def test_samples_have_the_asked_onset_steps_and_keep_what_is_fixed(
-    network: rewriter.Rewriter, batch: PassageBatch
-) -> None:
-    own = Densities(batch, batch.target)
-    out = generate(network, batch, own.onsets, own.voices, seed=1)
-    free = ~(batch.fixed | batch.padding)
-    assert (Densities(batch, out).onsets[free] == own.onsets[free]).all()
-    assert (out[batch.fixed] == batch.target[batch.fixed]).all()
-    assert (out == generate(network, batch, own.onsets, own.voices, seed=1)).all()
 
 
 def test_the_decoder_knows_the_planned_onsets_of_later_steps(

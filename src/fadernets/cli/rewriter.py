@@ -59,13 +59,15 @@ def _prepare(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     from fadernets.data import passages
+    from fadernets.fitting import rewriter_export
     from fadernets.training import loggers, rewriter_loop, rewriter_recipes
 
     overrides = [*options.set, *([f"seed={options.seed}"] if options.seed else [])]
     recipe = rewriter_recipes.load(options.recipe, overrides)
     logs = options.logger or loggers.DEFAULT
     loggers.check(logs)
-    state = rewriter_loop.train(passages.load(options.passages), options.run_folder, recipe, logs)
+    pieces = passages.load(options.passages)
+    state = rewriter_loop.train(pieces, options.run_folder, recipe, rewriter_export.edited, logs)
     print(json.dumps({"state": str(state)}) if options.json else f"trained: {state}")
 
 

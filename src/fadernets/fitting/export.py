@@ -6,7 +6,6 @@ hub knows it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +25,7 @@ from fadernets.engines.model_folder import FORMAT
 from fadernets.errors import FadernetsError
 from fadernets.files import open_folder, recover_folder
 from fadernets.fitting import fit_critic, fit_patterns, melody_export, onnx_grid
+from fadernets.fitting.onnx_builder import save, weights_of
 from fadernets.training import checkpoints
 from fadernets.training.model_cards import card
 
@@ -68,7 +68,7 @@ def export(run: Path, folder: Path, *, name: str | None = None, data: Path | Non
 def _fill(new: Path, model: Any, config: dict[str, Any], dataset: Dataset, name: str) -> dict[str, Any]:
     """Write the graphs of a model of the grid into `new` and return the content of model.json."""
     recipe, options = config["recipe"], model.options
-    weights = {k: v.detach().numpy().astype(np.float32) for k, v in model.state_dict().items()}
+    weights = weights_of(model)
     graphs = {
         "encoder": onnx_grid.encoder(weights, options.z, options.encoder, list(model.sizes)),
         "decoder": onnx_grid.decoder(
@@ -81,11 +81,7 @@ def _fill(new: Path, model: Any, config: dict[str, Any], dataset: Dataset, name:
             attributes=options.attributes,
         ),
     }
-    hashes = {}
-    for stem, graph in graphs.items():
-        blob = graph.SerializeToString()
-        (new / f"{stem}.onnx").write_bytes(blob)
-        hashes[f"{stem}.onnx"] = hashlib.sha256(blob).hexdigest()
+    hashes = save(graphs, new)
     clustered = options.clusters and recipe["label_share"] > 0  # without labels nobody knows what clusters are of
     means = {n: weights[f"means.{n}"].tolist() for n in model.sizes} if clustered else {}
     corners = {n: f"encoders.{n}.head.vertices" for n in model.sizes}  # of a constrained posterior

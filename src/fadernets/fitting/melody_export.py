@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from fadernets.data.dataset import Dataset, attribute_statistics
 from fadernets.engines.melody import MelodyEngine
 from fadernets.engines.model_folder import FORMAT
 from fadernets.fitting import onnx_melody
+from fadernets.fitting.onnx_builder import save, weights_of
 from fadernets.melodies import augmentations, inspection
 from fadernets.melodies.augmentations import AUGMENTATIONS
 
@@ -27,15 +27,12 @@ BOTH_WAYS = {  # amounts for the regression on real clips; below 0 and below 1 t
 def fill(folder: Path, model: Any, config: dict[str, Any], data: Dataset, name: str) -> dict[str, Any]:
     """Write the graphs of a model into `folder` and return the content of model.json."""
     options = model.options
-    weights = {k: v.detach().numpy().astype(np.float32) for k, v in model.state_dict().items()}
-    hashes = {}
-    for stem, graph in (
-        ("encoder", onnx_melody.encoder(weights, options.z, options.encoder)),
-        ("decoder", onnx_melody.decoder(weights, options.z, options.decoder)),
-    ):
-        blob = graph.SerializeToString()
-        (folder / f"{stem}.onnx").write_bytes(blob)
-        hashes[f"{stem}.onnx"] = hashlib.sha256(blob).hexdigest()
+    weights = weights_of(model)
+    graphs = {
+        "encoder": onnx_melody.encoder(weights, options.z, options.encoder),
+        "decoder": onnx_melody.decoder(weights, options.z, options.decoder),
+    }
+    hashes = save(graphs, folder)
     rows = data.select(split="train")
     info = {
         "format": FORMAT,

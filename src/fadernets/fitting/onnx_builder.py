@@ -8,6 +8,9 @@ names of tensors. B rows, H hidden size.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -105,6 +108,21 @@ def model(graph: GraphProto) -> ModelProto:
     model.ir_version = IR
     checker.check_model(model)
     return model
+
+
+def weights_of(network: Any) -> Weights:
+    """The weights of a PyTorch module by name, as they are now."""
+    return {name: weight.detach().numpy().astype(np.float32) for name, weight in network.state_dict().items()}
+
+
+def save(graphs: Mapping[str, ModelProto], folder: Path) -> dict[str, str]:
+    """Write graphs into a folder as NAME.onnx; file name -> SHA-256, for model.json."""
+    hashes = {}
+    for name, graph in graphs.items():
+        data = graph.SerializeToString()
+        (folder / f"{name}.onnx").write_bytes(data)
+        hashes[f"{name}.onnx"] = hashlib.sha256(data).hexdigest()
+    return hashes
 
 
 def onnx_gates(w: Floats32) -> Floats32:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,20 @@ from typing import Any
 import numpy as np
 
 from fadernets import files
+from fadernets.arrays import Cells, Floats32
 from fadernets.codecs.grid import ONSET
 from fadernets.data.corpora import CORPORA
 from fadernets.data.dataset import SPLITS
+from fadernets.data.passage_batches import PassageBatch
 from fadernets.data.passage_sampler import default_tracks
 from fadernets.data.passages import GridPiece, densities, segment_ends
+from fadernets.decoding.passage_drawing import Constraints, Drawing, draw
 from fadernets.engines.model_folder import FORMAT
+from fadernets.engines.rewriter import RewriterEngine
 from fadernets.errors import FadernetsError
 from fadernets.fitting import fit_passage_critic, onnx_rewriter
+from fadernets.fitting.onnx_builder import save, weights_of
+from fadernets.models.rewriter import Rewriter
 from fadernets.provenance import commit
 from fadernets.training import checkpoints, rewriter_loop
 from fadernets.training.model_cards import SHIPPABLE, UNSHIPPABLE, front_matter, is_shippable
@@ -30,13 +36,11 @@ def export(run: Path, pieces: Sequence[GridPiece], folder: Path, name: str = "")
     if not state.exists():
         raise FadernetsError(f"{run}: has no state.pt; train with `fadernets rewriter train`")
     model, step, recipe = rewriter_loop.load_run(state)
-    weights = {k: v.detach().numpy().astype(np.float32) for k, v in model.state_dict().items()}
-    graphs = onnx_rewriter.graphs(weights, model.size)
+    graphs = onnx_rewriter.graphs(weights_of(model), model.size)
     critic = fit_passage_critic.load(run)
     if critic is not None:
         size = critic.size
-        critic_weights = {k: v.detach().numpy().astype(np.float32) for k, v in critic.state_dict().items()}
-        graphs["critic"] = onnx_rewriter.critic(critic_weights, size.width, size.heads, size.layers)
+        graphs["critic"] = onnx_rewriter.critic(weights_of(critic), size.width, size.heads, size.layers)
     info: dict[str, Any] = {
         "format": FORMAT,
         "kind": "rewriter",
@@ -49,17 +53,29 @@ def export(run: Path, pieces: Sequence[GridPiece], folder: Path, name: str = "")
         "statistics": statistics(pieces),
     }
     with files.open_folder(folder) as new:
-        hashes = {}
-        for part, graph in graphs.items():
-            data = graph.SerializeToString()
-            (new / f"{part}.onnx").write_bytes(data)
-            hashes[f"{part}.onnx"] = hashlib.sha256(data).hexdigest()
+        hashes = save(graphs, new)
         known = ("kind", "name", "codec", "size", "recipe", "step", "data")
         config = {**{key: info[key] for key in known}, "commit": commit()}
         written = {"sha256": hashes, "checkpoint": checkpoints.write_weights(new, model.state_dict(), config)}
         (new / "model.json").write_text(json.dumps({**info, **written}) + "\n", encoding="utf-8")
         (new / "README.md").write_text(card(info, critic is not None), encoding="utf-8")
     return folder
+
+
+def edited(
+    model: Rewriter, batch: PassageBatch, onsets: Floats32, voices: Floats32, temperature: float, seed: int
+) -> Cells:
+    """[B, T, 88] passages as the model edits them, drawn by its own exported graphs.
+
+    The passages get `onsets` [B, T] steps and about `voices` [B, T] in each step's segment.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        hashes = save(onnx_rewriter.graphs(weights_of(model), model.size), Path(folder))
+        engine = RewriterEngine(Path(folder), {"name": "in training", "size": model.size.as_dict(), "sha256": hashes})
+        drawing = Drawing(
+            seed=seed, temperature=temperature, end_temperature=temperature, length_temperature=temperature
+        )
+        return draw(engine, batch, onsets, voices, Constraints.none(batch), drawing).cells[:, 0]
 
 
 def statistics(pieces: Sequence[GridPiece]) -> dict[str, dict[str, float]]:

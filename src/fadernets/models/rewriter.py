@@ -79,13 +79,13 @@ class Block(nn.Module):
         q, k, v = y.split([self.heads, self.shared, self.shared], 1)
         return rotate(q, cos, sin).to(v.dtype), rotate(k, cos, sin).to(v.dtype), v
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor, causal: bool, mask: Tensor | None = None) -> Tensor:
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         """[B, heads, T, size] what the queries read.
 
         Written out: the backward pass of PyTorch's fused attention takes a third of a training step on a CPU.
         """
         scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
-        if causal:
+        if self.causal:
             later = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool).triu(1)
             scores = scores.masked_fill(later, -1e4)
         if mask is not None:
@@ -100,19 +100,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None = None) -> Tensor:
         """[B, T, D]; mask [B, 1, 1, T] true where a step may be read."""
         q, k, v = self.project(x, cos, sin)
-        return self.close(x, self.attend(q, k, v, self.causal, mask))
-
-    def prefill(self, x: Tensor, cos: Tensor, sin: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """The first steps of a causal block; fills the caches [B, 1, T, size]."""
-        q, k, v = self.project(x, cos, sin)
-        keys[:, :, : x.shape[1]], values[:, :, : x.shape[1]] = k, v
-        return self.close(x, self.attend(q, k, v, causal=True))
-
-    def step(self, x: Tensor, cos: Tensor, sin: Tensor, keys: Tensor, values: Tensor, t: int) -> Tensor:
-        """One step [B, 1, D] of a causal block, whose earlier keys and values are cached."""
-        q, k, v = self.project(x, cos, sin)
-        keys[:, :, t : t + 1], values[:, :, t : t + 1] = k, v
-        return self.close(x, self.attend(q, keys[:, :, : t + 1], values[:, :, : t + 1], causal=False))
+        return self.close(x, self.attend(q, k, v, mask))
 
 
 class StepEmbedding(nn.Module):

@@ -11,12 +11,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
-from fadernets.arrays import Integers
+from fadernets.arrays import Cells, Floats32, Integers
 from fadernets.data.dataset import SPLITS
 from fadernets.data.passage_batches import OPEN, UNKNOWN, Densities, PassageBatch, Row, joined
 from fadernets.data.passage_sampler import (
@@ -28,7 +28,6 @@ from fadernets.data.passage_sampler import (
 )
 from fadernets.data.passages import GridPiece
 from fadernets.models.rewriter import Rewriter, RewriterSize, losses
-from fadernets.models.rewriter_sampling import generate
 from fadernets.training import loggers
 from fadernets.training.rewriter_optimisers import Optimisers
 from fadernets.training.rewriter_recipes import RewriterRecipe, as_dict
@@ -39,6 +38,15 @@ VALIDATED_EVERY = 400  # steps
 TOLD = 0.85  # how often the onset steps of a passage are told, once they are
 
 
+class Editor(Protocol):
+    """How a rewriter that is being trained edits passages: what `fitting.rewriter_export.edited` does."""
+
+    def __call__(
+        self, model: Rewriter, batch: PassageBatch, onsets: Floats32, voices: Floats32, temperature: float, seed: int
+    ) -> Cells:
+        """[B, T, 88] the passages with `onsets` [B, T] steps and about `voices` [B, T] in each step's segment."""
+
+
 def rate_at(recipe: RewriterRecipe, step: int, share: float) -> float:
     """The learning rate at a step and share of the budget."""
     falling = max(0.0, (share - recipe.constant) / (1 - recipe.constant))
@@ -46,11 +54,16 @@ def rate_at(recipe: RewriterRecipe, step: int, share: float) -> float:
 
 
 def train(
-    pieces: Sequence[GridPiece], out: Path, recipe: RewriterRecipe, logs: Sequence[str] = loggers.DEFAULT
+    pieces: Sequence[GridPiece],
+    out: Path,
+    recipe: RewriterRecipe,
+    editor: Editor,
+    logs: Sequence[str] = loggers.DEFAULT,
 ) -> Path:
     """Train, or go on with, the run in `out`; gives the path of its state.
 
-    logs: where figures go beside log.jsonl, names of `loggers.NEEDED`.
+    editor: what draws the sources of back-translation. logs: where figures go beside log.jsonl, names of
+    `loggers.NEEDED`.
     """
     loggers.check(logs)
     out.mkdir(parents=True, exist_ok=True)
@@ -83,7 +96,8 @@ def train(
             rows = []
             if share > recipe.denoising:
                 if step % recipe.every == 0 or len(pool) < recipe.batch:
-                    pool = (pool + translated_rows(model, sampler, recipe.fresh, rng, recipe.retrieval))[-recipe.pool :]
+                    pool += translated_rows(model, editor, sampler, recipe.fresh, rng, recipe.retrieval)
+                    pool = pool[-recipe.pool :]
                 rows = [pool[i] for i in rng.choice(len(pool), int(recipe.batch * recipe.translated), replace=False)]
             while len(rows) < recipe.batch:
                 rows.append(_retrieving(denoising_row(sampler, rng), recipe.retrieval))
@@ -145,7 +159,12 @@ def _retrieving(row: Row, retrieval: bool) -> Row:
 
 
 def translated_rows(
-    model: Rewriter, sampler: PassageSampler, count: int, rng: np.random.Generator, retrieval: bool = True
+    model: Rewriter,
+    editor: Editor,
+    sampler: PassageSampler,
+    count: int,
+    rng: np.random.Generator,
+    retrieval: bool = True,
 ) -> list[Row]:
     """Real passages as targets, their sources the model's own edits of them to other levels."""
     rows, drawn_passages, fixed_of = [], [], []
@@ -158,10 +177,7 @@ def translated_rows(
         fixed_of.append(fixed)
     batch = joined(rows)
     onsets, voices = random_levels(batch, rng)
-    with torch.autocast("cpu", torch.bfloat16):
-        edited = generate(
-            model, batch, onsets, voices, temperature=float(rng.choice([0.85, 1.0])), seed=int(rng.integers(2**31))
-        )
+    edited = editor(model, batch, onsets, voices, float(rng.choice([0.85, 1.0])), int(rng.integers(2**31)))
     out = []
     for i, (drawn, fixed, row) in enumerate(zip(drawn_passages, fixed_of, rows, strict=True)):
         here = np.flatnonzero(~batch.retrieved[i] & ~batch.padding[i])
