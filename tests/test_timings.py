@@ -1,4 +1,4 @@
-"""Timings on one core (make bench). Targets stand beside each; docs/results.md holds what was measured.
+"""Timings on one core (make bench). Targets stand beside each; docs/results holds what was measured.
 
 A timing fails where it takes SLACK times its target, which no machine explains, and where what was timed is not right.
 """

@@ -1,4 +1,4 @@
-"""How fast the studio's page is, measured in the browser (make bench). docs/results.md holds what was measured."""
+"""How fast the studio's page is, measured in the browser (make bench). docs/results/studio.md has the figures."""
 
 import gzip
 import re

@@ -1,4 +1,4 @@
-"""The command `evaluate`, one action for each thing that can be measured. docs/results.md is made of their output."""
+"""The command `evaluate`, one action for each thing that can be measured. docs/results is made of their output."""
 
 from __future__ import annotations
 

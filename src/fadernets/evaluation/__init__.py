@@ -1,1 +1,1 @@
-"""Every figure of docs/results.md: one module for each thing that is measured, its entry function is `evaluate`."""
+"""Every figure of docs/results: one module for each thing that is measured, its entry function is `evaluate`."""

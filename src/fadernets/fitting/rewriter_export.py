@@ -157,7 +157,7 @@ def card(info: dict[str, Any], has_critic: bool) -> str:
             "## Limits",
             "",
             "- Western songs and piano accompaniments; other music is edited by the same habits.",
-            "- The figures of docs/results.md say how far its edits can still be told from real music.",
+            "- The figures of docs/results say how far its edits can still be told from real music.",
             "- A fader that lands says nothing about taste: listen.",
             "",
         ]
