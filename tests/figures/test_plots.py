@@ -155,6 +155,14 @@ def test_curves_of_shares(tmp_path):
     assert "agreement, 95 % interval" not in words(paths[1])
 
 
+def test_runs_behind_a_mean_are_rings_of_its_colour(tmp_path):
+    lines, paths = {"agreement": [0.5, 0.6]}, [tmp_path / "c.png", tmp_path / "d.png"]
+    plots.curves([0, 1], lines, paths[:1], title="", label="")
+    plots.curves([0, 1], lines, paths[1:], title="", label="", runs={"agreement": [[0.1, 0.9], [0.2, 0.8, 0.8]]})
+    plain, ringed = (count(path, plots.COLOURS[0]) for path in paths)
+    assert ringed > plain + 20
+
+
 def test_each_line_has_its_own_colour(tmp_path):
     lines = {name: [i / 5, i / 5 + 0.1] for i, name in enumerate("abcd", start=1)}
     plots.curves([0, 1], lines, [tmp_path / "c.png"], title="", label="")

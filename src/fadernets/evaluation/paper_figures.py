@@ -182,7 +182,8 @@ def labels(
         if progress:
             progress(i + 1, len(runs))
     rows.sort(key=lambda row: row["labels"])
-    points = [_point([row for row in rows if row["labels"] == count]) for count in sorted(recipes)]
+    grouped = [[row for row in rows if row["labels"] == count] for count in sorted(recipes)]
+    points = [_point(group) for group in grouped]
     out.mkdir(parents=True, exist_ok=True)
     files = [out / f"labels.{kind}" for kind in ("png", "svg")]
     drawn = {
@@ -198,6 +199,11 @@ def labels(
         title=f"{label.capitalize()} clusters on held-out pieces",
         label="labelled segments in training",
         bands={"balanced accuracy, all codes": ([p["low"] for p in points], [p["high"] for p in points])},
+        runs={
+            name: [[row[key] for row in group] for group in grouped]
+            for name, key in drawn.items()
+            if len(rows) > len(points)
+        },
         log=True,
     )
     figures = {"label": label, "runs": rows, "by_labels": points, "table": _labels_table(points)}

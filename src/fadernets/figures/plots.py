@@ -93,11 +93,13 @@ def curves(
     title: str,
     label: str,
     bands: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
+    runs: Mapping[str, Sequence[Sequence[float]]] | None = None,
     log: bool = False,
 ) -> None:
     """Lines of shares, at most 1, over x (on a logarithmic axis where `log`), each with its own mark.
 
-    bands: name of a line -> low and high ends of its 95 % interval, drawn behind it.
+    bands: name of a line -> low and high ends of its 95 % interval, drawn behind it. runs: name of a line -> at each x
+    the values of the runs whose mean it is, drawn as small rings.
     """
     figure, axes = _figure(1, 1, size=(6.5, 4.8))
     ax = axes[0][0]
@@ -105,6 +107,8 @@ def curves(
         ax.plot(x, y, marker=marker, markersize=5, color=colour, label=name, clip_on=False, zorder=3)
         if bands and name in bands:
             ax.fill_between(x, *bands[name], color=colour, alpha=0.15, linewidth=0, label=f"{name}, 95 % interval")
+        for at, values in zip(x, (runs or {}).get(name, ()), strict=False):
+            ax.plot([at] * len(values), values, ls="", marker="o", mfc="none", markersize=4, color=colour, zorder=2)
     ax.set_ylim(min(0.0, *(min(y) for y in lines.values())), 1)
     if log:
         ax.set_xscale("log")
