@@ -101,7 +101,9 @@ def test_the_decoder_knows_the_planned_onsets_of_later_steps(
     levels = Densities(batch, batch.target)
     for constraints in (free, replace(free, must_onset=struck, never_onset=~struck)):
         draw(engine, batch, levels.onsets, levels.voices, constraints, Drawing())
-    open_steps, told = seen
+    draw(engine, batch, levels.onsets, levels.voices, free, Drawing(told=False))
+    open_steps, told, untold = seen
+    assert (untold == OPEN).all()
     assert (open_steps[~batch.fixed & ~batch.padding] == OPEN).all()
     assert (told[~batch.padding & ~batch.retrieved] == batch.onsets_of_target[~batch.padding & ~batch.retrieved]).all()
 

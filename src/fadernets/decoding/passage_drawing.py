@@ -70,6 +70,7 @@ class Drawing:
     # Nats by which notes that the source strikes are preferred; where onset steps are taken away the second number, and
     # where note density falls the third.
     keep: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    told: bool = True  # whether the network is told which steps strike; early in its training it has not learned to be
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ def draw(
         cells = np.repeat(batch.target[:, None], drawing.count, axis=1)
         return Drawn(cells)
     first, last = max(int(free[0]), CONTEXT), int(free[-1]) + 1
-    batch = batch.with_plan(_plan(batch, constraints))
+    if drawing.told:
+        batch = batch.with_plan(_plan(batch, constraints))
     static = engine.encode(batch, onsets, voices)
     state = _State(engine, batch, onsets, voices, constraints, drawing)
     state.read(static, first)

@@ -67,14 +67,12 @@ def edited(
 ) -> Cells:
     """[B, T, 88] passages as the model edits them, drawn by its own exported graphs.
 
-    The passages get `onsets` [B, T] steps and about `voices` [B, T] in each step's segment.
+    The passages get `onsets` [B, T] steps and about `voices` [B, T] in each step's segment. No plan is told.
     """
     with tempfile.TemporaryDirectory() as folder:
         hashes = save(onnx_rewriter.graphs(weights_of(model), model.size), Path(folder))
         engine = RewriterEngine(Path(folder), {"name": "in training", "size": model.size.as_dict(), "sha256": hashes})
-        drawing = Drawing(
-            seed=seed, temperature=temperature, end_temperature=temperature, length_temperature=temperature
-        )
+        drawing = Drawing(1, seed, temperature, temperature, temperature, told=False)
         return draw(engine, batch, onsets, voices, Constraints.none(batch), drawing).cells[:, 0]
 
 
