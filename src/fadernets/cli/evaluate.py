@@ -144,7 +144,7 @@ def _register_checkpoint(action: Add) -> None:
     checkpoint.add_argument(
         "--protocol",
         choices=PROTOCOLS,
-        help="paper: Section 4.2 to the letter; strict: values that were asked for; authors: as their scripts measured "
+        help="paper: Section 4.2; strict: values that were asked for; authors: as their scripts measured "
         "(default: all)",
     )
     checkpoint.add_argument(

@@ -1,6 +1,6 @@
 """Table 1 and more: every figure of a trained checkpoint on pieces it never saw (ISMIR 2020, Sections 4.2 and 5).
 
-The `paper` protocol is Section 4.2 to the letter: T = 8 positions of the fader between its training minimum (left out)
+The `paper` protocol is Section 4.2: T = 8 positions of the fader between its training minimum (left out)
 and maximum, M = 100 test segments, posterior means, 10 runs. The `strict` protocol asks for attribute values instead: T
 = 8, evenly spaced over the training data's 5th to 95th percentile, the same segments for every checkpoint, in three
 loops. `open` decodes once, at the position at which the training segments have the value; `calibrated` decodes once, at

@@ -120,7 +120,7 @@ def strict(outputs: Cells, source: Cells, name: str, values: Floats, spread: Flo
 
 
 def paper(outputs: Cells, name: str, positions: Floats, spread: Floats) -> Figures:
-    """Section 4.2 to the letter for one run of the fader `name`.
+    """Section 4.2 for one run of the fader `name`.
 
     outputs: [M, T, 16, 88] at the `positions` [T] of the fader; spread: [A] as in `strict`.
     Linearity is the mean of each sample's R^2 as scikit-learn computes it, so that a constant output scores 1;

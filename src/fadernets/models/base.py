@@ -152,7 +152,7 @@ class Mixture(nn.ParameterDict):
 
         label [N] is -1 where there is none; a labelled row counts in the supervised terms alone. Rows with a label and
         rows without one are averaged by themselves, so that a few labels have the weight of all other rows; `by_row`:
-        both over the whole batch, as Eq. 2 has it, so that each row has the same weight.
+        both over the whole batch, so that each row has the same weight, as in Eq. 2.
         """
         given = label >= 0
         prior_kl, class_kl = losses.mixture_kl(q.mean, q.log_variance, q.z, self[name])

@@ -19,7 +19,7 @@ class Options(base.Options):
     clusters: int = 2
     label_weight: float = 1.0
     label_entropy: float = 0.0  # weight of the cross entropy of a row's class, in nats
-    by_row: bool = False  # a labelled row weighs as much as any other, as in Eq. 2
+    by_row: bool = False  # a labelled row weighs as much as any other of its batch, as in Eq. 2
 
 
 class GMVAE(base.Model):

@@ -29,7 +29,7 @@ class Options(base.Options):
     discriminator: float = 1.0  # weight of the sub-decoders
     label_weight: float = 1.0  # weight of the supervised branch
     label_entropy: float = 0.0  # weight of the cross entropy of a row's class, in nats
-    by_row: bool = False  # a labelled row weighs as much as any other, as in Eq. 2
+    by_row: bool = False  # a labelled row weighs as much as any other of its batch, as in Eq. 2
 
 
 class FaderNets(base.Model):
