@@ -17,7 +17,7 @@ from fadernets.fitting.onnx_builder import save, weights_of
 from fadernets.melodies import augmentations, inspection
 from fadernets.melodies.augmentations import AUGMENTATIONS
 
-REAL_CLIPS = 4096  # of the training split
+REAL_CLIPS = 10_000  # of the training split, as in Section 3.3
 BOTH_WAYS = {  # amounts for the regression on real clips; below 0 and below 1 too, as a knob turns both ways
     "pitch": (-12.0, -7.0, -4.0, -1.0, 1.0, 4.0, 7.0, 12.0),
     "rhythm": (0.25, 0.5, 2.0, 4.0),
@@ -57,12 +57,13 @@ def fill(folder: Path, model: Any, config: dict[str, Any], data: Dataset, name: 
 def knob_of(engine: MelodyEngine, clips: States, knob: str) -> dict[str, Any]:
     """What model.json says of a knob, for both controls.
 
-    The paper's moves a few dimensions by their mean change for one unit, measured on whole notes in the range of the
-    data (Section 3.4, for rhythm; for pitch the paper takes real clips, which give the same group). The other moves
-    along `direction`, the regression of delta z on real `clips` [C, 32].
+    The paper's moves a few dimensions by their mean change for one unit, measured for pitch on real `clips` [C, 32]
+    (Section 3.3), for rhythm on two whole notes in the range of the data (Section 3.4). The other moves along
+    `direction`, the regression of delta z on real clips.
     """
     row = AUGMENTATIONS["melody"][knob]
-    group = inspection.inspect(engine.encode, augmentations.whole_notes_for(knob, engine.pitches), row)
+    changed = clips if knob == "pitch" else augmentations.whole_notes_for(knob, engine.pitches)
+    group = inspection.inspect(engine.encode, changed, row)
     slope = group.scale @ group.mean[:, group.dimensions] / np.square(group.scale).sum()
     real = inspection.inspect(engine.encode, clips, replace(row, amounts=BOTH_WAYS[knob]))
     return {
