@@ -1,6 +1,7 @@
 """The commands of melodies: what they print, what they refuse in one line, and what they leave behind."""
 
 import json
+import shutil
 
 import pytest
 from midi_files import BROKEN, PIECES, metre, notes, paired, save, track
@@ -329,9 +330,14 @@ def test_plot_of_a_melody_model(run_here, refused, bird, tmp_path, monkeypatch):
 # evaluate
 
 
-def test_evaluate_a_melody_model(run_here, refused, bird, melodies, songs, monkeypatch):
+def test_evaluate_a_melody_model(run_here, refused, bird, melodies, songs, tmp_path, monkeypatch):
     from fadernets.evaluation import melody_knobs
 
+    bird = shutil.copytree(bird, tmp_path / "whole")
+    info = json.loads((bird / "model.json").read_text())
+    for row in info["knobs"].values():  # so that of eight untrained dimensions some belong to no knob
+        row.update(dimensions=row["dimensions"][:2], change=row["change"][:2])
+    (bird / "model.json").write_text(json.dumps(info))
     evaluate = melody_knobs.evaluate
     monkeypatch.setattr(melody_knobs, "evaluate", lambda *a, **k: evaluate(*a, **k, count=3))
     code, out, err = run_here("evaluate", "melody", bird, "--data", melodies.folder, "--seed", 2)
