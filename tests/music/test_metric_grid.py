@@ -1,5 +1,7 @@
 """The piece's own grid as a `Grid`: what measures and edits ask of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -44,6 +46,54 @@ def test_short_bars_that_stand_apart_leave_the_other_pairs_as_they_are():
     assert (np.diff(on.start) > 0).all()
     assert on.end.tolist() == [*on.start[1:].tolist(), 12 * TPQ]
     assert MetricGrid.of(piece, apart={2}).start.tolist() == MetricGrid.of(piece).start.tolist()  # no pair: 2 and 3
+
+
+def shifted(piece, by):
+    """The piece with all its notes so many ticks later."""
+    notes = piece.notes.copy()
+    notes["onset"] += by
+    notes["end"] += by
+    return replace(piece, notes=notes)
+
+
+@pytest.mark.parametrize("by", [-58, -40, 25, 41, 59])
+def test_music_that_lies_behind_its_beats_throughout_is_read_as_if_it_did_not(by):
+    rng = np.random.default_rng(0)
+    onsets = sorted(rng.choice(np.arange(4, 64), 40, replace=False).tolist())
+    piece = piece_of([(k / 4, 1 / 4, 60) for k in onsets], (0, 4, 4))
+    rough = shifted(piece, rng.integers(-6, 7, len(onsets)))  # as it is played
+    plain, late = MetricGrid.of(piece), MetricGrid.of(shifted(rough, by))
+    assert plain.late == MetricGrid.of(rough).late == 0
+    assert abs(late.late - by) < 6
+    assert late.start.tolist() == plain.start.tolist()
+    assert late.divisions.tolist() == plain.divisions.tolist() == [4] * 16
+    steps = np.array(onsets)
+    assert late.nearest_step(rough.notes["onset"] + by).tolist() == onsets
+    assert np.abs(late.step_ticks(steps) - (piece.notes["onset"] + by)).max() < 6
+    assert (late.nearest_step(late.earliest(steps)) == steps).all()
+    assert (late.nearest_step(late.earliest(steps) - 1) == steps - 1).all()
+    assert (late.beat_at(piece.notes["onset"] + late.late) == steps // 4).all()
+
+
+def test_triplets_swing_a_few_notes_and_a_performance_are_not_late():
+    rng = np.random.default_rng(0)
+    triplets = [(k / 3, 1 / 3, 60) for k in range(48)]
+    swing = [(k + half, 1 / 3, 60) for k in range(24) for half in (0, 2 / 3)]
+    played = [(float(at), 1 / 4, 60) for at in np.sort(rng.uniform(0, 24, 80))]
+    few = [(k + 1 / 8, 1 / 4, 60) for k in range(12)]
+    for rows in (triplets, swing, played, few):
+        assert MetricGrid.of(piece_of(rows, (0, 4, 4))).late == 0
+
+
+def test_early_music_keeps_its_last_note():
+    """A last note that begins on a bar line, and so before it, has a bar."""
+    piece = shifted(piece_of([*quarters(16), (16, 1 / 16, 60)], (0, 4, 4)), -50)
+    piece.notes["onset"][0] = 0
+    grid = MetricGrid.of(piece)
+    assert grid.late == -49
+    assert grid.nearest_step(piece.notes["onset"][-1:]).tolist() == [64]
+    assert grid.n_steps == 80
+    assert grid.step_ticks(np.array([0, 4])).tolist() == [0, TPQ - 49]
 
 
 def test_time_and_sizes_of_steps_are_those_of_windows_in_common_time():

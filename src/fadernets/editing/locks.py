@@ -110,8 +110,7 @@ def _steps_of(lock: Lock, piece: PieceOnGrid, bars: Integers, where: str) -> Boo
     """[T] the steps of a lock's bars. Raises FadernetsError for bars that the piece does not have."""
     if lock.bars is None:
         return np.ones(len(piece.roll), bool)
-    ticks = piece.windows.step_ticks(np.arange(len(piece.roll)))
-    bar = np.maximum(np.searchsorted(bars, ticks, side="right"), 1)
+    bar = np.maximum(np.searchsorted(bars, np.round(piece.metric_grid.step_start), side="right"), 1)
     for a, b in lock.bars:
         if a > len(bars):
             raise FadernetsError(f"{where} {lock.kind}:{a}-{b}: the piece has {len(bars)} bars")

@@ -199,7 +199,7 @@ class NewNotes:
 def _on_steps(ticks: Integers, grid: MetricGrid) -> Bools:
     """Whether ticks lie on steps of a grid, or nearly."""
     nearest = np.minimum(grid.nearest_step(ticks), grid.n_steps - 1)
-    return np.asarray(np.abs(ticks - grid.step_start[nearest]) <= OFF_STEP * grid.step_size[nearest])
+    return np.asarray(np.abs(ticks - grid.step_ticks(nearest)) <= OFF_STEP * grid.step_size[nearest])
 
 
 def _from(cells: Cells, lowest: int) -> bytes:

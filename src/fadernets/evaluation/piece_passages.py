@@ -53,7 +53,7 @@ class SixteenthGrid:
         count = np.maximum(np.ceil(sixteenths - 1e-6), 1).astype(np.int64)
         base = np.concatenate([[0], np.cumsum(count)[:-1]])
         segment = np.repeat(np.arange(len(count)), count)
-        ticks = own.start[segment] + (np.arange(len(segment)) - base[segment]) * quarter / 4
+        ticks = own.start[segment] + (np.arange(len(segment)) - base[segment]) * quarter / 4 + own.late
         whole = np.isin(sixteenths, LENGTHS)
         signature = np.maximum(np.searchsorted(piece.metre.ticks, own.start, side="right") - 1, 0)
         names = [
@@ -63,7 +63,7 @@ class SixteenthGrid:
         known = np.array([METRES.index(name) if name in METRES else len(METRES) - 1 for name in names])
         in_threes = np.isin(own.beats.quarters, SIMPLE_BEATS) & (own.divisions % 3 == 0)
         triplets = np.bincount(own.beats.segment, in_threes, len(count)) > 0
-        edges = np.append(ticks, float(own.end[-1]))
+        edges = np.append(ticks, float(own.end[-1]) + own.late)
         return cls(base, np.where(whole, count, 0), known[signature], triplets, own, edges)
 
     def roll(self, piece: Piece, tracks: list[int]) -> Cells:

@@ -2,8 +2,10 @@
 
 A segment is a bar, half of a long bar or two short ones, and lies in one metre. A beat is a quarter, in compound metres
 three of their units (a dotted quarter in 6/8), in 5/8 or 7/8 an eighth. A beat is cut into as many steps as its notes
-need: sixteenths, unless triplets, sextuplets or thirty-seconds fit its onsets better. Ticks are absolute; a quarter is
-a quarter-beat; time is counted in sixteenths of a quarter-beat's four. W segments, B beats, T steps of the piece.
+need: sixteenths, unless triplets, sextuplets or thirty-seconds fit its onsets better. Music that lies behind the beats of
+its file by as much throughout, as that of a cut recording does, is read with its steps moved there (`lateness`). Ticks are
+absolute; a quarter is a quarter-beat; time is counted in sixteenths of a quarter-beat's four. W segments, B beats, T
+steps of the piece.
 """
 
 from __future__ import annotations
@@ -36,6 +38,9 @@ TIGHT = 1 / 96  # quarters: how far off their steps the onsets of a score may li
 LOOSE = 1 / 16  # quarters: those of a performance, at most
 FARTHEST = 4.0  # deviations: an onset that lies farther off, a grace note, counts as this far off
 REFINED = {1: 2, 2: 4, 3: 6, 4: 8, 6: 12}  # a cut -> the one with twice its steps
+LATE = 0.15  # sixteenths: music that is farther off its sixteenths, all of it by as much, is late
+FEWEST = 16  # onsets that tell
+TOGETHER = 0.7  # how much of one mind its onsets must be: the length of their mean direction on a circle of a sixteenth
 NEVER = 2**62  # a tick that no piece reaches
 
 
@@ -68,10 +73,11 @@ class MetricGrid:
     tpq: int
     beats: Beats
     divisions: Integers  # [B] in how many steps each beat is cut
-    step_start: Floats  # [T] ticks, which may fall between two where the file is coarse
+    step_start: Floats  # [T] ticks, which may fall between two where the file is coarse; those of the beats
     beat: Indices  # [T] the beat of each step
     place: Integers  # [T] where in its beat a step begins, in PLACES
     sixteenths: Floats  # [T] length of each step
+    late: int = 0  # ticks that the music lies behind its steps, throughout; before them where negative
 
     @classmethod
     def of(cls, piece: Piece, apart: Collection[int] = ()) -> MetricGrid:
@@ -79,17 +85,23 @@ class MetricGrid:
 
         Short bars are taken two by two, but for those `apart` (numbers from 1) from the bar behind them.
         """
-        return cls.of_beats(piece, *segments(piece, apart))
+        late = lateness(_pitched_onsets(piece), piece.tpq)
+        return cls.of_beats(piece, *segments(piece, apart, late), late)
 
     @classmethod
     def of_beats(
-        cls, piece: Piece, start: Integers, end: Integers, bar: Integers, last_bar: Integers, beats: Beats
+        cls,
+        piece: Piece,
+        start: Integers,
+        end: Integers,
+        bar: Integers,
+        last_bar: Integers,
+        beats: Beats,
+        late: int = 0,
     ) -> MetricGrid:
         """The grid of given segments and beats, cut as all pitched notes of a piece cut it."""
-        pitched = [i for i, track in enumerate(piece.tracks) if not track.is_drum]
-        notes = piece.notes[np.isin(piece.notes["track"], pitched)]
-        divisions = beat_divisions(np.unique(notes["onset"]), beats, piece.tpq)
-        return cls._cut(start, end, bar, last_bar, piece.tpq, beats, divisions)
+        divisions = beat_divisions(_pitched_onsets(piece) - late, beats, piece.tpq)
+        return cls._cut(start, end, bar, last_bar, piece.tpq, beats, divisions, late)
 
     @classmethod
     def _cut(
@@ -101,6 +113,7 @@ class MetricGrid:
         tpq: int,
         beats: Beats,
         divisions: Integers,
+        late: int,
     ) -> MetricGrid:
         step_ticks = beats.ticks(tpq) / divisions
         count = np.maximum(np.ceil((beats.end - beats.start) / step_ticks - 1e-6), 1).astype(np.int64)
@@ -117,12 +130,13 @@ class MetricGrid:
         sixteenths = (step_end - step_start) * 4 / tpq
         if beats.length is not None:
             sixteenths = (step_end - step_start) / beats.length[beat] * beats.quarters[beat] * 4
-        return cls(start, end, steps, base, bar, last_bar, tpq, beats, divisions, step_start, beat, place, sixteenths)
+        cut = steps, base, bar, last_bar, tpq, beats, divisions, step_start, beat, place, sixteenths
+        return cls(start, end, *cut, late)
 
     def refined(self, beats: Bools) -> MetricGrid:
         """The same grid with some `beats` [B] cut twice as fine, where there is such a cut."""
         divisions = np.where(beats, self.finer_divisions, self.divisions)
-        return self._cut(self.start, self.end, self.bar, self.last_bar, self.tpq, self.beats, divisions)
+        return self._cut(self.start, self.end, self.bar, self.last_bar, self.tpq, self.beats, divisions, self.late)
 
     @property
     def finer_divisions(self) -> Integers:
@@ -166,13 +180,13 @@ class MetricGrid:
 
     def beat_at(self, ticks: Integers) -> Integers:
         """The number of the beat of each tick, from 0; what lies behind the last one belongs to it."""
-        beat = np.searchsorted(self.beats.start, np.asarray(ticks), side="right") - 1
+        beat = np.searchsorted(self.beats.start, np.asarray(ticks) - self.late, side="right") - 1
         return np.maximum(beat, 0)
 
     def step_ticks(self, steps: Integers) -> Integers:
-        """The tick of each step; the step after the last one is at the piece's end."""
-        ticks = np.append(np.round(self.step_start).astype(np.int64), self.end[-1])
-        return np.asarray(ticks[np.clip(steps, 0, self.n_steps)])
+        """The tick of each step, where music that is late has it; the step after the last one is at the piece's end."""
+        ticks = np.append(np.round(self.step_start).astype(np.int64), self.end[-1]) + self.late
+        return np.asarray(np.maximum(ticks[np.clip(steps, 0, self.n_steps)], 0))
 
     def nearest_step(self, ticks: Integers) -> Integers:
         """The step nearest to each tick; half a step rounds up; clipped to the piece."""
@@ -186,17 +200,42 @@ class MetricGrid:
     @property
     def _middles(self) -> Floats:
         """[T] the tick from which on the next step is nearer than this one."""
-        edges = np.append(self.step_start, float(self.end[-1]))
+        edges = np.append(self.step_start, float(self.end[-1])) + self.late
         return np.asarray((edges[:-1] + edges[1:]) / 2)
 
 
-def segments(piece: Piece, apart: Collection[int] = ()) -> tuple[Integers, Integers, Integers, Integers, Beats]:
+def lateness(onsets: Integers, tpq: int) -> int:
+    """How many ticks different onsets lie behind sixteenths, all of them by as much; negative before them.
+
+    0 where they keep to sixteenths, to within LATE of one, are not of one mind, as triplets and performances are not, or
+    are fewer than FEWEST.
+    """
+    if len(onsets) < FEWEST:
+        return 0
+    mean = np.exp(2j * np.pi * (onsets % tpq) * 4 / tpq).mean()
+    share = float(np.angle(mean)) / (2 * np.pi)  # of a sixteenth
+    return round(share * tpq / 4) if abs(mean) >= TOGETHER and abs(share) > LATE else 0
+
+
+def _pitched_onsets(piece: Piece) -> Integers:
+    """The different onset ticks of all notes but drums', in ascending order."""
+    pitched = [i for i, track in enumerate(piece.tracks) if not track.is_drum]
+    return np.unique(piece.notes["onset"][np.isin(piece.notes["track"], pitched)])
+
+
+def segments(
+    piece: Piece, apart: Collection[int] = (), late: int = 0
+) -> tuple[Integers, Integers, Integers, Integers, Beats]:
     """Start, end, first bar and last bar of each segment of a piece, and its beats.
 
     The piece is cut up to the end of the bar in which its last note ends; music before the first bar line is a segment.
     Two short bars that are to stand `apart` become a segment each; what other bars are taken together does not change.
+    late: ticks that the music lies behind its beats.
     """
-    end, tpq, metre = max(piece.end, 1), piece.tpq, piece.metre
+    tpq, metre = piece.tpq, piece.metre
+    end = max(piece.end, 1)
+    if late:  # the last note may belong to a bar line that it comes before
+        end = max(end, int(piece.notes["onset"].max(initial=0)) - late + tpq // 8)
     bars = metre.bar_starts(end)
     which = np.searchsorted(metre.ticks, bars, side="right") - 1
     lengths = metre.bar_lengths()
