@@ -188,7 +188,9 @@ def _to_fill(out: Cells, source: Cells, pinned: Bools, a: int, b: int) -> Floats
         distance = np.where(sounds, 0, distance + 1)
         worst = np.where(sounds, 0.0, np.where(pinned[t], np.inf, worst))
         price = distance + NOT_AS_SOURCE * (source[t] == OFF) + NO_CHORD_TONE * ~classes[t - a]
-        price = price + CLASH * clashes[t - a] + crowded[t - a] + OVER_BAR_LINE * (t == a)
+        price = price + CLASH * clashes[t - a] + crowded[t - a]
+        if t == a:  # into the segment, where another chord may stand
+            price = np.where(classes[0] | ~classes[0].any(), price + OVER_BAR_LINE, np.inf)
         worst = np.where(sounds, 0.0, np.maximum(worst, price))
         rank[t - a] = np.where(sounds, np.inf, worst)
     return rank
