@@ -167,6 +167,8 @@ def test_rhythm_lands_near_the_source_s_pitches(engine, clips, asked):
     assert melody_states.onsets(found).tolist() == np.clip(np.round(count * 2.0**asked), 1, 32).astype(int).tolist()
     assert np.array_equal(found, melody_states.tidy(found, held=True))
     own = melody_states.sounding(clips)
+    stays = (clips < ONSETS) & (found < ONSETS)
+    assert (found == clips)[stays].all()
 
     def far(states):
         begins = (states < ONSETS) & (own >= 0)
@@ -238,3 +240,7 @@ def test_the_classes_of_a_key_and_a_melody_s_own():
     assert np.flatnonzero(knobs.key_pitch_classes(sharp)).tolist() == [0, 2, 4, 5, 6, 7, 9, 11]
     a_minor = clip("57 - - - 60 - 64 - 57 - - - 59 - 60 - 62 - 64 - - - 60 - 57 - - -")
     assert np.flatnonzero(knobs.key_pitch_classes(a_minor)).tolist() == [0, 2, 4, 5, 7, 8, 9, 11]  # both sevenths
+    whole = np.concatenate([c_major, sharp, c_major])
+    of_clips = knobs.key_pitch_classes(whole, np.stack([c_major, sharp, c_major]))
+    assert of_clips[:, 6].tolist() == [False, True, False]  # no clip has another's chromatic notes
+    assert knobs.key_pitch_classes(whole, whole[:0].reshape(0, 32)).shape == (0, 12)

@@ -36,7 +36,7 @@ def theme(engine: MelodyEngine, control: str) -> dict[str, States]:
     """
     piece = Document(asset(THEME)).piece
     melody = melody_clips.read(piece, melody_clips.choose_track(piece))
-    classes = knobs.key_pitch_classes(melody.states)
+    classes = knobs.key_pitch_classes(melody.states, melody.clips)
 
     def turned(**amounts: float) -> States:
         return melody.states_with(knobs.turn(engine, melody.clips, Knobs(control=control, **amounts), classes))  # type: ignore[arg-type]

@@ -58,7 +58,7 @@ def edited_melody(
     melody = melody_clips.read(document.piece, number, regrid=regrid)
     warnings = [*document.piece.warnings, *reading_warnings(melody)]
     knobs = _within_limits(knobs, warnings)
-    clips = turn(engine, melody.clips, knobs, key_pitch_classes(melody.states), melody.at < 0)
+    clips = turn(engine, melody.clips, knobs, key_pitch_classes(melody.states, melody.clips), melody.at < 0)
     change = melody_change(document.piece, melody, melody.states_with(clips))
     others = np.setdiff1d(np.union1d(change.removed, change.changed), melody.rows)
     if len(others):
@@ -110,7 +110,23 @@ def melody_change(piece: Piece, melody: Melody, states: States) -> Edit:
         states[onset:end] = melody.states[onset:end]
     before, after = roll_of(melody.states), roll_of(melody_states.tidy(states))
     change = cells_to_notes.edit_between_rolls(melody.piece, melody.windows, melody.placed, before, after, free)
+    change = replace(change, added=_as_played(melody, change))
     return _without_clashes(piece, melody, change.among(melody.rows))
+
+
+def _as_played(melody: Melody, change: Edit) -> Array:
+    """The change's new notes, those in the place of an old one as that was played: of which the pitch alone changed, or
+    the end too."""
+    added, placed = change.added.copy(), melody.placed
+    old = {int(placed.onset[i]): i for i in change.removed.tolist()}
+    onset, end = (melody.windows.nearest_step(added[name]) for name in ("onset", "end"))
+    for new, first, last in zip(added, onset.tolist(), end.tolist(), strict=True):
+        i = old.get(first)
+        if i is not None:
+            note = melody.piece.notes[i]
+            new["onset"], new["velocity"] = note["onset"], note["velocity"]
+            new["end"] = note["end"] if last == placed.end[i] else max(new["end"], note["onset"] + 1)
+    return added
 
 
 def within_keyboard(states: States, source: States) -> States:

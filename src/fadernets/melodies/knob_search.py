@@ -150,6 +150,9 @@ def source_offset(
         offset[..., :ONSETS] = np.where(onset[..., None], offset[..., :ONSETS], NEVER)
         offset[..., HOLD] = np.where(clips == HOLD, 0.0, NEVER)
         offset[..., REST] = np.where(clips == REST, 0.0, NEVER)
+    if knobs.faithfulness and not knobs.pitch and not knobs.rest:  # a note that stays keeps its pitch
+        other = np.arange(ONSETS) != clips[..., None]
+        offset[..., :ONSETS] = np.where(onset[..., None] & other, NEVER, offset[..., :ONSETS])
     if not knobs.rest:  # the source's line, as far up or down as it is asked to be
         sounding = melody_states.sounding(clips).astype(np.float32)
         line = sounding + knobs.pitch * (1 + AHEAD / max(abs(knobs.pitch), 1.0))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fadernets.arrays import Bools, States
+from fadernets.arrays import Bools, Indices, States
 from fadernets.attributes.keys import estimate
 from fadernets.codecs import melody_states
 from fadernets.engines.melody import MelodyEngine
@@ -50,11 +50,20 @@ def turn(
     return out
 
 
-def key_pitch_classes(states: States) -> Bools:
-    """[12] the pitch classes of a melody's estimated key, and those that it has itself."""
-    sounding = melody_states.sounding(states)
-    weights = np.bincount(sounding[sounding >= 0] % 12, minlength=12).astype(np.float64)
-    key = int(estimate(weights[None])[0])
-    allowed = weights > 0
-    allowed[(SCALES[key // 12] + key) % 12] = True
+def key_pitch_classes(states: States, clips: States | None = None) -> Bools:
+    """[12] the pitch classes of a melody's estimated key, and those that it has itself.
+
+    With clips [C, 32] of it, [C, 12]: beside the key each clip has its own alone.
+    """
+    counts = _pitch_classes(states)
+    key = int(estimate(counts[None].astype(np.float64))[0])
+    own = counts if clips is None else np.array([_pitch_classes(clip) for clip in clips]).reshape(-1, 12)
+    allowed = own > 0
+    allowed[..., (SCALES[key // 12] + key) % 12] = True
     return np.asarray(allowed)
+
+
+def _pitch_classes(states: States) -> Indices:
+    """[12] how many steps each pitch class sounds."""
+    sounding = melody_states.sounding(states)
+    return np.bincount(sounding[sounding >= 0] % 12, minlength=12)

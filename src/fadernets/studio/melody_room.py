@@ -76,7 +76,7 @@ class MelodyRoom:
         engine, clips = self._models.melody_engine(), _states(request.clips)
         raw = request.knobs.control == "paper"
         moved = dimension_sliders.move(engine, clips, request.knobs.dimensions, raw)
-        classes = knobs.key_pitch_classes(clips.reshape(-1))
+        classes = knobs.key_pitch_classes(clips.reshape(-1), clips)
         turned = knobs.turn(engine, moved, _knobs(request.knobs), classes)
         before, after = clips.reshape(-1), turned.reshape(-1)
         pitch_before, pitch_after = (edit_report.number(melody_states.mean_pitch(each)) for each in (before, after))
