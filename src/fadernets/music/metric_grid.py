@@ -2,10 +2,10 @@
 
 A segment is a bar, half of a long bar or two short ones, and lies in one metre. A beat is a quarter, in compound metres
 three of their units (a dotted quarter in 6/8), in 5/8 or 7/8 an eighth. A beat is cut into as many steps as its notes
-need: sixteenths, unless triplets, sextuplets or thirty-seconds fit its onsets better. Music that lies behind the beats of
-its file by as much throughout, as that of a cut recording does, is read with its steps moved there (`lateness`). Ticks are
-absolute; a quarter is a quarter-beat; time is counted in sixteenths of a quarter-beat's four. W segments, B beats, T
-steps of the piece.
+need: sixteenths, unless triplets, sextuplets or thirty-seconds fit its onsets better. Music that lies behind the beats
+of its file by as much throughout, as that of a file which follows a recording may, is read with its steps moved there
+(`lateness`). Ticks are absolute; a quarter is a quarter-beat; time is counted in sixteenths of a quarter-beat's four.
+W segments, B beats, T steps of the piece.
 """
 
 from __future__ import annotations
@@ -207,8 +207,8 @@ class MetricGrid:
 def lateness(onsets: Integers, tpq: int) -> int:
     """How many ticks different onsets lie behind sixteenths, all of them by as much; negative before them.
 
-    0 where they keep to sixteenths, to within LATE of one, are not of one mind, as triplets and performances are not, or
-    are fewer than FEWEST.
+    0 where they keep to sixteenths, to within LATE of one, are fewer than FEWEST, or are not of one mind: triplets and
+    performances are not.
     """
     if len(onsets) < FEWEST:
         return 0
