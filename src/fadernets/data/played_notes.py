@@ -59,6 +59,8 @@ class GridNotes:
         ticks = windows.step_ticks(onset)
         time = ticks / sixteenth
         length = np.maximum(windows.step_ticks(end) / sixteenth - time, 1 / 8)
+        if isinstance(windows, MetricGrid):
+            ticks = ticks - windows.late
         which = np.clip(np.searchsorted(windows.start, ticks, side="right") - 1, 0, len(windows.start) - 1)
         place = (ticks - windows.start[which]) / sixteenth
         if isinstance(windows, MetricGrid):

@@ -109,7 +109,7 @@ def on_grid(name: str, piece: Piece, nominal: bool) -> Performance:
     piece = Piece(piece.notes[usable], piece.tpq, piece.tempo, piece.metre, piece.tracks)
     placed = grid.Placed(placed.onset[usable], placed.end[usable], placed.pitch[usable], placed.on_grid[usable])
     notes = GridNotes.of(windows, placed.onset, placed.end, placed.pitch + grid.LOW)
-    segment = np.searchsorted(windows.start, windows.step_ticks(placed.onset), side="right") - 1
+    segment = windows.segment[np.minimum(placed.onset, windows.n_steps - 1)]
     played = manner(piece.notes, windows, placed.onset, placed.end)
     return Performance(name, piece, windows, placed, notes, played, segment, nominal)
 
