@@ -11,10 +11,13 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from fadernets.cli.reading import read_seed
 from fadernets.errors import FadernetsError
+
+if TYPE_CHECKING:
+    from fadernets.rendering.endings import Written
 
 Command = Callable[[argparse.Namespace], None]
 Add = Callable[..., "Parser"]  # add(name, command, summary, **more) -> the parser of that command
@@ -56,8 +59,11 @@ def add_group(add: Add, name: str, summary: str, epilog: str) -> Add:
     return adder(actions, json=argparse.SUPPRESS, seed=argparse.SUPPRESS)
 
 
-def check_output(path: Path) -> None:
-    """Refuse, before any work, a file that could not be written. Raises FadernetsError."""
+def check_output(path: Path, written: Written | None = None, source: Path | None = None) -> None:
+    """Refuse, before any work, a file that could not be written. Raises FadernetsError.
+
+    written: what it gets, so that a name of another format is refused. source: the input that it may not replace.
+    """
     if path.is_dir():
         raise FadernetsError(f"{path}: is a folder; name a file")
     if path.exists() and not path.is_file():
@@ -66,6 +72,12 @@ def check_output(path: Path) -> None:
         raise FadernetsError(f"{path}: its folder {path.parent} does not exist")
     if not os.access(path.parent, os.W_OK):
         raise FadernetsError(f"{path}: its folder {path.parent} cannot be written to")
+    if source is not None and path.exists() and source.exists() and path.samefile(source):
+        raise FadernetsError(f"{path}: is the input, which is of another format; name another file")
+    if written is not None:
+        from fadernets.rendering.endings import check_ending
+
+        check_ending(path, written)
 
 
 def check_output_folder(path: Path | None) -> None:

@@ -180,12 +180,13 @@ def _apply_regions(options: argparse.Namespace) -> None:
     from fadernets.files import write_atomic
     from fadernets.music.beat_times import BeatTimes
     from fadernets.music.opening import open_document
+    from fadernets.rendering.endings import EDIT
     from fadernets.rendering.score_files import as_named
 
     for option in _OF_REGIONS:
         if getattr(options, option) != _DEFAULTS.get(option):
             raise FadernetsError(f"--regions: each region of the file has its own {option}; leave out --{option}")
-    check_output(options.out)
+    check_output(options.out, EDIT)
     listed = RegionList.read(options.regions)
     engine = open_edit_model(options.model or listed.bundled_model(), moves_codes=listed.moves_codes)
     beats = BeatTimes.read(options.beats) if options.beats else None
@@ -200,6 +201,7 @@ def _apply_regions(options: argparse.Namespace) -> None:
 def _outputs(out: Path, variations: int | None) -> list[Path]:
     """The files that are written: OUT, or OUT-1, OUT-2, ... for variations. Raises FadernetsError."""
     from fadernets.editing.requests import COMMAND_LINE, check_variations
+    from fadernets.rendering.endings import EDIT
 
     if variations is None:
         outs = [out]
@@ -207,13 +209,14 @@ def _outputs(out: Path, variations: int | None) -> list[Path]:
         check_variations(variations, spelling=COMMAND_LINE)
         outs = [out.with_stem(f"{out.stem}-{i + 1}") for i in range(variations)]
     for path in outs:
-        check_output(path)
+        check_output(path, EDIT)
     return outs
 
 
 def _mix(options: argparse.Namespace) -> None:
     from fadernets.editing import mix
     from fadernets.engines.grid import Engine
+    from fadernets.rendering.endings import MIX
 
     check_faithfulness(options.faithfulness)
     choices = mix.Options(
@@ -224,7 +227,7 @@ def _mix(options: argparse.Namespace) -> None:
         seed=options.seed,
         control=options.control,
     )
-    check_output(options.out)
+    check_output(options.out, MIX)
     engine = Engine.open(options.model)
     report = mix.mix(engine, options.a, options.b, options.out, choices, progress("segments"))
     warn(report.warnings)
