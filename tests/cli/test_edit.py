@@ -94,8 +94,8 @@ def test_the_paper_s_preset_needs_codes(run, refused, piece, tmp_path):
     assert found["model"] == "rewriter"
 
 
-def test_faders_may_be_spelt_with_underscores_and_the_last_one_counts(run, piece, tmp_path):
-    given = ["--set", "note_density=1", "--set", " rhythm-density = 0.5", "--set", "note-density=2"]
+def test_faders_may_be_spelt_with_underscores(run, piece, tmp_path):
+    given = ["--set", "note_density=2", "--set", " rhythm-density = 0.5"]
     _, out, _ = run("apply", piece, tmp_path / "out.mid", *given, "--json")
     asked = json.loads(out)["segments"][0]["asked"]
     assert {k: v for k, v in asked.items() if v is not None} == {"rhythm_density": 0.5, "note_density": 2.0}
@@ -135,6 +135,19 @@ def test_a_value_outside_its_range_is_clamped_with_a_warning(run, piece, tmp_pat
     assert code == 0
     assert err[0] == f"warning: rhythm-density: 8 of 8 segments were asked for values outside 0..{most}; clamped"
     assert json.loads(out)["segments"][0]["asked"]["rhythm_density"] == most
+
+
+def test_bars_may_be_named_in_several_options(run, piece, tmp_path):
+    given = ("--set", "dynamics=90", "--bars", "2-3", "--bars", "5", "--json")
+    found = json.loads(run("apply", piece, tmp_path / "out.mid", *given)[1])
+    assert [s["bar"] for s in found["segments"] if s["asked"]["dynamics"] is not None] == [2, 3, 5]
+
+
+def test_an_edit_that_asks_nothing_says_so(run, piece, tmp_path):
+    code, _, err = run("apply", piece, tmp_path / "out.mid", "--bars", "1-2")
+    asks = "--set, --move, --values, --preset or --regions"
+    assert (code, err) == (0, [f"nothing was asked (by {asks}): what was written is a copy of {piece}"])
+    assert (tmp_path / "out.mid").read_bytes() == piece.read_bytes()
 
 
 # Bad input
@@ -189,6 +202,10 @@ def test_files_that_are_not_there(refused, tmp_path):
         ("--set rhythm-density=nan", "'nan' is not a finite number"),
         ("--move note-density=-inf", "'-inf' is not a finite number"),
         ("--set note-density=1 --move note_density=1", "both name note-density"),
+        ("--set pitch=60 --set tempo=1 --set pitch=61", "--set names pitch twice; give one value, or a ramp"),
+        ("--move note_density=1 --move note-density=1", "--move names note-density twice"),
+        ("--set tempo=1 --move tempo=1", "--set and --move both name tempo"),
+        ("--hold tempo --set pitch=60", "--hold tempo: holds faders that a preset moves; name one with --preset"),
         ("--preset arousal", "expected NAME=AMOUNT"),
         ("--preset joy=1", "bundled: arousal, tension, valence, arousal-codes"),
         ("--preset arousal=inf", "'inf' is not a finite number"),

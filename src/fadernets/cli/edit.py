@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 
 from fadernets.cli import options as shared
-from fadernets.cli.console import Add, check_output, progress, warn
+from fadernets.cli.console import Add, check_output, progress, say, warn
 from fadernets.cli.reading import (
     check_faithfulness,
     read_bars,
-    read_fader,
+    read_faders,
     read_names,
     read_preset,
     read_tracks,
@@ -54,7 +54,9 @@ def register(add: Add) -> None:
         "shift of the two codes of a model of windows",
     )
     apply.add_argument("--hold", metavar="LIST", help="faders that the preset leaves alone, separated by commas")
-    apply.add_argument("--bars", metavar="5-12", help="edit only segments that lie wholly in these bars")
+    apply.add_argument(
+        "--bars", action="append", metavar="5-12", help="edit only segments that lie wholly in these bars; repeatable"
+    )
     shared.add_beats(apply)
     apply.add_argument(
         "--keep",
@@ -135,9 +137,11 @@ def _apply(options: argparse.Namespace) -> None:
         _apply_regions(options)
         return
     name, amount = read_preset(options.preset)
+    if options.hold is not None and not name:
+        raise FadernetsError(f"--hold {options.hold}: holds faders that a preset moves; name one with --preset")
     faders = Faders.checked(
-        set=dict(read_fader(text, "set") for text in options.set),
-        move=dict(read_fader(text, "move") for text in options.move),
+        set=read_faders(options.set, "set"),
+        move=read_faders(options.move, "move"),
         per_bar=fader_curves.read(options.values) if options.values else None,
         preset=name or None,
         amount=amount,
@@ -155,6 +159,9 @@ def _apply(options: argparse.Namespace) -> None:
     engine = open_edit_model(options.model, moves_codes=bool(faders.arousal))
     made = file_edit.write_variations(engine, options.source, outs, faders, progress("segments"), as_named)
     warn(list(dict.fromkeys(warning for report in made.reports for warning in report.warnings)))
+    if not (faders.set or faders.move or faders.per_bar or name):
+        asks = "--set, --move, --values, --preset or --regions"
+        say(f"nothing was asked (by {asks}): what was written is a copy of {options.source}")
     if options.variations:
         print(json.dumps(made.as_dict()) if options.json else file_edit.table_of(made))
     elif options.json:

@@ -79,6 +79,19 @@ def read_public(url: str) -> str:
     return url if url.endswith("/") else f"{url}/"
 
 
+def read_faders(texts: list[str], option: str) -> dict[str, FaderValue]:
+    """The faders of every `--set` or `--move`, as `read_fader`. Raises FadernetsError for one that is named twice."""
+    faders: dict[str, FaderValue] = {}
+    for text in texts:
+        name, value = read_fader(text, option)
+        if name in faders:
+            raise FadernetsError(
+                f"--{option} names {name.replace('_', '-')} twice; give one value, or a ramp: 0.3..0.8"
+            )
+        faders[name] = value
+    return faders
+
+
 def read_fader(text: str, option: str) -> tuple[str, FaderValue]:
     """A fader and its value, its ramp or its key's name, of `--set` or `--move`. Raises FadernetsError.
 
@@ -112,11 +125,12 @@ def read_names(text: str | None, option: str) -> frozenset[str]:
     return frozenset(read_name(part, option) for part in (text or "").split(",") if part.strip())
 
 
-def read_bars(text: str | None) -> list[tuple[int, int]] | None:
-    """`5-12`, `7` or `1-4,9-12` -> ranges of bars that count from 1, both ends included. Raises FadernetsError."""
+def read_bars(texts: list[str] | None) -> list[tuple[int, int]] | None:
+    """`5-12`, `7` or `1-4,9-12`, of every `--bars` -> ranges of bars that count from 1, both ends included; None where
+    it is not given. Raises FadernetsError."""
     from fadernets.editing.requests import bar_ranges
 
-    return None if text is None else bar_ranges(text, "--bars")
+    return None if texts is None else [bars for text in texts for bars in bar_ranges(text, "--bars")]
 
 
 def read_tracks(text: str | None, option: str = "--tracks") -> list[str] | None:
