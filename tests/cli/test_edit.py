@@ -187,6 +187,10 @@ def test_files_that_are_not_there(refused, tmp_path):
     [
         ("--set volume=1", "unknown fader 'volume'; known: rhythm-density, note-density"),
         ("--move swing=1", "unknown fader 'swing'"),
+        ("--set rhythm-density=+0.2", "a value has no sign here; did you mean --move rhythm-density=+0.2?"),
+        ("--set tempo=-20", "did you mean --move tempo=-20?"),
+        ("--set pitch=60..-1", "did you mean --move pitch=60..-1?"),
+        ("--set key=+2", "did you mean --move key=+2?"),
         ("--set key=H", "--set key=H: 'H' is not a key; write it like C, F#m, B-flat major or a-minor"),
         ("--set key=", "'' is not a key"),
         ("--set key=3", "'3' is not a key"),
@@ -453,6 +457,8 @@ def own(tmp_path):
 
 
 def test_an_attribute_of_ones_own_is_a_fader(run, piece, own):
+    signed = own(OWN.replace("0.0, 4.0", "-1.0, 4.0"))
+    assert run("apply", piece, piece.with_name("out.mid"), "--attributes", signed, "--set", "offbeats=-1")[0] == 0
     found, _ = edited(run, piece, "--attributes", own(OWN), "--set", "offbeats=1", "--bars", "2-4")
     for s in found["segments"]:
         inside = 2 <= s["bar"] <= 4

@@ -105,6 +105,9 @@ def read_fader(text: str, option: str) -> tuple[str, FaderValue]:
     attribute = ATTRIBUTES[name]
     if not equals:
         raise FadernetsError(f"--{option} {text}: expected {attribute.option}=NUMBER")
+    if option == "set" and attribute.low >= 0 and re.search(r"(?:^|\.\.)\s*[-+]", value):
+        meant = f"{attribute.option}={value.strip()}"
+        raise FadernetsError(f"--set {text}: a value has no sign here; did you mean --move {meant}?")
     if attribute.names:
         return name, value if option == "set" else read_number(value, f"--{option} {text}")
     first, dots, last = value.partition("..")
