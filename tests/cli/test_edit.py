@@ -129,12 +129,38 @@ def test_what_can_be_played_is_edited_with_a_warning(run, tmp_path, name):
 
 
 @pytest.mark.parametrize(("model", "most"), [("rewriter", 2), ("pop-lieder", 1)])
-def test_a_value_outside_its_range_is_clamped_with_a_warning(run, piece, tmp_path, model, most):
-    arguments = ("--set", "rhythm-density=7", "--model", model, "--json")
-    code, out, err = run("apply", piece, tmp_path / "out.mid", *arguments)
+def test_values_outside_their_range_are_clamped_or_all_refused(run, refused, piece, tmp_path, model, most):
+    arguments = ("apply", piece, tmp_path / "out.mid", "--model", model, "--set")
+    range_of = f"outside 0..{most} (onset steps / 16)"
+    assert f"rhythm-density: all values that were asked lie {range_of}" in refused(*arguments, "rhythm-density=7")
+    code, out, err = run(*arguments, f"rhythm-density={most}..7", "--json")
     assert code == 0
-    assert err[0] == f"warning: rhythm-density: 8 of 8 segments were asked for values outside 0..{most}; clamped"
-    assert json.loads(out)["segments"][0]["asked"]["rhythm_density"] == most
+    assert err[0] == f"warning: rhythm-density: 7 of 8 segments were asked for values {range_of}; clamped"
+    assert json.loads(out)["segments"][7]["asked"]["rhythm_density"] == most
+    assert "dynamics: all values that were asked lie outside 1..127 (velocity, mean)" in refused(
+        *arguments, "dynamics=0.8"
+    )
+
+
+def test_values_by_bar_are_refused_where_none_is_in_range(run, refused, piece, tmp_path):
+    values, out = tmp_path / "values.csv", tmp_path / "out.mid"
+    values.write_text("bar,dynamics\n2,0.5\n3,0.6\n")
+    message = "dynamics: all values that were asked lie outside 1..127"
+    assert message in refused("apply", piece, out, "--values", values)
+    values.write_text("bar,dynamics\n2,0.5\n3,60\n")
+    code, _, err = run("apply", piece, out, "--values", values)
+    assert (code, len(err)) == (0, 1)
+    assert "dynamics: 1 of 2 segments were asked for values outside" in err[0]
+
+
+def test_bars_that_are_not_all_there_are_a_warning(run, piece, tmp_path):
+    code, _, err = run("apply", piece, tmp_path / "out.mid", "--set", "dynamics=90", "--bars", "7-12")
+    assert (code, err) == (0, ["warning: --bars 7-12: the piece has 8 bars"])
+
+
+def test_notes_may_be_named(run, piece, tmp_path):
+    found = json.loads(run("apply", piece, tmp_path / "out.mid", "--set", "pitch=C4..F#4", "--json")[1])
+    assert [found["segments"][i]["asked"]["pitch"] for i in (0, -1)] == [60, 66]
 
 
 def test_bars_may_be_named_in_several_options(run, piece, tmp_path):
@@ -187,6 +213,20 @@ def test_files_that_are_not_there(refused, tmp_path):
     [
         ("--set volume=1", "unknown fader 'volume'; known: rhythm-density, note-density"),
         ("--move swing=1", "unknown fader 'swing'"),
+        (
+            "--set rythm-density=1",
+            "unknown fader 'rythm-density' (did you mean 'rhythm-density'?); known: rhythm-density",
+        ),
+        ("--preset arosal=1", "(did you mean 'arousal'?); bundled: arousal"),
+        ("--tracks right-hand", "no such pitched track (did you mean 'right hand'?); the file has 1 'right hand'"),
+        ("--only rihgt", "--only rihgt: no such pitched track (did you mean 'right'?)"),
+        ("--set tempo=90-120", "--set tempo=90-120: a ramp is written tempo=90..120"),
+        ("--move tempo=x1.2", "takes no factor; a change is written in quarter-beats a minute, as in --move tempo=+2"),
+        ("--move tempo=10%", "--move tempo=10%: takes no factor"),
+        ("--move key=a-minor", "'a-minor' is not a number; --set key=a-minor asks for a key by its name"),
+        ("--move rhythm-density 0.2", "--move rhythm-density 0.2: write rhythm-density=0.2"),
+        ("--preset arousal -1", "write arousal=-1"),
+        ("--set pitch=H4", "'H4' is not a number"),
         ("--set rhythm-density=+0.2", "a value has no sign here; did you mean --move rhythm-density=+0.2?"),
         ("--set tempo=-20", "did you mean --move tempo=-20?"),
         ("--set pitch=60..-1", "did you mean --move pitch=60..-1?"),

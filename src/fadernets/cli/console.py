@@ -8,26 +8,41 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from fadernets.cli.reading import read_seed
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, did_you_mean
 
 if TYPE_CHECKING:
     from fadernets.rendering.endings import Written
 
 Command = Callable[[argparse.Namespace], None]
+PAIRS = ("--set", "--move", "--preset")  # options that take NAME=VALUE
 Add = Callable[..., "Parser"]  # add(name, command, summary, **more) -> the parser of that command
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line."""
+    """An argument parser whose errors are one line, and say what was meant where that is known."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse; `--move NAME VALUE`, whose value argparse takes for another argument, is refused."""
+        words = list(sys.argv[1:] if args is None else args)
+        for option, name, value in zip(words, words[1:], words[2:], strict=False):
+            known = option in PAIRS and option in self._option_string_actions
+            if known and "=" not in name and re.fullmatch(r"[-+]?\d[\d.]*", value):
+                self.error(f"{option} {name} {value}: write {name}={value}")
+        return super().parse_known_args(words, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Print the message in one line on standard error and exit with 2."""
+        wrong = re.search(r"invalid choice: '([^']+)'(?= \(choose from (.+)\))", message)
+        if wrong is not None:
+            meant = did_you_mean(wrong[1], (name.strip("'") for name in wrong[2].split(", ")))
+            message = message[: wrong.end()] + meant + message[wrong.end() :]
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
 

@@ -64,7 +64,7 @@ def register(add: Add) -> None:
         default=[],
         metavar="melody|bass|harmony|rhythm|NOTES",
         help="what must stay, in some bars (melody:5-8) or all; NOTES are numbers from 1 in the file's order, as in "
-        "12,15-20, or bar.beat:pitch (5.1:60). May be repeated; needs a model that rewrites passages",
+        "12,15-20, or bar.beat:pitch (5.1:60 or 5.1:C4). May be repeated; needs a model that rewrites passages",
     )
     apply.add_argument(
         "--only",
@@ -154,6 +154,7 @@ def _apply(options: argparse.Namespace) -> None:
         beats=options.beats,
         only=options.only,
         spelling=COMMAND_LINE,
+        strict=True,
     )
     outs = _outputs(options.out, options.variations)
     engine = open_edit_model(options.model, moves_codes=bool(faders.arousal))

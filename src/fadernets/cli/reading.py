@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from fadernets.errors import FadernetsError, of_user_code
 
 if TYPE_CHECKING:
+    from fadernets.attributes.table import Attribute
     from fadernets.editing.requests import FaderValue
 
 MOST_SEED = 2**32 - 1  # every generator in use takes seeds up to this one
@@ -96,24 +97,57 @@ def read_fader(text: str, option: str) -> tuple[str, FaderValue]:
     """A fader and its value, its ramp or its key's name, of `--set` or `--move`. Raises FadernetsError.
 
     `rhythm-density=0.5` -> ("rhythm_density", 0.5), `=0.3..0.8` -> (..., Ramp(0.3, 0.8)), `key=Am` -> ("key", "Am").
+    `--set pitch` takes names of notes too: `pitch=C5` -> ("pitch", 72.0).
     """
     from fadernets.attributes.table import ATTRIBUTES
     from fadernets.editing.fader_curves import Ramp
 
     name, equals, value = text.partition("=")
-    name = read_name(name, option)
+    name, value = read_name(name, option), value.strip()
     attribute = ATTRIBUTES[name]
     if not equals:
         raise FadernetsError(f"--{option} {text}: expected {attribute.option}=NUMBER")
-    if option == "set" and attribute.low >= 0 and re.search(r"(?:^|\.\.)\s*[-+]", value):
-        meant = f"{attribute.option}={value.strip()}"
-        raise FadernetsError(f"--set {text}: a value has no sign here; did you mean --move {meant}?")
+    _check_spelling(attribute, value, option, f"--{option} {text}")
     if attribute.names:
         return name, value if option == "set" else read_number(value, f"--{option} {text}")
+    read = read_pitch if (option, name) == ("set", "pitch") else read_number
     first, dots, last = value.partition("..")
     if not dots:
-        return name, read_number(value, f"--{option} {text}")
-    return name, Ramp(*(read_number(end, f"--{option} {text}") for end in (first, last)))
+        return name, read(value, f"--{option} {text}")
+    return name, Ramp(*(read(end, f"--{option} {text}") for end in (first, last)))
+
+
+def _check_spelling(attribute: Attribute, value: str, option: str, where: str) -> None:
+    """Raises FadernetsError for what is often written in place of a value, a ramp or a change, and says how it is."""
+    name, number = attribute.option, r"\d*\.?\d+"
+    if option == "set" and attribute.low >= 0 and re.search(r"(?:^|\.\.)\s*[-+]", value):
+        raise FadernetsError(f"{where}: a value has no sign here; did you mean --move {name}={value}?")
+    if ends := re.fullmatch(rf"({number})\s*[-:]\s*({number})", value):
+        raise FadernetsError(f"{where}: a ramp is written {name}={ends[1]}..{ends[2]}")
+    if re.fullmatch(rf"[x*]\s*{number}|[-+]?{number}\s*%", value):
+        change = f"--move {name}={2 * attribute.near:+g}"
+        raise FadernetsError(f"{where}: takes no factor; a change is written in {attribute.unit}, as in {change}")
+    if option == "move" and attribute.names and _is_key(value):
+        raise FadernetsError(f"{where}: {value!r} is not a number; --set {name}={value} asks for a key by its name")
+
+
+def _is_key(text: str) -> bool:
+    """Whether a text names a key."""
+    from fadernets.attributes import keys
+
+    try:
+        keys.parse(text)
+    except ValueError:
+        return False
+    return True
+
+
+def read_pitch(text: str, where: str) -> float:
+    """A MIDI number, or the name of a note such as C4 (60); `where` begins the message. Raises FadernetsError."""
+    from fadernets.music.note_names import note_number
+
+    number = note_number(text)
+    return read_number(text, where) if number is None else float(number)
 
 
 def read_name(text: str, option: str) -> str:

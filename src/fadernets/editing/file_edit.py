@@ -27,6 +27,7 @@ from fadernets.editing.drawn_segments import DrawnSegments
 from fadernets.editing.edit_grids import placed_for, warn_of_beats
 from fadernets.editing.edit_plan import EditPlan
 from fadernets.editing.edit_report import EditReport, cell, compare, describe, number, shown
+from fadernets.editing.hands import HANDS
 from fadernets.editing.held_notes import held
 from fadernets.editing.locks import kept_parts, reachable
 from fadernets.editing.model_edit import ModelEdit, edit_by_model
@@ -37,7 +38,7 @@ from fadernets.editing.refinement import plan_on_fine_steps
 from fadernets.editing.requests import COMMAND_LINE, FIELDS, Faders
 from fadernets.editing.roll_edit import Encode, Progress
 from fadernets.engines.grid import Engine
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, did_you_mean
 from fadernets.files import write_atomic
 from fadernets.metrics.fader_scores import note_f1
 from fadernets.music.beat_times import BeatTimes
@@ -103,7 +104,9 @@ def choose_tracks(piece: Piece, wanted: list[str] | None = None, option: str = "
         named = [i for i in pitched if i == number or piece.tracks[i].name.lower() == name.lower()]
         if not named:
             known = ", ".join(f"{i + 1} {piece.tracks[i].name!r}" for i in pitched)
-            raise FadernetsError(f"{option} {name}: no such pitched track; the file has {known}")
+            names = [piece.tracks[i].name for i in pitched]
+            meant = did_you_mean(name, [*names, *HANDS] if option.endswith("only") else names)
+            raise FadernetsError(f"{option} {name}: no such pitched track{meant}; the file has {known}")
         chosen += named
     return sorted(set(chosen))
 

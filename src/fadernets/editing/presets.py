@@ -23,7 +23,7 @@ from fadernets.arrays import Array, Bools, Floats, Indices
 from fadernets.attributes.table import ATTRIBUTES, is_movable
 from fadernets.decoding.edit_models import EditModel
 from fadernets.engines.grid import ClassLabel, Engine
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, did_you_mean
 from fadernets.files import write_atomic
 
 PAPER_PRESET = "arousal-codes"  # the paper's preset, a shift of the model's two codes: no Preset of faders
@@ -167,8 +167,11 @@ def _read(path: Path, name: str | Path) -> Preset:
     except FadernetsError:
         raise
     except OSError as error:
-        known = ", ".join([*names(), PAPER_PRESET])
-        raise FadernetsError(f"--preset {name}: cannot be read ({error.strerror}); bundled: {known}") from None
+        known = [*names(), PAPER_PRESET]
+        meant = did_you_mean(str(name), known)
+        raise FadernetsError(
+            f"--preset {name}: cannot be read ({error.strerror}){meant}; bundled: {', '.join(known)}"
+        ) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FadernetsError(f"--preset {name}: is no preset ({error}); `fadernets preset learn` writes one") from None
 
