@@ -168,9 +168,11 @@ def _apply(options: argparse.Namespace) -> None:
     elif options.json:
         print(json.dumps(made.reports[0].as_dict()))
     else:
-        if faders.preset is not None:
-            print(presets.table(faders.preset, faders.amount, sorted(faders.hold | set(faders.set))))
-        print(edit_report.table(made.reports[0]))
+        report = made.reports[0]
+        if faders.preset is not None and report.preset is not None:
+            held = sorted(faders.hold | set(faders.set))
+            print(presets.table(faders.preset, report.preset["amount"], held, report.preset["moves"]))
+        print(edit_report.table(report))
 
 
 # Options of an edit that each region has for itself.
