@@ -18,9 +18,34 @@ def test_apply_prints_a_table_and_writes_the_file(run, piece, tmp_path):
     assert (code, err) == (0, [])
     lines = out.splitlines()
     assert "rhythm density" in lines[0]
-    assert len(lines) == 2 + 8
+    assert len(lines) == 2 + 8 + 1
+    assert lines[-1].split()[0] == "mean"
     assert lines[2].split()[2] == lines[2].split()[3] == "0.25"  # asked and measured
     assert notes(tmp_path / "out.mid") != notes(piece)
+
+
+def test_apply_prints_the_edited_rows_and_their_mean(run, piece, tmp_path):
+    edit = ("apply", piece, tmp_path / "out.mid", "--set", "dynamics=90", "--set", "key=Am", "--bars", "2-3")
+    rows = [line.split() for line in run(*edit)[1].splitlines()[2:]]
+    assert [row[0] for row in rows] == ["2", "3", "mean"]
+    assert [row[-2:] for row in rows] == [["90.00", "90.00"]] * 3
+    assert "A minor" in " ".join(rows[-1])
+    assert float(rows[-1][1]) == pytest.approx((float(rows[0][1]) + float(rows[1][1])) / 2, abs=0.01)
+    every = run(*edit, "--all")[1].splitlines()[2:]
+    assert [line.split()[0] for line in every] == ["1", "2", "3", "4", "5", "6", "7", "8", "mean"]
+    codes = run("apply", piece, tmp_path / "out.mid", "--preset", "arousal-codes=1")[1].splitlines()[2:]
+    assert len(codes) == 8 + 1
+    assert len(json.loads(run(*edit, "--json")[1])["segments"]) == 8
+
+
+def test_segments_of_two_bars_are_ranges_everywhere(run, tmp_path):
+    source = save(tmp_path / "in.mid", track([(i, 1, 60 + i % 5, 80) for i in range(8)], metre(2)))
+    applied = run("apply", source, tmp_path / "out.mid", "--set", "dynamics=90")[1].splitlines()[2:]
+    measured = run("measure", source)[1].splitlines()[1:]
+    turned = run("melody", source, tmp_path / "out.mid")[1].splitlines()[1:]
+    assert [line.split()[0] for line in applied] == ["1-2", "3-4", "mean"]
+    assert [line.split()[0] for line in measured] == ["1-2", "3-4", "mean"]
+    assert [line.split()[0] for line in turned] == ["1-4", "all"]
 
 
 def test_apply_takes_ramps_and_values_by_bar(run, piece, tmp_path):

@@ -85,6 +85,9 @@ def register(add: Add) -> None:
         help="apply the regions of a JSON file as layers, each with bars, tracks, faders, locks and a seed of its own, "
         "to what the earlier ones left; the same file gives the same bytes. It takes the place of these options",
     )
+    apply.add_argument(
+        "--all", action="store_true", help="print a row for every segment, not for the edited ones alone"
+    )
     shared.add_tracks(apply)
     shared.add_model(apply)
     shared.add_attributes(apply)
@@ -172,7 +175,7 @@ def _apply(options: argparse.Namespace) -> None:
         if faders.preset is not None and report.preset is not None:
             held = sorted(faders.hold | set(faders.set))
             print(presets.table(faders.preset, report.preset["amount"], held, report.preset["moves"]))
-        print(edit_report.table(report))
+        print(edit_report.table(report, options.all))
 
 
 # Options of an edit that each region has for itself.
@@ -205,7 +208,7 @@ def _apply_regions(options: argparse.Namespace) -> None:
     data, warnings = as_named(source, edited.data, options.out)
     write_atomic(options.out, data)
     warn([*edited.report.warnings, *warnings])
-    print(json.dumps(edited.report.as_dict()) if options.json else region_edit.table(edited.report))
+    print(json.dumps(edited.report.as_dict()) if options.json else region_edit.table(edited.report, options.all))
 
 
 def _outputs(out: Path, variations: int | None) -> list[Path]:
@@ -262,6 +265,7 @@ def _measure(options: argparse.Namespace) -> None:
     head = [f"{'bar':>5} {'beat':>7}", *(f"{name.replace('_', ' '):>{widths[name]}}" for name in names)]
     print(" ".join(head) + "  key")
     for row in [*measured["segments"], {"bar": "mean", "start_beat": None, **measured["means"]}]:
+        bars = edit_report.bars_of(row["bar"], row.get("last_bar"))
         beat = "" if row["start_beat"] is None else f"{row['start_beat']:g}"
         values = " ".join(f"{edit_report.cell(row[name]):>{widths[name]}}" for name in names)
-        print(f"{row['bar']:>5} {beat:>7} {values}  {row['key'] or '-'}")
+        print(f"{bars:>5} {beat:>7} {values}  {row['key'] or '-'}")

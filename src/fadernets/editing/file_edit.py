@@ -367,6 +367,7 @@ def measured_segments(engine: EditModel, piece: PieceOnGrid) -> dict[str, Any]:
             {
                 "index": w,
                 "bar": int(piece.windows.bar[w]),
+                **({} if piece.is_in_windows else {"last_bar": int(piece.windows.last_bar[w])}),
                 "start_beat": number(piece.windows.start_beat()[w]),
                 **{name: shown(name, v[i]) for name, v in values.items() if name != "key"},
                 "key": shown("key", values["key"][i]),
