@@ -2,12 +2,13 @@
 
 import json
 import os
+import re
 import shutil
 
 import pytest
 from midi_files import BROKEN, ODDITIES, PIECES, metre, notes, save, track
 
-from fadernets.attributes import table
+from fadernets.attributes import of_segments, table
 from fadernets.engines import model_folder
 
 # apply
@@ -199,6 +200,15 @@ def test_an_edit_that_asks_nothing_says_so(run, piece, tmp_path):
     asks = "--set, --move, --values, --preset or --regions"
     assert (code, err) == (0, [f"nothing was asked (by {asks}): what was written is a copy of {piece}"])
     assert (tmp_path / "out.mid").read_bytes() == piece.read_bytes()
+
+
+def test_help_gives_the_ranges_of_the_table(run):
+    text = " ".join(run("apply", "--help")[1].split())
+    said = dict(re.findall(r"([a-z-]+) \(([^()]*)\)", text))
+    for row in table.ATTRIBUTES.values():
+        high = of_segments.HIGHEST.get(row.name, row.high)
+        assert row.names or f", {row.low:g}..{high:g}" in said[row.option]
+    assert "a model of windows: 0..1" in said["rhythm-density"]
 
 
 # Bad input

@@ -19,6 +19,14 @@ from fadernets.cli.reading import (
 )
 from fadernets.errors import FadernetsError
 
+# What `apply --help` says of the attribute table, which would load numpy: a test holds it to the table's ranges.
+FADERS = (
+    "rhythm-density (onset steps a sixteenth, 0..2; a model of windows: 0..1), note-density (mean notes sounding a "
+    "step, 0..15), syncopation (Longuet-Higgins and Lee, 0..16), pitch (mean MIDI number, 21..108; --set: or a note "
+    "such as C4), key (a name such as a-minor; --move: semitones), dynamics (mean velocity, 1..127), articulation "
+    "(duration over the time to the next onset, 0.05..1) or tempo (quarter-beats a minute, 20..300)"
+)
+
 
 def register(add: Add) -> None:
     """Add the commands to the parser."""
@@ -26,10 +34,7 @@ def register(add: Add) -> None:
         "apply",
         _apply,
         "Edit a MIDI or MusicXML file with faders and presets. What no fader moves comes back note for note.",
-        epilog="NAME is rhythm-density (onset steps / 16, 0..1), note-density (mean notes sounding a step, 0..15), "
-        "syncopation (0..16), pitch (mean MIDI number), key (a name such as a-minor; --move: semitones), dynamics "
-        "(mean velocity), articulation (duration over the time to the next onset, 0.05..1) or tempo (quarter-beats a "
-        "minute). OUT is a MIDI file, or a score where its name ends with .musicxml, .xml or .mxl.",
+        epilog=f"NAME is {FADERS}. OUT is a MIDI file, or a score where its name ends with .musicxml, .xml or .mxl.",
     )
     apply.add_argument("source", type=Path, metavar="IN")
     apply.add_argument("out", type=Path, metavar="OUT")
