@@ -158,12 +158,12 @@ def test_what_can_be_played_is_edited_with_a_warning(run, tmp_path, name):
 def test_values_outside_their_range_are_clamped_or_all_refused(run, refused, piece, tmp_path, model, most):
     arguments = ("apply", piece, tmp_path / "out.mid", "--model", model, "--set")
     range_of = f"outside 0..{most} (onset steps / 16)"
-    assert f"rhythm-density: all values that were asked lie {range_of}" in refused(*arguments, "rhythm-density=7")
+    assert f"rhythm-density: all that was asked, 7, lies {range_of}" in refused(*arguments, "rhythm-density=7")
     code, out, err = run(*arguments, f"rhythm-density={most}..7", "--json")
     assert code == 0
     assert err[0] == f"warning: rhythm-density: 7 of 8 segments were asked for values {range_of}; clamped"
     assert json.loads(out)["segments"][7]["asked"]["rhythm_density"] == most
-    assert "dynamics: all values that were asked lie outside 1..127 (velocity, mean)" in refused(
+    assert "dynamics: all that was asked, 0.8, lies outside 1..127 (velocity, mean)" in refused(
         *arguments, "dynamics=0.8"
     )
 
@@ -171,7 +171,7 @@ def test_values_outside_their_range_are_clamped_or_all_refused(run, refused, pie
 def test_values_by_bar_are_refused_where_none_is_in_range(run, refused, piece, tmp_path):
     values, out = tmp_path / "values.csv", tmp_path / "out.mid"
     values.write_text("bar,dynamics\n2,0.5\n3,0.6\n")
-    message = "dynamics: all values that were asked lie outside 1..127"
+    message = "dynamics: all that was asked, 0.5 to 0.6, lies outside 1..127"
     assert message in refused("apply", piece, out, "--values", values)
     values.write_text("bar,dynamics\n2,0.5\n3,60\n")
     code, _, err = run("apply", piece, out, "--values", values)

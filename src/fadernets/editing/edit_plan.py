@@ -177,7 +177,9 @@ def _asked(
     known = ~np.isnan(values)
     outside, limits = (asked != values) & known, f"outside {row.low:g}..{high:g} ({row.unit})"
     if faders.strict and (named & known).any() and outside[named & known].all():
-        raise FadernetsError(f"{row.option}: all values that were asked lie {limits}")
+        ends = values[named & known].min(), values[named & known].max()
+        came = " to ".join(dict.fromkeys(f"{end:g}" for end in ends))
+        raise FadernetsError(f"{row.option}: all that was asked, {came}, lies {limits}")
     if outside.any():
         warnings.append(
             f"{row.option}: {outside.sum()} of {known.sum()} segments were asked for values {limits}; clamped"
