@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fadernets.attributes import table
+from fadernets.attributes import of_segments, table
 from fadernets.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -109,6 +109,14 @@ def test_the_tutorial_prints_what_it_shows(tmp_path, monkeypatch):
             compare(program, body, printed(lambda code=code: exec(code, names)))
         ran += 1
     assert ran >= 8
+
+
+def test_the_page_of_faders_gives_the_ranges_of_the_table():
+    text = (ROOT / "docs" / "reference" / "faders.md").read_text(encoding="utf-8")
+    said = dict(re.findall(r"^\| `([a-z-]+)` \| [^|]* \| ([^|;]*)[^|]* \| [^|]* \|$", text, re.MULTILINE))
+    for row in table.ATTRIBUTES.values():
+        high = of_segments.HIGHEST.get(row.name, row.high)
+        assert row.names or said[row.option].strip() == f"{row.low:g}..{high:g}"
 
 
 def named_blocks(page):

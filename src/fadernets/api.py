@@ -258,9 +258,9 @@ def apply_regions(
 def measure(source: Source, *, tracks: Iterable[str | int] | None = None, model: Model = None) -> dict[str, Any]:
     """Every attribute of every segment, and their means. Raises FadernetsError.
 
-    Keys: model, tracks, segments (index, bar, start_beat and an entry for each attribute, key and arousal), means and
-    warnings; None where there is nothing to measure. A segment is a bar; with a model of the paper's windows it is four
-    quarter-beats, and has arousal as well.
+    Keys: model, tracks, segments (index, bar, last_bar, start_beat and an entry for each attribute, key and arousal),
+    means and warnings; None where there is nothing to measure. A segment is a bar, or two short ones; with a model of
+    the paper's windows it is four quarter-beats, and has arousal in place of a last bar.
 
     >>> measure([[beat, beat + 1, 60, 80] for beat in range(4)])["means"]["rhythm_density"]
     0.25

@@ -1,5 +1,9 @@
 """The one exception whose message is for users: the command line prints it and exits with 2."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
 
 class FadernetsError(ValueError):
     """Input that cannot be used: says what came, what is allowed, and what to do next."""
@@ -9,3 +13,16 @@ def of_user_code(path: object, error: BaseException) -> FadernetsError:
     """What an error in a Python file of the user's becomes: one line that names the file once."""
     what = f"line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else str(error)
     return FadernetsError(f"{path}: {type(error).__name__}: {' '.join(what.split())}")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """What stands behind a misspelt name in an error: the nearest of those that are known, or nothing.
+
+    >>> did_you_mean("temop", ("pitch", "tempo"))
+    " (did you mean 'tempo'?)"
+    """
+    from difflib import get_close_matches
+
+    by_small_letters = {each.lower(): each for each in known}
+    near = get_close_matches(name.lower(), by_small_letters, 1)
+    return f" (did you mean {by_small_letters[near[0]]!r}?)" if near else ""

@@ -80,8 +80,11 @@ def read_csv(path: Path, encoding: str = "utf-8") -> list[dict[str, str]]:
 def parse_csv(text: str) -> list[dict[str, str]]:
     """The rows of a CSV text with a head; of a short row the last values are None, as csv.DictReader has it.
 
-    Raises ValueError.
+    Raises ValueError, for a head whose columns are separated by semicolons too.
     """
+    head = text.partition("\n")[0]
+    if ";" in head and "," not in head:
+        raise ValueError("separate by commas, not by semicolons")
     try:
         return list(csv.DictReader(io.StringIO(text, newline="")))
     except csv.Error as error:

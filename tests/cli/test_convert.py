@@ -72,3 +72,39 @@ def test_what_is_no_score_is_one_line(tmp_path, capsys, content):
         code, _, told = run(capsys, *arguments)
         assert (code, told.count("\n")) == (2, 1)
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("apply in.mid o.wav --move tempo=9", "an edit is written as MIDI (.mid) or as a score (.musicxml, .mxl)"),
+        ("musicxml in.mid o.PDF", "a piece is written as MIDI (.mid) or as a score (.musicxml, .mxl)"),
+        ("mix in.mid in.mid o.wav", "a mix is written as MIDI (.mid)"),
+        ("mix in.mid in.mid o.mxl", "a mix is written as MIDI (.mid)"),
+        ("melody in.mid o.musicxml", "a turned melody is written as MIDI (.mid)"),
+        ("melody in.mid o.wav", "a turned melody is written as MIDI (.mid)"),
+        ("render in.mid o.mp3", "sound is written as WAV (.wav)"),
+        ("render in.mid o.mid", "sound is written as WAV (.wav)"),
+        ("beats in.mid o.mid", "a list of beats is written as text (.txt)"),
+        ("preset learn o.mid in.mid", "a preset is written as JSON (.json)"),
+    ],
+)
+def test_nothing_is_written_under_the_name_of_another_format(refused, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    PIECES["two_hands"](tmp_path / "in.mid")
+    assert f"{message}; name it so" in refused(*arguments.split())
+
+
+@pytest.mark.parametrize("command", ["beats", "render"])
+@pytest.mark.parametrize("name", ["in.mid", "in"])
+def test_no_other_format_replaces_the_source(refused, tmp_path, command, name):
+    source = PIECES["two_hands"](tmp_path / name)
+    (tmp_path / "link").symlink_to(source)
+    for out in (source, tmp_path / "link"):
+        assert f"{out}: is the input, which is of another format; name another file" in refused(command, source, out)
+
+
+def test_an_edit_may_replace_its_source(tmp_path, capsys):
+    source = PIECES["two_hands"](tmp_path / "in.mid")
+    assert run(capsys, "apply", source, source, "--set", "tempo=80")[0] == 0
+    assert open_document(source).piece.tempo.micros.tolist() == [750_000]

@@ -2,12 +2,13 @@
 
 import json
 import os
+import re
 import shutil
 
 import pytest
 from midi_files import BROKEN, ODDITIES, PIECES, metre, notes, save, track
 
-from fadernets.attributes import table
+from fadernets.attributes import of_segments, table
 from fadernets.engines import model_folder
 
 # apply
@@ -18,9 +19,34 @@ def test_apply_prints_a_table_and_writes_the_file(run, piece, tmp_path):
     assert (code, err) == (0, [])
     lines = out.splitlines()
     assert "rhythm density" in lines[0]
-    assert len(lines) == 2 + 8
+    assert len(lines) == 2 + 8 + 1
+    assert lines[-1].split()[0] == "mean"
     assert lines[2].split()[2] == lines[2].split()[3] == "0.25"  # asked and measured
     assert notes(tmp_path / "out.mid") != notes(piece)
+
+
+def test_apply_prints_the_edited_rows_and_their_mean(run, piece, tmp_path):
+    edit = ("apply", piece, tmp_path / "out.mid", "--set", "dynamics=90", "--set", "key=Am", "--bars", "2-3")
+    rows = [line.split() for line in run(*edit)[1].splitlines()[2:]]
+    assert [row[0] for row in rows] == ["2", "3", "mean"]
+    assert [row[-2:] for row in rows] == [["90.00", "90.00"]] * 3
+    assert "A minor" in " ".join(rows[-1])
+    assert float(rows[-1][1]) == pytest.approx((float(rows[0][1]) + float(rows[1][1])) / 2, abs=0.01)
+    every = run(*edit, "--all")[1].splitlines()[2:]
+    assert [line.split()[0] for line in every] == ["1", "2", "3", "4", "5", "6", "7", "8", "mean"]
+    codes = run("apply", piece, tmp_path / "out.mid", "--preset", "arousal-codes=1")[1].splitlines()[2:]
+    assert len(codes) == 8 + 1
+    assert len(json.loads(run(*edit, "--json")[1])["segments"]) == 8
+
+
+def test_segments_of_two_bars_are_ranges_everywhere(run, tmp_path):
+    source = save(tmp_path / "in.mid", track([(i, 1, 60 + i % 5, 80) for i in range(8)], metre(2)))
+    applied = run("apply", source, tmp_path / "out.mid", "--set", "dynamics=90")[1].splitlines()[2:]
+    measured = run("measure", source)[1].splitlines()[1:]
+    turned = run("melody", source, tmp_path / "out.mid")[1].splitlines()[1:]
+    assert [line.split()[0] for line in applied] == ["1-2", "3-4", "mean"]
+    assert [line.split()[0] for line in measured] == ["1-2", "3-4", "mean"]
+    assert [line.split()[0] for line in turned] == ["1-4", "all"]
 
 
 def test_apply_takes_ramps_and_values_by_bar(run, piece, tmp_path):
@@ -94,8 +120,8 @@ def test_the_paper_s_preset_needs_codes(run, refused, piece, tmp_path):
     assert found["model"] == "rewriter"
 
 
-def test_faders_may_be_spelt_with_underscores_and_the_last_one_counts(run, piece, tmp_path):
-    given = ["--set", "note_density=1", "--set", " rhythm-density = 0.5", "--set", "note-density=2"]
+def test_faders_may_be_spelt_with_underscores(run, piece, tmp_path):
+    given = ["--set", "note_density=2", "--set", " rhythm-density = 0.5"]
     _, out, _ = run("apply", piece, tmp_path / "out.mid", *given, "--json")
     asked = json.loads(out)["segments"][0]["asked"]
     assert {k: v for k, v in asked.items() if v is not None} == {"rhythm_density": 0.5, "note_density": 2.0}
@@ -129,12 +155,60 @@ def test_what_can_be_played_is_edited_with_a_warning(run, tmp_path, name):
 
 
 @pytest.mark.parametrize(("model", "most"), [("rewriter", 2), ("pop-lieder", 1)])
-def test_a_value_outside_its_range_is_clamped_with_a_warning(run, piece, tmp_path, model, most):
-    arguments = ("--set", "rhythm-density=7", "--model", model, "--json")
-    code, out, err = run("apply", piece, tmp_path / "out.mid", *arguments)
+def test_values_outside_their_range_are_clamped_or_all_refused(run, refused, piece, tmp_path, model, most):
+    arguments = ("apply", piece, tmp_path / "out.mid", "--model", model, "--set")
+    range_of = f"outside 0..{most} (onset steps / 16)"
+    assert f"rhythm-density: all that was asked, 7, lies {range_of}" in refused(*arguments, "rhythm-density=7")
+    code, out, err = run(*arguments, f"rhythm-density={most}..7", "--json")
     assert code == 0
-    assert err[0] == f"warning: rhythm-density: 8 of 8 segments were asked for values outside 0..{most}; clamped"
-    assert json.loads(out)["segments"][0]["asked"]["rhythm_density"] == most
+    assert err[0] == f"warning: rhythm-density: 7 of 8 segments were asked for values {range_of}; clamped"
+    assert json.loads(out)["segments"][7]["asked"]["rhythm_density"] == most
+    assert "dynamics: all that was asked, 0.8, lies outside 1..127 (velocity, mean)" in refused(
+        *arguments, "dynamics=0.8"
+    )
+
+
+def test_values_by_bar_are_refused_where_none_is_in_range(run, refused, piece, tmp_path):
+    values, out = tmp_path / "values.csv", tmp_path / "out.mid"
+    values.write_text("bar,dynamics\n2,0.5\n3,0.6\n")
+    message = "dynamics: all that was asked, 0.5 to 0.6, lies outside 1..127"
+    assert message in refused("apply", piece, out, "--values", values)
+    values.write_text("bar,dynamics\n2,0.5\n3,60\n")
+    code, _, err = run("apply", piece, out, "--values", values)
+    assert (code, len(err)) == (0, 1)
+    assert "dynamics: 1 of 2 segments were asked for values outside" in err[0]
+
+
+def test_bars_that_are_not_all_there_are_a_warning(run, piece, tmp_path):
+    code, _, err = run("apply", piece, tmp_path / "out.mid", "--set", "dynamics=90", "--bars", "7-12")
+    assert (code, err) == (0, ["warning: --bars 7-12: the piece has 8 bars"])
+
+
+def test_notes_may_be_named(run, piece, tmp_path):
+    found = json.loads(run("apply", piece, tmp_path / "out.mid", "--set", "pitch=C4..F#4", "--json")[1])
+    assert [found["segments"][i]["asked"]["pitch"] for i in (0, -1)] == [60, 66]
+
+
+def test_bars_may_be_named_in_several_options(run, piece, tmp_path):
+    given = ("--set", "dynamics=90", "--bars", "2-3", "--bars", "5", "--json")
+    found = json.loads(run("apply", piece, tmp_path / "out.mid", *given)[1])
+    assert [s["bar"] for s in found["segments"] if s["asked"]["dynamics"] is not None] == [2, 3, 5]
+
+
+def test_an_edit_that_asks_nothing_says_so(run, piece, tmp_path):
+    code, _, err = run("apply", piece, tmp_path / "out.mid", "--bars", "1-2")
+    asks = "--set, --move, --values, --preset or --regions"
+    assert (code, err) == (0, [f"nothing was asked (by {asks}): what was written is a copy of {piece}"])
+    assert (tmp_path / "out.mid").read_bytes() == piece.read_bytes()
+
+
+def test_help_gives_the_ranges_of_the_table(run):
+    text = " ".join(run("apply", "--help")[1].split())
+    said = dict(re.findall(r"([a-z-]+) \(([^()]*)\)", text))
+    for row in table.ATTRIBUTES.values():
+        high = of_segments.HIGHEST.get(row.name, row.high)
+        assert row.names or f", {row.low:g}..{high:g}" in said[row.option]
+    assert "a model of windows: 0..1" in said["rhythm-density"]
 
 
 # Bad input
@@ -174,6 +248,24 @@ def test_files_that_are_not_there(refused, tmp_path):
     [
         ("--set volume=1", "unknown fader 'volume'; known: rhythm-density, note-density"),
         ("--move swing=1", "unknown fader 'swing'"),
+        (
+            "--set rythm-density=1",
+            "unknown fader 'rythm-density' (did you mean 'rhythm-density'?); known: rhythm-density",
+        ),
+        ("--preset arosal=1", "(did you mean 'arousal'?); bundled: arousal"),
+        ("--tracks right-hand", "no such pitched track (did you mean 'right hand'?); the file has 1 'right hand'"),
+        ("--only rihgt", "--only rihgt: no such pitched track (did you mean 'right'?)"),
+        ("--set tempo=90-120", "--set tempo=90-120: a ramp is written tempo=90..120"),
+        ("--move tempo=x1.2", "takes no factor; a change is written in quarter-beats a minute, as in --move tempo=+2"),
+        ("--move tempo=10%", "--move tempo=10%: takes no factor"),
+        ("--move key=a-minor", "'a-minor' is not a number; --set key=a-minor asks for a key by its name"),
+        ("--move rhythm-density 0.2", "--move rhythm-density 0.2: write rhythm-density=0.2"),
+        ("--preset arousal -1", "write arousal=-1"),
+        ("--set pitch=H4", "'H4' is not a number"),
+        ("--set rhythm-density=+0.2", "a value has no sign here; did you mean --move rhythm-density=+0.2?"),
+        ("--set tempo=-20", "did you mean --move tempo=-20?"),
+        ("--set pitch=60..-1", "did you mean --move pitch=60..-1?"),
+        ("--set key=+2", "did you mean --move key=+2?"),
         ("--set key=H", "--set key=H: 'H' is not a key; write it like C, F#m, B-flat major or a-minor"),
         ("--set key=", "'' is not a key"),
         ("--set key=3", "'3' is not a key"),
@@ -189,6 +281,10 @@ def test_files_that_are_not_there(refused, tmp_path):
         ("--set rhythm-density=nan", "'nan' is not a finite number"),
         ("--move note-density=-inf", "'-inf' is not a finite number"),
         ("--set note-density=1 --move note_density=1", "both name note-density"),
+        ("--set pitch=60 --set tempo=1 --set pitch=61", "--set names pitch twice; give one value, or a ramp"),
+        ("--move note_density=1 --move note-density=1", "--move names note-density twice"),
+        ("--set tempo=1 --move tempo=1", "--set and --move both name tempo"),
+        ("--hold tempo --set pitch=60", "--hold tempo: holds faders that a preset moves; name one with --preset"),
         ("--preset arousal", "expected NAME=AMOUNT"),
         ("--preset joy=1", "bundled: arousal, tension, valence, arousal-codes"),
         ("--preset arousal=inf", "'inf' is not a finite number"),
@@ -436,6 +532,8 @@ def own(tmp_path):
 
 
 def test_an_attribute_of_ones_own_is_a_fader(run, piece, own):
+    signed = own(OWN.replace("0.0, 4.0", "-1.0, 4.0"))
+    assert run("apply", piece, piece.with_name("out.mid"), "--attributes", signed, "--set", "offbeats=-1")[0] == 0
     found, _ = edited(run, piece, "--attributes", own(OWN), "--set", "offbeats=1", "--bars", "2-4")
     for s in found["segments"]:
         inside = 2 <= s["bar"] <= 4

@@ -82,6 +82,12 @@ def test_no_command_or_an_unknown_one_is_an_error_of_one_line(run):
         assert "--help" in err[0]
 
 
+def test_a_misspelt_command_or_choice_is_told_the_nearest(run):
+    assert "invalid choice: 'aplly' (did you mean 'apply'?) (choose from " in run("aplly", "in.mid")[2][0]
+    assert "(did you mean" not in run("xyz")[2][0]
+    assert "invalid choice: 'learnt' (did you mean 'learn'?)" in run("preset", "learnt")[2][0]
+
+
 def test_a_seed_says_what_it_may_be(run):
     assert "'-1': expected a whole number from 0 to 4294967295" in run("models", "--seed=-1")[2][0]
     assert run("models", "--seed", 2**32)[0] == 2

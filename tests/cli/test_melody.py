@@ -39,7 +39,7 @@ def test_melody(run_here, bird, piece, tmp_path):
     code, out, err = run_here("melody", piece, tmp_path / "out.mid", "--pitch", "+1.5", "--rhythm", 1, "--model", bird)
     assert (code, err) == (0, [])
     assert out.splitlines()[0].split() == ["bar", "pitch", "asked", "measured", "onsets", "asked", "measured"]
-    assert [line.split()[0] for line in out.splitlines()[1:]] == ["1", "3", "all"]
+    assert [line.split()[0] for line in out.splitlines()[1:]] == ["1-2", "3-4", "all"]
     assert out.splitlines()[3].split()[5:] == ["32", "32"]
     assert len(notes(tmp_path / "out.mid")) == 32
     assert paired(tmp_path / "out.mid")
@@ -87,6 +87,15 @@ def test_warnings_are_lines(run_here, bird, tmp_path):
     assert [line.removeprefix("warning: ") for line in err] == json.loads(out)["warnings"]
     assert any("notes off the sixteenth grid: " in line for line in err)
     assert "warning: pitch 99: outside -48..48; clamped" in err
+
+
+def test_knobs_beyond_what_was_measured_and_what_a_clip_holds(run_here, bird, piece, tmp_path):
+    code, out, err = run_here("melody", piece, tmp_path / "out.mid", "--rhythm", 3, "--pitch", 13, "--model", bird)
+    assert code == 0
+    assert "warning: pitch 13: the knob was measured in -12..12 alone" in err
+    assert "warning: rhythm 3: the knob was measured in -1..2 alone" in err
+    assert "warning: rhythm 3: 2 of 2 clips cannot have so many onsets; asked there is one a sixteenth" in err
+    assert out.splitlines()[-1].split()[4:6] == ["16", "64"]
 
 
 @pytest.mark.parametrize("name", ["one_note", "gaps", "empty_bars"])

@@ -50,8 +50,8 @@ def test_names_of_faders():
 
 def test_bars_are_ranges():
     assert reading.read_bars(None) is None
-    assert reading.read_bars("7") == [(7, 7)]
-    assert reading.read_bars("1-4, 9-12") == [(1, 4), (9, 12)]
+    assert reading.read_bars(["7"]) == [(7, 7)]
+    assert reading.read_bars(["1-4, 9-12", "5"]) == [(1, 4), (9, 12), (5, 5)]
 
 
 def test_cells_of_a_blend():

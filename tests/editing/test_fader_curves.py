@@ -97,6 +97,8 @@ def test_files_that_cannot_be_used(write, content, message):
     ("content", "message"),
     [
         ("bar,rhythm\n1,0.5\n", "unknown fader 'rhythm'"),
+        ("bar,temop\n1,90\n", r"unknown fader 'temop' \(did you mean 'tempo'\?\); known: rhythm-density"),
+        ("bar;tempo\n1;90,5\n", r"is not CSV that can be read \(separate by commas, not by semicolons\)"),
         ("rhythm-density\n0.5\n", "each line needs its bar"),
         ("bar,rhythm-density\n1,0.5,9\n", "unknown fader None|is not a number"),
         ("bar,rhythm-density\n1,fast\n", "'fast' is not a number"),

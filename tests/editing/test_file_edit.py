@@ -319,7 +319,10 @@ def test_an_asked_rhythm_density_is_met(apply, name, value):
 def test_values_outside_their_range_are_clamped_with_a_warning(apply):
     _, _, report = apply("two_hands", set={"rhythm_density": 1.5})
     assert {s.asked["rhythm_density"] for s in report.segments} == {1.0}
-    assert report.warnings[0] == "rhythm-density: 8 of 8 segments were asked for values outside 0..1; clamped"
+    assert (
+        report.warnings[0]
+        == "rhythm-density: 8 of 8 segments were asked for values outside 0..1 (onset steps / 16); clamped"
+    )
     _, _, report = apply("two_hands", set={"note_density": -100.0})
     assert {s.asked["note_density"] for s in report.segments} == {0.0}
     assert "outside 0..15" in report.warnings[0]
@@ -759,7 +762,8 @@ def test_what_lies_beyond_a_range_may_stay_there(apply, tmp_path):
     assert not report.warnings
     assert Document(out).piece.seconds() == pytest.approx(Document(source).piece.seconds(), rel=1e-4)
     _, _, report = apply(source, set={"tempo": 400.0}, bars=[(2, 2)])
-    assert report.warnings[0] == "tempo: 1 of 1 segments were asked for values outside 20..300; clamped"
+    limits = "outside 20..300 (quarter-beats a minute)"
+    assert report.warnings[0] == f"tempo: 1 of 1 segments were asked for values {limits}; clamped"
 
 
 def test_faders_on_bars_without_a_segment_are_said_to_do_nothing(apply):

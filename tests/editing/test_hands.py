@@ -49,7 +49,9 @@ def test_names_of_tracks_say_it(tmp_path):
 
 def test_more_tracks_need_names(tmp_path):
     piece = Document(PIECES["quartet"](tmp_path / "in.mid")).piece
-    with pytest.raises(FadernetsError, match="--only left: 3 tracks are edited"):
+    with pytest.raises(
+        FadernetsError, match=r"--only left: 3 tracks are edited, .*, as in --tracks 'Violin' --only left$"
+    ):
         notes_of_hand(piece, [0, 1, 2], "left", "--only")
 
 

@@ -134,6 +134,7 @@ def test_notes_by_number_and_by_place(tmp_path):
         ("3", Lock("notes", None, (3,))),
         ("3-5,9", Lock("notes", None, (3, 4, 5, 9))),
         ("5.1:60", Lock("notes", None, (), ((5, 1, 60),))),
+        ("5.1:C4,5.1:b♭-1", Lock("notes", None, (), ((5, 1, 60), (5, 1, 10)))),
         ("7,5.1:60", Lock("notes", None, (7,), ((5, 1, 60),))),
     ],
 )
@@ -142,7 +143,8 @@ def test_locks_are_read(text, lock):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "tune", "melody:", "melody:0", "melody:5-3", "0", "5-3", "5.0:60", "5.1:128", "1-99999"]
+    "text",
+    ["", "tune", "melody:", "melody:0", "melody:5-3", "0", "5-3", "5.0:60", "5.1:128", "5.1:A9", "5.1:H4", "1-99999"],
 )
 def test_what_is_no_lock_says_so(text):
     with pytest.raises(FadernetsError, match="keep"):

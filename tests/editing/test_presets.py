@@ -86,6 +86,8 @@ def test_factors_and_steps():
     assert preset.moved("pitch", own, 0.5).tolist() == [91.5, 101.5]
     assert preset.moved("dynamics", own, 1).tolist() == own.tolist()
     assert (preset.move_text("tempo", 1), preset.move_text("pitch", -1)) == ("x2.00", "-3")
+    assert [preset.move_text("tempo", 1, own), preset.move_text("tempo", 1, own[:0])] == ["x2.00", "x2.00"]
+    assert preset.move_text("tempo", 1, np.array([104.0, 208])) == "x1.50 (kept in 40..208)"
     assert [preset.key(home, amount) for home, amount in ((14, 1), (14, -1), (2, -1), (2, 0.3))] == [2, 14, 14, 2]
 
 
@@ -201,6 +203,15 @@ def test_too_much_of_a_preset_is_clamped(engine, piece, tmp_path):
     faders = Faders(preset=Preset("p", {"dynamics": 1.0}), amount=1e300)
     report = file_edit.apply(engine, piece, tmp_path / "out.mid", faders)
     assert "preset p=1e+300: outside -4..4; clamped" in report.warnings
+
+
+def test_the_command_prints_what_the_preset_did(run_here, piece, tmp_path):
+    code, text, err = run_here("apply", piece, tmp_path / "out.mid", "--preset", "arousal=9")
+    assert code == 0
+    assert "warning: preset arousal=9: outside -4..4; clamped" in err
+    said = text.splitlines()[0]
+    assert said.startswith("preset arousal=4: rhythm-density +0.46")
+    assert said.endswith("tempo x2.08 (kept in 40..208)")
 
 
 # The command

@@ -71,7 +71,7 @@ def test_the_paper_s_preset_moves_codes():
     [
         ([], 'expected {"version": 1, "regions": [...]}'),
         ({"version": 1}, 'expected {"version": 1, "regions": [...]}'),
-        ({"regions": []}, "version None: this program reads version 1"),
+        ({"regions": []}, 'the file has no version; add "version": 1'),
         ({"version": 2, "regions": []}, "version 2: this program reads version 1"),
         ({"version": True, "regions": []}, "version True: this program reads version 1"),
         (listed(layers=[]), "unknown field 'layers'; known: version, model, regions"),

@@ -19,6 +19,11 @@ from fadernets.melodies import blend, directions, knob_settings, knobs
 from fadernets.music.document import Document
 
 
+def test_the_knobs_are_measured_where_melody_says():
+    ranges = {"pitch": melody_knobs.PITCHES, "rhythm": melody_knobs.RHYTHMS}
+    assert {name: (min(values), max(values)) for name, values in ranges.items()} == knob_settings.MEASURED
+
+
 @pytest.fixture
 def engine():
     return ToyMelodyEngine()

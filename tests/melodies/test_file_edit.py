@@ -275,6 +275,7 @@ def test_the_report_of_a_file(tmp_path, engine):
     assert said["clips"][1] == {
         "index": 1,
         "bar": 3,
+        "last_bar": 4,
         "before": {"pitch": 62.0, "onsets": 8.0},
         "asked": {"pitch": 63.5, "onsets": 16.0},
         "measured": {"pitch": 63.5, "onsets": 16.0},
@@ -284,8 +285,8 @@ def test_the_report_of_a_file(tmp_path, engine):
     lines = edit_report.table(report).splitlines()
     assert lines[0].split() == ["bar", "pitch", "asked", "measured", "onsets", "asked", "measured"]
     assert [line.split() for line in lines[1:]] == [
-        ["1", "60", "61.5", "61.5", "8", "16", "16"],
-        ["3", "62", "63.5", "63.5", "8", "16", "16"],
+        ["1-2", "60", "61.5", "61.5", "8", "16", "16"],
+        ["3-4", "62", "63.5", "63.5", "8", "16", "16"],
         ["all", "61", "62.5", "62.5", "16", "32", "32"],
     ]
     rest = edit_melody(engine, source, tmp_path / "out.mid", Knobs(rest=1), "bass")
@@ -304,7 +305,10 @@ def test_what_a_listener_is_told(tmp_path, engine):
         "pitch 60: outside -48..48; clamped",
         "rhythm -9: outside -5..5; clamped",
         "rest -5: outside -4..4; clamped",
-        "pitch: clips that ended more than 0.5 semitones from the asked: 1 (bars 1)",
+        "pitch 48: the knob was measured in -12..12 alone",
+        "rhythm -5: the knob was measured in -1..2 alone",
+        "rhythm -5: 1 of 1 clips cannot have so few onsets; asked there is one",
+        "pitch: clips that ended more than 0.5 semitones from the asked: 1 (bars 1-2)",
     ]
     assert [report.knobs[name] for name in ("pitch", "rhythm", "rest")] == [48, -5, -4]
     assert report.clips[0].asked == {"pitch": pytest.approx(report.clips[0].before["pitch"] + 48), "onsets": 1.0}
@@ -313,7 +317,7 @@ def test_what_a_listener_is_told(tmp_path, engine):
 def test_bars_that_miss_are_named(tmp_path, engine, written):
     source = save(tmp_path / "in.mid", track([(i, 1, 60, 80) for i in range(16)], metre(4)))
     _, _, report = written(source, clip("60 - - - " * 8), clip("60 - - - " * 4 + ". " * 16))
-    said = "onsets: clips that ended more than 0.5 notes from the asked: 1 (bars 1)"  # half of 8 were asked for
+    said = "onsets: clips that ended more than 0.5 notes from the asked: 1 (bars 1-2)"  # half of 8 were asked for
     assert report.warnings == [said]
 
 

@@ -461,10 +461,10 @@ def test_a_newer_move_ends_an_older_one(studio, hands, model):
     ("faders", "message"),
     [
         ({"set": {"loudness": 1}}, "^set: unknown fader 'loudness'; known: rhythm_density, "),
-        ({"move": {"rhythm-density": 1}}, "^move: unknown fader 'rhythm-density'; known: "),
+        ({"move": {"rhythm-density": 1}}, "^move: unknown fader 'rhythm-density' .*; known: "),
         ({"per_bar": {"../x": {"1": 1}}}, "^per_bar: unknown fader '../x'; known: "),
         ({"preset": {"name": "arousal", "amount": 1, "hold": ["x"]}}, "^hold: unknown fader 'x'; known: "),
-        ({"preset": {"name": "../arousal", "amount": 1}}, "^preset ../arousal: is not known; allowed: arousal, "),
+        ({"preset": {"name": "../arousal", "amount": 1}}, "^preset ../arousal: is not known .*; allowed: arousal, "),
         ({"set": {"tempo": 100}, "move": {"tempo": 5}}, "^set and move both name tempo; give one of them$"),
         ({"set": {"tempo": 100}, "per_bar": {"tempo": {"1": 5}}}, "^set and per_bar both name tempo"),
         ({"set": {"tempo": "fast"}}, "^tempo fast: takes a number$"),

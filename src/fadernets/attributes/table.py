@@ -159,7 +159,7 @@ ATTRIBUTES = AttributeTable(
 
 
 USER_DEFINED: set[str] = set()  # names of attributes that a user or a plugin registered
-RESERVED = ("index", "bar", "start_beat", "arousal")  # what else a report or a file of values has by name
+RESERVED = ("index", "bar", "last_bar", "start_beat", "arousal")  # what else a report or a file of values has by name
 
 
 def register(row: Attribute) -> None:

@@ -8,23 +8,41 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from fadernets.cli.reading import read_seed
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, did_you_mean
+
+if TYPE_CHECKING:
+    from fadernets.rendering.endings import Written
 
 Command = Callable[[argparse.Namespace], None]
+PAIRS = ("--set", "--move", "--preset")  # options that take NAME=VALUE
 Add = Callable[..., "Parser"]  # add(name, command, summary, **more) -> the parser of that command
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line."""
+    """An argument parser whose errors are one line, and say what was meant where that is known."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse; `--move NAME VALUE`, whose value argparse takes for another argument, is refused."""
+        words = list(sys.argv[1:] if args is None else args)
+        for option, name, value in zip(words, words[1:], words[2:], strict=False):
+            known = option in PAIRS and option in self._option_string_actions
+            if known and "=" not in name and re.fullmatch(r"[-+]?\d[\d.]*", value):
+                self.error(f"{option} {name} {value}: write {name}={value}")
+        return super().parse_known_args(words, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Print the message in one line on standard error and exit with 2."""
+        wrong = re.search(r"invalid choice: '([^']+)'(?= \(choose from (.+)\))", message)
+        if wrong is not None:
+            meant = did_you_mean(wrong[1], (name.strip("'") for name in wrong[2].split(", ")))
+            message = message[: wrong.end()] + meant + message[wrong.end() :]
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
 
@@ -56,8 +74,11 @@ def add_group(add: Add, name: str, summary: str, epilog: str) -> Add:
     return adder(actions, json=argparse.SUPPRESS, seed=argparse.SUPPRESS)
 
 
-def check_output(path: Path) -> None:
-    """Refuse, before any work, a file that could not be written. Raises FadernetsError."""
+def check_output(path: Path, written: Written | None = None, source: Path | None = None) -> None:
+    """Refuse, before any work, a file that could not be written. Raises FadernetsError.
+
+    written: what it gets, so that a name of another format is refused. source: the input that it may not replace.
+    """
     if path.is_dir():
         raise FadernetsError(f"{path}: is a folder; name a file")
     if path.exists() and not path.is_file():
@@ -66,6 +87,12 @@ def check_output(path: Path) -> None:
         raise FadernetsError(f"{path}: its folder {path.parent} does not exist")
     if not os.access(path.parent, os.W_OK):
         raise FadernetsError(f"{path}: its folder {path.parent} cannot be written to")
+    if source is not None and path.exists() and source.exists() and path.samefile(source):
+        raise FadernetsError(f"{path}: is the input, which is of another format; name another file")
+    if written is not None:
+        from fadernets.rendering.endings import check_ending
+
+        check_ending(path, written)
 
 
 def check_output_folder(path: Path | None) -> None:

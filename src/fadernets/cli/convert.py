@@ -42,8 +42,9 @@ def _beats(options: argparse.Namespace) -> None:
 
     from fadernets.music.beat_tracking import track_beats
     from fadernets.music.document import Document
+    from fadernets.rendering.endings import BEATS
 
-    check_output(options.out)
+    check_output(options.out, BEATS, options.source)
     found = track_beats(Document(options.source).piece)
     found.write(options.out)
     pace = 60 / float(np.median(np.diff(found.seconds)))
@@ -56,9 +57,10 @@ def _beats(options: argparse.Namespace) -> None:
 def _musicxml(options: argparse.Namespace) -> None:
     from fadernets.files import write_atomic
     from fadernets.music.opening import open_document
+    from fadernets.rendering.endings import PIECE
     from fadernets.rendering.score_files import as_named
 
-    check_output(options.out)
+    check_output(options.out, PIECE)
     source = open_document(options.source)
     data, warnings = as_named(source, source.with_tracks({}), options.out)
     write_atomic(options.out, data)
@@ -73,8 +75,9 @@ def _musicxml(options: argparse.Namespace) -> None:
 
 def _render(options: argparse.Namespace) -> None:
     from fadernets.rendering import audio, loudness
+    from fadernets.rendering.endings import SOUND
 
-    check_output(options.out)
+    check_output(options.out, SOUND, options.source)
     audio.render(options.source, options.out)
     level = loudness.level(options.out)
     if options.json:

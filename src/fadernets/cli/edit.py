@@ -7,17 +7,25 @@ import json
 from pathlib import Path
 
 from fadernets.cli import options as shared
-from fadernets.cli.console import Add, check_output, progress, warn
+from fadernets.cli.console import Add, check_output, progress, say, warn
 from fadernets.cli.reading import (
     check_faithfulness,
     read_bars,
-    read_fader,
+    read_faders,
     read_names,
     read_preset,
     read_tracks,
     register_attributes,
 )
 from fadernets.errors import FadernetsError
+
+# What `apply --help` says of the attribute table, which would load numpy: a test holds it to the table's ranges.
+FADERS = (
+    "rhythm-density (onset steps a sixteenth, 0..2; a model of windows: 0..1), note-density (mean notes sounding a "
+    "step, 0..15), syncopation (Longuet-Higgins and Lee, 0..16), pitch (mean MIDI number, 21..108; --set: or a note "
+    "such as C4), key (a name such as a-minor; --move: semitones), dynamics (mean velocity, 1..127), articulation "
+    "(duration over the time to the next onset, 0.05..1) or tempo (quarter-beats a minute, 20..300)"
+)
 
 
 def register(add: Add) -> None:
@@ -26,10 +34,7 @@ def register(add: Add) -> None:
         "apply",
         _apply,
         "Edit a MIDI or MusicXML file with faders and presets. What no fader moves comes back note for note.",
-        epilog="NAME is rhythm-density (onset steps / 16, 0..1), note-density (mean notes sounding a step, 0..15), "
-        "syncopation (0..16), pitch (mean MIDI number), key (a name such as a-minor; --move: semitones), dynamics "
-        "(mean velocity), articulation (duration over the time to the next onset, 0.05..1) or tempo (quarter-beats a "
-        "minute). OUT is a MIDI file, or a score where its name ends with .musicxml, .xml or .mxl.",
+        epilog=f"NAME is {FADERS}. OUT is a MIDI file, or a score where its name ends with .musicxml, .xml or .mxl.",
     )
     apply.add_argument("source", type=Path, metavar="IN")
     apply.add_argument("out", type=Path, metavar="OUT")
@@ -54,7 +59,9 @@ def register(add: Add) -> None:
         "shift of the two codes of a model of windows",
     )
     apply.add_argument("--hold", metavar="LIST", help="faders that the preset leaves alone, separated by commas")
-    apply.add_argument("--bars", metavar="5-12", help="edit only segments that lie wholly in these bars")
+    apply.add_argument(
+        "--bars", action="append", metavar="5-12", help="edit only segments that lie wholly in these bars; repeatable"
+    )
     shared.add_beats(apply)
     apply.add_argument(
         "--keep",
@@ -62,7 +69,7 @@ def register(add: Add) -> None:
         default=[],
         metavar="melody|bass|harmony|rhythm|NOTES",
         help="what must stay, in some bars (melody:5-8) or all; NOTES are numbers from 1 in the file's order, as in "
-        "12,15-20, or bar.beat:pitch (5.1:60). May be repeated; needs a model that rewrites passages",
+        "12,15-20, or bar.beat:pitch (5.1:60 or 5.1:C4). May be repeated; needs a model that rewrites passages",
     )
     apply.add_argument(
         "--only",
@@ -82,6 +89,9 @@ def register(add: Add) -> None:
         metavar="FILE",
         help="apply the regions of a JSON file as layers, each with bars, tracks, faders, locks and a seed of its own, "
         "to what the earlier ones left; the same file gives the same bytes. It takes the place of these options",
+    )
+    apply.add_argument(
+        "--all", action="store_true", help="print a row for every segment, not for the edited ones alone"
     )
     shared.add_tracks(apply)
     shared.add_model(apply)
@@ -135,9 +145,11 @@ def _apply(options: argparse.Namespace) -> None:
         _apply_regions(options)
         return
     name, amount = read_preset(options.preset)
+    if options.hold is not None and not name:
+        raise FadernetsError(f"--hold {options.hold}: holds faders that a preset moves; name one with --preset")
     faders = Faders.checked(
-        set=dict(read_fader(text, "set") for text in options.set),
-        move=dict(read_fader(text, "move") for text in options.move),
+        set=read_faders(options.set, "set"),
+        move=read_faders(options.move, "move"),
         per_bar=fader_curves.read(options.values) if options.values else None,
         preset=name or None,
         amount=amount,
@@ -150,19 +162,25 @@ def _apply(options: argparse.Namespace) -> None:
         beats=options.beats,
         only=options.only,
         spelling=COMMAND_LINE,
+        strict=True,
     )
     outs = _outputs(options.out, options.variations)
     engine = open_edit_model(options.model, moves_codes=bool(faders.arousal))
     made = file_edit.write_variations(engine, options.source, outs, faders, progress("segments"), as_named)
     warn(list(dict.fromkeys(warning for report in made.reports for warning in report.warnings)))
+    if not (faders.set or faders.move or faders.per_bar or name):
+        asks = "--set, --move, --values, --preset or --regions"
+        say(f"nothing was asked (by {asks}): what was written is a copy of {options.source}")
     if options.variations:
         print(json.dumps(made.as_dict()) if options.json else file_edit.table_of(made))
     elif options.json:
         print(json.dumps(made.reports[0].as_dict()))
     else:
-        if faders.preset is not None:
-            print(presets.table(faders.preset, faders.amount, sorted(faders.hold | set(faders.set))))
-        print(edit_report.table(made.reports[0]))
+        report = made.reports[0]
+        if faders.preset is not None and report.preset is not None:
+            held = sorted(faders.hold | set(faders.set))
+            print(presets.table(faders.preset, report.preset["amount"], held, report.preset["moves"]))
+        print(edit_report.table(report, options.all))
 
 
 # Options of an edit that each region has for itself.
@@ -180,12 +198,13 @@ def _apply_regions(options: argparse.Namespace) -> None:
     from fadernets.files import write_atomic
     from fadernets.music.beat_times import BeatTimes
     from fadernets.music.opening import open_document
+    from fadernets.rendering.endings import EDIT
     from fadernets.rendering.score_files import as_named
 
     for option in _OF_REGIONS:
         if getattr(options, option) != _DEFAULTS.get(option):
             raise FadernetsError(f"--regions: each region of the file has its own {option}; leave out --{option}")
-    check_output(options.out)
+    check_output(options.out, EDIT)
     listed = RegionList.read(options.regions)
     engine = open_edit_model(options.model or listed.bundled_model(), moves_codes=listed.moves_codes)
     beats = BeatTimes.read(options.beats) if options.beats else None
@@ -194,12 +213,13 @@ def _apply_regions(options: argparse.Namespace) -> None:
     data, warnings = as_named(source, edited.data, options.out)
     write_atomic(options.out, data)
     warn([*edited.report.warnings, *warnings])
-    print(json.dumps(edited.report.as_dict()) if options.json else region_edit.table(edited.report))
+    print(json.dumps(edited.report.as_dict()) if options.json else region_edit.table(edited.report, options.all))
 
 
 def _outputs(out: Path, variations: int | None) -> list[Path]:
     """The files that are written: OUT, or OUT-1, OUT-2, ... for variations. Raises FadernetsError."""
     from fadernets.editing.requests import COMMAND_LINE, check_variations
+    from fadernets.rendering.endings import EDIT
 
     if variations is None:
         outs = [out]
@@ -207,13 +227,14 @@ def _outputs(out: Path, variations: int | None) -> list[Path]:
         check_variations(variations, spelling=COMMAND_LINE)
         outs = [out.with_stem(f"{out.stem}-{i + 1}") for i in range(variations)]
     for path in outs:
-        check_output(path)
+        check_output(path, EDIT)
     return outs
 
 
 def _mix(options: argparse.Namespace) -> None:
     from fadernets.editing import mix
     from fadernets.engines.grid import Engine
+    from fadernets.rendering.endings import MIX
 
     check_faithfulness(options.faithfulness)
     choices = mix.Options(
@@ -224,7 +245,7 @@ def _mix(options: argparse.Namespace) -> None:
         seed=options.seed,
         control=options.control,
     )
-    check_output(options.out)
+    check_output(options.out, MIX)
     engine = Engine.open(options.model)
     report = mix.mix(engine, options.a, options.b, options.out, choices, progress("segments"))
     warn(report.warnings)
@@ -249,6 +270,7 @@ def _measure(options: argparse.Namespace) -> None:
     head = [f"{'bar':>5} {'beat':>7}", *(f"{name.replace('_', ' '):>{widths[name]}}" for name in names)]
     print(" ".join(head) + "  key")
     for row in [*measured["segments"], {"bar": "mean", "start_beat": None, **measured["means"]}]:
+        bars = edit_report.bars_of(row["bar"], row.get("last_bar"))
         beat = "" if row["start_beat"] is None else f"{row['start_beat']:g}"
         values = " ".join(f"{edit_report.cell(row[name]):>{widths[name]}}" for name in names)
-        print(f"{row['bar']:>5} {beat:>7} {values}  {row['key'] or '-'}")
+        print(f"{bars:>5} {beat:>7} {values}  {row['key'] or '-'}")

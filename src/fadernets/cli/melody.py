@@ -116,11 +116,12 @@ def _melody(options: argparse.Namespace) -> None:
     from fadernets.engines.melody import MelodyEngine
     from fadernets.melodies import edit_report, file_edit
     from fadernets.melodies.knob_settings import Knobs
+    from fadernets.rendering.endings import MELODY
 
     check_faithfulness(options.faithfulness)
     for name in ("pitch", "rhythm", "rest"):
         check_finite(getattr(options, name), f"--{name}")
-    check_output(options.out)
+    check_output(options.out, MELODY)
     knobs = Knobs(
         options.pitch,
         options.rhythm,

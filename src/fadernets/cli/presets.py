@@ -64,10 +64,11 @@ def _list(options: argparse.Namespace) -> None:
 def _learn(options: argparse.Namespace) -> None:
     from fadernets.editing import presets
     from fadernets.fitting import preset_data
+    from fadernets.rendering.endings import PRESET
 
     if bool(options.folder) == bool(options.corpus):
         raise FadernetsError("preset learn needs OUT.json and either FOLDER or --corpus NAME=PATH")
-    check_output(options.out)
+    check_output(options.out, PRESET)
     register_attributes(options.attributes)
     roots = read_corpora(options.corpus)
     rows = (

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from fadernets.errors import FadernetsError, of_user_code
 
 if TYPE_CHECKING:
+    from fadernets.attributes.table import Attribute
     from fadernets.editing.requests import FaderValue
 
 MOST_SEED = 2**32 - 1  # every generator in use takes seeds up to this one
@@ -79,25 +80,74 @@ def read_public(url: str) -> str:
     return url if url.endswith("/") else f"{url}/"
 
 
+def read_faders(texts: list[str], option: str) -> dict[str, FaderValue]:
+    """The faders of every `--set` or `--move`, as `read_fader`. Raises FadernetsError for one that is named twice."""
+    faders: dict[str, FaderValue] = {}
+    for text in texts:
+        name, value = read_fader(text, option)
+        if name in faders:
+            raise FadernetsError(
+                f"--{option} names {name.replace('_', '-')} twice; give one value, or a ramp: 0.3..0.8"
+            )
+        faders[name] = value
+    return faders
+
+
 def read_fader(text: str, option: str) -> tuple[str, FaderValue]:
     """A fader and its value, its ramp or its key's name, of `--set` or `--move`. Raises FadernetsError.
 
     `rhythm-density=0.5` -> ("rhythm_density", 0.5), `=0.3..0.8` -> (..., Ramp(0.3, 0.8)), `key=Am` -> ("key", "Am").
+    `--set pitch` takes names of notes too: `pitch=C5` -> ("pitch", 72.0).
     """
     from fadernets.attributes.table import ATTRIBUTES
     from fadernets.editing.fader_curves import Ramp
 
     name, equals, value = text.partition("=")
-    name = read_name(name, option)
+    name, value = read_name(name, option), value.strip()
     attribute = ATTRIBUTES[name]
     if not equals:
         raise FadernetsError(f"--{option} {text}: expected {attribute.option}=NUMBER")
+    _check_spelling(attribute, value, option, f"--{option} {text}")
     if attribute.names:
         return name, value if option == "set" else read_number(value, f"--{option} {text}")
+    read = read_pitch if (option, name) == ("set", "pitch") else read_number
     first, dots, last = value.partition("..")
     if not dots:
-        return name, read_number(value, f"--{option} {text}")
-    return name, Ramp(*(read_number(end, f"--{option} {text}") for end in (first, last)))
+        return name, read(value, f"--{option} {text}")
+    return name, Ramp(*(read(end, f"--{option} {text}") for end in (first, last)))
+
+
+def _check_spelling(attribute: Attribute, value: str, option: str, where: str) -> None:
+    """Raises FadernetsError for what is often written in place of a value, a ramp or a change, and says how it is."""
+    name, number = attribute.option, r"\d*\.?\d+"
+    if option == "set" and attribute.low >= 0 and re.search(r"(?:^|\.\.)\s*[-+]", value):
+        raise FadernetsError(f"{where}: a value has no sign here; did you mean --move {name}={value}?")
+    if ends := re.fullmatch(rf"({number})\s*[-:]\s*({number})", value):
+        raise FadernetsError(f"{where}: a ramp is written {name}={ends[1]}..{ends[2]}")
+    if re.fullmatch(rf"[x*]\s*{number}|[-+]?{number}\s*%", value):
+        change = f"--move {name}={2 * attribute.near:+g}"
+        raise FadernetsError(f"{where}: takes no factor; a change is written in {attribute.unit}, as in {change}")
+    if option == "move" and attribute.names and _is_key(value):
+        raise FadernetsError(f"{where}: {value!r} is not a number; --set {name}={value} asks for a key by its name")
+
+
+def _is_key(text: str) -> bool:
+    """Whether a text names a key."""
+    from fadernets.attributes import keys
+
+    try:
+        keys.parse(text)
+    except ValueError:
+        return False
+    return True
+
+
+def read_pitch(text: str, where: str) -> float:
+    """A MIDI number, or the name of a note such as C4 (60); `where` begins the message. Raises FadernetsError."""
+    from fadernets.music.note_names import note_number
+
+    number = note_number(text)
+    return read_number(text, where) if number is None else float(number)
 
 
 def read_name(text: str, option: str) -> str:
@@ -112,11 +162,12 @@ def read_names(text: str | None, option: str) -> frozenset[str]:
     return frozenset(read_name(part, option) for part in (text or "").split(",") if part.strip())
 
 
-def read_bars(text: str | None) -> list[tuple[int, int]] | None:
-    """`5-12`, `7` or `1-4,9-12` -> ranges of bars that count from 1, both ends included. Raises FadernetsError."""
+def read_bars(texts: list[str] | None) -> list[tuple[int, int]] | None:
+    """`5-12`, `7` or `1-4,9-12`, of every `--bars` -> ranges of bars that count from 1, both ends included; None where
+    it is not given. Raises FadernetsError."""
     from fadernets.editing.requests import bar_ranges
 
-    return None if text is None else bar_ranges(text, "--bars")
+    return None if texts is None else [bars for text in texts for bars in bar_ranges(text, "--bars")]
 
 
 def read_tracks(text: str | None, option: str = "--tracks") -> list[str] | None:

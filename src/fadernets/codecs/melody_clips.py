@@ -14,7 +14,7 @@ import numpy as np
 from fadernets.arrays import Array, Indices, Rows, States
 from fadernets.codecs import grid, melody_states
 from fadernets.codecs.melody_states import REST, STEPS
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, did_you_mean
 from fadernets.music.notes import MetreMap, Piece
 from fadernets.music.segments import BEATS, STEPS_PER_BEAT, Windows, cut
 from fadernets.music.segments import STEPS as WINDOW
@@ -164,4 +164,5 @@ def choose_track(piece: Piece, wanted: str | None = None, option: str = "--track
         if i == number or piece.tracks[i].name.lower() == wanted.lower():
             return i
     known = ", ".join(f"{i + 1} {piece.tracks[i].name!r}" for i in pitched)
-    raise FadernetsError(f"{option} {wanted}: no such pitched track; the file has {known}")
+    meant = did_you_mean(wanted, [piece.tracks[i].name for i in pitched])
+    raise FadernetsError(f"{option} {wanted}: no such pitched track{meant}; the file has {known}")

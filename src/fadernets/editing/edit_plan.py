@@ -49,6 +49,7 @@ def plan_edit(engine: EditModel, piece: PieceOnGrid, faders: Faders, warnings: l
     Raises FadernetsError for bars that the piece does not have, and for faders that cannot be moved like that.
     """
     inside = _inside(piece, faders)
+    _warn_of_missing_bars(piece, faders, warnings)
     edited = _editable(piece, inside)
     values, performance = piece.measure(edited), piece.performance
     home = faders.home if faders.home is not None else _home(piece, edited)
@@ -108,6 +109,14 @@ def _inside(piece: PieceOnGrid, faders: Faders) -> Bools:
     return inside
 
 
+def _warn_of_missing_bars(piece: PieceOnGrid, faders: Faders, warnings: list[str]) -> None:
+    """Add which ranges of bars end behind the piece."""
+    last = int(piece.windows.last_bar.max())
+    for a, b in faders.bars or ():
+        if b > last:
+            warnings.append(f"{faders.spelling.field('bars')} {a}-{b}: the piece has {last} bars")
+
+
 def _editable(piece: PieceOnGrid, inside: Bools) -> Indices:
     """[S] the full windows with a note in them, of those `inside` [W]."""
     full = piece.full
@@ -149,25 +158,31 @@ def _asked(
     """[K] the value asked of each of these windows, whose values are `source` [K]; nan where those are.
 
     Values stay inside the attribute's range, or where the source is outside it. A ramp runs over the `edited` windows.
+    Raises FadernetsError where the faders are strict and no value that was asked for lies there.
     """
     name, starts = row.name, piece.windows.start_beat()
     beats, span = starts[windows], starts[edited]
     values = values_at(faders.set[name], beats, span) if name in faders.set else source.copy()
+    named = np.full(len(values), name in faders.set)  # which of them are asked for by value
     if faders.preset is not None and faders.is_moved_by_preset(name):
         values = faders.preset.moved(name, values, faders.amount)
         values = np.round(values / row.grain) * row.grain if row.grain else values
     if faders.per_bar is not None and name in faders.per_bar.values:
-        named = _values_by_bar(piece, faders.per_bar, name)[windows]
-        values = np.where(np.isnan(named), values, named)
+        by_bar = _values_by_bar(piece, faders.per_bar, name)[windows]
+        named = ~np.isnan(by_bar)
+        values = np.where(named, by_bar, values)
     values = np.where(np.isnan(source), np.nan, values + values_at(faders.move.get(name, 0.0), beats, span))
     high = highest(row, piece.windows)
     asked = np.clip(values, np.fmin(row.low, source), np.fmax(high, source))
     known = ~np.isnan(values)
-    beyond = int((asked != values)[known].sum())
-    if beyond:
+    outside, limits = (asked != values) & known, f"outside {row.low:g}..{high:g} ({row.unit})"
+    if faders.strict and (named & known).any() and outside[named & known].all():
+        ends = values[named & known].min(), values[named & known].max()
+        came = " to ".join(dict.fromkeys(f"{end:g}" for end in ends))
+        raise FadernetsError(f"{row.option}: all that was asked, {came}, lies {limits}")
+    if outside.any():
         warnings.append(
-            f"{row.option}: {beyond} of {known.sum()} segments were asked for values outside "
-            f"{row.low:g}..{high:g}; clamped"
+            f"{row.option}: {outside.sum()} of {known.sum()} segments were asked for values {limits}; clamped"
         )
     return asked
 

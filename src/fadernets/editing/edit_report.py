@@ -40,7 +40,7 @@ class SegmentReport:
     @property
     def bars(self) -> str:
         """The bar, or the bars as a range."""
-        return str(self.bar) if self.last_bar in (None, self.bar) else f"{self.bar}-{self.last_bar}"
+        return bars_of(self.bar, self.last_bar)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON, without a last bar where there is none."""
@@ -176,6 +176,11 @@ def warn_of_misses(segments: list[SegmentReport], warnings: list[str], piece: Pi
             )
 
 
+def bars_of(bar: int, last_bar: int | None) -> str:
+    """A segment's bar, or its bars as a range: 2 or 2-3."""
+    return str(bar) if last_bar in (None, bar) else f"{bar}-{last_bar}"
+
+
 def named_bars(bars: Sequence[str]) -> str:
     """The first few of some bars, as a warning lists them."""
     return ", ".join(bars[:MOST_BARS_NAMED]) + (", ..." if len(bars) > MOST_BARS_NAMED else "")
@@ -187,18 +192,33 @@ def _distance(segment: SegmentReport, name: str) -> float:
     return math.inf if measured is None else abs(float(asked or 0) - float(measured))
 
 
-def table(report: EditReport) -> str:
-    """A line a segment: before, asked and now (in the written file), of the model's faders and of those asked for."""
+def table(report: EditReport, every: bool = False) -> str:
+    """A line for each segment of which something was asked, and one for the mean of the edited segments: before, asked
+    and now (in the written file), of the model's faders and of those asked for.
+
+    every: a line for each segment of the report, as where nothing is asked by value (a preset of codes).
+    """
     names = [n for n in ATTRIBUTES if n in CODED or any(s.asked[n] is not None for s in report.segments)]
     widths = {n: 15 if ATTRIBUTES[n].names else 7 for n in names}
     head = f"{'bar':>5}" + "".join(f"  {n.replace('_', ' '):^{3 * widths[n] + 2}}" for n in names)
     columns = "".join("  " + " ".join(f"{word:>{widths[n]}}" for word in ("before", "asked", "now")) for n in names)
     lines = [head, f"{'':>5}{columns}"]
-    for s in report.segments:
-        triples = ((widths[n], (s.before[n], s.asked[n], s.measured[n])) for n in names)
+    asked = [s for s in report.segments if any(value is not None for value in s.asked.values())]
+    rows = [(s.bars, s.before, s.asked, s.measured) for s in (report.segments if every or not asked else asked)]
+    mean = {n: _mean_asked([s.asked[n] for s in asked if s.asked[n] is not None]) for n in names}
+    for bars, *each in [*rows, ("mean", report.means["before"], mean, report.means["measured"])]:
+        triples = ((widths[n], [values[n] for values in each]) for n in names)
         values = ("  " + " ".join(f"{cell(value):>{width}}" for value in triple) for width, triple in triples)
-        lines.append(f"{s.bars:>5}" + "".join(values))
+        lines.append(f"{bars:>5}" + "".join(values))
     return "\n".join(lines) if report.segments else "no segment of four beats"
+
+
+def _mean_asked(values: Sequence[Value]) -> Value:
+    """The mean of what was asked of segments, or the key of them all; None where there is none."""
+    numbers = [value for value in values if isinstance(value, float)]
+    if numbers:
+        return math.fsum(numbers) / len(numbers)
+    return values[0] if len(set(values)) == 1 else None
 
 
 def cell(value: Value) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from fadernets import structured_text
 from fadernets.arrays import Floats
 from fadernets.attributes.table import ATTRIBUTES
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, did_you_mean
 
 MAX_FILE_BYTES = 2**20  # of a file of values
 LARGEST_RAMP_END = 1e9  # beyond every attribute's range: ends are clipped here, so that their difference is a number
@@ -136,8 +136,9 @@ def _name(path: Path, key: str | None) -> str:
     """The attribute of a column or key. Raises FadernetsError for one that takes no values by bar."""
     name = str(key).strip().replace("-", "_")
     if name not in ATTRIBUTES:
-        known = ", ".join(row.option for row in ATTRIBUTES.values())
-        raise FadernetsError(f"{path}: unknown fader {key!r}; known: {known}")
+        known = [row.option for row in ATTRIBUTES.values()]
+        meant = did_you_mean(name.replace("_", "-"), known)
+        raise FadernetsError(f"{path}: unknown fader {key!r}{meant}; known: {', '.join(known)}")
     if ATTRIBUTES[name].names:
         raise FadernetsError(f"{path}: {ATTRIBUTES[name].option} takes one value for the whole piece, with --set")
     return name

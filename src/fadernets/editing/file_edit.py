@@ -26,7 +26,8 @@ from fadernets.editing.decided_bars import DecidedBars
 from fadernets.editing.drawn_segments import DrawnSegments
 from fadernets.editing.edit_grids import placed_for, warn_of_beats
 from fadernets.editing.edit_plan import EditPlan
-from fadernets.editing.edit_report import EditReport, cell, compare, describe, number, shown
+from fadernets.editing.edit_report import EditReport, SegmentReport, cell, compare, describe, number, shown
+from fadernets.editing.hands import HANDS
 from fadernets.editing.held_notes import held
 from fadernets.editing.locks import kept_parts, reachable
 from fadernets.editing.model_edit import ModelEdit, edit_by_model
@@ -37,7 +38,7 @@ from fadernets.editing.refinement import plan_on_fine_steps
 from fadernets.editing.requests import COMMAND_LINE, FIELDS, Faders
 from fadernets.editing.roll_edit import Encode, Progress
 from fadernets.engines.grid import Engine
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, did_you_mean
 from fadernets.files import write_atomic
 from fadernets.metrics.fader_scores import note_f1
 from fadernets.music.beat_times import BeatTimes
@@ -103,7 +104,9 @@ def choose_tracks(piece: Piece, wanted: list[str] | None = None, option: str = "
         named = [i for i in pitched if i == number or piece.tracks[i].name.lower() == name.lower()]
         if not named:
             known = ", ".join(f"{i + 1} {piece.tracks[i].name!r}" for i in pitched)
-            raise FadernetsError(f"{option} {name}: no such pitched track; the file has {known}")
+            names = [piece.tracks[i].name for i in pitched]
+            meant = did_you_mean(name, [*names, *HANDS] if option.endswith("only") else names)
+            raise FadernetsError(f"{option} {name}: no such pitched track{meant}; the file has {known}")
         chosen += named
     return sorted(set(chosen))
 
@@ -272,7 +275,7 @@ def _report(
 ) -> EditReport:
     segments = compare(piece, after, plan.edited, plan.asked, holds=not faders.arousal)
     means = {"before": describe(piece, plan.edited), "measured": describe(after, plan.edited)}
-    report = EditReport(engine.name, faders.seed, _preset_moves(faders), segments, means, list(warnings))
+    report = EditReport(engine.name, faders.seed, _preset_moves(faders, segments), segments, means, list(warnings))
     edit_report.warn_of_misses(segments, report.warnings, piece)
     key, measured = plan.targets.key, means["measured"]["key"]
     if key is not None and measured not in (KEY_NAMES[key], None):
@@ -280,12 +283,17 @@ def _report(
     return report
 
 
-def _preset_moves(faders: Faders) -> dict[str, Any] | None:
-    """What the preset did to each fader, and which faders it was to leave alone."""
+def _preset_moves(faders: Faders, segments: list[SegmentReport]) -> dict[str, Any] | None:
+    """What the preset did to each fader in these segments, and which faders it was to leave alone."""
     preset = faders.preset
     if preset is None:
         return None
-    moves = {name: preset.move_text(name, faders.amount) for name in preset.moves if faders.is_moved_by_preset(name)}
+
+    def text(name: str) -> str:
+        source = [s.before[name] for s in segments if s.asked[name] is not None and s.before[name] is not None]
+        return preset.move_text(name, faders.amount, np.array(source, np.float64))
+
+    moves = {name: text(name) for name in preset.moves if faders.is_moved_by_preset(name)}
     held = [name for name in ATTRIBUTES if name in faders.hold]
     return {"name": preset.name, "amount": faders.amount, "moves": moves, "held": held}
 
@@ -359,6 +367,7 @@ def measured_segments(engine: EditModel, piece: PieceOnGrid) -> dict[str, Any]:
             {
                 "index": w,
                 "bar": int(piece.windows.bar[w]),
+                **({} if piece.is_in_windows else {"last_bar": int(piece.windows.last_bar[w])}),
                 "start_beat": number(piece.windows.start_beat()[w]),
                 **{name: shown(name, v[i]) for name, v in values.items() if name != "key"},
                 "key": shown("key", values["key"][i]),

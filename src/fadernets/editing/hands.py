@@ -35,7 +35,12 @@ def notes_of_hand(piece: Piece, tracks: list[int], hand: str, where: str = "only
         return np.isin(piece.notes["track"], named[hand])
     inside = np.isin(piece.notes["track"], tracks)
     if len(tracks) > 2:
-        raise FadernetsError(f"{where} {hand}: {len(tracks)} tracks are edited, and no name says which the hand plays")
+        piano = next((i for i in tracks if piece.tracks[i].is_keyboard), tracks[0])
+        named_so = f"{where.replace('only', 'tracks')} {piece.tracks[piano].name or piano + 1!r} {where} {hand}"
+        raise FadernetsError(
+            f"{where} {hand}: {len(tracks)} tracks are edited, and no name says which the hand plays; name those of "
+            f"one player, as in {named_so}"
+        )
     if len(tracks) == 2:
         means = [piece.notes["pitch"][piece.notes["track"] == i].mean() for i in tracks]
         chosen = tracks[int(np.argmin(means) if hand == "left" else np.argmax(means))]

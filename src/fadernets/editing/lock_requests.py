@@ -2,7 +2,7 @@
 
 As text a lock is a kind, with bars if it holds for some alone (`melody`, `bass:5-8`, `rhythm:1-4,9`), or notes: by
 number, in the order of the file's notes and counted from 1 (`12`, `12,15-20`), or by place and pitch, as
-`bar.beat:pitch` (`5.1:60`: the notes of MIDI pitch 60 that begin in the first beat of bar 5).
+`bar.beat:pitch` (`5.1:60` or `5.1:C4`: the notes of MIDI pitch 60 that begin in the first beat of bar 5).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fadernets.errors import FadernetsError
+from fadernets.music.note_names import note_number
 
 KINDS = ("melody", "bass", "harmony", "rhythm", "notes")
 MOST_LOCKS = 64  # in one request
@@ -40,9 +41,11 @@ class Lock:
         numbers: list[int] = []
         places: list[tuple[int, int, int]] = []
         for part in text.split(","):
-            if place := re.fullmatch(r"(\d{1,6})\.(\d{1,3}):(\d{1,3})", part.strip()):
-                bar, beat, pitch = (int(number) for number in place.groups())
-                if not bar or not beat or pitch > 127:
+            place = re.fullmatch(r"(\d{1,6})\.(\d{1,3}):(\d{1,3}|[A-Ga-g]\S{1,3})", part.strip())
+            pitch = None if place is None else int(place[3]) if place[3].isdecimal() else note_number(place[3])
+            if place is not None and pitch is not None:
+                bar, beat = int(place[1]), int(place[2])
+                if not bar or not beat or not 0 <= pitch <= 127:
                     raise FadernetsError(f"{where} {text}: bars and beats count from 1, pitches go to 127")
                 places.append((bar, beat, pitch))
             elif re.fullmatch(r"\d{1,9}(-\d{1,9})?", part.strip()):
@@ -51,9 +54,9 @@ class Lock:
                     raise FadernetsError(f"{where} {text}: at most {MOST_NOTES} notes")
                 numbers += range(a, b + 1)
             else:
-                known = ", ".join(KINDS[:-1])
+                kinds, notes = ", ".join(KINDS[:-1]), "12,15-20, 5.1:60 or 5.1:C4"
                 raise FadernetsError(
-                    f"{where} {text}: expected {known}, with bars as in melody:5-8, or notes such as 12,15-20 or 5.1:60"
+                    f"{where} {text}: expected {kinds}, with bars as in melody:5-8, or notes such as {notes}"
                 )
         return cls("notes", None, tuple(numbers), tuple(places))
 

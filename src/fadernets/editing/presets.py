@@ -23,7 +23,7 @@ from fadernets.arrays import Array, Bools, Floats, Indices
 from fadernets.attributes.table import ATTRIBUTES, is_movable
 from fadernets.decoding.edit_models import EditModel
 from fadernets.engines.grid import ClassLabel, Engine
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, did_you_mean
 from fadernets.files import write_atomic
 
 PAPER_PRESET = "arousal-codes"  # the paper's preset, a shift of the model's two codes: no Preset of faders
@@ -60,10 +60,17 @@ class Preset:
         slowest, fastest = METRONOME
         return np.asarray(np.clip(values * np.exp(step), np.minimum(values, slowest), np.maximum(values, fastest)))
 
-    def move_text(self, name: str, amount: float) -> str:
-        """One fader's change as text: +12.5, or x1.32 for a factor."""
+    def move_text(self, name: str, amount: float, source: Floats | None = None) -> str:
+        """One fader's change as text: +12.5, or x1.32 for a factor; the mean factor where METRONOME ends that of some
+        of the values `source` [K] of a piece."""
         step = amount * self.moves[name]
-        return f"x{np.exp(step):.2f}" if name in FACTORS else f"{step:+.3g}"
+        if name not in FACTORS:
+            return f"{step:+.3g}"
+        if source is not None and len(source):
+            factors = self.moved(name, source, amount) / source
+            if not np.allclose(factors, np.exp(step)):
+                return f"x{factors.mean():.2f} (kept in {METRONOME[0]:g}..{METRONOME[1]:g})"
+        return f"x{np.exp(step):.2f}"
 
     def key(self, home: int, amount: float) -> int:
         """The key that a piece in `home` (0..23) goes to: on the same tonic, major or minor."""
@@ -167,8 +174,11 @@ def _read(path: Path, name: str | Path) -> Preset:
     except FadernetsError:
         raise
     except OSError as error:
-        known = ", ".join([*names(), PAPER_PRESET])
-        raise FadernetsError(f"--preset {name}: cannot be read ({error.strerror}); bundled: {known}") from None
+        known = [*names(), PAPER_PRESET]
+        meant = did_you_mean(str(name), known)
+        raise FadernetsError(
+            f"--preset {name}: cannot be read ({error.strerror}){meant}; bundled: {', '.join(known)}"
+        ) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FadernetsError(f"--preset {name}: is no preset ({error}); `fadernets preset learn` writes one") from None
 
@@ -273,10 +283,11 @@ def of_measure(values: Mapping[str, Floats], key: Floats, measured: Floats, piec
     return LabelledValues(values, np.asarray(key) < 12, high, low, piece)
 
 
-def table(preset: Preset, amount: float = 1.0, held: Sequence[str] = ()) -> str:
-    """What the preset does to each fader, in one line."""
+def table(preset: Preset, amount: float = 1.0, held: Sequence[str] = (), moves: Mapping[str, str] | None = None) -> str:
+    """What the preset does to each fader, in one line. moves: what it did to those of a piece, as a report has it."""
+    moves = moves or {}
     moved = [n for n, step in preset.moves.items() if step * amount and n not in held]
-    parts = [f"{ATTRIBUTES[n].option} {preset.move_text(n, amount)}" for n in moved]
+    parts = [f"{ATTRIBUTES[n].option} {moves.get(n) or preset.move_text(n, amount)}" for n in moved]
     if abs(amount * preset.mode) >= LEAST_MODE and "key" not in held:
         parts.append(f"key to {'major' if amount * preset.mode > 0 else 'minor'}")
     holds = f"; held: {', '.join(ATTRIBUTES[n].option for n in held)}" if held else ""

@@ -394,12 +394,12 @@ def _next_key(before: str, region: Region, *, draft: bool) -> str:
     return hashlib.sha256(told.encode()).hexdigest()
 
 
-def table(report: RegionsReport) -> str:
-    """The table of each region, under its name."""
+def table(report: RegionsReport, every: bool = False) -> str:
+    """The table of each region, under its name; with `every`, of all segments in its bars."""
     parts = []
     for row in report.regions:
         name = f"{row.number}" + (f" {row.name}" if row.name else "")
         parts.append(f"region {name}" + (": left out" if row.report is None else ""))
         if row.report is not None:
-            parts.append(edit_report.table(row.report))
+            parts.append(edit_report.table(row.report, every))
     return "\n".join(parts) if parts else "no regions"

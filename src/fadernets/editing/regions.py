@@ -186,6 +186,8 @@ class RegionList:
         if not isinstance(content, dict) or not isinstance(content.get("regions"), list):
             raise FadernetsError('expected {"version": 1, "regions": [...]}')
         version = content.get("version")
+        if version is None:
+            raise FadernetsError(f'the file has no version; add "version": {VERSION}')
         if type(version) is not int or version != VERSION:
             raise FadernetsError(f"version {version!r}: this program reads version {VERSION}")
         _check_known(content, ("version", "model", "regions"))

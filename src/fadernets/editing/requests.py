@@ -22,7 +22,7 @@ from fadernets.editing.fader_curves import FaderCurve, PerBar, Ramp
 from fadernets.editing.hands import HANDS
 from fadernets.editing.lock_requests import Lock, checked_locks
 from fadernets.editing.presets import PAPER_PRESET, CodePreset, Preset
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, did_you_mean
 from fadernets.music.beat_times import BeatTimes
 
 MOST_VARIATIONS = 16  # different answers to one request
@@ -82,6 +82,7 @@ class Faders:
     home: int | None = None  # the key of the whole, where the piece is a part of one; None: of what is edited
     only: str | None = None  # the one hand or track that is edited: left, right, a number (from 1) or a name
     spelling: Spelling = COMMAND_LINE  # of errors
+    strict: bool = False  # whether values that all lie outside a fader's range are refused, where others are clamped
 
     @property
     def only_track(self) -> str | None:
@@ -107,6 +108,7 @@ class Faders:
         beats: BeatTimes | Path | str | None = None,
         spelling: Spelling = FIELDS,
         preset_files: bool = True,
+        strict: bool = False,
     ) -> Faders:
         """Faders of values from outside. `preset` is a name, a file (unless `preset_files` is False) or a Preset, or
         the paper's preset by its name, `amount` times. Raises FadernetsError.
@@ -146,6 +148,7 @@ class Faders:
             beats=BeatTimes.read(Path(beats)) if isinstance(beats, (str, Path)) else beats,
             only=None if only is None else str(only),
             spelling=spelling,
+            strict=strict,
         )
 
     def bars_apart(self) -> frozenset[int]:
@@ -177,8 +180,9 @@ def known_fader(name: str, where: str, spelling: Spelling = FIELDS) -> Attribute
     """The row of a fader's name; `where` is the field that names it. Raises FadernetsError for an unknown one."""
     row = ATTRIBUTES.get(name)
     if row is None:
-        known = ", ".join(map(spelling.fader, ATTRIBUTES))
-        raise FadernetsError(f"{spelling.field(where)}: unknown fader {spelling.fader(name)!r}; known: {known}")
+        fader, known = spelling.fader(name), [spelling.fader(each) for each in ATTRIBUTES]
+        meant = did_you_mean(fader, known)
+        raise FadernetsError(f"{spelling.field(where)}: unknown fader {fader!r}{meant}; known: {', '.join(known)}")
     return row
 
 
@@ -228,8 +232,9 @@ def preset_of(
     if of_codes is not None:
         return of_codes, None
     if not files and str(preset) not in presets.names():
-        known = ", ".join([*presets.names(), PAPER_PRESET])
-        raise FadernetsError(f"{spelling.field('preset')} {preset}: is not known; allowed: {known}")
+        known = [*presets.names(), PAPER_PRESET]
+        meant = did_you_mean(str(preset), known)
+        raise FadernetsError(f"{spelling.field('preset')} {preset}: is not known{meant}; allowed: {', '.join(known)}")
     return None, presets.load(preset)
 
 

@@ -13,11 +13,11 @@ import numpy as np
 from fadernets.arrays import Floats, Integers, States
 from fadernets.codecs import melody_states
 from fadernets.codecs.melody_clips import Melody
+from fadernets.editing.edit_report import bars_of, named_bars
 from fadernets.melodies.knob_settings import Knobs
 
 NEAR = {"pitch": (0.5, "semitones"), "onsets": (0.5, "notes")}  # clips further than this from what is asked are named
 ROUNDING = 1e-6
-MOST_BARS_NAMED = 8  # bars that a warning lists
 Value = float | None
 
 
@@ -27,9 +27,15 @@ class ClipReport:
 
     index: int
     bar: int  # in which it begins
+    last_bar: int  # in which it ends
     before: dict[str, Value]
     asked: dict[str, Value]
     measured: dict[str, Value]
+
+    @property
+    def bars(self) -> str:
+        """The bars as a range."""
+        return bars_of(self.bar, self.last_bar)
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,8 @@ def report(
 ) -> MelodyEditReport:
     """A report on a melody before and `after` its knobs were turned (None: it has no note any more).
 
-    bars [C]: in which each clip begins. Clips that missed what was asked are added to the warnings.
+    bars [C, 2]: in which each clip begins and ends. Clips that missed what was asked, or were asked for less than the
+    rhythm knob says, are added to the warnings.
     """
     clips_after = after.clips if after is not None else np.full_like(melody.clips, melody_states.REST)
     before, measured = _by_clip(melody.clips), _by_clip(clips_after)
@@ -62,17 +69,19 @@ def report(
         asked["pitch"] = before["pitch"] + knobs.pitch
     if knobs.rhythm:
         steps = (melody.at >= 0).sum(1)
-        scaled = np.clip(before["onsets"] * 2**knobs.rhythm, 1, steps)
-        asked["onsets"] = np.where(before["onsets"] > 0, scaled, 0)
+        scaled = before["onsets"] * 2**knobs.rhythm
+        asked["onsets"] = np.where(before["onsets"] > 0, np.clip(scaled, 1, steps), 0)
+        warnings = [*warnings, *_out_of_reach(knobs.rhythm, scaled[before["onsets"] > 0], steps[before["onsets"] > 0])]
     clips = [
         ClipReport(
             i,
             int(bar),
+            int(last_bar),
             {name: number(values[i]) for name, values in before.items()},
             {name: number(asked[name][i]) if name in asked else None for name in before},
             {name: number(values[i]) for name, values in measured.items()},
         )
-        for i, bar in enumerate(bars.tolist())
+        for i, (bar, last_bar) in enumerate(bars.tolist())
     ]
     means = {"before": _of_whole(melody.clips), "measured": _of_whole(clips_after)}
     pitch = means["before"]["pitch"]
@@ -83,16 +92,28 @@ def report(
     return MelodyEditReport(model, track, vars(knobs), clips, means, [*warnings, *_misses(clips)])
 
 
+def _out_of_reach(rhythm: float, onsets: Floats, steps: Integers) -> list[str]:
+    """A warning where clips with so many steps cannot have the onsets that the rhythm knob says."""
+    return [
+        f"rhythm {rhythm:g}: {count} of {len(steps)} clips cannot have so {many} onsets; asked there is {asked}"
+        for many, asked, count in (
+            ("many", "one a sixteenth", int((onsets > steps).sum())),
+            ("few", "one", int((onsets < 1).sum())),
+        )
+        if count
+    ]
+
+
 def _misses(clips: list[ClipReport]) -> list[str]:
     """A warning for each measure of which clips ended further than NEAR from what was asked."""
     warnings = []
     for name, (near, unit) in NEAR.items():
-        values = [(clip.bar, clip.asked[name], clip.measured[name]) for clip in clips]
-        missed = [bar for bar, asked, measured in values if asked is not None and _is_far(asked, measured, near)]
+        values = [(clip.bars, clip.asked[name], clip.measured[name]) for clip in clips]
+        missed = [bars for bars, asked, measured in values if asked is not None and _is_far(asked, measured, near)]
         if missed:
-            bars = ", ".join(map(str, missed[:MOST_BARS_NAMED])) + (", ..." if len(missed) > MOST_BARS_NAMED else "")
             warnings.append(
-                f"{name}: clips that ended more than {near:g} {unit} from the asked: {len(missed)} (bars {bars})"
+                f"{name}: clips that ended more than {near:g} {unit} from the asked: {len(missed)} "
+                f"(bars {named_bars(missed)})"
             )
     return warnings
 
@@ -115,7 +136,7 @@ def _of_whole(clips: States) -> dict[str, Value]:
 def table(edited: MelodyEditReport) -> str:
     """A line a clip and one for the whole melody: pitch and onsets before, as asked, and measured."""
     lines = [f"{'bar':>5} {'pitch':>8} {'asked':>8} {'measured':>8} {'onsets':>8} {'asked':>8} {'measured':>8}"]
-    rows = [(str(clip.bar), clip.before, clip.asked, clip.measured) for clip in edited.clips]
+    rows = [(clip.bars, clip.before, clip.asked, clip.measured) for clip in edited.clips]
     rows.append(("all", edited.means["before"], edited.means["asked"], edited.means["measured"]))
     for name, *each in rows:
         cells = [values.get(which) for which in ("pitch", "onsets") for values in each]

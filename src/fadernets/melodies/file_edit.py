@@ -20,7 +20,7 @@ from fadernets.engines.melody import MelodyEngine
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
 from fadernets.melodies.edit_report import MelodyEditReport, report
-from fadernets.melodies.knob_settings import LARGEST_REST, Knobs
+from fadernets.melodies.knob_settings import LARGEST_REST, MEASURED, Knobs
 from fadernets.melodies.knobs import key_pitch_classes, turn
 from fadernets.music.document import Document, Edit
 from fadernets.music.notes import Piece, Track
@@ -68,7 +68,8 @@ def edited_melody(
     source_track = document.piece.tracks[number]
     after = _reread(written, source_track, melody, _notes_after(document.piece, melody.hidden, change))
     lines = document.piece.metre.bar_starts(max(document.piece.end, 1))
-    bars = np.searchsorted(lines, melody.windows.step_ticks(melody.at[:, 0]), side="right")
+    ends = (melody.windows.step_ticks(melody.at[:, 0]), melody.windows.step_ticks(melody.at.max(1)))
+    bars = np.searchsorted(lines, np.column_stack(ends), side="right")
     name = source_track.name or f"track {number + 1}"
     return data, report(engine.name, name, knobs, melody, after, bars, warnings)
 
@@ -89,13 +90,17 @@ def reading_warnings(melody: Melody) -> list[str]:
 
 
 def _within_limits(knobs: Knobs, warnings: list[str]) -> Knobs:
-    """Knobs that go no further than they can; adds a warning for each that would have."""
+    """Knobs that go no further than they can; adds a warning for each that would have, or that no figure is of."""
     for name, most in (("pitch", LARGEST_PITCH), ("rhythm", LARGEST_RHYTHM), ("rest", LARGEST_REST)):
         value = getattr(knobs, name)
         if abs(value) > most:
             warnings.append(f"{name} {value:g}: outside -{most:g}..{most:g}; clamped")
             changed: dict[str, Any] = {name: float(np.clip(value, -most, most))}
             knobs = replace(knobs, **changed)
+    for name, (low, high) in MEASURED.items():
+        value = getattr(knobs, name)
+        if not low <= value <= high:
+            warnings.append(f"{name} {value:g}: the knob was measured in {low:g}..{high:g} alone")
     return knobs
 
 

@@ -12,6 +12,7 @@ from fadernets.errors import FadernetsError
 from fadernets.melodies.directions import knob_direction, random_direction
 
 CONTROLS = ("knob", "paper")
+MEASURED = {"pitch": (-12.0, 12.0), "rhythm": (-1.0, 2.0)}  # semitones, doublings: how far `evaluate melody` turns them
 LARGEST_REST = 4.0  # standard deviations
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fadernets.errors import FadernetsError
 from fadernets.music.document import Document
 from fadernets.music.opening import PACKED_SUFFIX, SCORE_SUFFIXES
-
-OTHERS = (".wav", ".mp3", ".ogg", ".flac", ".pdf", ".png", ".svg", ".mscz", ".json", ".csv", ".txt", ".yaml")
+from fadernets.rendering import endings
 
 
 def as_named(source: Document, data: bytes, out: Path) -> tuple[bytes, list[str]]:
@@ -17,8 +15,7 @@ def as_named(source: Document, data: bytes, out: Path) -> tuple[bytes, list[str]
     A name that ends with .musicxml, .xml or .mxl gets a score: the source's own with the edit in it, where it is one,
     else one that the notes are written into. Raises FadernetsError for a name of sound, of a picture or a table.
     """
-    if out.suffix.lower() in OTHERS:
-        raise FadernetsError(f"{out}: an edit is written as MIDI (.mid) or as a score (.musicxml, .mxl); name it so")
+    endings.check_ending(out, endings.EDIT)
     if out.suffix.lower() not in SCORE_SUFFIXES:
         return data, []
     from fadernets.music.score_midi import ScoreDocument
