@@ -75,6 +75,16 @@ def test_music_that_lies_behind_its_beats_throughout_is_read_as_if_it_did_not(by
     assert (late.beat_at(piece.notes["onset"] + late.late) == steps // 4).all()
 
 
+def test_music_on_bar_lines_that_do_not_begin_with_the_file_is_not_late():
+    rng = np.random.default_rng(0)
+    onsets = sorted(rng.choice(np.arange(64), 40, replace=False).tolist())
+    piece = piece_of([(1.1 + k / 4, 1 / 4, 60) for k in onsets], (1.1, 4, 4))
+    grid = MetricGrid.of(piece)
+    assert grid.late == 0
+    assert grid.start[:2].tolist() == [0, round(1.1 * TPQ)]
+    assert set(grid.divisions[2:].tolist()) == {4}
+
+
 def test_triplets_swing_a_few_notes_and_a_performance_are_not_late():
     rng = np.random.default_rng(0)
     triplets = [(k / 3, 1 / 3, 60) for k in range(48)]

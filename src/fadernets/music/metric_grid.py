@@ -85,8 +85,11 @@ class MetricGrid:
 
         Short bars are taken two by two, but for those `apart` (numbers from 1) from the bar behind them.
         """
-        late = lateness(_pitched_onsets(piece), piece.tpq)
-        return cls.of_beats(piece, *segments(piece, apart, late), late)
+        start, end, bar, last_bar, beats = segments(piece, apart)
+        late = lateness(_pitched_onsets(piece), beats, piece.tpq)
+        if late:
+            start, end, bar, last_bar, beats = segments(piece, apart, late)
+        return cls.of_beats(piece, start, end, bar, last_bar, beats, late)
 
     @classmethod
     def of_beats(
@@ -204,15 +207,16 @@ class MetricGrid:
         return np.asarray((edges[:-1] + edges[1:]) / 2)
 
 
-def lateness(onsets: Integers, tpq: int) -> int:
-    """How many ticks different onsets lie behind sixteenths, all of them by as much; negative before them.
+def lateness(onsets: Integers, beats: Beats, tpq: int) -> int:
+    """How many ticks different onsets lie behind the sixteenths of beats, all by as much; negative before them.
 
     0 where they keep to sixteenths, to within LATE of one, are fewer than FEWEST, or are not of one mind: triplets and
     performances are not.
     """
     if len(onsets) < FEWEST:
         return 0
-    mean = np.exp(2j * np.pi * (onsets % tpq) * 4 / tpq).mean()
+    beat = np.clip(np.searchsorted(beats.start, onsets, side="right") - 1, 0, None)
+    mean = np.exp(2j * np.pi * (onsets - beats.start[beat]) * 4 / tpq).mean()
     share = float(np.angle(mean)) / (2 * np.pi)  # of a sixteenth
     return round(share * tpq / 4) if abs(mean) >= TOGETHER and abs(share) > LATE else 0
 
