@@ -31,7 +31,7 @@ def test_the_melody_of_a_piece(studio, tune):
     assert (found.pitch, found.onsets, found.warnings) == (64, 16, [])
     assert studio.melody.melody_of(tune, "2").track == studio.melody.melody_of(tune, "bass").track == "bass"
     for wanted in ("3", "../tune", "/etc/passwd", "9" * 200, ""):
-        with pytest.raises(FadernetsError, match=r"^track .*: no such pitched track.*; the file has 1 'tune', 2 'bass'$"):
+        with pytest.raises(FadernetsError, match=r"track .*: no such pitched track.*; the file has 1 'tune', 2 'bass'"):
             studio.melody.melody_of(tune, wanted)
 
 
