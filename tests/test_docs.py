@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 # Their text names commands as they were when they were run.
-RECORDS = [*(ROOT / "docs" / "results").glob("*.md"), ROOT / "docs" / "lab.md"]
+RECORDS = [*(ROOT / "docs" / "results").glob("*.md"), ROOT / "docs" / "results.md", ROOT / "docs" / "lab.md"]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
