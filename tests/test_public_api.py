@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import inspect
+import json
 import pkgutil
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ import symusic
 import fadernets
 from fadernets import api
 from fadernets.attributes import table
+from fadernets.cli import main
 from fadernets.decoding.edit_models import open_edit_model
 from fadernets.editing import file_edit, requests
 from fadernets.editing.presets import PAPER_PRESET
@@ -218,12 +220,11 @@ def test_measure_is_that_of_files():
         fadernets.measure(PIECE, tracks=[9])
 
 
-def test_mix_in_memory_is_that_of_files(here):
-    from fadernets.editing import mix as mixing
-
+def test_mix_in_memory_is_that_of_files(here, capsys):
     mixed = fadernets.mix(THEME, PIECE)
-    report = mixing.mix(api.default_window_engine(), THEME, PIECE, here / "mixed.mid")
-    assert (mixed.data, mixed.report) == ((here / "mixed.mid").read_bytes(), report)
+    assert main.main(["mix", str(THEME), str(PIECE), str(here / "mixed.mid"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == mixed.report.as_dict()
+    assert (here / "mixed.mid").read_bytes() == mixed.data
     with pytest.raises(fadernets.FadernetsError, match=r"^faithfulness 2: must lie in 0\.\.1$"):
         fadernets.mix(THEME, PIECE, faithfulness=2)
 

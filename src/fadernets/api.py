@@ -296,7 +296,7 @@ def mix(
     options = mixing.Options(faithfulness, stretch, sides[0], sides[1], seed, control)
     frame = document_of(b)
     data, report = mixing.mix_documents(_window_engine(model), document_of(a), frame, options, progress)
-    return Edited(data, report, None, frame.path.name)
+    return Edited(data, report, None, frame.path.name, None if report.plays_b_again else frame)
 
 
 def turn(
@@ -331,7 +331,7 @@ def turn(
     document = document_of(source)
     name = None if track is None else str(track)
     data, report = edited_melody(_melody_engine(model), document, knobs, name, regrid=regrid, option="track")
-    return Edited(data, report, None, document.path.name)
+    return Edited(data, report, None, document.path.name, document)
 
 
 def blend(

@@ -54,7 +54,26 @@ def test_a_score_is_measured(tmp_path, capsys):
     assert fadernets.measure(packed(SONG))["means"] == json.loads(out)["means"]
 
 
+def test_a_score_is_turned_mixed_blended_and_played(tmp_path, capsys):
+    source = tmp_path / "song.mxl"
+    source.write_bytes(packed(SONG))
+    assert run(capsys, "melody", source, tmp_path / "same.mxl", "--regrid")[0] == 0
+    assert (tmp_path / "same.mxl").read_bytes() == source.read_bytes()
+    assert run(capsys, "melody", source, tmp_path / "higher.musicxml", "--pitch", "2", "--regrid")[0] == 0
+    assert b"Somebody" in (tmp_path / "higher.musicxml").read_bytes()
+    other = PIECES["two_hands"](tmp_path / "in.mid")
+    for a, b, keeps in ((source, other, False), (other, source, False)):
+        assert run(capsys, "mix", a, b, tmp_path / "mixed.musicxml")[0] == 0
+        assert (b"Somebody" in (tmp_path / "mixed.musicxml").read_bytes()) == keeps
+    assert run(capsys, "mix", other, source, tmp_path / "mixed.musicxml", "--stretch")[0] == 0
+    assert b"Somebody" in (tmp_path / "mixed.musicxml").read_bytes()
+    assert run(capsys, "blend", source, other, tmp_path / "cells", "--regrid", "--cells", "2x2")[0] == 0
+    assert run(capsys, "render", source, tmp_path / "song.wav")[0] == 0
+    assert (tmp_path / "song.wav").read_bytes()[:4] == b"RIFF"
+
+
 def test_the_api_saves_scores(tmp_path):
+    assert b"Somebody" in fadernets.turn(SONG, pitch=1).save(tmp_path / "t.musicxml").read_bytes()
     edited = fadernets.edit(SONG, set={"dynamics": 100}, bars=[(1, 1)])
     assert b"Somebody" in edited.save(tmp_path / "a.musicxml").read_bytes()
     assert edited.save(tmp_path / "a.mid").read_bytes()[:4] == b"MThd"
@@ -79,11 +98,10 @@ def test_what_is_no_score_is_one_line(tmp_path, capsys, content):
     [
         ("apply in.mid o.wav --move tempo=9", "an edit is written as MIDI (.mid) or as a score (.musicxml, .mxl)"),
         ("musicxml in.mid o.PDF", "a piece is written as MIDI (.mid) or as a score (.musicxml, .mxl)"),
-        ("mix in.mid in.mid o.wav", "a mix is written as MIDI (.mid)"),
-        ("mix in.mid in.mid o.mxl", "a mix is written as MIDI (.mid)"),
-        ("melody in.mid o.musicxml", "a turned melody is written as MIDI (.mid)"),
-        ("melody in.mid o.wav", "a turned melody is written as MIDI (.mid)"),
+        ("mix in.mid in.mid o.wav", "a mix is written as MIDI (.mid) or as a score (.musicxml, .mxl)"),
+        ("melody in.mid o.wav", "a turned melody is written as MIDI (.mid) or as a score (.musicxml, .mxl)"),
         ("render in.mid o.mp3", "sound is written as WAV (.wav)"),
+        ("roll in.mid o.wav", "a roll is written as PNG (.png)"),
         ("render in.mid o.mid", "sound is written as WAV (.wav)"),
         ("beats in.mid o.mid", "a list of beats is written as text (.txt)"),
         ("preset learn o.mid in.mid", "a preset is written as JSON (.json)"),

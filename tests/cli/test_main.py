@@ -14,7 +14,8 @@ from fadernets.editing import file_edit
 
 COMMANDS = (
     "apply", "mix", "measure", "preset", "render", "models", "demo", "prepare", "train", "export", "evaluate", "table1",
-    "plot", "rewriter", "melody", "blend", "inspect", "studio", "serve", "listen", "beats", "musicxml", "pull", "push",
+    "plot", "rewriter", "melody", "blend", "inspect", "studio", "serve", "listen", "beats", "musicxml", "roll", "pull",
+    "push",
 )  # fmt: skip
 ACTIONS = {
     "preset": ("list", "learn"),

@@ -33,6 +33,13 @@ def engine():
     return Engine.open().load()
 
 
+def mix_files(engine, a, b, out, options=None, progress=None):
+    """Write B with A's rhythm; the report."""
+    data, report = mix.mix_documents(engine, Document(a), Document(b), options, progress)
+    out.write_bytes(data)
+    return report
+
+
 @pytest.fixture(params=["pop-lieder", "toy"])
 def any_engine(request, engine, exported):
     return engine if request.param == "pop-lieder" else Engine.open(exported[True][0])
@@ -48,7 +55,7 @@ def mixed(engine, tmp_path):
             build = {**PIECES, **ODDITIES}.get(piece) if isinstance(piece, str) else None
             sources.append(build(tmp_path / f"{name}.mid") if build else piece)
         out = tmp_path / "out.mid"
-        return *sources, out, mix.mix(engine, *sources, out, mix.Options(**options))
+        return *sources, out, mix_files(engine, *sources, out, mix.Options(**options))
 
     return run
 
@@ -426,7 +433,7 @@ def test_segments_are_independent_of_how_they_are_batched(mixed, monkeypatch):
 def test_progress_is_told(engine, tmp_path):
     told = []
     a, b = (PIECES[name](tmp_path / f"{name}.mid") for name in ("repeated", "two_hands"))
-    mix.mix(engine, a, b, tmp_path / "out.mid", progress=lambda *at: told.append(at))
+    mix_files(engine, a, b, tmp_path / "out.mid", progress=lambda *at: told.append(at))
     assert told[-1] == (8, 8)
 
 
@@ -435,8 +442,8 @@ def test_out_may_be_either_source(mixed, engine, tmp_path):
     whole = out.read_bytes()
     a2 = tmp_path / "a2.mid"
     a2.write_bytes(a.read_bytes())
-    mix.mix(engine, a2, b, a2)
-    mix.mix(engine, a, b, b)
+    mix_files(engine, a2, b, a2)
+    mix_files(engine, a, b, b)
     assert a2.read_bytes() == b.read_bytes() == whole
 
 
@@ -556,13 +563,13 @@ def test_a_process_of_its_own_imports_nothing_heavy_and_gives_the_same_bytes(eng
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300, env=environment)
         assert done.stderr.strip() == "[]"
         found.append(out.read_bytes())
-    mix.mix(engine, *two, tmp_path / "out.mid")
+    mix_files(engine, *two, tmp_path / "out.mid")
     assert found == [(tmp_path / "out.mid").read_bytes()] * 2
 
 
 def test_errors_are_those_of_the_package(engine, tmp_path):
     with pytest.raises(FadernetsError, match=r"none\.mid: cannot be read"):
-        mix.mix(engine, tmp_path / "none.mid", tmp_path / "none.mid", tmp_path / "out.mid")
+        mix_files(engine, tmp_path / "none.mid", tmp_path / "none.mid", tmp_path / "out.mid")
     assert not list(tmp_path.iterdir())
 
 

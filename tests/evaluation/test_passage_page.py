@@ -127,6 +127,6 @@ def test_a_roll_shows_what_became_of_each_note():
     assert [float(line.get("x1")) for line in root.iter("line")] == [120, 240, 360, 0, 480]
     alone = ElementTree.fromstring(roll_svg.roll(rows, None, after, [0.0, 4.0]))
     assert [box.get("fill") for box in alone.iter("rect")].count(roll_svg.KEPT) == 3
-    assert [box.get("fill") for box in alone.iter("rect")].count(roll_svg.CONTEXT) == 3
+    assert [box.get("fill") for box in alone.iter("rect")].count(roll_svg.OTHERS) == 3
     wide = next(box for box in root.iter("rect") if box.get("fill") == roll_svg.CHANGED)
     assert (float(wide.get("x")), float(wide.get("width"))) == (120, 360)

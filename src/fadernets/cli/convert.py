@@ -32,8 +32,8 @@ def register(add: Add) -> None:
     score.add_argument("source", type=Path, metavar="IN")
     score.add_argument("out", type=Path, metavar="OUT")
 
-    render = add("render", _render, "Play a MIDI file on the bundled sounds into a WAV file.")
-    render.add_argument("source", type=Path, metavar="IN.mid")
+    render = add("render", _render, "Play a MIDI or MusicXML file on the bundled sounds into a WAV file.")
+    render.add_argument("source", type=Path, metavar="IN")
     render.add_argument("out", type=Path, metavar="OUT.wav")
 
 

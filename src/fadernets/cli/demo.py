@@ -9,9 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from fadernets.arrays import Array
 from fadernets.attributes import keys
 from fadernets.decoding.edit_models import open_edit_model
 from fadernets.editing import edit_report, file_edit, presets
@@ -19,7 +17,7 @@ from fadernets.editing.requests import Faders
 from fadernets.errors import FadernetsError
 from fadernets.figures import rolls
 from fadernets.music.document import Document
-from fadernets.music.notes import ROLL_NOTE
+from fadernets.music.notes import in_beats
 from fadernets.rendering import audio
 
 PIECE = "k545"
@@ -91,10 +89,7 @@ def make(out: Path, progress: Callable[[int, int], None] | None = None) -> Demo:
     return Demo(out, reports)
 
 
-def beats(path: Path) -> NDArray:
+def beats(path: Path) -> Array:
     """A file's notes (ROLL_NOTE) in quarter-beats, as the pictures take them. Raises FadernetsError."""
     piece = Document(path).piece
-    notes = np.empty(len(piece.notes), ROLL_NOTE)
-    notes["onset"], notes["end"] = piece.notes["onset"] / piece.tpq, piece.notes["end"] / piece.tpq
-    notes["pitch"], notes["velocity"] = piece.notes["pitch"], piece.notes["velocity"]
-    return notes
+    return in_beats(piece.notes, piece.tpq)

@@ -100,14 +100,14 @@ def register(add: Add) -> None:
     mix = add(
         "mix",
         _mix,
-        "Write B.mid with the rhythm of A.mid, segment by segment (generation via analogy).",
+        "Write B with the rhythm of A, segment by segment (generation via analogy).",
         epilog="A segment is four quarter-beats. OUT keeps B's tempo, tracks and everything else of its file. The "
         "shorter piece repeats from its start: A's rhythm begins again, or B's bars are played again. Where no note "
-        "begins in A, B stays as it is.",
+        "begins in A, B stays as it is. All three are MIDI or MusicXML files, OUT by the ending of its name.",
     )
-    mix.add_argument("a", type=Path, metavar="A.mid", help="where the rhythm comes from")
-    mix.add_argument("b", type=Path, metavar="B.mid", help="where notes and key come from")
-    mix.add_argument("out", type=Path, metavar="OUT.mid")
+    mix.add_argument("a", type=Path, metavar="A", help="where the rhythm comes from")
+    mix.add_argument("b", type=Path, metavar="B", help="where notes and key come from")
+    mix.add_argument("out", type=Path, metavar="OUT")
     mix.add_argument("--stretch", action="store_true", help="spread A over B instead: OUT is as long as B")
     mix.add_argument(
         "--control",
@@ -234,7 +234,11 @@ def _outputs(out: Path, variations: int | None) -> list[Path]:
 def _mix(options: argparse.Namespace) -> None:
     from fadernets.editing import mix
     from fadernets.engines.grid import Engine
+    from fadernets.files import write_atomic
+    from fadernets.music.document import Document
+    from fadernets.music.opening import open_document
     from fadernets.rendering.endings import MIX
+    from fadernets.rendering.score_files import as_named
 
     check_faithfulness(options.faithfulness)
     choices = mix.Options(
@@ -247,8 +251,12 @@ def _mix(options: argparse.Namespace) -> None:
     )
     check_output(options.out, MIX)
     engine = Engine.open(options.model)
-    report = mix.mix(engine, options.a, options.b, options.out, choices, progress("segments"))
-    warn(report.warnings)
+    frame = open_document(options.b)
+    data, report = mix.mix_documents(engine, open_document(options.a), frame, choices, progress("segments"))
+    source = Document(options.b, data) if report.plays_b_again else frame
+    written, warnings = as_named(source, data, options.out)
+    write_atomic(options.out, written)
+    warn([*report.warnings, *warnings])
     print(json.dumps(report.as_dict()) if options.json else mix.table(report))
 
 

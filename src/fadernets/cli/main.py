@@ -21,6 +21,7 @@ from fadernets.cli import (
     plot,
     presets,
     rewriter,
+    roll,
     serve,
     studio,
     table1,
@@ -32,6 +33,7 @@ from fadernets.errors import FadernetsError
 GROUPS = (
     edit,
     convert,
+    roll,
     presets,
     melody,
     studio,

@@ -19,13 +19,13 @@ def register(add: Add) -> None:
     melody = add(
         "melody",
         _melody,
-        "Turn the pitch, rhythm and rest knobs of a MIDI file's melody.",
+        "Turn the pitch, rhythm and rest knobs of the melody of a MIDI or MusicXML file.",
         epilog="The melody is the track that --track names, else the first whose name says so (melody, voice, ...), "
         "else the first pitched one; of a polyphonic track, its highest notes (the skyline). A clip is two bars of "
         "4/4, or four of 2/4.",
     )
-    melody.add_argument("source", type=Path, metavar="IN.mid")
-    melody.add_argument("out", type=Path, metavar="OUT.mid")
+    melody.add_argument("source", type=Path, metavar="IN")
+    melody.add_argument("out", type=Path, metavar="OUT")
     melody.add_argument(
         "--pitch", type=float, default=0.0, metavar="S", help="semitones of the mean pitch; fractions are allowed"
     )
@@ -51,8 +51,8 @@ def register(add: Add) -> None:
         "start. FOLDER gets a MIDI file for each cell, all.mid with all of them in order, and a picture, "
         "grid.png.",
     )
-    blend.add_argument("a", type=Path, metavar="A.mid")
-    blend.add_argument("b", type=Path, metavar="B.mid")
+    blend.add_argument("a", type=Path, metavar="A")
+    blend.add_argument("b", type=Path, metavar="B")
     blend.add_argument("out", type=Path, metavar="FOLDER")
     blend.add_argument("--cells", default="5x5", metavar="5x5", help="rows x columns (5x5)")
     blend.add_argument("--track-a", metavar="NAME", help="number or name of A's melody track")

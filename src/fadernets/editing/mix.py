@@ -11,7 +11,6 @@ A = B it is z_rhythm(B). S segments of the result.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,6 @@ from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.roll_edit import Progress, edit_windows, fixed_cells
 from fadernets.engines.grid import Codes, Engine
 from fadernets.errors import FadernetsError
-from fadernets.files import write_atomic
 from fadernets.music.document import Document
 from fadernets.music.repetition import repeat_section
 from fadernets.music.segments import STEPS, Windows, cut
@@ -82,6 +80,11 @@ class MixReport:
     means: dict[str, Any]  # a, b, out: of their segments here that sound; agreement: of those mixed
     warnings: list[str]
 
+    @property
+    def plays_b_again(self) -> bool:
+        """Whether OUT is longer than B, whose bars were played again."""
+        return self.lengths["out"] > self.lengths["b"]
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {**vars(self), "segments": [vars(segment) for segment in self.segments]}
@@ -100,19 +103,6 @@ def pairs(count_a: int, count_b: int, stretch: bool = False) -> tuple[Indices, I
     return both % count_a, both % count_b
 
 
-def mix(
-    engine: Engine, a: Path, b: Path, out: Path, options: Options | None = None, progress: Progress | None = None
-) -> MixReport:
-    """Write B with A's rhythm. Attributes are measured from the notes that were written.
-
-    Segments of B without notes stay empty. Where no note begins in A's segment there is no rhythm to take, and B's
-    stays as it is. Raises FadernetsError for input that cannot be used; OUT is then left as it was.
-    """
-    data, report = mix_documents(engine, Document(a), Document(b), options, progress)
-    write_atomic(out, data)
-    return report
-
-
 def mix_documents(
     engine: Engine,
     giver: Document,
@@ -120,7 +110,11 @@ def mix_documents(
     options: Options | None = None,
     progress: Progress | None = None,
 ) -> tuple[bytes, MixReport]:
-    """The same in memory: the bytes of the `frame`, B, with the rhythm of the `giver`, A. Raises FadernetsError."""
+    """The MIDI file of the `frame`, B, with the rhythm of the `giver`, A. Attributes are measured from what is in it.
+
+    Segments of B without notes stay empty. Where no note begins in A's segment there is no rhythm to take, and B's
+    stays as it is. Raises FadernetsError for input that cannot be used.
+    """
     options = options or Options()
     paths = giver.path, frame.path
     rhythm = PieceOnGrid.of(giver.piece, _tracks(giver, options.tracks_a, "--tracks-a"), cut(giver.piece))

@@ -33,7 +33,7 @@ from fadernets.metrics.passage_features import MOST_STEPS, SEGMENTS
 from fadernets.metrics.tables import spelled
 from fadernets.music.document import Document
 from fadernets.music.excerpt import excerpt
-from fadernets.music.notes import ROLL_NOTE
+from fadernets.music.notes import in_beats
 from fadernets.rendering import audio
 
 MOVES = (("rhythm_density", 1), ("rhythm_density", -1), ("note_density", 1), ("note_density", -1))
@@ -147,11 +147,7 @@ def _notes(document: Document, tracks: Sequence[int], start: int, stop: int, ear
     """Those that begin between two ticks, or a little ahead of the first, as the excerpt of them has it."""
     notes = document.piece.notes
     notes = notes[np.isin(notes["track"], tracks) & (notes["onset"] >= start - early) & (notes["onset"] < stop - early)]
-    out = np.zeros(len(notes), ROLL_NOTE)
-    for name in ("onset", "end"):
-        out[name] = (notes[name] - start) / document.piece.tpq
-    out["pitch"], out["velocity"] = notes["pitch"], notes["velocity"]
-    return out
+    return in_beats(notes, document.piece.tpq, start)
 
 
 def write(

@@ -28,29 +28,32 @@ UNITS = {
 def plotted(bars: Bars) -> list[str]:
     """The attributes to plot below the rolls.
 
-    They are the model's own and, of the others that were asked for, those that moved farthest in their range.
+    They are the model's own and, of the others that were asked for, those that moved farthest in their range; where
+    nothing at all was asked, of all the others that moved.
     """
     names = list(dict.fromkeys(name for bar in bars for name in bar["measured"]))
     first = [name for name in names if name not in ATTRIBUTES or name in CODED]
+    asked = {name for bar in bars for name, value in bar["asked"].items() if value is not None}
     moved = {}
     for name in names:
-        asked = any(bar["asked"].get(name) is not None for bar in bars)
-        if name not in first and asked and not ATTRIBUTES[name].names:
+        if name not in first and not ATTRIBUTES[name].names and (name in asked or not asked):
             row = ATTRIBUTES[name]
-            change = [_value(bar["measured"][name]) - _value(bar["before"][name]) for bar in bars]
+            change = [_value(bar["measured"][name]) - _value(bar["before"].get(name)) for bar in bars]
             moved[name] = float(np.nan_to_num(np.abs(change)).mean()) / (row.high - row.low)
-    farthest = sorted(moved, key=lambda name: -moved[name])[:MOST_MOVED]
+    farthest = sorted((name for name in moved if asked or moved[name]), key=lambda name: -moved[name])[:MOST_MOVED]
     return first + [name for name in names if name in farthest]
 
 
 def draw_series(axes: Axes, name: str, bars: Bars, time: TimeAxis) -> None:
-    """One attribute over the bars, one level a bar before, asked and measured."""
+    """One attribute over the bars, one level a bar before, asked and measured, where there is such a value."""
     from matplotlib.ticker import MaxNLocator
 
     draw_frame(axes, time, bars)
     rows = {key: np.array([_value(bar[key].get(name)) for bar in bars]) for key in ("before", "asked", "measured")}
-    _steps(axes, rows["before"], time, color=MUTED, lw=1.2, zorder=3, label="before")
-    _steps(axes, rows["asked"], time, color=ASKED, lw=7, alpha=0.55, zorder=2, label="asked", joined=False)
+    if not np.isnan(rows["before"]).all():
+        _steps(axes, rows["before"], time, color=MUTED, lw=1.2, zorder=3, label="before")
+    if not np.isnan(rows["asked"]).all():
+        _steps(axes, rows["asked"], time, color=ASKED, lw=7, alpha=0.55, zorder=2, label="asked", joined=False)
     _steps(axes, rows["measured"], time, color=KEPT, lw=2.2, zorder=4, label="measured")
     middles = [(start + end) / 2 for start, end in time.spans]
     axes.plot(middles, rows["measured"], "o", ms=4.5, color=KEPT, mec="white", mew=0.8, zorder=5)

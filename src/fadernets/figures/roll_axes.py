@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Bars = Sequence[Mapping[str, Any]]
 INK, MUTED, LINE, BLACK_KEYS, ASKED_BARS = "#1f2328", "#5f6670", "#d5d9de", "#f3f4f6", "#fff4d6"
 KEPT, CHANGED, NEW, ASKED = "#0072B2", "#E69F00", "#D55E00", "#CC79A7"
+OTHERS = "#d9dce1"  # notes of tracks that are not edited
 USUAL_GAP = 1.75  # of the shortest bar: where bars begin further apart than this, some are left out between them
 NARROWEST = 3.5  # pixels of a note
 DASHED_FROM = 9  # pixels of a note whose outline is dashed: a shorter one would show a corner alone
@@ -31,6 +32,7 @@ STYLES: dict[str, dict[str, Any]] = {
     "plain": {"color": KEPT, "half": 0.5, "edge": "white", "width": 0.3},
     "hatched": {"color": CHANGED, "half": 0.5, "edge": INK, "width": 0.5, "hatch": "//////"},
     "tall": {"color": NEW, "half": 0.7, "edge": INK, "width": 1.0},
+    "other": {"color": OTHERS, "half": 0.5, "edge": "white", "width": 0.3},
     "empty": {"color": "none", "half": 0.45, "edge": MUTED, "width": 0.8, "dashes": (0, (2.5, 1.5))},
 }
 

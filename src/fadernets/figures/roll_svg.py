@@ -11,13 +11,13 @@ from itertools import pairwise
 
 from fadernets.arrays import Array
 from fadernets.figures.note_marks import compare
-from fadernets.figures.roll_axes import BLACK_KEYS, CHANGED, KEPT, LINE, MUTED, NEW, key_range
+from fadernets.figures.roll_axes import BLACK_KEYS, CHANGED, KEPT, LINE, MUTED, NEW, OTHERS, key_range
 
 SIZE = (480, 170)  # pixels
-CONTEXT, BEATS = "#d9dce1", "#eceef1"
+BEATS = "#eceef1"
 NARROWEST = 2.0  # pixels of a note
 BLACK = (1, 3, 6, 8, 10)  # pitch classes
-LEGEND = (("kept", KEPT), ("other length", CHANGED), ("new", NEW), ("gone", "none"), ("other tracks", CONTEXT))
+LEGEND = (("kept", KEPT), ("other length", CHANGED), ("new", NEW), ("gone", "none"), ("other tracks", OTHERS))
 
 
 def roll(
@@ -54,7 +54,7 @@ def roll(
             parts.append(f'<rect x="0" y="{y:.1f}" width="{width}" height="{tall:.1f}" fill="{BLACK_KEYS}"/>')
     beats = [bar + k for bar, stop in pairwise(bars) for k in range(1, int(stop - bar - 1e-6) + 1)]
     parts += [line(beat, BEATS) for beat in beats] + [line(bar, LINE) for bar in bars]
-    parts += [box(note, f'fill="{CONTEXT}"') for note in context if low <= note["pitch"] <= high]
+    parts += [box(note, f'fill="{OTHERS}"') for note in context if low <= note["pitch"] <= high]
     if after is None:
         parts += [box(note, f'fill="{KEPT}" stroke="white" stroke-width=".4"') for note in before]
     else:

@@ -32,6 +32,7 @@ from fadernets.figures.roll_axes import (
     legend_sample,
 )
 from fadernets.files import write_atomic
+from fadernets.music.notes import ROLL_NOTE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,6 +45,7 @@ PLOT = 0.3  # height of an attribute's plot, in heights of a roll
 PANEL = (300, 300)  # pixels of a pair on a sheet
 SHEET_TOP = 44  # pixels over a sheet's first row
 CELL = (250, 150)  # pixels of a cell of a blend
+NONE: Array = np.empty(0, ROLL_NOTE)
 
 
 def draw_pair(
@@ -53,21 +55,27 @@ def draw_pair(
     out: Path,
     *,
     title: str,
+    others: tuple[Array, Array] = (NONE, NONE),
     size: tuple[int, int] = (1600, 1000),
 ) -> None:
-    """Two rolls and, below them, the attributes of each bar, as a PNG file; without bars, the two rolls alone."""
+    """Two rolls and, below them, the attributes of each bar, as a PNG file; without bars, the two rolls alone.
+
+    others: notes of other tracks before and after, which are grey.
+    """
     figure = _figure(*size)
     time = TimeAxis.of(before, after, bars, size[0] - LEFT - RIGHT)
     names = plotted(bars)
-    first, second, *plots = _rows(figure, size, len(names))
+    first, second, *plots = _rows(figure, size, 2, len(names))
     figure.text(LEFT / size[0], 1 - 16 / size[1], title, va="top", size=17, weight="bold", color=INK)
 
     marks = compare(before, after)
-    keys = key_range(before, after)
+    keys = key_range(np.concatenate([before, others[0]]), np.concatenate([after, others[1]]))
     draw_roll(first, before, {"plain": np.ones(len(before), bool)}, time, keys)
     draw_heading(first, "Before", f"{len(before)} notes; darker is louder")
     draw_roll(second, after, {"plain": marks.kept, "hatched": marks.changed, "tall": marks.new}, time, keys, bars)
     draw_notes(second, before[marks.removed], "empty", time)
+    for axes, grey in zip((first, second), others, strict=True):
+        draw_notes(axes, grey, "other", time)
     counts = {name: int(getattr(marks, name).sum()) for name in Marks._fields}
     draw_heading(
         second,
@@ -81,6 +89,30 @@ def draw_pair(
     if plots:
         draw_legend(plots[0], plots[0].get_legend_handles_labels()[0])
     for axes in [second, *plots[-1:]]:
+        draw_bar_numbers(axes, time)
+    _write(figure, out)
+
+
+def draw_piece(
+    notes: Array,
+    bars: Bars,
+    out: Path,
+    *,
+    title: str,
+    others: Array = NONE,
+    size: tuple[int, int] = (1600, 700),
+) -> None:
+    """One roll and, below it, the attributes of each bar as `measured`, as a PNG file. others: notes that are grey."""
+    figure = _figure(*size)
+    time, names = TimeAxis.of(notes, others, bars, size[0] - LEFT - RIGHT), plotted(bars)
+    roll, *plots = _rows(figure, size, 1, len(names))
+    figure.text(LEFT / size[0], 1 - 16 / size[1], title, va="top", size=17, weight="bold", color=INK)
+    draw_roll(roll, notes, {"plain": np.ones(len(notes), bool)}, time, key_range(notes, others))
+    draw_notes(roll, others, "other", time)
+    draw_heading(roll, "Notes", f"{len(notes)}; darker is louder" + "; other tracks are grey" * bool(len(others)))
+    for axes, name in zip(plots, names, strict=True):
+        draw_series(axes, name, bars, time)
+    for axes in [roll, *plots[-1:]]:
         draw_bar_numbers(axes, time)
     _write(figure, out)
 
@@ -132,15 +164,15 @@ def draw_cells(cells: Sequence[tuple[str, Array]], out: Path, *, columns: int, c
     _write(figure, out)
 
 
-def _rows(figure: Any, size: tuple[int, int], plots: int) -> list[Axes]:
-    """The axes of two rolls and of the plots under them, from top to bottom."""
+def _rows(figure: Any, size: tuple[int, int], rolls: int, plots: int) -> list[Axes]:
+    """The axes of one or two rolls and of the plots under them, from top to bottom."""
     width, height = size
-    under = [*UNDER[:2], *UNDER[2:] * plots][: 2 + plots]
+    under = [*UNDER[2 - rolls : 2], *UNDER[2:] * plots]
     free = height - TOP - BOTTOM - HEADING * len(under) - sum(under[:-1])
     axes: list[Axes] = []
     top = float(height - TOP)
     for row, gap in enumerate(under):
-        tall = free / (2 + PLOT * plots) * (1.0 if row < 2 else PLOT)
+        tall = free / (rolls + PLOT * plots) * (1.0 if row < rolls else PLOT)
         top -= HEADING
         box = (LEFT / width, (top - tall) / height, (width - LEFT - RIGHT) / width, tall / height)
         axes.append(figure.add_axes(box))

@@ -27,7 +27,8 @@ from fadernets.melodies.edit_report import number
 from fadernets.melodies.file_edit import reading_warnings
 from fadernets.melodies.knob_settings import CONTROLS
 from fadernets.music.document import Document
-from fadernets.music.notes import ROLL_NOTE, make_notes
+from fadernets.music.notes import in_beats, make_notes
+from fadernets.music.opening import open_document
 
 MOST_CELLS = 16  # rows or columns
 TPQ = 480  # ticks a quarter-beat of the files
@@ -77,7 +78,7 @@ def blend(
         raise FadernetsError(f"control {control!r}; allowed: {', '.join(CONTROLS)}")
     warnings: list[str] = []
     sides = [
-        _read(source if isinstance(source, Document) else Document(source), track, option, regrid, warnings)
+        _read(source if isinstance(source, Document) else open_document(source), track, option, regrid, warnings)
         for source, track, option in zip(sources, tracks, ("--track-a", "--track-b"), strict=True)
     ]
     longest = max(len(side.clips) for side in sides)
@@ -205,7 +206,7 @@ def write(blended: Blend, out: Path) -> dict[str, Any]:
             measured["onsets"][i].append(len(notes))
             changes = _tempos(blended, i, j)
             files[f"cell-{i + 1}-{j + 1}.mid"] = _midi(symusic, notes, changes, length)
-            sheet.append((_title(blended, i, j), _beats(notes)))
+            sheet.append((_title(blended, i, j), in_beats(notes, TPQ)))
             at = len(together) * length
             later = notes.copy()
             later["onset"] += at
@@ -279,11 +280,3 @@ def _midi(symusic: Any, notes: Array, tempos: list[tuple[int, int]], end: int) -
         track.notes.append(symusic.Note(onset, max(stop - onset, 1), int(note["pitch"]), int(note["velocity"])))
     score.tracks.append(track)
     return bytes(score.dumps_midi())
-
-
-def _beats(notes: Array) -> Array:
-    """Notes as pictures take them: ROLL_NOTE, in quarter-beats."""
-    out = np.empty(len(notes), ROLL_NOTE)
-    out["onset"], out["end"] = notes["onset"] / TPQ, notes["end"] / TPQ
-    out["pitch"], out["velocity"] = notes["pitch"], notes["velocity"]
-    return out

@@ -24,6 +24,8 @@ from fadernets.melodies.knob_settings import LARGEST_REST, MEASURED, Knobs
 from fadernets.melodies.knobs import key_pitch_classes, turn
 from fadernets.music.document import Document, Edit
 from fadernets.music.notes import Piece, Track
+from fadernets.music.opening import open_document
+from fadernets.rendering.score_files import as_named
 
 LARGEST_PITCH, LARGEST_RHYTHM = 48.0, 5.0  # semitones, doublings: knobs go no further
 
@@ -33,10 +35,14 @@ def edit_melody(
 ) -> MelodyEditReport:
     """Turn the knobs of a file's melody. `measured` in the report is taken from the notes that were written.
 
-    Raises FadernetsError for input that cannot be used; OUT is then left as it was.
+    Both are MIDI or MusicXML files, OUT by the ending of its name. Raises FadernetsError for input that cannot be used;
+    OUT is then left as it was.
     """
-    data, edited = edited_melody(engine, Document(source), knobs, track, regrid=regrid)
+    document = open_document(source)
+    data, edited = edited_melody(engine, document, knobs, track, regrid=regrid)
+    data, warnings = as_named(document, data, out)
     write_atomic(out, data)
+    edited.warnings.extend(warnings)
     return edited
 
 

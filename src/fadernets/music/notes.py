@@ -155,6 +155,15 @@ def make_notes(rows: list[tuple[int, int, int, int, int]]) -> Array:
     return notes[note_order(notes)]
 
 
+def in_beats(notes: Array, tpq: int, start: int = 0) -> Array:
+    """[N] of ROLL_NOTE: notes [N] of NOTE as pictures take them, in quarter-beats from the tick `start`."""
+    out = np.empty(len(notes), ROLL_NOTE)
+    for name in ("onset", "end"):
+        out[name] = (notes[name] - start) / tpq
+    out["pitch"], out["velocity"] = notes["pitch"], notes["velocity"]
+    return out
+
+
 def note_order(notes: Array) -> Indices:
     """The order of a piece's notes: by onset, pitch, end, track, velocity."""
     keys = ("velocity", "track", "end", "pitch", "onset")

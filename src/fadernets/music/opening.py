@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fadernets.music.document import Document
-from fadernets.music.smf import MAX_BYTES, checked
+from fadernets.music.smf import MAX_BYTES, checked, file_bytes
 
 SCORE_SUFFIXES, PACKED_SUFFIX = (".musicxml", ".xml", ".mxl"), ".mxl"  # of names of score files
 ZIP = b"PK\x03\x04"
@@ -32,6 +32,12 @@ def open_document(path: Path, data: bytes | None = None) -> Document:
     from fadernets.music.score_midi import ScoreDocument
 
     return ScoreDocument(path, data)
+
+
+def midi_bytes(path: Path) -> bytes:
+    """The bytes of a MIDI file, or of the MIDI file that a MusicXML score is read as. Raises FadernetsError."""
+    data = _xml_bytes(path)
+    return file_bytes(path) if data is None else open_document(path, data).with_tracks({})
 
 
 def _xml_bytes(path: Path) -> bytes | None:

@@ -41,7 +41,7 @@ CLIPPED = 0.999  # a peak from which the synthesiser is taken to clip
 
 
 def render(midi: Path, wav: Path, *, sample_rate: int = 44_100, poll: Poll = lambda: None) -> None:
-    """Play a MIDI file on the bundled sounds into a stereo 16-bit WAV file, always the same bytes.
+    """Play a MIDI or MusicXML file on the bundled sounds into a stereo 16-bit WAV file, always the same bytes.
 
     The WAV file appears whole or not at all. A file with no note becomes silence. Memory does not grow with the
     file: what was played lies beside the WAV file until that is whole. poll: called now and then; what it raises ends

@@ -25,9 +25,10 @@ class Written(NamedTuple):
 
 EDIT = Written("an edit", "MIDI (.mid) or as a score (.musicxml, .mxl)", MIDI_SUFFIXES + SCORE_SUFFIXES)
 PIECE = Written("a piece", EDIT.formats, EDIT.endings)
-MIX = Written("a mix", "MIDI (.mid)", MIDI_SUFFIXES)
-MELODY = Written("a turned melody", "MIDI (.mid)", MIDI_SUFFIXES)
+MIX = Written("a mix", EDIT.formats, EDIT.endings)
+MELODY = Written("a turned melody", EDIT.formats, EDIT.endings)
 SOUND = Written("sound", "WAV (.wav)", (".wav",))
+PICTURE = Written("a roll", "PNG (.png)", (".png",))
 BEATS = Written("a list of beats", "text (.txt)", (".txt", ".csv"))
 PRESET = Written("a preset", "JSON (.json)", (".json",))
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from fadernets.music.notes import DEFAULT_TEMPO
-from fadernets.music.smf import END_OF_TRACK, SUSTAIN, TEMPO, Event, MidiFile, file_bytes, file_of_tracks
+from fadernets.music.opening import midi_bytes
+from fadernets.music.smf import END_OF_TRACK, SUSTAIN, TEMPO, Event, MidiFile, file_of_tracks
 from fadernets.rendering.wav_files import AudioError
 
 TAIL_BEATS, TAIL_TEMPO = 4, 500_000  # 4 quarter-beats of 0.5 s (microseconds) after the last event
@@ -25,9 +26,9 @@ CONTROLS = frozenset({6, 7, 10, 11, 38, SUSTAIN, 66, 67, 100, 101})
 VOLUME, DEFAULT_VOLUME, ALL_NOTES_OFF = 7, 100, 123
 
 
-def sounding_events(midi: Path) -> tuple[int, list[Event]]:
+def sounding_events(path: Path) -> tuple[int, list[Event]]:
     """The ticks a quarter note, and the events that are played, by tick. Raises MidiError and AudioError."""
-    file = MidiFile.of(midi, file_bytes(midi))
+    file = MidiFile.of(path, midi_bytes(path))
     merged = sorted((event for track in file.tracks for event in track), key=_order)
     events = [(tick, kept) for tick, message in merged if (kept := _kept(message))]
     seconds, now, micros = 0.0, 0, DEFAULT_TEMPO
@@ -35,7 +36,7 @@ def sounding_events(midi: Path) -> tuple[int, list[Event]]:
         seconds += (tick - now) * micros / (file.tpq * 1e6)
         now = tick
         if seconds > LONGEST:
-            raise AudioError(f"{midi}: longer than {LONGEST / 60:.0f} minutes; cut it into shorter files")
+            raise AudioError(f"{path}: longer than {LONGEST / 60:.0f} minutes; cut it into shorter files")
         if message[0] == 0xFF:
             micros = int.from_bytes(message[3:], "big")
     return file.tpq, events
