@@ -79,6 +79,21 @@ def test_a_track_that_is_named_melody_is_it(tmp_path):
     assert not kept.may_sound[0, 64 - LOW + 1 :].any()
 
 
+def test_where_the_melody_track_rests_the_top_line_is_the_melody(tmp_path):
+    vocal = [(4 + i, 0.9, 67, 80) for i in range(4)]  # in the second of four bars
+    path = save(
+        tmp_path / "in.mid", track((), metre(4)), track(vocal, name="Vocal", channel=1), track(SONG, name="piano")
+    )
+    document = Document(path)
+    piece = PieceOnGrid.of(document.piece, [1], placed(document).windows)
+    kept = kept_parts(document.piece, piece, (Lock.read("melody"),))
+    bars = piece.metric_grid.segment[piece.placed.onset]
+    assert kept.notes["onset"].tolist() == piece.piece.notes["onset"][bars != 1].tolist()
+    assert not kept.may_sound[piece.metric_grid.segment == 1][0, 67 - LOW + 1 :].any()
+    assert kept.may_sound[0, : 72 - LOW].all()
+    assert not kept.may_sound[0, 72 - LOW + 1 :].any()
+
+
 def test_the_bass_is_the_lowest_line(tmp_path):
     _, kept = kept_of(song(tmp_path), "bass")
     assert pitches(kept.notes) == [40, 41, 42, 43]

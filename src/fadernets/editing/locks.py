@@ -1,7 +1,8 @@
 """Locks of an edit as hard constraints on a piece's steps and notes, and how often they were broken.
 
 A kept note keeps its onset, end and pitch; dynamics and tempo may change. The melody is the top line as the melody
-reader finds it, or the track named melody; where it is kept, nothing new sounds above it, nor below a kept bass.
+reader finds it, or the track named melody in segments where that sounds; where it is kept, nothing new sounds above
+it, nor below a kept bass.
 Harmony is the set of pitch classes that sound in each beat; for each of them one note is kept. Rhythm is the steps on
 which notes begin. T steps, N notes, W segments, S edited ones, P = 88 pitches.
 """
@@ -148,12 +149,23 @@ class _Line:
 
 
 def _line(kind: str, whole: Piece, piece: PieceOnGrid) -> _Line:
-    """The top line of the edited notes, or the track named melody where there is one; the lowest line for a bass."""
-    rows, notes = piece.rows, piece.piece
+    """The top line of the edited notes, or the lowest for a bass. A track named melody is the melody; in segments where
+    it rests throughout, the top line is."""
+    line = _outermost(kind, piece.rows, piece.piece, piece)
     named = [i for i, track in enumerate(whole.tracks) if _is_melody(track.name) and not track.is_drum]
-    if kind == "melody" and named and np.isin(whole.notes["track"], named).any():
-        rows = np.flatnonzero(np.isin(whole.notes["track"], named))
-        notes = replace(whole, notes=whole.notes[rows])
+    rows = np.flatnonzero(np.isin(whole.notes["track"], named))
+    if kind != "melody" or not len(rows):
+        return line
+    notes, segment = replace(whole, notes=whole.notes[rows]), piece.metric_grid.segment
+    own = _outermost(kind, rows, notes, piece)
+    sounds = np.bincount(segment, (grid.roll(grid.place(notes, piece.windows), len(segment)) != OFF).any(1)) > 0
+    rests = ~sounds[segment]  # [T]
+    begins = rests[np.minimum(piece.placed.onset, len(rests) - 1)]
+    return _Line(np.where(begins, line.is_edited, own.is_edited), np.where(rests[:, None], line.inside, own.inside))
+
+
+def _outermost(kind: str, rows: Indices, notes: Piece, piece: PieceOnGrid) -> _Line:
+    """The top or the lowest line of some notes, which are these `rows` of the whole piece."""
     placed = grid.place(notes, piece.windows)
     sign = 1 if kind == "melody" else -1
     table = np.column_stack([placed.onset, placed.end, sign * placed.pitch])
