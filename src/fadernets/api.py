@@ -305,6 +305,7 @@ def turn(
     pitch: float = 0.0,
     rhythm: float = 0.0,
     rest: float = 0.0,
+    bars: Sequence[tuple[int, int]] | None = None,
     track: str | int | None = None,
     control: str = "knob",
     faithfulness: float = 1.0,
@@ -316,7 +317,8 @@ def turn(
     """Turn the knobs of a piece's melody (Section 4 of the NIME paper); everything else stays.
 
     pitch: semitones of mean pitch. rhythm: doublings of the number of onsets. rest: standard deviations of the codes
-    along a direction that `seed` draws. track: of the melody; None: the likeliest. control: `knob`, or `paper` for the
+    along a direction that `seed` draws. bars: ranges from 1, both ends included, outside of which nothing is turned; a
+    clip is two bars of 4/4. track: of the melody; None: the likeliest. control: `knob`, or `paper` for the
     paper's own step. chromatic: may leave the pitch classes of the melody's key. regrid: read notes that are off the
     sixteenth grid at the nearest step. Raises FadernetsError.
 
@@ -329,8 +331,10 @@ def turn(
     requests.check_faithfulness(faithfulness)
     knobs = Knobs(pitch, rhythm, rest, control, faithfulness, chromatic, seed)
     document = document_of(source)
-    name = None if track is None else str(track)
-    data, report = edited_melody(_melody_engine(model), document, knobs, name, regrid=regrid, option="track")
+    name, chosen = None if track is None else str(track), None if bars is None else list(bars)
+    data, report = edited_melody(
+        _melody_engine(model), document, knobs, name, regrid=regrid, bars=chosen, option="track"
+    )
     return Edited(data, report, None, document.path.name, document)
 
 

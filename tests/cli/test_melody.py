@@ -68,8 +68,10 @@ def test_the_options_of_melody_reach_the_knobs(run_here, bird, piece, tmp_path, 
     edit_melody = file_edit.edit_melody
     monkeypatch.setattr(file_edit, "edit_melody", lambda *a, **k: seen.append((a[3:], k)) or edit_melody(*a, **k))
     given = ("--faithfulness", 0.3, "--chromatic", "--track", "tune", "--regrid", "--rest", -1, "--seed", 3)
+    given = (*given, "--bars", "1-2", "--bars", "1-4")
     assert run_here("melody", piece, tmp_path / "out.mid", "--model", bird, *given)[0] == 0
-    assert seen == [((knob_settings.Knobs(0.0, 0.0, -1.0, "knob", 0.3, True, 3), "tune"), {"regrid": True})]
+    knobs = knob_settings.Knobs(0.0, 0.0, -1.0, "knob", 0.3, True, 3)
+    assert seen == [((knobs, "tune"), {"regrid": True, "bars": [(1, 2), (1, 4)]})]
 
 
 def test_without_a_knob_the_file_comes_back(run_here, bird, tmp_path):

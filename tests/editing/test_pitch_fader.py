@@ -63,6 +63,45 @@ def test_pitch_by_an_octave_moves_every_note_by_one(tmp_path):
     assert (found.notes["pitch"] == source.notes["pitch"] - 12).all()
 
 
+BASS_UNDER_CHORDS = [(4 * i, 4, root, 80) for i, root in enumerate((48, 53, 55, 48))]
+CHORDS = [(4 * i + k, 1, root + p, 60) for i, root in enumerate((60, 65, 67, 60)) for k in range(4) for p in (0, 4, 7)]
+TUNE = [(2 * i, 2, pitch, 90) for i, pitch in enumerate((79, 76, 81, 77, 83, 79, 84, 79))]
+
+
+@pytest.mark.parametrize("step", [-9.0, -5.0, -2.0, 2.0, 5.0, 9.0])
+def test_the_bass_keeps_its_pitch_classes_and_stays_below(tmp_path, step):
+    source = of(tmp_path, *BASS_UNDER_CHORDS, *CHORDS, *TUNE)
+    own = performed.pitch(source.performance)
+    found = pitch_fader.set_pitch(source, own + step)
+    before, after = source.notes["pitch"].astype(int), found.notes["pitch"].astype(int)
+    bass = source.notes["end"] - source.notes["onset"] == 4 * 480
+    assert len(set((after - before)[bass])) == 1
+    assert set((after - before)[bass]) <= ({0, 12} if step > 0 else {0, -12})
+    for note in np.flatnonzero(bass):
+        together = (source.notes["onset"] >= source.notes["onset"][note]) & (
+            source.notes["onset"] < source.notes["end"][note]
+        )
+        assert (after[together & ~bass] > after[note]).all()
+    assert np.abs(performed.pitch(found.performance) - own - step).max() <= 0.6
+
+
+@pytest.mark.parametrize(("bass", "chords", "moved"), [(0, -5, -12), (0, 0, 0), (-9, -14, 0)])
+def test_a_bass_makes_room_under_close_chords_where_it_can_still_be_told(tmp_path, bass, chords, moved):
+    low = [(on, length, pitch + bass, loud) for on, length, pitch, loud in BASS_UNDER_CHORDS]
+    source = of(tmp_path, *low, *[(on, length, pitch + chords, loud) for on, length, pitch, loud in CHORDS])
+    found = pitch_fader.set_pitch(source, performed.pitch(source.performance) - 2.0)
+    held = source.notes["end"] - source.notes["onset"] == 4 * 480
+    assert set((found.notes["pitch"].astype(int) - source.notes["pitch"])[held]) == {moved}
+
+
+def test_where_most_notes_are_a_bass_it_is_what_moves(tmp_path):
+    walking = [(i, 1, pitch, 80) for i, pitch in enumerate((36, 40, 43, 40) * 2)]
+    source = of(tmp_path, *walking, (0, 4, 72, 80), (4, 4, 76, 80))
+    found = pitch_fader.set_pitch(source, performed.pitch(source.performance) + 4)
+    assert (found.notes["pitch"] != source.notes["pitch"]).sum() >= 8
+    assert found.notes["pitch"].max() <= 84
+
+
 def test_a_moved_note_strikes_no_key_that_sounds_already(tmp_path):
     """A long C rings on from the bar before; the E above it is asked to go where it is."""
     held = (2, 6, 60, 80)

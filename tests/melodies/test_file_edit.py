@@ -187,6 +187,33 @@ def test_the_pitch_knob_keeps_every_onset(tmp_path, engine, name, asked):
         assert played[0] == played[1]  # as the notes before were
 
 
+def test_bars_that_are_not_named_stay(tmp_path, engine):
+    tune = [(i, 1, 60 + i % 7, 80) for i in range(32)]
+    source = save(tmp_path / "in.mid", track(tune, metre(4)))
+    report = edit_melody(engine, source, tmp_path / "out.mid", Knobs(pitch=2), bars=[(3, 4), (6, 8)])
+    assert [clip.bars for clip in report.clips] == ["3-4", "7-8"]  # a clip of bars 5 and 6 reaches out of them
+    assert [clip.measured["pitch"] - clip.before["pitch"] for clip in report.clips] == pytest.approx([2, 2], abs=0.5)
+    before, after = notes(source), notes(tmp_path / "out.mid")
+    moved = {onset // (4 * TPQ) + 1 for onset, *_ in set(before) ^ set(after)}
+    assert moved <= {3, 4, 7, 8}
+    assert report.means["before"]["onsets"] == 16
+
+
+@pytest.mark.parametrize(
+    ("bars", "message"),
+    [
+        ([(3, 3)], "--bars 3-3: no clip of the melody, two bars of 4/4, lies wholly in these bars"),
+        ([(1, 2), (9, 9)], "--bars 9-9: the piece has 8 bars"),
+        ([(0, 2)], "--bars 0-2: bars count from 1"),
+    ],
+)
+def test_bars_without_a_clip_are_refused(tmp_path, engine, bars, message):
+    source = save(tmp_path / "in.mid", track([(i, 1, 60 + i % 7, 80) for i in range(32)], metre(4)))
+    with pytest.raises(FadernetsError, match=message):
+        edit_melody(engine, source, tmp_path / "out.mid", Knobs(pitch=2), bars=bars)
+    assert not (tmp_path / "out.mid").exists()
+
+
 def test_notes_outside_the_clips_stay(tmp_path, engine):
     """A pick-up, a bar of 2/4 that no window has whole, and a note that rings into it."""
     upbeat = [(0, 1, 67, 70)]

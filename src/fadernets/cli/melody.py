@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fadernets.cli import options as shared
 from fadernets.cli.console import Add, Parser, check_output, check_output_folder, progress, warn
-from fadernets.cli.reading import check_faithfulness, check_finite, read_cells, read_pitches
+from fadernets.cli.reading import check_faithfulness, check_finite, read_bars, read_cells, read_pitches
 from fadernets.errors import FadernetsError
 
 CONTROLS = ("knob", "paper")
@@ -39,6 +39,9 @@ def register(add: Add) -> None:
     )
     shared.add_faithfulness(melody, "how strongly the source's notes are kept, 0..1 (1)")
     melody.add_argument("--chromatic", action="store_true", help="new notes may leave the melody's key")
+    melody.add_argument(
+        "--bars", action="append", metavar="5-12", help="turn only clips that lie wholly in these bars; repeatable"
+    )
     melody.add_argument("--track", metavar="NAME", help="number or name of the melody's track")
     _add_common(melody)
 
@@ -132,7 +135,15 @@ def _melody(options: argparse.Namespace) -> None:
         options.seed,
     )
     engine = MelodyEngine.open(options.model)
-    report = file_edit.edit_melody(engine, options.source, options.out, knobs, options.track, regrid=options.regrid)
+    report = file_edit.edit_melody(
+        engine,
+        options.source,
+        options.out,
+        knobs,
+        options.track,
+        regrid=options.regrid,
+        bars=read_bars(options.bars),
+    )
     warn(report.warnings)
     print(json.dumps(report.as_dict()) if options.json else edit_report.table(report))
 

@@ -1,15 +1,16 @@
 """The pitch fader: moves the mean pitch of each window along the harmony that its beats already have.
 
 Each beat has a ladder: all pitches of the keyboard whose pitch class sounds in it. Notes climb rungs of the ladder of
-the beat in which they begin, so harmony and key stay, an octave is an octave, and equal bars move alike. A worked
-example is in `set_pitch`. Pitches are MIDI numbers, ticks are absolute; N notes.
+the beat in which they begin, so harmony and key stay, an octave is an octave, and equal bars move alike. The bass keeps
+its pitch classes, so that chords stay in their position: it moves by octaves, or not at all. A worked example is in
+`set_pitch`. Pitches are MIDI numbers, ticks are absolute; N notes.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -28,18 +29,27 @@ REACHES = (0, 1, 2, 4, 8)  # beats on either side whose classes are added, in tu
 RUN_CLASSES = 3  # so many classes of a beat that have a neighbour below within a tone make it a run
 RUN_REACH = 2  # beats on either side from which a run takes the rest of its scale
 MELODY_TOLERANCE = 0.5  # semitones of a window's mean pitch: within them the melody moves as a whole
+BASS_REACH = 7  # semitones over the lowest pitch of the beats around it up to which a beat's lowest note is a bass
+MOST_BASS = 0.5  # of a window's notes: where more are a bass, it is what moves
+CLOSEST = 7  # semitones over the bass, up to which others have no room to go down
+LOWEST_ROOM = 28  # E1: the lowest pitch to which a bass goes to make room
+LONGEST = 16  # beats of a note that are looked at where a bass is looked for
+NO_FLOOR = -1
 
 
 def set_pitch(draft: NoteDraft, asked: Floats) -> NoteDraft:
     """Move the mean pitch of each window to what is `asked` [W], nan where it stays, as nearly as the ladders allow.
 
-    First, all notes of a window climb as many rungs as surely lie within the asked change. Then the melody climbs one
-    rung more or stays, whichever most windows of the piece prefer; inner voices and bass follow note by note, never
-    onto a pitch that sounds already nor across another note, until the mean is as near as it gets.
+    First, all notes of a window but the bass climb as many rungs as surely lie within the asked change; the bass moves
+    to the nearest octave, where that leaves it the lowest; and the others climb on by what it left to them. Then the
+    melody climbs one rung more or stays, whichever most windows of the piece prefer; inner voices follow note by note,
+    never onto a pitch that sounds already nor across another note or the bass, until the mean is as near as it gets.
 
     Example: a C major chord, C3 E3 G3 C4, mean 53.75, is asked for 57.75. Its ladder is every C, E and G: 48, 52, 55,
-    60, 64, 67, ... The change of 4 semitones holds one rung of an octave's three (12 / 3 = 4), so each note climbs one:
-    E3 G3 C4 E4, mean 57.75. Asked for 55.75, no rung surely lies within 2 semitones and the notes move one by one: the
+    60, 64, 67, ... The change of 4 semitones holds one rung of an octave's three (12 / 3 = 4), so E3, G3 and C4 climb
+    one. C3, the bass, stays, since 4 semitones are nearer to no octave than to one: C3 G3 C4 E4, mean 56.75. Four
+    semitones are missing, and the melody climbs once more, to G4: mean 57.5, as near as it gets. Asked for 55.75, no
+    rung surely lies within the 8 / 3 semitones that each of three notes should move, and they move one by one: the
     melody climbs from C4 to E4 and one inner voice from G3 to C4, which leaves the mean at 56.0, as near as it gets.
 
     >>> from fadernets.music.notes import MetreMap, Piece, TempoMap, Track, make_notes
@@ -49,7 +59,7 @@ def set_pitch(draft: NoteDraft, asked: Floats) -> NoteDraft:
     >>> windows = cut(Piece(chord, 480, tempo, MetreMap.of([], 480), [Track("", 0, 0)]))
     >>> draft = NoteDraft.of(chord, windows, tempo)
     >>> set_pitch(draft, np.array([57.75])).notes["pitch"].tolist()
-    [52, 55, 60, 64]
+    [48, 55, 60, 67]
     >>> set_pitch(draft, np.array([55.75])).notes["pitch"].tolist()
     [48, 52, 60, 64]
     """
@@ -58,7 +68,7 @@ def set_pitch(draft: NoteDraft, asked: Floats) -> NoteDraft:
     moving = np.flatnonzero(np.abs(asked - source_pitch) > CLOSE)
     if not len(moving):
         return draft
-    ladders = _BeatLadders(draft).of_notes
+    ladders, basses = _BeatLadders(draft).of_notes, _basses(draft)
     sounding = SoundingNotes(draft.notes, performance.window)
     by_window = np.argsort(performance.window, kind="stable")
     edges = np.searchsorted(performance.window[by_window], [moving, moving + 1])
@@ -67,10 +77,17 @@ def set_pitch(draft: NoteDraft, asked: Floats) -> NoteDraft:
         inside = by_window[first:behind]
         total = round(float(asked[w]) * len(inside))
         direction = 1 if asked[w] > source_pitch[w] else -1
-        moves.append(_WindowMove(draft.notes, sounding, ladders, inside, total, direction))
+        own = inside[basses[inside]]
+        own = own[:0] if len(own) > MOST_BASS * len(inside) else own
+        moves.append(_WindowMove(draft.notes, sounding, ladders, inside, own, total, direction))
+    bass = np.concatenate([move.bass for move in moves])
+    bass_makes_room = _makes_room(draft, bass)
     for move in moves:
-        move.lift()
+        move.lift(bass_makes_room)
         draft.poll()
+    floors = _floors(draft, bass, np.array(sounding.pitch))
+    for move in moves:
+        move.floors = floors
     # The melodies of all windows climb or stay together: the direction that most of them prefer, where it lands too.
     lifted, preference = sounding.moment(), 0.0
     for move in moves:
@@ -109,7 +126,7 @@ class _BeatLadders:
     def __init__(self, draft: NoteDraft) -> None:
         notes, self._beat_at = draft.notes, draft.windows.beat_at
         beats = int(self._beat_at(notes["end"].max(initial=0))) + 1
-        first, last = self._beat_at(notes["onset"]), self._beat_at(np.maximum(notes["end"] - 1, notes["onset"]))
+        first, last = _beats_of(draft)
         edges = np.zeros((beats + 1, OCTAVE), np.int64)
         np.add.at(edges, (first, notes["pitch"] % OCTAVE), 1)
         np.add.at(edges, (last + 1, notes["pitch"] % OCTAVE), -1)
@@ -167,14 +184,14 @@ class _Waiting:
 
 
 class _Voices(NamedTuple):
-    """The notes of a window by voice, each in order of onset."""
+    """The notes of a window but the bass by voice, each in order of onset."""
 
     melody: list[int]  # nothing sounds above them
     inner: list[int]
-    bass: list[int]  # nothing sounds below them
+    lowest: list[int]  # nothing sounds below them
 
 
-@dataclass(frozen=True)
+@dataclass
 class _WindowMove:
     """How the notes of one window move."""
 
@@ -182,27 +199,58 @@ class _WindowMove:
     sounding: SoundingNotes  # their pitches so far, changed as this window's notes move
     ladders: list[_Ladder]  # [N]
     inside: Indices  # the notes that begin in the window
+    bass: Indices  # those of them that keep their pitch class
     total: int  # what the pitches inside shall sum to
     direction: int  # 1 up, -1 down
+    floors: list[int] = field(default_factory=list)  # [N] the pitch of the bass under each note
 
-    def lift(self) -> None:
-        """Move all notes as many rungs as surely lie within the asked change."""
-        change = self._missing() / len(self.inside)
-        for i in self.inside.tolist():
+    def __post_init__(self) -> None:
+        self._source: list[int] = self.notes["pitch"].tolist()
+        self._free: list[int] = np.setdiff1d(self.inside, self.bass, assume_unique=True).tolist()
+
+    def lift(self, bass_makes_room: bool = False) -> None:
+        """Move the bass by octaves and all other notes as many rungs as surely lie within what that leaves to them.
+
+        Downward the bass may make room: it goes an octave down where the others then need not go up. Upward it follows.
+        """
+        missing = self._missing()
+        octaves = round(missing / len(self.inside) / OCTAVE)
+        if missing < 0:
+            self._move_bass(octaves or -int(bass_makes_room and OCTAVE * len(self.bass) <= -missing))
+        else:
+            self._climb(missing / len(self.inside))
+            self._move_bass(octaves)
+        self._climb(self._missing() / len(self._free))
+
+    def _climb(self, change: float) -> None:
+        """Move all notes but the bass as many rungs as surely lie within a change of each."""
+        for i in self._free:
             rungs = int(abs(change) * self.ladders[i].octave / OCTAVE + CLOSE)
             self.sounding.move(i, self._rung(i, rungs if change > 0 else -rungs))
+
+    def _move_bass(self, octaves: int) -> None:
+        """Move the bass so many octaves, if all of it stays on the keyboard and below what sounds with it."""
+        pitch = self.sounding.pitch
+        targets = [(i, pitch[i] + octaves * OCTAVE) for i in self.bass.tolist()]
+        together = self.sounding.are_together
+        if octaves and all(
+            LOW <= target <= HIGH and all(pitch[other] > target for other in self._free if together(i, other))
+            for i, target in targets
+        ):
+            for i, target in targets:
+                self.sounding.move(i, target)
 
     def land(self, melody_climbs: bool | None) -> float:
         """Move notes on until the pitches of the window sum to the total, or as near as they get.
 
-        The melody climbs a rung as a whole or stays as a whole, as asked; with None, as lets inner voices and bass end
-        nearer. Only where both ways end more than MELODY_TOLERANCE semitones of the mean away does it move note by
-        note. Returns by how many semitones of the mean a climbing melody ends nearer than one that stays, 0 where only
-        one of them was tried since it lands.
+        The melody climbs a rung as a whole or stays as a whole, as asked; with None, as lets inner voices end nearer.
+        Only where both ways end more than MELODY_TOLERANCE semitones of the mean away does it move note by note, and
+        where that is so even then, the bass as the other notes do. Returns by how many semitones of the mean a climbing
+        melody ends nearer than one that stays, 0 where only one of them was tried since it lands.
         """
         self._step_back()
-        voices = self._voices()
-        accompaniment = [*voices.inner, *voices.bass]
+        voices, decided = self._voices(), melody_climbs is not None
+        accompaniment = [*voices.inner, *voices.lowest]
         start = self.sounding.moment()
         misses, changes = dict[bool, float](), dict[bool, list[tuple[int, int]]]()  # of a melody that climbs or stays
         for climbs in (False, True) if melody_climbs is None else (melody_climbs, not melody_climbs):
@@ -221,7 +269,21 @@ class _WindowMove:
         if not lands:
             self._approach(voices.melody)
             self._approach(accompaniment)
+            if decided and len(self.bass) and abs(self._missing()) > MELODY_TOLERANCE * len(self.inside):
+                self._free_bass()
+                self.lift()
+                return self.land(melody_climbs)
         return misses[False] - misses[True] if len(misses) > 1 else 0.0
+
+    def _free_bass(self) -> None:
+        """Put all notes back, and let the bass move as the others do from here on."""
+        for i in self.inside.tolist():
+            self.sounding.move(i, self._source[i])
+        self.bass, self._free, self.floors = self.bass[:0], self.inside.tolist(), []
+
+    def _floor(self, note: int) -> int:
+        """The pitch that a note stays above."""
+        return self.floors[note] if self.floors else NO_FLOOR
 
     def _missing(self) -> int:
         """By how many semitones the pitches of the window fall short of the total."""
@@ -239,7 +301,7 @@ class _WindowMove:
         for i, own in zip(self.inside.tolist(), source, strict=True):
             pitch = self.sounding.pitch[i]
             for _ in range(OCTAVE):
-                if pitch == own or not self.sounding.is_taken(i, pitch):
+                if pitch == own or not (self.sounding.is_taken(i, pitch) or pitch <= self._floor(i)):
                     break
                 pitch = self.ladders[i].rung(pitch, -self.direction)
             self.sounding.move(i, pitch)
@@ -250,7 +312,7 @@ class _WindowMove:
             for rungs in (self.direction, 2 * self.direction):
                 target = self._rung(i, rungs)
                 climbs = (target - self.sounding.pitch[i]) * self.direction > 0
-                if climbs and not self.sounding.is_taken(i, target):
+                if climbs and target > self._floor(i) and not self.sounding.is_taken(i, target):
                     self.sounding.move(i, target)
                     break
 
@@ -269,6 +331,8 @@ class _WindowMove:
                     step = target - sounding.pitch[i]
                     if not 0 < step * direction <= 2 * abs(missing) - 1:  # gets no nearer
                         continue
+                    if target <= self._floor(i) or (target - self._source[i]) * self.direction < 0:
+                        continue
                     if sounding.is_taken(i, target):
                         waiting.add(i, target)
                     elif not sounding.crosses(i, target):
@@ -279,12 +343,69 @@ class _WindowMove:
 
     def _voices(self) -> _Voices:
         """The voices of the window's notes."""
-        inside = self.inside[np.argsort(self.notes["onset"][self.inside], kind="stable")]
+        free = np.array(self._free, np.int64)
+        inside = free[np.argsort(self.notes["onset"][free], kind="stable")]
         onset, end = self.notes["onset"][inside], self.notes["end"][inside]
         pitch = np.array([self.sounding.pitch[i] for i in inside.tolist()])
         melody = ~_has_beyond(onset, end, pitch)
-        bass = ~_has_beyond(onset, end, -pitch) & ~melody
-        return _Voices(inside[melody].tolist(), inside[~melody & ~bass].tolist(), inside[bass].tolist())
+        lowest = ~_has_beyond(onset, end, -pitch) & ~melody
+        return _Voices(inside[melody].tolist(), inside[~melody & ~lowest].tolist(), inside[lowest].tolist())
+
+
+def _basses(draft: NoteDraft) -> Bools:
+    """[N] the notes that are a bass: the lowest of the beat in which they begin and about as low as the beats around
+    it, with something above them that sounds at the same time."""
+    notes = draft.notes
+    pitch, (first, last) = notes["pitch"].astype(np.int64), _beats_of(draft)
+    lowest = np.full(int(last.max(initial=0)) + 1, HIGH + 1)
+    beat, note = _in_beats(first, last)
+    np.minimum.at(lowest, beat, pitch[note])
+    around = np.minimum(lowest, np.minimum(np.append(lowest[1:], HIGH + 1), np.append(HIGH + 1, lowest[:-1])))
+    low = (pitch == lowest[first]) & (pitch <= around[first] + BASS_REACH)
+    low &= (pitch >= LOW) & (pitch <= HIGH)
+    return np.asarray(low & _has_beyond(notes["onset"], notes["end"], pitch))
+
+
+def _makes_room(draft: NoteDraft, bass: Indices) -> bool:
+    """Whether what sounds over a `bass` mostly lies so close to it that it cannot go down, and all of the bass can be
+    told an octave lower."""
+    pitch, (first, last) = draft.notes["pitch"].astype(np.int64), _beats_of(draft)
+    if not len(bass) or pitch[bass].min() - OCTAVE < LOWEST_ROOM:
+        return False
+    lowest = np.full(int(last.max()) + 1, HIGH + OCTAVE)
+    beat, note = _in_beats(first, last)
+    over = ~np.isin(note, bass)
+    np.minimum.at(lowest, beat[over], pitch[note[over]])
+    return bool(np.median(lowest[first[bass]] - pitch[bass]) <= CLOSEST)
+
+
+def _floors(draft: NoteDraft, bass: Indices, now: Integers) -> list[int]:
+    """[N] the highest pitch that a `bass` has `now` [N] in the beats of each note over it, or NO_FLOOR."""
+    first, last = _beats_of(draft)
+    source = draft.notes["pitch"].astype(np.int64)
+    floor = np.full((2, int(last.max(initial=0)) + 1), NO_FLOOR)  # of a bass as it was and as it is
+    beat, note = _in_beats(first[bass], last[bass])
+    for row, pitch in enumerate((source, now)):
+        np.maximum.at(floor[row], beat, pitch[bass[note]])
+    beat, note = _in_beats(first, last)
+    over = floor[0, beat] < source[note]
+    out = np.full(len(source), NO_FLOOR)
+    np.maximum.at(out, note[over], floor[1, beat[over]])
+    out[bass] = NO_FLOOR
+    return out.tolist()
+
+
+def _beats_of(draft: NoteDraft) -> tuple[Indices, Indices]:
+    """[N], [N] the first and the last beat in which each note sounds."""
+    onset, beat_at = draft.notes["onset"], draft.windows.beat_at
+    return beat_at(onset), beat_at(np.maximum(draft.notes["end"] - 1, onset))
+
+
+def _in_beats(first: Indices, last: Indices) -> tuple[Indices, Indices]:
+    """[M], [M] the beats that each note sounds in, the first LONGEST of them, and the note."""
+    count = np.minimum(last - first + 1, LONGEST)
+    note = np.repeat(np.arange(len(first)), count)
+    return first[note] + np.arange(len(note)) - np.repeat(np.cumsum(count) - count, count), note
 
 
 def _has_beyond(onset: Integers, end: Integers, pitch: Integers) -> Bools:

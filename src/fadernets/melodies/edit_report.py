@@ -1,4 +1,4 @@
-"""What an edit of a melody did: pitch (mean MIDI number) and onsets of every clip and of the whole melody.
+"""What an edit of a melody did: pitch (mean MIDI number) and onsets of each clip that was to be turned and of all.
 
 A clip is two bars of 32 sixteenth steps. Values are None where there is nothing to measure or nothing was asked.
 """
@@ -25,7 +25,7 @@ Value = float | None
 class ClipReport:
     """One clip: `pitch` and `onsets` before the edit, as asked, and after it."""
 
-    index: int
+    index: int  # among those that were turned
     bar: int  # in which it begins
     last_bar: int  # in which it ends
     before: dict[str, Value]
@@ -46,7 +46,7 @@ class MelodyEditReport:
     track: str
     knobs: dict[str, Any]
     clips: list[ClipReport]
-    means: dict[str, dict[str, Value]]  # before, asked, measured: of the whole melody
+    means: dict[str, dict[str, Value]]  # before, asked, measured: of all these clips
     warnings: list[str]
 
     def as_dict(self) -> dict[str, Any]:
@@ -134,7 +134,7 @@ def _of_whole(clips: States) -> dict[str, Value]:
 
 
 def table(edited: MelodyEditReport) -> str:
-    """A line a clip and one for the whole melody: pitch and onsets before, as asked, and measured."""
+    """A line a clip and one for all of them: pitch and onsets before, as asked, and measured."""
     lines = [f"{'bar':>5} {'pitch':>8} {'asked':>8} {'measured':>8} {'onsets':>8} {'asked':>8} {'measured':>8}"]
     rows = [(clip.bars, clip.before, clip.asked, clip.measured) for clip in edited.clips]
     rows.append(("all", edited.means["before"], edited.means["asked"], edited.means["measured"]))

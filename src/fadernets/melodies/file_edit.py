@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from fadernets.arrays import Array, Cells, Indices, States
+from fadernets.arrays import Array, Bools, Cells, Indices, Integers, States
 from fadernets.codecs import grid, melody_clips, melody_states
 from fadernets.codecs.melody_clips import Melody
 from fadernets.editing import cells_to_notes
+from fadernets.editing.requests import COMMAND_LINE, FIELDS, Bars, Spelling, check_bars
 from fadernets.engines.melody import MelodyEngine
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
@@ -31,7 +32,14 @@ LARGEST_PITCH, LARGEST_RHYTHM = 48.0, 5.0  # semitones, doublings: knobs go no f
 
 
 def edit_melody(
-    engine: MelodyEngine, source: Path, out: Path, knobs: Knobs, track: str | None = None, *, regrid: bool = False
+    engine: MelodyEngine,
+    source: Path,
+    out: Path,
+    knobs: Knobs,
+    track: str | None = None,
+    *,
+    regrid: bool = False,
+    bars: Bars | None = None,
 ) -> MelodyEditReport:
     """Turn the knobs of a file's melody. `measured` in the report is taken from the notes that were written.
 
@@ -39,7 +47,7 @@ def edit_melody(
     OUT is then left as it was.
     """
     document = open_document(source)
-    data, edited = edited_melody(engine, document, knobs, track, regrid=regrid)
+    data, edited = edited_melody(engine, document, knobs, track, regrid=regrid, bars=bars)
     data, warnings = as_named(document, data, out)
     write_atomic(out, data)
     edited.warnings.extend(warnings)
@@ -53,18 +61,28 @@ def edited_melody(
     track: str | None = None,
     *,
     regrid: bool = False,
+    bars: Bars | None = None,
     option: str = "--track",
 ) -> tuple[bytes, MelodyEditReport]:
     """The same in memory: the bytes of the file with its melody's knobs turned, and the report.
 
     track: number (from 1) or name; None: the likeliest. regrid: read notes that are off the sixteenth grid at the
-    nearest step. option: what names `track` in an error. Raises FadernetsError.
+    nearest step. bars: ranges from 1, both ends included, outside of which nothing is turned; None: all. option: what
+    names `track` in an error. Raises FadernetsError.
     """
     number = melody_clips.choose_track(document.piece, track, option)
     melody = melody_clips.read(document.piece, number, regrid=regrid)
     warnings = [*document.piece.warnings, *reading_warnings(melody)]
     knobs = _within_limits(knobs, warnings)
-    clips = turn(engine, melody.clips, knobs, key_pitch_classes(melody.states, melody.clips), melody.at < 0)
+    key = key_pitch_classes(melody.states, melody.clips)
+    lines = document.piece.metre.bar_starts(max(document.piece.end, 1))
+    ends = (melody.windows.step_ticks(melody.at[:, 0]), melody.windows.step_ticks(melody.at.max(1)))
+    in_bars = np.searchsorted(lines, np.column_stack(ends), side="right")
+    turned = np.ones(len(in_bars), bool)
+    if bars is not None:
+        turned = _inside(in_bars, bars, len(lines), COMMAND_LINE if option.startswith("-") else FIELDS)
+        melody, in_bars = replace(melody, at=melody.at[turned]), in_bars[turned]
+    clips = turn(engine, melody.clips, knobs, key, melody.at < 0)
     change = melody_change(document.piece, melody, melody.states_with(clips))
     others = np.setdiff1d(np.union1d(change.removed, change.changed), melody.rows)
     if len(others):
@@ -73,11 +91,24 @@ def edited_melody(
     written = Document(document.path, data).piece
     source_track = document.piece.tracks[number]
     after = _reread(written, source_track, melody, _notes_after(document.piece, melody.hidden, change))
-    lines = document.piece.metre.bar_starts(max(document.piece.end, 1))
-    ends = (melody.windows.step_ticks(melody.at[:, 0]), melody.windows.step_ticks(melody.at.max(1)))
-    bars = np.searchsorted(lines, np.column_stack(ends), side="right")
+    after = None if after is None else replace(after, at=after.at[turned])
     name = source_track.name or f"track {number + 1}"
-    return data, report(engine.name, name, knobs, melody, after, bars, warnings)
+    return data, report(engine.name, name, knobs, melody, after, in_bars, warnings)
+
+
+def _inside(in_bars: Integers, bars: Bars, count: int, spelling: Spelling) -> Bools:
+    """[C] which clips, which begin and end `in_bars` [C, 2], lie wholly in ranges of the piece's `count` bars. Raises
+    FadernetsError where none does."""
+    check_bars(bars, spelling)
+    option = spelling.field("bars")
+    for first, last in bars:
+        if first > count:
+            raise FadernetsError(f"{option} {first}-{last}: the piece has {count} bars")
+    inside = np.any([(in_bars[:, 0] >= first) & (in_bars[:, 1] <= last) for first, last in bars], axis=0)
+    if not inside.any():
+        asked = ",".join(f"{first}-{last}" for first, last in bars)
+        raise FadernetsError(f"{option} {asked}: no clip of the melody, two bars of 4/4, lies wholly in these bars")
+    return np.asarray(inside)
 
 
 def reading_warnings(melody: Melody) -> list[str]:
