@@ -430,6 +430,12 @@ def test_segments_are_independent_of_how_they_are_batched(mixed, monkeypatch):
     assert notes(out) == whole
 
 
+def test_bars_of_other_lengths_are_told(mixed):
+    said = "A has bars of 3 quarter-beats, B of 4: A's rhythm runs across B's bar lines"
+    assert said in mixed("waltz", "two_hands")[-1].warnings
+    assert not any("bar lines" in text for text in mixed("repeated", "two_hands")[-1].warnings)
+
+
 def test_progress_is_told(engine, tmp_path):
     told = []
     a, b = (PIECES[name](tmp_path / f"{name}.mid") for name in ("repeated", "two_hands"))

@@ -29,6 +29,7 @@ from fadernets.editing.roll_edit import Progress, edit_windows, fixed_cells
 from fadernets.engines.grid import Codes, Engine
 from fadernets.errors import FadernetsError
 from fadernets.music.document import Document
+from fadernets.music.notes import Piece
 from fadernets.music.repetition import repeat_section
 from fadernets.music.segments import STEPS, Windows, cut
 
@@ -120,6 +121,10 @@ def mix_documents(
     rhythm = PieceOnGrid.of(giver.piece, _tracks(giver, options.tracks_a, "--tracks-a"), cut(giver.piece))
     tracks = _tracks(frame, options.tracks_b, "--tracks")
     warnings = [f"{name}: {text}" for name, d in (("A", giver), ("B", frame)) for text in d.piece.warnings]
+    bars = [_bars_in_quarters(d.piece) for d in (giver, frame)]
+    if bars[0] != bars[1]:
+        a, b = (" and ".join(f"{length:g}" for length in lengths) for lengths in bars)
+        warnings.append(f"A has bars of {a} quarter-beats, B of {b}: A's rhythm runs across B's bar lines")
     windows = cut(frame.piece)
     lengths = {"a": len(rhythm.full), "b": int(windows.full.sum())}
     for path, count in zip(paths, (lengths["a"], lengths["b"]), strict=True):
@@ -233,6 +238,12 @@ def _segments(score: PieceOnGrid, cells: dict[str, Cells], mixed: Bools, bar_in_
         )
         for i, w in enumerate(score.full.tolist())
     ]
+
+
+def _bars_in_quarters(piece: Piece) -> list[float]:
+    """The lengths that a piece's bars have, in quarter-beats."""
+    inside = piece.metre.ticks <= max(piece.end - 1, 0)
+    return sorted({float(ticks / piece.tpq) for ticks in piece.metre.bar_lengths()[inside].tolist()})
 
 
 def _tracks(document: Document, wanted: list[str] | None, option: str) -> list[int]:
