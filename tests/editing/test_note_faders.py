@@ -118,3 +118,16 @@ def test_what_is_slower_inside_a_window_stays_so_and_what_lies_behind_goes_along
     assert dict(zip(found.ticks.tolist(), found.micros.tolist(), strict=True)) == {
         0: 500_000, 960: 1_000_000, 1440: 500_000, 1920: 250_000, 9000: 125_000,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("share", "held"), [(0.9, 1920), (0.7, 1920), (0.15, 960)])
+def test_a_chord_under_a_line_is_held_until_the_line_has_lost_half(tmp_path, share, held):
+    chord = [(0, 4, pitch, 60) for pitch in (60, 64)]
+    source = of(tmp_path, *chord, *[(i / 2, 0.5, 67 + i % 3, 80) for i in range(8)])
+    own = performed.articulation(source.performance)[0]
+    found = note_faders.set_articulation(source, np.array([share * own]))
+    assert performed.articulation(found.performance)[0] == pytest.approx(share * own, abs=0.01)
+    lengths = performed.note_lengths(found.notes)
+    chords = performed.note_lengths(source.notes) == 1920
+    assert (lengths[chords] == held).all() if held == 1920 else (lengths[chords] < held).all()
+    assert np.ptp(lengths[~chords]) <= 1

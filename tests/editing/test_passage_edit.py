@@ -179,3 +179,16 @@ def test_a_preset_of_faders_moves_bars(tmp_path):
     answer, engine = edit(document, preset="arousal", amount=1.0)
     assert engine.tasks
     assert answer.report.preset["name"] == "arousal"
+
+
+def test_a_note_density_lands_though_articulation_shortens_what_the_model_wrote(tmp_path):
+    document = Document(PIECES["two_hands"](tmp_path / "in.mid"))
+    asked = {"set": {"note_density": 2.0, "articulation": 0.5}}
+    (once,) = file_edit.edit_document(RuleRewriter(), document, Faders.checked(**asked), draft=True)
+    twice, _ = edit(document, **asked)
+
+    def off(report, name):
+        return np.mean([abs(row.measured[name] - row.asked[name]) for row in report.segments])
+
+    assert off(twice.report, "note_density") < 0.6 * off(once.report, "note_density")
+    assert off(twice.report, "articulation") < 0.02

@@ -5,7 +5,7 @@ W windows, S edited segments (full windows with a note, inside the chosen bars);
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,6 +41,18 @@ class EditPlan:
     def is_empty(self) -> bool:
         """Whether the chosen bars hold nothing that could be edited."""
         return not len(self.edited) and all(np.isnan(values).all() for values in self.targets.windows.values())
+
+    @property
+    def shares_ends(self) -> bool:
+        """Whether a model asked for a note density and a fader behind it both decide where notes end."""
+        return bool(len(self.edited)) and "note_density" in self.coded and "articulation" in self.targets.windows
+
+    def asking_more(self, notes: Floats) -> EditPlan:
+        """The plan with a model that is asked for so many notes [S] more at once, of what a later fader takes away."""
+        name = PAPER_FADERS[1]
+        row, asked = ATTRIBUTES[name], self.coded[name]
+        more = np.clip(asked + notes, np.fmin(row.low, asked), np.fmax(row.high, asked))
+        return replace(self, coded={**self.coded, name: more})
 
 
 def plan_edit(engine: EditModel, piece: PieceOnGrid, faders: Faders, warnings: list[str]) -> EditPlan:

@@ -20,6 +20,8 @@ from fadernets.editing.pitch_fader import set_pitch
 from fadernets.music.notes import TempoMap
 
 SHORTEST = 1 / 16  # of a quarter-beat: the shortest note that articulation leaves
+HELD = 1.5  # times the gap to the next onset: longer notes are held past it
+HELD_FROM = 0.5  # factor of the other notes from which on held notes lose length too
 BISECTIONS = 30  # of a factor between 0 and 1: to a billionth
 MAX_VELOCITY = 127
 MAX_MICROS = 2**24 - 1  # microseconds a quarter-beat that a MIDI file can hold
@@ -52,12 +54,16 @@ def _shifted_velocities(velocity: Integers, total: int) -> Integers:
 
 
 def set_articulation(draft: NoteDraft, asked: Floats) -> NoteDraft:
-    """Shorten all notes of a window by one factor, or lengthen them by one share of what is left to the next onset."""
+    """Shorten the notes of a window by one factor, or lengthen them by one share of what is left to the next onset.
+
+    Notes that are held past the next onset, such as a chord under a line, keep their length until the others have lost
+    half of theirs; from there on they lose as much.
+    """
     performance = draft.performance
     source_articulation = performed.articulation(performance)
     notes, tpq = draft.notes, draft.windows.tpq
     gaps, old_lengths = performed.gaps_to_next_onset(notes, tpq), performed.note_lengths(notes)
-    share = np.minimum(old_lengths / gaps, 1.0)
+    share, held = np.minimum(old_lengths / gaps, 1.0), old_lengths > HELD * gaps
     shortest = np.maximum(np.minimum(old_lengths, SHORTEST * tpq), 1)
     lengths = old_lengths.copy()
     for w in np.flatnonzero(np.abs(asked - source_articulation) > CLOSE).tolist():
@@ -67,7 +73,8 @@ def set_articulation(draft: NoteDraft, asked: Floats) -> NoteDraft:
         for _ in range(BISECTIONS):
             factor = (low + high) / 2
             if wanted < source_articulation[w]:
-                trial = np.maximum(old_lengths[inside] * factor, shortest[inside])
+                factors = np.where(held[inside], np.minimum(factor / HELD_FROM, 1), factor)
+                trial = np.maximum(old_lengths[inside] * factors, shortest[inside])
             else:
                 filled = (1 - (1 - share[inside]) * (1 - factor)) * gaps[inside]
                 trial = np.where(share[inside] < 1, filled, old_lengths[inside])
