@@ -11,8 +11,8 @@ from fadernets.arrays import Array, Bools, Floats, Integers
 from fadernets.attributes import performed
 from fadernets.attributes.keys import correlations
 from fadernets.codecs.grid import LOW
+from fadernets.editing.bass_notes import HIGH, OCTAVE
 from fadernets.editing.note_draft import NoteDraft
-from fadernets.editing.pitch_fader import HIGH, OCTAVE
 
 # Semitones above the tonic of third, sixth and seventh, and how far they go to the other mode.
 THIRD, SIXTH, SEVENTH = range(3)

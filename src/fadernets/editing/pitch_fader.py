@@ -15,26 +15,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fadernets.arrays import Array, Bools, Floats, Indices, Integers
+from fadernets.arrays import Array, Floats, Indices, Integers
 from fadernets.attributes import performed
 from fadernets.attributes.table import CLOSE
-from fadernets.codecs.grid import LOW, PITCHES
+from fadernets.codecs.grid import LOW
+from fadernets.editing import bass_notes
+from fadernets.editing.bass_notes import HIGH, NO_FLOOR, OCTAVE
 from fadernets.editing.note_draft import NoteDraft
 from fadernets.editing.sounding_notes import SoundingNotes
 
-HIGH = LOW + PITCHES - 1  # the highest pitch of the keyboard
-OCTAVE = 12  # semitones
 FEWEST_CLASSES = 3  # a beat with fewer pitch classes says too little of its harmony
 REACHES = (0, 1, 2, 4, 8)  # beats on either side whose classes are added, in turn, until there are enough
 RUN_CLASSES = 3  # so many classes of a beat that have a neighbour below within a tone make it a run
 RUN_REACH = 2  # beats on either side from which a run takes the rest of its scale
 MELODY_TOLERANCE = 0.5  # semitones of a window's mean pitch: within them the melody moves as a whole
-BASS_REACH = 7  # semitones over the lowest pitch of the beats around it up to which a beat's lowest note is a bass
 MOST_BASS = 0.5  # of a window's notes: where more are a bass, it is what moves
-CLOSEST = 7  # semitones over the bass, up to which others have no room to go down
-LOWEST_ROOM = 28  # E1: the lowest pitch to which a bass goes to make room
-LONGEST = 16  # beats of a note that are looked at where a bass is looked for
-NO_FLOOR = -1
 
 
 def set_pitch(draft: NoteDraft, asked: Floats) -> NoteDraft:
@@ -68,7 +63,7 @@ def set_pitch(draft: NoteDraft, asked: Floats) -> NoteDraft:
     moving = np.flatnonzero(np.abs(asked - source_pitch) > CLOSE)
     if not len(moving):
         return draft
-    ladders, basses = _BeatLadders(draft).of_notes, _basses(draft)
+    ladders, basses = _BeatLadders(draft).of_notes, bass_notes.basses(draft)
     sounding = SoundingNotes(draft.notes, performance.window)
     by_window = np.argsort(performance.window, kind="stable")
     edges = np.searchsorted(performance.window[by_window], [moving, moving + 1])
@@ -81,11 +76,11 @@ def set_pitch(draft: NoteDraft, asked: Floats) -> NoteDraft:
         own = own[:0] if len(own) > MOST_BASS * len(inside) else own
         moves.append(_WindowMove(draft.notes, sounding, ladders, inside, own, total, direction))
     bass = np.concatenate([move.bass for move in moves])
-    bass_makes_room = _makes_room(draft, bass)
+    bass_makes_room = bass_notes.makes_room(draft, bass)
     for move in moves:
         move.lift(bass_makes_room)
         draft.poll()
-    floors = _floors(draft, bass, np.array(sounding.pitch))
+    floors = bass_notes.floors(draft, bass, np.array(sounding.pitch))
     for move in moves:
         move.floors = floors
     # The melodies of all windows climb or stay together: the direction that most of them prefer, where it lands too.
@@ -126,7 +121,7 @@ class _BeatLadders:
     def __init__(self, draft: NoteDraft) -> None:
         notes, self._beat_at = draft.notes, draft.windows.beat_at
         beats = int(self._beat_at(notes["end"].max(initial=0))) + 1
-        first, last = _beats_of(draft)
+        first, last = bass_notes.beats_of(draft)
         edges = np.zeros((beats + 1, OCTAVE), np.int64)
         np.add.at(edges, (first, notes["pitch"] % OCTAVE), 1)
         np.add.at(edges, (last + 1, notes["pitch"] % OCTAVE), -1)
@@ -205,7 +200,6 @@ class _WindowMove:
     floors: list[int] = field(default_factory=list)  # [N] the pitch of the bass under each note
 
     def __post_init__(self) -> None:
-        self._source: list[int] = self.notes["pitch"].tolist()
         self._free: list[int] = np.setdiff1d(self.inside, self.bass, assume_unique=True).tolist()
 
     def lift(self, bass_makes_room: bool = False) -> None:
@@ -230,15 +224,17 @@ class _WindowMove:
 
     def _move_bass(self, octaves: int) -> None:
         """Move the bass so many octaves, if all of it stays on the keyboard and below what sounds with it."""
-        pitch = self.sounding.pitch
+        if not octaves:
+            return
+        pitch, free = self.sounding.pitch, self.notes[self._free]
+        others = np.array([pitch[i] for i in self._free])
         targets = [(i, pitch[i] + octaves * OCTAVE) for i in self.bass.tolist()]
-        together = self.sounding.are_together
-        if octaves and all(
-            LOW <= target <= HIGH and all(pitch[other] > target for other in self._free if together(i, other))
-            for i, target in targets
-        ):
-            for i, target in targets:
-                self.sounding.move(i, target)
+        for i, target in targets:
+            together = (free["onset"] < self.notes["end"][i]) & (free["end"] > self.notes["onset"][i])
+            if not LOW <= target <= HIGH or (others[together] <= target).any():
+                return
+        for i, target in targets:
+            self.sounding.move(i, target)
 
     def land(self, melody_climbs: bool | None) -> float:
         """Move notes on until the pitches of the window sum to the total, or as near as they get.
@@ -278,7 +274,7 @@ class _WindowMove:
     def _free_bass(self) -> None:
         """Put all notes back, and let the bass move as the others do from here on."""
         for i in self.inside.tolist():
-            self.sounding.move(i, self._source[i])
+            self.sounding.move(i, self.sounding.source[i])
         self.bass, self._free, self.floors = self.bass[:0], self.inside.tolist(), []
 
     def _floor(self, note: int) -> int:
@@ -297,9 +293,8 @@ class _WindowMove:
 
     def _step_back(self) -> None:
         """Move notes back from pitches that sound already."""
-        source: list[int] = self.notes["pitch"][self.inside].tolist()
-        for i, own in zip(self.inside.tolist(), source, strict=True):
-            pitch = self.sounding.pitch[i]
+        for i in self.inside.tolist():
+            pitch, own = self.sounding.pitch[i], self.sounding.source[i]
             for _ in range(OCTAVE):
                 if pitch == own or not (self.sounding.is_taken(i, pitch) or pitch <= self._floor(i)):
                     break
@@ -331,7 +326,7 @@ class _WindowMove:
                     step = target - sounding.pitch[i]
                     if not 0 < step * direction <= 2 * abs(missing) - 1:  # gets no nearer
                         continue
-                    if target <= self._floor(i) or (target - self._source[i]) * self.direction < 0:
+                    if target <= self._floor(i) or (target - sounding.source[i]) * self.direction < 0:
                         continue
                     if sounding.is_taken(i, target):
                         waiting.add(i, target)
@@ -347,74 +342,6 @@ class _WindowMove:
         inside = free[np.argsort(self.notes["onset"][free], kind="stable")]
         onset, end = self.notes["onset"][inside], self.notes["end"][inside]
         pitch = np.array([self.sounding.pitch[i] for i in inside.tolist()])
-        melody = ~_has_beyond(onset, end, pitch)
-        lowest = ~_has_beyond(onset, end, -pitch) & ~melody
+        melody = ~bass_notes.has_beyond(onset, end, pitch)
+        lowest = ~bass_notes.has_beyond(onset, end, -pitch) & ~melody
         return _Voices(inside[melody].tolist(), inside[~melody & ~lowest].tolist(), inside[lowest].tolist())
-
-
-def _basses(draft: NoteDraft) -> Bools:
-    """[N] the notes that are a bass: the lowest of the beat in which they begin and about as low as the beats around
-    it, with something above them that sounds at the same time."""
-    notes = draft.notes
-    pitch, (first, last) = notes["pitch"].astype(np.int64), _beats_of(draft)
-    lowest = np.full(int(last.max(initial=0)) + 1, HIGH + 1)
-    beat, note = _in_beats(first, last)
-    np.minimum.at(lowest, beat, pitch[note])
-    around = np.minimum(lowest, np.minimum(np.append(lowest[1:], HIGH + 1), np.append(HIGH + 1, lowest[:-1])))
-    low = (pitch == lowest[first]) & (pitch <= around[first] + BASS_REACH)
-    low &= (pitch >= LOW) & (pitch <= HIGH)
-    return np.asarray(low & _has_beyond(notes["onset"], notes["end"], pitch))
-
-
-def _makes_room(draft: NoteDraft, bass: Indices) -> bool:
-    """Whether what sounds over a `bass` mostly lies so close to it that it cannot go down, and all of the bass can be
-    told an octave lower."""
-    pitch, (first, last) = draft.notes["pitch"].astype(np.int64), _beats_of(draft)
-    if not len(bass) or pitch[bass].min() - OCTAVE < LOWEST_ROOM:
-        return False
-    lowest = np.full(int(last.max()) + 1, HIGH + OCTAVE)
-    beat, note = _in_beats(first, last)
-    over = ~np.isin(note, bass)
-    np.minimum.at(lowest, beat[over], pitch[note[over]])
-    return bool(np.median(lowest[first[bass]] - pitch[bass]) <= CLOSEST)
-
-
-def _floors(draft: NoteDraft, bass: Indices, now: Integers) -> list[int]:
-    """[N] the highest pitch that a `bass` has `now` [N] in the beats of each note over it, or NO_FLOOR."""
-    first, last = _beats_of(draft)
-    source = draft.notes["pitch"].astype(np.int64)
-    floor = np.full((2, int(last.max(initial=0)) + 1), NO_FLOOR)  # of a bass as it was and as it is
-    beat, note = _in_beats(first[bass], last[bass])
-    for row, pitch in enumerate((source, now)):
-        np.maximum.at(floor[row], beat, pitch[bass[note]])
-    beat, note = _in_beats(first, last)
-    over = floor[0, beat] < source[note]
-    out = np.full(len(source), NO_FLOOR)
-    np.maximum.at(out, note[over], floor[1, beat[over]])
-    out[bass] = NO_FLOOR
-    return out.tolist()
-
-
-def _beats_of(draft: NoteDraft) -> tuple[Indices, Indices]:
-    """[N], [N] the first and the last beat in which each note sounds."""
-    onset, beat_at = draft.notes["onset"], draft.windows.beat_at
-    return beat_at(onset), beat_at(np.maximum(draft.notes["end"] - 1, onset))
-
-
-def _in_beats(first: Indices, last: Indices) -> tuple[Indices, Indices]:
-    """[M], [M] the beats that each note sounds in, the first LONGEST of them, and the note."""
-    count = np.minimum(last - first + 1, LONGEST)
-    note = np.repeat(np.arange(len(first)), count)
-    return first[note] + np.arange(len(note)) - np.repeat(np.cumsum(count) - count, count), note
-
-
-def _has_beyond(onset: Integers, end: Integers, pitch: Integers) -> Bools:
-    """[N] whether a note of a higher pitch sounds with each note."""
-    found = np.zeros(len(onset), bool)
-    for other in np.unique(pitch)[1:].tolist():
-        at = pitch == other
-        below = np.flatnonzero(~found & (pitch < other))
-        begun = np.searchsorted(np.sort(onset[at]), end[below], side="left")
-        over = np.searchsorted(np.sort(end[at]), onset[below], side="right")
-        found[below] = begun > over
-    return found

@@ -38,14 +38,14 @@ NONE = Spans()
 
 
 class SoundingNotes:
-    """The notes of a draft with the pitches that they have for now; changes can be taken back.
+    """The notes of a draft with the pitches that they had (`source`) and have for now (`pitch`); moves can be undone.
 
     group [N]: notes that must not change places with each other, such as those of one window.
     """
 
     def __init__(self, notes: Array, group: Indices) -> None:
         self.pitch: list[int] = notes["pitch"].tolist()
-        self._source: list[int] = list(self.pitch)
+        self.source: list[int] = list(self.pitch)
         self._onset: list[int] = notes["onset"].tolist()
         self._end: list[int] = [
             max(end, onset + 1) for onset, end in zip(self._onset, notes["end"].tolist(), strict=True)
@@ -79,7 +79,7 @@ class SoundingNotes:
         """Whether another note sounds at this pitch while a note does; those of one pitch in the source may."""
         onset, end = self._onset[note], self._end[note]
         count = self._spans.get(pitch, NONE).overlapping(onset, end)
-        return count > 0 and count > self._spans.get((pitch, self._source[note]), NONE).overlapping(onset, end)
+        return count > 0 and count > self._spans.get((pitch, self.source[note]), NONE).overlapping(onset, end)
 
     def are_together(self, note: int, other: int) -> bool:
         """Whether two notes sound together."""
@@ -105,6 +105,6 @@ class SoundingNotes:
         pitch = self.pitch[note]
         return (
             self._spans[pitch],
-            self._spans[pitch, self._source[note]],
+            self._spans[pitch, self.source[note]],
             self._spans["group", self._group[note], pitch],
         )
