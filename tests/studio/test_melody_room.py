@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 
 import mido
 import numpy as np
@@ -11,6 +12,9 @@ from midi_files import metre, notes, save, tempo, track
 
 from fadernets.codecs import melody_states
 from fadernets.errors import FadernetsError
+from fadernets.music.document import Document
+from fadernets.rendering.musicxml import write_document
+from fadernets.studio.downloads import MEDIA
 from fadernets.studio.melody_types import BlendRequest, KnobsRequest, MelodyEditRequest, MelodyFileRequest, TurnRequest
 
 
@@ -143,6 +147,15 @@ def test_singing_a_piece(studio, tune):
     assert studio.melody.edit_piece(MelodyEditRequest(piece=tune, knobs=knobs())).data == source
     with pytest.raises(FadernetsError, match=r"^track x: no such pitched track"):
         studio.melody.edit_piece(MelodyEditRequest(piece=tune, track="x", knobs=knobs(pitch=1)))
+
+
+def test_a_score_is_given_back_with_its_melody_turned(studio):
+    score = write_document(Document(Path("tune.mid"), studio.uploads.get("k265").data), "tune")
+    piece = studio.uploads.add("tune.musicxml", score).id
+    file = studio.melody.edit_piece(MelodyEditRequest(piece=piece, knobs=knobs(pitch=3)))
+    assert (file.name, file.media) == ("tune-melody.musicxml", MEDIA["score"][0])
+    assert b"score-partwise" in file.data
+    assert studio.melody.edit_piece(MelodyEditRequest(piece=piece, knobs=knobs())).data == score
 
 
 def test_single_dimensions_are_moved_before_the_knobs_turn(studio, tune):

@@ -17,6 +17,7 @@ from fadernets.codecs import melody_clips, melody_states
 from fadernets.engines.model_folder import DEFAULT_MELODY_MODEL
 from fadernets.errors import FadernetsError
 from fadernets.melodies import blend, blend_files, dimension_sliders, edit_report, file_edit, knob_settings, knobs
+from fadernets.music.score_midi import ScoreDocument
 from fadernets.studio.downloads import MEDIA, Download, download, with_provenance
 from fadernets.studio.melody_types import (
     BlendCell,
@@ -117,7 +118,7 @@ class MelodyRoom:
         return download(stem, request.format, data, request.name, self._folder)
 
     def edit_piece(self, request: MelodyEditRequest) -> Download:
-        """A piece with its melody's knobs turned and everything else unchanged."""
+        """A piece with its melody's knobs turned and all else unchanged: a MIDI file, or the score that it came as."""
         if request.knobs.dimensions:
             raise FadernetsError("dimensions: they are moved in melodies alone; save the melody")
         stored = self._uploads.get(request.piece)
@@ -129,6 +130,8 @@ class MelodyRoom:
             regrid=True,
             option="track",
         )
+        if isinstance(stored.document, ScoreDocument):
+            return download(f"{stored.stem}-melody", "score", data, stored.title, source=stored.document)
         if data != stored.data:  # with the knobs at rest, it is the original file
             data = with_provenance(data, {**self._provenance(request.knobs, stored.title), "source_id": stored.id})
         return Download(f"{stored.stem}-melody.mid", MEDIA["midi"][0], data)

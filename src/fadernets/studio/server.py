@@ -278,9 +278,9 @@ def _add_melody_routes(app: FastAPI, compute: Compute) -> None:
         """A melody as a file."""
         return await compute(request, "melody.file", body)
 
-    @app.post("/api/melody/sing", responses={**MIDI, **problems(400, 404, 429, 503)})
+    @app.post("/api/melody/sing", responses={**FILE, **problems(400, 404, 429, 503)})
     async def edit_piece(request: Request, body: melody_types.MelodyEditRequest) -> Response:
-        """A piece with its melody's knobs turned, as a MIDI file."""
+        """A piece with its melody's knobs turned, as a MIDI file, or as the score that it came as."""
         return await compute(request, "melody.edit_piece", body)
 
 

@@ -319,7 +319,7 @@ export interface paths {
         put?: never;
         /**
          * Edit Piece
-         * @description A piece with its melody's knobs turned, as a MIDI file.
+         * @description A piece with its melody's knobs turned, as a MIDI file, or as the score that it came as.
          */
         post: operations["edit_piece_api_melody_sing_post"];
         delete?: never;
@@ -2360,7 +2360,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
-                    "audio/midi": unknown;
+                    "application/octet-stream": unknown;
                 };
             };
             /** @description Bad Request */
