@@ -431,9 +431,10 @@ def test_segments_are_independent_of_how_they_are_batched(mixed, monkeypatch):
 
 
 def test_bars_of_other_lengths_are_told(mixed):
-    said = "A has bars of 3 quarter-beats, B of 4: A's rhythm runs across B's bar lines"
+    said = "A has bars of 3 quarter-beats, B of 4: A's rhythm runs across bar lines"
     assert said in mixed("waltz", "two_hands")[-1].warnings
-    assert not any("bar lines" in text for text in mixed("repeated", "two_hands")[-1].warnings)
+    for a in ("repeated", "pick_up"):
+        assert not any("bar lines" in text for text in mixed(a, "two_hands")[-1].warnings)
 
 
 def test_progress_is_told(engine, tmp_path):

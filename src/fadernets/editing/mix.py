@@ -121,10 +121,9 @@ def mix_documents(
     rhythm = PieceOnGrid.of(giver.piece, _tracks(giver, options.tracks_a, "--tracks-a"), cut(giver.piece))
     tracks = _tracks(frame, options.tracks_b, "--tracks")
     warnings = [f"{name}: {text}" for name, d in (("A", giver), ("B", frame)) for text in d.piece.warnings]
-    bars = [_bars_in_quarters(d.piece) for d in (giver, frame)]
+    bars = [_usual_bar(d.piece) for d in (giver, frame)]
     if bars[0] != bars[1]:
-        a, b = (" and ".join(f"{length:g}" for length in lengths) for lengths in bars)
-        warnings.append(f"A has bars of {a} quarter-beats, B of {b}: A's rhythm runs across B's bar lines")
+        warnings.append(f"A has bars of {bars[0]:g} quarter-beats, B of {bars[1]:g}: A's rhythm runs across bar lines")
     windows = cut(frame.piece)
     lengths = {"a": len(rhythm.full), "b": int(windows.full.sum())}
     for path, count in zip(paths, (lengths["a"], lengths["b"]), strict=True):
@@ -240,10 +239,11 @@ def _segments(score: PieceOnGrid, cells: dict[str, Cells], mixed: Bools, bar_in_
     ]
 
 
-def _bars_in_quarters(piece: Piece) -> list[float]:
-    """The lengths that a piece's bars have, in quarter-beats."""
-    inside = piece.metre.ticks <= max(piece.end - 1, 0)
-    return sorted({float(ticks / piece.tpq) for ticks in piece.metre.bar_lengths()[inside].tolist()})
+def _usual_bar(piece: Piece) -> float:
+    """The length of most of a piece's bars, in quarter-beats."""
+    lengths = np.diff(np.append(piece.metre.bar_starts(max(piece.end, 1)), max(piece.end, 1)))
+    whole, count = np.unique(lengths[:-1] if len(lengths) > 1 else piece.metre.bar_lengths(), return_counts=True)
+    return float(whole[count.argmax()] / piece.tpq)
 
 
 def _tracks(document: Document, wanted: list[str] | None, option: str) -> list[int]:
