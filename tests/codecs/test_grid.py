@@ -126,3 +126,13 @@ def test_the_roll_of_a_long_piece_takes_little_more_than_itself():
     assert (cells == grid.ONSET).sum() == notes
     assert (cells == grid.HOLD).sum() == 2 * notes
     assert peak < 10 * cells.size  # 6 bytes a cell, where it was 20
+
+
+def test_what_is_struck_above_all_that_sounds():
+    cells, others = np.zeros((4, 88), np.uint8), np.zeros((4, 88), np.uint8)
+    cells[0, [40, 50]] = grid.ONSET
+    cells[1, 40], cells[1, 50] = grid.ONSET, grid.HOLD  # under a note that is held
+    cells[2, 40] = grid.ONSET
+    others[2, 60] = grid.HOLD  # under another track
+    found = grid.struck_on_top(cells, others)
+    assert np.argwhere(found).tolist() == [[0, 50]]

@@ -115,6 +115,13 @@ def unpack(packed: Bytes) -> Cells:
     return (bits[:, 0] * ONSET + bits[:, 1] * HOLD).astype(np.uint8)
 
 
+def struck_on_top(cells: Cells, others: Cells) -> Bools:
+    """[..., 88] the notes that cells [..., 88] strike in a step above all else that sounds there, in `others` too."""
+    heard = (cells != OFF) | (others != OFF)
+    highest = np.where(heard.any(-1), PITCHES - 1 - heard[..., ::-1].argmax(-1), PITCHES)
+    return np.asarray((cells == ONSET) & (np.arange(PITCHES) == highest[..., None]))
+
+
 def sounding(cells: Cells) -> Bools:
     """[...] which cells sound."""
     return np.asarray(cells != OFF)

@@ -21,6 +21,7 @@ from fadernets.engines.rewriter import RewriterEngine
 TEMPERATURE = 0.5  # of which notes are struck; how many are keeps the model's own odds
 LENGTH_TEMPERATURE = 0.85
 KEEP = (1.5, 1.0, 0.5)  # nats, where onset steps are taken away the second, where note density falls the third
+KEEP_TOP = 1.0  # nats more for the top line, where note density falls: listeners know a piece by it
 TEMPERATURE_OF_VARIATIONS = 1.0  # of which notes are struck, where there are variations to keep away from
 OF_VARIATIONS = 4  # candidates, where there are variations to keep away from
 VOICES_PRICE = 2.0  # nats a voice by which a candidate misses the note density, mean over the steps
@@ -42,6 +43,7 @@ def settings(candidates: int, seed: int) -> Drawing:
         temperature=TEMPERATURE,
         length_temperature=LENGTH_TEMPERATURE,
         keep=KEEP,
+        keep_top=KEEP_TOP,
     )
 
 

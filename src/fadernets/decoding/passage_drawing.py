@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fadernets.arrays import Array, Bools, Cells, Floats32, Integers
+from fadernets.codecs import grid
 from fadernets.codecs.grid import HOLD, OFF, ONSET, PITCHES
 from fadernets.data.passage_batches import (
     CONTEXT,
@@ -70,6 +71,7 @@ class Drawing:
     # Nats by which notes that the source strikes are preferred; where onset steps are taken away the second number, and
     # where note density falls the third.
     keep: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    keep_top: float = 0.0  # more nats, where note density falls, for notes that are struck above all else that sounds
     told: bool = True  # whether the network is told which steps strike; early in its training it has not learned to be
 
 
@@ -162,6 +164,8 @@ class _State:
         falls, thinner = own.onsets[self.rows] > self.onsets, own.voices[self.rows] > self.voices + NEAR
         keep = np.select([falls, thinner], drawing.keep[1:], drawing.keep[0]).astype(np.float32)
         self.barred += keep[..., None] * (self.source == ONSET)
+        top = grid.struck_on_top(batch.source, batch.context)[self.rows]
+        self.barred += np.float32(drawing.keep_top) * (top & thinner[..., None])
         self.must = (pinned & (given == ONSET))[self.rows]
         self.must_onset, self.never_onset = constraints.must_onset[self.rows], constraints.never_onset[self.rows]
         self.copy_from, self.copy_shift = constraints.copy_from[self.rows], constraints.copy_shift[self.rows]
