@@ -88,11 +88,12 @@ def test_the_last_chord_stays_the_last(rhythm):
 
 
 def test_the_top_line_keeps_its_steps_where_some_must_go(rhythm, monkeypatch):
-    """Chords of one note on every step, and a line over some of them: fewer onsets leave the line's."""
+    """A note on most steps under a line that begins on the others: fewer onsets leave the line's."""
     task = toy_rewriter.task_of(toy_rewriter.made_grid_piece(), onsets=3)
     roll = np.zeros_like(task.roll)
     roll[:, 20] = ONSET
     line = np.arange(len(roll)) % 5 == 2
+    roll[2:, 60] = HOLD
     roll[line, 60] = ONSET
     roll[line, 20] = 0
     line &= np.isin(task.steps.segment, task.edited)
