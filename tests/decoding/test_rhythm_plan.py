@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import toy_rewriter
 
-from fadernets.codecs.grid import HOLD, ONSET
-from fadernets.decoding import rhythm_plan
+from fadernets.codecs.grid import ONSET
 from fadernets.decoding.rewrite_task import Locks
 from fadernets.decoding.rhythm_plan import locked, planned, shared_out
 from fadernets.decoding.track_rewriting import common_roll
@@ -85,33 +84,6 @@ def test_the_last_chord_stays_the_last(rhythm):
     assert planned(rhythm, replace(task, onsets=onsets)).struck[last]
     onsets[-1] = last - end + 3  # more than there are steps before it
     assert planned(rhythm, replace(task, onsets=onsets)).struck[last + 1 :].sum() == 2
-
-
-def test_the_top_line_keeps_its_steps_where_some_must_go(rhythm, monkeypatch):
-    """A note on most steps under a line that begins on the others: fewer onsets leave the line's."""
-    task = toy_rewriter.task_of(toy_rewriter.made_grid_piece(), onsets=3)
-    roll = np.zeros_like(task.roll)
-    roll[:, 20] = ONSET
-    line = np.arange(len(roll)) % 5 == 2
-    roll[2:, 60] = HOLD
-    roll[line, 60] = ONSET
-    roll[line, 20] = 0
-    line &= np.isin(task.steps.segment, task.edited)
-    task = replace(task, roll=roll, context=np.zeros_like(roll))
-    kept = []
-    for nats in (0.0, rhythm_plan.KEPT_BY_TOP):
-        monkeypatch.setattr(rhythm_plan, "KEPT_BY_TOP", nats)
-        found = np.mean([planned(rhythm, replace(task, seed=seed)).struck for seed in range(8)], axis=0)
-        kept.append(found[line].mean())
-    assert kept[1] > kept[0] + 0.1
-    heard = np.zeros_like(roll)
-    heard[:, 70] = HOLD  # under another track's line it is no top line
-    covered = replace(task, context=heard)
-    plans = []
-    for nats in (0.0, 3.0):
-        monkeypatch.setattr(rhythm_plan, "KEPT_BY_TOP", nats)
-        plans.append(planned(rhythm, covered).struck)
-    assert (plans[0] == plans[1]).all()
 
 
 def test_the_seed_draws_the_plan(rhythm):

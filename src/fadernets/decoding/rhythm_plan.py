@@ -1,10 +1,10 @@
 """Where the onsets of an edit fall: a pattern for each segment, chosen before any note is.
 
 A pattern is drawn in proportion to how real music would have it after the segments before (`engines.rhythm`), times how
-much of the source it keeps: where onset steps are taken away, those with many notes or one of the top line tend to
-stay, and where some are added, nearly all stay. So bars of a passage go the same way, and no decision of one step has
-to foresee the next. Segments that keep their number of onsets keep their pattern, and repeats get the pattern of what
-they repeat. T steps of the piece, W segments, S of them edited, n steps of a segment, K tracks.
+much of the source it keeps: where onset steps are taken away, those with many notes tend to stay, and where some are
+added, nearly all stay. So bars of a passage go the same way, and no decision of one step has to foresee the next.
+Segments that keep their number of onsets keep their pattern, and repeats get the pattern of what they repeat. T steps
+of the piece, W segments, S of them edited, n steps of a segment, K tracks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fadernets.arrays import Bools, Cells, Floats, Integers
-from fadernets.codecs import grid
 from fadernets.codecs.grid import ONSET
 from fadernets.data.passages import Steps, segment_ends
 from fadernets.decoding.passage_plan import alike
@@ -24,10 +23,9 @@ from fadernets.engines.rhythm import BEFORE, NEVER, Rhythm, draw_pattern, step_f
 
 # Nats, chosen on validation pieces (docs/lab.md).
 KEPT_BY_NOTES = 2.0  # of a step of the source where some must go, for each doubling of the notes it strikes and one
-KEPT_BY_TOP = 3.0  # of such a step on which the top line begins a note
 NEW_WHERE_SOME_GO = 4.5  # against a step that the source does not strike
 KEPT_WHERE_SOME_COME = 4.5  # of a step of the source
-END = 9.0  # of the last onset of the piece, and against any step behind it: its last chord stays the last
+END = 6.0  # of the last onset of the piece, and against any step behind it: its last chord stays the last
 
 
 @dataclass(frozen=True)
@@ -103,8 +101,7 @@ def _preferred(task: RewriteTask, at: slice, struck: Bools, notes: Integers, cou
     last: the step of the piece in which its last note begins."""
     locks = task.locks
     if count < struck.sum():
-        top = grid.struck_on_top(task.roll[at], task.context[at]).any(-1)
-        kept = np.where(struck, KEPT_BY_NOTES * np.log2(notes + 1) + KEPT_BY_TOP * top, -NEW_WHERE_SOME_GO)
+        kept = np.where(struck, KEPT_BY_NOTES * np.log2(notes + 1), -NEW_WHERE_SOME_GO)
     else:
         kept = np.where(struck, KEPT_WHERE_SOME_COME, 0.0)
     kept = task.faithfulness * kept
