@@ -120,6 +120,15 @@ def test_what_is_slower_inside_a_window_stays_so_and_what_lies_behind_goes_along
     }  # fmt: skip
 
 
+def test_the_last_note_does_not_grow_behind_the_last_bar(tmp_path):
+    source = of(tmp_path, *[(i, 0.5, 60 + i, 80) for i in range(4)])
+    found = note_faders.set_articulation(source, np.array([0.7]))
+    assert found.notes["end"].max() <= 4 * 480
+    assert (performed.note_lengths(found.notes)[:3] > 240).all()
+    found = note_faders.set_articulation(source, np.array([0.9]))  # out of reach without
+    assert found.notes["end"].max() > 4 * 480
+
+
 @pytest.mark.parametrize(("share", "held"), [(0.9, 1920), (0.7, 1920), (0.15, 960)])
 def test_a_chord_under_a_line_is_held_until_the_line_has_lost_half(tmp_path, share, held):
     chord = [(0, 4, pitch, 60) for pitch in (60, 64)]

@@ -57,7 +57,8 @@ def set_articulation(draft: NoteDraft, asked: Floats) -> NoteDraft:
     """Shorten the notes of a window by one factor, or lengthen them by one share of what is left to the next onset.
 
     Notes that are held past the next onset, such as a chord under a line, keep their length until the others have lost
-    half of theirs; from there on they lose as much.
+    half of theirs; from there on they lose as much. None grows past the end of the last window, unless the window does
+    not get what is asked without.
     """
     performance = draft.performance
     source_articulation = performed.articulation(performance)
@@ -65,10 +66,14 @@ def set_articulation(draft: NoteDraft, asked: Floats) -> NoteDraft:
     gaps, old_lengths = performed.gaps_to_next_onset(notes, tpq), performed.note_lengths(notes)
     share, held = np.minimum(old_lengths / gaps, 1.0), old_lengths > HELD * gaps
     shortest = np.maximum(np.minimum(old_lengths, SHORTEST * tpq), 1)
+    longest = np.maximum(np.minimum(draft.windows.end[-1] - notes["onset"], gaps), old_lengths)
     lengths = old_lengths.copy()
     for w in np.flatnonzero(np.abs(asked - source_articulation) > CLOSE).tolist():
         inside = np.flatnonzero(performance.window == w)
         wanted = float(np.clip(asked[w], 0, 1))
+        most = longest[inside]
+        if np.minimum(most / gaps[inside], 1.0).mean() < wanted:
+            most = np.maximum(gaps[inside], old_lengths[inside])
         low, high = 0.0, 1.0
         for _ in range(BISECTIONS):
             factor = (low + high) / 2
@@ -77,7 +82,7 @@ def set_articulation(draft: NoteDraft, asked: Floats) -> NoteDraft:
                 trial = np.maximum(old_lengths[inside] * factors, shortest[inside])
             else:
                 filled = (1 - (1 - share[inside]) * (1 - factor)) * gaps[inside]
-                trial = np.where(share[inside] < 1, filled, old_lengths[inside])
+                trial = np.where(share[inside] < 1, np.minimum(filled, most), old_lengths[inside])
             value = np.minimum(trial / gaps[inside], 1.0).mean()
             low, high = (factor, high) if value < wanted else (low, factor)
         lengths[inside] = np.maximum(np.round(trial), 1)
