@@ -29,7 +29,7 @@ import numpy as np
 TESTS = Path(__file__).parents[1] / "tests"
 sys.path.insert(0, str(TESTS))
 MADE_AT_ONCE = 1000  # files of a folder
-PIECES_BEATS = 64  # quarter-beats of a spliced piece: 16 segments, a tenth of a song
+PIECES_BEATS = 64  # quarter notes of a spliced piece: 16 segments, a tenth of a song
 
 
 def anonymous(number="self"):

@@ -1,6 +1,6 @@
 """Small MIDI files, written with mido: one builder for each thing that an edit must get through.
 
-A builder takes a path and returns it. Notes are rows (onset, length, pitch, velocity), times in quarter-beats.
+A builder takes a path and returns it. Notes are rows (onset, length, pitch, velocity), times in quarter notes.
 `PIECES` are sound files; `ODDITIES` can be played in spite of something; `BROKEN` cannot be used.
 """
 

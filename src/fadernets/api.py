@@ -1,7 +1,7 @@
 """What `import fadernets` offers a researcher: edits, measures, mixes, melody knobs and blends, in memory or by file.
 
 A source of music is anything that `document_of` takes: a path, the bytes of a MIDI or MusicXML file, a `Document`, a
-`symusic.Score`, or a NumPy array of notes ([N, 4]: onset and end in quarter-beats, pitch, velocity). Values are in the
+`symusic.Score`, or a NumPy array of notes ([N, 4]: onset and end in quarter notes, pitch, velocity). Values are in the
 attributes' own units, bars count from 1, tracks are numbers from 1 or names. Everything that cannot be used raises
 `FadernetsError`, one line that says what came and what is allowed.
 """
@@ -260,7 +260,7 @@ def measure(source: Source, *, tracks: Iterable[str | int] | None = None, model:
 
     Keys: model, tracks, segments (index, bar, last_bar, start_beat and an entry for each attribute, key and arousal),
     means and warnings; None where there is nothing to measure. A segment is a bar, or two short ones; with a model of
-    the paper's windows it is four quarter-beats, and has arousal in place of a last bar.
+    the paper's windows it is four quarter notes, and has arousal in place of a last bar.
 
     >>> measure([[beat, beat + 1, 60, 80] for beat in range(4)])["means"]["rhythm_density"]
     0.25

@@ -197,7 +197,7 @@ def test_speed_of_a_corpus() -> None:
 
 @pytest.mark.parametrize("name", ["k265.mid", "k545.mid"])
 def test_music21_on_the_bundled_mozart(name: str) -> None:
-    """Public-domain music that comes with the package: its segments of four quarter-beats, and the whole piece."""
+    """Public-domain music that comes with the package: its segments of four quarter notes, and the whole piece."""
     score: Any = symusic.Score(ASSETS / name)
     notes = [part.notes.numpy() for part in score.tracks]
     onset, length, pitches = (np.concatenate([n[x] for n in notes]) for x in ("time", "duration", "pitch"))

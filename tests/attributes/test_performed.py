@@ -12,7 +12,7 @@ TPQ = 480
 
 
 def heard(rows, tempos=(), tpq=TPQ):
-    """A performance of rows (onset, length in quarter-beats, pitch, velocity) in 4/4."""
+    """A performance of rows (onset, length in quarter notes, pitch, velocity) in 4/4."""
     notes = make_notes([(round(a * tpq), round((a + n) * tpq), p, v, 0) for a, n, p, v in rows])
     tempo = TempoMap.of(list(tempos), tpq)
     piece = Piece(notes, tpq, tempo, MetreMap.of([], tpq), [Track("", 0, 0)])

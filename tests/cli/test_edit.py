@@ -256,7 +256,7 @@ def test_files_that_are_not_there(refused, tmp_path):
         ("--tracks right-hand", "no such pitched track (did you mean 'right hand'?); the file has 1 'right hand'"),
         ("--only rihgt", "--only rihgt: no such pitched track (did you mean 'right'?)"),
         ("--set tempo=90-120", "--set tempo=90-120: a ramp is written tempo=90..120"),
-        ("--move tempo=x1.2", "takes no factor; a change is written in quarter-beats a minute, as in --move tempo=+2"),
+        ("--move tempo=x1.2", "takes no factor; a change is written in quarter notes a minute, as in --move tempo=+2"),
         ("--move tempo=10%", "--move tempo=10%: takes no factor"),
         ("--move key=a-minor", "'a-minor' is not a number; --set key=a-minor asks for a key by its name"),
         ("--move rhythm-density 0.2", "--move rhythm-density 0.2: write rhythm-density=0.2"),

@@ -128,7 +128,7 @@ def test_what_each_refusal_says(refused, bird, tmp_path):
         other = PIECES["bare"](tmp_path / "b.mid")
         assert refused("blend", other, source, tmp_path / "out", "--model", bird).endswith(f"in.mid: {message}")
     waltz = PIECES["waltz"](tmp_path / "in.mid")
-    said = "the metre is 3/4 from bar 1 on; a clip is two bars of 4/4 (or four of 2/4). --regrid cuts by quarter-beats"
+    said = "the metre is 3/4 from bar 1 on; a clip is two bars of 4/4 (or four of 2/4). --regrid cuts by quarter notes"
     assert said in refused("melody", waltz, tmp_path / "out.mid", "--model", bird)
     assert f"in.mid: {said}" in refused("blend", waltz, waltz, tmp_path / "out", "--model", bird)
 

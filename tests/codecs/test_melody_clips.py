@@ -17,7 +17,7 @@ TPQ = 480
 
 
 def make_piece(*parts, metre=(), names=(), drums=(), tpq=TPQ):
-    """parts: of each track the notes (onset, end, pitch) in quarter-beats; metre: (beat, numerator, denominator)."""
+    """parts: of each track the notes (onset, end, pitch) in quarter notes; metre: (beat, numerator, denominator)."""
     rows = [(round(o * tpq), round(e * tpq), p, 80, i) for i, part in enumerate(parts) for o, e, p in part]
     tracks = [Track(names[i] if names else "", i, 9 if i in drums else 0) for i in range(len(parts))]
     signatures = MetreMap.of([(round(beat * tpq), n, d) for beat, n, d in metre], tpq)
@@ -212,7 +212,7 @@ def test_other_metres_are_refused_in_one_line_unless_it_is_cut_by_beats(metre, s
         melody_clips.read(piece, 0)
     message = str(caught.value)
     assert message == (
-        f"the metre is {said}; a clip is two bars of 4/4 (or four of 2/4). --regrid cuts by quarter-beats whatever "
+        f"the metre is {said}; a clip is two bars of 4/4 (or four of 2/4). --regrid cuts by quarter notes whatever "
         "the metre"
     )
     assert beats_of(melody_clips.read(piece, 0, regrid=True)) == [[0, 7], [8, 15], [16, 23]]

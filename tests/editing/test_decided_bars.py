@@ -38,7 +38,7 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def made(tracks: int, bars: int = 32, long: tuple[float, float] | None = None) -> Document:
-    """A piece of one or two tracks; long: onset and end, in quarter-beats, of one more note."""
+    """A piece of one or two tracks; long: onset and end, in quarter notes, of one more note."""
     piece = toy_rewriter.made_piece(bars=bars)
     rows = [
         [n["onset"] / piece.tpq, n["end"] / piece.tpq, n["pitch"], n["velocity"], n["track"] if tracks > 1 else 0]

@@ -626,7 +626,7 @@ def all_notes(path):
 
 
 def other_events(path, but=None):
-    """All events but notes and ends of tracks, and those of the type `but`, in quarter-beats."""
+    """All events but notes and ends of tracks, and those of the type `but`, in quarter notes."""
     document = Document(path)
     left_out = (b"\xff\x2f", but)
     return [
@@ -762,7 +762,7 @@ def test_what_lies_beyond_a_range_may_stay_there(apply, tmp_path):
     assert not report.warnings
     assert Document(out).piece.seconds() == pytest.approx(Document(source).piece.seconds(), rel=1e-4)
     _, _, report = apply(source, set={"tempo": 400.0}, bars=[(2, 2)])
-    limits = "outside 20..300 (quarter-beats a minute)"
+    limits = "outside 20..300 (quarter notes a minute)"
     assert report.warnings[0] == f"tempo: 1 of 1 segments were asked for values {limits}; clamped"
 
 

@@ -14,7 +14,7 @@ from fadernets.editing.note_draft import NEW, NoteDraft
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.music.document import Document
 
-STEP = 0.25  # quarter-beats
+STEP = 0.25  # quarter notes
 
 
 @pytest.fixture

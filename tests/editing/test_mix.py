@@ -431,7 +431,7 @@ def test_segments_are_independent_of_how_they_are_batched(mixed, monkeypatch):
 
 
 def test_bars_of_other_lengths_are_told(mixed):
-    said = "A has bars of 3 quarter-beats, B of 4: A's rhythm runs across bar lines"
+    said = "A has bars of 3 quarter notes, B of 4: A's rhythm runs across bar lines"
     assert said in mixed("waltz", "two_hands")[-1].warnings
     for a in ("repeated", "pick_up"):
         assert not any("bar lines" in text for text in mixed(a, "two_hands")[-1].warnings)

@@ -14,7 +14,7 @@ from fadernets.errors import FadernetsError
 
 
 def bar(beats: int = 4, division: int = 3) -> Steps:
-    """A bar of quarter-beats cut in four; `division` is an index in DIVISIONS."""
+    """A bar of quarter notes cut in four; `division` is an index in DIVISIONS."""
     n = 4 * beats
     beat = np.repeat(np.arange(beats), 4)
     place = np.tile(np.arange(0, 24, 6), beats)

@@ -23,7 +23,7 @@ def engine():
 
 @pytest.fixture
 def pair(tmp_path):
-    """Two bars at 60 bpm, loud, not quite on the grid; four bars at 120 bpm, soft, 96 ticks a quarter-beat."""
+    """Two bars at 60 bpm, loud, not quite on the grid; four bars at 120 bpm, soft, 96 ticks a quarter note."""
     up = [(i + 0.02 * (i % 2), 0.9, 60 + 2 * i, 100 + i) for i in range(8)]
     down = [(i / 2, 0.5, 84 - i % 8, 40) for i in range(32)]
     return (

@@ -32,7 +32,7 @@ def unreleased(path):
 
 
 def chords_with_grace_notes(path, seed=0):
-    """Chords of a quarter-beat on few pitches; a third of the notes have no length, as ornaments of scores do."""
+    """Chords of a quarter note on few pitches; a third of the notes have no length, as ornaments of scores do."""
     rng = np.random.default_rng(seed)
     timed = []
     for beat in range(12):

@@ -202,7 +202,7 @@ def test_all_processes_stay_below_a_gigabyte(running, hostile):
     piece = uploaded(hostile, full)
     hostile.post("/api/edit", json=ask(piece, pitch=5.0))
     hostile.get("/api/map/pop-lieder")
-    # A quarter-beat of a second, and a note of an hour.
+    # A quarter note of a second, and a note of an hour.
     chunk = b"\0\xff\x51\3\x0f\x42\x40" + b"\0\x90\x3c\x64" + _delta(3488 * 96) + b"\x80\x3c\0" + b"\0\xff\x2f\0"
     note = b"MThd\0\0\0\6\0\0\0\1\0\x60MTrk" + len(chunk).to_bytes(4, "big") + chunk
     piece = uploaded(hostile, note, "note.mid")

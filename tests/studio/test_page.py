@@ -445,7 +445,7 @@ def sent(page, status):
 
 
 def clock_bpm(page):
-    """The tempo of the last two quarter-beats of MIDI clock."""
+    """The tempo of the last two quarter notes of MIDI clock."""
     times = [m[0] for m in sent(page, 0xF8)][-49:]
     return 6e4 * 2 / (times[-1] - times[0])
 

@@ -20,7 +20,7 @@ HARD_LIMIT = 60.0  # seconds of the processor, after which a case is killed
 LONGEST_WAIT = 600.0  # seconds of the clock, after which it is killed too
 MOST_SECONDS = 5.0  # of the processor, up to LONG: more is a finding; longer pieces may take more in proportion
 MOST_MEMORY = 500.0  # MB, up to LONG_IN_MEMORY: the same
-LONG, LONG_IN_MEMORY = 2_000, 8_000  # quarter-beats of a piece: 500 bars of common time, and four times as many
+LONG, LONG_IN_MEMORY = 2_000, 8_000  # quarter notes of a piece: 500 bars of common time, and four times as many
 MOST_KEPT = 330.0  # MB that a process may keep from one case to the next, so that each case answers for its own
 MORE_MEMORY = 3 * 2**30  # bytes that a case may take on top, so that a machine survives it
 

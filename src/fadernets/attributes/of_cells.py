@@ -51,7 +51,7 @@ def key(cells: Cells) -> Bytes:
     return estimate(pitch_classes(cells))
 
 
-# The metrical strength of each sixteenth of four quarter-beats, after Longuet-Higgins and Lee, "The Rhythmic
+# The metrical strength of each sixteenth of four quarter notes, after Longuet-Higgins and Lee, "The Rhythmic
 # Interpretation of Monophonic Music", Music Perception 1 (4), 1984: 0 for the bar, one less for each division.
 METRE = np.array([0, -4, -3, -4, -2, -4, -3, -4, -1, -4, -3, -4, -2, -4, -3, -4])
 WEAKEST = -9  # less than the strength of every step: there is no step without an onset

@@ -1,7 +1,7 @@
 """Attributes that the grid does not hold: pitch, dynamics, articulation and tempo of each window, measured from notes.
 
 A function takes a Performance and gives one number for each window in the attribute's own unit; nan where no note
-begins. W windows, N notes. Pitches are MIDI numbers, velocities 1..127, tempo is in quarter-beats a minute.
+begins. W windows, N notes. Pitches are MIDI numbers, velocities 1..127, tempo is in quarter notes a minute.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from fadernets.music.notes import TempoMap
 from fadernets.music.segments import BEATS, Grid
 
 LINE_RANGE = 12  # semitones: a note within an octave may continue the line of another one
-LONGEST_GAP = BEATS  # quarter-beats: what follows a note later than this counts as following it then
-CHORD = 1 / 8  # of a quarter-beat, a thirty-second note: onsets within it are one chord
+LONGEST_GAP = BEATS  # quarter notes: what follows a note later than this counts as following it then
+CHORD = 1 / 8  # of a quarter note, a thirty-second note: onsets within it are one chord
 SHORTEST_WINDOW = 1e-9  # seconds: keeps the tempo of a window finite
 
 
@@ -58,7 +58,7 @@ def articulation(p: Performance) -> Floats:
 
 
 def tempo(p: Performance) -> Floats:
-    """[W] quarter-beats a minute, mean over the window."""
+    """[W] quarter notes a minute, mean over the window."""
     seconds = p.tempo.seconds(p.windows.end) - p.tempo.seconds(p.windows.start)
     return np.asarray(60 * (p.windows.end - p.windows.start) / p.windows.tpq / np.maximum(seconds, SHORTEST_WINDOW))
 

@@ -152,7 +152,7 @@ ATTRIBUTES = AttributeTable(
                 near=0.05,
                 of="performance",
             ),
-            Attribute("tempo", performed.tempo, 20.0, 300.0, "quarter-beats a minute", near=1.0, of="performance"),
+            Attribute("tempo", performed.tempo, 20.0, 300.0, "quarter notes a minute", near=1.0, of="performance"),
         )
     }
 )

@@ -90,6 +90,6 @@ def make(out: Path, progress: Callable[[int, int], None] | None = None) -> Demo:
 
 
 def beats(path: Path) -> Array:
-    """A file's notes (ROLL_NOTE) in quarter-beats, as the pictures take them. Raises FadernetsError."""
+    """A file's notes (ROLL_NOTE) in quarter notes, as the pictures take them. Raises FadernetsError."""
     piece = Document(path).piece
     return in_beats(piece.notes, piece.tpq)

@@ -24,7 +24,7 @@ FADERS = (
     "rhythm-density (onset steps a sixteenth, 0..2; a model of windows: 0..1), note-density (mean notes sounding a "
     "step, 0..15), syncopation (Longuet-Higgins and Lee, 0..16), pitch (mean MIDI number, 21..108; --set: or a note "
     "such as C4), key (a name such as a-minor; --move: semitones), dynamics (mean velocity, 1..127), articulation "
-    "(duration over the time to the next onset, 0.05..1) or tempo (quarter-beats a minute, 20..300)"
+    "(duration over the time to the next onset, 0.05..1) or tempo (quarter notes a minute, 20..300)"
 )
 
 
@@ -101,7 +101,7 @@ def register(add: Add) -> None:
         "mix",
         _mix,
         "Write B with the rhythm of A, segment by segment (generation via analogy).",
-        epilog="A segment is four quarter-beats. OUT keeps B's tempo, tracks and everything else of its file. The "
+        epilog="A segment is four quarter notes. OUT keeps B's tempo, tracks and everything else of its file. The "
         "shorter piece repeats from its start: A's rhythm begins again, or B's bars are played again. Where no note "
         "begins in A, B stays as it is. All three are MIDI or MusicXML files, OUT by the ending of its name.",
     )
@@ -125,7 +125,7 @@ def register(add: Add) -> None:
         "measure",
         _measure,
         "Print the attributes and key of every segment, and the piece's means.",
-        epilog="A segment is a bar; with a model of the paper's windows it is four quarter-beats, and has arousal too.",
+        epilog="A segment is a bar; with a model of the paper's windows it is four quarter notes, and has arousal too.",
     )
     measure.add_argument("source", type=Path, metavar="IN")
     shared.add_beats(measure)

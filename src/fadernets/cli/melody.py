@@ -112,7 +112,7 @@ def _add_common(command: Parser) -> None:
         default="knob",
         help="knob: lands on what is asked for; paper: Section 4 as it is (knob)",
     )
-    command.add_argument("--regrid", action="store_true", help="cut clips by quarter-beats, whatever the metre is")
+    command.add_argument("--regrid", action="store_true", help="cut clips by quarter notes, whatever the metre is")
 
 
 def _melody(options: argparse.Namespace) -> None:

@@ -1,6 +1,6 @@
 """The melody of a piece: one track's line on the sixteenth grid, cut into clips of two bars of 4/4 (Section 2.2, NIME).
 
-Bars of two quarter-beats are read as half-bars. T steps of the whole piece, C clips.
+Bars of two quarter notes are read as half-bars. T steps of the whole piece, C clips.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def read(
     """The melody of a track: its skyline, snapped to sixteenths.
 
     Raises FadernetsError for a track without notes and for a metre that does not fit two bars of 4/4 into a clip
-    unless `regrid` cuts by quarter-beats. windows: those of an earlier reading of the same piece; without: notes that
+    unless `regrid` cuts by quarter notes. windows: those of an earlier reading of the same piece; without: notes that
     that reading left out of the melody.
     """
     candidates = np.flatnonzero(piece.notes["track"] == track)
@@ -131,7 +131,7 @@ def bar_steps(piece: Piece, windows: Windows) -> tuple[Indices, Indices]:
 
 
 def check_metre(piece: Piece) -> None:
-    """Raises FadernetsError where a bar has neither two nor four quarter-beats. A pick-up, the first bar, has fewer."""
+    """Raises FadernetsError where a bar has neither two nor four quarter notes. A pick-up, the first bar, has fewer."""
     metre = piece.metre
     sounding = metre.ticks < piece.end
     lengths = metre.bar_lengths() / piece.tpq
@@ -143,7 +143,7 @@ def check_metre(piece: Piece) -> None:
         bar = len(metre.bar_starts(int(metre.ticks[first]) + 1))
         raise FadernetsError(
             f"the metre is {metre.numerators[first]}/{metre.denominators[first]} from bar {bar} on; a clip is two bars "
-            "of 4/4 (or four of 2/4). --regrid cuts by quarter-beats whatever the metre"
+            "of 4/4 (or four of 2/4). --regrid cuts by quarter notes whatever the metre"
         )
 
 

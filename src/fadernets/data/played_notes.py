@@ -1,7 +1,7 @@
 """How the notes around a note are played: what its velocity, timing and release are predicted from.
 
-Shared by training and edits. Known notes have been played, asked ones are new. Time is counted in sixteenths of a
-quarter-beat's four. The manner of a note is its velocity, its offset (how far its onset lies behind its step, in
+Shared by training and edits. Known notes have been played, asked ones are new. Time is counted in
+sixteenths. The manner of a note is its velocity, its offset (how far its onset lies behind its step, in
 sixteenths) and its release (the same of its end). M known notes, N asked ones, K neighbours, Q kernels, F features.
 """
 

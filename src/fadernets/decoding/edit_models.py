@@ -1,6 +1,6 @@
 """The models that edits run on, of two kinds, and the one that a model folder holds.
 
-The paper's model decodes windows of four quarter-beats (`engines.grid.Engine`); a rewriter rewrites passages of bars on
+The paper's model decodes windows of four quarter notes (`engines.grid.Engine`); a rewriter rewrites passages of bars on
 the piece's own grid. model.json names the kind; one that names none is of the paper's.
 """
 

@@ -25,12 +25,22 @@ HARDLY = 0.02  # of its notes
 CROWDED = 1.5  # for each note more than the mean of its segment that sounds in the step
 
 
-def land(cells: Cells, source: Cells, pinned: Bools, steps: Steps, voices: Floats, near: Floats | None = None) -> Cells:
+def land(
+    cells: Cells,
+    source: Cells,
+    pinned: Bools,
+    steps: Steps,
+    voices: Floats,
+    near: Floats | None = None,
+    others: Bools | None = None,
+) -> Cells:
     """Cells [n, 88] with each segment's mean number of sounding notes at `voices` [n] of its steps, or within `near`
     [n] of that, as far as ends of notes can bring it.
 
-    pinned [n, 88]: cells that stay. A segment without a free cell is not looked at.
+    pinned [n, 88]: cells that stay. A segment without a free cell is not looked at. others [n]: steps in which another
+    track sounds, so that this one may rest there; without them no step is left empty.
     """
+    others = np.zeros(len(cells), bool) if others is None else others
     near = np.zeros(len(cells)) if near is None else near
     starts = steps.starts
     out = without_new_clashes(cells, source, pinned, starts)
@@ -41,7 +51,7 @@ def land(cells: Cells, source: Cells, pinned: Bools, steps: Steps, voices: Float
     for a, b in zip(starts.tolist(), [*starts[1:].tolist(), len(cells)], strict=True):
         if not pinned[a:b].all():
             length = steps.sixteenths[a:b].astype(np.float64)
-            segment = _Segment(a, b, length, float(voices[a]), float(near[a]), source, pinned, seldom)
+            segment = _Segment(a, b, length, float(voices[a]), float(near[a]), source, pinned, others, seldom)
             if joined:
                 _land_on_onsets(out, segment)
             _land_segment(out, segment)
@@ -98,6 +108,7 @@ class _Segment:
     near: float
     source: Cells  # [n, 88] of the passage
     pinned: Bools  # [n, 88]
+    others: Bools  # [n] whether another track sounds
     seldom: bool  # whether lone notes are seldom in this music
 
     def missing(self, out: Cells) -> float:
@@ -110,7 +121,7 @@ class _Segment:
         """[b - a, 88] how late each of its cells comes to be held, or to be cleared."""
         if fills:
             return _to_fill(out, self.source, self.pinned, self.a, self.b)
-        return _to_clear(out, self.source, self.pinned, self.a, self.b, self.seldom)
+        return _to_clear(out, self)
 
 
 def _land_segment(out: Cells, segment: _Segment) -> None:
@@ -196,14 +207,13 @@ def _to_fill(out: Cells, source: Cells, pinned: Bools, a: int, b: int) -> Floats
     return rank
 
 
-def _to_clear(out: Cells, source: Cells, pinned: Bools, a: int, b: int, seldom: bool) -> Floats:
-    """[b - a, 88] how late each held cell comes to be cut from the end of its note; infinite where it cannot.
-
-    seldom: whether lone notes are seldom in this music."""
+def _to_clear(out: Cells, segment: _Segment) -> Floats:
+    """[b - a, 88] how late each held cell comes to be cut from the end of its note; infinite where it cannot."""
+    a, b, source, pinned = segment.a, segment.b, segment.source, segment.pinned
     rank = np.full((b - a, out.shape[1]), np.inf)
     worst, distance = np.zeros(out.shape[1]), np.zeros(out.shape[1])
     before = max(a - 1, 0)
-    lone = _alone(out[before : b + 1])[a - before :] & seldom  # of the segment's steps
+    lone = _alone(out[before : b + 1])[a - before :] & segment.seldom  # of the segment's steps
     count = (out[a:b] != OFF).sum(1)
     empty = CROWDED * np.maximum(count.mean() - count, 0)
     for t in range(b - 1, a - 1, -1):
@@ -213,7 +223,7 @@ def _to_clear(out: Cells, source: Cells, pinned: Bools, a: int, b: int, seldom: 
         if t:
             price = price + (SHORT + LONE * (t > a and lone[t - 1 - a])) * (out[t - 1] == ONSET)
         worst = np.where(holds, np.maximum(worst, np.where(pinned[t], np.inf, price)), 0.0)
-        alone = (out[t] != OFF).sum() <= 1
+        alone = (out[t] != OFF).sum() <= 1 and not segment.others[t]
         worst = np.where(holds & alone, np.inf, worst)
         rank[t - a] = np.where(holds, worst, np.inf)
         # A note that sounds on behind the segment is cut only where nothing else is left.

@@ -127,7 +127,8 @@ def _landed(task: RewriteTask, now: Sequence[Cells], k: int, source: Cells, lock
         return now[k]
     wanted = np.where(off, np.maximum(own + missing, 0), own)[task.steps.segment]
     pinned = locks.pinned | ~off[task.steps.segment][:, None]
-    return passage_landing.land(now[k], source, pinned, task.steps, wanted)
+    others: Bools = np.any([(roll != OFF).any(-1) for j, roll in enumerate(now) if j != k], axis=0)
+    return passage_landing.land(now[k], source, pinned, task.steps, wanted, others=others)
 
 
 def common_roll(rolls: Sequence[Cells]) -> Cells:

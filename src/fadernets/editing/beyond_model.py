@@ -33,7 +33,7 @@ RANGE_PARTS = 10  # the scale of an attribute whose standard deviation is not kn
 KNOWN_DEVIATIONS = {"syncopation": 1.1}  # standard deviation in POP909 and Lieder
 KEPT_SLACK = {"rhythm_density": 0.0, "note_density": 0.05, "syncopation": 0.0}  # free changes of what search keeps
 PITCH_SCALE, PITCH_SLACK = 5.0, 0.25  # semitones of a segment's mean pitch, which search keeps as well
-SHORTEST = 1 / 16  # of a quarter-beat: search leaves no note shorter than this, unless it was
+SHORTEST = 1 / 16  # of a quarter note: search leaves no note shorter than this, unless it was
 
 
 @dataclass(frozen=True)

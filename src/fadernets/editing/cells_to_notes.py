@@ -22,7 +22,7 @@ from fadernets.music.document import Edit
 from fadernets.music.notes import Piece
 from fadernets.music.segments import Grid
 
-SHORTEST = 0.25  # steps: the shortest note that an edit makes; 16 ms at 240 quarter-beats a minute
+SHORTEST = 0.25  # steps: the shortest note that an edit makes; 16 ms at 240 quarter notes a minute
 
 
 def fixed_notes(piece: Piece, windows: Grid, placed: grid.Placed, free: Bools) -> Bools:

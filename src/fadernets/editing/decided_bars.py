@@ -30,7 +30,7 @@ class BarsSoFar:
     bars: tuple[int, int]  # first and last
     ticks: tuple[int, int]  # of their onsets, the last one excluded
     notes: Array  # [N] of NOTE: those of all tracks that begin in these ticks
-    tempo: list[tuple[int, int]]  # (tick, microseconds a quarter-beat) in these ticks, the first at their start
+    tempo: list[tuple[int, int]]  # (tick, microseconds a quarter note) in these ticks, the first at their start
 
 
 class DecidedBars:

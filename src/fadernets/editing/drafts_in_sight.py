@@ -36,7 +36,7 @@ class Draft:
     bars: tuple[int, int]
     ticks: tuple[int, int]  # from the first of their onsets to the last
     notes: Array  # of NOTE: those that begin in these ticks
-    tempo: list[tuple[int, int]]  # (tick, microseconds a quarter-beat) in these ticks, the first at their start
+    tempo: list[tuple[int, int]]  # (tick, microseconds a quarter note) in these ticks, the first at their start
     segments: list[SegmentReport]  # of these bars, before the first region and behind the last one
     reports: dict[int, EditReport]  # position of a region -> what it did there
     is_behind: bool  # whether some of the bars wait for their levels, which the same draft once more would give them

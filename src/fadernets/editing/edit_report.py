@@ -27,11 +27,11 @@ Value = float | str | None  # of an attribute, as reports have it
 
 @dataclass(frozen=True)
 class SegmentReport:
-    """One segment, a window of four quarter-beats or a bar: attribute -> value before the edit, as asked, and after."""
+    """One segment, a window of four quarter notes or a bar: attribute -> value before the edit, as asked, and after."""
 
     index: int  # among the piece's segments
     bar: int  # in which it starts
-    start_beat: float  # quarter-beats from the start of the file
+    start_beat: float  # quarter notes from the start of the file
     before: dict[str, Value]
     asked: dict[str, Value]
     measured: dict[str, Value]
@@ -210,7 +210,7 @@ def table(report: EditReport, every: bool = False) -> str:
         triples = ((widths[n], [values[n] for values in each]) for n in names)
         values = ("  " + " ".join(f"{cell(value):>{width}}" for value in triple) for width, triple in triples)
         lines.append(f"{bars:>5}" + "".join(values))
-    return "\n".join(lines) if report.segments else "no segment of four beats"
+    return "\n".join(lines) if report.segments else "no segment to edit"
 
 
 def _mean_asked(values: Sequence[Value]) -> Value:

@@ -1,7 +1,7 @@
 """A MIDI file in, faders moved, a MIDI file out; and what a file measures.
 
 The model moves its own faders (`model_edit`), everything else is moved in the notes that it made (`beyond_model`). S
-edited segments: windows of four quarter-beats for the paper's model, bars for a rewriter; values in the attributes' own
+edited segments: windows of four quarter notes for the paper's model, bars for a rewriter; values in the attributes' own
 units.
 """
 

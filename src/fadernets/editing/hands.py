@@ -22,7 +22,7 @@ START = {"left": 48.0, "right": 72.0}  # MIDI pitch where a hand lies before its
 FOLLOWS = 0.3  # share of the way to its notes that a hand's place moves with each chord
 SPAN = 14  # semitones
 STRETCH = 4.0  # cost of each semitone beyond the span; one of way costs 1
-CHORD = 1 / 16  # of a quarter-beat: onsets within it are one chord
+CHORD = 1 / 16  # of a quarter note: onsets within it are one chord
 
 
 def notes_of_hand(piece: Piece, tracks: list[int], hand: str, where: str = "only") -> Bools:

@@ -1,6 +1,6 @@
 """Two MIDI files in, one out: "generation via analogy" (Section 5), z_rhythm of A with z_note and key of B.
 
-A segment is four quarter-beats. B is the file that is written; where it is the shorter one, its bars are played
+A segment is four quarter notes. B is the file that is written; where it is the shorter one, its bars are played
 again. With the paper's control (`analogy`) z_rhythm(A) is decoded with z_note(B) and B's key, once, and nothing is kept
 or chosen. The encoder of z_rhythm reads whole segments, so the code depends on pitches too, and taken as it is it
 brings A's harmony along. Hence the code that the closed control decodes is z_rhythm(B) + m(A) - m(B), where m is the
@@ -123,7 +123,7 @@ def mix_documents(
     warnings = [f"{name}: {text}" for name, d in (("A", giver), ("B", frame)) for text in d.piece.warnings]
     bars = [_usual_bar(d.piece) for d in (giver, frame)]
     if bars[0] != bars[1]:
-        warnings.append(f"A has bars of {bars[0]:g} quarter-beats, B of {bars[1]:g}: A's rhythm runs across bar lines")
+        warnings.append(f"A has bars of {bars[0]:g} quarter notes, B of {bars[1]:g}: A's rhythm runs across bar lines")
     windows = cut(frame.piece)
     lengths = {"a": len(rhythm.full), "b": int(windows.full.sum())}
     for path, count in zip(paths, (lengths["a"], lengths["b"]), strict=True):
@@ -240,7 +240,7 @@ def _segments(score: PieceOnGrid, cells: dict[str, Cells], mixed: Bools, bar_in_
 
 
 def _usual_bar(piece: Piece) -> float:
-    """The length of most of a piece's bars, in quarter-beats."""
+    """The length of most of a piece's bars, in quarter notes."""
     lengths = np.diff(np.append(piece.metre.bar_starts(max(piece.end, 1)), max(piece.end, 1)))
     whole, count = np.unique(lengths[:-1] if len(lengths) > 1 else piece.metre.bar_lengths(), return_counts=True)
     return float(whole[count.argmax()] / piece.tpq)

@@ -19,12 +19,12 @@ from fadernets.editing.note_draft import NoteDraft
 from fadernets.editing.pitch_fader import set_pitch
 from fadernets.music.notes import TempoMap
 
-SHORTEST = 1 / 16  # of a quarter-beat: the shortest note that articulation leaves
+SHORTEST = 1 / 16  # of a quarter note: the shortest note that articulation leaves
 HELD = 1.5  # times the gap to the next onset: longer notes are held past it
 HELD_FROM = 0.5  # factor of the other notes from which on held notes lose length too
 BISECTIONS = 30  # of a factor between 0 and 1: to a billionth
 MAX_VELOCITY = 127
-MAX_MICROS = 2**24 - 1  # microseconds a quarter-beat that a MIDI file can hold
+MAX_MICROS = 2**24 - 1  # microseconds a quarter note that a MIDI file can hold
 
 
 def set_dynamics(draft: NoteDraft, asked: Floats) -> NoteDraft:

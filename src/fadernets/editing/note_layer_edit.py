@@ -25,7 +25,7 @@ from fadernets.music.notes import NOTE, Piece, Track
 from fadernets.music.segments import cut
 from fadernets.music.smf import MAX_BEATS, MAX_TICKS
 
-FARTHEST = 256  # quarter-beats that a new note may end behind the last note of the source
+FARTHEST = 256  # quarter notes that a new note may end behind the last note of the source
 
 Spans = list[tuple[int, int]]  # onsets and ends, in ticks
 

@@ -1,6 +1,6 @@
 """A piece on the grid: the notes of the tracks that are edited, the segments that they are edited in and their cells.
 
-The grid is that of the paper's windows of four quarter-beats or the piece's own, whose segments are bars. T steps of
+The grid is that of the paper's windows of four quarter notes or the piece's own, whose segments are bars. T steps of
 the whole piece, W segments, S of them at a time, n steps of the longest one: 16 where they are windows.
 """
 

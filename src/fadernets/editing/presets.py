@@ -38,7 +38,7 @@ MOST_AMOUNT = 4.0  # how many times a preset can be applied, either way
 MAX_FILE_BYTES = 2**20
 MOST_STEP, MOST_LOG = 1e9, 100.0  # of a preset's move, and of the log of a factor: numbers that arithmetic can hold
 FACTORS = ("tempo",)  # attributes that change by a factor
-METRONOME = 40.0, 208.0  # quarter-beats a minute: no preset takes a tempo out of a metronome's range
+METRONOME = 40.0, 208.0  # quarter notes a minute: no preset takes a tempo out of a metronome's range
 _plugin_presets: dict[str, Preset] = {}  # those of installed packages
 
 

@@ -82,7 +82,7 @@ def draw(engine: MelodyEngine, out: Path) -> list[str]:
 
 
 def _beats(states: States) -> Array:
-    """The notes of states [T] with times in quarter-beats."""
+    """The notes of states [T] with times in quarter notes."""
     rows = melody_states.decode(states)
     notes = np.empty(len(rows), ROLL_NOTE)
     notes["onset"], notes["end"] = rows[:, 0] / melody_states.STEPS_PER_BEAT, rows[:, 1] / melody_states.STEPS_PER_BEAT

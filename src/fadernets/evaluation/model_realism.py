@@ -60,7 +60,7 @@ def pairs(engine: Engine, data: Dataset, *, each: int = 3, seed: int = 0) -> lis
 
 
 def in_beats(cells: Cells) -> Array:
-    """The notes of cells [n, 88] as rolls draw them, in quarter-beats."""
+    """The notes of cells [n, 88] as rolls draw them, in quarter notes."""
     rows = grid.decode(cells)
     notes = np.zeros(len(rows), ROLL_NOTE)
     notes["onset"], notes["end"] = np.maximum(rows[:, 0], 0) / STEPS_PER_BEAT, rows[:, 1] / STEPS_PER_BEAT

@@ -55,7 +55,7 @@ class Version:
     """Four bars as one editor left them, or as they were."""
 
     name: str
-    notes: Array  # of ROLL_NOTE, of the tracks that are edited, in quarter-beats from the first bar line
+    notes: Array  # of ROLL_NOTE, of the tracks that are edited, in quarter notes from the first bar line
     others: Array  # those of the other pitched tracks
     cells: Cells  # [4, 16, 88] of the tracks that are edited
     midi: bytes  # of all pitched tracks
@@ -68,7 +68,7 @@ class ShownPassage:
     name: str  # piece, bars and move: the key of its remark
     attribute: str
     steps: int  # sixteenths of a segment
-    bars: list[float]  # where segments begin, and the end, in quarter-beats from the first
+    bars: list[float]  # where segments begin, and the end, in quarter notes from the first
     versions: list[Version]
 
 

@@ -21,7 +21,7 @@ UNITS = {
     "pitch": "MIDI number",
     "dynamics": "velocity",
     "articulation": "share of the time to the next onset",
-    "tempo": "quarter-beats a minute",
+    "tempo": "quarter notes a minute",
 }
 
 

@@ -94,7 +94,7 @@ def _bars(measured: list[list[dict[str, Any]]], warnings: list[str]) -> list[dic
 
 
 def _notes(document: Document, tracks: list[str] | None, start: float, end: float) -> tuple[Array, Array]:
-    """The notes between two quarter-beats, cut there: those of the tracks, and those of the other pitched ones."""
+    """The notes between two quarter notes, cut there: those of the tracks, and those of the other pitched ones."""
     piece = document.piece
     notes = in_beats(piece.notes, piece.tpq)
     chosen = np.isin(piece.notes["track"], file_edit.choose_tracks(piece, tracks))

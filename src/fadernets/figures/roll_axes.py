@@ -1,6 +1,6 @@
 """One piano roll on Matplotlib axes: bar lines, keys and notes, and the heading and legend above them.
 
-Notes are arrays of `ROLL_NOTE`: onset and end in quarter-beats, pitch as MIDI number, velocity. A bar is a dict with
+Notes are arrays of `ROLL_NOTE`: onset and end in quarter notes, pitch as MIDI number, velocity. A bar is a dict with
 index, bar (its printed number), start_beat, and before, asked and measured, each {attribute: value}; what was not asked
 is None or missing. Colours are Okabe and Ito's, which colour-blind readers can tell apart.
 """
@@ -38,7 +38,7 @@ STYLES: dict[str, dict[str, Any]] = {
 
 
 class TimeAxis(NamedTuple):
-    """The horizontal axis, in quarter-beats."""
+    """The horizontal axis, in quarter notes."""
 
     spans: list[tuple[float, float]]  # where each bar starts and ends
     labels: list[str]

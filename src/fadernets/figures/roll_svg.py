@@ -1,6 +1,6 @@
 """A small piano roll as SVG text, for pages that show many: bar lines, beats, keys, and what became of each note.
 
-Notes are arrays of `ROLL_NOTE`, in quarter-beats from the left edge. Colours are those of `roll_axes`: a note is kept,
+Notes are arrays of `ROLL_NOTE`, in quarter notes from the left edge. Colours are those of `roll_axes`: a note is kept,
 of another length, new, or gone (an empty dashed box). Other tracks stand grey behind them.
 """
 
@@ -30,7 +30,7 @@ def roll(
 ) -> str:
     """An `<svg>` of the notes `after` beside those `before`, or of those before alone.
 
-    context: notes of other tracks. bars: where bars begin, and the end, in quarter-beats. keys: the lowest and the
+    context: notes of other tracks. bars: where bars begin, and the end, in quarter notes. keys: the lowest and the
     highest MIDI pitch; those of the notes unless given.
     """
     width, height = size

@@ -4,7 +4,7 @@
 
 Three kinds of hole, as edits leave them: any notes, whole onset steps, inner voices of whole segments. POP909 lies on
 its own grid, its piano by itself and all of its tracks together, some of it without its beats too. MAESTRO, whose beats
-are dummies, lies on sixteenths of its nominal 120 quarter-beats a minute. Without beats, timing is learned only where
+are dummies, lies on sixteenths of its nominal 120 quarter notes a minute. Without beats, timing is learned only where
 another note of the step is left. The residual to the copy is taken as Laplace-distributed: its middle is the median,
 which makes the least absolute error. N asked notes, F features.
 """
@@ -35,7 +35,7 @@ HOLES = ("notes", "steps", "inner voices")
 HIDDEN_SHARE = 0.25  # of the notes or steps of a piece
 INNER_SEGMENTS = 0.5  # share of the segments whose inner voices are hidden
 NOMINAL = ("maestro",)  # corpora whose beats are dummies
-NOMINAL_TPQ = 480  # ticks a quarter-beat of a piece that is read without its beats
+NOMINAL_TPQ = 480  # ticks a quarter note of a piece that is read without its beats
 PER_HOLE = 150  # asked notes that training takes from a piece and kind of hole
 FEWEST = 60  # notes of a piece that serves
 BEATLESS = 3  # one piece in so many is also read without its beats, for files that have none
@@ -90,7 +90,7 @@ def performances(name: str, root: Path, split: str, every: int = 1) -> Iterator[
 
 
 def without_beats(performance: Performance) -> Performance:
-    """The piece as it reads where nobody knows its beats: in seconds, at the nominal 120 quarter-beats a minute."""
+    """The piece as it reads where nobody knows its beats: in seconds, at the nominal 120 quarter notes a minute."""
     notes = performance.piece.notes.copy()
     for name in ("onset", "end"):
         notes[name] = np.round(performance.piece.tempo.seconds(notes[name]) * 2 * NOMINAL_TPQ)

@@ -1,6 +1,6 @@
 """Short excerpts for a listening test, as MIDI files: consecutive segments of a data set, or bars of a piece.
 
-A segment is four quarter-beats long, and lasts two seconds in a data set without tempo (the grid). Times are ticks.
+A segment is four quarter notes long, and lasts two seconds in a data set without tempo (the grid). Times are ticks.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from fadernets.music.excerpt import excerpt
 from fadernets.music.notes import DEFAULT_TEMPO, Piece
 from fadernets.music.segments import BEATS, STEPS_PER_BEAT
 
-TPQ = 480  # ticks to a quarter-beat of a file made from a data set
+TPQ = 480  # ticks to a quarter note of a file made from a data set
 VELOCITY = 80  # of its notes, where the data set holds none
 SECONDS = (1.0, 60.0)  # the shortest and the longest excerpt of a piece
-SHORT_BAR = 3  # quarter-beats: shorter bars count by twos or fours, as a listener would group them
+SHORT_BAR = 3  # quarter notes: shorter bars count by twos or fours, as a listener would group them
 SIZES = range(1, 33)  # bars, or segments
 
 
@@ -163,7 +163,7 @@ def _bars(piece: Piece, size: int, taken: set[int], rng: np.random.Generator) ->
     """The first and the last of a run of bars, drawn among the longest runs of up to `size` bars; None without any.
 
     The bars of a run have one length, each has an onset and is not in `taken`, and together they are at least four
-    quarter-beats long. Bars shorter than SHORT_BAR count by twos or fours.
+    quarter notes long. Bars shorter than SHORT_BAR count by twos or fours.
     """
     starts = piece.metre.bar_starts(piece.end)
     signature = np.searchsorted(piece.metre.ticks, starts, side="right") - 1

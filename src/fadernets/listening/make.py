@@ -95,7 +95,7 @@ def make(
     """Make a study in the folder `out`, which must be empty or not exist. A failure leaves `out` as it was.
 
     source: where excerpts are drawn from. The test split of a prepared data set gives runs of `bars` consecutive
-    segments (four quarter-beats each, two seconds without a tempo); a folder of MIDI files gives `bars` bars of each
+    segments (four quarter notes each, two seconds without a tempo); a folder of MIDI files gives `bars` bars of each
     file as they were played (twice or four times as many where bars are short), of the tracks that `fadernets apply`
     would edit. `segments` excerpts are drawn by `seed`, each from another piece if there are enough, and edited by
     `preset` (a learned one, or the paper's `arousal-codes`), `amount` times: half of them up, half down, by `RULE`.

@@ -31,7 +31,7 @@ from fadernets.music.notes import in_beats, make_notes
 from fadernets.music.opening import open_document
 
 MOST_CELLS = 16  # rows or columns
-TPQ = 480  # ticks a quarter-beat of the files
+TPQ = 480  # ticks a quarter note of the files
 VELOCITY = 80  # of a melody that has none
 
 
@@ -43,7 +43,7 @@ class Side:
     melody: Melody
     clips: States  # [C, 32], repeated to the length of the longer one
     velocity: Floats  # [C * 32] how loud the note nearest to each step is
-    tempo: Floats  # [C * 32] microseconds a quarter-beat at each step
+    tempo: Floats  # [C * 32] microseconds a quarter note at each step
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def _repeated(side: Side, clips: int) -> Side:
 
 
 def notes_of(blended: Blend, row: int, column: int) -> Array:
-    """[N] of NOTE, TPQ ticks a quarter-beat, from the first clip on.
+    """[N] of NOTE, TPQ ticks a quarter note, from the first clip on.
 
     Two corners keep A's and B's timing and touch; the paper's control has them decoded.
     """
@@ -146,7 +146,7 @@ def notes_of(blended: Blend, row: int, column: int) -> Array:
 
 
 def _source_notes(side: Side) -> Array:
-    """[N] of NOTE, TPQ ticks a quarter-beat: the notes that begin in the melody's clips, as often as it is repeated."""
+    """[N] of NOTE, TPQ ticks a quarter note: the notes that begin in the melody's clips, as often as it is repeated."""
     melody, tpq = side.melody, side.melody.piece.tpq
     starts = melody.windows.step_ticks(melody.at[:, 0])
     shifted = []
@@ -167,7 +167,7 @@ def _source_notes(side: Side) -> Array:
 
 
 def _tempos(blended: Blend, row: int, column: int) -> list[tuple[int, int]]:
-    """(tick, microseconds a quarter-beat) of a cell's tempo changes: A's and B's by the cell's share of each."""
+    """(tick, microseconds a quarter note) of a cell's tempo changes: A's and B's by the cell's share of each."""
     rows, columns = blended.cells.shape[:2]
     share = (row + column) / (rows + columns - 2)
     micros = np.round(blended.a.tempo * (1 - share) + blended.b.tempo * share).astype(int)
@@ -261,7 +261,7 @@ def _title(blended: Blend, row: int, column: int) -> str:
 
 
 def midi_of(states: States, micros: int) -> bytes:
-    """A melody [T] as a file of one track, at a tempo in microseconds a quarter-beat."""
+    """A melody [T] as a file of one track, at a tempo in microseconds a quarter note."""
     import symusic
 
     step = TPQ // melody_states.STEPS_PER_BEAT

@@ -1,6 +1,6 @@
 """What can be counted in cells: struck notes and their lengths, isolated notes, clashes, the outer voices.
 
-Cells are [S, n, 88] (segments, sixteenth steps, piano keys): n is 16 in segments of four quarter-beats, 12 in a bar of
+Cells are [S, n, 88] (segments, sixteenth steps, piano keys): n is 16 in segments of four quarter notes, 12 in a bar of
 3/4 or 6/8. A struck note is an onset with the holds behind it, cut
 at the segment's end; a note held in from the segment before sounds, but is not struck. Lengths are in steps.
 """

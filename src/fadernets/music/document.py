@@ -81,9 +81,9 @@ class Document:
     def of_notes(
         cls, notes: Array, tempo: float = 120.0, metre: tuple[int, int] = (4, 4), name: str = "piece.mid"
     ) -> Document:
-        """The document of an array of notes [N, 4]: onset and end in quarter-beats, pitch, velocity.
+        """The document of an array of notes [N, 4]: onset and end in quarter notes, pitch, velocity.
 
-        A fifth column numbers tracks; structured arrays as in `note_files.file_of_notes`. tempo: quarter-beats a
+        A fifth column numbers tracks; structured arrays as in `note_files.file_of_notes`. tempo: quarter notes a
         minute. Raises FadernetsError.
 
         >>> Document.of_notes([[0, 1, 60, 80], [1, 2, 64, 80]]).piece.end

@@ -4,7 +4,7 @@ A segment is a bar, half of a long bar or two short ones, and lies in one metre.
 three of their units (a dotted quarter in 6/8), in 5/8 or 7/8 an eighth. A beat is cut into as many steps as its notes
 need: sixteenths, unless triplets, sextuplets or thirty-seconds fit its onsets better. Music that lies behind the beats
 of its file by as much throughout, as that of a file which follows a recording may, is read with its steps moved there
-(`lateness`). Ticks are absolute; a quarter is a quarter-beat; time is counted in sixteenths of a quarter-beat's four.
+(`lateness`). Ticks are absolute; a quarter is a quarter note, and time is counted in its sixteenths.
 W segments, B beats, T steps of the piece.
 """
 
@@ -173,7 +173,7 @@ class MetricGrid:
         return np.concatenate([[0.0], np.cumsum(self.sixteenths)])
 
     def start_beat(self) -> Floats:
-        """[W] quarter-beats from the start of the file."""
+        """[W] quarter notes from the start of the file."""
         return np.asarray(self.start / self.tpq)
 
     def ticks_moved(self, step: int, by: int) -> int:

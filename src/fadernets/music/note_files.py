@@ -11,25 +11,25 @@ from fadernets.errors import FadernetsError
 from fadernets.music.notes import NOTE, SHORTEST_BEAT, note_order
 from fadernets.music.smf import END_OF_TRACK, METRE, TEMPO, RankedEvent, file_of_tracks, first_line, in_order
 
-TPQ = 480  # ticks a quarter-beat of the files
+TPQ = 480  # ticks a quarter note of the files
 CHANNELS = [channel for channel in range(16) if channel != 9]  # of the tracks in turn: all but the drums'
 COLUMNS = ("onset", "end", "pitch", "velocity", "track")
 
 
 def file_of_notes(notes: Array, tempo: float = 120.0, metre: tuple[int, int] = (4, 4)) -> bytes:
-    """A MIDI file of notes, one piano track for each number in `track`, 480 ticks a quarter-beat.
+    """A MIDI file of notes, one piano track for each number in `track`, 480 ticks a quarter note.
 
-    notes: [N, 4] or [N, 5] numbers, the columns onset and end in quarter-beats, pitch 0..127, velocity 1..127 and, if
+    notes: [N, 4] or [N, 5] numbers, the columns onset and end in quarter notes, pitch 0..127, velocity 1..127 and, if
     wanted, track 0, 1, ...; or a structured array with fields of these names, whose onset and end are ticks (480 a
-    quarter-beat) where they are integers, as in `music.notes.NOTE`, and quarter-beats where they are floats. tempo:
-    quarter-beats a minute. metre: numerator and denominator. Raises FadernetsError for what is none of these.
+    quarter note) where they are integers, as in `music.notes.NOTE`, and quarter notes where they are floats. tempo:
+    quarter notes a minute. metre: numerator and denominator. Raises FadernetsError for what is none of these.
     """
     rows = _rows(notes)
     numerator, denominator = metre
     if not (1 <= numerator <= 255 and denominator in [2**i for i in range(SHORTEST_BEAT.bit_length())]):
         raise FadernetsError(f"metre {numerator}/{denominator}: the denominator must be 1, 2, 4, ... {SHORTEST_BEAT}")
     if not 4 <= tempo <= 6e7:
-        raise FadernetsError(f"tempo {tempo:g}: must lie in 4..60000000 quarter-beats a minute")
+        raise FadernetsError(f"tempo {tempo:g}: must lie in 4..60000000 quarter notes a minute")
     clock: list[RankedEvent] = [
         (0, 0, bytes((0xFF, TEMPO, 3)) + round(6e7 / tempo).to_bytes(3, "big")),
         (0, 1, bytes((0xFF, METRE, 4, numerator, denominator.bit_length() - 1, 24, 8))),

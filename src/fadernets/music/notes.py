@@ -1,6 +1,6 @@
 """Notes and pieces, and the two maps that give ticks a meaning.
 
-Units: onsets and ends are absolute ticks (integers); a quarter-beat has `tpq` ticks; seconds are
+Units: onsets and ends are absolute ticks (integers); a quarter note has `tpq` ticks; seconds are
 floats; pitches are MIDI numbers; bars are counted from 1, as a sequencer counts them.
 """
 
@@ -17,7 +17,7 @@ from fadernets.arrays import Array, Floats, Indices, Integers
 NOTE = np.dtype(
     [("onset", np.int64), ("end", np.int64), ("pitch", np.uint8), ("velocity", np.uint8), ("track", np.int32)]
 )
-# One row a note of a picture; onset and end in quarter-beats.
+# One row a note of a picture; onset and end in quarter notes.
 ROLL_NOTE = np.dtype([("onset", float), ("end", float), ("pitch", np.uint8), ("velocity", np.uint8)])
 SHORTEST_BEAT = 64  # the largest denominator of a time signature
 DEFAULT_TEMPO = 500_000  # microseconds a quarter: 120 bpm, what the paper assumes where a file has no tempo
@@ -51,7 +51,7 @@ class TempoMap:
     """Tempo changes, one a tick at most, the first at tick 0."""
 
     ticks: Integers
-    micros: Integers  # microseconds a quarter-beat from that tick on
+    micros: Integers  # microseconds a quarter note from that tick on
     tpq: int
 
     @classmethod
@@ -156,7 +156,7 @@ def make_notes(rows: list[tuple[int, int, int, int, int]]) -> Array:
 
 
 def in_beats(notes: Array, tpq: int, start: int = 0) -> Array:
-    """[N] of ROLL_NOTE: notes [N] of NOTE as pictures take them, in quarter-beats from the tick `start`."""
+    """[N] of ROLL_NOTE: notes [N] of NOTE as pictures take them, in quarter notes from the tick `start`."""
     out = np.empty(len(notes), ROLL_NOTE)
     for name in ("onset", "end"):
         out[name] = (notes[name] - start) / tpq

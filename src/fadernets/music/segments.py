@@ -1,6 +1,6 @@
 """Segments of a piece: what every grid of them offers, and the four-beat windows of the ISMIR paper (Section 4.1).
 
-A window is 4 quarter-beats of 16 steps, cut along the piece's own bar lines: windows start at the first one and anew at
+A window is 4 quarter notes of 16 steps, cut along the piece's own bar lines: windows start at the first one and anew at
 every change of metre. What is left over before a change or at the end is a short window, which no edit touches.
 Segments that are bars themselves are those of `metric_grid`. Ticks are absolute; a global step is counted from the
 first step of the first segment.
@@ -16,7 +16,7 @@ import numpy as np
 from fadernets.arrays import Bools, Floats, Indices, Integers
 from fadernets.music.notes import Piece
 
-BEATS = 4  # quarter-beats a segment
+BEATS = 4  # quarter notes a segment
 STEPS_PER_BEAT = 4
 STEPS = BEATS * STEPS_PER_BEAT
 NEVER = 2**62  # a tick that no piece reaches
@@ -54,7 +54,7 @@ class Grid(Protocol):
 
     @property
     def tpq(self) -> int:
-        """Ticks a quarter-beat."""
+        """Ticks a quarter note."""
 
     @property
     def full(self) -> Bools:
@@ -77,7 +77,7 @@ class Grid(Protocol):
         """[T + 1] where each step begins, in sixteenths."""
 
     def start_beat(self) -> Floats:
-        """[W] quarter-beats from the start of the file."""
+        """[W] quarter notes from the start of the file."""
 
     def step_ticks(self, steps: Integers) -> Integers:
         """The tick of each step; the step after the last one is at the piece's end."""
@@ -133,7 +133,7 @@ class Windows:
         return np.arange(self.n_steps + 1, dtype=np.float64)
 
     def start_beat(self) -> Floats:
-        """[W] quarter-beats from the start of the file."""
+        """[W] quarter notes from the start of the file."""
         return self.start / self.tpq
 
     def ticks_moved(self, step: int, by: int) -> int:
@@ -141,7 +141,7 @@ class Windows:
         return round(by * self.tpq / STEPS_PER_BEAT)
 
     def beat_at(self, ticks: Integers) -> Integers:
-        """The number of the quarter-beat of each tick, from the start of the file."""
+        """The number of the quarter note of each tick, from the start of the file."""
         return np.asarray(ticks) // self.tpq
 
     def step_ticks(self, steps: Integers) -> Integers:

@@ -13,7 +13,7 @@ from pathlib import Path
 from fadernets.errors import FadernetsError
 
 MAX_BYTES = 64 * 2**20  # a three-hour performance with pedal takes about 3 MB
-MAX_BEATS = 50_000  # quarter-beats: seven hours at 120 bpm; a file that claims more is damaged
+MAX_BEATS = 50_000  # quarter notes: seven hours at 120 bpm; a file that claims more is damaged
 MAX_TICKS = 2**28 - 1  # the longest time between two events that a file can state
 TEMPO, METRE, KEY, NAME, END_OF_TRACK = 0x51, 0x58, 0x59, 0x03, 0x2F  # types of meta events
 SUSTAIN = 64  # the controller of the sustain pedal
@@ -26,7 +26,7 @@ class MidiError(FadernetsError):
 
 
 def file_bytes(path: Path) -> bytes:
-    """The file's bytes, checked to be a standard MIDI file that counts in quarter-beats. Raises MidiError."""
+    """The file's bytes, checked to be a standard MIDI file that counts in quarter notes. Raises MidiError."""
     try:
         if path.is_dir():
             raise MidiError(f"{path}: is a folder, not a MIDI file")

@@ -14,7 +14,7 @@ from fadernets.music.opening import midi_bytes
 from fadernets.music.smf import END_OF_TRACK, SUSTAIN, TEMPO, Event, MidiFile, file_of_tracks
 from fadernets.rendering.wav_files import AudioError
 
-TAIL_BEATS, TAIL_TEMPO = 4, 500_000  # 4 quarter-beats of 0.5 s (microseconds) after the last event
+TAIL_BEATS, TAIL_TEMPO = 4, 500_000  # 4 quarter notes of 0.5 s (microseconds) after the last event
 TAIL_SECONDS = TAIL_BEATS * TAIL_TEMPO / 1e6
 LONGEST = 3600.0  # seconds; a longer file is refused
 DRUMS = 9  # channel 10, counted from 0

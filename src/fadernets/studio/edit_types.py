@@ -50,7 +50,7 @@ class EditRequest(RequestModel):
 
 
 class SegmentValues(BaseModel):
-    """Attribute values of four quarter-beats: before the edit, as requested, and after it."""
+    """Attribute values of four quarter notes: before the edit, as requested, and after it."""
 
     index: int
     bar: int

@@ -30,7 +30,7 @@ from fadernets.web.models import Models
 
 WHOLE_NOTES = (55, 79)  # the range of pitches of the whole notes by which melody models are inspected
 MOST_INSPECTED = 256  # segments of the map by which other models are inspected
-TPQ = 480  # ticks to a quarter-beat of decoded segments
+TPQ = 480  # ticks to a quarter note of decoded segments
 VELOCITY = 80  # of their notes
 MOST_MAPS = 8  # maps, and inspections, that are kept
 K = TypeVar("K")

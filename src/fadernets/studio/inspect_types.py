@@ -63,7 +63,7 @@ class DecodeRequest(RequestModel):
 
 
 class DecodeResponse(BaseModel):
-    """Four quarter-beats of music, `tpq` ticks each."""
+    """Four quarter notes of music, `tpq` ticks each."""
 
     tpq: int
     notes: Notes

@@ -52,7 +52,7 @@ class MelodyInfo(BaseModel):
     track: str
     clips: list[list[int]]
     bars: list[int]  # number of the bar where each clip begins
-    tempo: float  # quarter-beats a minute
+    tempo: float  # quarter notes a minute
     pitch: float | None
     onsets: int
     warnings: list[str]

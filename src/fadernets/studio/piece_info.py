@@ -82,7 +82,7 @@ def columns_of(notes: Array) -> Notes:
 
 
 def tempo_of(piece: Piece) -> list[tuple[int, int]]:
-    """(tick, microseconds a quarter-beat) of each tempo of a piece."""
+    """(tick, microseconds a quarter note) of each tempo of a piece."""
     return [(int(tick), int(micros)) for tick, micros in zip(piece.tempo.ticks, piece.tempo.micros, strict=True)]
 
 

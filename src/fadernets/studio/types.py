@@ -1,7 +1,7 @@
 """Types of the studio's HTTP API that its rooms share: models, attributes, presets and pieces.
 
 Each room adds its own (`edit_types`, `melody_types`, `inspect_types`); the page's types are generated from all of them.
-Ticks are those of the piece (`tpq` to a quarter-beat), bars count from 1, attributes are in their own units.
+Ticks are those of the piece (`tpq` to a quarter note), bars count from 1, attributes are in their own units.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class TrackInfo(BaseModel):
 
 
 class SegmentInfo(BaseModel):
-    """Four quarter-beats of a piece with their attribute values."""
+    """Four quarter notes of a piece with their attribute values."""
 
     index: int
     bar: int
@@ -128,7 +128,7 @@ class PieceInfo(BaseModel):
     end: int
     seconds: float
     bars: list[int]  # ticks of the bar lines, with the end of the last bar
-    tempo: list[tuple[int, int]]  # tick, microseconds a quarter-beat
+    tempo: list[tuple[int, int]]  # tick, microseconds a quarter note
     metre: list[tuple[int, int, int]]  # tick, numerator, denominator
     pedal: list[tuple[int, int, int]]  # tick, channel, value of the sustain pedal
     channels: list[int]  # of each track

@@ -6,7 +6,7 @@ export interface Clip {
   channels: readonly number[] // of each track
   names: readonly string[] // of each track
   messages: readonly (readonly number[])[] // tick and bytes of programs, controllers, bends
-  tempo: readonly (readonly number[])[] // tick, microseconds a quarter-beat
+  tempo: readonly (readonly number[])[] // tick, microseconds a quarter note
   metre: readonly (readonly number[])[] // tick, numerator, denominator
   tpq: number
 }

@@ -210,7 +210,7 @@ describe('the clock of a port', () => {
   const beats = (synth: Fake) => synth.events.filter((one) => one.startsWith('beat')).map((one) => Number(one.split(' ')[1]))
   const starts = (synth: Fake) => synth.events.filter((one) => one.startsWith('start') || one === 'stop')
 
-  it('has 24 beats a quarter-beat, in the tempo of the place', () => {
+  it('has 24 beats a quarter note, in the tempo of the place', () => {
     const tempo = new Tempo([[0, 500000], [480, 1000000]], TPQ)
     const { player, synth, run } = begin(music(notes, { tempo, end: 960 }), new Port())
     player.play()

@@ -521,7 +521,7 @@ export interface components {
         };
         /**
          * DecodeResponse
-         * @description Four quarter-beats of music, `tpq` ticks each.
+         * @description Four quarter notes of music, `tpq` ticks each.
          */
         DecodeResponse: {
             /** Tpq */
@@ -1263,7 +1263,7 @@ export interface components {
         };
         /**
          * SegmentInfo
-         * @description Four quarter-beats of a piece with their attribute values.
+         * @description Four quarter notes of a piece with their attribute values.
          */
         SegmentInfo: {
             /** Index */
@@ -1283,7 +1283,7 @@ export interface components {
         };
         /**
          * SegmentValues
-         * @description Attribute values of four quarter-beats: before the edit, as requested, and after it.
+         * @description Attribute values of four quarter notes: before the edit, as requested, and after it.
          */
         SegmentValues: {
             /** Index */

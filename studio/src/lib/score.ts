@@ -96,7 +96,7 @@ export function compare(before: Note[], after: Note[]): Difference {
   return { notes, gone: [...free.notes()], was }
 }
 
-/** Ticks to seconds and back, along tempo changes [tick, microseconds a quarter-beat]; the first at tick 0. */
+/** Ticks to seconds and back, along tempo changes [tick, microseconds a quarter note]; the first at tick 0. */
 export class Tempo {
   private readonly starts: number[] = []
 

@@ -17,7 +17,7 @@ export interface Synth {
   readonly clock?: Clock // of ports, for a DAW to follow
 }
 
-/** MIDI clock: 24 ticks of it a quarter-beat of the music, at any tempo. */
+/** MIDI clock: 24 ticks of it a quarter note of the music, at any tempo. */
 export interface Clock {
   start(sixteenth: number, time: number): void // from this sixteenth of the music
   beat(time: number): void

@@ -19,14 +19,14 @@ CHORD_SIZE = Attribute("chord_size", chord_size, 1.0, 8.0, "notes struck togethe
 
 
 def on_beat(performance):
-    """[N] whether each note begins within a sixteenth of a quarter-beat of one."""
+    """[N] whether each note begins within a sixteenth of a quarter note of one."""
     tpq = performance.windows.tpq
     since_window = performance.notes["onset"] - performance.windows.start[performance.window]
     return np.abs((since_window + tpq // 2) % tpq - tpq // 2) <= tpq // 16
 
 
 def accent(performance):
-    """[W] how much louder notes on a quarter-beat are than the others, in velocity; nan where either is missing."""
+    """[W] how much louder notes on a quarter note are than the others, in velocity; nan where either is missing."""
     beat, velocity = on_beat(performance), performance.notes["velocity"].astype(float)
     windows = len(performance.windows.start)
     means = []

@@ -1,4 +1,4 @@
-"""A corpus of CSV files NAME.notes.csv: a line a note, onset and end in quarter-beats, pitch, velocity."""
+"""A corpus of CSV files NAME.notes.csv: a line a note, onset and end in quarter notes, pitch, velocity."""
 
 import numpy as np
 

@@ -21,7 +21,7 @@ export interface Colours {
 
 export interface Marks {
   bars: readonly number[] // ticks of bar lines
-  beats: number // ticks a quarter-beat
+  beats: number // ticks a quarter note
   selection: [number, number] | null // bars
   frozen: readonly number[]
   picked: ReadonlySet<string> // keys of notes

@@ -6,7 +6,7 @@ import { clamp } from '../../lib/values'
 /** A change of one note; null takes it out. */
 export type Change = (note: Note) => Note | null
 
-export const SHORTEST = 1 / 16 // of a quarter-beat
+export const SHORTEST = 1 / 16 // of a quarter note
 
 export const transposed =
   (by: number): Change =>

@@ -6,7 +6,7 @@ const START = { left: 48, right: 72 } // MIDI pitch where a hand lies before its
 const FOLLOWS = 0.3 // share of the way to its notes that a hand's place moves with each chord
 const SPAN = 14 // semitones that a hand spans with ease
 const STRETCH = 4 // cost of each semitone beyond the span; one of way costs 1
-const CHORD = 1 / 16 // of a quarter-beat: onsets within it are one chord
+const CHORD = 1 / 16 // of a quarter note: onsets within it are one chord
 
 /** Whether the right hand plays each of some notes, in their order. */
 export function rightHand(notes: readonly Note[], tpq: number): boolean[] {

@@ -6,7 +6,7 @@ import type { PieceInfo } from '../../lib/types'
 
 const note = (onset: number, pitch: number, track = 0): Note => ({ onset, end: onset + 200, pitch, velocity: 80, track })
 
-// What `split_hands` of the package says of notes made by chance, at 480 ticks a quarter-beat.
+// What `split_hands` of the package says of notes made by chance, at 480 ticks a quarter note.
 const PLACES = [
   [480, 47], [490, 75], [970, 41], [970, 44], [970, 54], [1090, 47], [1090, 51], [1090, 61], [1330, 41], [1330, 45], [1330, 59], [1340, 58],
   [1340, 62], [1340, 69], [1460, 72], [1700, 52], [1700, 54], [1700, 68], [1700, 74], [1940, 52], [1940, 78], [1940, 81], [1940, 82], [2420, 46],

@@ -7,7 +7,7 @@ const SAME = 0.9 // share of beats with the same pitch classes that is called th
 const MOSTLY = 0.6
 const FEW = 0.04 // share of a lane's notes that is no change worth a word
 const VALUES: [string, (at: number) => boolean][] = [
-  // where in a quarter-beat (0..1) the notes begin that came or went, of most of them
+  // where in a quarter note (0..1) the notes begin that came or went, of most of them
   ['quarters', (at) => near(at, 0)],
   ['eighths', (at) => near(at, 0.5)],
   ['triplets', (at) => near(at, 1 / 3) || near(at, 2 / 3)],

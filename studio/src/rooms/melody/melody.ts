@@ -4,7 +4,7 @@ import type { Note } from '../../lib/score'
 export const HOLD = 128
 export const REST = 129
 export const STEPS = 32
-export const TICKS = 120 // of a sixteenth, 480 to a quarter-beat
+export const TICKS = 120 // of a sixteenth, 480 to a quarter note
 export const MOST_CLIPS = 64
 
 export const empty = (clips = 1): number[] => Array.from({ length: clips * STEPS }, () => REST)

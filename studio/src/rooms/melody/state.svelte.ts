@@ -39,7 +39,7 @@ const STORE_KEY = 'melody'
 const STORE_DELAY = 100 // milliseconds after the last change
 const FIRST = 'k265' // the piece whose melody is opened first
 const UNTITLED = 'my melody'
-export const [SLOWEST, FASTEST] = [20, 300] // quarter-beats a minute
+export const [SLOWEST, FASTEST] = [20, 300] // quarter notes a minute
 
 export class MelodyState {
   history: history.History<Tune> = $state.raw(history.begin(NONE))
