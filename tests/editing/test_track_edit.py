@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import toy_rewriter
 
+import fadernets
 from fadernets.decoding.edit_models import Rewriter
 from fadernets.editing import file_edit, track_edit
 from fadernets.editing.piece_on_grid import PieceOnGrid
@@ -16,6 +17,8 @@ from fadernets.editing.requests import Faders
 from fadernets.music.document import Document, Edit
 from fadernets.music.metric_grid import MetricGrid
 from fadernets.music.notes import NOTE
+
+K545 = Path(fadernets.__file__).parent / "assets" / "k545.mid"
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +63,31 @@ def test_edits_of_different_notes_become_one() -> None:
     assert both.removed.tolist() == [2, 5]
     assert both.changed.tolist() == [3, 7]
     assert len(both.added) == 1
+
+
+def doubled_chords() -> np.ndarray:
+    """[N, 5] eight bars in which one track holds the chord that the other one breaks."""
+    rows = []
+    for bar, root in enumerate([60, 65, 67, 60, 60, 65, 67, 60]):
+        begin = 4 * bar
+        rows += [(begin, begin + 4, root + third, 70, 2) for third in (0, 4, 7)]
+        for beat, (broken, melody) in enumerate([(0, 0), (4, 2), (7, 4), (4, 7)]):
+            onset = begin + beat
+            rows += [(onset, onset + 0.75, root + broken, 80, 1), (onset, onset + 0.75, root - 12, 70, 1)]
+            rows += [(onset, onset + 0.5, root + 12 + melody, 90, 1)]
+    return np.array(rows)
+
+
+@pytest.mark.parametrize(
+    ("source", "bars"),
+    [
+        pytest.param(doubled_chords(), None, id="notes that two tracks have are heard once"),
+        pytest.param(K545, [(1, 4)], id="a hand may rest while the other plays"),
+    ],
+)
+def test_a_held_note_density_lands(source: np.ndarray | Path, bars: list[tuple[int, int]] | None) -> None:
+    report = fadernets.edit(source, move={"rhythm_density": 0.2}, bars=bars).report
+    edited = [segment for segment in report.segments if segment.asked["note_density"] is not None]
+    assert len(edited) >= 4
+    for segment in edited:
+        assert segment.measured["note_density"] == pytest.approx(segment.asked["note_density"], abs=0.05), segment.bar

@@ -54,9 +54,9 @@ def register(add: Add) -> None:
     apply.add_argument(
         "--preset",
         metavar="NAME=AMOUNT",
-        help="move every fader toward high (1) or low (-1) arousal, valence or tension, or as a file that `fadernets "
-        "preset learn` wrote; fractions are allowed. The last preset of `fadernets preset list` is the paper's, a "
-        "shift of the two codes of a model of windows",
+        help="move several faders together toward high (1) or low (-1) arousal, valence or tension, or as a file that "
+        "`fadernets preset learn` wrote; fractions are allowed. `arousal-codes` is the paper's own: it shifts the two "
+        "codes of `pop-lieder`",
     )
     apply.add_argument("--hold", metavar="LIST", help="faders that the preset leaves alone, separated by commas")
     apply.add_argument(
@@ -69,7 +69,7 @@ def register(add: Add) -> None:
         default=[],
         metavar="melody|bass|harmony|rhythm|NOTES",
         help="what must stay, in some bars (melody:5-8) or all; NOTES are numbers from 1 in the file's order, as in "
-        "12,15-20, or bar.beat:pitch (5.1:60 or 5.1:C4). May be repeated; needs a model that rewrites passages",
+        "12,15-20, or bar.beat:pitch (5.1:60 or 5.1:C4). May be repeated; not with `pop-lieder`",
     )
     apply.add_argument(
         "--only",
@@ -88,7 +88,7 @@ def register(add: Add) -> None:
         type=Path,
         metavar="FILE",
         help="apply the regions of a JSON file as layers, each with bars, tracks, faders, locks and a seed of its own, "
-        "to what the earlier ones left; the same file gives the same bytes. It takes the place of these options",
+        "to what the earlier ones left; the same file gives the same bytes. It is given in place of those options",
     )
     apply.add_argument(
         "--all", action="store_true", help="print a row for every segment, not for the edited ones alone"

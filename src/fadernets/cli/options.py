@@ -36,7 +36,7 @@ def add_beats(command: Parser) -> None:
         "--beats",
         type=Path,
         metavar="FILE",
-        help="times of the beats in seconds, a line each, with 1 or 0 behind it for downbeats; for performances whose "
+        help="times of the beats in seconds, a line each, with 1 or 0 after it for downbeats; for performances whose "
         "tempo map is none. Needs a model that rewrites passages",
     )
 

@@ -36,22 +36,36 @@ def register(add: Add) -> None:
     )
     serve.add_argument("--workers", type=int, metavar="N", help="processes that compute (one a processor)")
     serve.add_argument("--queue", type=int, metavar="N", help="requests that may wait; beyond, 429 (64)")
-    serve.add_argument("--seconds", type=float, metavar="S", help="for a request, from its acceptance on (60)")
-    serve.add_argument("--drain", type=float, metavar="S", help="in which SIGTERM lets accepted requests finish (30)")
-    serve.add_argument("--memory-mb", type=int, metavar="MB", help="of a worker, which is ended beyond that (700)")
     serve.add_argument(
-        "--client-header", metavar="NAME", help="the proxy's header whose last address a request counts for"
+        "--seconds", type=float, metavar="S", help="longest time of a request, waiting and computing (60)"
     )
-    serve.add_argument("--client-requests", type=int, metavar="N", help="of one client at once; 0 is any number (8)")
-    serve.add_argument("--client-rate", type=float, metavar="R", help="requests of one client a second; 0 is any (10)")
+    serve.add_argument(
+        "--drain", type=float, metavar="S", help="time that accepted requests have to finish after SIGTERM (30)"
+    )
+    serve.add_argument(
+        "--memory-mb", type=int, metavar="MB", help="most memory of a worker; one that takes more is ended (700)"
+    )
+    serve.add_argument(
+        "--client-header", metavar="NAME", help="header, set by your proxy, whose last address names the client"
+    )
+    serve.add_argument(
+        "--client-requests", type=int, metavar="N", help="most requests of one client at a time; 0: no limit (8)"
+    )
+    serve.add_argument(
+        "--client-rate", type=float, metavar="R", help="most requests of one client a second; 0: no limit (10)"
+    )
     serve.add_argument(
         "--store",
         metavar="FOLDER|sqlite:FILE|URL",
         help="where pieces are kept that clients send once and edit by id: a folder, a SQLite file, s3://..., another "
         "URL of fsspec, or redis://... (default: a folder that ends with the server)",
     )
-    serve.add_argument("--store-mb", type=int, metavar="MB", help="of all stored pieces; the oldest go (1024)")
-    serve.add_argument("--keep-hours", type=float, metavar="H", help="since a piece was last sent (24)")
+    serve.add_argument(
+        "--store-mb", type=int, metavar="MB", help="most memory of all stored pieces; the oldest go (1024)"
+    )
+    serve.add_argument(
+        "--keep-hours", type=float, metavar="H", help="how long a piece is kept after it was last sent (24)"
+    )
     serve.add_argument(
         "--model", type=Path, action="append", default=[], metavar="FOLDER", help="offer a model folder too; repeatable"
     )

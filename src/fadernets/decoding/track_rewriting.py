@@ -126,9 +126,10 @@ def _landed(task: RewriteTask, now: Sequence[Cells], k: int, source: Cells, lock
     if not off.any():
         return now[k]
     wanted = np.where(off, np.maximum(own + missing, 0), own)[task.steps.segment]
-    pinned = locks.pinned | ~off[task.steps.segment][:, None]
-    others: Bools = np.any([(roll != OFF).any(-1) for j, roll in enumerate(now) if j != k], axis=0)
-    return passage_landing.land(now[k], source, pinned, task.steps, wanted, others=others)
+    others: Bools = np.any([roll != OFF for j, roll in enumerate(now) if j != k], axis=0)
+    # What another track sounds too is heard as before, however long this one holds it.
+    pinned = locks.pinned | others | ~off[task.steps.segment][:, None]
+    return passage_landing.land(now[k], source, pinned, task.steps, wanted, others=np.any(others, axis=1))
 
 
 def common_roll(rolls: Sequence[Cells]) -> Cells:

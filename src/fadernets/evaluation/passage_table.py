@@ -91,7 +91,10 @@ def _title(move: str) -> str:
 
 
 def _score(score: Figures | None) -> str:
-    return f"{score['mean']:.3f} ± {score['deviation']:.3f}" if score and score["mean"] is not None else "-"
+    """Mean and deviation over seeds; the mean alone where there is one seed, or all agree."""
+    if not score or score["mean"] is None:
+        return "-"
+    return f"{score['mean']:.3f} ± {score['deviation']:.3f}" if score["deviation"] else f"{score['mean']:.3f}"
 
 
 def _number(value: float | None) -> str:

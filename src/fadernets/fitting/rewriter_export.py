@@ -154,9 +154,9 @@ def card(info: dict[str, Any], has_critic: bool) -> str:
             "",
             "## Limits",
             "",
-            "- Western songs and piano accompaniments; other music is edited by the same habits.",
+            "- Western songs and piano accompaniments; other music is edited as if it were of these.",
             "- The figures of docs/results say how far its edits can still be told from real music.",
-            "- A fader that lands says nothing about taste: listen.",
+            "- That a fader reaches its value says nothing about taste: listen.",
             "",
         ]
     )

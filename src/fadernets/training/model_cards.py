@@ -100,7 +100,11 @@ def card(config: dict[str, Any], held_out: str = "") -> str:
     if held_out:
         lines += ["On test pieces, never trained on:", "", held_out, ""]
     if checked:
-        lines += ["On validation pieces, nats a segment unless named otherwise:", ""]
+        lines += [
+            "Terms of the loss on validation pieces, in nats a segment. beta is a weight; clips, states and note f1 are "
+            "shares of what is rebuilt:",
+            "",
+        ]
         lines += [f"- {name.replace('_', ' ')}: {value:.4f}" for name, value in sorted(checked.items())]
     lines += [
         "",
@@ -117,7 +121,7 @@ def card(config: dict[str, Any], held_out: str = "") -> str:
         "## Limits",
         "",
         codec.card.limits,
-        f"- Western {codec.card.music} of the kinds named above; other music is edited by the same habits.",
+        f"- Western {codec.card.music} of the kinds named above; other music is edited as if it were of these.",
         *(
             [
                 "- Arousal was rated by listeners of video game music. Tempo and loudness, which carry most of it, are",
@@ -126,7 +130,7 @@ def card(config: dict[str, Any], held_out: str = "") -> str:
             if clustered and label == "arousal"
             else []
         ),
-        "- A fader that lands says nothing about taste: listen.",
+        "- That a fader reaches its value says nothing about taste: listen.",
         "",
     ]
     return "\n".join(lines)
