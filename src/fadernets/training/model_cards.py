@@ -101,8 +101,8 @@ def card(config: dict[str, Any], held_out: str = "") -> str:
         lines += ["On test pieces, never trained on:", "", held_out, ""]
     if checked:
         lines += [
-            "Terms of the loss on validation pieces, in nats a segment. beta is a weight; clips, states and note f1 are "
-            "shares of what is rebuilt:",
+            "Terms of the loss on validation pieces, in nats a segment. beta is a weight; clips, states and note f1 "
+            "are shares of what is rebuilt:",
             "",
         ]
         lines += [f"- {name.replace('_', ' ')}: {value:.4f}" for name, value in sorted(checked.items())]
