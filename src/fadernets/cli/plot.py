@@ -25,8 +25,8 @@ def register(add: Add) -> None:
         epilog="Of trained runs (ISMIR 2020): latents is Figures 3 and 4, transfer is Figure 5, and labels draws the "
         "clusters over the number of labels. Of a melody model (NIME 2019, arXiv 1904.08842): pca is Figure 2, theme "
         "is Figures 5 to 9. Of a bundled model or a model folder: transfer is Figure 5 and analogy Section 5's "
-        "generation via analogy, both on the bundled pieces of Mozart, and map is the t-SNE that the studio shows, of these or of "
-        "--data.",
+        "generation via analogy, both on the bundled pieces of Mozart, and map is the t-SNE that the studio shows, "
+        "of these or of --data.",
     )
     plot.add_argument("figure", choices=FIGURES)
     plot.add_argument(
