@@ -90,6 +90,7 @@ def test_a_piece_without_beats_sounds_the_same():
     assert isinstance(performance.windows, MetricGrid)
 
 
+@pytest.mark.usefixtures("older_savez")
 def test_a_file_reads_back(fitted, tmp_path):
     fit_played_notes.save(tmp_path / "made.npz", fitted, {"corpora": {}})
     found = PlayedNotes.open(tmp_path / "made.npz")

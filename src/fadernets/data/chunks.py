@@ -142,7 +142,7 @@ def write_part(part: Path, chunk: Chunk, sources: list[Source], deadly: set[int]
         for name, (dtype, shape) in types.items()
     }
     with open_atomic(part) as stream:
-        np.savez(stream, allow_pickle=False, files=np.array(json.dumps(files)), **arrays)
+        np.savez(stream, files=np.array(json.dumps(files)), **arrays)
     return files
 
 

@@ -236,7 +236,7 @@ class Checkpoint:
         codes = self.encode(rows, fast=True)
         zd = {name: codes[code][:, d].astype(np.float64) for name, (code, d) in self.model.faders.items()}
         packed = io.BytesIO()
-        np.savez(packed, allow_pickle=False, **zd)
+        np.savez(packed, **zd)
         write_atomic(store, packed.getvalue())
         return values, zd
 
