@@ -100,6 +100,25 @@ def test_a_call_that_goes_wrong_is_a_line_and_the_next_is_answered(worker, monke
     assert worker.resident() < 250 * 2**20
 
 
+@pytest.mark.parametrize("what", ["multiprocessing.context.SpawnProcess.start", "tempfile.mkdtemp"])
+def test_a_worker_that_cannot_begin_again_begins_at_a_later_call(worker, tmp_path, monkeypatch, what):
+    def fail(*arguments, **options):
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(what, fail)
+    with pytest.raises(Busy, match=r"^the request ended its process; ask for less at once$"):
+        worker.call("edit", edit(DIES), Stop())
+    assert (worker.is_ready, worker.resident(), list(tmp_path.iterdir())) == (False, 0, [])
+    worker.begun()  # which has nothing to wait for
+    worker.begin_anew()
+    for _ in range(2):
+        with pytest.raises(Busy, match=r"be begun to compute this \(Resource temporarily unavailable\); try again"):
+            worker.call("edit", edit(), Stop())
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.undo()
+    assert worker.call("edit", edit(), Stop())
+
+
 def test_a_call_that_takes_too_long_is_ended(worker, monkeypatch):
     worker.call("edit", edit(), Stop())
     monkeypatch.setattr(workers, "LONGEST_OTHER", 0.3)
