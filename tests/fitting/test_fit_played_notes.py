@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from learning_alone import learning_alone
 
 from fadernets.data import corpora
 from fadernets.data.played_notes import MANNER
@@ -44,7 +45,8 @@ def fitted():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fit_played_notes, "STEPS_OF_FIT", 300)
         patch.setattr(fit_played_notes, "HIDDEN", 16)
-        return fit_played_notes.fit(asked_of(range(3)), asked_of([7]))[0]
+        with learning_alone():
+            return fit_played_notes.fit(asked_of(range(3)), asked_of([7]))[0]
 
 
 def test_holes_hide_what_their_names_say():
