@@ -94,7 +94,9 @@ def test_no_pieces_and_files_that_are_none_are_one_line(piece: passages.GridPiec
     flipped[200:260] = bytes(60)
     for data in (b"", b"text", whole[:-100], whole[:300], bytes(flipped)):
         path.write_bytes(data)
-        with pytest.raises(FadernetsError, match=r"p.npz: is no file of passages \(.*\); `rewriter prepare` makes one$"):
+        with pytest.raises(
+            FadernetsError, match=r"p.npz: is no file of passages \(.*\); `rewriter prepare` makes one$"
+        ):
             passages.load(path)
     np.savez(path, name=np.array(["a"]))
     with pytest.raises(FadernetsError, match=r"p.npz: is no file of passages \(KeyError"):

@@ -278,6 +278,15 @@ def test_presets_that_cannot_be_learned(run_here, mine, arguments, message):
     assert not (mine / "p.json").exists()
 
 
+def test_files_that_cannot_be_read_are_told(run_here, mine):
+    (mine / "high" / "2.mid").write_bytes(b"no music")
+    _, _, err = run_here("preset", "learn", mine / "p.json", "--corpus", f"folder={mine}", "--label", "tension")
+    told = [line for line in err if line.startswith("warning: ")]
+    assert len(told) == 1
+    assert told[0].startswith("warning: high/2.mid: ")
+    assert str(mine) not in told[0]
+
+
 def test_a_table_of_labels_without_numbers(mine):
     (mine / "labels.csv").write_text("file,label\nhigh/0.mid,loud\n")
     with pytest.raises(FadernetsError, match="file,label with a number"):

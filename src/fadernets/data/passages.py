@@ -6,7 +6,7 @@ a run of segments with at most `LENGTH` steps. T steps, N notes, W segments, P =
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,16 +142,19 @@ def on_grid(piece: Piece, name: str, corpus: str, split: int, roles: Sequence[st
     return GridPiece(name, corpus, split, Steps.of(grid), rows.astype(np.int32), tuple(roles))
 
 
-def read_corpus(name: str, root: Path, seed: int = 0) -> Iterator[GridPiece]:
-    """Every usable piece of a corpus with all of its pitched tracks."""
+def read_corpus(
+    name: str, root: Path, seed: int = 0, skip: Callable[[str], object] = lambda line: None
+) -> Iterator[GridPiece]:
+    """Every usable piece of a corpus with all of its pitched tracks. `skip` is told each file that is not, and why."""
     corpus = CORPORA[name]
     for source in corpus.sources(find_root(name, root)):
         try:
             piece = read(source.path)
             read_piece = corpus.read(source).piece
-        except FadernetsError:
-            continue
-        if not len(piece.notes):
+            if not len(piece.notes):
+                raise FadernetsError("has no notes")
+        except FadernetsError as error:
+            skip(source.unreadable(error))
             continue
         kept = set(np.unique(read_piece.notes["track"]).tolist())
         roles = [_role(name, i, track, kept) for i, track in enumerate(piece.tracks)]
