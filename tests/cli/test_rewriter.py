@@ -6,6 +6,7 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import toy_rewriter
 
@@ -77,7 +78,7 @@ def test_from_corpora_to_an_edit_that_lands(
 def test_prepare_tells_what_it_passes_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "music").mkdir()
     (tmp_path / "music" / "bad.mid").write_bytes(b"no music")
-    (tmp_path / "music" / "empty.mid").write_bytes(file_of_notes([]))
+    (tmp_path / "music" / "empty.mid").write_bytes(file_of_notes(np.zeros((0, 4))))
     out = tmp_path / "passages.npz"
     assert main(["rewriter", "prepare", str(out), "--corpus", f"folder={tmp_path / 'music'}"]) == 2
     bad, empty, error = capsys.readouterr().err.splitlines()

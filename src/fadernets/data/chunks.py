@@ -137,7 +137,7 @@ def write_part(part: Path, chunk: Chunk, sources: list[Source], deadly: set[int]
         "index": (np.dtype(np.int32), (0,)),
         "seconds": (np.dtype(np.float32), (0,)),
     }
-    arrays = {
+    arrays: dict[str, Any] = {
         name: np.concatenate([np.empty(shape, dtype), *(getattr(of_file, name) for of_file in prepared)])
         for name, (dtype, shape) in types.items()
     }

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fadernets.arrays import Array, Cells, Floats32, Indices, Integers
+from fadernets.arrays import Cells, Floats32, Indices, Integers
 from fadernets.codecs.grid import HOLD, LOW, OFF, ONSET, PITCHES
 from fadernets.data.corpora import CORPORA, find_root, split_of
 from fadernets.errors import FadernetsError
@@ -201,7 +201,7 @@ def load(path: Path) -> list[GridPiece]:
         raise FadernetsError(f"{path}: is no file of passages ({reason}); `rewriter prepare` makes one") from None
 
 
-def _pieces_of(data: Mapping[str, Array]) -> list[GridPiece]:
+def _pieces_of(data: Mapping[str, Any]) -> list[GridPiece]:
     steps_at = np.concatenate([[0], np.cumsum(data["step_count"])])
     notes_at = np.concatenate([[0], np.cumsum(data["note_count"])])
     whole = Steps(

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from fadernets.errors import FadernetsError
-from fadernets.studio.calls import Answer, Tell
+from fadernets.studio.calls import Answer, Call, Tell
 from fadernets.studio.downloads import Download
 from fadernets.studio.stored_files import Files
 from fadernets.studio.turns import Busy, StaleRequest, Stop
@@ -32,8 +32,6 @@ WORKERS = 2  # one client has one of them at most, so that others find one
 LOOK_SECONDS = 0.02  # between two looks at a worker while it computes
 BEGIN_SECONDS = 20.0  # in which a worker begins
 GRACE_SECONDS = 1.0  # in which a worker ends a request by itself that nobody waits for
-LONGEST = {"render": 300.0, "melody.file": 300.0}  # seconds of a call: an hour of sound takes two minutes
-LONGEST_OTHER = 120.0
 MOST_MEMORY = 740 * 2**20  # bytes of all workers; with the server, less than 1 GB
 IDLE_MEMORY = 200 * 2**20  # bytes of a worker without a call that may stay where others want memory
 
@@ -56,7 +54,7 @@ class Workers:
         self._used: dict[Stop, Worker] = {}  # by what stops its call, until `settle`
         self._lock = threading.Lock()
 
-    def call(self, name: str, arguments: tuple[Any, ...], stop: Stop, tell: Tell | None = None) -> Answer:
+    def call(self, what: Call, arguments: tuple[Any, ...], stop: Stop, tell: Tell | None = None) -> Answer:
         """The answer to a call, by a worker that has nothing to do: there must be one."""
         with self._lock:
             ready = [worker for worker in self._free if worker.is_ready]
@@ -64,7 +62,7 @@ class Workers:
             self._free.remove(worker)
             self._used[stop] = worker
         try:
-            return worker.call(name, arguments, stop, tell)
+            return worker.call(what, arguments, stop, tell)
         finally:
             with self._lock:
                 self._free.append(worker)
@@ -149,20 +147,20 @@ class Worker:
         self._is_closed = True
         self.end()
 
-    def call(self, name: str, arguments: tuple[Any, ...], stop: Stop, tell: Tell | None = None) -> Answer:
+    def call(self, what: Call, arguments: tuple[Any, ...], stop: Stop, tell: Tell | None = None) -> Answer:
         """The answer to a call. Raises what the call raises, StaleRequest once nobody waits, and Busy for a call that
         takes too long or too much memory, or where no process can be begun."""
         with self._lock:
             self._begin_if_none()
             before = self.resident()
             try:
-                answer = self._called(name, arguments, stop, tell)
+                answer = self._called(what, arguments, stop, tell)
             except TooLarge:
                 if before <= IDLE_MEMORY:
                     raise
                 # Without what the process remembered of earlier calls.
                 self._begin_if_none()
-                answer = self._called(name, arguments, stop, tell)
+                answer = self._called(what, arguments, stop, tell)
             if isinstance(answer, Download) and answer.path is not None:
                 answer = replace(answer, path=answer.path.replace(self._shared / answer.path.name))
             return answer
@@ -181,19 +179,19 @@ class Worker:
             if self._process is not None and not self.is_ready and self._pipe.poll(BEGIN_SECONDS):
                 self.is_ready = self._pipe.recv()[0] == "ready"
 
-    def _called(self, name: str, arguments: tuple[Any, ...], stop: Stop, tell: Tell | None) -> Answer:
+    def _called(self, what: Call, arguments: tuple[Any, ...], stop: Stop, tell: Tell | None) -> Answer:
         try:
-            self._pipe.send(("call", (name, arguments, tell is not None)))
-            return self._answer(name, stop, tell)
+            self._pipe.send(("call", (what.name, arguments, tell is not None)))
+            return self._answer(what, stop, tell)
         except (EOFError, OSError, BrokenPipeError):
             self._again()
             if stop.is_set():
                 raise StaleRequest from None
             raise Busy(503, "the request ended its process; ask for less at once") from None
 
-    def _answer(self, name: str, stop: Stop, tell: Tell | None) -> Answer:
+    def _answer(self, what: Call, stop: Stop, tell: Tell | None) -> Answer:
         began, told, process = time.monotonic(), None, self._process
-        longest = LONGEST.get(name, LONGEST_OTHER)
+        longest = what.value.seconds
         while True:
             if wait([self._pipe, process.sentinel], LOOK_SECONDS) and self._pipe.poll():
                 kind, content = self._pipe.recv()
