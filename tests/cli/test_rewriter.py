@@ -83,7 +83,7 @@ def test_prepare_tells_what_it_passes_over(tmp_path: Path, capsys: pytest.Captur
     assert main(["rewriter", "prepare", str(out), "--corpus", f"folder={tmp_path / 'music'}"]) == 2
     bad, empty, error = capsys.readouterr().err.splitlines()
     assert bad.startswith("warning: bad.mid: ")
-    assert empty == "warning: empty.mid: has no notes"
+    assert empty == "warning: empty.mid: no track that is not drums; its tracks: none"
     assert error.startswith(f"fadernets rewriter: error: {out}: is not written, since there is no piece")
     assert not out.exists()
 

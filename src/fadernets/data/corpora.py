@@ -47,7 +47,7 @@ class Source:
 
     def unreadable(self, error: Exception) -> str:
         """What to tell of the file where it cannot be read: its id and why."""
-        reason = str(error).removeprefix(f"{self.path}: ")
+        reason = str(error).removeprefix(f"{self.path}: ").removeprefix(f"{self.path.name}: ")
         return f"{self.piece_id}: {' '.join(reason.split())}"
 
 
