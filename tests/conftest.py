@@ -325,6 +325,19 @@ def chromium():
 
 
 @pytest.fixture
+def older_savez(monkeypatch):
+    """NumPy's `savez` as 1.26 has it, which stores every keyword as an array: none may be called `allow_pickle`."""
+    for name in ("savez", "savez_compressed"):
+        save = getattr(np, name)
+
+        def older(file, _save=save, **arrays):
+            assert "allow_pickle" not in arrays
+            _save(file, **arrays)
+
+        monkeypatch.setattr(np, name, older)
+
+
+@pytest.fixture
 def run_here(capsys):
     """Run fadernets here -> (exit code, standard output, lines of standard error)."""
 

@@ -6,6 +6,7 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import toy_rewriter
 
@@ -72,6 +73,19 @@ def test_from_corpora_to_an_edit_that_lands(
     named = json.loads((model / "model.json").read_text())["checkpoint"]
     assert set(named) == {"config.json", "model.safetensors"}
     assert check_files(model).items() >= named.items()
+
+
+def test_prepare_tells_what_it_passes_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "music").mkdir()
+    (tmp_path / "music" / "bad.mid").write_bytes(b"no music")
+    (tmp_path / "music" / "empty.mid").write_bytes(file_of_notes(np.zeros((0, 4))))
+    out = tmp_path / "passages.npz"
+    assert main(["rewriter", "prepare", str(out), "--corpus", f"folder={tmp_path / 'music'}"]) == 2
+    bad, empty, error = capsys.readouterr().err.splitlines()
+    assert bad.startswith("warning: bad.mid: ")
+    assert empty == "warning: empty.mid: no track that is not drums; its tracks: none"
+    assert error.startswith(f"fadernets rewriter: error: {out}: is not written, since there is no piece")
+    assert not out.exists()
 
 
 def test_a_stopped_run_goes_on_and_a_finished_one_is_left(music: Path, tmp_path: Path) -> None:

@@ -1,11 +1,15 @@
 """The command `serve`: what it refuses before it serves. What it serves is in tests/serving."""
 
+import shutil
 import socket
 import sys
 
 import pytest
 
 from fadernets.cli.main import main
+from fadernets.engines.model_folder import bundled
+from fadernets.errors import FadernetsError
+from fadernets.web import guard
 
 
 @pytest.mark.parametrize(
@@ -32,6 +36,31 @@ def test_what_makes_no_server_is_one_line(words, error, capsys):
     out, err = capsys.readouterr()
     assert (out, len(err.splitlines())) == ("", 1)
     assert err.startswith(f"fadernets serve: error: {error}")
+
+
+def test_a_model_that_was_pulled_is_offered_by_its_name_on_the_hub(pulled, tmp_path, monkeypatch, capsys):
+    from fadernets.serving import app
+
+    mine = shutil.copytree(bundled()["rewriter"], tmp_path / "mine")
+    offered = []
+
+    def stop(pool, store, models, *others, **options):
+        offered.extend(row.name for row in models.describe())
+        raise FadernetsError("enough")
+
+    monkeypatch.setattr(guard, "listen", lambda host, port: None)
+    monkeypatch.setattr(app, "create", stop)
+    assert main(["serve", "--port", "0", "--model", pulled.model, "--model", str(mine)]) == 2
+    assert offered == ["rewriter", "melody", "pop-lieder", pulled.model, "mine"]
+
+
+@pytest.mark.parametrize("command", [["serve"], ["studio", "--no-browser"]])
+def test_two_models_of_one_name_are_refused(command, tmp_path, capsys):
+    one, other = (shutil.copytree(bundled()["rewriter"], tmp_path / place / "mine") for place in "ab")
+    given = [word for folder in (one, one, other) for word in ("--model", str(folder))]
+    assert main([*command, "--port", "0", *given]) == 2
+    said = f"--model {other}: another model is called mine too; rename one of the folders"
+    assert capsys.readouterr().err == f"fadernets {command[0]}: error: {said}\n"
 
 
 def test_a_port_that_is_taken(capsys):

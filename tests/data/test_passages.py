@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ from fadernets.data.passage_sampler import (
     row_of,
     segment_profiles,
 )
+from fadernets.errors import FadernetsError
 
 
 @pytest.fixture
@@ -54,6 +56,51 @@ def test_a_file_of_pieces_reads_back(piece: passages.GridPiece, tmp_path: Path) 
     assert again.roles == piece.roles
     for name in passages.Steps.__dataclass_fields__:
         assert np.allclose(getattr(again.steps, name), getattr(piece.steps, name)), name
+
+
+def test_the_file_has_the_name_that_was_given(piece: passages.GridPiece, tmp_path: Path) -> None:
+    passages.save(tmp_path / "p", [piece])
+    assert [path.name for path in tmp_path.iterdir()] == ["p"]
+    assert len(passages.load(tmp_path / "p")) == 1
+
+
+def test_a_file_that_cannot_be_finished_leaves_the_old_one(
+    piece: passages.GridPiece, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "p.npz"
+    passages.save(path, [piece])
+    before = path.read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(FadernetsError, match=r"p.npz: cannot be written \(No space left on device\)$"):
+        passages.save(path, [piece, piece])
+    monkeypatch.undo()
+    assert [each.name for each in tmp_path.iterdir()] == ["p.npz"]
+    assert path.read_bytes() == before
+
+
+def test_no_pieces_and_files_that_are_none_are_one_line(piece: passages.GridPiece, tmp_path: Path) -> None:
+    path = tmp_path / "p.npz"
+    with pytest.raises(FadernetsError, match=r"p.npz: is not written, since there is no piece"):
+        passages.save(path, [])
+    with pytest.raises(FadernetsError, match=r"p.npz: cannot be read \(No such file or directory\)$"):
+        passages.load(path)
+    passages.save(path, [piece])
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[200:260] = bytes(60)
+    for data in (b"", b"text", whole[:-100], whole[:300], bytes(flipped)):
+        path.write_bytes(data)
+        with pytest.raises(
+            FadernetsError, match=r"p.npz: is no file of passages \(.*\); `rewriter prepare` makes one$"
+        ):
+            passages.load(path)
+    np.savez(path, name=np.array(["a"]))
+    with pytest.raises(FadernetsError, match=r"p.npz: is no file of passages \(KeyError"):
+        passages.load(path)
 
 
 def test_cells_and_lengths_of_notes() -> None:

@@ -326,6 +326,11 @@ def test_what_cannot_be_prepared_says_why(songs, tmp_path):
         prepare({"folder": songs}, out, workers=0)
 
 
+@pytest.mark.usefixtures("older_savez")
+def test_parts_hold_arrays_alone(songs, tmp_path):
+    assert len(prepare({"folder": songs}, tmp_path / "out", workers=1)) == 160
+
+
 def test_a_full_disk_is_one_line(songs, tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")

@@ -1,6 +1,7 @@
 """Presets of all faders: learned, kept in files, and what they do to a piece."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -276,6 +277,15 @@ def test_presets_that_cannot_be_learned(run_here, mine, arguments, message):
     assert len(err) == 1
     assert message in err[0]
     assert not (mine / "p.json").exists()
+
+
+def test_files_that_cannot_be_read_are_told(run_here, mine):
+    for i in range(20):  # of which some fall into the split that is learned from
+        (mine / f"bad{i}.mid").write_bytes(b"no music")
+    _, _, err = run_here("preset", "learn", mine / "p.json", "--corpus", f"folder={mine}", "--label", "tension")
+    told = [line for line in err if line.startswith("warning: ")]
+    assert 10 < len(told) < 20
+    assert all(re.fullmatch(r"warning: bad\d+\.mid: is not a MIDI file .*", line) for line in told)
 
 
 def test_a_table_of_labels_without_numbers(mine):

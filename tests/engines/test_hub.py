@@ -72,6 +72,14 @@ def test_a_model_that_is_too_large_is_left(stand_in, model_files, monkeypatch):
     assert not [row for row in stand_in.asked if "decoder.onnx" in row]
 
 
+def test_a_model_json_that_is_too_large_is_left(stand_in, model_files, monkeypatch):
+    stand_in.repository(NAME, model_files)
+    monkeypatch.setattr(hub, "MOST_JSON", 1000)
+    with pytest.raises(ModelError, match=r"^someone/pop-lieder: model\.json has \d+ bytes; at most 1000 are taken$"):
+        hub.pull(NAME)
+    assert not [row for row in stand_in.asked if "/resolve/" in row]
+
+
 # What does not work, in one line
 
 

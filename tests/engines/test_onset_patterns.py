@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from learning_alone import learning_alone
 
 from fadernets.codecs import grid
 from fadernets.decoding import candidate_choice, candidates, segment_decoding, segment_requests
@@ -116,7 +117,8 @@ def test_it_learns_what_pairs_have_in_common(monkeypatch):
     struck = np.concatenate([source, target])
     values = np.stack([(struck > 0).mean(1), np.ones(1000)], 1)
     pairs = np.arange(500), np.arange(500, 1000)
-    learned = fit_patterns.learn(struck, values, *pairs, 0)
+    with learning_alone():
+        learned = fit_patterns.learn(struck, values, *pairs, 0)
     again = fit_patterns.learn(struck, values, *pairs, 0)
     np.testing.assert_array_equal(learned.given, again.given)
     new = onset_patterns.conditions(source[:100], values[:100], values[500:600])

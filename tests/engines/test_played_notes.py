@@ -129,6 +129,12 @@ def test_files_that_cannot_be_used_are_refused(model, tmp_path):
     (tmp_path / "text.npz").write_text("no arrays")
     with pytest.raises(FadernetsError, match="is no model of played notes"):
         PlayedNotes.open(tmp_path / "text.npz")
+    whole = write(tmp_path / "whole.npz", model).read_bytes()
+    for damaged in (b"", whole[:-100], whole[:300], whole[:5000] + bytes(500) + whole[5500:]):
+        (tmp_path / "damaged.npz").write_bytes(damaged)
+        with pytest.raises(FadernetsError, match=r"damaged\.npz: is no model of played notes") as found:
+            PlayedNotes.open(tmp_path / "damaged.npz")
+        assert "\n" not in str(found.value)
     other = write(tmp_path / "other.npz", model, card=json.dumps({"features": ["a"]}))
     with pytest.raises(FadernetsError, match="other features"):
         PlayedNotes.open(other)

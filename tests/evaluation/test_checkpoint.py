@@ -112,6 +112,7 @@ def test_training_values_and_levels(trained, data, name):
         assert np.corrcoef(zd[attribute], exact)[0, 1] > 0.99  # in the precision of training
 
 
+@pytest.mark.usefixtures("older_savez")
 def test_training_levels_are_kept_and_found_again(performances, tmp_path, monkeypatch):
     checkpoint = toy(tmp_path / "run", "pati", performances)
     values, zd = checkpoint.training

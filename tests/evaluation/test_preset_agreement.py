@@ -40,8 +40,12 @@ def toy(tmp_path, monkeypatch):
 
 
 def test_quick_is_high(toy):
-    told = []
-    found = preset_agreement.evaluate(Engine.open(), toy, "arousal", "toy", progress=lambda *at: told.append(at))
+    told, skipped = [], []
+    (toy / "06.mid").write_bytes(b"no music")
+    found = preset_agreement.evaluate(
+        Engine.open(), toy, "arousal", "toy", progress=lambda *at: told.append(at), skip=skipped.append
+    )
+    assert [line.partition(":")[0] for line in skipped] == ["06"]
     assert found["classifier_balanced_accuracy"] > 0.7  # four pieces for half a hundred features
     assert found["classifier_pieces"] == 4
     assert "tempo x" in found["preset"]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from learning_alone import learning_alone
 
 from fadernets.data import corpora
 from fadernets.data.played_notes import MANNER
@@ -44,7 +45,8 @@ def fitted():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fit_played_notes, "STEPS_OF_FIT", 300)
         patch.setattr(fit_played_notes, "HIDDEN", 16)
-        return fit_played_notes.fit(asked_of(range(3)), asked_of([7]))[0]
+        with learning_alone():
+            return fit_played_notes.fit(asked_of(range(3)), asked_of([7]))[0]
 
 
 def test_holes_hide_what_their_names_say():
@@ -90,6 +92,7 @@ def test_a_piece_without_beats_sounds_the_same():
     assert isinstance(performance.windows, MetricGrid)
 
 
+@pytest.mark.usefixtures("older_savez")
 def test_a_file_reads_back(fitted, tmp_path):
     fit_played_notes.save(tmp_path / "made.npz", fitted, {"corpora": {}})
     found = PlayedNotes.open(tmp_path / "made.npz")

@@ -1,5 +1,6 @@
 """The application on workers that end badly: what a client is told, and what one who leaves sets free."""
 
+import asyncio
 import base64
 import socket
 import threading
@@ -11,6 +12,7 @@ import httpx
 import pytest
 import uvicorn
 
+from fadernets.serving import app as serving_app
 from fadernets.serving.app import create
 from fadernets.serving.client_limits import ClientLimits
 from fadernets.serving.metrics import Metrics
@@ -84,3 +86,39 @@ def test_a_fault_is_a_line_without_its_text(theme, tmp_path, capfd):
         )
         assert http.post("/v1/edit", json=body(theme, "dies-twice")).status_code == 200
     assert "My Song" not in capfd.readouterr().err
+
+
+def test_old_pieces_go_also_after_a_look_that_failed(tmp_path, monkeypatch, caplog):
+    """An error of a kind that nobody foresaw ends one look, not all of them."""
+    monkeypatch.setattr(serving_app, "SWEEP_SECONDS", 0.01)
+
+    class FailsAtFirst(Folder):
+        looks = 0
+
+        def entries(self):
+            self.looks += 1
+            if self.looks == 1:
+                raise KeyError("size")
+            return super().entries()
+
+    class NoWorkers:
+        def begin(self):
+            pass
+
+        async def close(self):
+            pass
+
+    store = PieceStore(FailsAtFirst(tmp_path / "pieces"), keep=-1.0)
+    piece = store.put(b"music")
+    app = create(NoWorkers(), store, hostile_models.make(tmp_path)(), Metrics())
+
+    async def run():
+        async with app.router.lifespan_context(app):
+            for _ in range(500):
+                if not (tmp_path / "pieces" / piece).exists():
+                    return
+                await asyncio.sleep(0.01)
+            pytest.fail("the piece is kept for ever")
+
+    asyncio.run(run())
+    assert [record.message for record in caplog.records] == ["old pieces could not be removed"]

@@ -85,6 +85,27 @@ def test_an_idle_worker_that_ends_is_begun_anew(theme, tmp_path):
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("what", ["multiprocessing.context.SpawnProcess.start", "multiprocessing.Pipe"])
+def test_a_worker_that_the_system_has_no_room_for_is_begun_later(theme, tmp_path, monkeypatch, what):
+    monkeypatch.setattr("fadernets.serving.pool.PAUSE_SECONDS", 0.01)
+    tries = []
+
+    def fail(*arguments, **options):
+        tries.append(1)
+        raise OSError(11, "Resource temporarily unavailable")
+
+    async def run():
+        async with pool_of(tmp_path, 1) as (pool, _):
+            monkeypatch.setattr(what, fail)
+            os.kill(pool._workers[0].pid, signal.SIGKILL)
+            while len(tries) < 2:
+                await asyncio.sleep(0.02)
+            monkeypatch.undo()
+            assert (await pool.call("edit", edit(theme))).midi[:4] == b"MThd"
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+
+
 def test_beyond_its_bound_the_queue_refuses_at_once(theme, tmp_path):
     async def run():
         async with pool_of(tmp_path, 1, most_waiting=2) as (pool, _):

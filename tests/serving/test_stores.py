@@ -155,3 +155,65 @@ def test_redis_keeps_by_its_own_clock(monkeypatch):
         store.get(piece)
     with pytest.raises(Refusal, match="cannot be reached"):
         store.get("f" * 64)
+
+
+@pytest.mark.parametrize("scheme", ["", "file://", "memory://"])
+def test_files_of_others_stay(scheme, tmp_path):
+    """A store may lie in a folder or bucket that holds other things."""
+    backend = backend_of(f"{scheme}{tmp_path}", HOUR)
+    piece = PieceStore(backend).put(b"music")
+    if scheme == "memory://":
+        backend.write("thesis.pdf", b"mine")
+    else:
+        (tmp_path / "thesis.pdf").write_bytes(b"mine")
+    late = PieceStore(backend, HOUR, most=1, clock=later(1000 * HOUR))
+    assert late.sweep() == 1
+    assert backend.read(piece) is None
+    assert backend.read("thesis.pdf")[0] == b"mine"
+
+
+def test_a_row_of_another_name_is_no_piece(tmp_path):
+    backend = backend_of(f"sqlite:{tmp_path}/pieces.db", HOUR)
+    backend.write("thesis.pdf", b"mine")
+    assert PieceStore(backend, HOUR, clock=later(2 * HOUR)).sweep() == 0
+    backend.close()
+
+
+def test_times_of_a_listing_are_not_asked_again(tmp_path, monkeypatch):
+    """Else a look at the store would be a request for each object."""
+    backend = backend_of(f"file://{tmp_path}", HOUR)
+    PieceStore(backend).put(b"music")
+    monkeypatch.delattr(type(backend._files), "modified")
+    (entry,) = backend.entries()
+    assert entry.sent == os.stat(tmp_path / entry.id).st_mtime
+
+
+@pytest.mark.parametrize("call", ["pipe_file", "cat_file", "rm_file", "ls"])
+def test_errors_of_a_file_system_of_any_kind_say_that_the_store_cannot_be_reached(tmp_path, monkeypatch, call):
+    """Clients of object stores raise kinds of their own, such as botocore's ClientError."""
+
+    class ClientError(Exception):
+        pass
+
+    def fail(*arguments, **options):
+        raise ClientError("no key for 10.0.0.1")
+
+    store = PieceStore(backend_of(f"memory://{tmp_path.name}", HOUR))
+    monkeypatch.setattr("fsspec.implementations.memory.MemoryFileSystem." + call, fail)
+    calls = {
+        "pipe_file": lambda: store.put(b""),
+        "cat_file": lambda: store.get("0" * 64),
+        "rm_file": lambda: store.remove("0" * 64),
+        "ls": store.sweep,
+    }
+    with pytest.raises(Refusal, match=r"^the store of pieces cannot be reached \(OSError\); ask again$"):
+        calls[call]()
+
+
+def test_a_file_system_that_cannot_be_opened_is_one_line(monkeypatch):
+    def fail(*arguments, **options):
+        raise RuntimeError("no\nkey")
+
+    monkeypatch.setattr("fsspec.implementations.memory.MemoryFileSystem.makedirs", fail)
+    with pytest.raises(FadernetsError, match=r"^--store memory://\.\.\.: no key$"):
+        backend_of("memory://x", HOUR)

@@ -1,5 +1,6 @@
 """A port of the program's own: what it sends, and when."""
 
+import threading
 import time
 
 import mido
@@ -64,6 +65,52 @@ def test_silence_forgets_and_ends(port, output):
     time.sleep(0.3)
     kinds = {tuple(m[:2]) for _, m in output.sent}
     assert kinds == {(0xB0 | c, n) for c in range(16) for n in (64, 123)}
+
+
+def test_no_note_begins_behind_a_silence_that_came_after_it(port, output, monkeypatch):
+    """A note whose time has come while silence is made is either ended by it or dropped."""
+    send, sending = Output.send, threading.Event()
+
+    def slow(self, message):
+        if message.type == "note_on":
+            sending.set()
+            time.sleep(0.2)  # in which a silence may come
+        send(self, message)
+
+    monkeypatch.setattr(Output, "send", slow)
+    port.send([0x90, 60, 80])
+    assert sending.wait(5)
+    port.silence()
+    assert wait(output, 33)[0] == [0x90, 60, 80]
+
+
+def test_what_the_driver_refuses_is_told_once_and_the_next_is_sent(port, output, monkeypatch, caplog):
+    refused, send = [], Output.send
+
+    def refuse(self, message):
+        if len(refused) < 2:
+            refused.append(message)
+            raise RuntimeError("the device is gone")
+        send(self, message)
+
+    monkeypatch.setattr(Output, "send", refuse)
+    for pitch in (60, 61, 62):
+        port.send([0x90, pitch, 80])
+    assert wait(output, 1) == [[0x90, 62, 80]]
+    assert [record.getMessage() for record in caplog.records] == [
+        "the MIDI port p takes no message (the device is gone)"
+    ]
+
+
+def test_a_port_whose_driver_fails_can_be_silenced_and_closed(output, monkeypatch):
+    def refuse(self, message):
+        raise RuntimeError("the device is gone")
+
+    monkeypatch.setattr(Output, "send", refuse)
+    port = MidiPort("p", output)
+    port.silence()
+    port.close()
+    assert output.closed
 
 
 def test_a_port_that_is_closed_is_silent(output):

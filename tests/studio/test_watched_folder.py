@@ -3,6 +3,7 @@
 import os
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -92,6 +93,43 @@ def test_edits_are_written_beside(folder):
     assert (folder.path / "a-edited.mid").read_bytes() == b"new"
     assert folder.pieces()[0].edited == "a-edited.mid"
     assert sorted(path.name for path in folder.path.iterdir()) == ["a-edited.mid", "a.mid"]
+
+
+def test_edits_of_files_that_differ_in_their_suffix_alone_have_names_of_their_own(folder):
+    put(folder, "a.mid")
+    PIECES["waltz"](put(folder, "a.midi"))
+    put(folder, "a.midi", (folder.path / "a.midi").read_bytes(), ago=5)
+    put(folder, "a.musicxml", SONG, ago=2)
+    pieces = {each.name: each.piece for each in folder.pieces()}
+    for name, piece in pieces.items():
+        assert folder.write(piece, ".mid", name.encode()) == f"{name}-edited.mid"
+    for each in folder.pieces():
+        assert each.edited == f"{each.name}-edited.mid"
+        assert (folder.path / each.edited).read_text() == each.name
+    assert len(pieces) == 3
+
+
+def test_a_file_that_goes_while_the_folder_is_read_is_passed_over(folder, monkeypatch):
+    for name in ("a.mid", "b.mid", "b-edited.mid"):
+        put(folder, name)
+    stat, seen = Path.stat, []
+
+    def once(path, **options):
+        if path.name in ("a.mid", "b-edited.mid"):
+            if path.name in seen:
+                raise FileNotFoundError(2, "No such file or directory")
+            seen.append(path.name)
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", once)
+    assert [(each.name, each.edited) for each in folder.pieces()] == [("b.mid", None)]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names of Windows have no control characters")
+def test_titles_are_one_line(studio, folder):
+    put(folder, "a\nb\x1b[2J.mid")
+    (row,) = folder.pieces()
+    assert studio.uploads.files.title(row.piece) == "a b [2J.mid"
 
 
 def test_limits(folder, monkeypatch):

@@ -15,6 +15,7 @@ from midi_files import metre, right, save, track
 
 from fadernets.errors import FadernetsError
 from fadernets.studio import workers
+from fadernets.studio.calls import Call
 from fadernets.studio.edit_types import EditRequest, RenderRequest
 from fadernets.studio.stored_files import StoredFiles, UnknownPiece
 from fadernets.studio.turns import Busy, StaleRequest, Stop
@@ -56,22 +57,22 @@ def in_thread(call):
 
 def test_a_worker_reads_the_files_of_the_server(worker, files, tmp_path):
     data = save(tmp_path / "in.mid", track(right(16), metre(4))).read_bytes()
-    info = worker.call("add", ("in.mid", data, "me"), Stop())
+    info = worker.call(Call.ADD, ("in.mid", data, "me"), Stop())
     assert b'"title":"in.mid"' in info
     (piece,) = [name for name in files.ids("me") if name not in files.ids("")]
     assert files.get(piece).data == data
-    assert worker.call("piece", (piece,), Stop()) == info
+    assert worker.call(Call.PIECE, (piece,), Stop()) == info
     files.put("renamed.mid", data, "me")
-    assert b'"title":"renamed.mid"' in worker.call("piece", (piece,), Stop())
+    assert b'"title":"renamed.mid"' in worker.call(Call.PIECE, (piece,), Stop())
     with pytest.raises(UnknownPiece, match="is not here any more; open its file again"):
-        worker.call("piece", ("0" * 24,), Stop())
+        worker.call(Call.PIECE, ("0" * 24,), Stop())
 
 
 @pytest.mark.parametrize(("seed", "within"), [(OBEYS, 0.5), (DEAF, workers.GRACE_SECONDS + 1.5)])
 def test_a_call_that_nobody_waits_for_ends(worker, seed, within):
-    worker.call("edit", edit(), Stop())
+    worker.call(Call.EDIT, edit(), Stop())
     stop, first = Stop(), worker._process.pid
-    thread, ended = in_thread(lambda: worker.call("edit", edit(seed), stop))
+    thread, ended = in_thread(lambda: worker.call(Call.EDIT, edit(seed), stop))
     time.sleep(0.2)
     assert not ended
     stop.set()
@@ -80,7 +81,7 @@ def test_a_call_that_nobody_waits_for_ends(worker, seed, within):
     assert time.monotonic() - start < within
     assert isinstance(ended[0], StaleRequest)
     assert (worker._process.pid == first) == (seed == OBEYS)
-    assert worker.call("edit", edit(), Stop())
+    assert worker.call(Call.EDIT, edit(), Stop())
 
 
 @pytest.mark.parametrize(
@@ -95,18 +96,37 @@ def test_a_call_that_nobody_waits_for_ends(worker, seed, within):
 def test_a_call_that_goes_wrong_is_a_line_and_the_next_is_answered(worker, monkeypatch, seed, kind, message):
     monkeypatch.setattr(workers, "MOST_MEMORY", 250 * 2**20)
     with pytest.raises(kind, match=message):
-        worker.call("edit", edit(seed), Stop())
-    assert worker.call("edit", edit(), Stop())
+        worker.call(Call.EDIT, edit(seed), Stop())
+    assert worker.call(Call.EDIT, edit(), Stop())
     assert worker.resident() < 250 * 2**20
 
 
-def test_a_call_that_takes_too_long_is_ended(worker, monkeypatch):
-    worker.call("edit", edit(), Stop())
-    monkeypatch.setattr(workers, "LONGEST_OTHER", 0.3)
-    with pytest.raises(Busy, match=r"^the answer takes more than 0 seconds; ask for less at once$"):
-        worker.call("edit", edit(DEAF), Stop())
+@pytest.mark.parametrize("what", ["multiprocessing.context.SpawnProcess.start", "tempfile.mkdtemp"])
+def test_a_worker_that_cannot_begin_again_begins_at_a_later_call(worker, tmp_path, monkeypatch, what):
+    def fail(*arguments, **options):
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(what, fail)
+    with pytest.raises(Busy, match=r"^the request ended its process; ask for less at once$"):
+        worker.call(Call.EDIT, edit(DIES), Stop())
+    assert (worker.is_ready, worker.resident(), list(tmp_path.iterdir())) == (False, 0, [])
+    worker.begun()  # which has nothing to wait for
+    worker.begin_anew()
+    for _ in range(2):
+        with pytest.raises(Busy, match=r"be begun to compute this \(Resource temporarily unavailable\); try again"):
+            worker.call(Call.EDIT, edit(), Stop())
+    assert list(tmp_path.iterdir()) == []
     monkeypatch.undo()
-    assert worker.call("edit", edit(), Stop())
+    assert worker.call(Call.EDIT, edit(), Stop())
+
+
+def test_a_call_that_takes_too_long_is_ended(worker, monkeypatch):
+    worker.call(Call.EDIT, edit(), Stop())
+    monkeypatch.setattr(Call.EDIT, "_value_", Call.EDIT.value._replace(seconds=0.3))
+    with pytest.raises(Busy, match=r"^the answer takes more than 0 seconds; ask for less at once$"):
+        worker.call(Call.EDIT, edit(DEAF), Stop())
+    monkeypatch.undo()
+    assert worker.call(Call.EDIT, edit(), Stop())
 
 
 @LINUX
@@ -120,12 +140,12 @@ def test_an_idle_worker_gives_way_where_another_wants_memory(files, monkeypatch)
         monkeypatch.setattr(workers, "MOST_MEMORY", 400 * 2**20)
         monkeypatch.setattr(workers, "IDLE_MEMORY", 1)
         with pytest.raises(Busy, match=r"^the answer takes more memory than the studio has; "):
-            both.call("edit", edit(EATS), Stop())
+            both.call(Call.EDIT, edit(EATS), Stop())
         assert idle._process.pid != first
         assert busy.resident() < 400 * 2**20
         for _ in range(3):
             stop = Stop()
-            assert both.call("edit", edit(), stop)
+            assert both.call(Call.EDIT, edit(), stop)
             both.settle(stop)
     finally:
         both.close()
@@ -135,7 +155,7 @@ def test_sound_outlives_the_worker_that_made_it(files, monkeypatch):
     both = Workers(make, files)
     try:
         asked = RenderRequest(piece="k265", faders={}, format="wav")
-        answer = both.call("render", (asked,), Stop())
+        answer = both.call(Call.RENDER, (asked,), Stop())
         for worker in both._all:
             worker.begin_anew()
         assert answer.path.read_bytes()[:4] == b"RIFF"
@@ -157,6 +177,7 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from hostile_studio import DEAF, make
+from fadernets.studio.calls import Call
 from fadernets.studio.edit_types import EditRequest, RenderRequest
 from fadernets.studio.stored_files import StoredFiles
 from fadernets.studio.turns import Stop
@@ -166,7 +187,7 @@ if __name__ == "__main__":
     worker = Worker(make, StoredFiles(), Path(sys.argv[3]))
     print(worker._process.pid, worker._folder, flush=True)
     if sys.argv[2] == "deaf":
-        worker.call("edit", (EditRequest(piece="k265", faders={"seed": DEAF}),), Stop())
+        worker.call(Call.EDIT, (EditRequest(piece="k265", faders={"seed": DEAF}),), Stop())
     time.sleep(60)
 """
 

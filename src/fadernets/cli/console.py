@@ -10,7 +10,8 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -105,6 +106,16 @@ def warn(warnings: list[str]) -> None:
     """Print each warning as a line on standard error."""
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
+
+
+@contextmanager
+def warned() -> Iterator[Callable[[str], None]]:
+    """A function that takes warnings; they are printed when the block ends, however it does."""
+    warnings: list[str] = []
+    try:
+        yield warnings.append
+    finally:
+        warn(warnings)
 
 
 def say(line: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fadernets.cli import evaluate_passages
 from fadernets.cli import options as shared
-from fadernets.cli.console import Add, Parser, add_group, check_output, progress
+from fadernets.cli.console import Add, Parser, add_group, check_output, progress, warned
 from fadernets.cli.presets import LABELS
 from fadernets.cli.reading import check_runs, read_corpora, register_attributes
 from fadernets.errors import FadernetsError
@@ -285,16 +285,18 @@ def _presets(options: argparse.Namespace) -> None:
     if len(roots) != 1:
         raise FadernetsError("evaluate presets takes one corpus with labels, such as --corpus vgmidi=PATH")
     ((corpus, root),) = roots.items()
-    figures = preset_agreement.evaluate(
-        open_edit_model(options.model),
-        root,
-        options.label,
-        corpus,
-        options.seed,
-        progress("ways"),
-        segments=options.segments,
-        roll_seeds=range(options.roll_runs),
-    )
+    with warned() as skip:
+        figures = preset_agreement.evaluate(
+            open_edit_model(options.model),
+            root,
+            options.label,
+            corpus,
+            options.seed,
+            progress("ways"),
+            segments=options.segments,
+            roll_seeds=range(options.roll_runs),
+            skip=skip,
+        )
     print(json.dumps(figures) if options.json else preset_agreement.table(figures))
 
 

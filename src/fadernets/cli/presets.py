@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from fadernets.cli import options as shared
-from fadernets.cli.console import Add, add_group, check_output, progress
+from fadernets.cli.console import Add, add_group, check_output, progress, warned
 from fadernets.cli.reading import read_corpora, register_attributes
 from fadernets.errors import FadernetsError
 
@@ -71,11 +71,12 @@ def _learn(options: argparse.Namespace) -> None:
     check_output(options.out, PRESET)
     register_attributes(options.attributes)
     roots = read_corpora(options.corpus)
-    rows = (
-        preset_data.of_folder(options.folder, progress("files"))
-        if options.folder
-        else preset_data.of_corpora(roots, options.label, progress=progress("files"))
-    )
+    with warned() as skip:
+        rows = (
+            preset_data.of_folder(options.folder, progress("files"))
+            if options.folder
+            else preset_data.of_corpora(roots, options.label, progress=progress("files"), skip=skip)
+        )
     source = str(options.folder.name) if options.folder else f"{options.label} in {', '.join(roots)}"
     preset = presets.learn(options.out.stem, rows, source, options.seed)
     preset.save(options.out)

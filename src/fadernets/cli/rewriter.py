@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from fadernets.cli import options as shared
-from fadernets.cli.console import Add, add_group, progress
+from fadernets.cli.console import Add, add_group, progress, warned
 from fadernets.cli.reading import read_corpora
 
 
@@ -45,9 +45,9 @@ def register(add: Add) -> None:
 def _prepare(options: argparse.Namespace) -> None:
     from fadernets.data import passages
 
-    pieces = [
-        piece for name, root in read_corpora(options.corpus).items() for piece in passages.read_corpus(name, root)
-    ]
+    with warned() as skip:
+        roots = read_corpora(options.corpus)
+        pieces = [piece for name, root in roots.items() for piece in passages.read_corpus(name, root, skip=skip)]
     passages.save(options.out, pieces)
     segments = sum(len(piece.steps.starts) for piece in pieces)
     print(

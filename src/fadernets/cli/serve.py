@@ -123,16 +123,12 @@ def _check(options: argparse.Namespace) -> None:
 
 def _serve_with(options: argparse.Namespace, backend: Backend) -> None:
     from fadernets.decoding.edit_models import open_edit_model
-    from fadernets.engines.model_folder import model_info
+    from fadernets.engines.model_folder import folders_by_name
     from fadernets.serving import app, client_limits, pool, request_log, server, stores, worker_process
     from fadernets.serving.metrics import Metrics
     from fadernets.web import guard
 
-    folders = {}
-    for given in options.model:
-        with model_info(given) as (found, _):
-            open_edit_model(found)  # or raise here
-            folders[found.resolve().name] = found.resolve()
+    folders = folders_by_name(options.model, lambda folder, _: open_edit_model(folder))  # or raise here
     host, public = options.host.lower(), [read_public(url) for url in options.public]
     hosts = (*guard.hosts(host), *(guard.hostname(urlsplit(url).netloc) for url in public))
     listener = guard.listen(host, options.port)

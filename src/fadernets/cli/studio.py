@@ -56,7 +56,7 @@ def _studio(options: argparse.Namespace) -> None:
     from fadernets.codecs.base import is_melodic
     from fadernets.decoding.edit_models import open_edit_model
     from fadernets.engines.melody import MelodyEngine
-    from fadernets.engines.model_folder import ModelFolder, model_info, name_of
+    from fadernets.engines.model_folder import ModelFolder, folders_by_name
     from fadernets.studio import latent_map, midi_port, server, workers
     from fadernets.studio.service import Studio
     from fadernets.studio.watched_folder import WatchedFolder
@@ -64,13 +64,13 @@ def _studio(options: argparse.Namespace) -> None:
 
     public = options.public and read_public(options.public)
     register_attributes(options.attributes)
-    models = {}
-    for folder in options.model:
-        with model_info(folder) as (found, info):
-            opened = MelodyEngine.open(found) if is_melodic(info.get("codec")) else open_edit_model(found)
-            if isinstance(opened, ModelFolder):
-                opened.load()  # or raise here
-            models[name_of(folder, found)] = found
+
+    def check(folder: Path, info: dict[str, Any]) -> None:
+        opened = MelodyEngine.open(folder) if is_melodic(info.get("codec")) else open_edit_model(folder)
+        if isinstance(opened, ModelFolder):
+            opened.load()  # or raise here
+
+    models = folders_by_name(options.model, check)
     if options.data is not None:
         latent_map.check(options.data)
     host = (options.host or "127.0.0.1").lower()

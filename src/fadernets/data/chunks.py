@@ -137,12 +137,12 @@ def write_part(part: Path, chunk: Chunk, sources: list[Source], deadly: set[int]
         "index": (np.dtype(np.int32), (0,)),
         "seconds": (np.dtype(np.float32), (0,)),
     }
-    arrays = {
+    arrays: dict[str, Any] = {
         name: np.concatenate([np.empty(shape, dtype), *(getattr(of_file, name) for of_file in prepared)])
         for name, (dtype, shape) in types.items()
     }
     with open_atomic(part) as stream:
-        np.savez(stream, allow_pickle=False, files=np.array(json.dumps(files)), **arrays)
+        np.savez(stream, files=np.array(json.dumps(files)), **arrays)
     return files
 
 

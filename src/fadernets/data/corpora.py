@@ -45,6 +45,11 @@ class Source:
     beside: tuple[Path, ...] = ()  # other files that the piece is read from
     url: str = ""  # where the file is to be fetched from before it is read, if it is no local one
 
+    def unreadable(self, error: Exception) -> str:
+        """What to tell of the file where it cannot be read: its id and why."""
+        reason = str(error).removeprefix(f"{self.path}: ").removeprefix(f"{self.path.name}: ")
+        return f"{self.piece_id}: {' '.join(reason.split())}"
+
 
 @dataclass(frozen=True)
 class Item:

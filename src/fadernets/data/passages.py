@@ -6,7 +6,7 @@ a run of segments with at most `LENGTH` steps. T steps, N notes, W segments, P =
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from fadernets.arrays import Cells, Floats32, Indices, Integers
 from fadernets.codecs.grid import HOLD, LOW, OFF, ONSET, PITCHES
 from fadernets.data.corpora import CORPORA, find_root, split_of
 from fadernets.errors import FadernetsError
+from fadernets.files import open_atomic
 from fadernets.music.metric_grid import DIVISIONS, MetricGrid
 from fadernets.music.notes import Piece
 from fadernets.music.reader import read
@@ -141,16 +142,19 @@ def on_grid(piece: Piece, name: str, corpus: str, split: int, roles: Sequence[st
     return GridPiece(name, corpus, split, Steps.of(grid), rows.astype(np.int32), tuple(roles))
 
 
-def read_corpus(name: str, root: Path, seed: int = 0) -> Iterator[GridPiece]:
-    """Every usable piece of a corpus with all of its pitched tracks."""
+def read_corpus(
+    name: str, root: Path, seed: int = 0, skip: Callable[[str], object] = lambda line: None
+) -> Iterator[GridPiece]:
+    """Every usable piece of a corpus with all of its pitched tracks. `skip` is told each file that is not, and why."""
     corpus = CORPORA[name]
     for source in corpus.sources(find_root(name, root)):
         try:
             piece = read(source.path)
             read_piece = corpus.read(source).piece
-        except FadernetsError:
-            continue
-        if not len(piece.notes):
+            if not len(piece.notes):
+                raise FadernetsError("has no notes")
+        except FadernetsError as error:
+            skip(source.unreadable(error))
             continue
         kept = set(np.unique(read_piece.notes["track"]).tolist())
         roles = [_role(name, i, track, kept) for i, track in enumerate(piece.tracks)]
@@ -167,7 +171,9 @@ def _role(corpus: str, i: int, track: Any, kept: set[int]) -> str:
 
 
 def save(path: Path, pieces: Sequence[GridPiece]) -> None:
-    """Write pieces into one file."""
+    """Write pieces into one file, whole or not at all. Raises FadernetsError, for no pieces too."""
+    if not pieces:
+        raise FadernetsError(f"{path}: is not written, since there is no piece; name a corpus with usable ones")
     columns: dict[str, Any] = {}
     for key in Steps.__dataclass_fields__:
         dtype = np.float32 if key == "sixteenths" else np.int16
@@ -179,13 +185,23 @@ def save(path: Path, pieces: Sequence[GridPiece]) -> None:
     columns["corpus"] = np.array([p.corpus for p in pieces])
     columns["split"] = np.array([p.split for p in pieces])
     columns["roles"] = np.array(["\t".join(p.roles) for p in pieces])
-    np.savez_compressed(path, **columns)
+    with open_atomic(path) as file:
+        np.savez_compressed(file, **columns)
 
 
 def load(path: Path) -> list[GridPiece]:
-    """The pieces that `save` wrote."""
-    with np.load(path) as file:
-        data = dict(file)
+    """The pieces that `save` wrote. Raises FadernetsError for a file that is missing, damaged or another."""
+    try:
+        with path.open("rb") as stream, np.load(stream) as file:
+            return _pieces_of(dict(file))
+    except OSError as error:
+        raise FadernetsError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except Exception as error:  # zipfile, zlib and NumPy raise many kinds for a damaged file
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise FadernetsError(f"{path}: is no file of passages ({reason}); `rewriter prepare` makes one") from None
+
+
+def _pieces_of(data: Mapping[str, Any]) -> list[GridPiece]:
     steps_at = np.concatenate([[0], np.cumsum(data["step_count"])])
     notes_at = np.concatenate([[0], np.cumsum(data["note_count"])])
     whole = Steps(

@@ -35,7 +35,7 @@ def read_arrays(
     not fit.
     """
     try:
-        with np.load(path) as file:
+        with path.open("rb") as stream, np.load(stream) as file:
             arrays = {field.name: file[field.name].astype(np.float32) for field in fields(model)}
             card = json.loads(str(file["card"]))
         if card["features"] != features:
@@ -44,8 +44,8 @@ def read_arrays(
             raise ValueError("its arrays have other shapes than this version's")
     except OSError as error:
         raise FadernetsError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise FadernetsError(f"{path}: is no model of {what} ({error})") from None
+    except Exception as error:  # zipfile, zlib and NumPy raise many kinds for a damaged file
+        raise FadernetsError(f"{path}: is no model of {what} ({' '.join(str(error).split())})") from None
     return arrays
 
 
@@ -53,4 +53,4 @@ def write_arrays(path: Path, model: DataclassInstance, card: Mapping[str, object
     """Write the fields of a dataclass with its card."""
     arrays = {field.name: getattr(model, field.name).astype(np.float32) for field in fields(model)}
     with open_atomic(path) as file:
-        np.savez_compressed(file, allow_pickle=False, card=np.array(json.dumps(card)), **arrays)
+        np.savez_compressed(file, card=np.array(json.dumps(card)), **arrays)

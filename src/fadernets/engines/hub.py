@@ -22,6 +22,7 @@ from fadernets.errors import FadernetsError
 
 OWN_FILE = ".gitattributes"  # of every repository
 MOST_BYTES = 2**30  # of a model; those of the package have some 5 MB
+MOST_JSON = 16 * 2**20  # bytes of model.json, which is read whole; those of the package have up to 90 kB
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ def pull(model: str, revision: str | None = None) -> Pulled:
         sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
         if "model.json" not in sizes:
             raise ModelError(f"{name}: has no model.json, so it is no model of fadernets")
+        if sizes["model.json"] > MOST_JSON:
+            raise ModelError(f"{name}: model.json has {sizes['model.json']} bytes; at most {MOST_JSON} are taken")
         folder = _fetch(name, ["model.json"])
         wanted = [file for file in (*files_of(folder), CARD) if file in sizes]
         if sum(sizes[file] for file in wanted) > MOST_BYTES:

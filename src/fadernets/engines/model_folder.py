@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from importlib import resources
@@ -123,6 +123,22 @@ def is_model(model: str | Path) -> bool:
 def name_of(model: str | Path, folder: Path) -> str:
     """What a model in this folder is called beside others: its folder's name, or the hub's name of it."""
     return str(model) if hub_cache.is_pulled(folder) else folder.resolve().name
+
+
+def folders_by_name(models: Iterable[str | Path], check: Callable[[Path, dict[str, Any]], object]) -> dict[str, Path]:
+    """The folders of models by what a server calls them.
+
+    check: opens a folder with what its model.json says, or raises. Raises ModelError for a model that is none, and for
+    two of the same name.
+    """
+    folders: dict[str, Path] = {}
+    for model in models:
+        with model_info(model) as (folder, info):
+            check(folder, info)
+        name, folder = name_of(model, folder), folder.resolve()
+        if folders.setdefault(name, folder) != folder:
+            raise ModelError(f"--model {model}: another model is called {name} too; rename one of the folders")
+    return folders
 
 
 def refuse_pulled(folder: Path, what: str) -> None:

@@ -12,6 +12,7 @@ import io
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -234,9 +235,11 @@ class Checkpoint:
             with np.load(store) as stored:
                 return values, {name: stored[name] for name in self.model.faders}
         codes = self.encode(rows, fast=True)
-        zd = {name: codes[code][:, d].astype(np.float64) for name, (code, d) in self.model.faders.items()}
+        zd: dict[str, Any] = {
+            name: codes[code][:, d].astype(np.float64) for name, (code, d) in self.model.faders.items()
+        }
         packed = io.BytesIO()
-        np.savez(packed, allow_pickle=False, **zd)
+        np.savez(packed, **zd)
         write_atomic(store, packed.getvalue())
         return values, zd
 

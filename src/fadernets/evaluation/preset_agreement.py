@@ -68,14 +68,17 @@ class _LabelledPiece:
     label: Floats  # [S]
 
 
-def _pieces(root: Path, corpus: str, label: str, splits: tuple[str, ...]) -> list[_LabelledPiece]:
+def _pieces(
+    root: Path, corpus: str, label: str, splits: tuple[str, ...], skip: Callable[[str], object]
+) -> list[_LabelledPiece]:
     pieces = []
     for source in CORPORA[corpus].sources(find_root(corpus, root)):
         if SPLITS[split_of(source, 0)] not in splits:
             continue
         try:
             one = preset_data.read(source, corpus)
-        except FadernetsError:
+        except FadernetsError as error:
+            skip(source.unreadable(error))
             continue
         if len(one.windows):
             cells = one.score.cells(one.windows)
@@ -94,22 +97,24 @@ def evaluate(
     *,
     segments: int | None = None,
     roll_seeds: Sequence[int] = (),
+    skip: Callable[[str], object] = lambda line: None,
 ) -> dict[str, Any]:
     """Agreement of a preset, of the preset with faders held and, of a model with clusters of that label, of its codes.
 
     root: the folder of the labelled `corpus`; label: `arousal`, `valence` or `tension`. segments: how many are moved,
     SEGMENTS unless given. Each row holds the share of segments whose probability of "high" went the asked way, up and
     down; for tension, whose measured tension did. roll_seeds: of the classifiers that see rolls alone; their rows are
-    under `roll classifiers`, means over seeds. Raises FadernetsError.
+    under `roll classifiers`, means over seeds. skip: is told each file that cannot be read, and why. Raises
+    FadernetsError.
     """
     if corpus not in CORPORA:
         raise FadernetsError(f"corpus {corpus!r} is not known; allowed: {', '.join(CORPORA)}")
-    known = _pieces(root, corpus, label, ("train", "validation"))
+    known = _pieces(root, corpus, label, ("train", "validation"), skip)
     order = np.random.default_rng(seed).permutation(len(known))
     half = len(known) // 2
     preset = _learned([known[i] for i in order[:half]], label)
     others = [known[i] for i in order[half:]]
-    test = _pieces(root, corpus, label, ("test",))
+    test = _pieces(root, corpus, label, ("test",), skip)
     report: dict[str, Any] = {"model": engine.name, "label": label, "preset": presets.table(preset)}
     witnesses: dict[str, list[Measure]] = {}
     if label == "tension":

@@ -19,6 +19,7 @@ from fadernets.decoding.segment_requests import SegmentRequest
 from fadernets.engines.critic import Critic
 from fadernets.engines.grid import Engine
 from fadernets.metrics import frechet, note_features, realism
+from fadernets.metrics.one_thread import one_thread
 from fadernets.music.segments import STEPS
 
 HIDDEN, DROPOUT = 48, 0.2
@@ -72,15 +73,15 @@ def _learn(real: Floats, made: Floats, seed: int) -> Critic:
     mean, deviation = frechet.scale_of(real)
     blank = Critic(mean, deviation, np.zeros((len(mean), 0)), np.zeros(0), np.zeros(0), 0.0)
     kinds = [torch.from_numpy(blank.standardised(x)).float() for x in (real, made)]
-    torch.manual_seed(seed)
-    inner, outer = torch.nn.Linear(len(mean), HIDDEN), torch.nn.Linear(HIDDEN, 1)
-    net = torch.nn.Sequential(inner, torch.nn.ReLU(), torch.nn.Dropout(DROPOUT), outer)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.05)
-    for _ in range(STEPS_OF_FIT):
-        here, there = (net(x[torch.randint(len(x), (ROWS,))]) for x in kinds)
-        loss = torch.nn.functional.softplus(-here).mean() + torch.nn.functional.softplus(there).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+    with one_thread(seed):
+        inner, outer = torch.nn.Linear(len(mean), HIDDEN), torch.nn.Linear(HIDDEN, 1)
+        net = torch.nn.Sequential(inner, torch.nn.ReLU(), torch.nn.Dropout(DROPOUT), outer)
+        optimizer = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.05)
+        for _ in range(STEPS_OF_FIT):
+            here, there = (net(x[torch.randint(len(x), (ROWS,))]) for x in kinds)
+            loss = torch.nn.functional.softplus(-here).mean() + torch.nn.functional.softplus(there).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
     w, b, v = (p.detach().numpy().astype(np.float64) for p in (inner.weight.T, inner.bias, outer.weight[0]))
     return Critic(mean, deviation, w, b, v, float(outer.bias.detach()))

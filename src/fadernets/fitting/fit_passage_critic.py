@@ -26,6 +26,7 @@ from fadernets.data.passages import MAX_VOICES, READ_FIELDS, GridPiece, Steps
 from fadernets.decoding import passage_choice, passage_landing
 from fadernets.decoding.passage_drawing import Constraints, draw
 from fadernets.engines.rewriter import RewriterEngine
+from fadernets.metrics.one_thread import one_thread
 from fadernets.models.passage_critic import CriticSize, PassageCritic
 from fadernets.models.rewriter import planes
 from fadernets.training.rewriter_loop import random_levels
@@ -86,34 +87,36 @@ def _landed(cells: Cells, batch: PassageBatch, voices: Floats32, row: int) -> Ce
 
 def fit(data: dict[str, Any], seed: int = 0, epochs: int = EPOCHS) -> tuple[PassageCritic, float]:
     """A critic, and its AUC on an eighth of the passages that it did not learn from."""
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    cells = np.concatenate([data["real"], data["edited"]])
-    count = len(data["real"])
-    label = np.repeat([1.0, 0.0], count)
-    weight = level_weights(_levels(cells, np.tile(data["segment"], (2, 1)), np.tile(data["sixteenths"], (2, 1))), label)
-    held = np.tile(np.arange(count) >= count - count // 8, 2)
-    critic = PassageCritic()
-    optimiser = torch.optim.AdamW(critic.parameters(), RATE, weight_decay=0.05)
-    learned = np.flatnonzero(~held)
-    total, done = epochs * (len(learned) // BATCH), 0
-    for _ in range(epochs):
-        critic.train()
-        order = rng.permutation(learned)
-        for a in range(0, len(order) - BATCH + 1, BATCH):
-            chosen = order[a : a + BATCH]
-            for group in optimiser.param_groups:
-                group["lr"] = RATE * min(1.0, (done + 1) / 100) * (1 - done / total)
-            odds, ends = _scores(critic, data, cells[chosen], chosen % count, rng.integers(-4, 5, len(chosen)))
-            truth = torch.from_numpy(label[chosen].astype(np.float32))[:, None].expand_as(odds)
-            weights = torch.from_numpy(weight[chosen])[:, None] * ends
-            each = functional.binary_cross_entropy_with_logits(odds, truth, reduction="none")
-            loss = (each * weights).sum() / weights.sum()
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            done += 1
-    return critic.eval(), held_out_auc(critic, data, cells, label, np.flatnonzero(held))
+    with one_thread(seed):
+        rng = np.random.default_rng(seed)
+        cells = np.concatenate([data["real"], data["edited"]])
+        count = len(data["real"])
+        label = np.repeat([1.0, 0.0], count)
+        weight = level_weights(
+            _levels(cells, np.tile(data["segment"], (2, 1)), np.tile(data["sixteenths"], (2, 1))), label
+        )
+        held = np.tile(np.arange(count) >= count - count // 8, 2)
+        critic = PassageCritic()
+        optimiser = torch.optim.AdamW(critic.parameters(), RATE, weight_decay=0.05)
+        learned = np.flatnonzero(~held)
+        total, done = epochs * (len(learned) // BATCH), 0
+        for _ in range(epochs):
+            critic.train()
+            order = rng.permutation(learned)
+            for a in range(0, len(order) - BATCH + 1, BATCH):
+                chosen = order[a : a + BATCH]
+                for group in optimiser.param_groups:
+                    group["lr"] = RATE * min(1.0, (done + 1) / 100) * (1 - done / total)
+                odds, ends = _scores(critic, data, cells[chosen], chosen % count, rng.integers(-4, 5, len(chosen)))
+                truth = torch.from_numpy(label[chosen].astype(np.float32))[:, None].expand_as(odds)
+                weights = torch.from_numpy(weight[chosen])[:, None] * ends
+                each = functional.binary_cross_entropy_with_logits(odds, truth, reduction="none")
+                loss = (each * weights).sum() / weights.sum()
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+                done += 1
+        return critic.eval(), held_out_auc(critic, data, cells, label, np.flatnonzero(held))
 
 
 @torch.no_grad()

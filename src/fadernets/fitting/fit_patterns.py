@@ -17,6 +17,7 @@ from fadernets.data.dataset import Dataset
 from fadernets.data.pairs import find_pairs
 from fadernets.engines import onset_patterns
 from fadernets.engines.onset_patterns import OnsetPatterns
+from fadernets.metrics.one_thread import one_thread
 from fadernets.music.segments import STEPS
 
 HIDDEN = 64
@@ -78,18 +79,15 @@ def learn(
     given = torch.from_numpy(known.astype(np.float32))
     bits = torch.from_numpy((struck > 0).astype(np.float32))
     picked = torch.from_numpy(targets)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # sums of more than one thread differ from run to run
-    torch.manual_seed(seed)
-    net = Net()
-    optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, STEPS_OF_FIT)
-    for _ in range(STEPS_OF_FIT):
-        at = torch.randint(len(picked), (ROWS,))
-        loss = net.loss(given[at], bits[picked[at]])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-    torch.set_num_threads(threads)
+    with one_thread(seed):
+        net = Net()
+        optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, STEPS_OF_FIT)
+        for _ in range(STEPS_OF_FIT):
+            at = torch.randint(len(picked), (ROWS,))
+            loss = net.loss(given[at], bits[picked[at]])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
     return OnsetPatterns(**{name: p.detach().numpy().astype(np.float64) for name, p in net.named_parameters()})

@@ -26,6 +26,7 @@ from fadernets.data.played_notes import FEATURES, MANNER, SAME, GridNotes, Surro
 from fadernets.engines.array_file import write_arrays
 from fadernets.engines.played_notes import FAR, PlayedNotes
 from fadernets.errors import FadernetsError
+from fadernets.metrics.one_thread import one_thread
 from fadernets.music.metric_grid import MetricGrid
 from fadernets.music.notes import MetreMap, Piece, TempoMap, note_order
 from fadernets.music.segments import Grid, cut
@@ -175,40 +176,40 @@ def fit(train: Asked, valid: Asked, seed: int = 0) -> tuple[PlayedNotes, float]:
     import torch
     from torch import nn
 
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    mean, scale = train.around.features.mean(0), train.around.features.std(0) + 1e-3
+    with one_thread(seed):
+        rng = np.random.default_rng(seed)
+        mean, scale = train.around.features.mean(0), train.around.features.std(0) + 1e-3
 
-    def tensors(asked: Asked, rows: Indices | slice) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        x = np.clip((asked.around.features[rows] - mean) / scale, -FAR, FAR)
-        deviation = asked.around.deviation[rows]
-        weight = asked.counts[rows] & (deviation > 0)
-        residual = (asked.truth[rows] - asked.around.copied[rows]) / np.where(deviation > 0, deviation, 1)
-        residual = np.clip(residual, -MOST_RESIDUAL, MOST_RESIDUAL)
-        return torch.from_numpy(x), torch.from_numpy(residual), torch.from_numpy(weight.astype(np.float32))
+        def tensors(asked: Asked, rows: Indices | slice) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+            x = np.clip((asked.around.features[rows] - mean) / scale, -FAR, FAR)
+            deviation = asked.around.deviation[rows]
+            weight = asked.counts[rows] & (deviation > 0)
+            residual = (asked.truth[rows] - asked.around.copied[rows]) / np.where(deviation > 0, deviation, 1)
+            residual = np.clip(residual, -MOST_RESIDUAL, MOST_RESIDUAL)
+            return torch.from_numpy(x), torch.from_numpy(residual), torch.from_numpy(weight.astype(np.float32))
 
-    net = nn.Sequential(
-        *(nn.Linear(len(FEATURES), HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU()),
-        nn.Linear(HIDDEN, 2 * len(MANNER)),
-    )
+        net = nn.Sequential(
+            *(nn.Linear(len(FEATURES), HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU()),
+            nn.Linear(HIDDEN, 2 * len(MANNER)),
+        )
 
-    def loss(x: torch.Tensor, residual: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        moved, log_width = net(x).chunk(2, dim=1)
-        log_width = log_width.clamp(LEAST, 1)
-        nats = (residual - moved).abs() * torch.exp(-log_width) + log_width
-        return (nats * weight).sum() / weight.sum() * len(MANNER)
+        def loss(x: torch.Tensor, residual: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+            moved, log_width = net(x).chunk(2, dim=1)
+            log_width = log_width.clamp(LEAST, 1)
+            nats = (residual - moved).abs() * torch.exp(-log_width) + log_width
+            return (nats * weight).sum() / weight.sum() * len(MANNER)
 
-    optimiser = torch.optim.AdamW(net.parameters(), RATE, weight_decay=DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, STEPS_OF_FIT)
-    for _ in range(STEPS_OF_FIT):
-        value = loss(*tensors(train, rng.integers(len(train.truth), size=ROWS)))
-        optimiser.zero_grad()
-        value.backward()
-        optimiser.step()
-        schedule.step()
-    with torch.no_grad():
-        found = float(loss(*tensors(valid, slice(None))))
-        weights = [p.detach().numpy().copy() for p in net.parameters()]
+        optimiser = torch.optim.AdamW(net.parameters(), RATE, weight_decay=DECAY)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, STEPS_OF_FIT)
+        for _ in range(STEPS_OF_FIT):
+            value = loss(*tensors(train, rng.integers(len(train.truth), size=ROWS)))
+            optimiser.zero_grad()
+            value.backward()
+            optimiser.step()
+            schedule.step()
+        with torch.no_grad():
+            found = float(loss(*tensors(valid, slice(None))))
+            weights = [p.detach().numpy().copy() for p in net.parameters()]
     (inner, inner_bias, middle, middle_bias, outer, outer_bias) = (w.T if w.ndim == 2 else w for w in weights)
     outer_bias = outer_bias + np.repeat([0, np.log(np.sqrt(2))], len(MANNER)).astype(np.float32)  # width to deviation
     nothing = np.zeros(len(MANNER), np.float32)

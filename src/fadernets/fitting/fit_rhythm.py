@@ -25,6 +25,7 @@ from fadernets.data.passage_sampler import default_tracks
 from fadernets.data.passages import GridPiece, segment_ends
 from fadernets.engines.array_file import write_arrays
 from fadernets.engines.rhythm import BEFORE, FEATURES, MEMORY, Rhythm, step_features
+from fadernets.metrics.one_thread import one_thread
 from fadernets.provenance import commit
 
 Halves = NDArray[np.float16]
@@ -56,32 +57,32 @@ def fit(train: tuple[Halves, Bools], valid: tuple[Halves, Bools], seed: int = 0)
     import torch
     from torch.nn import functional
 
-    torch.manual_seed(seed)
-    net = torch.nn.Sequential(
-        torch.nn.Linear(FEATURES + MEMORY, HIDDEN),
-        torch.nn.ReLU(),
-        torch.nn.Linear(HIDDEN, HIDDEN),
-        torch.nn.ReLU(),
-        torch.nn.Linear(HIDDEN, 1),
-    )
-    optimiser = torch.optim.Adam(net.parameters(), RATE)
-    schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, STEPS_OF_FIT)
-    rng = np.random.default_rng(seed)
+    with one_thread(seed):
+        net = torch.nn.Sequential(
+            torch.nn.Linear(FEATURES + MEMORY, HIDDEN),
+            torch.nn.ReLU(),
+            torch.nn.Linear(HIDDEN, HIDDEN),
+            torch.nn.ReLU(),
+            torch.nn.Linear(HIDDEN, 1),
+        )
+        optimiser = torch.optim.Adam(net.parameters(), RATE)
+        schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, STEPS_OF_FIT)
+        rng = np.random.default_rng(seed)
 
-    def loss(features: Halves, struck: Bools) -> torch.Tensor:
-        x, y = torch.from_numpy(features.astype(np.float32)), torch.from_numpy(struck.astype(np.float32))
-        return functional.binary_cross_entropy_with_logits(net(x)[:, 0], y)
+        def loss(features: Halves, struck: Bools) -> torch.Tensor:
+            x, y = torch.from_numpy(features.astype(np.float32)), torch.from_numpy(struck.astype(np.float32))
+            return functional.binary_cross_entropy_with_logits(net(x)[:, 0], y)
 
-    for _ in range(STEPS_OF_FIT):
-        rows = rng.integers(len(train[1]), size=ROWS)
-        value = loss(train[0][rows], train[1][rows])
-        optimiser.zero_grad()
-        value.backward()
-        optimiser.step()
-        schedule.step()
-    with torch.no_grad():
-        found = float(loss(*valid))
-        weights = [p.detach().numpy().copy() for p in net.parameters()]
+        for _ in range(STEPS_OF_FIT):
+            rows = rng.integers(len(train[1]), size=ROWS)
+            value = loss(train[0][rows], train[1][rows])
+            optimiser.zero_grad()
+            value.backward()
+            optimiser.step()
+            schedule.step()
+        with torch.no_grad():
+            found = float(loss(*valid))
+            weights = [p.detach().numpy().copy() for p in net.parameters()]
     return Rhythm(*(w.T if w.ndim == 2 else w for w in weights)), found
 
 

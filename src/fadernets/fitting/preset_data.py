@@ -62,12 +62,16 @@ def read(source: Source, corpus: str) -> LabelledSegments:
 
 
 def of_corpora(
-    roots: dict[str, Path], label: str, splits: Sequence[str] = ("train",), progress: Progress | None = None
+    roots: dict[str, Path],
+    label: str,
+    splits: Sequence[str] = ("train",),
+    progress: Progress | None = None,
+    skip: Callable[[str], object] = lambda line: None,
 ) -> LabelledValues:
     """Attribute values and a label, of a corpus or from a measure, of the pieces in these splits.
 
     roots: name of a corpus -> its folder. label: `arousal`, `valence`, or `tension`, which the spiral array measures.
-    Raises FadernetsError where no segment has the label.
+    skip: is told each file that cannot be read, and why. Raises FadernetsError where no segment has the label.
     """
     sources = []
     for name, root in roots.items():
@@ -82,7 +86,8 @@ def of_corpora(
     for i, (name, source) in enumerate(sources):
         try:
             segments = read(source, name)
-        except FadernetsError:
+        except FadernetsError as error:
+            skip(source.unreadable(error))
             continue
         if not len(segments.windows):
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -32,6 +33,8 @@ BROKEN = "something broke in the server; its log says where"
 MOST_BODY = types.MOST_BASE64 + 2**20  # bytes of a request: a file as base64, and faders for every bar
 SWEEP_SECONDS = 60.0  # between two looks for stored pieces that are too old
 MIDI = "audio/midi"
+
+log = logging.getLogger("fadernets.serving")
 
 
 def create(
@@ -150,8 +153,12 @@ async def _unless_gone(request: Request, call: Awaitable[Any]) -> Any:
 
 async def _sweep(store: PieceStore) -> None:
     while True:
-        with suppress(Refusal):  # of a store that cannot be reached: requests say so
+        try:
             await run_in_threadpool(store.sweep)
+        except Refusal:  # of a store that cannot be reached: requests say so
+            pass
+        except Exception:  # whatever it is, old pieces have to go the next time
+            log.exception("old pieces could not be removed")
         await asyncio.sleep(SWEEP_SECONDS)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from fadernets.errors import FadernetsError
-from fadernets.serving.stores import Backend, Entry
+from fadernets.serving.stores import ID, Backend, Entry
 
 REDIS = ("redis", "rediss", "unix")  # the schemes of redis-py's URLs
+CHANGED = ("LastModified", "last_modified", "mtime")  # where listings of S3, Azure, disks and others have the time
 PREFIX = "fadernets:piece:"  # of Redis's keys
 
 
@@ -35,39 +37,49 @@ class Filesystem:
         try:
             self._files, self._root = fsspec.core.url_to_fs(url)
             self._files.makedirs(self._root, exist_ok=True)
-        except (ImportError, ValueError, OSError) as error:
-            reason = " ".join(str(error).split())
+        except Exception as error:  # each file system raises kinds of its own: no key, no network, no such bucket
+            reason = " ".join(str(error).split()) or type(error).__name__
             raise FadernetsError(f"--store {url.partition('://')[0]}://...: {reason}") from None
 
     def write(self, piece_id: str, data: bytes) -> None:
         """Write the object."""
-        self._files.pipe_file(self._path(piece_id), data)
+        with _as_os_error():
+            self._files.pipe_file(self._path(piece_id), data)
 
     def read(self, piece_id: str) -> tuple[bytes, float] | None:
         """The object and its time."""
         path = self._path(piece_id)
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError), _as_os_error():
             return self._files.cat_file(path), _seconds(self._files.modified(path))
         return None
 
     def remove(self, piece_id: str) -> bool:
         """Remove the object."""
         try:
-            self._files.rm_file(self._path(piece_id))
+            with _as_os_error():
+                self._files.rm_file(self._path(piece_id))
         except FileNotFoundError:
             return False
         return True
 
     def entries(self) -> list[Entry]:
-        """All objects of the folder."""
-        self._files.invalidate_cache(self._root)
+        """The objects of the folder that are pieces; whatever else lies there is passed over."""
         found = []
-        for row in self._files.ls(self._root, detail=True):
-            if row["type"] == "file":
-                with suppress(FileNotFoundError):  # removed at the same moment
-                    name = row["name"].rpartition("/")[2]
-                    found.append(Entry(name, int(row["size"]), _seconds(self._files.modified(row["name"]))))
+        with _as_os_error():
+            self._files.invalidate_cache(self._root)
+            for row in self._files.ls(self._root, detail=True):
+                name = row["name"].rpartition("/")[2]
+                if row["type"] == "file" and ID.fullmatch(name):
+                    with suppress(FileNotFoundError):  # removed at the same moment
+                        found.append(Entry(name, int(row["size"]), self._changed(row)))
         return found
+
+    def _changed(self, row: Mapping[str, Any]) -> float:
+        """When an object of a listing was written; file systems whose listings do not say so are asked."""
+        told = next((row[key] for key in CHANGED if row.get(key) is not None), None)
+        if isinstance(told, int | float) or hasattr(told, "timestamp"):
+            return _seconds(told)
+        return _seconds(self._files.modified(row["name"]))
 
     def _path(self, piece_id: str) -> str:
         return f"{str(self._root).rstrip('/')}/{piece_id}"
@@ -109,6 +121,17 @@ class Redis:
             return getattr(self._redis, name)(*arguments)
         except self._errors as error:
             raise OSError(type(error).__name__) from error
+
+
+@contextmanager
+def _as_os_error() -> Iterator[None]:
+    """Raise OSError for whatever a file system raises, since each has kinds of its own."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(type(error).__name__) from error
 
 
 def _seconds(moment: Any) -> float:

@@ -91,8 +91,12 @@ class PieceStore:
             raise UnknownPiece
 
     def sweep(self) -> int:
-        """Forget what is too old, then the oldest while all is too much; returns how many went."""
-        entries = sorted(self._tried(self._backend.entries), key=lambda entry: entry.sent)
+        """Forget what is too old, then the oldest while all is too much; returns how many went.
+
+        Pieces alone go: what else a backend may list is somebody else's.
+        """
+        pieces = [entry for entry in self._tried(self._backend.entries) if ID.fullmatch(entry.id)]
+        entries = sorted(pieces, key=lambda entry: entry.sent)
         total, gone = sum(entry.size for entry in entries), 0
         for entry in entries:
             if self._clock() - entry.sent <= self.keep and total <= self._most:

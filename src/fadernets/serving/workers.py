@@ -42,13 +42,16 @@ class Worker:
     def begin(self) -> None:
         """Start the process, anew where there was one, and wait until its models are open. Raises WorkerDied."""
         self.end()
-        self._pipe, theirs = multiprocessing.Pipe()
-        process = multiprocessing.get_context("spawn").Process(
-            target=work, args=(theirs, self._make), name="fadernets worker", daemon=True
-        )
-        process.start()
-        self._process = process
-        theirs.close()
+        try:
+            ours, theirs = multiprocessing.Pipe()
+            process = multiprocessing.get_context("spawn").Process(
+                target=work, args=(theirs, self._make), name="fadernets worker", daemon=True
+            )
+            with theirs:
+                process.start()
+        except OSError:  # the system has no room for another process, or for its files
+            raise WorkerDied from None
+        self._process, self._pipe = process, ours
         try:
             if self._is_closed:
                 self._process.kill()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,8 @@ MOST_WAITING = 4096  # messages
 CHANNELS = 16
 SUSTAIN, ALL_NOTES_OFF = 64, 123
 CLOCK, POSITION = (0xF8, 0xFA, 0xFB, 0xFC), 0xF2
+
+log = logging.getLogger("fadernets.server")
 
 
 class PortError(FadernetsError):
@@ -36,7 +39,10 @@ def open_virtual(name: str) -> MidiPort:
 
 
 class MidiPort:
-    """A port that sends each message at its time, from a thread of its own."""
+    """A port that sends each message at its time, from a thread of its own.
+
+    What the driver refuses is logged, once until it takes messages again; those behind it are still sent.
+    """
 
     def __init__(self, name: str, output: Any, clock: Callable[[], float] = time.monotonic) -> None:
         self.name = name
@@ -44,7 +50,7 @@ class MidiPort:
         self._queue: list[tuple[float, int, list[int]]] = []
         self._order = itertools.count()
         self._changed = threading.Condition()
-        self._closed = False
+        self._closed = self._failed = False
         self._thread = threading.Thread(target=self._run, name="midi-port", daemon=True)
         self._thread.start()
 
@@ -63,9 +69,9 @@ class MidiPort:
         """Drop the messages that wait, and end every note."""
         with self._changed:
             self._queue.clear()
-        for channel in range(CHANNELS):
-            self._send([0xB0 | channel, SUSTAIN, 0])
-            self._send([0xB0 | channel, ALL_NOTES_OFF, 0])
+            for channel in range(CHANNELS):
+                self._send([0xB0 | channel, SUSTAIN, 0])
+                self._send([0xB0 | channel, ALL_NOTES_OFF, 0])
 
     def close(self) -> None:
         """End every note and close the port."""
@@ -83,13 +89,19 @@ class MidiPort:
                     self._changed.wait(self._queue[0][0] - self._clock() if self._queue else None)
                 if self._closed:
                     return
-                message = heapq.heappop(self._queue)[2]
-            self._send(message)
+                self._send(heapq.heappop(self._queue)[2])
 
     def _send(self, message: list[int]) -> None:
+        """Send a message now, under the lock, so that no note begins behind a silence that came after it."""
         import mido
 
-        self._output.send(mido.Message.from_bytes(message))
+        try:
+            self._output.send(mido.Message.from_bytes(message))
+            self._failed = False
+        except Exception as error:  # the library raises another class of error on each system
+            if not self._failed:
+                log.error("the MIDI port %s takes no message (%s)", self.name, str(error) or type(error).__name__)
+            self._failed = True
 
 
 def check(message: list[int]) -> None:

@@ -25,7 +25,7 @@ from fadernets.editing.lock_requests import MOST_LOCKS
 from fadernets.engines.model_folder import DEFAULT_MODEL
 from fadernets.errors import FadernetsError
 from fadernets.studio import edit_types, inspect_types, melody_types, types
-from fadernets.studio.calls import Answer, Computer, InThreads, Tell
+from fadernets.studio.calls import Answer, Call, Computer, InThreads, Tell
 from fadernets.studio.downloads import Download, original
 from fadernets.studio.folder_routes import add_folder_routes
 from fadernets.studio.service import Studio
@@ -58,8 +58,8 @@ MIDI: dict[int | str, dict[str, Any]] = {200: {"content": {"audio/midi": {}}}}
 class Compute(Protocol):
     """Has a call of the studio computed when it is its client's turn, until the client has gone."""
 
-    async def __call__(self, request: Request, name: str, *arguments: Any) -> Response:
-        """The answer of the studio's method of this name."""
+    async def __call__(self, request: Request, what: Call, *arguments: Any) -> Response:
+        """The answer of the studio to a call."""
 
 
 def create(
@@ -91,10 +91,10 @@ def create(
         finally:
             turns.leave(client)
 
-    async def run(client: str, name: str, arguments: tuple[Any, ...], stop: Stop, tell: Tell | None = None) -> Answer:
+    async def run(client: str, what: Call, arguments: tuple[Any, ...], stop: Stop, tell: Tell | None = None) -> Answer:
         await turns.take(client, stop)
         # A socket that closes cancels this while its thread computes: the place is free once the thread has ended.
-        computing = asyncio.create_task(run_in_threadpool(computer.call, name, arguments, stop, tell))
+        computing = asyncio.create_task(run_in_threadpool(computer.call, what, arguments, stop, tell))
         leaving.add(task := asyncio.create_task(leave(client, stop, computing)))
         task.add_done_callback(leaving.discard)
         try:
@@ -103,7 +103,7 @@ def create(
             stop.set()
             raise
 
-    async def computed(request: Request, name: str, *arguments: Any) -> Answer:
+    async def computed(request: Request, what: Call, *arguments: Any) -> Answer:
         stop = Stop()
 
         async def watch() -> None:
@@ -113,12 +113,12 @@ def create(
 
         watching = asyncio.create_task(watch())
         try:
-            return await run(client_of(request), name, arguments, stop)
+            return await run(client_of(request), what, arguments, stop)
         finally:
             watching.cancel()
 
-    async def compute(request: Request, name: str, *arguments: Any) -> Response:
-        answer = await computed(request, name, *arguments)
+    async def compute(request: Request, what: Call, *arguments: Any) -> Response:
+        answer = await computed(request, what, *arguments)
         return _attachment(answer) if isinstance(answer, Download) else Response(answer, media_type="application/json")
 
     app = FastAPI(title="fadernets studio", version=__version__, docs_url=None, redoc_url=None)
@@ -129,7 +129,7 @@ def create(
         return JSONResponse(error_response(DISCONNECTED).model_dump(), 400)
 
     async def render(request: Request, body: edit_types.RenderRequest) -> Download:
-        answer = await computed(request, "render", body)
+        answer = await computed(request, Call.RENDER, body)
         if not isinstance(answer, Download):
             raise TypeError("the studio's render gave no file")
         return answer
@@ -143,7 +143,7 @@ def create(
     async def live(socket: WebSocket) -> None:
         """Messages are EditRequest, answers EditResponse or ErrorResponse. The newest request wins; "stop" ends it."""
         await socket.accept()
-        await LiveEdits(socket, partial(run, client_of(socket), "edit")).serve()
+        await LiveEdits(socket, partial(run, client_of(socket), Call.EDIT)).serve()
 
     @app.websocket(PORT)
     async def port(socket: WebSocket) -> None:
@@ -186,7 +186,7 @@ def _add_piece_routes(app: FastAPI, studio: Studio, compute: Compute) -> None:
             data = await request.body()
         owner = session_of(request)
         told.forget(id_of(data, owner))
-        return await compute(request, "add", name, data, owner)
+        return await compute(request, Call.ADD, name, data, owner)
 
     @app.get("/api/pieces/{piece}", response_model=types.PieceInfo, responses=problems(404, 429, 503))
     async def piece(request: Request, piece: str, model: str = DEFAULT_MODEL) -> Response:
@@ -195,7 +195,7 @@ def _add_piece_routes(app: FastAPI, studio: Studio, compute: Compute) -> None:
         known = told.answers.get((piece, model))
         if known is not None:
             return Response(known, media_type="application/json")
-        response = await compute(request, "piece", piece, model)
+        response = await compute(request, Call.PIECE, piece, model)
         told.keep(piece, model, bytes(response.body))
         return response
 
@@ -216,17 +216,17 @@ def _add_piece_routes(app: FastAPI, studio: Studio, compute: Compute) -> None:
         keep: Annotated[list[str] | None, Query(max_length=MOST_LOCKS)] = None,
     ) -> Response:
         """Each fader's unit, range and value, and how far it can go in bars (5-8) on tracks (1,3) under locks."""
-        return await compute(request, "describe", piece, model, tracks, bars, only, keep)
+        return await compute(request, Call.DESCRIBE, piece, model, tracks, bars, only, keep)
 
     @app.post("/api/describe", response_model=edit_types.DescribeResponse, responses=problems(400, 404, 429, 503))
     async def describe_region(request: Request, body: edit_types.DescribeRequest) -> Response:
         """The same of a region's bars, tracks and locks, on what the earlier regions left."""
-        return await compute(request, "describe_region", body)
+        return await compute(request, Call.DESCRIBE_REGION, body)
 
     @app.post("/api/edit", response_model=edit_types.EditResponse, responses=problems(400, 404, 429, 503))
     async def edit(request: Request, body: edit_types.EditRequest) -> Response:
         """Move a piece's faders, once; `/api/live` is for edits that follow each other."""
-        return await compute(request, "edit", body)
+        return await compute(request, Call.EDIT, body)
 
     @app.post("/api/variations", response_model=list[edit_types.EditResponse], responses=problems(400, 404, 429, 503))
     async def variations(
@@ -235,12 +235,12 @@ def _add_piece_routes(app: FastAPI, studio: Studio, compute: Compute) -> None:
         count: Annotated[int, Query(ge=1, le=MOST_VARIATIONS)] = 4,
     ) -> Response:
         """Different answers to one request."""
-        return await compute(request, "variations", body, count)
+        return await compute(request, Call.VARIATIONS, body, count)
 
     @app.post("/api/render", responses={**FILE, **problems(400, 404, 429, 503)})
     async def render(request: Request, body: edit_types.RenderRequest) -> Response:
         """An edit as a file: MIDI, MusicXML, WAV, or a JSON of the requested and measured values."""
-        return await compute(request, "render", body)
+        return await compute(request, Call.RENDER, body)
 
 
 def _add_melody_routes(app: FastAPI, compute: Compute) -> None:
@@ -253,35 +253,35 @@ def _add_melody_routes(app: FastAPI, compute: Compute) -> None:
         request: Request, piece: str, track: Annotated[str | None, Query(max_length=200)] = None
     ) -> Response:
         """A piece's melody as clips of two bars."""
-        return await compute(request, "melody.melody_of", piece, track)
+        return await compute(request, Call.MELODY, piece, track)
 
     @app.get("/api/melody/dimensions", response_model=melody_types.SlidersInfo, responses=problems(400, 429, 503))
     async def dimensions(request: Request) -> Response:
         """The dimensions of a melody's code by the knob that they belong to."""
-        return await compute(request, "melody.sliders")
+        return await compute(request, Call.SLIDERS)
 
     @app.post("/api/melody/turn", response_model=melody_types.TurnResponse, responses=problems(400, 429, 503))
     async def turn(request: Request, body: melody_types.TurnRequest) -> Response:
         """Turn the knobs of a melody."""
-        return await compute(request, "melody.turn", body)
+        return await compute(request, Call.TURN, body)
 
     @app.post("/api/melody/grid", include_in_schema=False)  # the path until 0.2
     @app.post("/api/melody/blend", responses={200: {"model": melody_types.BlendCell}, **problems(400, 429, 503)})
     async def blend(request: Request, body: melody_types.BlendRequest) -> Response:
         """The melodies between two, a line of JSON each."""
-        response = await compute(request, "melody.blend", body)
+        response = await compute(request, Call.BLEND, body)
         response.headers["content-type"] = "application/x-ndjson"
         return response
 
     @app.post("/api/melody/file", responses={**FILE, **problems(400, 429, 503)})
     async def melody_file(request: Request, body: melody_types.MelodyFileRequest) -> Response:
         """A melody as a file."""
-        return await compute(request, "melody.file", body)
+        return await compute(request, Call.MELODY_FILE, body)
 
     @app.post("/api/melody/sing", responses={**FILE, **problems(400, 404, 429, 503)})
     async def edit_piece(request: Request, body: melody_types.MelodyEditRequest) -> Response:
         """A piece with its melody's knobs turned, as a MIDI file, or as the score that it came as."""
-        return await compute(request, "melody.edit_piece", body)
+        return await compute(request, Call.EDIT_MELODY, body)
 
 
 def _add_inspect_routes(app: FastAPI, compute: Compute) -> None:
@@ -290,19 +290,19 @@ def _add_inspect_routes(app: FastAPI, compute: Compute) -> None:
     )
     async def inspect(request: Request, model: str) -> Response:
         """What a change of the music moves in a model's codes."""
-        return await compute(request, "inspect.inspect", model)
+        return await compute(request, Call.INSPECT, model)
 
     @app.get("/api/map/{model:path}", response_model=inspect_types.MapInfo, responses=problems(400, 429, 503))
     async def latent_map(
         request: Request, model: str, method: Annotated[str, Query(pattern="^(pca|tsne)$")] = "pca"
     ) -> Response:
         """Segments' codes on a plane."""
-        return await compute(request, "inspect.map", model, method, session_of(request))
+        return await compute(request, Call.MAP, model, method, session_of(request))
 
     @app.post("/api/map/decode", response_model=inspect_types.DecodeResponse, responses=problems(400, 429, 503))
     async def decode(request: Request, body: inspect_types.DecodeRequest) -> Response:
         """What lies at a place of the plane."""
-        return await compute(request, "inspect.decode", body, session_of(request))
+        return await compute(request, Call.DECODE, body, session_of(request))
 
 
 class _Told:

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from fastapi import WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
+from starlette.types import Message
 
 from fadernets.errors import FadernetsError
 from fadernets.studio.calls import Answer, Tell
@@ -57,11 +58,7 @@ class LiveEdits:
         with suppress(WebSocketDisconnect, RuntimeError):
             while (message := await self.socket.receive())["type"] == "websocket.receive":
                 try:
-                    text = message.get("text")
-                    if text is None:
-                        raise FadernetsError("a message of bytes; moves are text")
-                    if len(text) > MOST_MESSAGE:
-                        raise FadernetsError(f"a message of {len(text)} characters; at most {MOST_MESSAGE}")
+                    text = _text(message)
                     if text == STOP:
                         self.stop()
                         continue
@@ -132,16 +129,27 @@ async def serve_port(socket: WebSocket, port: MidiPort | None) -> None:
         await socket.close(1008, "the studio has no MIDI port of its own; start it with --midi-port NAME")
         return
     try:
-        while True:
-            try:
-                request = PortRequest.model_validate_json(await socket.receive_text())
-                if request.silence:
-                    port.silence()
-                for seconds, message in request.messages:
-                    port.send(message, seconds)
-            except ValidationError as error:
-                await socket.send_text(ErrorResponse(error=first_problem(error.errors())).model_dump_json())
-            except FadernetsError as error:
-                await socket.send_text(ErrorResponse(error=str(error)).model_dump_json())
-    except (WebSocketDisconnect, RuntimeError):
+        with suppress(WebSocketDisconnect, RuntimeError):
+            while (message := await socket.receive())["type"] == "websocket.receive":
+                try:
+                    request = PortRequest.model_validate_json(_text(message))
+                    if request.silence:
+                        port.silence()
+                    for seconds, sent in request.messages:
+                        port.send(sent, seconds)
+                except ValidationError as error:
+                    await socket.send_text(ErrorResponse(error=first_problem(error.errors())).model_dump_json())
+                except FadernetsError as error:
+                    await socket.send_text(ErrorResponse(error=str(error)).model_dump_json())
+    finally:
         port.silence()
+
+
+def _text(message: Message) -> str:
+    """The text of a message of a page. Raises FadernetsError for bytes and for one that is too long."""
+    text: str | None = message.get("text")
+    if text is None:
+        raise FadernetsError("a message of bytes; requests are text")
+    if len(text) > MOST_MESSAGE:
+        raise FadernetsError(f"a message of {len(text)} characters; at most {MOST_MESSAGE}")
+    return text

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
 from fadernets.music.opening import SCORE_SUFFIXES
 from fadernets.studio.stored_files import Files, UnknownPiece
+from fadernets.studio.uploads import plain_name
 from fadernets.web.piece_limits import MOST_BYTES
 
 SUFFIXES = (".mid", ".midi", *SCORE_SUFFIXES)
@@ -54,19 +57,19 @@ class WatchedFolder:
     def pieces(self) -> list[FolderFile]:
         """The folder's files, those that changed last first; each is stored. Raises FadernetsError."""
         with self._lock:
-            found, now = [], self._clock()
-            try:
-                paths = [path for path in self.path.iterdir() if self._counts(path)]
-                stats = {path: path.stat() for path in paths}
-            except OSError as error:
-                raise FadernetsError(f"{self.path}: cannot be read ({error.strerror or error})") from None
-            paths.sort(key=lambda path: (-stats[path].st_mtime_ns, path.name))
-            for path in paths[:MOST_FILES]:
+            found, stats, now = [], {}, self._clock()
+            paths = self._paths()
+            for path in paths:
+                with suppress(OSError):  # it went at the same moment
+                    stats[path] = path.stat()
+            stems = Counter(path.stem for path in paths)
+            newest = sorted(stats, key=lambda path: (-stats[path].st_mtime_ns, path.name))
+            for path in newest[:MOST_FILES]:
                 stamp = stats[path].st_mtime_ns, stats[path].st_size
                 if stamp[1] <= MOST_BYTES and abs(now - stamp[0] / 1e9) >= SETTLED:
                     piece = self._stored(path, stamp)
                     if piece is not None:
-                        found.append(FolderFile(path.name, piece, self._edited(path)))
+                        found.append(FolderFile(path.name, piece, self._edited(path, stems)))
             here = {path.name for path in paths}
             self._known = {name: row for name, row in self._known.items() if name in here}
             return found
@@ -77,9 +80,17 @@ class WatchedFolder:
             name = next((name for name, row in self._known.items() if row.piece == piece), None)
         if name is None:
             raise UnknownPiece(f"piece {piece}: is none of the watched folder's")
-        path = self.path / f"{Path(name).stem}{EDITED}{suffix}"
+        stems = Counter(path.stem for path in self._paths())
+        path = self.path / f"{_edit_stem(Path(name), stems)}{suffix}"
         write_atomic(path, data)
         return path.name
+
+    def _paths(self) -> list[Path]:
+        """The files that count. Raises FadernetsError."""
+        try:
+            return [path for path in self.path.iterdir() if self._counts(path)]
+        except OSError as error:
+            raise FadernetsError(f"{self.path}: cannot be read ({error.strerror or error})") from None
 
     def _counts(self, path: Path) -> bool:
         stem, suffix = path.stem, path.suffix.lower()
@@ -99,11 +110,23 @@ class WatchedFolder:
             data = path.read_bytes()
         except OSError:
             return None
-        piece = self._files.put(path.name, data, f"folder {path.name}")
+        piece = self._files.put(plain_name(path.name), data, f"folder {path.name}")
         self._known[path.name] = _Known(stamp, piece)
         return piece
 
-    def _edited(self, path: Path) -> str | None:
-        beside = [self.path / f"{path.stem}{EDITED}{suffix}" for suffix in SUFFIXES]
-        there = [each for each in beside if each.is_file()]
-        return max(there, key=lambda each: each.stat().st_mtime_ns).name if there else None
+    def _edited(self, path: Path, stems: Counter[str]) -> str | None:
+        there = []
+        for suffix in SUFFIXES:
+            beside = self.path / f"{_edit_stem(path, stems)}{suffix}"
+            with suppress(OSError):  # it went at the same moment
+                if beside.is_file():
+                    there.append((beside.stat().st_mtime_ns, beside.name))
+        return max(there)[1] if there else None
+
+
+def _edit_stem(path: Path, stems: Counter[str]) -> str:
+    """What edits of a file are called before their suffix: `a-edited`, but `a.mid-edited` where there is an a.midi too.
+
+    stems: how many files of the folder have each stem.
+    """
+    return f"{path.name if stems[path.stem] > 1 else path.stem}{EDITED}"

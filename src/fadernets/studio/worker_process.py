@@ -89,7 +89,7 @@ def work(pipe: Connection, make: Make, folder: Path) -> None:
                 call.stopped = False
                 name, arguments, tells = message[1]
                 tell = partial(_tell, pipe) if tells else None
-                pipe.send(_answered(studio, name, arguments, call, tell))
+                pipe.send(_answered(studio, calls.Call[name], arguments, call, tell))
     _remove(folder)
 
 
@@ -105,10 +105,10 @@ def _tell(pipe: Connection, message: bytes) -> None:
 
 
 def _answered(
-    studio: Studio, name: str, arguments: tuple[Any, ...], call: _Call, tell: calls.Tell | None
+    studio: Studio, what: calls.Call, arguments: tuple[Any, ...], call: _Call, tell: calls.Tell | None
 ) -> tuple[str, Any]:
     try:
-        return "answer", calls.answer(studio, name, arguments, call.is_stale, tell)
+        return "answer", calls.answer(studio, what, arguments, call.is_stale, tell)
     except (FadernetsError, StaleRequest) as error:
         return "error", error
     except (EOFError, BrokenPipeError):

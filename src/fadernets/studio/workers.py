@@ -7,6 +7,7 @@ it needs (`Files`) and leaves sound in a folder of its own.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import shutil
 import tempfile
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from fadernets.errors import FadernetsError
-from fadernets.studio.calls import Answer, Tell
+from fadernets.studio.calls import Answer, Call, Tell
 from fadernets.studio.downloads import Download
 from fadernets.studio.stored_files import Files
 from fadernets.studio.turns import Busy, StaleRequest, Stop
@@ -31,10 +32,10 @@ WORKERS = 2  # one client has one of them at most, so that others find one
 LOOK_SECONDS = 0.02  # between two looks at a worker while it computes
 BEGIN_SECONDS = 20.0  # in which a worker begins
 GRACE_SECONDS = 1.0  # in which a worker ends a request by itself that nobody waits for
-LONGEST = {"render": 300.0, "melody.file": 300.0}  # seconds of a call: an hour of sound takes two minutes
-LONGEST_OTHER = 120.0
 MOST_MEMORY = 740 * 2**20  # bytes of all workers; with the server, less than 1 GB
 IDLE_MEMORY = 200 * 2**20  # bytes of a worker without a call that may stay where others want memory
+
+log = logging.getLogger("fadernets.server")
 
 
 class TooLarge(Busy):
@@ -53,7 +54,7 @@ class Workers:
         self._used: dict[Stop, Worker] = {}  # by what stops its call, until `settle`
         self._lock = threading.Lock()
 
-    def call(self, name: str, arguments: tuple[Any, ...], stop: Stop, tell: Tell | None = None) -> Answer:
+    def call(self, what: Call, arguments: tuple[Any, ...], stop: Stop, tell: Tell | None = None) -> Answer:
         """The answer to a call, by a worker that has nothing to do: there must be one."""
         with self._lock:
             ready = [worker for worker in self._free if worker.is_ready]
@@ -61,7 +62,7 @@ class Workers:
             self._free.remove(worker)
             self._used[stop] = worker
         try:
-            return worker.call(name, arguments, stop, tell)
+            return worker.call(what, arguments, stop, tell)
         finally:
             with self._lock:
                 self._free.append(worker)
@@ -91,12 +92,12 @@ class Workers:
         """End all of them."""
         with self._lock:
             for worker in self._all:
-                worker.end()
+                worker.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class Worker:
-    """One process. It is begun at once, and begun again after it was ended.
+    """One process. It is begun at once, and begun again after it was ended: at the next call where that fails.
 
     shared: the folder of the files that it leaves. is_too_large: whether it must end for the memory that it takes.
     """
@@ -110,39 +111,56 @@ class Worker:
     ) -> None:
         self._make, self._files, self._shared, self._is_too_large = make, files, shared, is_too_large
         self._lock = threading.Lock()  # held by whoever reads from the pipe
+        self._process: Any = None  # where it could not be begun
+        self._is_closed = False
         self.is_ready = False
         self._begin()
 
     def _begin(self) -> None:
-        self.is_ready = False
+        """Raises OSError where the system has no room for another process or folder; then there is none."""
         self._folder = Path(tempfile.mkdtemp(dir=self._shared))
-        self._pipe, theirs = multiprocessing.Pipe()
-        self._process = multiprocessing.get_context("spawn").Process(
-            target=work, args=(theirs, self._make, self._folder), name="fadernets worker", daemon=True
-        )
-        self._process.start()
-        theirs.close()
+        try:
+            ours, theirs = multiprocessing.Pipe()
+            process = multiprocessing.get_context("spawn").Process(
+                target=work, args=(theirs, self._make, self._folder), name="fadernets worker", daemon=True
+            )
+            with theirs:
+                process.start()
+        except OSError:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+        self._process, self._pipe = process, ours
 
     def end(self) -> None:
         """Kill it, with what it left in its folder."""
-        self._process.kill()
-        self._process.join()
-        self._process.close()
-        self._pipe.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self.is_ready = False
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.join()
+            process.close()
+            self._pipe.close()
+            shutil.rmtree(self._folder, ignore_errors=True)
 
-    def call(self, name: str, arguments: tuple[Any, ...], stop: Stop, tell: Tell | None = None) -> Answer:
+    def close(self) -> None:
+        """End it, for good."""
+        self._is_closed = True
+        self.end()
+
+    def call(self, what: Call, arguments: tuple[Any, ...], stop: Stop, tell: Tell | None = None) -> Answer:
         """The answer to a call. Raises what the call raises, StaleRequest once nobody waits, and Busy for a call that
-        takes too long or too much memory."""
+        takes too long or too much memory, or where no process can be begun."""
         with self._lock:
+            self._begin_if_none()
             before = self.resident()
             try:
-                answer = self._called(name, arguments, stop, tell)
+                answer = self._called(what, arguments, stop, tell)
             except TooLarge:
                 if before <= IDLE_MEMORY:
                     raise
                 # Without what the process remembered of earlier calls.
-                answer = self._called(name, arguments, stop, tell)
+                self._begin_if_none()
+                answer = self._called(what, arguments, stop, tell)
             if isinstance(answer, Download) and answer.path is not None:
                 answer = replace(answer, path=answer.path.replace(self._shared / answer.path.name))
             return answer
@@ -158,24 +176,24 @@ class Worker:
     def begun(self) -> None:
         """Wait until it has begun, or for BEGIN_SECONDS."""
         with self._lock, suppress(EOFError, OSError):
-            if not self.is_ready and self._pipe.poll(BEGIN_SECONDS):
+            if self._process is not None and not self.is_ready and self._pipe.poll(BEGIN_SECONDS):
                 self.is_ready = self._pipe.recv()[0] == "ready"
 
-    def _called(self, name: str, arguments: tuple[Any, ...], stop: Stop, tell: Tell | None) -> Answer:
+    def _called(self, what: Call, arguments: tuple[Any, ...], stop: Stop, tell: Tell | None) -> Answer:
         try:
-            self._pipe.send(("call", (name, arguments, tell is not None)))
-            return self._answer(name, stop, tell)
+            self._pipe.send(("call", (what.name, arguments, tell is not None)))
+            return self._answer(what, stop, tell)
         except (EOFError, OSError, BrokenPipeError):
             self._again()
             if stop.is_set():
                 raise StaleRequest from None
             raise Busy(503, "the request ended its process; ask for less at once") from None
 
-    def _answer(self, name: str, stop: Stop, tell: Tell | None) -> Answer:
-        began, told = time.monotonic(), None
-        longest = LONGEST.get(name, LONGEST_OTHER)
+    def _answer(self, what: Call, stop: Stop, tell: Tell | None) -> Answer:
+        began, told, process = time.monotonic(), None, self._process
+        longest = what.value.seconds
         while True:
-            if wait([self._pipe, self._process.sentinel], LOOK_SECONDS) and self._pipe.poll():
+            if wait([self._pipe, process.sentinel], LOOK_SECONDS) and self._pipe.poll():
                 kind, content = self._pipe.recv()
                 self.is_ready = True
                 if kind == "ask":
@@ -189,7 +207,7 @@ class Worker:
                 elif kind == "error":
                     raise content
                 continue
-            if not self._process.is_alive():
+            if not process.is_alive():
                 raise EOFError
             now = time.monotonic()
             if stop.is_set() and told is None:
@@ -213,11 +231,25 @@ class Worker:
 
     def _again(self) -> None:
         self.end()
-        self._begin()
+        if self._is_closed:
+            return
+        try:
+            self._begin()
+        except OSError as error:
+            log.warning("a worker cannot begin (%s); the next call tries again", error)
+
+    def _begin_if_none(self) -> None:
+        if self._process is None:
+            try:
+                self._begin()
+            except OSError as error:
+                reason = error.strerror or error
+                raise Busy(503, f"no process can be begun to compute this ({reason}); try again in a moment") from None
 
     def resident(self) -> int:
         """Bytes of memory that the process has; 0 where the system does not say."""
+        process = self._process
         try:
-            return resident(self._process.pid)
+            return 0 if process is None else resident(process.pid)
         except ValueError:  # while it is begun again
             return 0

@@ -13,7 +13,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,21 +28,17 @@ from fadernets.data import labels
 from fadernets.data.batches import Sampler
 from fadernets.data.dataset import Dataset
 from fadernets.data.melody_batches import MelodySampler
-from fadernets.errors import FadernetsError
-from fadernets.files import recover_folder, sole_use, write_atomic
+from fadernets.files import recover_folder, write_atomic
 from fadernets.models import shares
 from fadernets.provenance import commit
 from fadernets.training import checkpoints, loggers, optimizers, recipes
 from fadernets.training.model_sizes import build_within
 from fadernets.training.processes import Processes, started_by_torchrun
+from fadernets.training.safeguards import TrainingError, refuse_nan, refuse_other_recipe, taken, writing
 
 VALIDATION_ROWS = 4096
 CHECKPOINTS = ("best", "last")  # folders of a run
 FREE_BATCHES = 8  # validation batches that are decoded freely
-
-
-class TrainingError(FadernetsError):
-    """A run that cannot go on."""
 
 
 @dataclass(frozen=True)
@@ -125,12 +121,9 @@ def train(
     strategy = "ddp" if devices * nodes > 1 else "auto"
     fabric = Fabric(accelerator=device, devices=devices, num_nodes=nodes, strategy=strategy, precision=precision)
     fabric.launch()
-    try:
-        with ExitStack() as held:
-            run = _Run(fabric, recipe, data, resume, held, logs)
-            return run.go(progress if fabric.is_global_zero else None)
-    except OSError as error:
-        raise TrainingError(f"{recipe.out}: cannot be written ({error.strerror or error})") from None
+    with writing(recipe.out), ExitStack() as held:
+        run = _Run(fabric, recipe, data, resume, held, logs)
+        return run.go(progress if fabric.is_global_zero else None)
 
 
 def figures_of(checkpoint: Path) -> dict[str, float]:
@@ -181,8 +174,7 @@ class _Run:
         self.model.mark_forward_method("loss")
 
     def _take_folder(self) -> None:
-        self.out.mkdir(parents=True, exist_ok=True)
-        self.held.enter_context(sole_use(self.out, "another `train` is writing this run"))
+        self.held.enter_context(taken(self.out))
         for name in CHECKPOINTS:
             recover_folder(self.out / name)
 
@@ -226,17 +218,12 @@ class _Run:
         config = checkpoints.read_config(last)
         recipe = recipes.check(dict(config["recipe"]))
         recipe = replace(recipe, data=self.recipe.data, out=self.recipe.out)  # the same, wherever it lies now
-        mine, theirs = recipes.as_dict(self.recipe), recipes.as_dict(recipe)
         if config["data"]["hash"] != self.data.hash:
             raise TrainingError(
                 f"{last}: was trained on data set {config['data']['hash'][:12]}, {self.recipe.data} is "
                 f"{self.data.hash[:12]}; give another `out` or remove the run"
             )
-        if mine != theirs:
-            changed = sorted(k for k in mine if mine[k] != theirs.get(k))
-            raise TrainingError(
-                f"{last}: belongs to another recipe ({', '.join(changed)} differ); give another `out` or remove the run"
-            )
+        refuse_other_recipe(last, recipes.as_dict(self.recipe), recipes.as_dict(recipe))
         return checkpoints.load_state(last)
 
     @property
@@ -268,7 +255,7 @@ class _Run:
                 self.model, self.optimizer, max_norm=recipe.clip or math.inf, error_if_nonfinite=False
             )
             terms = self.processes.means({name: value.detach() for name, value in {**terms, "gradient": norm}.items()})
-            self._refuse_nan(terms)  # before the weights take it
+            refuse_nan(self.step, terms, self.out / "last")  # before the weights take it
             for name, value in terms.items():
                 sums[name] = sums[name] + value if name in sums else value.clone()
             counted += 1
@@ -280,7 +267,7 @@ class _Run:
                 figures = {f"train/{k}": (v / counted).item() for k, v in sums.items()}
                 figures["train/segments_per_second"] = counted * recipe.batch / (time.time() - began)
                 checked = self.validate()
-                self._refuse_nan(checked)
+                refuse_nan(self.step, checked, self.out / "last")
                 figures |= {f"validation/{k}": v for k, v in checked.items()}
                 self._record(figures, checked)
                 sums, counted, began = {}, 0, time.time()
@@ -292,17 +279,6 @@ class _Run:
         earlier = loggers.trim(self.out / "log.jsonl", self.step)
         self.loggers = loggers.Loggers(self.logs, self.out, settings, earlier, resume=self.resume)
         self.held.enter_context(self.loggers)
-
-    def _refuse_nan(self, terms: Mapping[str, torch.Tensor | float]) -> None:
-        """Raises TrainingError where the loss is no finite number, with the first term that is not."""
-        if math.isfinite(terms["loss"] + terms.get("gradient", 0.0)):
-            return
-        bad = [name for name, v in terms.items() if name != "loss" and not math.isfinite(v)]
-        last = self.out / "last"
-        kept = f"the last good checkpoint is {last}" if checkpoints.exists(last) else "there is no good checkpoint yet"
-        raise TrainingError(
-            f"step {self.step}: the loss is not a number (first in {bad[0] if bad else 'loss'}); {kept}"
-        )
 
     def _record(self, figures: dict[str, float], checked: dict[str, float]) -> None:
         """Log the figures of a validation and write its checkpoint."""

@@ -6,7 +6,6 @@ A run is a folder with `state.pt`, from which it resumes, `log.jsonl` and what e
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,9 +27,10 @@ from fadernets.data.passage_sampler import (
 )
 from fadernets.data.passages import GridPiece
 from fadernets.models.rewriter import Rewriter, RewriterSize, losses
-from fadernets.training import loggers
+from fadernets.training import checkpoints, loggers
 from fadernets.training.rewriter_optimisers import Optimisers
-from fadernets.training.rewriter_recipes import RewriterRecipe, as_dict
+from fadernets.training.rewriter_recipes import RewriterRecipe, as_dict, check
+from fadernets.training.safeguards import refuse_nan, refuse_other_recipe, save_state, taken, writing
 
 SAVED_EVERY = 60  # seconds
 SHOWN_EVERY = 50  # steps
@@ -63,10 +63,16 @@ def train(
     """Train, or go on with, the run in `out`; gives the path of its state.
 
     editor: what draws the sources of back-translation. logs: where figures go beside log.jsonl, names of
-    `loggers.NEEDED`.
+    `loggers.NEEDED`. A run goes on with the same recipe, but for `hours`. Raises TrainingError where the recipe is
+    another one or a loss is not a number, and FadernetsError for a folder that cannot be written, or that another run
+    has.
     """
     loggers.check(logs)
-    out.mkdir(parents=True, exist_ok=True)
+    with writing(out), taken(out):
+        return _train(pieces, out, recipe, editor, logs)
+
+
+def _train(pieces: Sequence[GridPiece], out: Path, recipe: RewriterRecipe, editor: Editor, logs: Sequence[str]) -> Path:
     torch.set_num_threads(1)
     torch.manual_seed(recipe.seed)
     sampler = PassageSampler([p for p in pieces if p.split == SPLITS.index("train")])
@@ -75,8 +81,10 @@ def train(
     optimiser = Optimisers(model, recipe)
     state_file = out / "state.pt"
     step, spent = 0, 0.0
-    if state_file.exists():
-        state = torch.load(state_file, weights_only=True)
+    state = checkpoints.load_state(out)
+    if state is not None:
+        theirs = replace(check(state["recipe"]), hours=recipe.hours)
+        refuse_other_recipe(state_file, as_dict(recipe), as_dict(theirs))
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
         step, spent = state["step"], state["spent"]
@@ -111,10 +119,12 @@ def train(
             optimiser.zero_grad()
             loss.backward()
             norm = torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+            terms = {name: value.item() for name, value in {**parts, "loss": loss, "gradient": norm}.items()}
+            refuse_nan(step, terms, state_file)  # before the weights take it
             optimiser.step(rate_at(recipe, step, share))
             step += 1
-            for name, value in parts.items():
-                means[name] = 0.98 * means.get(name, value.item()) + 0.02 * value.item()
+            for name in parts:
+                means[name] = 0.98 * means.get(name, terms[name]) + 0.02 * terms[name]
             if step % SHOWN_EVERY == 0:
                 entry: dict[str, Any] = {
                     "step": step,
@@ -122,7 +132,7 @@ def train(
                     "rate": rate_at(recipe, step, share),
                     **means,
                 }
-                entry |= {"norm": norm.item(), "seconds_a_step": (time.time() - shown) / SHOWN_EVERY}
+                entry |= {"norm": terms["gradient"], "seconds_a_step": (time.time() - shown) / SHOWN_EVERY}
                 if step % VALIDATED_EVERY == 0:
                     entry |= validate(model, held_out)
                 rounded = {name: round(value, 5) for name, value in entry.items()}
@@ -131,7 +141,8 @@ def train(
                 others.log({name: value for name, value in rounded.items() if name != "step"}, step)
                 shown = time.time()
             if time.time() - saved > SAVED_EVERY or spent >= budget:
-                _save(state_file, model, optimiser, step, spent, recipe)
+                state = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
+                save_state(state_file, {**state, "step": step, "spent": spent, "recipe": as_dict(recipe)})
                 saved = time.time()
     return state_file
 
@@ -226,19 +237,6 @@ def validate(model: Rewriter, batches: Sequence[PassageBatch]) -> dict[str, floa
             for name, value in losses(model, batch).items():
                 sums[f"validation_{name}"] = sums.get(f"validation_{name}", 0.0) + float(value) / len(batches)
     return sums
-
-
-def _save(path: Path, model: Rewriter, optimiser: Any, step: int, spent: float, recipe: RewriterRecipe) -> None:
-    state = {
-        "model": model.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "step": step,
-        "spent": spent,
-        "recipe": as_dict(recipe),
-    }
-    new = path.with_suffix(".new")
-    torch.save(state, new)
-    os.replace(new, path)
 
 
 def load(path: Path) -> Rewriter:

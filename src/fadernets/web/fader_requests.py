@@ -38,7 +38,7 @@ class FadersRequest(RequestModel):
     """Where the faders are. Faders without a value are at rest."""
 
     set: dict[Name, Finite | tuple[Finite, Finite] | Name] = Field(default_factory=dict, max_length=32)
-    move: dict[Name, Finite] = Field(default_factory=dict, max_length=32)
+    move: dict[Name, Finite | tuple[Finite, Finite]] = Field(default_factory=dict, max_length=32)
     per_bar: dict[Name, dict[int, Finite]] = Field(default_factory=dict, max_length=32)
     preset: PresetRequest | None = None
     faithfulness: float = Field(default=1.0, ge=0, le=1)
@@ -72,7 +72,9 @@ def to_faders(request: FadersRequest, piece: Piece) -> Faders:
     if not request.locked:
         return faders
     free = _free_bars(request, len(piece.metre.bar_starts(piece.end)))
-    return replace(faders, bars=_ranges(free)) if free else Faders(seed=request.seed)
+    if free:
+        return replace(faders, bars=_ranges(free))
+    return replace(faders, set={}, move={}, per_bar=None, arousal=0.0, codes=None, preset=None, amount=0.0)
 
 
 def _free_bars(request: FadersRequest, count: int) -> list[int]:

@@ -690,7 +690,10 @@ export interface components {
             };
             /** Move */
             move?: {
-                [key: string]: number;
+                [key: string]: number | [
+                    number,
+                    number
+                ];
             };
             /** Per Bar */
             per_bar?: {
@@ -1160,7 +1163,10 @@ export interface components {
             };
             /** Move */
             move?: {
-                [key: string]: number;
+                [key: string]: number | [
+                    number,
+                    number
+                ];
             };
             /** Per Bar */
             per_bar?: {
