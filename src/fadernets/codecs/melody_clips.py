@@ -14,13 +14,13 @@ import numpy as np
 from fadernets.arrays import Array, Indices, Rows, States
 from fadernets.codecs import grid, melody_states
 from fadernets.codecs.melody_states import REST, STEPS
-from fadernets.errors import FadernetsError, did_you_mean
+from fadernets.errors import FadernetsError
 from fadernets.music.notes import MetreMap, Piece
 from fadernets.music.segments import BEATS, STEPS_PER_BEAT, Windows, cut
 from fadernets.music.segments import STEPS as WINDOW
+from fadernets.music.track_names import find_tracks, is_melody_name, pitched_tracks
 
 OFF_GRID = 0.1  # steps: an onset further from its step than this was snapped
-MELODY_TRACK_NAMES = ("melody", "voice", "vocal", "sing", "gesang", "chant", "canto", "soprano", "lead", "tune")
 
 
 @dataclass(frozen=True)
@@ -152,17 +152,7 @@ def choose_track(piece: Piece, wanted: str | None = None, option: str = "--track
 
     Raises FadernetsError for a track that is not there, a drum track, or a file without notes.
     """
-    with_notes = [i for i in range(len(piece.tracks)) if (piece.notes["track"] == i).any()]
-    pitched = [i for i in with_notes if not piece.tracks[i].is_drum]
-    if not pitched:
-        raise FadernetsError("the file has only drums" if with_notes else "the file has no notes")
-    if wanted is None:
-        named = [i for i in pitched if any(word in piece.tracks[i].name.lower() for word in MELODY_TRACK_NAMES)]
-        return (named or pitched)[0]
-    number = int(wanted) - 1 if wanted.isdecimal() and len(wanted) < 6 else None  # so many tracks at most
-    for i in pitched:
-        if i == number or piece.tracks[i].name.lower() == wanted.lower():
-            return i
-    known = ", ".join(f"{i + 1} {piece.tracks[i].name!r}" for i in pitched)
-    meant = did_you_mean(wanted, [piece.tracks[i].name for i in pitched])
-    raise FadernetsError(f"{option} {wanted}: no such pitched track{meant}; the file has {known}")
+    if wanted is not None:
+        return find_tracks(piece, [wanted], option)[0]
+    pitched = pitched_tracks(piece)
+    return next((i for i in pitched if is_melody_name(piece.tracks[i].name)), pitched[0])

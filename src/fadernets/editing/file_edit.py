@@ -38,13 +38,14 @@ from fadernets.editing.refinement import plan_on_fine_steps
 from fadernets.editing.requests import COMMAND_LINE, FIELDS, Faders
 from fadernets.editing.roll_edit import Encode, Progress
 from fadernets.engines.grid import Engine
-from fadernets.errors import FadernetsError, did_you_mean
+from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
 from fadernets.metrics.fader_scores import note_f1
 from fadernets.music.beat_times import BeatTimes
 from fadernets.music.document import Document
 from fadernets.music.notes import Piece
 from fadernets.music.opening import open_document
+from fadernets.music.track_names import find_tracks, pitched_tracks
 
 MOST_AROUSAL = 4.0  # shift vectors: codes further away are nothing that was ever decoded
 ENCODED_AT_ONCE = 512  # segments
@@ -92,23 +93,10 @@ def choose_tracks(piece: Piece, wanted: list[str] | None = None, option: str = "
 
     Raises FadernetsError for a track that is not there, a drum track, or a file without notes.
     """
-    with_notes = [i for i in range(len(piece.tracks)) if (piece.notes["track"] == i).any()]
-    pitched = [i for i in with_notes if not piece.tracks[i].is_drum]
-    if not pitched:
-        raise FadernetsError("the file has only drums" if with_notes else "the file has no notes")
-    if not wanted:
-        return [i for i in pitched if piece.tracks[i].is_keyboard] or pitched
-    chosen = []
-    for name in wanted:
-        number = int(name) - 1 if name.isdecimal() else None
-        named = [i for i in pitched if i == number or piece.tracks[i].name.lower() == name.lower()]
-        if not named:
-            known = ", ".join(f"{i + 1} {piece.tracks[i].name!r}" for i in pitched)
-            names = [piece.tracks[i].name for i in pitched]
-            meant = did_you_mean(name, [*names, *HANDS] if option.endswith("only") else names)
-            raise FadernetsError(f"{option} {name}: no such pitched track{meant}; the file has {known}")
-        chosen += named
-    return sorted(set(chosen))
+    if wanted:
+        return find_tracks(piece, wanted, option, HANDS if option.endswith("only") else ())
+    pitched = pitched_tracks(piece)
+    return [i for i in pitched if piece.tracks[i].is_keyboard] or pitched
 
 
 def apply(
