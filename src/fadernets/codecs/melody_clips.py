@@ -55,13 +55,19 @@ class Melody:
 
 
 def read(
-    piece: Piece, track: int, *, regrid: bool = False, windows: Windows | None = None, without: Array | None = None
+    piece: Piece,
+    track: int,
+    *,
+    regrid: bool = False,
+    windows: Windows | None = None,
+    without: Array | None = None,
+    option: str = "--regrid",
 ) -> Melody:
     """The melody of a track: its skyline, snapped to sixteenths.
 
     Raises FadernetsError for a track without notes and for a metre that does not fit two bars of 4/4 into a clip
     unless `regrid` cuts by quarter notes. windows: those of an earlier reading of the same piece; without: notes that
-    that reading left out of the melody.
+    that reading left out of the melody. option: what asks for `regrid`, in an error.
     """
     candidates = np.flatnonzero(piece.notes["track"] == track)
     if without is not None:
@@ -73,7 +79,7 @@ def read(
     if regrid:
         piece = replace(piece, metre=MetreMap.of([], piece.tpq))
     elif windows is None:
-        check_metre(piece)
+        check_metre(piece, option)
     windows = windows or cut(piece)
     of_track = replace(piece, notes=piece.notes[candidates])
     placed = grid.place(of_track, windows)
@@ -130,8 +136,11 @@ def bar_steps(piece: Piece, windows: Windows) -> tuple[Indices, Indices]:
     return windows.nearest_step(bars[first])[:, None] + np.arange(STEPS), first + 1
 
 
-def check_metre(piece: Piece) -> None:
-    """Raises FadernetsError where a bar has neither two nor four quarter notes. A pick-up, the first bar, has fewer."""
+def check_metre(piece: Piece, option: str) -> None:
+    """Raises FadernetsError where a bar has neither two nor four quarter notes. A pick-up, the first bar, has fewer.
+
+    option: what cuts clips by quarter notes all the same.
+    """
     metre = piece.metre
     sounding = metre.ticks < piece.end
     lengths = metre.bar_lengths() / piece.tpq
@@ -143,7 +152,7 @@ def check_metre(piece: Piece) -> None:
         bar = len(metre.bar_starts(int(metre.ticks[first]) + 1))
         raise FadernetsError(
             f"the metre is {metre.numerators[first]}/{metre.denominators[first]} from bar {bar} on; a clip is two bars "
-            "of 4/4 (or four of 2/4). --regrid cuts by quarter notes whatever the metre"
+            f"of 4/4 (or four of 2/4). {option} cuts by quarter notes whatever the metre"
         )
 
 

@@ -52,6 +52,11 @@ class BeatTimes:
         return cls.checked(seconds, [row[1] == "1" for row in rows] if rows and len(rows[0]) == 2 else None, str(path))
 
     @classmethod
+    def of(cls, beats: BeatTimes | str | Path | None) -> BeatTimes | None:
+        """Beats as callers give them: themselves, a file of them, or none. Raises FadernetsError."""
+        return cls.read(Path(beats)) if isinstance(beats, (str, Path)) else beats
+
+    @classmethod
     def checked(cls, seconds: Floats, downbeat: list[bool] | None = None, where: str = "beats") -> BeatTimes:
         """Beats of values from outside. Raises FadernetsError."""
         seconds = np.asarray(seconds, np.float64)
