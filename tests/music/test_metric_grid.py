@@ -133,9 +133,9 @@ def test_refined_beats_have_twice_the_steps():
 
 def test_segments_of_a_piece_are_those_of_its_grid():
     piece = piece_of(quarters(8), (0, 2, 4))
-    start, end, bar, last_bar, _ = segments(piece, {1})
+    own = segments(piece, {1})
     on = MetricGrid.of(piece, {1})
-    for a, b in zip((start, end, bar, last_bar), (on.start, on.end, on.bar, on.last_bar), strict=True):
+    for a, b in zip((own.start, own.end, own.bar, own.last_bar), (on.start, on.end, on.bar, on.last_bar), strict=True):
         assert a.tolist() == b.tolist()
 
 

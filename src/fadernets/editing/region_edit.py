@@ -26,7 +26,7 @@ from fadernets.editing.note_layers import NoteLayer
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.regions import MOST_REGIONS, ONE, Region, Variation
 from fadernets.editing.requests import Faders
-from fadernets.editing.roll_edit import Encode, Progress
+from fadernets.editing.roll_edit import Encode, Progress, share_of_progress
 from fadernets.editing.sight_excerpts import Below, Sight
 from fadernets.engines.grid import Engine
 from fadernets.errors import FadernetsError
@@ -129,6 +129,19 @@ class StageCache:
         return grids + self.sight.held + sum(stage.held for stage in self._stages.values())
 
 
+@dataclass(frozen=True)
+class _Applying:
+    """How regions are applied to a piece, as `edit_by_regions` is asked."""
+
+    engine: EditModel
+    document: Document  # the source
+    beats: BeatTimes | None
+    draft: bool
+    progress: Progress | None
+    encode: Encode
+    decided: DecidedBars | None
+
+
 def edit_by_regions(
     engine: EditModel,
     document: Document,
@@ -147,7 +160,8 @@ def edit_by_regions(
     regions that `stages` does not know in full. decided: what tells of bars of the last region before all are there.
     Raises FadernetsError that names the region.
     """
-    steps = _steps(engine, document, regions, beats, draft, progress, encode, stages, decided)
+    how = _Applying(engine, document, beats, draft, progress, encode, decided)
+    steps = _steps(regions, how, stages if beats is None else None)
     data = steps[-1][1].data if steps else document.with_tracks({})
     reports = dict(steps)
     each = [
@@ -246,41 +260,34 @@ def active(regions: Sequence[Region]) -> list[int]:
     return [i for i, region in enumerate(regions) if not region.bypass]
 
 
-def _steps(
-    engine: EditModel,
-    document: Document,
-    regions: Sequence[Region],
-    beats: BeatTimes | None,
-    draft: bool,
-    progress: Progress | None,
-    encode: Encode,
-    stages: StageCache | None,
-    decided: DecidedBars | None,
-) -> list[tuple[int, Stage]]:
-    """What each region left that is not left out, with its position in the list. Raises FadernetsError."""
+def _steps(regions: Sequence[Region], how: _Applying, known: StageCache | None) -> list[tuple[int, Stage]]:
+    """What each region left that is not left out, with its position in the list, as far as it is not `known`.
+
+    Raises FadernetsError.
+    """
     if len(regions) > MOST_REGIONS:
         raise FadernetsError(f"regions: {len(regions)}; at most {MOST_REGIONS}")
     chosen, out = active(regions), []
-    known = stages if beats is None else None
+    document = how.document
     current: Document | None = document
-    key, data, in_full = _first_key(engine, document), document.with_tracks({}), True
+    key, data, in_full = _first_key(how.engine, document), document.with_tracks({}), True
     for k, i in enumerate(chosen):
         region, stage, before = regions[i], None, key
-        if in_full or not draft:
+        if in_full or not how.draft:
             key = _next_key(before, region, draft=False)
             stage = known.get(key) if known is not None else None
-        if stage is None and draft and not (in_full and region.notes is not None):  # notes are no draft
+        if stage is None and how.draft and not (in_full and region.notes is not None):  # notes are no draft
             in_full, region = False, replace(region, variation=ONE)
             key = _next_key(before, region, draft=True)
             stage = known.get(key) if known is not None else None
         if stage is None:
             current = current or Document(document.path, data)
-            share = _share(progress, k, len(chosen))
+            last = how.decided if i == chosen[-1] else None
+            share = share_of_progress(how.progress, k, len(chosen))
             try:
-                if beats is not None and _differ(current.piece, document.piece):
+                if how.beats is not None and _differ(current.piece, document.piece):
                     raise FadernetsError("beats: an earlier region moved the tempo, and with it the times of the beats")
-                last = decided if i == chosen[-1] else None
-                found = _applied(engine, document.piece, current, region, beats, not in_full, share, encode, last)
+                found = _applied(region, current, replace(how, draft=not in_full, progress=share, decided=last))
             except FadernetsError as error:
                 raise FadernetsError(f"{region.label(i + 1)}: {error}") from None
             stage = found[region.variation if in_full else ONE]
@@ -292,24 +299,21 @@ def _steps(
     return out
 
 
-def _applied(
-    engine: EditModel,
-    source: Piece,
-    current: Document,
-    region: Region,
-    beats: BeatTimes | None,
-    draft: bool,
-    progress: Progress | None,
-    encode: Encode,
-    decided: DecidedBars | None,
-) -> dict[Variation, Stage]:
+def _applied(region: Region, current: Document, how: _Applying) -> dict[Variation, Stage]:
     """What a region leaves of the `current` piece: each of the different answers that it is one of."""
+    engine, source, faders = how.engine, how.document.piece, replace(region.faders, beats=how.beats)
     if region.notes is not None:
-        return {ONE: _with_notes(engine, source, current, region.notes, replace(region.faders, beats=beats))}
-    faders = on_tracks_of(source, current.piece, replace(region.faders, beats=beats))
+        return {ONE: _with_notes(engine, source, current, region.notes, faders)}
     count = region.variation.of
     answers = file_edit.edit_document(
-        engine, current, faders, count, draft=draft, progress=progress, encode=encode, decided=decided
+        engine,
+        current,
+        on_tracks_of(source, current.piece, faders),
+        count,
+        draft=how.draft,
+        progress=how.progress,
+        encode=how.encode,
+        decided=how.decided,
     )
     stages = [Stage(answer.data, answer.report, answer.log_odds) for answer in answers]
     return {Variation(i, count): stage for i, stage in enumerate(stages)}
@@ -371,11 +375,6 @@ def _whole(before: PieceOnGrid, source: Piece, after: Piece) -> tuple[list[Segme
         for when, piece in (("before", before), ("measured", now))
     }
     return segments, means
-
-
-def _share(progress: Progress | None, done: int, runs: int) -> Progress | None:
-    """Progress of one of several regions."""
-    return progress and (lambda at, total: progress(done * total + at, runs * total))
 
 
 def _first_key(engine: EditModel, document: Document) -> str:

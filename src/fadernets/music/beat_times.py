@@ -14,7 +14,7 @@ import numpy as np
 from fadernets.arrays import Bools, Floats, Integers
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
-from fadernets.music.metric_grid import LONG_BAR, Beats, MetricGrid
+from fadernets.music.metric_grid import LONG_BAR, Beats, MetricGrid, Segments
 from fadernets.music.notes import Piece
 
 MAX_FILE_BYTES = 2**22
@@ -107,7 +107,7 @@ class BeatTimes:
             np.diff(ticks).astype(np.float64),
         )
         start, bar = ticks[begin], np.array(bars, np.int64)
-        return MetricGrid.of_beats(piece, start, np.append(start[1:], ticks[-1]), bar, bar, beats)
+        return MetricGrid.of_segments(piece, Segments(start, np.append(start[1:], ticks[-1]), bar, bar, beats))
 
     def _ticks(self, piece: Piece) -> tuple[Integers, int, Bools | None]:
         """The ticks of all beats from the file's start to its end, how many of them stand before the first of these,
