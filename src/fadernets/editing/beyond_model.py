@@ -170,7 +170,7 @@ def _with_searched(
         relative[:, cell_search.ORIGIN] = np.arange(len(rows))
         name = relative.tobytes() + repr(([target.value for target in search_targets], shapes[w])).encode()
         if name not in answers:
-            answers[name] = cell_search.search(relative, search_targets, steps=steps, draft=quick, poll=draft.poll)
+            answers[name] = cell_search.search(relative, search_targets, steps=steps, quick=quick, poll=draft.poll)
         answer = answers[name].copy()
         answer[:, cell_search.ORIGIN] = _origins(answer[:, cell_search.ORIGIN], rows[:, cell_search.ORIGIN])
         lost = set(rows[:, cell_search.ORIGIN].tolist()) - set(answer[:, cell_search.ORIGIN].tolist())

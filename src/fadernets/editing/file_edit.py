@@ -145,7 +145,7 @@ def edit_document(
     faders: Faders,
     count: int = 1,
     *,
-    draft: bool = False,
+    quick: bool = False,
     progress: Progress | None = None,
     encode: Encode = segment_requests.encode_segments,
     drawn: DrawnSegments | None = None,
@@ -153,7 +153,7 @@ def edit_document(
 ) -> list[EditedPiece]:
     """`count` different edits of a piece; the likeliest first, where a critic says which that is.
 
-    draft: few candidates, for an answer while a fader is dragged. encode: what encodes windows, such as an
+    quick: few candidates, for an answer while a fader is dragged. encode: what encodes windows, such as an
     EncodingCache that edits of the piece share. drawn: what a draft of bars need not draw anew. decided: what tells of
     bars before all are there, where the model alone edits them. Raises FadernetsError for input that cannot be used.
     """
@@ -177,10 +177,10 @@ def edit_document(
         decided = None
     answers: list[EditedPiece] = []
     rolls: list[Cells] = []
-    rounds = 2 if plan.shares_ends and not piece.is_in_windows and not draft else 1
+    rounds = 2 if plan.shares_ends and not piece.is_in_windows and not quick else 1
     for i in range(count):
         share = share_of_progress(progress, rounds * i, rounds * count)
-        how = ModelEdit(faders.seed + i, tuple(rolls), draft, share, encode, kept, drawn, decided)
+        how = ModelEdit(faders.seed + i, tuple(rolls), quick, share, encode, kept, drawn, decided)
         data, after = _edited_by_all(engine, document, piece, plan, faders, how)
         if rounds > 1:
             missing = _missing_notes(after, plan)
@@ -265,7 +265,7 @@ def _edited_beyond_model(
     restore = None if kept is None else lambda draft, piece: with_locks_kept(draft, piece, kept)
     done = len(plan.edited)  # by the model; what is left has no parts
     poll = nothing if progress is None else lambda: progress(done, done)
-    options = TargetOptions(whole, plan.home, plan.inside, restore, how.draft, poll)
+    options = TargetOptions(whole, plan.home, plan.inside, restore, how.quick, poll)
     data = apply_targets(written, after, plan.edited, plan.targets, deviations, options)
     written = Document(source.path, data)
     ends = restored_ends(source.piece, written.piece, after.windows, plan.inside)
