@@ -129,6 +129,12 @@ def make_clip(rng):
     return melody_states.tidy(states, held=True)
 
 
+def random_clips(count, seed):
+    """[count, 32] clips of `make_clip`."""
+    rng = np.random.default_rng(seed)
+    return np.stack([make_clip(rng) for _ in range(count)])
+
+
 def write_melodies(folder, seed=0, clips=12):
     """Ten melodies in the three splits."""
     rng, splits = np.random.default_rng(seed), [0] * 8 + [1, 2]

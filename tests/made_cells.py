@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from fadernets.codecs import grid
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 EMPTY = np.zeros((16, 88), np.uint8)
 
@@ -19,6 +24,13 @@ def random_cells(n: int, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     symbols = np.where(rng.random((n, 16, 88)) < 0.2, grid.ONSET, grid.HOLD)
     return (symbols * (rng.random((n, 16, 88)) < np.linspace(0, 1, n)[:, None, None] ** 3)).astype(np.uint8)
+
+
+def planes_of(cells: np.ndarray) -> Tensor:
+    """[B, 2, 16, 88] of cells [B, 16, 88]: where a note begins, and where one is held."""
+    import torch
+
+    return torch.from_numpy(np.stack([cells == grid.ONSET, cells == grid.HOLD], 1)).float()
 
 
 # A G held in, a C chord over a long C, then four single notes, the last of them after a rest.

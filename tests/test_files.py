@@ -58,6 +58,17 @@ def test_a_link_is_followed(tmp_path):
     assert target.read_bytes() == b"new"
 
 
+def test_a_pipe_is_not_replaced(tmp_path):
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        with pytest.raises(FadernetsError, match=r"cannot be written \(it is no regular file\)"):
+            files.write_atomic(path, b"new")
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert set(tmp_path.iterdir()) == {pipe, link}
+
+
 def stopped_by(path, error):
     """Half a file written, then an error."""
     with files.open_atomic(path) as file:
@@ -164,6 +175,17 @@ def test_a_folder_whose_filling_fails_stays(tmp_path):
         half()
     assert content(folder) == "old"
     assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_file_is_not_replaced_by_a_folder(tmp_path):
+    file, link = tmp_path / "file", tmp_path / "link"
+    file.write_bytes(b"kept")
+    link.symlink_to(file)
+    for path in (file, link):
+        with pytest.raises(FadernetsError, match="is a file; expected a folder"), files.open_folder(path):
+            pass
+    assert file.read_bytes() == b"kept"
+    assert set(tmp_path.iterdir()) == {file, link}
 
 
 def test_the_root_is_no_folder_to_replace():

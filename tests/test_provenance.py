@@ -5,7 +5,6 @@ import subprocess
 import pytest
 
 from fadernets import __version__, provenance
-from fadernets.evaluation import run_table1
 
 
 @pytest.fixture
@@ -52,34 +51,3 @@ def test_the_commit_is_read_once(git):
     git(lambda arguments: (asked.append(arguments), (0, "b69ff1b"))[1])
     assert provenance.commit() == provenance.commit() == "b69ff1b"
     assert len(asked) == 2
-
-
-def test_code_is_known_by_its_source(tmp_path, monkeypatch):
-    """... and by that of what it imports."""
-    one = provenance.code_hash("metrics.fader_scores", "metrics.note_features")
-    assert one == provenance.code_hash("metrics.fader_scores", "metrics.note_features")
-    assert one != provenance.code_hash("metrics.fader_scores")
-    real = provenance._file
-    for changed in ("fadernets.metrics.fader_scores", "fadernets.arrays"):
-        source = tmp_path / f"{changed}.py"
-        source.write_bytes(real(changed).read_bytes() + b"# changed")
-        monkeypatch.setattr(
-            provenance, "_file", lambda name, at=(changed, source): at[1] if name == at[0] else real(name)
-        )
-        assert provenance.code_hash("metrics.fader_scores", "metrics.note_features") != one
-
-
-def test_code_is_all_that_is_needed_and_no_more():
-    """What is imported late, by its name, is needed too."""
-    files = provenance.code_files(*run_table1.MEASURING_MODULES)
-    needed = (
-        "codecs.grid",
-        "codecs.performance_tokens",
-        "models.music_fadernets",
-        "models.token_coding",
-        "data.batches",
-    )
-    assert {f"fadernets.{name}" for name in needed} < set(files)
-    assert {name.split(".")[1] for name in files}.isdisjoint({"cli", "studio", "web", "listening", "figures"})
-    assert files["fadernets.models"].name == "__init__.py"
-    assert provenance.code_files("none") == {}

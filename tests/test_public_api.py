@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import symusic
+from midi_files import PIECES
 
 import fadernets
 from fadernets import api
@@ -195,8 +196,9 @@ def test_what_cannot_be_asked_for_is_named_as_a_keyword():
         "set": ({"set": {"swing": 1}}, "^set: unknown fader 'swing'"),
         "bars": ({"bars": [(900, 901)]}, "^bars 900-901: the piece has 28 bars"),
         "tracks": ({"tracks": [7]}, "^tracks 7: no such pitched track"),
+        "preset": ({"preset": "joy"}, "^preset joy: cannot be read"),
         "faders": ({"faders": fadernets.Faders(), "seed": 3}, "^faders are given as one Faders object or by keywords"),
-        "model": ({"model": "none"}, "is neither a bundled model nor a folder"),
+        "model": ({"model": "none"}, "^model none: is neither a bundled model nor a folder"),
     }.values():
         with pytest.raises(fadernets.FadernetsError, match=message):
             fadernets.edit(PIECE, **options)
@@ -214,10 +216,15 @@ def test_engines_by_name_by_folder_and_opened_once():
         assert found.count(found[0]) == len(found)
 
 
-def test_measure_is_that_of_files():
+def test_measure_is_that_of_files(here, capsys):
     assert fadernets.measure(PIECE, tracks=[1]) == file_edit.measure(api.default_engine(), PIECE, ["1"])
     with pytest.raises(fadernets.FadernetsError, match=r"^tracks 9: no such pitched track"):
         fadernets.measure(PIECE, tracks=[9])
+    (here / "beats.txt").write_text("".join(f"{0.3 + 0.4 * i:.1f}\n" for i in range(60)))
+    measured = fadernets.measure(PIECE, beats="beats.txt")
+    assert main.main(["measure", str(PIECE), "--beats", "beats.txt", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == measured
+    assert len(measured["segments"]) != len(fadernets.measure(PIECE)["segments"])
 
 
 def test_mix_in_memory_is_that_of_files(here, capsys):
@@ -227,6 +234,9 @@ def test_mix_in_memory_is_that_of_files(here, capsys):
     assert (here / "mixed.mid").read_bytes() == mixed.data
     with pytest.raises(fadernets.FadernetsError, match=r"^faithfulness 2: must lie in 0\.\.1$"):
         fadernets.mix(THEME, PIECE, faithfulness=2)
+    for options in ({"tracks_a": [9]}, {"tracks_b": [9]}):
+        with pytest.raises(fadernets.FadernetsError, match=f": {next(iter(options))} 9: no such pitched track"):
+            fadernets.mix(THEME, PIECE, **options)
 
 
 def test_turn_moves_the_melody():
@@ -239,12 +249,26 @@ def test_turn_moves_the_melody():
         fadernets.turn(THEME, track=9, pitch=1)
 
 
+def test_melodies_in_other_metres_are_cut_by_quarter_notes_where_that_is_asked(here):
+    waltz = PIECES["waltz"](here / "waltz.mid")
+    for call in (
+        lambda **given: fadernets.turn(waltz, **given),
+        lambda **given: fadernets.blend(waltz, THEME, 2, 2, **given),
+    ):
+        with pytest.raises(fadernets.FadernetsError, match=r"the metre is 3/4 from bar 1 on.* regrid cuts by quarter"):
+            call()
+        assert call(regrid=True)
+
+
 def test_blend_lies_between(here):
     between = fadernets.blend(THEME, symusic.Score(PIECE), 2, 3)
     assert between.cells.shape[:2] == (2, 3)
     files = between.save("cells")["files"]
     assert between.cell(1, 2).edited(document.Edit.nothing()) == Path("cells/cell-2-3.mid").read_bytes()
     assert "all.mid" in files
+    for given, message in (((1, 2), "^rows 1, columns 2: needs"), ((2, 2, 9), "track_b 9: no such pitched track")):
+        with pytest.raises(fadernets.FadernetsError, match=message):
+            fadernets.blend(THEME, PIECE, *given[:2], track_b=(*given, None)[2])
     assert between.warnings
     with pytest.raises(IndexError, match="there are 2 rows and 3 columns"):
         between.cell(2, 0)

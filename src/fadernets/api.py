@@ -250,23 +250,29 @@ def apply_regions(
     listed = regions if isinstance(regions, RegionList) else RegionList(list(regions))
     document = document_of(source)
     engine = _engine(model if model is not None else listed.bundled_model(), moves_codes=listed.moves_codes)
-    times = BeatTimes.read(Path(beats)) if isinstance(beats, (str, Path)) else beats
-    edited = edit_by_regions(engine, document, listed.regions, beats=times, progress=progress)
+    edited = edit_by_regions(engine, document, listed.regions, beats=BeatTimes.of(beats), progress=progress)
     return Edited(edited.data, edited.report, edited.log_odds, document.path.name, document)
 
 
-def measure(source: Source, *, tracks: Iterable[str | int] | None = None, model: Model = None) -> dict[str, Any]:
+def measure(
+    source: Source,
+    *,
+    tracks: Iterable[str | int] | None = None,
+    beats: BeatTimes | Path | str | None = None,
+    model: Model = None,
+) -> dict[str, Any]:
     """Every attribute of every segment, and their means. Raises FadernetsError.
 
     Keys: model, tracks, segments (index, bar, last_bar, start_beat and an entry for each attribute, key and arousal),
     means and warnings; None where there is nothing to measure. A segment is a bar, or two short ones; with a model of
-    the paper's windows it is four quarter notes, and has arousal in place of a last bar.
+    the paper's windows it is four quarter notes, and has arousal in place of a last bar. beats: times of a
+    performance's beats, or a file of them.
 
     >>> measure([[beat, beat + 1, 60, 80] for beat in range(4)])["means"]["rhythm_density"]
     0.25
     """
     chosen = None if tracks is None else [str(track) for track in tracks]
-    return file_edit.measure_document(_engine(model), document_of(source), chosen, "tracks")
+    return file_edit.measure_document(_engine(model), document_of(source), chosen, "tracks", BeatTimes.of(beats))
 
 
 def mix(
@@ -286,14 +292,14 @@ def mix(
 
     stretch: spread A over B, where otherwise the shorter one repeats. faithfulness: pull to A's onsets and B's notes,
     0..1; 0 follows the codes alone. control: `closed`, or `paper` for one plain decode of A's z_rhythm with B's z_note
-    and key. Raises FadernetsError.
+    and key. seed: stands in the report alone, since nothing of a mix is drawn. Raises FadernetsError.
 
     >>> mixed = mix("a.mid", "b.mid")
     >>> agreement = mixed.report.means["agreement"]
     """
     requests.check_faithfulness(faithfulness)
     sides = [None if tracks is None else [str(track) for track in tracks] for tracks in (tracks_a, tracks_b)]
-    options = mixing.Options(faithfulness, stretch, sides[0], sides[1], seed, control)
+    options = mixing.Options(faithfulness, stretch, sides[0], sides[1], seed, control, requests.FIELDS)
     frame = document_of(b)
     data, report = mixing.mix_documents(_window_engine(model), document_of(a), frame, options, progress)
     return Edited(data, report, None, frame.path.name, None if report.plays_b_again else frame)
@@ -310,7 +316,7 @@ def turn(
     control: str = "knob",
     faithfulness: float = 1.0,
     chromatic: bool = False,
-    regrid: bool = True,
+    regrid: bool = False,
     seed: int = 0,
     model: MelodyModel = None,
 ) -> Edited[MelodyEditReport]:
@@ -319,8 +325,9 @@ def turn(
     pitch: semitones of mean pitch. rhythm: doublings of the number of onsets. rest: standard deviations of the codes
     along a direction that `seed` draws. bars: ranges from 1, both ends included, outside of which nothing is turned; a
     clip is two bars of 4/4. track: of the melody; None: the likeliest. control: `knob`, or `paper` for the
-    paper's own step. chromatic: may leave the pitch classes of the melody's key. regrid: read notes that are off the
-    sixteenth grid at the nearest step. Raises FadernetsError.
+    paper's own step. chromatic: may leave the pitch classes of the melody's key. regrid: cut clips by quarter notes,
+    whatever the metre is; without it, metres that do not fit two bars of 4/4 into a clip are refused. Raises
+    FadernetsError.
 
     >>> higher = turn("song.mid", pitch=2, rhythm=0.5)
     >>> asked, measured = (higher.report.means[which]["pitch"] for which in ("asked", "measured"))
@@ -347,13 +354,13 @@ def blend(
     track_a: str | int | None = None,
     track_b: str | int | None = None,
     control: str = "knob",
-    regrid: bool = True,
+    regrid: bool = False,
     model: MelodyModel = None,
 ) -> Blended:
     """What lies between two melodies (Section 4.4 of the NIME paper): rows by pitch, columns by rhythm, 2..16 each.
 
     The shorter melody is repeated from its start. control: `knob`, whose corners are the melodies themselves, or
-    `paper` for plain decodes, the corners too. Raises FadernetsError.
+    `paper` for plain decodes, the corners too. regrid: as of `turn`. Raises FadernetsError.
 
     >>> between = blend("a.mid", "b.mid", 3, 3)
     >>> middle = between.cell(1, 1)
@@ -363,9 +370,12 @@ def blend(
     sources = document_of(a), document_of(b)
     tracks = tuple(None if track is None else str(track) for track in (track_a, track_b))
     engine = _melody_engine(model)
-    size = rows, columns
+    sides = tracks[0], tracks[1]
+    spelling = requests.FIELDS
     return Blended(
-        blend_files.blend(engine, sources, size, tracks=(tracks[0], tracks[1]), regrid=regrid, control=control)
+        blend_files.blend(
+            engine, sources, (rows, columns), tracks=sides, regrid=regrid, control=control, spelling=spelling
+        )
     )
 
 

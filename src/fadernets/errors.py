@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+MOST_QUOTED = 200  # characters of a library's message, which may quote a whole graph or answer
+
 
 class FadernetsError(ValueError):
     """Input that cannot be used: says what came, what is allowed, and what to do next."""
+
+
+def first_line(error: BaseException, most: int | None = None) -> str:
+    """The first line of an error's message, cut to `most` characters; its class where it has no message.
+
+    >>> first_line(ValueError("  no such mode\\n(see the manual)"))
+    'no such mode'
+    """
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:most]
 
 
 def of_user_code(path: object, error: BaseException) -> FadernetsError:

@@ -33,10 +33,12 @@ def open_atomic(path: Path) -> Iterator[BinaryIO]:
     Until then readers find the old file. A link is followed, and the file keeps the permissions that it had. What was
     written lies on the disk before the name points to it. Any number of threads and processes may write the same path:
     the last one to finish wins, whole. What a killed process left in the folder is removed by the next one that writes
-    there. Raises FadernetsError for a file that cannot be written.
+    there. Raises FadernetsError for a file that cannot be written, and for a device or pipe, which would be replaced.
     """
     target = Path(os.path.realpath(path))
     try:
+        if target.exists() and not (target.is_file() or target.is_dir()):
+            raise FadernetsError(f"{path}: cannot be written (it is no regular file)")
         with _new_part(target) as (temporary, descriptor):
             with os.fdopen(descriptor, "wb") as file:
                 with suppress(FileNotFoundError):
@@ -57,9 +59,11 @@ def open_folder(folder: Path) -> Iterator[Path]:
     Until then readers find the old one. What was written lies on the disk before the name points to it. The new folder
     takes its place by two renames; a process that is killed between them, or before, leaves what `recover_folder` puts
     in order. A link is followed. Raises FadernetsError for a folder that cannot be written, or that another process is
-    writing.
+    writing, and for what is there and no folder.
     """
     target, work = _places(folder)
+    if target.exists() and not target.is_dir():
+        raise FadernetsError(f"{folder}: is a file; expected a folder")
     new, old = work / NEW, work / OLD
     try:
         with _claimed(folder, work):

@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from fadernets.errors import first_line
+
 MOST_BYTES = 64 * 2**20  # of JSON and CSV: a manifest of a hundred thousand pieces has 20 MB
 MOST_YAML_BYTES = 2**18  # YAML is read slowly, and recipes are short
 MOST_DEPTH = 64  # of lists and groups in each other
@@ -67,7 +69,7 @@ def parse_yaml(text: str) -> Any:
     try:
         return yaml.load(text, _yaml_loader())
     except yaml.YAMLError as error:
-        raise ValueError(str(error).splitlines()[0]) from None
+        raise ValueError(first_line(error)) from None
     except (TypeError, AttributeError, OverflowError) as error:  # PyYAML, of impossible keys, dates and numbers
         raise ValueError(f"a value cannot be read: {error}") from None
 

@@ -4,23 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from made_pieces import piece_of
 
 from fadernets.attributes import of_cells, of_segments
 from fadernets.attributes.of_segments import Shape
 from fadernets.attributes.table import ATTRIBUTES, USER_DEFINED, Attribute, register
 from fadernets.codecs import grid
 from fadernets.music.metric_grid import MetricGrid
-from fadernets.music.notes import MetreMap, Piece, TempoMap, Track, make_notes
 from fadernets.music.segments import cut
-
-TPQ = 480
-
-
-def piece_of(rows, *metres):
-    """A piece of notes (onset, length, pitch), in quarters, and time signatures (quarter, numerator, denominator)."""
-    notes = make_notes([(round(a * TPQ), round((a + n) * TPQ), p, 80, 0) for a, n, p in rows])
-    metre = MetreMap.of([(round(a * TPQ), n, d) for a, n, d in metres], TPQ)
-    return Piece(notes, TPQ, TempoMap.of([], TPQ), metre, [Track("", 0, 0)])
 
 
 def roll_of(piece, on):

@@ -135,6 +135,20 @@ def test_tracks_are_named_by_number_or_name(run, tmp_path):
         assert {row[5] for row in gone} == channels
 
 
+def test_hands_of_a_score_are_named_as_they_are_listed(run, tmp_path):
+    source = save(
+        tmp_path / "in.mid",
+        *(
+            track([(i, 1, 60 + h, 80) for i in range(8)], name=f"Piano, {name} hand", channel=h)
+            for h, name in enumerate(("right", "left"))
+        ),
+    )  # as music.score_midi names the staves of a part
+    for given, channels in (("Piano, left hand", {1}), ("piano, right hand, 2", {0, 1})):
+        assert run("apply", source, tmp_path / "out.mid", "--tracks", given, "--set", "dynamics=90")[0] == 0
+        gone = set(notes(source)) - set(notes(tmp_path / "out.mid"))
+        assert {row[5] for row in gone} == channels
+
+
 def test_a_folder_can_be_the_model(run, piece, tmp_path):
     shutil.copytree(model_folder.bundled()["pop-lieder"], tmp_path / "model")
     for model in ("pop-lieder", tmp_path / "model"):

@@ -11,7 +11,7 @@ from fadernets.cli import evaluate
 
 
 def test_errors_of_evaluate_are_one_line(refused, tmp_path):
-    assert "--model none" in refused("evaluate", "model", "none", "--data", tmp_path)
+    assert "model none: is neither" in refused("evaluate", "model", "none", "--data", tmp_path)
     assert str(tmp_path) in refused("evaluate", "model", "pop-lieder", "--data", tmp_path)
     for action in (("model",), ("ablation",), ("faders", "--corpus", "a=b"), ("checkpoint", tmp_path)):
         assert "--runs 0: must be at least 1" in refused("evaluate", *action, "--runs", "0")
@@ -153,7 +153,7 @@ def test_what_is_of_another_kind_is_told_its_action(refused, toys, songbirds, tm
         assert message.endswith(f"{bird}: is a model of melodies; fadernets evaluate melody {bird} measures it")
     message = refused("evaluate", "checkpoint", bird)
     assert message.endswith(f"{bird}: is a model folder; fadernets evaluate model {bird} measures it")
-    assert "--model pop-lieder: a model of grid" in refused("evaluate", "melody", "pop-lieder", "--data", tmp_path)
+    assert "model pop-lieder: a model of grid" in refused("evaluate", "melody", "pop-lieder", "--data", tmp_path)
 
 
 RUN_COMMANDS = [("evaluate", "checkpoint"), ("plot", "latents"), ("plot", "transfer")]

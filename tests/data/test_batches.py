@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from made_cells import planes_of
 
 from fadernets.attributes import of_cells
 from fadernets.codecs import grid, performance_tokens
@@ -20,10 +21,6 @@ from fadernets.data.pairs import beat_chroma, find_pairs
 from fadernets.errors import FadernetsError
 
 CELLS = arrays(np.uint8, (3, 16, 88), elements=st.integers(0, 2))
-
-
-def planes_of(cells):
-    return torch.from_numpy(np.stack([cells == grid.ONSET, cells == grid.HOLD], 1)).float()
 
 
 def cells_of(planes):

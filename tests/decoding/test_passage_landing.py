@@ -36,3 +36,23 @@ def test_a_note_of_the_next_chord_may_be_held_into_it() -> None:
     out = landed(two_bars((C, E, G), (E, G + 12)), 6.0)
     assert (out[16:, C] == OFF).all()
     assert (out[16, G] == HOLD).all()
+
+
+def rested(source: np.ndarray, others: np.ndarray | None) -> np.ndarray:
+    """[32] whether nothing sounds, where fewer voices are asked than one a step."""
+    steps = toy_rewriter.made_grid_piece(bars=2).steps.take(slice(0, 32))
+    out = land(source, source, np.zeros(source.shape, bool), steps, np.full(32, 0.25), others=others)
+    return (out == OFF).all(1)
+
+
+def test_a_track_rests_only_where_another_one_sounds() -> None:
+    source = np.full((32, 88), OFF, np.uint8)
+    source[:, C] = HOLD
+    source[[0, 16], C] = ONSET
+    others = np.zeros(32, bool)
+    others[8:16] = True
+    assert not rested(source, None).any()
+    rests = rested(source, others)
+    assert rests[8:16].any()
+    assert not rests[~others].any()
+    assert rested(source, ~np.zeros(32, bool)).sum() == 24  # as few voices as asked

@@ -9,7 +9,7 @@ from midi_files import ODDITIES, PIECES, TPQ, events, metre, notes, save, track
 from fadernets.attributes import of_cells, table
 from fadernets.attributes.table import ATTRIBUTES
 from fadernets.editing import beyond_model, file_edit
-from fadernets.editing.beyond_model import FaderTargets, draft_with_targets, search_rows
+from fadernets.editing.beyond_model import FaderTargets, TargetOptions, draft_with_targets, search_rows
 from fadernets.editing.cell_search import cells_of
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.errors import FadernetsError
@@ -128,7 +128,8 @@ def test_targets_together_land_one_after_the_other(tmp_path):
     count = len(score.windows.start)
     windows = {"pitch": np.full(count, 64.0), "dynamics": np.full(count, 90.0), "tempo": np.full(count, 66.0)}
     targets = FaderTargets({"syncopation": np.full(len(score.full), 2.0)}, windows, key=21)
-    data = beyond_model.apply_targets(document, score, score.full, targets, {}, home=score.key(score.full))
+    options = TargetOptions(home=score.key(score.full))
+    data = beyond_model.apply_targets(document, score, score.full, targets, {}, options)
     found = score.reread(Document(document.path, data).piece).measure(score.full)
     np.testing.assert_allclose(found["syncopation"], 2.0, atol=1)
     np.testing.assert_allclose(found["pitch"], 64.0, atol=0.5)

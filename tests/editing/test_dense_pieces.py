@@ -118,7 +118,7 @@ def test_drafts_of_syncopation_cost_far_less_than_edits(engine):
 
     def seconds(draft):
         start = time.perf_counter()
-        report = moved(engine, document, "syncopation", 1.0, draft=draft).report
+        report = moved(engine, document, "syncopation", 1.0, quick=draft).report
         return time.perf_counter() - start, report.means
 
     (quick, drafted), (full, edited) = (

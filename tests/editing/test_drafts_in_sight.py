@@ -110,7 +110,7 @@ def test_a_draft_draws_a_few_bars_at_a_time_and_none_twice(document):
     drawn = engine.drawn
     drafted(document, [BUSIER], (10, 19), stages, engine)
     assert engine.drawn == drawn
-    assert stages.held > 0
+    assert stages.bytes_taken > 0
     stages.clear()
     drafted(document, [BUSIER], (10, 19), stages, engine)
     assert engine.drawn != drawn

@@ -7,7 +7,7 @@ from rule_rewriter import RuleRewriter
 
 from fadernets.editing import file_edit
 from fadernets.editing.edit_grids import placed_for
-from fadernets.editing.held_notes import held
+from fadernets.editing.held_notes import with_locks_kept
 from fadernets.editing.lock_requests import Lock
 from fadernets.editing.locks import kept_parts, violations
 from fadernets.editing.note_draft import NEW, NoteDraft
@@ -46,7 +46,7 @@ def pitches(draft: NoteDraft) -> list[int]:
 
 def test_a_kept_note_comes_back_and_others_stay_moved(piece):
     kept = kept_of(piece, "1.1:60")
-    assert pitches(held(draft_of(piece, {60: 67, 62: 65}), piece, kept)) == [40, 50, 60, 64, 65, 72]
+    assert pitches(with_locks_kept(draft_of(piece, {60: 67, 62: 65}), piece, kept)) == [40, 50, 60, 64, 65, 72]
 
 
 def test_a_note_that_moved_to_the_pitch_of_one_that_comes_back_comes_back_too(piece):
@@ -54,7 +54,7 @@ def test_a_note_that_moved_to_the_pitch_of_one_that_comes_back_comes_back_too(pi
     kept = kept_of(piece, "melody", "rhythm")
     assert broken(piece, draft_of(piece, {64: 60}), kept) > 0
 
-    out = held(draft_of(piece, {60: 80, 64: 60, 62: 65}), piece, kept)  # 80 lies above the melody
+    out = with_locks_kept(draft_of(piece, {60: 80, 64: 60, 62: 65}), piece, kept)  # 80 lies above the melody
 
     assert broken(piece, out, kept) == 0
     assert pitches(out) == [40, 50, 60, 64, 65, 72]
@@ -68,7 +68,7 @@ def test_a_new_note_that_meets_one_that_comes_back_is_dropped(piece):
     draft.notes["onset"][draft.notes["pitch"] == 65] = 480
     with_new = NoteDraft(np.append(draft.notes, new), np.append(draft.origin, NEW), draft.windows, draft.tempo)
 
-    out = held(with_new, piece, kept)
+    out = with_locks_kept(with_new, piece, kept)
 
     assert broken(piece, out, kept) == 0
     assert NEW not in out.origin
@@ -77,7 +77,7 @@ def test_a_new_note_that_meets_one_that_comes_back_is_dropped(piece):
 def test_where_no_lock_breaks_notes_may_meet(piece):
     """One waits for the other, as a file must have it."""
     kept = kept_of(piece, "melody")
-    out = held(draft_of(piece, {60: 80, 64: 60}), piece, kept)
+    out = with_locks_kept(draft_of(piece, {60: 80, 64: 60}), piece, kept)
     assert broken(piece, out, kept) == 0
     assert pitches(out) == [40, 50, 60, 60, 62, 72]
 
@@ -90,7 +90,7 @@ def test_a_step_that_a_note_leaves_as_it_comes_back_gets_its_own_back(piece):
     draft.notes["onset"][moves] = draft.notes["onset"][gone]
     rest = np.arange(len(draft.notes)) != gone
 
-    out = held(NoteDraft(draft.notes[rest], draft.origin[rest], draft.windows, draft.tempo), piece, kept)
+    out = with_locks_kept(NoteDraft(draft.notes[rest], draft.origin[rest], draft.windows, draft.tempo), piece, kept)
 
     assert broken(piece, out, kept) == 0
     assert pitches(out) == pitches(draft)

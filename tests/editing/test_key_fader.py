@@ -2,24 +2,11 @@
 
 import numpy as np
 import pytest
-from midi_files import ODDITIES, PIECES, metre, save, track
+from made_drafts import draft_from, draft_of_rows
 
 from fadernets.attributes import performed, table
 from fadernets.attributes.keys import estimate
 from fadernets.editing import key_fader
-from fadernets.editing.beyond_model import draft_of
-from fadernets.editing.piece_on_grid import PieceOnGrid
-from fadernets.music.document import Document
-
-
-def draft_from(path, name):
-    document = Document({**PIECES, **ODDITIES}[name](path / "in.mid"))
-    return draft_of(PieceOnGrid.of(document.piece, [i for i, t in enumerate(document.piece.tracks) if not t.is_drum]))
-
-
-def of(path, *rows):
-    piece = Document(save(path / "in.mid", track(rows, metre(4)))).piece
-    return draft_of(PieceOnGrid.of(piece, [0]))
 
 
 def key_of(notes):
@@ -50,13 +37,13 @@ def test_a_piece_is_put_into_every_key(tmp_path, name, target):
 
 def test_minor_keeps_its_leading_note_where_it_can(tmp_path):
     scale = [(i / 2, 0.5, 60 + d, 80) for i, d in enumerate((0, 2, 4, 5, 7, 9, 11, 12))]
-    source = of(tmp_path, *scale, (0, 4, 48, 80), (0, 4, 52, 80), (0, 4, 55, 80))
+    source = draft_of_rows(tmp_path, *scale, (0, 4, 48, 80), (0, 4, 52, 80), (0, 4, 55, 80))
     found = key_fader.change_key(source, np.ones(11, bool), 0, 12).notes
     assert sorted(found["pitch"] % 12) == sorted([0, 2, 3, 5, 7, 8, 11, 0, 0, 3, 7])
 
 
 def test_only_chosen_notes_change_key_and_none_leaves_the_keyboard(tmp_path):
-    source = of(tmp_path, (0, 1, 107, 80), (1, 1, 22, 80), (2, 1, 60, 80), (3, 1, 5, 80), (3, 1, 120, 80))
+    source = draft_of_rows(tmp_path, (0, 1, 107, 80), (1, 1, 22, 80), (2, 1, 60, 80), (3, 1, 5, 80), (3, 1, 120, 80))
     chosen = source.notes["onset"] != 960
     found = key_fader.change_key(source, chosen, 0, 4).notes["pitch"].tolist()
     assert found == [107 + 4 - 12, 26, 60, 5, 120]
@@ -66,7 +53,7 @@ def test_only_chosen_notes_change_key_and_none_leaves_the_keyboard(tmp_path):
 
 
 def test_a_note_in_a_new_key_goes_an_octave_from_what_rings_on(tmp_path):
-    source = of(tmp_path, (0, 8, 62, 80), (4, 1, 60, 80), (5, 1, 64, 80))
+    source = draft_of_rows(tmp_path, (0, 8, 62, 80), (4, 1, 60, 80), (5, 1, 64, 80))
     found = key_fader.change_key(source, source.notes["onset"] > 0, 0, 2)
     assert found.notes["pitch"].tolist() == [62, 74, 66]
 

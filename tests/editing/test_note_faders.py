@@ -2,29 +2,16 @@
 
 import numpy as np
 import pytest
-from midi_files import ODDITIES, PIECES, metre, save, track
+from made_drafts import draft_from, draft_of_rows
 
 from fadernets.attributes import performed
 from fadernets.editing import note_faders
-from fadernets.editing.beyond_model import draft_of
-from fadernets.editing.piece_on_grid import PieceOnGrid
-from fadernets.music.document import Document
 from fadernets.music.notes import TempoMap
 
 MEASURES = {name: getattr(performed, name) for name in note_faders.WINDOW_FADERS}
 COLUMN = {"pitch": "pitch", "dynamics": "velocity", "articulation": "end"}
 STEP = {"pitch": 4.0, "dynamics": 9.0, "articulation": -0.1, "tempo": 13.0}
 MIXED = ("two_hands", "waltz", "pick_up", "tied", "unison", "expressive", "gaps", "beyond", "stuck", "zero_length")
-
-
-def draft_from(path, name):
-    document = Document({**PIECES, **ODDITIES}[name](path / "in.mid"))
-    return draft_of(PieceOnGrid.of(document.piece, [i for i, t in enumerate(document.piece.tracks) if not t.is_drum]))
-
-
-def of(path, *rows):
-    piece = Document(save(path / "in.mid", track(rows, metre(4)))).piece
-    return draft_of(PieceOnGrid.of(piece, [0]))
 
 
 @pytest.mark.parametrize("fader", note_faders.WINDOW_FADERS)
@@ -96,7 +83,7 @@ def test_articulation_lands_and_never_reaches_into_the_next_onset(tmp_path, valu
 
 
 def test_shorter_by_one_factor_and_no_shorter_than_a_sixty_fourth(tmp_path):
-    source = of(tmp_path, (0, 1, 60, 80), (1, 0.5, 62, 80), (2, 0.01, 64, 80), (3, 1, 65, 80))
+    source = draft_of_rows(tmp_path, (0, 1, 60, 80), (1, 0.5, 62, 80), (2, 0.01, 64, 80), (3, 1, 65, 80))
     found = note_faders.set_articulation(source, np.array([performed.articulation(source.performance)[0] / 2]))
     lengths = performed.note_lengths(found.notes)
     assert lengths[1] / lengths[0] == pytest.approx(0.5, abs=0.01)
@@ -106,7 +93,7 @@ def test_shorter_by_one_factor_and_no_shorter_than_a_sixty_fourth(tmp_path):
 
 
 def test_what_is_slower_inside_a_window_stays_so_and_what_lies_behind_goes_along(tmp_path):
-    source = of(tmp_path, *[(i, 1, 60, 80) for i in range(8)])
+    source = draft_of_rows(tmp_path, *[(i, 1, 60, 80) for i in range(8)])
     tempo = TempoMap.of([(0, 500_000), (960, 1_000_000), (1440, 500_000), (9000, 250_000)], 480)
     source = type(source)(source.notes, source.origin, source.windows, tempo)
     asked = performed.tempo(source.performance) * [2, 1]
@@ -121,7 +108,7 @@ def test_what_is_slower_inside_a_window_stays_so_and_what_lies_behind_goes_along
 
 
 def test_the_last_note_does_not_grow_behind_the_last_bar(tmp_path):
-    source = of(tmp_path, *[(i, 0.5, 60 + i, 80) for i in range(4)])
+    source = draft_of_rows(tmp_path, *[(i, 0.5, 60 + i, 80) for i in range(4)])
     found = note_faders.set_articulation(source, np.array([0.7]))
     assert found.notes["end"].max() <= 4 * 480
     assert (performed.note_lengths(found.notes)[:3] > 240).all()
@@ -132,7 +119,7 @@ def test_the_last_note_does_not_grow_behind_the_last_bar(tmp_path):
 @pytest.mark.parametrize(("share", "held"), [(0.9, 1920), (0.7, 1920), (0.15, 960)])
 def test_a_chord_under_a_line_is_held_until_the_line_has_lost_half(tmp_path, share, held):
     chord = [(0, 4, pitch, 60) for pitch in (60, 64)]
-    source = of(tmp_path, *chord, *[(i / 2, 0.5, 67 + i % 3, 80) for i in range(8)])
+    source = draft_of_rows(tmp_path, *chord, *[(i / 2, 0.5, 67 + i % 3, 80) for i in range(8)])
     own = performed.articulation(source.performance)[0]
     found = note_faders.set_articulation(source, np.array([share * own]))
     assert performed.articulation(found.performance)[0] == pytest.approx(share * own, abs=0.01)

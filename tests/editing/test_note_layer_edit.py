@@ -195,10 +195,10 @@ def test_stages_keep_notes_in_drafts_too(tmp_path, monkeypatch):
     document, stages = opened(tmp_path), StageCache()
     drawn, later = layer(add=[[1, 17, 400, 103, 120]]), Region.checked(bars=[(2, 2)], set={"dynamics": 40})
     full = applied(document, drawn, stages=stages)
-    draft = applied(document, drawn, later, draft=True, stages=stages)
+    draft = applied(document, drawn, later, quick=True, stages=stages)
     monkeypatch.setattr("fadernets.editing.note_layer_edit.apply_notes", None)
     assert applied(document, drawn, stages=stages).data == full.data
-    assert applied(document, drawn, later, draft=True, stages=stages).data == draft.data
+    assert applied(document, drawn, later, quick=True, stages=stages).data == draft.data
 
 
 def test_notes_have_no_variations(tmp_path):

@@ -184,7 +184,7 @@ def test_a_preset_of_faders_moves_bars(tmp_path):
 def test_a_note_density_lands_though_articulation_shortens_what_the_model_wrote(tmp_path):
     document = Document(PIECES["two_hands"](tmp_path / "in.mid"))
     asked = {"set": {"note_density": 2.0, "articulation": 0.5}}
-    (once,) = file_edit.edit_document(RuleRewriter(), document, Faders.checked(**asked), draft=True)
+    (once,) = file_edit.edit_document(RuleRewriter(), document, Faders.checked(**asked), quick=True)
     twice, _ = edit(document, **asked)
 
     def off(report, name):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from midi_files import ODDITIES, PIECES, metre, save, track
+from made_drafts import draft_from, draft_of_rows
 
 from fadernets.attributes import performed
 from fadernets.codecs.grid import LOW, PITCHES
@@ -14,16 +14,6 @@ from fadernets.editing import pitch_fader
 from fadernets.editing.beyond_model import draft_of
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.music.document import Document
-
-
-def draft_from(path, name):
-    document = Document({**PIECES, **ODDITIES}[name](path / "in.mid"))
-    return draft_of(PieceOnGrid.of(document.piece, [i for i, t in enumerate(document.piece.tracks) if not t.is_drum]))
-
-
-def of(path, *rows):
-    piece = Document(save(path / "in.mid", track(rows, metre(4)))).piece
-    return draft_of(PieceOnGrid.of(piece, [0]))
 
 
 def test_the_worked_example_is_true():
@@ -70,7 +60,7 @@ TUNE = [(2 * i, 2, pitch, 90) for i, pitch in enumerate((79, 76, 81, 77, 83, 79,
 
 @pytest.mark.parametrize("step", [-9.0, -5.0, -2.0, 2.0, 5.0, 9.0])
 def test_the_bass_keeps_its_pitch_classes_and_stays_below(tmp_path, step):
-    source = of(tmp_path, *BASS_UNDER_CHORDS, *CHORDS, *TUNE)
+    source = draft_of_rows(tmp_path, *BASS_UNDER_CHORDS, *CHORDS, *TUNE)
     own = performed.pitch(source.performance)
     found = pitch_fader.set_pitch(source, own + step)
     before, after = source.notes["pitch"].astype(int), found.notes["pitch"].astype(int)
@@ -88,7 +78,7 @@ def test_the_bass_keeps_its_pitch_classes_and_stays_below(tmp_path, step):
 @pytest.mark.parametrize(("bass", "chords", "moved"), [(0, -5, -12), (0, 0, 0), (-9, -14, 0)])
 def test_a_bass_makes_room_under_close_chords_where_it_can_still_be_told(tmp_path, bass, chords, moved):
     low = [(on, length, pitch + bass, loud) for on, length, pitch, loud in BASS_UNDER_CHORDS]
-    source = of(tmp_path, *low, *[(on, length, pitch + chords, loud) for on, length, pitch, loud in CHORDS])
+    source = draft_of_rows(tmp_path, *low, *[(on, length, pitch + chords, loud) for on, length, pitch, loud in CHORDS])
     found = pitch_fader.set_pitch(source, performed.pitch(source.performance) - 2.0)
     held = source.notes["end"] - source.notes["onset"] == 4 * 480
     assert set((found.notes["pitch"].astype(int) - source.notes["pitch"])[held]) == {moved}
@@ -96,7 +86,7 @@ def test_a_bass_makes_room_under_close_chords_where_it_can_still_be_told(tmp_pat
 
 def test_where_most_notes_are_a_bass_it_is_what_moves(tmp_path):
     walking = [(i, 1, pitch, 80) for i, pitch in enumerate((36, 40, 43, 40) * 2)]
-    source = of(tmp_path, *walking, (0, 4, 72, 80), (4, 4, 76, 80))
+    source = draft_of_rows(tmp_path, *walking, (0, 4, 72, 80), (4, 4, 76, 80))
     found = pitch_fader.set_pitch(source, performed.pitch(source.performance) + 4)
     assert (found.notes["pitch"] != source.notes["pitch"]).sum() >= 8
     assert found.notes["pitch"].max() <= 84
@@ -105,7 +95,7 @@ def test_where_most_notes_are_a_bass_it_is_what_moves(tmp_path):
 def test_a_moved_note_strikes_no_key_that_sounds_already(tmp_path):
     """A long C rings on from the bar before; the E above it is asked to go where it is."""
     held = (2, 6, 60, 80)
-    source = of(tmp_path, (0, 1, 64, 80), (1, 1, 67, 80), held, *[(4 + i, 1, 64, 80) for i in range(4)])
+    source = draft_of_rows(tmp_path, (0, 1, 64, 80), (1, 1, 67, 80), held, *[(4 + i, 1, 64, 80) for i in range(4)])
     found = pitch_fader.set_pitch(source, np.array([np.nan, 60.0]))
     after = found.notes[source.performance.window == 1]["pitch"].tolist()
     assert after == [55, 55, 64, 64]
@@ -116,7 +106,7 @@ def test_a_melody_over_chords_moves_as_a_whole_and_voices_keep_their_order(tmp_p
     """Four quarters C E G E over held C E G and a bass on C: inner voices take up what is left."""
     held = [(0, 4, pitch, 60) for pitch in (36, 48, 52, 55)]
     tune = [(i, 1, pitch, 90) for i, pitch in enumerate((72, 76, 79, 76))]
-    source = of(tmp_path, *held, *tune)
+    source = draft_of_rows(tmp_path, *held, *tune)
     found = pitch_fader.set_pitch(source, performed.pitch(source.performance) + step)
     up, moved = found.notes["pitch"].astype(int), found.notes["pitch"] - source.notes["pitch"].astype(int)
     melody = source.notes["pitch"] >= 72
@@ -142,7 +132,7 @@ def test_notes_whose_way_is_taken_are_not_asked_again_and_again(tmp_path, monkey
     """A bar of 1500 notes that hardly leave each other room."""
     random, asked = np.random.default_rng(3), []
     rows = [(4 * random.random(), 0.3 * random.random() + 0.02, int(random.integers(21, 109)), 64) for _ in range(1500)]
-    source = of(tmp_path, *sorted(rows))
+    source = draft_of_rows(tmp_path, *sorted(rows))
     is_taken = pitch_fader.SoundingNotes.is_taken
     monkeypatch.setattr(
         pitch_fader.SoundingNotes, "is_taken", lambda self, *row: asked.append(row) or is_taken(self, *row)

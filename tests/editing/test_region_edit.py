@@ -213,10 +213,10 @@ def test_a_draft_takes_what_is_known_in_full_and_is_never_taken_for_it(tmp_path)
     document, engine, stages = opened(tmp_path), RuleRewriter(), StageCache()
     full = edit_by_regions(engine, document, [LEFT, RIGHT], stages=stages)
     tasks = len(engine.tasks)
-    assert edit_by_regions(engine, document, [LEFT, RIGHT], stages=stages, draft=True).data == full.data
+    assert edit_by_regions(engine, document, [LEFT, RIGHT], stages=stages, quick=True).data == full.data
     assert len(engine.tasks) == tasks
     other = replace(LEFT, faders=replace(LEFT.faders, move={"rhythm_density": 0.1}))
-    edit_by_regions(engine, document, [other, RIGHT], stages=stages, draft=True)
+    edit_by_regions(engine, document, [other, RIGHT], stages=stages, quick=True)
     assert len(engine.tasks) == tasks + 2
     tasks = len(engine.tasks)
     edit_by_regions(engine, document, [other, RIGHT], stages=stages)
@@ -243,6 +243,6 @@ def test_the_source_is_measured_once(tmp_path, monkeypatch):
     assert [piece.piece.notes.tolist() for piece in measured] == [again.document.piece.notes.tolist()]
     other = opened(tmp_path, "waltz")
     assert len(edit_by_regions(engine, other, [], stages=stages).report.segments) == 8
-    assert stages.held > 0
+    assert stages.bytes_taken > 0
     stages.clear()
-    assert stages.held == 0
+    assert stages.bytes_taken == 0

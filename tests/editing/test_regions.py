@@ -95,7 +95,7 @@ def test_the_paper_s_preset_moves_codes():
         (listed({"per_bar": {"tempo": 3}}), "region 1: per_bar: expected values by fader and bar"),
         (listed({"per_bar": {"tempo": {"-1": 3}}}), "region 1: per_bar tempo: expected numbers of bars"),
         (listed({"preset": "arousal"}), "region 1: preset: expected a preset such as"),
-        (listed({"preset": {"name": "no", "amount": 1}}), "region 1: --preset no: cannot be read"),
+        (listed({"preset": {"name": "no", "amount": 1}}), "region 1: preset no: cannot be read"),
         (listed({"preset": {"name": "arousal", "amount": 1, "by": 2}}), "region 1: preset: unknown field 'by'"),
         (listed({"keep": ["soprano"]}), "region 1: keep soprano: expected melody, bass"),
         (listed({"faithfulness": 2}), "region 1: faithfulness 2: must lie in 0..1"),

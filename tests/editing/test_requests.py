@@ -60,7 +60,7 @@ def test_presets_by_name_by_file_and_of_the_paper(tmp_path):
         ({"seed": -1}, "seed -1: must lie in 0..4294967295", "--seed -1"),
         ({"bars": [(0, 4)]}, "bars 0-4: bars count from 1", "--bars 0-4: bars count from 1"),
         ({"bars": [(1, 2), (5, 4)]}, "bars 5-4: bars count from 1, the first not behind the last", "--bars 5-4"),
-        ({"preset": "joy"}, "joy: cannot be read", "--preset joy: cannot be read"),
+        ({"preset": "joy"}, "preset joy: cannot be read", "--preset joy: cannot be read"),
         ({"preset": "arousal", "amount": float("inf")}, "preset amount: inf is not a finite number", "--preset amount"),
         ({"set": {"tempo": float("nan")}}, "tempo: nan is not a finite number", "--set tempo: nan"),
         ({"set": {"tempo": True}}, "tempo: True is not a finite number", "--set tempo: True"),

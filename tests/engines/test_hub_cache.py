@@ -51,7 +51,7 @@ def test_a_model_that_was_not_pulled_says_how(hub_cache_folder, monkeypatch):
     with pytest.raises(ModelError) as refused:
         find_folder("no/model")
     assert str(refused.value).startswith(
-        "--model no/model: is neither a bundled model nor a folder, and was not pulled from the hub "
+        "model no/model: is neither a bundled model nor a folder, and was not pulled from the hub "
         "(fadernets pull no/model); bundled: "
     )
     with pytest.raises(ModelError, match="is neither a bundled model nor a folder; bundled"):

@@ -133,11 +133,11 @@ def test_opened_by_path_on_one_thread(songbirds):
 
 
 def test_a_folder_of_another_kind(songbirds, tmp_path):
-    with pytest.raises(ModelError, match="--model pop-lieder: a model of grid; melodies need one such as 'melody'"):
+    with pytest.raises(ModelError, match=r"^model pop-lieder: a model of grid; melodies need one such as 'melody'"):
         MelodyEngine.open("pop-lieder")
     with pytest.raises(ModelError, match="a model of melodies; it serves `fadernets melody` and `blend`"):
         Engine.open(songbirds["plain"][0])
-    with pytest.raises(ModelError, match=r"--model nothing: is neither a bundled model nor a folder; bundled: .*pop"):
+    with pytest.raises(ModelError, match=r"^model nothing: is neither a bundled model nor a folder; bundled: .*pop"):
         MelodyEngine.open("nothing")
     with pytest.raises(ModelError, match=r"has no model\.json"):
         MelodyEngine.open(tmp_path)

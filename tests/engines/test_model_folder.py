@@ -24,7 +24,7 @@ def test_a_bundled_model_by_its_name(monkeypatch, folder, tmp_path):
     monkeypatch.setattr(model_folder.resources, "files", lambda package: tmp_path / package)
     assert list(model_folder.bundled()) == ["small"]
     assert Engine.open("small").name == "toy"
-    with pytest.raises(ModelError, match=r"--model large: is neither a bundled model nor a folder; bundled: small$"):
+    with pytest.raises(ModelError, match=r"^model large: is neither a bundled model nor a folder; bundled: small$"):
         Engine.open("large")
 
 
@@ -33,9 +33,9 @@ def test_the_default_model_is_bundled():
 
 
 def test_no_such_model(tmp_path):
-    with pytest.raises(ModelError, match=r"--model .*none: is neither a bundled model nor a folder; bundled: "):
+    with pytest.raises(ModelError, match=r"^model .*none: is neither a bundled model nor a folder; bundled: "):
         Engine.open(tmp_path / "none")
-    with pytest.raises(ModelError, match=r"--model .*: has no model\.json; bundled: "):
+    with pytest.raises(ModelError, match=r"^model .*: has no model\.json; bundled: "):
         Engine.open(tmp_path)
 
 

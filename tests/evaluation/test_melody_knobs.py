@@ -5,7 +5,7 @@ from itertools import combinations, pairwise, product
 
 import numpy as np
 import pytest
-from conftest import make_clip, write_melodies
+from conftest import random_clips, write_melodies
 from scipy.stats import spearmanr
 from toy_melody_engine import ToyMelodyEngine, clip
 
@@ -31,8 +31,7 @@ def engine():
 
 @pytest.fixture
 def clips():
-    rng = np.random.default_rng(8)
-    return np.stack([make_clip(rng) for _ in range(12)])
+    return random_clips(12, seed=8)
 
 
 # What counts against a knob

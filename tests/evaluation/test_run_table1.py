@@ -12,7 +12,7 @@ from toy_runs import SIZES, change_weights, write_toy
 
 from fadernets import provenance
 from fadernets.errors import FadernetsError
-from fadernets.evaluation import run_table1, table1, table1_tables
+from fadernets.evaluation import code_hash, run_table1, table1, table1_tables
 from fadernets.training import checkpoints
 from fadernets.training import loop as training_loop
 
@@ -142,7 +142,7 @@ def test_the_whole_table_in_one_call(whole, performances):
             "language_model": language_model,
             "runs": 1,
             "seed": 0,
-            "code": provenance.code_hash(*run_table1.MEASURING_MODULES),
+            "code": code_hash.code_hash(*run_table1.MEASURING_MODULES),
             "protocols": ["paper", "strict", "authors"],
         }
         assert found["command"] == "fadernets table1 --runs 1"

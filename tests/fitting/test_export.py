@@ -9,6 +9,7 @@ import onnx
 import pytest
 import torch
 from conftest import make_model, save_run
+from made_cells import planes_of
 
 from fadernets.attributes import of_cells, table
 from fadernets.codecs import grid
@@ -32,10 +33,6 @@ def both(request, exported):
 @pytest.fixture
 def engine(exported):
     return Engine.open(exported[True][0])
-
-
-def planes_of(cells):
-    return torch.from_numpy(np.stack([cells == grid.ONSET, cells == grid.HOLD], 1)).float()
 
 
 def torch_decode(model, codes, key, asked, held):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import make_clip
+from conftest import random_clips
 from toy_melody_engine import ToyMelodyEngine, clip
 
 from fadernets.codecs import melody_states
@@ -20,9 +20,7 @@ def engine():
 
 @pytest.fixture
 def clips():
-    """[24, 32]; two begin with a note held in."""
-    rng = np.random.default_rng(5)
-    return np.stack([make_clip(rng) for _ in range(24)])
+    return random_clips(24, seed=5)  # two begin with a note held in
 
 
 def onsets_of(states):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from conftest import make_clip
+from conftest import make_clip, random_clips
 from torch import nn
 
 from fadernets.codecs import melody_states
@@ -30,8 +30,7 @@ def make_model(seed=0, **options):
 
 @pytest.fixture(scope="module")
 def clips():
-    rng = np.random.default_rng(0)
-    return np.stack([make_clip(rng) for _ in range(16)])
+    return random_clips(16, seed=0)
 
 
 @pytest.fixture

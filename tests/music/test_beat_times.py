@@ -134,6 +134,16 @@ def test_long_bars_are_halved_and_the_piece_is_covered(tmp_path):
     assert own.refined(own.beats.segment == 1).steps[1] == 2 * own.steps[1]
 
 
+def test_of_beats_on_one_tick_the_downbeats_stay_where_they_are(tmp_path):
+    rows = [(i, 1, 60 + i, 80) for i in range(12)]
+    slow = track(rows, metre(4), tempo(5), tpq=24)  # two ticks a second
+    piece = Document(save(tmp_path / "in.mid", slow, tpq=24)).piece
+    seconds = np.array([0, 0.1, 2, 4, 6, 8, 8.1, 10, 12, 14])
+    for marked in ([2, 5, 8], [2, 6, 8]):  # of the beats on one tick the first, or the second, begins a bar
+        own = BeatTimes(seconds, np.isin(np.arange(10), marked)).grid(piece)
+        assert own.start[1:4].tolist() == [4, 16, 24]
+
+
 # --- the tracker
 
 

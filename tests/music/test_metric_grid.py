@@ -4,19 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from made_pieces import TPQ, piece_of
 
 from fadernets.music.metric_grid import PLACES, MetricGrid, segments
 from fadernets.music.notes import MetreMap, Piece, TempoMap, Track, make_notes
 from fadernets.music.segments import cut
-
-TPQ = 480
-
-
-def piece_of(rows, *metres):
-    """A piece of notes (onset, length, pitch), in quarters, and time signatures (quarter, numerator, denominator)."""
-    notes = make_notes([(round(a * TPQ), round((a + n) * TPQ), p, 80, 0) for a, n, p in rows])
-    metre = MetreMap.of([(round(a * TPQ), n, d) for a, n, d in metres], TPQ)
-    return Piece(notes, TPQ, TempoMap.of([], TPQ), metre, [Track("", 0, 0)])
 
 
 def quarters(count):
@@ -141,9 +133,9 @@ def test_refined_beats_have_twice_the_steps():
 
 def test_segments_of_a_piece_are_those_of_its_grid():
     piece = piece_of(quarters(8), (0, 2, 4))
-    start, end, bar, last_bar, _ = segments(piece, {1})
+    own = segments(piece, {1})
     on = MetricGrid.of(piece, {1})
-    for a, b in zip((start, end, bar, last_bar), (on.start, on.end, on.bar, on.last_bar), strict=True):
+    for a, b in zip((own.start, own.end, own.bar, own.last_bar), (on.start, on.end, on.bar, on.last_bar), strict=True):
         assert a.tolist() == b.tolist()
 
 

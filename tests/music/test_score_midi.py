@@ -164,6 +164,16 @@ def test_tempo_and_loudness():
     assert opened(score([attributes(1) + note("C4", 4)])).piece.notes["velocity"].tolist() == [80]
 
 
+def test_of_two_at_one_tick_the_last_written_holds():
+    tempos = '<sound tempo="120"/><sound tempo="90"/>' + note("C4", 4)
+    keys = (
+        "<attributes><key><fifths>3</fifths></key></attributes><attributes><key><fifths>-2</fifths></key></attributes>"
+    )
+    document = opened(score([attributes(1) + tempos, keys + note("C4", 4)]))
+    assert (6e7 / document.piece.tempo.micros).tolist() == pytest.approx([90])
+    assert [content for _, content in meta_events(document.paired.events[0], KEY)] == [bytes((0, 0)), bytes((0xFE, 0))]
+
+
 def test_drums():
     drums = {
         1: '<midi-instrument id="P1-I37"><midi-channel>10</midi-channel>'

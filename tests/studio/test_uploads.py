@@ -309,7 +309,7 @@ def test_encodings_go_before_pieces(song, monkeypatch):
     for each in kept:
         each.encodings("engine", np.zeros((1, 16, 88), np.uint8))
     assert [uploads.get(each.id) for each in kept] == kept
-    assert [each.encodings.held > 0 for each in kept] == [
+    assert [each.encodings.bytes_taken > 0 for each in kept] == [
         True,
         False,
         True,

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import TINY, make_model, write_songs
+from made_cells import planes_of
 
 from fadernets import files
 from fadernets.codecs import grid, performance_tokens
@@ -70,11 +71,6 @@ def log_of(folder):
     for row in rows:
         assert row.pop("train/segments_per_second") > 0
     return rows
-
-
-def planes_of(songs, rows):
-    cells = songs.cells(rows)
-    return torch.from_numpy(np.stack([cells == grid.ONSET, cells == grid.HOLD], 1)).float()
 
 
 def weights_of(folder):
@@ -257,7 +253,7 @@ def test_accuracy_of_validation(songs, recipe):
     run = loop._Run(Fabric(accelerator="cpu"), recipe, songs, False, ExitStack())
     run.raw.load_state_dict(model.state_dict())
     rows = songs.select(split="validation", corpus="songs")
-    planes = planes_of(songs, rows)
+    planes = planes_of(songs.cells(rows))
     logits = []
     hook = model.decoder.head.register_forward_hook(lambda module, inputs, output: logits.append(output))
     codes = {name: q.mean for name, q in model.encode(planes).items()}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from fadernets import __version__
 from fadernets.cli import (
     convert,
-    demo_command,
+    demo,
     edit,
     evaluate,
     listen,
@@ -39,7 +39,7 @@ GROUPS = (
     studio,
     serve,
     listen,
-    demo_command,
+    demo,
     models,
     training,
     rewriter,

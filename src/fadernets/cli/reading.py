@@ -171,7 +171,8 @@ def read_bars(texts: list[str] | None) -> list[tuple[int, int]] | None:
 
 
 def read_tracks(text: str | None, option: str = "--tracks") -> list[str] | None:
-    """`1,3` or `left hand` -> numbers or names of tracks. Raises FadernetsError."""
+    """`1,3` or `left hand` -> numbers or names of tracks; of a name with commas its parts, which
+    `track_names.find_tracks` puts together. Raises FadernetsError."""
     if text is None:
         return None
     tracks = [part.strip() for part in text.split(",")]

@@ -14,13 +14,13 @@ import numpy as np
 from fadernets.arrays import Array, Indices, Rows, States
 from fadernets.codecs import grid, melody_states
 from fadernets.codecs.melody_states import REST, STEPS
-from fadernets.errors import FadernetsError, did_you_mean
+from fadernets.errors import FadernetsError
 from fadernets.music.notes import MetreMap, Piece
 from fadernets.music.segments import BEATS, STEPS_PER_BEAT, Windows, cut
 from fadernets.music.segments import STEPS as WINDOW
+from fadernets.music.track_names import find_tracks, is_melody_name, pitched_tracks
 
 OFF_GRID = 0.1  # steps: an onset further from its step than this was snapped
-MELODY_TRACK_NAMES = ("melody", "voice", "vocal", "sing", "gesang", "chant", "canto", "soprano", "lead", "tune")
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,19 @@ class Melody:
 
 
 def read(
-    piece: Piece, track: int, *, regrid: bool = False, windows: Windows | None = None, without: Array | None = None
+    piece: Piece,
+    track: int,
+    *,
+    regrid: bool = False,
+    windows: Windows | None = None,
+    without: Array | None = None,
+    option: str = "--regrid",
 ) -> Melody:
     """The melody of a track: its skyline, snapped to sixteenths.
 
     Raises FadernetsError for a track without notes and for a metre that does not fit two bars of 4/4 into a clip
     unless `regrid` cuts by quarter notes. windows: those of an earlier reading of the same piece; without: notes that
-    that reading left out of the melody.
+    that reading left out of the melody. option: what asks for `regrid`, in an error.
     """
     candidates = np.flatnonzero(piece.notes["track"] == track)
     if without is not None:
@@ -73,7 +79,7 @@ def read(
     if regrid:
         piece = replace(piece, metre=MetreMap.of([], piece.tpq))
     elif windows is None:
-        check_metre(piece)
+        check_metre(piece, option)
     windows = windows or cut(piece)
     of_track = replace(piece, notes=piece.notes[candidates])
     placed = grid.place(of_track, windows)
@@ -130,8 +136,11 @@ def bar_steps(piece: Piece, windows: Windows) -> tuple[Indices, Indices]:
     return windows.nearest_step(bars[first])[:, None] + np.arange(STEPS), first + 1
 
 
-def check_metre(piece: Piece) -> None:
-    """Raises FadernetsError where a bar has neither two nor four quarter notes. A pick-up, the first bar, has fewer."""
+def check_metre(piece: Piece, option: str) -> None:
+    """Raises FadernetsError where a bar has neither two nor four quarter notes. A pick-up, the first bar, has fewer.
+
+    option: what cuts clips by quarter notes all the same.
+    """
     metre = piece.metre
     sounding = metre.ticks < piece.end
     lengths = metre.bar_lengths() / piece.tpq
@@ -143,7 +152,7 @@ def check_metre(piece: Piece) -> None:
         bar = len(metre.bar_starts(int(metre.ticks[first]) + 1))
         raise FadernetsError(
             f"the metre is {metre.numerators[first]}/{metre.denominators[first]} from bar {bar} on; a clip is two bars "
-            "of 4/4 (or four of 2/4). --regrid cuts by quarter notes whatever the metre"
+            f"of 4/4 (or four of 2/4). {option} cuts by quarter notes whatever the metre"
         )
 
 
@@ -152,17 +161,7 @@ def choose_track(piece: Piece, wanted: str | None = None, option: str = "--track
 
     Raises FadernetsError for a track that is not there, a drum track, or a file without notes.
     """
-    with_notes = [i for i in range(len(piece.tracks)) if (piece.notes["track"] == i).any()]
-    pitched = [i for i in with_notes if not piece.tracks[i].is_drum]
-    if not pitched:
-        raise FadernetsError("the file has only drums" if with_notes else "the file has no notes")
-    if wanted is None:
-        named = [i for i in pitched if any(word in piece.tracks[i].name.lower() for word in MELODY_TRACK_NAMES)]
-        return (named or pitched)[0]
-    number = int(wanted) - 1 if wanted.isdecimal() and len(wanted) < 6 else None  # so many tracks at most
-    for i in pitched:
-        if i == number or piece.tracks[i].name.lower() == wanted.lower():
-            return i
-    known = ", ".join(f"{i + 1} {piece.tracks[i].name!r}" for i in pitched)
-    meant = did_you_mean(wanted, [piece.tracks[i].name for i in pitched])
-    raise FadernetsError(f"{option} {wanted}: no such pitched track{meant}; the file has {known}")
+    if wanted is not None:
+        return find_tracks(piece, [wanted], option)[0]
+    pitched = pitched_tracks(piece)
+    return next((i for i in pitched if is_melody_name(piece.tracks[i].name)), pitched[0])

@@ -24,7 +24,7 @@ from fadernets.data.corpora import CORPORA, Item, Source
 from fadernets.data.dataset import FORMAT, measured
 from fadernets.data.segmenters import PreparedSegments, segments
 from fadernets.data.sources import content_of, fetched
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, first_line
 from fadernets.files import open_atomic
 
 CHUNK = 64  # files of a chunk: songs take a process half a second, against 3 ms that Dask takes for a unit of work
@@ -121,9 +121,9 @@ def write_part(part: Path, chunk: Chunk, sources: list[Source], deadly: set[int]
         try:
             of_file = segments(_read(chunk.corpus, source, codec), codec, chunk.keep_all)
         except Exception as error:  # a damaged file must not end a run of hours
-            reason = (str(error).strip().splitlines() or [""])[0]
-            if not isinstance(error, FadernetsError):
-                reason = f"{type(error).__name__}: {reason}"
+            reason, kind = first_line(error), type(error).__name__
+            if not isinstance(error, FadernetsError) and reason != kind:
+                reason = f"{kind}: {reason}"
             files.append({"skipped": reason.replace(f"{source.path.parent}{os.sep}", "")})
             continue
         prepared.append(of_file)

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, first_line
 
 KINDS = ("local", "slurm", "ssh", "kubernetes")
 INSTALL = "pip install 'fadernets[cluster]'"
@@ -62,7 +62,7 @@ def connect(scheduler: str | None, cluster: str | None, workers: int | None) -> 
             target = scheduler or held.enter_context(_start(str(cluster), workers))
             client = held.enter_context(Client(target, timeout=CONNECT_SECONDS, set_as_default=False))
         except (OSError, ValueError, RuntimeError, TimeoutError) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            reason = first_line(error)
             raise FadernetsError(f"{where}: cannot be reached or started ({reason})") from None
         yield client
 

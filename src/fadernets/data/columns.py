@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from fadernets.arrays import Array, Indices
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, first_line
 
 MOST_MAPPED = 64  # files of a column at a time: each takes one of the file descriptors of the process
 
@@ -123,7 +123,7 @@ def mapped(path: Path) -> Array:
     except FileNotFoundError:
         raise FadernetsError(f"{path}: is missing. Prepare the data set again") from None
     except (OSError, ValueError, EOFError, SyntaxError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise FadernetsError(f"{path}: is damaged ({reason}). Prepare the data set again") from None
 
 

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fadernets.data.corpora import CORPORA, MIDI_SUFFIXES, Source, check_known, find_root
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, first_line
 from fadernets.music.smf import MAX_BYTES
 
 ANY = "folder"  # the corpus of any MIDI files
@@ -76,7 +76,7 @@ def _of_url(url: str) -> list[Source]:
     except FadernetsError:
         raise
     except Exception as error:  # every file system has errors of its own
-        raise FadernetsError(f"{url}: cannot be listed ({_reason(error)})") from None
+        raise FadernetsError(f"{url}: cannot be listed ({first_line(error)})") from None
     sources = []
     for file in found:
         piece_id = os.path.relpath(file, root).replace(os.sep, "/")
@@ -101,7 +101,7 @@ def _file_system(url: str) -> tuple[Any, str]:
         files, path = url_to_fs(url)
         return files, str(path)
     except (ImportError, ValueError) as error:
-        raise FadernetsError(f"{url}: cannot be opened ({_reason(error)})") from None
+        raise FadernetsError(f"{url}: cannot be opened ({first_line(error)})") from None
 
 
 def in_own_memory(sources: list[Source]) -> bool:
@@ -135,7 +135,7 @@ def _fetch(source: Source, folder: Path) -> Source:
     except FadernetsError:
         raise
     except Exception as error:
-        raise FadernetsError(f"{source.url}: cannot be fetched ({_reason(error)}); run again to go on") from None
+        raise FadernetsError(f"{source.url}: cannot be fetched ({first_line(error)}); run again to go on") from None
     return replace(source, path=target)
 
 
@@ -151,7 +151,3 @@ def content_of(source: Source) -> str:
     if source.labels is not None:
         digest.update(source.labels.arousal.tobytes() + b" " + source.labels.valence.tobytes())
     return digest.hexdigest()
-
-
-def _reason(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

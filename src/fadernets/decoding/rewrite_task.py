@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fadernets.arrays import Bools, Cells, Floats, Indices, Integers
-from fadernets.codecs.grid import OFF, ONSET
+from fadernets.codecs.grid import OFF, ONSET, PITCHES
 from fadernets.data.passages import MAX_VOICES, Steps
 
 PASSAGE = 4  # segments that are drawn together in an edit
@@ -36,7 +36,7 @@ class Locks:
     @classmethod
     def none(cls, steps: int, pinned: Bools | None = None) -> Locks:
         """No constraint but these pinned cells."""
-        shape = steps, 88
+        shape = steps, PITCHES
         pinned = np.zeros(shape, bool) if pinned is None else pinned
         return cls(pinned, np.ones(shape, bool), np.zeros(steps, bool), np.zeros(steps, bool))
 

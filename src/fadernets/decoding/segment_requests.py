@@ -131,7 +131,7 @@ class EncodingCache:
         return batch
 
     @property
-    def held(self) -> int:
+    def bytes_taken(self) -> int:
         """About how many bytes all batches take."""
         with self._lock:
             return sum(len(cells) + batch.nbytes for (_, cells), batch in self._batches.items())

@@ -14,7 +14,7 @@ import numpy as np
 
 from fadernets.arrays import Bools, Cells, Floats
 from fadernets.codecs import grid
-from fadernets.codecs.grid import OFF, ONSET
+from fadernets.codecs.grid import HOLD, OFF, ONSET
 from fadernets.decoding import passage_landing, rhythm_plan
 from fadernets.decoding.rewrite_task import NEAR, Decided, Locks, Progress, RewriteTask, Rolls
 from fadernets.decoding.rhythm_plan import Plan
@@ -136,7 +136,7 @@ def common_roll(rolls: Sequence[Cells]) -> Cells:
     """[T, 88] what several tracks strike and hold together."""
     struck: Bools = np.any([roll == ONSET for roll in rolls], axis=0)
     sounding: Bools = np.any([roll != OFF for roll in rolls], axis=0)
-    return np.where(struck, ONSET, np.where(sounding, 2, OFF)).astype(np.uint8)
+    return np.where(struck, ONSET, np.where(sounding, HOLD, OFF)).astype(np.uint8)
 
 
 def _rest(task: RewriteTask, others: list[Cells]) -> Floats:

@@ -48,39 +48,45 @@ class FaderTargets:
         return bool(self.cells or self.windows) or self.key is not None
 
 
+@dataclass(frozen=True)
+class TargetOptions:
+    """How targets are reached."""
+
+    rekeyed: PieceOnGrid | None = None  # whose notes a new key reaches; None: those of the piece
+    home: int = 0  # its key before
+    inside: Bools | None = None  # [W] windows in which it changes; None: the edited ones
+    restore: Callable[[NoteDraft, PieceOnGrid], NoteDraft] | None = None  # undoes changes that are not allowed
+    quick: bool = False  # search less, for an answer while a fader is dragged
+    poll: Poll = nothing
+
+
 def apply_targets(
     document: Document,
     piece: PieceOnGrid,
     edited: Indices,
     targets: FaderTargets,
     deviations: Mapping[str, float],
-    rekeyed: PieceOnGrid | None = None,
-    home: int = 0,
-    inside: Bools | None = None,
-    hold: Callable[[NoteDraft, PieceOnGrid], NoteDraft] | None = None,
-    draft: bool = False,
-    poll: Poll = nothing,
+    options: TargetOptions | None = None,
 ) -> bytes:
     """The bytes of the document with the `edited` windows [S] of a piece moved to their targets.
 
-    `deviations` are the attributes' standard deviations, where they are known. A new key reaches the notes of `rekeyed`
-    (the piece, unless given), whose key is `home`, in the windows `inside` [W] (the edited ones, unless given). hold:
-    what undoes changes of notes that are not allowed. draft: search less, for an answer while a fader is dragged.
-    Raises FadernetsError for a target that no fader moves.
+    `deviations` are the attributes' standard deviations, where they are known. Raises FadernetsError for a target that
+    no fader moves.
     """
-    if targets.key is not None and targets.key != home:
-        all_tracks = rekeyed or piece
-        changed = draft_of(all_tracks, poll)
+    options = options or TargetOptions()
+    if targets.key is not None and targets.key != options.home:
+        all_tracks, inside = options.rekeyed or piece, options.inside
+        changed = draft_of(all_tracks, options.poll)
         inside = np.isin(np.arange(len(all_tracks.windows.start)), edited) if inside is None else inside
-        changed = change_key(changed, inside[changed.performance.window], home, targets.key)
+        changed = change_key(changed, inside[changed.performance.window], options.home, targets.key)
         changed = apart_from_others(changed, all_tracks, document.piece)
         data = document.edited(edit_of(changed, all_tracks).among(all_tracks.rows))
         document = Document(document.path, data)
         piece = piece.reread(document.piece)
-    changed = draft_with_targets(piece, edited, targets, deviations, draft, poll)
+    changed = draft_with_targets(piece, edited, targets, deviations, options.quick, options.poll)
     changed = apart_from_others(changed, piece, document.piece)
-    if hold is not None:
-        changed = hold(changed, piece)
+    if options.restore is not None:
+        changed = options.restore(changed, piece)
     return document.edited(edit_of(changed, piece).among(piece.rows))
 
 
@@ -164,7 +170,7 @@ def _with_searched(
         relative[:, cell_search.ORIGIN] = np.arange(len(rows))
         name = relative.tobytes() + repr(([target.value for target in search_targets], shapes[w])).encode()
         if name not in answers:
-            answers[name] = cell_search.search(relative, search_targets, steps=steps, draft=quick, poll=draft.poll)
+            answers[name] = cell_search.search(relative, search_targets, steps=steps, quick=quick, poll=draft.poll)
         answer = answers[name].copy()
         answer[:, cell_search.ORIGIN] = _origins(answer[:, cell_search.ORIGIN], rows[:, cell_search.ORIGIN])
         lost = set(rows[:, cell_search.ORIGIN].tolist()) - set(answer[:, cell_search.ORIGIN].tolist())

@@ -67,18 +67,18 @@ def search(
     targets: list[SearchTarget],
     near: float = 1e-6,
     steps: int = STEPS,
-    draft: bool = False,
+    quick: bool = False,
     poll: Poll = nothing,
 ) -> NoteRows:
     """The rows after the changes that bring the targets nearest; the search ends at a weighted miss of `near`.
 
-    steps: how many the segment has. draft: chords move and no note alone, for an answer while a fader is dragged. Rows
+    steps: how many the segment has. quick: chords move and no note alone, for an answer while a fader is dragged. Rows
     of the source keep their origin.
     """
     best = rows
     cells, _ = cells_of([rows], steps)
     miss = float(_misses(cells, targets)[0])
-    for changes in (_chord_changes,) if draft else (_chord_changes, _note_changes):
+    for changes in (_chord_changes,) if quick else (_chord_changes, _note_changes):
         for _ in range(MAX_CHANGES):
             if miss <= near:
                 return best

@@ -86,7 +86,7 @@ def draft_in_sight(
                 continue
             sight.drawn.is_behind = False
             answer = file_edit.edit_document(
-                engine, document, faders, draft=True, progress=progress, drawn=sight.drawn
+                engine, document, faders, quick=True, progress=progress, drawn=sight.drawn
             )[0]
             document, reports[position] = Document(document.path, answer.data), _moved(answer.report, piece)
             is_behind = is_behind or sight.drawn.is_behind

@@ -30,20 +30,20 @@ class DrawnSegments:
 
     def __init__(self) -> None:
         self._cells: dict[Hashable, dict[Levels, list[Cells]]] = {}
-        self.held = 0  # bytes
+        self.bytes_taken = 0
         self.is_behind = False  # whether the last answer had segments that wait for their levels
 
     def clear(self) -> None:
         """Forget all of them."""
         self._cells.clear()
-        self.held = 0
+        self.bytes_taken = 0
 
     def answer(self, task: RewriteTask, sources: Sequence[Cells], draw: Draw) -> list[Cells]:
         """K rolls [T, 88] with the edited segments of a task, of which `draw` gives those that are not known yet.
 
         sources: the K rolls before the edit.
         """
-        if self.held > MOST_CELLS:
+        if self.bytes_taken > MOST_CELLS:
             self.clear()
         ends = segment_ends(task.steps)
         spans = [slice(int(ends[s]), int(ends[s + 1])) for s in task.edited.tolist()]
@@ -56,7 +56,7 @@ class DrawnSegments:
             rolls = draw(_only(task, now))
             for i in now.tolist():
                 known[i][levels[i]] = [roll[spans[i]].copy() for roll in rolls]
-                self.held += 3 * sum(each.nbytes for each in known[i][levels[i]])  # with a key that holds as much
+                self.bytes_taken += 3 * sum(each.nbytes for each in known[i][levels[i]])  # with its key
         out = [source.copy() for source in sources]
         for those, wanted, at in zip(known, levels, spans, strict=True):
             found = wanted if wanted in those else _nearest(those, wanted)[1]

@@ -23,7 +23,7 @@ from fadernets.editing.beyond_model import draft_with_targets
 from fadernets.editing.edit_grids import placed_for
 from fadernets.editing.edit_plan import EditPlan, plan_edit
 from fadernets.editing.edit_report import Value, number
-from fadernets.editing.held_notes import held
+from fadernets.editing.held_notes import with_locks_kept
 from fadernets.editing.locks import KeptParts, density_bounds, kept_parts
 from fadernets.editing.note_draft import NoteDraft, Poll, nothing
 from fadernets.editing.piece_on_grid import PieceOnGrid
@@ -156,7 +156,7 @@ class _Region:
         free = _mean(self._measured(row, draft, tried))
         reached = free
         if self.kept is not None:
-            reached = _mean(self._measured(row, held(draft, self.piece, self.kept), tried))
+            reached = _mean(self._measured(row, with_locks_kept(draft, self.piece, self.kept), tried))
         before = _mean(self.piece.measure(tried)[row.name])
         if free is None or reached is None or before is None:
             return value, "no note is left there"

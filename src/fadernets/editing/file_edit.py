@@ -20,7 +20,7 @@ from fadernets.attributes.table import ATTRIBUTES
 from fadernets.decoding import segment_requests
 from fadernets.decoding.edit_models import EditModel
 from fadernets.editing import edit_report, presets
-from fadernets.editing.beyond_model import apply_targets
+from fadernets.editing.beyond_model import TargetOptions, apply_targets
 from fadernets.editing.cut_ends import restored_ends
 from fadernets.editing.decided_bars import DecidedBars
 from fadernets.editing.drawn_segments import DrawnSegments
@@ -28,7 +28,7 @@ from fadernets.editing.edit_grids import placed_for, warn_of_beats
 from fadernets.editing.edit_plan import EditPlan
 from fadernets.editing.edit_report import EditReport, SegmentReport, cell, compare, describe, number, shown
 from fadernets.editing.hands import HANDS
-from fadernets.editing.held_notes import held
+from fadernets.editing.held_notes import with_locks_kept
 from fadernets.editing.locks import kept_parts, reachable
 from fadernets.editing.model_edit import ModelEdit, edit_by_model
 from fadernets.editing.note_draft import nothing
@@ -36,15 +36,16 @@ from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.presets import OF_CODES, PAPER_PRESET, CodePreset
 from fadernets.editing.refinement import plan_on_fine_steps
 from fadernets.editing.requests import COMMAND_LINE, FIELDS, Faders
-from fadernets.editing.roll_edit import Encode, Progress
+from fadernets.editing.roll_edit import Encode, Progress, share_of_progress
 from fadernets.engines.grid import Engine
-from fadernets.errors import FadernetsError, did_you_mean
+from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
 from fadernets.metrics.fader_scores import note_f1
 from fadernets.music.beat_times import BeatTimes
 from fadernets.music.document import Document
 from fadernets.music.notes import Piece
 from fadernets.music.opening import open_document
+from fadernets.music.track_names import find_tracks, pitched_tracks
 
 MOST_AROUSAL = 4.0  # shift vectors: codes further away are nothing that was ever decoded
 ENCODED_AT_ONCE = 512  # segments
@@ -92,23 +93,10 @@ def choose_tracks(piece: Piece, wanted: list[str] | None = None, option: str = "
 
     Raises FadernetsError for a track that is not there, a drum track, or a file without notes.
     """
-    with_notes = [i for i in range(len(piece.tracks)) if (piece.notes["track"] == i).any()]
-    pitched = [i for i in with_notes if not piece.tracks[i].is_drum]
-    if not pitched:
-        raise FadernetsError("the file has only drums" if with_notes else "the file has no notes")
-    if not wanted:
-        return [i for i in pitched if piece.tracks[i].is_keyboard] or pitched
-    chosen = []
-    for name in wanted:
-        number = int(name) - 1 if name.isdecimal() else None
-        named = [i for i in pitched if i == number or piece.tracks[i].name.lower() == name.lower()]
-        if not named:
-            known = ", ".join(f"{i + 1} {piece.tracks[i].name!r}" for i in pitched)
-            names = [piece.tracks[i].name for i in pitched]
-            meant = did_you_mean(name, [*names, *HANDS] if option.endswith("only") else names)
-            raise FadernetsError(f"{option} {name}: no such pitched track{meant}; the file has {known}")
-        chosen += named
-    return sorted(set(chosen))
+    if wanted:
+        return find_tracks(piece, wanted, option, HANDS if option.endswith("only") else ())
+    pitched = pitched_tracks(piece)
+    return [i for i in pitched if piece.tracks[i].is_keyboard] or pitched
 
 
 def apply(
@@ -157,7 +145,7 @@ def edit_document(
     faders: Faders,
     count: int = 1,
     *,
-    draft: bool = False,
+    quick: bool = False,
     progress: Progress | None = None,
     encode: Encode = segment_requests.encode_segments,
     drawn: DrawnSegments | None = None,
@@ -165,7 +153,7 @@ def edit_document(
 ) -> list[EditedPiece]:
     """`count` different edits of a piece; the likeliest first, where a critic says which that is.
 
-    draft: few candidates, for an answer while a fader is dragged. encode: what encodes windows, such as an
+    quick: few candidates, for an answer while a fader is dragged. encode: what encodes windows, such as an
     EncodingCache that edits of the piece share. drawn: what a draft of bars need not draw anew. decided: what tells of
     bars before all are there, where the model alone edits them. Raises FadernetsError for input that cannot be used.
     """
@@ -189,14 +177,14 @@ def edit_document(
         decided = None
     answers: list[EditedPiece] = []
     rolls: list[Cells] = []
-    rounds = 2 if plan.shares_ends and not piece.is_in_windows and not draft else 1
+    rounds = 2 if plan.shares_ends and not piece.is_in_windows and not quick else 1
     for i in range(count):
-        share = _share_of_progress(progress, rounds * i, rounds * count)
-        how = ModelEdit(faders.seed + i, tuple(rolls), draft, share, encode, kept, drawn, decided)
+        share = share_of_progress(progress, rounds * i, rounds * count)
+        how = ModelEdit(faders.seed + i, tuple(rolls), quick, share, encode, kept, drawn, decided)
         data, after = _edited_by_all(engine, document, piece, plan, faders, how)
         if rounds > 1:
             missing = _missing_notes(after, plan)
-            how = replace(how, progress=_share_of_progress(progress, 2 * i + 1, 2 * count))
+            how = replace(how, progress=share_of_progress(progress, 2 * i + 1, 2 * count))
             again = _edited_by_all(engine, document, piece, plan.asking_more(missing), faders, how)
             if np.abs(_missing_notes(again[1], plan)).mean() < np.abs(missing).mean():
                 data, after = again
@@ -274,12 +262,11 @@ def _edited_beyond_model(
         whole = PieceOnGrid.of(written.piece, pitched, after.windows)
     deviations = {name: row["std"] for name, row in engine.info["statistics"].items()}
     kept, progress = how.kept, how.progress
-    hold = None if kept is None else lambda draft, piece: held(draft, piece, kept)
+    restore = None if kept is None else lambda draft, piece: with_locks_kept(draft, piece, kept)
     done = len(plan.edited)  # by the model; what is left has no parts
     poll = nothing if progress is None else lambda: progress(done, done)
-    data = apply_targets(
-        written, after, plan.edited, plan.targets, deviations, whole, plan.home, plan.inside, hold, how.draft, poll
-    )
+    options = TargetOptions(whole, plan.home, plan.inside, restore, how.quick, poll)
+    data = apply_targets(written, after, plan.edited, plan.targets, deviations, options)
     written = Document(source.path, data)
     ends = restored_ends(source.piece, written.piece, after.windows, plan.inside)
     if len(ends.changed):
@@ -321,11 +308,6 @@ def _log_odds(engine: EditModel, cells: Cells) -> float | None:
     if not isinstance(engine, Engine) or engine.critic is None or not len(cells):
         return None
     return number(engine.critic.rate(cells).mean())
-
-
-def _share_of_progress(progress: Progress | None, done: int, runs: int) -> Progress | None:
-    """Progress of one of several runs."""
-    return progress and (lambda at, total: progress(done * total + at, runs * total))
 
 
 def table_of(variations: Variations) -> str:

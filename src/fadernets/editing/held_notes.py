@@ -14,7 +14,7 @@ from fadernets.editing.note_draft import NEW, PLACE, NoteDraft
 from fadernets.editing.piece_on_grid import PieceOnGrid, found_among
 
 
-def held(draft: NoteDraft, piece: PieceOnGrid, kept: KeptParts) -> NoteDraft:
+def with_locks_kept(draft: NoteDraft, piece: PieceOnGrid, kept: KeptParts) -> NoteDraft:
     """A draft of the piece's notes without the changes that break locks: what a fader did to such notes is undone.
 
     A note that comes back may meet another one that moved to its pitch. A file cannot hold both, and what it holds

@@ -18,7 +18,6 @@ from fadernets.attributes.of_cells import MAX_VOICES
 from fadernets.attributes.table import ATTRIBUTES
 from fadernets.codecs import grid
 from fadernets.codecs.grid import HOLD, LOW, OFF, ONSET, PITCHES
-from fadernets.codecs.melody_clips import MELODY_TRACK_NAMES
 from fadernets.codecs.melody_states import skyline
 from fadernets.decoding.rewrite_task import Locks
 from fadernets.editing.edit_plan import EditPlan
@@ -28,6 +27,7 @@ from fadernets.editing.piece_on_grid import PieceOnGrid, found_among
 from fadernets.editing.requests import Faders
 from fadernets.errors import FadernetsError
 from fadernets.music.notes import Piece
+from fadernets.music.track_names import is_melody_name
 
 _CLASS = (np.arange(PITCHES) + LOW) % 12  # [88] the pitch class of each key of the piano
 
@@ -152,7 +152,7 @@ def _line(kind: str, whole: Piece, piece: PieceOnGrid) -> _Line:
     """The top line of the edited notes, or the lowest for a bass. A track named melody is the melody; in segments where
     it rests throughout, the top line is."""
     line = _outermost(kind, piece.rows, piece.piece, piece)
-    named = [i for i, track in enumerate(whole.tracks) if _is_melody(track.name) and not track.is_drum]
+    named = [i for i, track in enumerate(whole.tracks) if is_melody_name(track.name) and not track.is_drum]
     rows = np.flatnonzero(np.isin(whole.notes["track"], named))
     if kind != "melody" or not len(rows):
         return line
@@ -178,10 +178,6 @@ def _outermost(kind: str, rows: Indices, notes: Piece, piece: PieceOnGrid) -> _L
     keyboard = np.arange(PITCHES)
     inside = keyboard <= limit[:, None] if kind == "melody" else keyboard >= limit[:, None]
     return _Line(np.isin(piece.rows, rows[line]), inside | (limit < 0)[:, None])
-
-
-def _is_melody(name: str) -> bool:
-    return any(word in name.lower() for word in MELODY_TRACK_NAMES)
 
 
 def _over_rests(limit: Integers, low: bool) -> Integers:

@@ -25,6 +25,7 @@ from fadernets.decoding import segment_requests
 from fadernets.editing import cells_to_notes, edit_report, file_edit
 from fadernets.editing.edit_report import cell, number
 from fadernets.editing.piece_on_grid import PieceOnGrid
+from fadernets.editing.requests import COMMAND_LINE, Spelling
 from fadernets.editing.roll_edit import Progress, edit_windows, fixed_cells
 from fadernets.engines.grid import Codes, Engine
 from fadernets.errors import FadernetsError
@@ -47,8 +48,10 @@ class Options:
     stretch: bool = False  # A is spread over B; else the shorter one repeats
     tracks_a: list[str] | None = None  # numbers (from 1) or names; None: keyboard tracks
     tracks_b: list[str] | None = None
-    seed: int = 0
+    seed: int = 0  # stands in the report; nothing of a mix is drawn, so that no seed changes it
     control: str = "closed"  # candidates are chosen and land on A's rhythm and B's density; paper: one plain decode
+
+    spelling: Spelling = COMMAND_LINE  # of errors
 
     def __post_init__(self) -> None:
         if self.control not in CONTROLS:
@@ -118,8 +121,11 @@ def mix_documents(
     """
     options = options or Options()
     paths = giver.path, frame.path
-    rhythm = PieceOnGrid.of(giver.piece, _tracks(giver, options.tracks_a, "--tracks-a"), cut(giver.piece))
-    tracks = _tracks(frame, options.tracks_b, "--tracks")
+    rhythm = PieceOnGrid.of(
+        giver.piece, _tracks(giver, options.tracks_a, options.spelling.field("tracks_a")), cut(giver.piece)
+    )
+    of_b = "--tracks" if options.spelling is COMMAND_LINE else options.spelling.field("tracks_b")
+    tracks = _tracks(frame, options.tracks_b, of_b)
     warnings = [f"{name}: {text}" for name, d in (("A", giver), ("B", frame)) for text in d.piece.warnings]
     bars = [_usual_bar(d.piece) for d in (giver, frame)]
     if bars[0] != bars[1]:
@@ -132,7 +138,7 @@ def mix_documents(
     from_a, from_b = pairs(lengths["a"], lengths["b"], options.stretch)
     if len(from_b) > lengths["b"]:
         frame, windows = play_on(frame, windows, len(from_b))
-        tracks = _tracks(frame, options.tracks_b, "--tracks")
+        tracks = _tracks(frame, options.tracks_b, of_b)
     score = PieceOnGrid.of(frame.piece, tracks, windows)
     edit_report.warn_of_oddities(score, warnings)
     cells_a, cells_b = rhythm.cells(rhythm.full)[from_a], score.cells(score.full)

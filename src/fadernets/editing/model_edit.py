@@ -27,7 +27,7 @@ class ModelEdit:
 
     seed: int
     others: Sequence[Cells] = ()  # rolls [T, 88] of the answers before it, to keep away from
-    draft: bool = False  # few candidates, for an answer while a fader is dragged
+    quick: bool = False  # few candidates, for an answer while a fader is dragged
     progress: Progress | None = field(default=None, compare=False)
     encode: Encode = segment_requests.encode_segments  # what encodes windows
     kept: KeptParts | None = None  # by locks, where bars are rewritten
@@ -40,7 +40,7 @@ def edit_by_model(
 ) -> tuple[bytes, PieceOnGrid]:
     """The file with the model's faders moved as planned, and the piece as it reads from there."""
     if isinstance(engine, Engine):
-        sampled = segment_requests.SAMPLED_WHILE_DRAGGING if how.draft else segment_requests.SAMPLED_FOR_EDIT
+        sampled = segment_requests.SAMPLED_WHILE_DRAGGING if how.quick else segment_requests.SAMPLED_FOR_EDIT
         toward = presets.target_class(engine.label, faders.codes) if engine.label and faders.codes else None
         windows = segment_requests.SegmentRequest(
             plan.coded, faders.arousal, faders.faithfulness, sampled=sampled, seed=how.seed, toward=toward

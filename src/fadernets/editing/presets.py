@@ -153,44 +153,45 @@ def learnable() -> tuple[str, ...]:
     return tuple(name for name, row in ATTRIBUTES.items() if not row.names and is_movable(row))
 
 
-def load(name: str | Path) -> Preset:
+def load(name: str | Path, where: str = "preset") -> Preset:
     """A preset by its name, or a file that `fadernets preset learn` wrote. Raises FadernetsError.
 
-    A file may name attributes of the user's; they must be registered before it is loaded.
+    A file may name attributes of the user's; they must be registered before it is loaded. where: what asks for the
+    preset, in an error: a field, or an option of the command line.
     """
     preset = _of_plugins().get(str(name))
-    return _read(bundled().get(str(name), Path(name)), name) if preset is None else preset
+    return _read(bundled().get(str(name), Path(name)), f"{where} {name}") if preset is None else preset
 
 
-def _read(path: Path, name: str | Path) -> Preset:
-    """The preset in a file; `name` is what the user called it. Raises FadernetsError."""
+def _read(path: Path, where: str) -> Preset:
+    """The preset in a file; `where` begins the message of an error, and ends with the name. Raises FadernetsError."""
     try:
         record = structured_text.read_json(path, MAX_FILE_BYTES)
         if record.pop("format") != FORMAT:
-            raise FadernetsError(f"--preset {name}: is of another format; this version reads {FORMAT}")
+            raise FadernetsError(f"{where}: is of another format; this version reads {FORMAT}")
         moves = {str(key): float(value) for key, value in record.pop("moves").items()}
         about, evidence = str(record["about"]), dict(record["evidence"])
-        return _checked(Preset(str(record["name"]), moves, float(record["mode"]), about, evidence), name)
+        return _checked(Preset(str(record["name"]), moves, float(record["mode"]), about, evidence), where)
     except FadernetsError:
         raise
     except OSError as error:
         known = [*names(), PAPER_PRESET]
-        meant = did_you_mean(str(name), known)
+        meant = did_you_mean(str(path), known)
         raise FadernetsError(
-            f"--preset {name}: cannot be read ({error.strerror}){meant}; bundled: {', '.join(known)}"
+            f"{where}: cannot be read ({error.strerror}){meant}; bundled: {', '.join(known)}"
         ) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise FadernetsError(f"--preset {name}: is no preset ({error}); `fadernets preset learn` writes one") from None
+        raise FadernetsError(f"{where}: is no preset ({error}); `fadernets preset learn` writes one") from None
 
 
-def _checked(preset: Preset, name: str | Path) -> Preset:
+def _checked(preset: Preset, where: str) -> Preset:
     """The preset, if every fader that it moves can be moved like that. Raises FadernetsError."""
     unknown = sorted(set(preset.moves) - set(learnable()))
     possible = all(abs(step) <= (MOST_LOG if key in FACTORS else MOST_STEP) for key, step in preset.moves.items())
     if unknown or not possible or not abs(preset.mode) <= 1:
         hint = "; attributes of your own are registered first (--attributes)" if unknown else ""
         moves = ", ".join(unknown) or preset.moves
-        raise FadernetsError(f"--preset {name}: unknown fader or impossible move: {moves}{hint}")
+        raise FadernetsError(f"{where}: unknown fader or impossible move: {moves}{hint}")
     return preset
 
 
@@ -206,7 +207,8 @@ def _adopt(name: str, value: Any) -> None:
         raise ValueError(f"a preset of the name {name} exists already, or is one of a model's codes")
     if not isinstance(value, (Preset, str, os.PathLike)):
         raise TypeError(f"is of type {type(value).__name__}, not a Preset or the path of one")
-    _plugin_presets[name] = _checked(value, name) if isinstance(value, Preset) else _read(Path(value), name)
+    where = f"preset {name}"
+    _plugin_presets[name] = _checked(value, where) if isinstance(value, Preset) else _read(Path(value), where)
 
 
 @dataclass(frozen=True)

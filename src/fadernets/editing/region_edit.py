@@ -26,7 +26,7 @@ from fadernets.editing.note_layers import NoteLayer
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.regions import MOST_REGIONS, ONE, Region, Variation
 from fadernets.editing.requests import Faders
-from fadernets.editing.roll_edit import Encode, Progress
+from fadernets.editing.roll_edit import Encode, Progress, share_of_progress
 from fadernets.editing.sight_excerpts import Below, Sight
 from fadernets.engines.grid import Engine
 from fadernets.errors import FadernetsError
@@ -87,7 +87,7 @@ class Stage:
     log_odds: float | None
 
     @property
-    def held(self) -> int:
+    def bytes_taken(self) -> int:
         """About how many bytes it takes."""
         return len(self.data) + SEGMENT_BYTES * len(self.report.segments)
 
@@ -113,7 +113,7 @@ class StageCache:
     def put(self, key: str, stage: Stage) -> None:
         """Keep a stage, and let go of the oldest ones where all take too much."""
         self._stages[key] = stage
-        while len(self._stages) > 1 and self.held > self.most:
+        while len(self._stages) > 1 and self.bytes_taken > self.most:
             self._stages.popitem(last=False)
 
     def clear(self) -> None:
@@ -123,10 +123,23 @@ class StageCache:
         self.sight.clear()
 
     @property
-    def held(self) -> int:
+    def bytes_taken(self) -> int:
         """About how many bytes it takes."""
         grids = sum(placed.roll.nbytes + 2 * placed.piece.notes.nbytes for _, placed in self.sources.values())
-        return grids + self.sight.held + sum(stage.held for stage in self._stages.values())
+        return grids + self.sight.bytes_taken + sum(stage.bytes_taken for stage in self._stages.values())
+
+
+@dataclass(frozen=True)
+class _Applying:
+    """How regions are applied to a piece, as `edit_by_regions` is asked."""
+
+    engine: EditModel
+    document: Document  # the source
+    beats: BeatTimes | None
+    quick: bool  # few candidates, for an answer while a fader is dragged
+    progress: Progress | None
+    encode: Encode
+    decided: DecidedBars | None
 
 
 def edit_by_regions(
@@ -135,7 +148,7 @@ def edit_by_regions(
     regions: Sequence[Region],
     *,
     beats: BeatTimes | None = None,
-    draft: bool = False,
+    quick: bool = False,
     progress: Progress | None = None,
     encode: Encode = segment_requests.encode_segments,
     stages: StageCache | None = None,
@@ -143,11 +156,12 @@ def edit_by_regions(
 ) -> EditedByRegions:
     """A piece with its regions applied, in their order; without any (or with all left out) it comes back as it is.
 
-    beats: times of a performance's beats; only the last region may then move the tempo. draft: few candidates, for
+    beats: times of a performance's beats; only the last region may then move the tempo. quick: few candidates, for
     regions that `stages` does not know in full. decided: what tells of bars of the last region before all are there.
     Raises FadernetsError that names the region.
     """
-    steps = _steps(engine, document, regions, beats, draft, progress, encode, stages, decided)
+    how = _Applying(engine, document, beats, quick, progress, encode, decided)
+    steps = _steps(regions, how, stages if beats is None else None)
     data = steps[-1][1].data if steps else document.with_tracks({})
     reports = dict(steps)
     each = [
@@ -182,7 +196,7 @@ def draft_by_regions(
         return None
     key, stage, known = _first_key(engine, document), None, dict[int, EditReport]()
     for i in chosen[:-1]:
-        after = _next_key(key, regions[i], draft=False)
+        after = _next_key(key, regions[i], quick=False)
         found = stages.get(after)
         if found is None or regions[i].notes is not None:
             break
@@ -211,7 +225,7 @@ def is_known(engine: EditModel, document: Document, regions: Sequence[Region], s
     """Whether `stages` know what the regions leave, so that an edit by them takes no time."""
     key = _first_key(engine, document)
     for i in active(regions):
-        key = _next_key(key, regions[i], draft=False)
+        key = _next_key(key, regions[i], quick=False)
     return not active(regions) or stages.get(key) is not None
 
 
@@ -246,70 +260,60 @@ def active(regions: Sequence[Region]) -> list[int]:
     return [i for i, region in enumerate(regions) if not region.bypass]
 
 
-def _steps(
-    engine: EditModel,
-    document: Document,
-    regions: Sequence[Region],
-    beats: BeatTimes | None,
-    draft: bool,
-    progress: Progress | None,
-    encode: Encode,
-    stages: StageCache | None,
-    decided: DecidedBars | None,
-) -> list[tuple[int, Stage]]:
-    """What each region left that is not left out, with its position in the list. Raises FadernetsError."""
+def _steps(regions: Sequence[Region], how: _Applying, known: StageCache | None) -> list[tuple[int, Stage]]:
+    """What each region left that is not left out, with its position in the list, as far as it is not `known`.
+
+    Raises FadernetsError.
+    """
     if len(regions) > MOST_REGIONS:
         raise FadernetsError(f"regions: {len(regions)}; at most {MOST_REGIONS}")
     chosen, out = active(regions), []
-    known = stages if beats is None else None
+    document = how.document
     current: Document | None = document
-    key, data, in_full = _first_key(engine, document), document.with_tracks({}), True
+    key, data, in_full = _first_key(how.engine, document), document.with_tracks({}), True
     for k, i in enumerate(chosen):
         region, stage, before = regions[i], None, key
-        if in_full or not draft:
-            key = _next_key(before, region, draft=False)
+        if in_full or not how.quick:
+            key = _next_key(before, region, quick=False)
             stage = known.get(key) if known is not None else None
-        if stage is None and draft and not (in_full and region.notes is not None):  # notes are no draft
+        if stage is None and how.quick and not (in_full and region.notes is not None):  # notes are drawn in full
             in_full, region = False, replace(region, variation=ONE)
-            key = _next_key(before, region, draft=True)
+            key = _next_key(before, region, quick=True)
             stage = known.get(key) if known is not None else None
         if stage is None:
             current = current or Document(document.path, data)
-            share = _share(progress, k, len(chosen))
+            last = how.decided if i == chosen[-1] else None
+            share = share_of_progress(how.progress, k, len(chosen))
             try:
-                if beats is not None and _differ(current.piece, document.piece):
+                if how.beats is not None and _differ(current.piece, document.piece):
                     raise FadernetsError("beats: an earlier region moved the tempo, and with it the times of the beats")
-                last = decided if i == chosen[-1] else None
-                found = _applied(engine, document.piece, current, region, beats, not in_full, share, encode, last)
+                found = _applied(region, current, replace(how, quick=not in_full, progress=share, decided=last))
             except FadernetsError as error:
                 raise FadernetsError(f"{region.label(i + 1)}: {error}") from None
             stage = found[region.variation if in_full else ONE]
             if known is not None:
                 for variation, each in found.items():
-                    known.put(_next_key(before, replace(region, variation=variation), draft=not in_full), each)
+                    known.put(_next_key(before, replace(region, variation=variation), quick=not in_full), each)
         data, current = stage.data, None
         out.append((i, stage))
     return out
 
 
-def _applied(
-    engine: EditModel,
-    source: Piece,
-    current: Document,
-    region: Region,
-    beats: BeatTimes | None,
-    draft: bool,
-    progress: Progress | None,
-    encode: Encode,
-    decided: DecidedBars | None,
-) -> dict[Variation, Stage]:
+def _applied(region: Region, current: Document, how: _Applying) -> dict[Variation, Stage]:
     """What a region leaves of the `current` piece: each of the different answers that it is one of."""
+    engine, source, faders = how.engine, how.document.piece, replace(region.faders, beats=how.beats)
     if region.notes is not None:
-        return {ONE: _with_notes(engine, source, current, region.notes, replace(region.faders, beats=beats))}
-    faders = on_tracks_of(source, current.piece, replace(region.faders, beats=beats))
+        return {ONE: _with_notes(engine, source, current, region.notes, faders)}
     count = region.variation.of
     answers = file_edit.edit_document(
-        engine, current, faders, count, draft=draft, progress=progress, encode=encode, decided=decided
+        engine,
+        current,
+        on_tracks_of(source, current.piece, faders),
+        count,
+        quick=how.quick,
+        progress=how.progress,
+        encode=how.encode,
+        decided=how.decided,
     )
     stages = [Stage(answer.data, answer.report, answer.log_odds) for answer in answers]
     return {Variation(i, count): stage for i, stage in enumerate(stages)}
@@ -373,11 +377,6 @@ def _whole(before: PieceOnGrid, source: Piece, after: Piece) -> tuple[list[Segme
     return segments, means
 
 
-def _share(progress: Progress | None, done: int, runs: int) -> Progress | None:
-    """Progress of one of several regions."""
-    return progress and (lambda at, total: progress(done * total + at, runs * total))
-
-
 def _first_key(engine: EditModel, document: Document) -> str:
     return hashlib.sha256(_model(engine).encode() + document.with_tracks({})).hexdigest()
 
@@ -387,10 +386,10 @@ def _model(engine: EditModel) -> str:
     return f"{engine.name} {engine.info.get('sha256', '')} "
 
 
-def _next_key(before: str, region: Region, *, draft: bool) -> str:
+def _next_key(before: str, region: Region, *, quick: bool) -> str:
     """What names the result of a region by all that led there; its own name is not among that."""
     fields = {name: value for name, value in region.as_dict().items() if name not in ("name", "bypass")}
-    told = json.dumps([before, draft, fields, repr(region.faders.preset)], sort_keys=True)
+    told = json.dumps([before, quick, fields, repr(region.faders.preset)], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()
 
 

@@ -49,8 +49,8 @@ class Spelling(NamedTuple):
     per_bar: str  # the field of values by bar
 
     def field(self, name: str) -> str:
-        """A field's name: `--set` or `set`."""
-        return self.prefix + (self.per_bar if name == "per_bar" else name)
+        """A field's name: `--set` or `set`, `--track-a` or `track_a`."""
+        return self.prefix + (self.per_bar if name == "per_bar" else self.fader(name))
 
     def fader(self, name: str) -> str:
         """A fader's name: `rhythm-density` or `rhythm_density`."""
@@ -145,7 +145,7 @@ class Faders:
             tracks=None if tracks is None else [str(track) for track in tracks],
             seed=seed,
             keep=checked_locks(keep, spelling.field("keep")),
-            beats=BeatTimes.read(Path(beats)) if isinstance(beats, (str, Path)) else beats,
+            beats=BeatTimes.of(beats),
             only=None if only is None else str(only),
             spelling=spelling,
             strict=strict,
@@ -235,7 +235,7 @@ def preset_of(
         known = [*presets.names(), PAPER_PRESET]
         meant = did_you_mean(str(preset), known)
         raise FadernetsError(f"{spelling.field('preset')} {preset}: is not known{meant}; allowed: {', '.join(known)}")
-    return None, presets.load(preset)
+    return None, presets.load(preset, spelling.field("preset"))
 
 
 def _curve(name: str, value: FaderValue, option: str, spelling: Spelling) -> FaderCurve:

@@ -26,6 +26,11 @@ Progress = Callable[[int, int], None]  # how many are done, of how many
 Encode = Callable[[Engine, Cells], EncodedSegments]
 
 
+def share_of_progress(progress: Progress | None, done: int, runs: int) -> Progress | None:
+    """Progress of the one of several `runs` that follows those that are `done`."""
+    return progress and (lambda at, total: progress(done * total + at, runs * total))
+
+
 def edit_windows(
     engine: Engine,
     document: Document,

@@ -70,10 +70,10 @@ class Sight:
         self.drawn.clear()
 
     @property
-    def held(self) -> int:
+    def bytes_taken(self) -> int:
         """About how many bytes it takes."""
         notes = sum(len(one.document.piece.notes) for one in self.excerpts.values())
-        return self.drawn.held + 1000 * notes  # of a note: its row and its two events
+        return self.drawn.bytes_taken + 1000 * notes  # of a note: its row and its two events
 
     def excerpt(self, key: tuple[object, ...], make: Callable[[], Excerpt]) -> Excerpt:
         """The excerpt of this key, made where it is not known."""

@@ -107,9 +107,9 @@ class Engine(ModelFolder):
     @classmethod
     def _check(cls, model: str | Path, folder: Path, info: dict[str, Any]) -> None:
         if is_melodic(info.get("codec")):
-            raise ModelError(f"--model {model}: a model of melodies; it serves `fadernets melody` and `blend`")
+            raise ModelError(f"model {model}: a model of melodies; it serves `fadernets melody` and `blend`")
         if info.get("kind", "windows") != "windows":
-            raise ModelError(f"--model {model}: rewrites passages; this needs a model of the paper's windows")
+            raise ModelError(f"model {model}: rewrites passages; this needs a model of the paper's windows")
         lacking = {"codec", "recipe", "data", "statistics", "habits", "sha256"} - set(info)
         if lacking:
             raise ModelError(f"{folder}/model.json: lacks {', '.join(sorted(lacking))}; export it again")

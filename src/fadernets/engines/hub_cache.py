@@ -66,7 +66,7 @@ def refuse_pickles(folder: Path, model: str) -> None:
     bad = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix.lower() in PICKLES)
     if bad:
         raise ModelError(
-            f"--model {model}: {folder} holds {bad[0]}, which may run code where it is opened; remove it, and take "
+            f"model {model}: {folder} holds {bad[0]}, which may run code where it is opened; remove it, and take "
             "models by `fadernets pull` alone"
         )
 

@@ -46,7 +46,7 @@ class MelodyEngine(ModelFolder):
     @classmethod
     def _check(cls, model: str | Path, folder: Path, info: dict[str, Any]) -> None:
         if not is_melodic(info["codec"]):
-            raise ModelError(f"--model {model}: a model of {info['codec']}; melodies need one such as 'melody'")
+            raise ModelError(f"model {model}: a model of {info['codec']}; melodies need one such as 'melody'")
         z = int(info["z"])
         for name in ("pitch", "rhythm"):
             knob = info["knobs"][name]

@@ -111,7 +111,7 @@ def find_folder(model: str | Path) -> Path:
         reason = "is neither a bundled model nor a folder"
         if hub_cache.HubName.of(str(model)):
             reason += f", and was not pulled from the hub (fadernets pull {model})"
-    raise ModelError(f"--model {model}: {reason}; bundled: {', '.join(known) or 'none'}")
+    raise ModelError(f"model {model}: {reason}; bundled: {', '.join(known) or 'none'}")
 
 
 def is_model(model: str | Path) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from fadernets.arrays import Array
-from fadernets.errors import FadernetsError
+from fadernets.errors import MOST_QUOTED, FadernetsError, first_line
 
 SECONDS_OF_CALL, SECONDS_OF_ROW = 60.0, 0.5  # after which a call is stopped; a row takes milliseconds
 SECONDS_BETWEEN_LOOKS = 1.0  # at the time that a call has taken
@@ -53,7 +53,9 @@ class Graph:
         try:  # without a second try of the runtime's own, which it announces on standard output
             self.session = onnxruntime.InferenceSession(data, options, providers=providers, enable_fallback=0)
         except Exception as error:  # the runtime's kinds share no base of their own
-            raise ModelError(f"{path}: is no graph that can be run ({_one_line(error)}); export it again") from None
+            raise ModelError(
+                f"{path}: is no graph that can be run ({first_line(error, MOST_QUOTED)}); export it again"
+            ) from None
 
     def run(
         self,
@@ -76,7 +78,9 @@ class Graph:
         except Exception as error:  # the runtime's kinds share no base of their own
             if options.terminate:
                 raise ModelError(f"{self.path}: did not end in {limit:.0f} seconds and was stopped") from None
-            raise ModelError(f"{self.path}: does not fit this model ({_one_line(error)}); export it again") from None
+            raise ModelError(
+                f"{self.path}: does not fit this model ({first_line(error, MOST_QUOTED)}); export it again"
+            ) from None
         for i, array in enumerate(arrays):
             self._check(array, None if shapes is None else shapes[i])
         return arrays
@@ -135,8 +139,3 @@ class _Watch:
 
 
 _watch = _Watch()
-
-
-def _one_line(error: Exception) -> str:
-    """The start of the runtime's message, which may quote the whole graph."""
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -15,9 +15,10 @@ from typing import Any
 
 from fadernets import structured_text
 from fadernets.errors import FadernetsError
+from fadernets.evaluation.code_hash import code_hash
 from fadernets.evaluation.table1_tables import BEST_OF_N, TABLE, over_seeds, tables
 from fadernets.files import write_atomic
-from fadernets.provenance import code_hash, provenance
+from fadernets.provenance import provenance
 
 EVALUATION = "evaluation.json"  # of a run: its figures, and what they were made from
 LANGUAGE_MODEL = "language-model"  # the recipe of the model that rates outputs

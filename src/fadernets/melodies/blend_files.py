@@ -18,6 +18,7 @@ from fadernets.arrays import Array, Floats, States
 from fadernets.codecs import melody_clips, melody_states
 from fadernets.codecs.melody_clips import Melody
 from fadernets.codecs.melody_states import STEPS
+from fadernets.editing.requests import COMMAND_LINE, Spelling
 from fadernets.engines.melody import MelodyEngine
 from fadernets.errors import FadernetsError
 from fadernets.figures import rolls
@@ -65,21 +66,25 @@ def blend(
     tracks: tuple[str | None, str | None] = (None, None),
     regrid: bool = False,
     control: str = "knob",
+    spelling: Spelling = COMMAND_LINE,
 ) -> Blend:
     """The cells between the melodies of two files, or documents. The shorter melody is repeated from its start.
 
     size: rows and columns, 2..16 each. tracks: number (from 1) or name of each melody's track; None: the likeliest.
-    regrid: read notes that are off the sixteenth grid at the nearest step. Raises FadernetsError.
+    regrid: cut clips by quarter notes, whatever the metre is. spelling: of errors. Raises FadernetsError.
     """
     rows, columns = size
     if not (1 < rows <= MOST_CELLS and 1 < columns <= MOST_CELLS):
-        raise FadernetsError(f"--cells {rows}x{columns}: needs 2..{MOST_CELLS} rows and columns")
+        where = f"--cells {rows}x{columns}" if spelling is COMMAND_LINE else f"rows {rows}, columns {columns}"
+        raise FadernetsError(f"{where}: needs 2..{MOST_CELLS} rows and columns")
     if control not in CONTROLS:
         raise FadernetsError(f"control {control!r}; allowed: {', '.join(CONTROLS)}")
     warnings: list[str] = []
     sides = [
-        _read(source if isinstance(source, Document) else open_document(source), track, option, regrid, warnings)
-        for source, track, option in zip(sources, tracks, ("--track-a", "--track-b"), strict=True)
+        _read(
+            source if isinstance(source, Document) else open_document(source), track, option, regrid, spelling, warnings
+        )
+        for source, track, option in zip(sources, tracks, map(spelling.field, ("track_a", "track_b")), strict=True)
     ]
     longest = max(len(side.clips) for side in sides)
     for side in sides:
@@ -90,11 +95,14 @@ def blend(
     return Blend(a, b, interpolate(engine, a.clips, b.clips, rows, columns, control), warnings, control)
 
 
-def _read(document: Document, track: str | None, option: str, regrid: bool, warnings: list[str]) -> Side:
+def _read(
+    document: Document, track: str | None, option: str, regrid: bool, spelling: Spelling, warnings: list[str]
+) -> Side:
     """One side's melody, without empty clips before and behind it. Raises FadernetsError."""
     path, piece = document.path, document.piece
     try:
-        melody = melody_clips.read(piece, melody_clips.choose_track(piece, track, option), regrid=regrid)
+        number = melody_clips.choose_track(piece, track, option)
+        melody = melody_clips.read(piece, number, regrid=regrid, option=spelling.field("regrid"))
         warnings += [f"{path.name}: {text}" for text in [*piece.warnings, *reading_warnings(melody)]]
     except FadernetsError as error:
         raise FadernetsError(f"{path.name}: {error}") from None

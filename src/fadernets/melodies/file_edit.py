@@ -66,12 +66,13 @@ def edited_melody(
 ) -> tuple[bytes, MelodyEditReport]:
     """The same in memory: the bytes of the file with its melody's knobs turned, and the report.
 
-    track: number (from 1) or name; None: the likeliest. regrid: read notes that are off the sixteenth grid at the
-    nearest step. bars: ranges from 1, both ends included, outside of which nothing is turned; None: all. option: what
-    names `track` in an error. Raises FadernetsError.
+    track: number (from 1) or name; None: the likeliest. regrid: cut clips by quarter notes, whatever the metre is.
+    bars: ranges from 1, both ends included, outside of which nothing is turned; None: all. option: what names `track`
+    in an error. Raises FadernetsError.
     """
+    spelling = COMMAND_LINE if option.startswith("-") else FIELDS
     number = melody_clips.choose_track(document.piece, track, option)
-    melody = melody_clips.read(document.piece, number, regrid=regrid)
+    melody = melody_clips.read(document.piece, number, regrid=regrid, option=spelling.field("regrid"))
     warnings = [*document.piece.warnings, *reading_warnings(melody)]
     knobs = _within_limits(knobs, warnings)
     key = key_pitch_classes(melody.states, melody.clips)
@@ -80,7 +81,7 @@ def edited_melody(
     in_bars = np.searchsorted(lines, np.column_stack(ends), side="right")
     turned = np.ones(len(in_bars), bool)
     if bars is not None:
-        turned = _inside(in_bars, bars, len(lines), COMMAND_LINE if option.startswith("-") else FIELDS)
+        turned = _inside(in_bars, bars, len(lines), spelling)
         melody, in_bars = replace(melody, at=melody.at[turned]), in_bars[turned]
     clips = turn(engine, melody.clips, knobs, key, melody.at < 0)
     change = melody_change(document.piece, melody, melody.states_with(clips))

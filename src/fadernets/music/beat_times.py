@@ -14,7 +14,7 @@ import numpy as np
 from fadernets.arrays import Bools, Floats, Integers
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
-from fadernets.music.metric_grid import LONG_BAR, Beats, MetricGrid
+from fadernets.music.metric_grid import LONG_BAR, Beats, MetricGrid, Segments
 from fadernets.music.notes import Piece
 
 MAX_FILE_BYTES = 2**22
@@ -52,6 +52,11 @@ class BeatTimes:
         return cls.checked(seconds, [row[1] == "1" for row in rows] if rows and len(rows[0]) == 2 else None, str(path))
 
     @classmethod
+    def of(cls, beats: BeatTimes | str | Path | None) -> BeatTimes | None:
+        """Beats as callers give them: themselves, a file of them, or none. Raises FadernetsError."""
+        return cls.read(Path(beats)) if isinstance(beats, (str, Path)) else beats
+
+    @classmethod
     def checked(cls, seconds: Floats, downbeat: list[bool] | None = None, where: str = "beats") -> BeatTimes:
         """Beats of values from outside. Raises FadernetsError."""
         seconds = np.asarray(seconds, np.float64)
@@ -78,8 +83,8 @@ class BeatTimes:
         Before the first beat and behind the last one, beats go on as far apart as the nearest two. What lies before the
         first downbeat is a segment of the first bar.
         """
-        ticks, first = self._ticks(piece)
-        opens = self._downbeats(piece, len(ticks) - 1, first)
+        ticks, first, downbeat = self._ticks(piece)
+        opens = _downbeats(piece, len(ticks) - 1, first, downbeat)
         edges: list[int] = []  # numbers of the beats with which segments begin
         bars: list[int] = []
         lines = np.flatnonzero(opens).tolist()
@@ -102,12 +107,16 @@ class BeatTimes:
             np.diff(ticks).astype(np.float64),
         )
         start, bar = ticks[begin], np.array(bars, np.int64)
-        return MetricGrid.of_beats(piece, start, np.append(start[1:], ticks[-1]), bar, bar, beats)
+        return MetricGrid.of_segments(piece, Segments(start, np.append(start[1:], ticks[-1]), bar, bar, beats))
 
-    def _ticks(self, piece: Piece) -> tuple[Integers, int]:
-        """The ticks of all beats from the file's start to its end, and how many stand before the first of these."""
+    def _ticks(self, piece: Piece) -> tuple[Integers, int, Bools | None]:
+        """The ticks of all beats from the file's start to its end, how many of them stand before the first of these,
+        and which of these that are left begin a bar. Of beats that fall on one tick the first is left; it begins a bar
+        where one of them does."""
         ticks = np.round(piece.tempo.ticks_at(self.seconds)).astype(np.int64)
-        ticks = ticks[np.append(True, np.diff(ticks) > 0)]
+        own = np.append(True, np.diff(ticks) > 0)
+        downbeat = None if self.downbeat is None else np.logical_or.reduceat(self.downbeat, np.flatnonzero(own))
+        ticks = ticks[own]
         if len(ticks) < FEWEST:
             raise FadernetsError("beats: lie too close together for the ticks of the file")
         before = np.arange(ticks[0] - (ticks[1] - ticks[0]), -1, -(ticks[1] - ticks[0]))[::-1]
@@ -116,24 +125,25 @@ class BeatTimes:
             before = np.append(0, before[1:]) if len(before) else np.zeros(1, np.int64)
         last = ticks[-1] - ticks[-2]
         after = np.arange(ticks[-1] + last, max(piece.end, int(ticks[-1]) + 1) + last, last)
-        return np.concatenate([before, ticks, after]).astype(np.int64), len(before)
+        return np.concatenate([before, ticks, after]).astype(np.int64), len(before), downbeat
 
-    def _downbeats(self, piece: Piece, count: int, first: int) -> Bools:
-        """[count] which beats begin a bar, of which the first of these is number `first`.
 
-        Bars behind the last downbeat are as long as the last one; without downbeats all are as the file's metre says.
-        """
-        opens = np.zeros(count, bool)
-        if self.downbeat is None:
-            quarters = max(round(4 * int(piece.metre.numerators[0]) / int(piece.metre.denominators[0])), 1)
-            opens[first % quarters :: quarters] = True
-            return opens
-        marked = first + np.flatnonzero(self.downbeat)
-        marked = marked[marked < count]
-        opens[marked] = True
-        last = int(marked[-1] - marked[-2]) if len(marked) > 1 else count
-        opens[marked[-1] :: last] = True
+def _downbeats(piece: Piece, count: int, first: int, downbeat: Bools | None) -> Bools:
+    """[count] which beats begin a bar, of which the first of `downbeat` is number `first`.
+
+    Bars behind the last downbeat are as long as the last one; without downbeats all are as the file's metre says.
+    """
+    opens = np.zeros(count, bool)
+    if downbeat is None:
+        quarters = max(round(4 * int(piece.metre.numerators[0]) / int(piece.metre.denominators[0])), 1)
+        opens[first % quarters :: quarters] = True
         return opens
+    marked = first + np.flatnonzero(downbeat)
+    marked = marked[marked < count]
+    opens[marked] = True
+    last = int(marked[-1] - marked[-2]) if len(marked) > 1 else count
+    opens[marked[-1] :: last] = True
+    return opens
 
 
 def _seconds(path: Path, text: str) -> float:

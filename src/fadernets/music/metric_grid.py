@@ -18,6 +18,7 @@ import numpy as np
 
 from fadernets.arrays import Bools, Floats, Indices, Integers
 from fadernets.music.notes import MetreMap, Piece
+from fadernets.music.segments import NEVER
 
 LONG_BAR = 5.0  # quarters: a longer bar is cut in half
 SHORT_BAR = 2.0  # quarters: a bar that is no longer is taken together with the next
@@ -41,7 +42,6 @@ REFINED = {1: 2, 2: 4, 3: 6, 4: 8, 6: 12}  # a cut -> the one with twice its ste
 LATE = 0.15  # sixteenths: music that is farther off its sixteenths, all of it by as much, is late
 FEWEST = 16  # onsets that tell
 TOGETHER = 0.7  # how much of one mind its onsets must be: the length of their mean direction on a circle of a sixteenth
-NEVER = 2**62  # a tick that no piece reaches
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,18 @@ class Beats:
     def ticks(self, tpq: int) -> Floats:
         """[B] how many ticks each beat lasts, one that is cut short as if it were whole."""
         return np.asarray(self.quarters * tpq if self.length is None else self.length)
+
+
+@dataclass(frozen=True)
+class Segments:
+    """The W segments of a piece and their beats, before these are cut."""
+
+    start: Integers  # [W] tick
+    end: Integers  # [W]
+    bar: Integers  # [W] number of the bar in which it starts, from 1
+    last_bar: Integers  # [W] number of the bar in which it ends
+    beats: Beats
+    late: int = 0  # ticks that the music lies behind its beats, throughout; before them where negative
 
 
 @dataclass(frozen=True)
@@ -85,39 +97,19 @@ class MetricGrid:
 
         Short bars are taken two by two, but for those `apart` (numbers from 1) from the bar behind them.
         """
-        start, end, bar, last_bar, beats = segments(piece, apart)
-        late = lateness(_pitched_onsets(piece), beats, piece.tpq)
-        if late:
-            start, end, bar, last_bar, beats = segments(piece, apart, late)
-        return cls.of_beats(piece, start, end, bar, last_bar, beats, late)
+        own = segments(piece, apart)
+        late = lateness(_pitched_onsets(piece), own.beats, piece.tpq)
+        return cls.of_segments(piece, segments(piece, apart, late) if late else own)
 
     @classmethod
-    def of_beats(
-        cls,
-        piece: Piece,
-        start: Integers,
-        end: Integers,
-        bar: Integers,
-        last_bar: Integers,
-        beats: Beats,
-        late: int = 0,
-    ) -> MetricGrid:
+    def of_segments(cls, piece: Piece, own: Segments) -> MetricGrid:
         """The grid of given segments and beats, cut as all pitched notes of a piece cut it."""
-        divisions = beat_divisions(_pitched_onsets(piece) - late, beats, piece.tpq)
-        return cls._cut(start, end, bar, last_bar, piece.tpq, beats, divisions, late)
+        return cls._cut(own, piece.tpq, beat_divisions(_pitched_onsets(piece) - own.late, own.beats, piece.tpq))
 
     @classmethod
-    def _cut(
-        cls,
-        start: Integers,
-        end: Integers,
-        bar: Integers,
-        last_bar: Integers,
-        tpq: int,
-        beats: Beats,
-        divisions: Integers,
-        late: int,
-    ) -> MetricGrid:
+    def _cut(cls, own: Segments, tpq: int, divisions: Integers) -> MetricGrid:
+        """The grid of segments whose beats are cut into so many steps, `divisions` [B]."""
+        beats = own.beats
         step_ticks = beats.ticks(tpq) / divisions
         count = np.maximum(np.ceil((beats.end - beats.start) / step_ticks - 1e-6), 1).astype(np.int64)
         count = np.minimum(count, divisions)  # a beat of a part of a tick more, by rounding, has no step more
@@ -127,19 +119,34 @@ class MetricGrid:
         step_start = beats.start[beat] + within * step_ticks[beat]
         is_last = within == count[beat] - 1
         step_end = np.where(is_last, beats.end[beat], step_start + step_ticks[beat])
-        steps = np.bincount(beats.segment[beat], minlength=len(start))
+        steps = np.bincount(beats.segment[beat], minlength=len(own.start))
         base = np.concatenate([[0], np.cumsum(steps)[:-1]])
         place = within * PLACES // divisions[beat]
         sixteenths = (step_end - step_start) * 4 / tpq
         if beats.length is not None:
             sixteenths = (step_end - step_start) / beats.length[beat] * beats.quarters[beat] * 4
-        cut = steps, base, bar, last_bar, tpq, beats, divisions, step_start, beat, place, sixteenths
-        return cls(start, end, *cut, late)
+        return cls(
+            start=own.start,
+            end=own.end,
+            steps=steps,
+            base=base,
+            bar=own.bar,
+            last_bar=own.last_bar,
+            tpq=tpq,
+            beats=beats,
+            divisions=divisions,
+            step_start=step_start,
+            beat=beat,
+            place=place,
+            sixteenths=sixteenths,
+            late=own.late,
+        )
 
     def refined(self, beats: Bools) -> MetricGrid:
         """The same grid with some `beats` [B] cut twice as fine, where there is such a cut."""
         divisions = np.where(beats, self.finer_divisions, self.divisions)
-        return self._cut(self.start, self.end, self.bar, self.last_bar, self.tpq, self.beats, divisions, self.late)
+        own = Segments(self.start, self.end, self.bar, self.last_bar, self.beats, self.late)
+        return self._cut(own, self.tpq, divisions)
 
     @property
     def finer_divisions(self) -> Integers:
@@ -227,10 +234,8 @@ def _pitched_onsets(piece: Piece) -> Integers:
     return np.unique(piece.notes["onset"][np.isin(piece.notes["track"], pitched)])
 
 
-def segments(
-    piece: Piece, apart: Collection[int] = (), late: int = 0
-) -> tuple[Integers, Integers, Integers, Integers, Beats]:
-    """Start, end, first bar and last bar of each segment of a piece, and its beats.
+def segments(piece: Piece, apart: Collection[int] = (), late: int = 0) -> Segments:
+    """The segments of a piece, and its beats.
 
     The piece is cut up to the end of the bar in which its last note ends; music before the first bar line is a segment.
     Two short bars that are to stand `apart` become a segment each; what other bars are taken together does not change.
@@ -270,7 +275,7 @@ def segments(
         spans.append((a, b, i + 1, i + 1, signature))
         i += 1
     start, finish, first_bar, last_bar, signatures = (np.array(column, np.int64) for column in zip(*spans, strict=True))
-    return start, finish, first_bar, last_bar, _beats(start, finish, signatures, metre)
+    return Segments(start, finish, first_bar, last_bar, _beats(start, finish, signatures, metre), late)
 
 
 def beat_quarters(metre: MetreMap, signature: int) -> float:

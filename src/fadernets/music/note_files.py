@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from fadernets.arrays import Array
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, first_line
 from fadernets.music.notes import NOTE, SHORTEST_BEAT, note_order
-from fadernets.music.smf import END_OF_TRACK, METRE, TEMPO, RankedEvent, file_of_tracks, first_line, in_order
+from fadernets.music.smf import END_OF_TRACK, METRE, TEMPO, RankedEvent, file_of_tracks, in_order
 
 TPQ = 480  # ticks a quarter note of the files
 CHANNELS = [channel for channel in range(16) if channel != 9]  # of the tracks in turn: all but the drums'

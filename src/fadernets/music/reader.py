@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from fadernets.errors import first_line
 from fadernets.music.notes import NOTE, MetreMap, Piece, TempoMap, Track, note_order
-from fadernets.music.smf import MidiError, MidiFile, file_bytes, first_line, tempo_events
+from fadernets.music.smf import MidiError, MidiFile, file_bytes, tempo_events
 
 
 def read(path: Path) -> Piece:

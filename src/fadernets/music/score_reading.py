@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from operator import itemgetter
 from xml.etree.ElementTree import Element
 
 from fadernets.music.part_reading import SNARE, Found, PartReader, decimal, whole
@@ -40,8 +41,9 @@ def read_score(root: Element, name: str) -> WrittenScore:
         raise ScoreError(f"{name}: the score has no measures")
     measures = _measures(parts, found, tpq, name)
     starts = [measure.start for measure in measures]
-    tempos = sorted((starts[m] + tick, rate) for m, tick, rate in found.tempos)
-    keys = sorted((starts[m] + tick, sharps, minor) for m, tick, sharps, minor in found.keys)
+    # By tick alone: of those at one tick the last written stays the last.
+    tempos = sorted(((starts[m] + tick, rate) for m, tick, rate in found.tempos), key=itemgetter(0))
+    keys = sorted(((starts[m] + tick, sharps, minor) for m, tick, sharps, minor in found.keys), key=itemgetter(0))
     warnings = [f"{what}: {count}, left out" for what, count in found.left_out.items()]
     marks = [TempoMark(starts[m] + tick, rate, element, unit) for m, tick, rate, element, unit in found.marks]
     return WrittenScore(_title(root), tpq, parts, measures, tempos, marks, keys, warnings)

@@ -61,11 +61,6 @@ def checked(path: Path, data: bytes) -> bytes:
     return data
 
 
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its kind where it has none."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
 # --- bytes to events
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, first_line
 from fadernets.music.opening import ZIP
 
 MOST_BYTES = 32 * 2**20  # of XML, unpacked; a symphony's score has about 20 MB
@@ -80,7 +80,7 @@ def _unpacked(data: bytes, name: str, most: int) -> bytes:
     except ScoreError:
         raise
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
-        raise ScoreError(f"{name}: is damaged ({str(error).splitlines()[0] if str(error) else 'zip'})") from None
+        raise ScoreError(f"{name}: is damaged ({first_line(error)})") from None
 
 
 def _member(file: zipfile.ZipFile, path: str, name: str, most: int) -> bytes:

@@ -21,7 +21,7 @@ from fadernets.music.notes import Piece
 from fadernets.rendering.score_bars import Slice, Symbol, by_bar, symbols_of
 from fadernets.rendering.score_clefs import clefs_by_bar
 from fadernets.rendering.score_drums import drum, drum_voices
-from fadernets.rendering.score_parts import ScorePart, parts_of
+from fadernets.rendering.score_parts import ScorePart, parts_of, printable
 from fadernets.rendering.score_spelling import alteration, file_keys, named, signatures, spell
 from fadernets.rendering.score_time import DIVISIONS, Bar, ScoreTime
 from fadernets.rendering.score_values import Metre
@@ -75,7 +75,7 @@ def write(
     of_bar = [fifths[max(int(np.searchsorted(ticks, bar.tick, side="right")) - 1, 0)][1] for bar in bars]
     score = Score(piece, time, bars, metres, of_bar, spell(piece, pitched, fifths, minor), colours)
     root = xml.Element("score-partwise", version="4.0")
-    xml.SubElement(xml.SubElement(root, "work"), "work-title").text = _printable(title) or "untitled"
+    xml.SubElement(xml.SubElement(root, "work"), "work-title").text = printable(title) or "untitled"
     names = xml.SubElement(root, "part-list")
     for k, part in enumerate(parts):
         _list_part(names, part, piece)
@@ -108,11 +108,6 @@ def bar_lines(piece: Piece) -> Integers:
     """Every bar line of the score in divisions, with the one after the last bar."""
     bars = ScoreTime.of(piece).bars
     return np.array([*(bar.start for bar in bars), bars[-1].end], np.int64)
-
-
-def _printable(text: str) -> str:
-    """A name without control characters, some of which no XML file may hold."""
-    return "".join(c for c in text if c.isprintable()).strip()
 
 
 def _list_part(names: xml.Element, part: ScorePart, piece: Piece) -> None:

@@ -56,7 +56,7 @@ def parts_of(piece: Piece) -> list[ScorePart]:
         if i in taken:
             continue
         track = piece.tracks[i]
-        name = _printable(track.name) or f"Track {i + 1}"
+        name = printable(track.name) or f"Track {i + 1}"
         after = pitched[k + 1] if k + 1 < len(pitched) else None
         if after is not None and _are_hands(piece, rows, i, after, len(pitched)):
             taken.add(after)
@@ -67,12 +67,12 @@ def parts_of(piece: Piece) -> list[ScorePart]:
         parts.append(ScorePart(i + 1, name, _staves(piece, i, rows[i]), track.program))
     for i in full:
         if piece.tracks[i].is_drum:
-            name = _printable(piece.tracks[i].name) or "Drums"
+            name = printable(piece.tracks[i].name) or "Drums"
             parts.append(ScorePart(i + 1, name, [Staff(rows[i], "percussion")], is_drum=True))
     return parts or [ScorePart(1, "Track 1", [Staff(np.empty(0, np.int64), "G")])]
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """A name without control characters, some of which no XML file may hold."""
     return "".join(c for c in text if c.isprintable()).strip()
 
@@ -116,13 +116,13 @@ def _are_hands(piece: Piece, rows: dict[int, Indices], a: int, b: int, count: in
     if hands == {"left", "right"}:
         return True
     if count == 2:
-        return len(hands) == 2 or _printable(first.name) == _printable(second.name)
-    return bool(_printable(first.name)) and _printable(first.name) == _printable(second.name)
+        return len(hands) == 2 or printable(first.name) == printable(second.name)
+    return bool(printable(first.name)) and printable(first.name) == printable(second.name)
 
 
 def _common_name(piece: Piece, a: int, b: int) -> str:
     """The name of two tracks where it is the same, else the instrument's."""
-    first, second = (_printable(piece.tracks[i].name) for i in (a, b))
+    first, second = (printable(piece.tracks[i].name) for i in (a, b))
     if first and first == second and _hand(first) is None:
         return first
     return "Organ" if 16 <= piece.tracks[a].program <= 20 else "Piano"

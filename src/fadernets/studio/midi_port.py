@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, first_line
 
 MOST_AHEAD = 10.0  # seconds that a message may be sent ahead of its time
 MOST_WAITING = 4096  # messages
@@ -34,8 +34,7 @@ def open_virtual(name: str) -> MidiPort:
     except ImportError:
         raise PortError("--midi-port: needs the package python-rtmidi (pip install 'fadernets[midi]')") from None
     except Exception as error:  # the library raises another class of error on each system
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise PortError(f"--midi-port {name}: this system opens no virtual port ({reason[0]})") from None
+        raise PortError(f"--midi-port {name}: this system opens no virtual port ({first_line(error)})") from None
 
 
 class MidiPort:

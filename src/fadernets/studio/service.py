@@ -236,7 +236,7 @@ class Studio:
                 engine,
                 stored.document,
                 to_regions(request.regions, request.faders, stored.document.piece),
-                draft=request.draft,
+                quick=request.draft,
                 progress=_stop_if(is_stale, tell, request.seq),
                 encode=stored.encodings,
                 stages=stored.stages,
@@ -253,7 +253,7 @@ class Studio:
             stored.document,
             faders,
             count,
-            draft=request.draft,
+            quick=request.draft,
             progress=_stop_if(is_stale, tell, request.seq),
             encode=stored.encodings,
         )

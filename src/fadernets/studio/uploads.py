@@ -70,7 +70,7 @@ class StoredPiece:
     @property
     def made(self) -> int:
         """About how many of these bytes models made of it."""
-        return self.encodings.held + self.stages.held
+        return self.encodings.bytes_taken + self.stages.bytes_taken
 
     def forget(self) -> None:
         """Let go of what models made of it."""

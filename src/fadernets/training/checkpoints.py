@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from fadernets import structured_text
 from fadernets.attributes.table import PAPER_FADERS
 from fadernets.codecs.base import CODECS
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, first_line
 from fadernets.files import open_folder, recover_folder
 from fadernets.training import recipes
 from fadernets.training.model_cards import card
@@ -46,7 +46,7 @@ def save(folder: Path, model: nn.Module, config: dict[str, Any], state: dict[str
         except OSError:
             raise
         except Exception as error:  # on a full disk, safetensors and torch raise kinds of their own
-            raise CheckpointError(f"{folder}: cannot be written ({_first_line(error)})") from None
+            raise CheckpointError(f"{folder}: cannot be written ({first_line(error)})") from None
 
 
 def write_weights(folder: Path, weights: Mapping[str, Tensor], config: dict[str, Any]) -> dict[str, str]:
@@ -60,11 +60,6 @@ def write_weights(folder: Path, weights: Mapping[str, Tensor], config: dict[str,
     (folder / CONFIG).write_text(text, encoding="utf-8")
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, folder / WEIGHTS)
     return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (CONFIG, WEIGHTS)}
-
-
-def _first_line(error: Exception) -> str:
-    """What an error says, in one line."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def exists(folder: Path) -> bool:
@@ -115,7 +110,7 @@ def load(folder: Path, device: str = "cpu") -> tuple[nn.Module, dict[str, Any]]:
         weights = load_file(folder / "model.safetensors", device=device)
         model.load_state_dict(weights)
     except Exception as error:  # safetensors and torch raise several kinds on damaged or foreign files
-        raise CheckpointError(f"{folder}/model.safetensors: does not fit its config ({_first_line(error)})") from None
+        raise CheckpointError(f"{folder}/model.safetensors: does not fit its config ({first_line(error)})") from None
     return model.to(device).eval(), config
 
 
@@ -142,6 +137,6 @@ def load_state(folder: Path) -> dict[str, Any] | None:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file raises several kinds
         raise CheckpointError(
-            f"{path}: cannot be read ({_first_line(error)}); remove the run or start it anew"
+            f"{path}: cannot be read ({first_line(error)}); remove the run or start it anew"
         ) from None
     return state

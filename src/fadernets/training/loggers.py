@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from fadernets import structured_text
-from fadernets.errors import FadernetsError
+from fadernets.errors import MOST_QUOTED, FadernetsError, first_line
 from fadernets.files import write_atomic
 from fadernets.training.tensorboard_log import TensorboardLog
 
@@ -98,10 +98,8 @@ class Loggers:
             if name not in SERVICES:
                 raise
             del self._open[name]
-            print(
-                f"warning: --logger {name}: is left out from here on ({_one_line(error)}); log.jsonl has all",
-                file=sys.stderr,
-            )
+            reason = first_line(error, MOST_QUOTED)
+            print(f"warning: --logger {name}: is left out from here on ({reason}); log.jsonl has all", file=sys.stderr)
 
     def _opened(self, name: str) -> Logger:
         if name == "tensorboard":
@@ -111,7 +109,7 @@ class Loggers:
         try:
             return SERVICES[name](self)
         except Exception as error:  # whatever a service's library raises
-            raise FadernetsError(f"--logger {name}: cannot be opened ({_one_line(error)})") from None
+            raise FadernetsError(f"--logger {name}: cannot be opened ({first_line(error, MOST_QUOTED)})") from None
 
     def _csv(self) -> Logger:
         from lightning.fabric.loggers import CSVLogger
@@ -211,7 +209,3 @@ class _FinishedWandb:
     def finalize(self, status: str) -> None:
         self.logger.finalize(status)
         self.logger.experiment.finish(exit_code=0 if status == "success" else 1)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

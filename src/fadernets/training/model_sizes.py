@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from fadernets.attributes.table import PAPER_FADERS
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, first_line
 from fadernets.models import build
 
 MOST_WEIGHTS = 10**9  # of a model: 4 GB, four times as much in training; those of the paper have less than ten million
@@ -32,6 +32,6 @@ def _count(name: str, options: dict[str, Any], codec: str, attributes: Sequence[
     except (FadernetsError, NotImplementedError):
         raise
     except (RuntimeError, OverflowError, TypeError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise FadernetsError(f"model {name} cannot be built of these options ({reason})") from None
     return sum(weight.numel() for weight in model.parameters())

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from fadernets.cli import demo
 from fadernets.decoding.edit_models import open_edit_model
 from fadernets.editing import file_edit
 from fadernets.errors import FadernetsError
+from fadernets.rendering import demonstration
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    return demo.make(tmp_path_factory.mktemp("demo") / "out")
+    return demonstration.make(tmp_path_factory.mktemp("demo") / "out")
 
 
 def test_original_and_three_edits_as_midi_wav_and_pictures(made):
     names = {path.name for path in made.folder.iterdir()}
-    edits = [f"k545-{name}" for name in demo.EDITS]
+    edits = [f"k545-{name}" for name in demonstration.EDITS]
     expected = {f"{name}.{kind}" for name in ["k545", *edits] for kind in ("mid", "wav")}
     assert names == expected | {f"{name}.png" for name in edits}
 
@@ -43,10 +43,12 @@ def test_measured_is_what_the_files_hold(made):
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FadernetsError, match="cannot be made"):
-        demo.make(tmp_path / "file" / "out")
+        demonstration.make(tmp_path / "file" / "out")
 
 
 def test_the_table_has_every_bar_of_every_edit(made):
     lines = made.table().splitlines()
-    assert sum(line.startswith(tuple(f"{name}:" for name in demo.EDITS)) for line in lines) == len(demo.EDITS)
-    assert sum(line.lstrip()[:2].strip().isdigit() for line in lines) == 28 * len(demo.EDITS)
+    assert sum(line.startswith(tuple(f"{name}:" for name in demonstration.EDITS)) for line in lines) == len(
+        demonstration.EDITS
+    )
+    assert sum(line.lstrip()[:2].strip().isdigit() for line in lines) == 28 * len(demonstration.EDITS)
