@@ -165,7 +165,7 @@ def read_names(text: str | None, option: str) -> frozenset[str]:
 def read_bars(texts: list[str] | None) -> list[tuple[int, int]] | None:
     """`5-12`, `7` or `1-4,9-12`, of every `--bars` -> ranges of bars that count from 1, both ends included; None where
     it is not given. Raises FadernetsError."""
-    from fadernets.editing.requests import bar_ranges
+    from fadernets.editing.request_values import bar_ranges
 
     return None if texts is None else [bars for text in texts for bars in bar_ranges(text, "--bars")]
 
