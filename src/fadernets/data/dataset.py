@@ -281,7 +281,8 @@ def _manifest(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         unfinished = (folder / PARTS).is_dir()
         reason = "its preparation was not finished: run it again" if unfinished else f"it has no {MANIFEST}"
-        raise FadernetsError(f"{folder}: is not a prepared data set ({reason})")
+        how = f"make it with `fadernets prepare {folder} --corpus NAME=PATH`"
+        raise FadernetsError(f"{folder}: is not a prepared data set ({reason}); {how}")
     try:
         manifest = structured_text.read_json(path)
         version = manifest["format"]
