@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
-import traceback
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from traceback import FrameSummary
 
 _PACKAGE = os.path.dirname(__file__) + os.sep
 MOST_QUOTED = 200  # characters of a library's message, which may quote a whole graph or answer
@@ -33,7 +36,9 @@ def of_user_code(path: object, error: BaseException) -> FadernetsError:
 
 def place_of(error: BaseException) -> str:
     """Where in a user's own code an error arose, as ` (thickness.py, line 9)`; nothing where none of it is theirs."""
-    frames = traceback.extract_tb(error.__traceback__)
+    from traceback import extract_tb
+
+    frames = extract_tb(error.__traceback__)
     own = [frame for frame in frames if not frame.filename.startswith(("<", _PACKAGE)) and not _is_library(frame)]
     return f" ({os.path.basename(own[-1].filename)}, line {own[-1].lineno})" if own else ""
 
@@ -43,7 +48,7 @@ def said_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}{place_of(error)}"
 
 
-def _is_library(frame: traceback.FrameSummary) -> bool:
+def _is_library(frame: FrameSummary) -> bool:
     """Whether a line is one of NumPy's, or of Python's own library."""
     of_python = frame.filename.startswith(os.path.dirname(os.__file__)) and "site-packages" not in frame.filename
     return of_python or f"{os.sep}numpy{os.sep}" in frame.filename

@@ -76,8 +76,8 @@ class MixedSegment:
 class MixReport:
     """What a mix did; `as_dict` is the command line's --json.
 
-    lengths: of `a`, `b` and `out`, in full segments of four quarter notes. segments: those of `out`. means: `a`, `b` and
-    `out`, of their segments here that sound, attributes in their own units; `agreement`, of those mixed, the share
+    lengths: of `a`, `b` and `out`, in full segments of four quarter notes. segments: those of `out`. means: `a`, `b`
+    and `out`, of their segments here that sound, attributes in their own units; `agreement`, of those mixed, the share
     0..1 of steps that have an onset, or none, as A's. warnings: sentences on what the pieces or the mix could not do.
     """
 
