@@ -279,6 +279,11 @@ def test_what_is_of_another_type_is_named_in_one_line(given):
         (lambda: fadernets.evaluate("melody", 3), "^data: give a Dataset or the folder of one, not 3"),
         (lambda: fadernets.Region.checked(variation=3), "^variation: an index from 0 and a count"),
         (lambda: fadernets.Region.checked(name=3), "^name: a text, not 3"),
+        (lambda: fadernets.Region({"move": {"tempo": 3}}), "^a Region has Faders; Region.checked takes values"),
+        (lambda: fadernets.measure("a\0b"), r"^'a\\x00b': cannot be read \(no path has a null character\)"),
+        (lambda: fadernets.measure(PIECE, beats="a\0b"), r"^'a\\x00b': cannot be read"),
+        (lambda: fadernets.edit(PIECE, bars=10**400), "^bars: give inclusive ranges"),
+        (lambda: fadernets.edit(PIECE, bars=1).save(3), "^path: give the path of a file, not 3"),
         (lambda: fadernets.Document(3), "^a Document is read from a path, not from a int"),
     ],
 )

@@ -109,6 +109,8 @@ class Edited(Generic[Report]):
         edit in it, where it was one. Whole or not at all. Raises FadernetsError."""
         from fadernets.rendering.score_files import as_named
 
+        if not request_values.is_text_or_path(path):
+            raise request_values.wrong(path, "path", "the path of a file")
         write_atomic(Path(path), as_named(self.source or self.document, self.data, Path(path))[0])
         return Path(path)
 

@@ -64,6 +64,10 @@ class Region:
 
     def __post_init__(self) -> None:
         """Raises FadernetsError for a name or a variation that cannot be, and for faders beside notes."""
+        if not isinstance(self.faders, Faders):
+            raise FadernetsError(
+                f"a Region has Faders; Region.checked takes values by keyword, not {self.faders!r:.40}"
+            )
         if len(self.name) > MOST_NAME or not self.name.isprintable():
             raise FadernetsError(f"name: one line of at most {MOST_NAME} characters, not {self.name!r:.40}")
         index, of = self.variation.index, self.variation.of

@@ -21,6 +21,7 @@ BarsGiven: TypeAlias = "Sequence[Sequence[int] | str | int] | range | Array | st
 TracksGiven: TypeAlias = "Iterable[str | int] | str | int | None"  # as `tracks` reads them
 BARS = "inclusive ranges such as [(5, 12)]"
 TRACKS = "numbers from 1 or names of tracks, such as [1] or ['Piano']"
+MOST_BAR = 10**9  # no piece has so many bars
 MOST_SHOWN = 60  # characters of a value in an error
 
 
@@ -121,6 +122,8 @@ def bars(value: Any, where: str = "bars") -> Bars | None:
             given = [given]
         ranges = [each for part in given for each in _bars_of(part, value, where)]
     for first, last in ranges:
+        if last > MOST_BAR:
+            raise wrong(value, where, BARS)
         if not 1 <= first <= last:
             raise FadernetsError(f"{where} {first}-{last}: bars count from 1, the first not behind the last")
     return ranges

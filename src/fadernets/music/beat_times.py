@@ -37,6 +37,8 @@ class BeatTimes:
 
         Columns are separated by spaces, tabs or a comma; lines that begin with # are left out. Raises FadernetsError.
         """
+        if "\0" in str(path):
+            raise FadernetsError(f"{str(path)!r:.100}: cannot be read (no path has a null character)")
         try:
             if path.stat().st_size > MAX_FILE_BYTES:
                 raise FadernetsError(f"{path}: {path.stat().st_size} bytes; at most {MAX_FILE_BYTES} are read")
