@@ -26,7 +26,7 @@ def test_values_ramps_keys_and_bars():
     assert faders.per_bar.values == {"dynamics": {1: 40, 3: 90.5}}
     assert (faders.bars, faders.tracks, faders.seed) == ([(1, 4), (7, 7)], ["1", "left hand"], 3)
     assert (faders.preset, faders.amount, faders.arousal, faders.faithfulness) == (None, 0, 0, 1)
-    assert Faders.checked() == Faders()
+    assert Faders.checked() == Faders() == Faders.checked(amount=0)
 
 
 def test_names_with_dashes_arrays_and_bars_as_text():

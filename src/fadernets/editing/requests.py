@@ -291,7 +291,7 @@ def _check_no_preset(held: Collection[str], amount: float, spelling: Spelling) -
         raise FadernetsError(
             f"{spelling.field('hold')} {names}: holds faders that a preset moves; name one with {preset}"
         )
-    if amount != 1:
+    if amount not in (0, 1):  # no preset at all, and the default
         raise FadernetsError(f"amount {amount:g}: is how many times a preset is applied; name one with {preset}")
 
 
