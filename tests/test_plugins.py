@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from fadernets import plugins
+from fadernets import models, plugins
+from fadernets.data import sources
+from fadernets.data.corpora import CORPORA, Corpus
+from fadernets.errors import FadernetsError
 
 
 @pytest.fixture
@@ -71,6 +74,35 @@ def test_a_broken_plugin_is_one_line_and_the_others_stay(installed, caplog):
     )
     assert "some-plug_good 1.5: its entry point c" in c
     assert d.endswith("left out: ValueError: d is there already")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("raise RuntimeError('no\\nluck')\n", "RuntimeError: no luck"),
+        ("M = 3\n", "TypeError: is no class derived from"),
+    ],
+)
+def test_a_model_that_cannot_be_built_names_its_package(installed, monkeypatch, source, message):
+    module = f"plug_model_{len(source)}"
+    install(installed, module, source, {"hers": f"{module}:M"}, plugins.MODELS)
+    monkeypatch.setattr(models, "MODELS", dict(models.MODELS))
+    entry = rf"^some-{module} 1\.5: its entry point hers \(fadernets\.models = {module}:M\) cannot be used: "
+    with pytest.raises(FadernetsError, match=entry + message):
+        models.model_class("hers")
+
+
+def test_a_corpus_that_cannot_be_listed_names_its_package(installed, monkeypatch):
+    install(installed, "plug_corpus", "", {"hers": "plug_corpus:HERS"}, plugins.CORPORA)
+    folder_row = CORPORA["folder"]
+    broken = Corpus(**{**vars(folder_row), "name": "hers", "sources": lambda folder: 1 / 0})
+    monkeypatch.setattr(CORPORA, "_rows", {**CORPORA._rows, "hers": broken})
+    (installed / "a.mid").write_bytes(b"")
+    with pytest.raises(FadernetsError, match=r"^some-plug_corpus 1\.5: its entry point hers .*: ZeroDivisionError"):
+        sources.list_sources("hers", installed)
+    monkeypatch.setattr(CORPORA, "_rows", {**CORPORA._rows, "folder": broken})
+    with pytest.raises(ZeroDivisionError):  # an error of this package stays what it is
+        sources.list_sources("folder", installed)
 
 
 def test_a_plugin_that_looks_something_up_while_it_is_imported(installed):

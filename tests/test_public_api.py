@@ -1,5 +1,6 @@
 """What `import fadernets` offers: every source of music, in memory and by file, lazily, as the docstrings say."""
 
+import ast
 import doctest
 import importlib
 import inspect
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import symusic
+from made_scores import attributes, note, score
 from midi_files import PIECES
 
 import fadernets
@@ -26,7 +28,6 @@ from fadernets.editing.presets import PAPER_PRESET
 from fadernets.editing.regions import RegionList
 from fadernets.engines.model_folder import DEFAULT_MODEL, DEFAULT_WINDOW_MODEL
 from fadernets.music import document
-from fadernets.music.notes import make_notes
 
 ASSETS = Path(fadernets.__file__).parent / "assets"
 PIECE, THEME = ASSETS / "k545.mid", ASSETS / "k265.mid"
@@ -48,8 +49,8 @@ def here(tmp_path, monkeypatch):
 def test_every_name_is_there_and_documented():
     for name in fadernets.__all__:
         assert inspect.getdoc(getattr(fadernets, name)), name
-    assert set(fadernets.__all__) <= set(dir(fadernets))
-    assert "__version__" in dir(fadernets)
+    assert dir(fadernets) == sorted([*fadernets.__all__, "__version__"])
+    assert dir(fadernets.attributes) == ["Attribute", "register"]  # not the old name, which warns
     with pytest.raises(AttributeError, match="module 'fadernets' has no attribute 'volume'"):
         _ = fadernets.volume
 
@@ -67,11 +68,10 @@ def test_no_module_has_a_public_name():
 
 def test_the_names_that_editors_see_are_those_that_are_there():
     """The imports for type checkers name each of `__all__` from the module that it comes from."""
-    source = Path(fadernets.__file__).read_text().partition("if TYPE_CHECKING:")[2].partition("\n\n")[0]
     seen = {}
-    for line in source.strip().splitlines():
-        module, _, names = line.strip().removeprefix("from ").partition(" import ")
-        seen |= dict.fromkeys(names.split(", "), module)
+    for node in ast.walk(ast.parse(Path(fadernets.__file__).read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("fadernets."):
+            seen |= {name.name: node.module for name in node.names}
     assert sorted(seen) == sorted(fadernets.__all__)
     for name, module in seen.items():
         assert getattr(importlib.import_module(module), name) is getattr(fadernets, name)
@@ -108,7 +108,8 @@ def sources():
         "document": document.Document(PIECE),
         "score": symusic.Score(PIECE),
         "score in seconds": symusic.Score(PIECE, ttype="second"),
-        "notes": piece.notes,
+        "notes": fadernets.edit(PIECE).notes,
+        "edited": fadernets.edit(PIECE),
         "columns": columns,
         "lists": columns.tolist(),
     }
@@ -171,7 +172,7 @@ def test_regions_in_memory_are_those_of_their_file(here):
 def test_what_comes_of_an_edit(here):
     edited = fadernets.edit(PIECE, set={"tempo": 90})
     assert edited.document.path.name == "k545.mid"
-    assert edited.document.piece.notes.tolist() == edited.notes.tolist()
+    assert edited.warnings == edited.report.warnings
     assert edited.score().tempos[0].mspq == 666_667
     assert edited.save("out.mid").read_bytes() == edited.data
     further = fadernets.edit(edited.document, set={"tempo": 120})
@@ -204,6 +205,188 @@ def test_what_cannot_be_asked_for_is_named_as_a_keyword():
             fadernets.edit(PIECE, **options)
     with pytest.raises(TypeError, match="volume"):
         fadernets.apply(PIECE, "out.mid", volume=1)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"move": 0.2},
+        {"move": "rhythm-density=0.2"},
+        {"move": {"tempo": None}},
+        {"set": [("tempo", 90)]},
+        {"set": {"tempo": {}}},
+        {"per_bar": {"dynamics": [60, 70]}},
+        {"per_bar": {"dynamics": {None: 60}}},
+        {"per_bar": "values.csv"},
+        {"preset": {"name": "arousal", "amount": 1}},
+        {"preset": 3},
+        {"preset": "arousal", "amount": "1"},
+        {"preset": "arousal", "hold": 3},
+        {"hold": ["tempo"]},
+        {"amount": 0.5},
+        {"faithfulness": "1"},
+        {"faithfulness": None},
+        {"bars": []},
+        {"bars": [5.5]},
+        {"bars": "five"},
+        {"tracks": []},
+        {"tracks": 1.5},
+        {"seed": None},
+        {"seed": "a"},
+        {"seed": 1.5},
+        {"keep": None},
+        {"keep": [None]},
+        {"keep": {"melody": 1}},
+        {"only": 1.5},
+        {"beats": [0, 0.5]},
+        {"model": 3},
+        {"model": fadernets.MelodyEngine.open()},
+        {"faders": {"move": {"tempo": 3}}},
+        {"faders": {"rhythm_density": 0.2}},
+    ],
+    ids=str,
+)
+def test_what_is_of_another_type_is_named_in_one_line(given):
+    given = dict(given)
+    faders = given.pop("faders", None)
+    with pytest.raises(fadernets.FadernetsError) as error:
+        fadernets.edit(PIECE, faders, **given)
+    assert len(str(error.value).splitlines()) == 1
+    name = "values.csv" if given.get("per_bar") == "values.csv" else next(iter(given), "faders")
+    assert name.partition("=")[0] in str(error.value) or "tempo" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: fadernets.turn(THEME, pitch=float("nan")), "^pitch: nan is not a finite number"),
+        (lambda: fadernets.turn(THEME, pitch="3"), "^pitch: '3' is not a finite number"),
+        (lambda: fadernets.turn(THEME, seed=-1), "^seed -1: must lie in"),
+        (lambda: fadernets.turn(THEME, bars=[]), "^bars: give inclusive ranges"),
+        (lambda: fadernets.turn(THEME, track=[1]), "^track: give numbers from 1 or names"),
+        (lambda: fadernets.turn(THEME, model=3), "^model: give the name of a model of melodies"),
+        (lambda: fadernets.blend(THEME, PIECE, "2", "2"), r"^rows: give a whole number in 2\.\.16, not '2'"),
+        (lambda: fadernets.blend(THEME, PIECE, 2, 2.5), "^columns: give a whole number"),
+        (lambda: fadernets.mix(THEME, PIECE, tracks_a=[]), "^tracks_a: give numbers from 1 or names"),
+        (lambda: fadernets.mix(THEME, PIECE, tracks_b=1.5), "^tracks_b: give numbers from 1 or names"),
+        (lambda: fadernets.mix(THEME, PIECE, seed="a"), "^seed: give a whole number"),
+        (lambda: fadernets.measure(PIECE, tracks=[]), "^tracks: give numbers from 1 or names"),
+        (lambda: fadernets.measure([[0, 1, 60, 80], [1, 2]]), "^an array of notes has rows of the same length"),
+        (lambda: fadernets.apply_regions(PIECE, [{"bars": [[1, 2]]}]), r"^regions: give a list of Region\.checked"),
+        (lambda: fadernets.apply_regions(PIECE, 3), "^regions: give a list"),
+        (lambda: fadernets.apply(PIECE.read_bytes(), "out.mid"), "^source: give a path, not a bytes; `edit` takes"),
+        (lambda: fadernets.evaluate(3, "data"), "is not a prepared data set"),
+        (lambda: fadernets.evaluate("melody", 3), "^data: give a Dataset or the folder of one, not 3"),
+        (lambda: fadernets.Region.checked(variation=3), "^variation: an index from 0 and a count"),
+        (lambda: fadernets.Region.checked(name=3), "^name: a text, not 3"),
+        (lambda: fadernets.Region({"move": {"tempo": 3}}), "^a Region has Faders; Region.checked takes values"),
+        (lambda: fadernets.measure("a\0b"), r"^'a\\x00b': cannot be read \(no path has a null character\)"),
+        (lambda: fadernets.measure(PIECE, beats="a\0b"), r"^'a\\x00b': cannot be read"),
+        (lambda: fadernets.edit(PIECE, bars=10**400), "^bars: give inclusive ranges"),
+        (lambda: fadernets.edit(PIECE, bars=1).save(3), "^path: give the path of a file, not 3"),
+        (lambda: fadernets.Document(3), "^a Document is read from a path, not from a int"),
+    ],
+)
+def test_what_other_calls_cannot_use_is_one_line(call, message):
+    with pytest.raises(fadernets.FadernetsError, match=message):
+        call()
+
+
+def test_misspelt_keywords_are_those_of_the_function():
+    for call, message in (
+        (
+            lambda: fadernets.apply(PIECE, "out.mid", trakcs=[1]),
+            r"^apply\(\) got .* 'trakcs' \(did you mean 'tracks'\?\)$",
+        ),
+        (lambda: fadernets.Region.checked(seeed=1), r"^Region\.checked\(\) got .* 'seeed' \(did you mean 'seed'\?\)$"),
+        (lambda: fadernets.Region.checked(beats="beats.txt"), r"^Region\.checked\(\) got .* 'beats'"),
+        (
+            lambda: fadernets.evaluate("rewriter", "data", run=1),
+            r"^evaluate\(\) got .* 'run' \(did you mean 'runs'\?\)$",
+        ),
+    ):
+        with pytest.raises(TypeError, match=message):
+            call()
+
+
+def test_one_track_and_one_region_need_no_list(here):
+    assert fadernets.measure(PIECE, tracks="1") == fadernets.measure(PIECE, tracks=[1])
+    region = fadernets.Region.checked(bars="1-2", set={"dynamics": 90})
+    assert fadernets.apply_regions(PIECE, region).data == fadernets.apply_regions(PIECE, [region]).data
+
+
+def test_notes_of_an_edit_keep_their_time():
+    """Whatever the ticks of its file: an array of ticks says how many there are, or is refused."""
+    beats = [[i, i + 1, 60 + i % 5, 80] for i in range(8)]
+    source = fadernets.Document.of_notes([[a * 96, b * 96, *rest] for a, b, *rest in beats], tpq=96)
+    edited = fadernets.edit(source, set={"dynamics": 60})
+    assert edited.document.piece.tpq == 96
+    assert edited.notes["onset"].tolist() == list(range(8))
+    assert fadernets.edit(edited.notes, set={"dynamics": 70}).notes["end"].tolist() == list(range(1, 9))
+    with pytest.raises(fadernets.FadernetsError, match="are whole numbers, so ticks"):
+        fadernets.edit(edited.document.piece.notes)
+
+
+def test_an_edit_of_an_edited_score_is_the_score(here):
+    lyric = "<lyric><syllabic>single</syllabic><text>Tra</text></lyric>"
+    bars = [note("C4", more=lyric) + "".join(note(pitch) for pitch in ("D4", "E4", "F4")) for _ in range(4)]
+    (here / "in.musicxml").write_bytes(score([attributes() + bars[0], *bars[1:]]))
+    once = fadernets.edit("in.musicxml", set={"dynamics": 90})
+    for source in (once, once.document):
+        twice = fadernets.edit(source, move={"key": 2})
+        assert twice.document.origin is once.source
+        text = twice.save("out.musicxml").read_text()
+        assert text.count("<text>Tra</text>") == 4
+        report = fadernets.edit("in.musicxml", move={"key": 2}).save("direct.musicxml")
+        assert fadernets.measure("out.musicxml")["means"]["pitch"] == fadernets.measure(report)["means"]["pitch"]
+
+
+def test_what_there_is_can_be_listed():
+    assert [row["name"] for row in fadernets.list_faders()] == list(table.ATTRIBUTES)
+    dynamics = next(row for row in fadernets.list_faders() if row["name"] == "dynamics")
+    assert (dynamics["unit"], dynamics["low"], dynamics["high"], dynamics["movable"]) == (
+        "velocity, mean",
+        1,
+        127,
+        True,
+    )
+    for row in fadernets.list_presets():
+        assert fadernets.edit(PIECE, preset=row["name"], bars=1).report.segments
+    assert {row["kind"] for row in fadernets.list_models()} == {"rewriter", "windows", "melody"}
+    assert all(Path(row["folder"]).is_dir() for row in fadernets.list_models())
+
+
+def test_the_edited_rows_of_a_report():
+    report = fadernets.edit(PIECE, **MOVE).report
+    assert [segment.bar for segment in report.edited_segments] == [1, 2, 3, 4]
+    assert len(report.segments) == 28
+    codes = fadernets.edit(PIECE, preset=PAPER_PRESET, bars=(1, 2)).report
+    assert {segment.bar for segment in codes.edited_segments} == {1, 2}
+    assert "edited" not in report.segments[0].as_dict()
+
+
+def test_what_a_notebook_shows_is_short(songs):
+    edited = fadernets.edit(PIECE, **MOVE)
+    shown = (
+        edited,
+        edited.report,
+        edited.document,
+        fadernets.Engine.open(),
+        songs,
+        fadernets.blend(THEME, PIECE, 2, 2),
+    )
+    for each in shown:
+        assert len(repr(each)) < 300
+        assert repr(each).startswith(f"<{type(each).__name__} ")
+    assert repr(edited.report) == "<EditReport by rewriter: 4 of 28 segments, 0 warnings>"
+    assert edited._repr_html_() == edited.report._repr_html_()
+    assert edited._repr_html_().startswith("<pre>  bar      rhythm density")
+    assert fadernets.turn(THEME)._repr_html_() is None
+
+
+def test_the_package_is_the_command():
+    done = subprocess.run([sys.executable, "-m", "fadernets", "models"], check=True, capture_output=True, text=True)
+    assert "rewriter (default)" in done.stdout
 
 
 def test_engines_by_name_by_folder_and_opened_once():
@@ -243,7 +426,7 @@ def test_turn_moves_the_melody():
     turned = fadernets.turn(THEME, pitch=2)
     means = turned.report.means
     assert means["measured"]["pitch"] == pytest.approx(means["asked"]["pitch"], abs=0.5)
-    notes = make_notes([(480 * i, 480 * i + 480, 60 + i % 5, 80, 0) for i in range(8)])
+    notes = [[i, i + 1, 60 + i % 5, 80] for i in range(8)]
     assert len(fadernets.turn(notes, rhythm=1).notes) == 16
     with pytest.raises(fadernets.FadernetsError, match=r"^track 9: "):
         fadernets.turn(THEME, track=9, pitch=1)

@@ -13,7 +13,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fadernets.api import Blended, Edited, apply, apply_regions, blend, edit, evaluate, measure, mix, turn
+    from fadernets.api import (
+        Blended,
+        Edited,
+        apply,
+        apply_regions,
+        blend,
+        document_of,
+        edit,
+        evaluate,
+        list_faders,
+        list_models,
+        list_presets,
+        measure,
+        mix,
+        turn,
+    )
     from fadernets.attributes.table import Attribute, register
     from fadernets.data.dataset import Dataset
     from fadernets.editing.regions import Region
@@ -39,8 +54,12 @@ __all__ = [
     "apply",
     "apply_regions",
     "blend",
+    "document_of",
     "edit",
     "evaluate",
+    "list_faders",
+    "list_models",
+    "list_presets",
     "measure",
     "mix",
     "register",
@@ -70,5 +89,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """What there is, for completion: the public names among it before they are imported."""
-    return sorted({*globals(), *__all__})
+    """The public names, for completion."""
+    return [*__all__, "__version__"]

@@ -1,7 +1,8 @@
 """What `import fadernets` offers a researcher: edits, measures, mixes, melody knobs and blends, in memory or by file.
 
 A source of music is anything that `document_of` takes: a path, the bytes of a MIDI or MusicXML file, a `Document`, a
-`symusic.Score`, or a NumPy array of notes ([N, 4]: onset and end in quarter notes, pitch, velocity). Values are in the
+`symusic.Score`, what another edit made, or a NumPy array of notes ([N, 4]: onset and end in quarter notes, pitch,
+velocity). Values are in the
 attributes' own units, bars count from 1, tracks are numbers from 1 or names. Everything that cannot be used raises
 `FadernetsError`, one line that says what came and what is allowed.
 """
@@ -13,21 +14,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypedDict, TypeVar, Unpack
 
 import numpy as np
 
 from fadernets.arrays import Array
 from fadernets.decoding.edit_models import EditModel, open_edit_model
-from fadernets.editing import file_edit, requests
+from fadernets.editing import file_edit, request_values, requests
 from fadernets.editing import mix as mixing
 from fadernets.editing.edit_report import EditReport
-from fadernets.editing.fader_curves import PerBar
 from fadernets.editing.lock_requests import Lock
 from fadernets.editing.mix import MixReport
-from fadernets.editing.presets import Preset
 from fadernets.editing.regions import Region, RegionList
-from fadernets.editing.requests import Faders, FaderValue
+from fadernets.editing.request_values import BarsGiven, TracksGiven
+from fadernets.editing.requests import BeatsGiven, FaderOptions, Faders, FaderValue, PerBarGiven, PresetGiven
 from fadernets.engines.grid import Engine
 from fadernets.engines.melody import MelodyEngine
 from fadernets.engines.model_folder import ModelFolder
@@ -35,6 +35,7 @@ from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
 from fadernets.music.beat_times import BeatTimes
 from fadernets.music.document import Document
+from fadernets.music.notes import QUARTER_NOTE
 from fadernets.music.opening import open_document
 
 if TYPE_CHECKING:
@@ -46,36 +47,56 @@ if TYPE_CHECKING:
     from fadernets.melodies.blend_files import Blend
     from fadernets.melodies.edit_report import MelodyEditReport
 
-Source: TypeAlias = "Document | bytes | str | os.PathLike[str] | Score[Any] | Array | Sequence[Sequence[float]]"
-Model = EditModel | str | Path | None  # an engine, a bundled model's name or a model folder; None: a bundled one
-MelodyModel = MelodyEngine | str | Path | None
+Source: TypeAlias = (
+    "Document | Edited[Any] | bytes | str | os.PathLike[str] | Score[Any] | Array | Sequence[Sequence[float]]"
+)
+PathLike = str | os.PathLike[str]
+Model = EditModel | PathLike | None  # an engine, a bundled model's name or a model folder; None: a bundled one
+MelodyModel = MelodyEngine | PathLike | None
 Progress = Callable[[int, int], None]  # how many are done, of how many
 Report = TypeVar("Report")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Edited(Generic[Report]):
-    """A piece that was made: a MIDI file in memory, and the report on it.
+    """A piece that was made: a MIDI file in memory, and the report on it. It is a source of further edits.
 
     `report` is an EditReport of `edit`, a RegionsReport of `apply_regions`, a MixReport of `mix`, a MelodyEditReport of
-    `turn`; each has `as_dict()`.
+    `turn`; each has `as_dict()` and, in `warnings`, sentences on what the piece or the edit could not do. `data`: the
+    bytes of the MIDI file. `log_odds`: of `edit` and `apply_regions` with a model that has a critic, the natural log
+    of the odds that the result is real music. `name`: of the file.
     """
 
-    data: bytes  # of the MIDI file
+    data: bytes
     report: Report
-    log_odds: float | None = None  # of `edit`: that the result is real music, by the model's critic
+    log_odds: float | None = None
     name: str = "piece.mid"
-    source: Document | None = field(default=None, repr=False, compare=False)  # what was edited
+    source: Document | None = field(default=None, compare=False)  # what was edited
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the piece or the edit could not do, sentences of the report."""
+        return list(getattr(self.report, "warnings", []))
 
     @property
     def document(self) -> Document:
-        """The piece as a `Document`, which further edits take."""
-        return Document.of_bytes(self.data, self.name)
+        """The piece as a `Document`, which further edits take; one of a score goes back into it when it is saved."""
+        document = Document.of_bytes(self.data, self.name)
+        if self.source is not None:
+            document.origin = self.source.origin or self.source
+        return document
 
     @property
     def notes(self) -> Array:
-        """[N] notes, fields onset and end (ticks of `document.piece.tpq`), pitch, velocity and track."""
-        return self.document.piece.notes
+        """[N] notes, fields onset and end (floats, quarter notes), pitch, velocity and track; a source of music.
+
+        In ticks they are `document.piece.notes`, of `document.piece.tpq` ticks a quarter note.
+        """
+        piece = self.document.piece
+        notes = piece.notes.astype(QUARTER_NOTE)
+        for name in ("onset", "end"):
+            notes[name] = piece.notes[name] / piece.tpq
+        return notes
 
     def score(self) -> Score[Any]:
         """The piece as a `symusic.Score`, in ticks."""
@@ -88,11 +109,20 @@ class Edited(Generic[Report]):
         edit in it, where it was one. Whole or not at all. Raises FadernetsError."""
         from fadernets.rendering.score_files import as_named
 
+        if not request_values.is_text_or_path(path):
+            raise request_values.wrong(path, "path", "the path of a file")
         write_atomic(Path(path), as_named(self.source or self.document, self.data, Path(path))[0])
         return Path(path)
 
+    def __repr__(self) -> str:
+        return f"<Edited {self.name}: {len(self.data)} bytes, {self.report!r}>"
 
-@dataclass(frozen=True)
+    def _repr_html_(self) -> str | None:
+        """What a notebook shows: the table of an edit's report."""
+        return self.report._repr_html_() if isinstance(self.report, EditReport) else None
+
+
+@dataclass(frozen=True, repr=False)
 class Blended:
     """The cells between two melodies: rows from A to B by pitch, columns by rhythm; [0, 0] is A's, the last one B's."""
 
@@ -123,6 +153,11 @@ class Blended:
 
         return blend_files.write(self.blend, Path(folder))
 
+    def __repr__(self) -> str:
+        rows, columns, clips = self.cells.shape[:3]
+        a, b, warned = self.blend.a.name, self.blend.b.name, len(self.warnings)
+        return f"<Blended {a} and {b}: {rows} x {columns} cells of {clips} clips, {warned} warnings>"
+
 
 def document_of(source: Source) -> Document:
     """Any source of music as a `Document`. Raises FadernetsError.
@@ -132,12 +167,14 @@ def document_of(source: Source) -> Document:
     """
     if isinstance(source, Document):
         return source
+    if isinstance(source, Edited):
+        return source.document
     if isinstance(source, (bytes, bytearray, memoryview)):
         return open_document(Path("piece.mid"), bytes(source))
     if isinstance(source, (str, os.PathLike)):
         return open_document(Path(source))
     if isinstance(source, (np.ndarray, list, tuple)):
-        return Document.of_notes(np.asarray(source))
+        return Document.of_notes(source)
     if hasattr(source, "dumps_midi"):
         return Document.of_score(source)
     raise FadernetsError(
@@ -152,36 +189,41 @@ def edit(
     *,
     set: Mapping[str, FaderValue] | None = None,
     move: Mapping[str, FaderValue] | None = None,
-    per_bar: PerBar | Mapping[str, Mapping[int, float]] | None = None,
-    preset: Preset | str | Path | None = None,
+    per_bar: PerBarGiven | None = None,
+    preset: PresetGiven | None = None,
     amount: float = 1.0,
-    hold: Iterable[str] = (),
+    hold: Iterable[str] | None = (),
     faithfulness: float = 1.0,
-    bars: Sequence[tuple[int, int]] | None = None,
-    tracks: Iterable[str | int] | None = None,
+    bars: BarsGiven = None,
+    tracks: TracksGiven = None,
     seed: int = 0,
-    keep: Iterable[str | Lock] | str = (),
+    keep: Iterable[str | Lock] | Lock | str = (),
     only: str | int | None = None,
-    beats: BeatTimes | Path | str | None = None,
+    beats: BeatsGiven | None = None,
     model: Model = None,
     progress: Progress | None = None,
 ) -> Edited[EditReport]:
     """Move the faders of a piece; what no fader moves comes back note for note.
 
     set: fader -> value, a (first, last) ramp over the piece, or for `key` a name. move: fader -> change from each
-    segment's own value, or a ramp. per_bar: fader -> {bar: value}. preset: `arousal`, `valence`, `tension`, a preset
-    of an installed package, a file of `fadernets preset learn` or the paper's `arousal-codes`, `amount` times; it
-    leaves the faders of `hold` alone. faithfulness: pull to the source, 0..1. bars: inclusive ranges to edit. keep:
-    what must stay, such as `melody`, `bass:5-8` or `5.1:60` (a `Lock`). only: the hand (`left`, `right`) or track.
-    beats: times of a performance's beats, or a file of them. model: without one, the bundled rewriter, or the paper's
-    model for its preset `arousal-codes`.
-    `faders` in place of all these takes a `Faders`. Raises FadernetsError.
+    segment's own value, or a ramp. per_bar: fader -> {bar: value}, or a file of them. Faders are those of
+    `list_faders`, with their units. preset: one of `list_presets`, a file of `fadernets preset learn` or the paper's
+    `arousal-codes`, `amount` times; it leaves the faders of `hold` alone. faithfulness: pull to the source, 0..1. bars:
+    inclusive ranges to edit, such as [(5, 12)], (5, 12) or "5-12". tracks: numbers from 1 or names of those to edit;
+    without them the keyboards', else all pitched ones. seed: draws another answer; for several that keep apart from
+    each other there are regions, `apply_regions(source, [Region.checked(variation=(1, 3), move=...)])`. keep: what must
+    stay, such as `melody`, `bass:5-8` or `5.1:60` (a `Lock`). only: the hand (`left`, `right`) or track. beats: times
+    of a performance's beats, or a file of them. model: without one, the bundled rewriter, or the paper's model for its
+    preset `arousal-codes`. progress: called with the number of segments done and of all. faders: a `Faders` in place of
+    the keywords from `set` to `beats`. What the piece or the edit could not do stands in `report.warnings`; nothing is
+    printed. Raises FadernetsError.
 
     >>> busier = edit("in.mid", move={"rhythm_density": 0.2}, set={"tempo": (90, 120)})
     >>> path = busier.save("out.mid")
     """
     given = _faders(
         faders,
+        "edit",
         set=set,
         move=move,
         per_bar=per_bar,
@@ -209,7 +251,7 @@ def apply(
     *,
     model: Model = None,
     progress: Progress | None = None,
-    **options: Any,
+    **options: Unpack[FaderOptions],
 ) -> EditReport:
     """Edit a MIDI file or a score into another one, with the faders and options of `edit`. Raises FadernetsError; OUT
     is then left as it was.
@@ -217,7 +259,10 @@ def apply(
     >>> report = apply("in.mid", "out.mid", preset="arousal", amount=0.5)
     >>> before, after = (report.means[when]["dynamics"] for when in ("before", "measured"))
     """
-    given = _faders(faders, **options)
+    for name, path in (("source", source), ("out", out)):
+        if not request_values.is_text_or_path(path):
+            raise FadernetsError(f"{name}: give a path, not a {type(path).__name__}; `edit` takes music in memory")
+    given = _faders(faders, "apply", **options)
     from fadernets.rendering.score_files import as_named
 
     engine = _engine(model, moves_codes=bool(given.arousal))
@@ -226,17 +271,17 @@ def apply(
 
 def apply_regions(
     source: Source,
-    regions: Sequence[Region] | RegionList | str | os.PathLike[str],
+    regions: Sequence[Region] | Region | RegionList | PathLike,
     *,
-    beats: BeatTimes | Path | str | None = None,
+    beats: BeatsGiven | None = None,
     model: Model = None,
     progress: Progress | None = None,
 ) -> Edited[RegionsReport]:
     """Edit a piece by regions, layers with bars, tracks and faders of their own, each on what the earlier ones left.
 
-    regions: those of `Region.checked`, or a file of them (`fadernets apply --regions`). Outside a region's bars and
-    tracks nothing changes; the same source, regions and model give the same bytes. model: without one, that of the
-    file. Raises FadernetsError that names the region.
+    regions: those of `Region.checked`, one or more, or a file of them (`fadernets apply --regions`). Outside a region's
+    bars and tracks nothing changes; the same source, regions and model give the same bytes. model: without one, that of
+    the file. Raises FadernetsError that names the region.
 
     >>> busier = Region.checked(name="busier", bars=[(5, 8)], only="left", move={"rhythm_density": 0.2})
     >>> brighter = Region.checked(bars=[(7, 8)], preset="valence", keep=["melody"])
@@ -245,9 +290,7 @@ def apply_regions(
     """
     from fadernets.editing.region_edit import edit_by_regions
 
-    if isinstance(regions, (str, os.PathLike)):
-        regions = RegionList.read(Path(regions))
-    listed = regions if isinstance(regions, RegionList) else RegionList(list(regions))
+    listed = _regions(regions)
     document = document_of(source)
     engine = _engine(model if model is not None else listed.bundled_model(), moves_codes=listed.moves_codes)
     edited = edit_by_regions(engine, document, listed.regions, beats=BeatTimes.of(beats), progress=progress)
@@ -257,8 +300,8 @@ def apply_regions(
 def measure(
     source: Source,
     *,
-    tracks: Iterable[str | int] | None = None,
-    beats: BeatTimes | Path | str | None = None,
+    tracks: TracksGiven = None,
+    beats: BeatsGiven | None = None,
     model: Model = None,
 ) -> dict[str, Any]:
     """Every attribute of every segment, and their means. Raises FadernetsError.
@@ -271,7 +314,7 @@ def measure(
     >>> measure([[beat, beat + 1, 60, 80] for beat in range(4)])["means"]["rhythm_density"]
     0.25
     """
-    chosen = None if tracks is None else [str(track) for track in tracks]
+    chosen = request_values.tracks(tracks)
     return file_edit.measure_document(_engine(model), document_of(source), chosen, "tracks", BeatTimes.of(beats))
 
 
@@ -281,8 +324,8 @@ def mix(
     *,
     faithfulness: float = 1.0,
     stretch: bool = False,
-    tracks_a: Iterable[str | int] | None = None,
-    tracks_b: Iterable[str | int] | None = None,
+    tracks_a: TracksGiven = None,
+    tracks_b: TracksGiven = None,
     control: str = "closed",
     seed: int = 0,
     model: Model = None,
@@ -298,8 +341,9 @@ def mix(
     >>> agreement = mixed.report.means["agreement"]
     """
     requests.check_faithfulness(faithfulness)
-    sides = [None if tracks is None else [str(track) for track in tracks] for tracks in (tracks_a, tracks_b)]
-    options = mixing.Options(faithfulness, stretch, sides[0], sides[1], seed, control, requests.FIELDS)
+    of_a, of_b = request_values.tracks(tracks_a, "tracks_a"), request_values.tracks(tracks_b, "tracks_b")
+    seed = requests.read_seed(seed)
+    options = mixing.Options(faithfulness, stretch, of_a, of_b, seed, control, requests.FIELDS)
     frame = document_of(b)
     data, report = mixing.mix_documents(_window_engine(model), document_of(a), frame, options, progress)
     return Edited(data, report, None, frame.path.name, None if report.plays_b_again else frame)
@@ -311,7 +355,7 @@ def turn(
     pitch: float = 0.0,
     rhythm: float = 0.0,
     rest: float = 0.0,
-    bars: Sequence[tuple[int, int]] | None = None,
+    bars: BarsGiven = None,
     track: str | int | None = None,
     control: str = "knob",
     faithfulness: float = 1.0,
@@ -335,10 +379,9 @@ def turn(
     from fadernets.melodies.file_edit import edited_melody
     from fadernets.melodies.knob_settings import Knobs
 
-    requests.check_faithfulness(faithfulness)
     knobs = Knobs(pitch, rhythm, rest, control, faithfulness, chromatic, seed)
     document = document_of(source)
-    name, chosen = None if track is None else str(track), None if bars is None else list(bars)
+    name, chosen = _track(track, "track"), request_values.bars(bars)
     data, report = edited_melody(
         _melody_engine(model), document, knobs, name, regrid=regrid, bars=chosen, option="track"
     )
@@ -368,9 +411,8 @@ def blend(
     from fadernets.melodies import blend_files
 
     sources = document_of(a), document_of(b)
-    tracks = tuple(None if track is None else str(track) for track in (track_a, track_b))
+    sides = _track(track_a, "track_a"), _track(track_b, "track_b")
     engine = _melody_engine(model)
-    sides = tracks[0], tracks[1]
     spelling = requests.FIELDS
     return Blended(
         blend_files.blend(
@@ -379,13 +421,21 @@ def blend(
     )
 
 
+class EvaluationOptions(TypedDict, total=False):
+    """The further keywords of `evaluate`."""
+
+    loops: Sequence[str]  # of a model of segments: `open`, `closed`, `strict`
+    runs: int  # of a model of segments: draws of 100 segments
+    count: int  # of a model of melodies: clips
+
+
 def evaluate(
-    model: Engine | MelodyEngine | str | Path,
-    data: Dataset | str | os.PathLike[str],
+    model: Engine | MelodyEngine | PathLike,
+    data: Dataset | PathLike,
     *,
     seed: int = 0,
     progress: Progress | None = None,
-    **options: Any,
+    **options: Unpack[EvaluationOptions],
 ) -> dict[str, Any]:
     """Every figure of a model on the test split of a prepared data set, by name.
 
@@ -401,12 +451,77 @@ def evaluate(
     from fadernets.engines.model_folder import codec_of
     from fadernets.evaluation import melody_knobs, model_folder
 
+    requests.check_options("evaluate", options, EvaluationOptions)
+    seed = requests.read_seed(seed)
+    if not isinstance(data, Dataset) and not request_values.is_text_or_path(data):
+        raise request_values.wrong(data, "data", "a Dataset or the folder of one")
     dataset = data if isinstance(data, Dataset) else Dataset.open(Path(data))
-    if isinstance(model, (str, Path)):
-        model = MelodyEngine.open(model) if is_melodic(codec_of(model)) else Engine.open(model)
+    if isinstance(model, (str, os.PathLike)):
+        model = MelodyEngine.open(_named(model)) if is_melodic(codec_of(_named(model))) else Engine.open(_named(model))
+    if not isinstance(model, (Engine, MelodyEngine)):
+        raise request_values.wrong(model, "model", "the name of a bundled model, a model folder or an engine")
+    given: dict[str, Any] = dict(options)
+    melodic = isinstance(model, MelodyEngine)
+    for name in given:
+        if (name == "count") != melodic:
+            raise FadernetsError(f"{name}: is no option of a model of {'melodies' if melodic else 'segments'}")
     if isinstance(model, MelodyEngine):
-        return melody_knobs.evaluate(model, dataset, seed=seed, progress=progress, **options)
-    return model_folder.evaluate(model, dataset, seed=seed, progress=progress, **options)
+        return melody_knobs.evaluate(model, dataset, seed=seed, progress=progress, **given)
+    return model_folder.evaluate(model, dataset, seed=seed, progress=progress, **given)
+
+
+def list_faders() -> list[dict[str, Any]]:
+    """What `set`, `move` and `per_bar` can name, your own attributes among them: a row each, in the order of reports.
+
+    Keys: name, unit, low and high (the range), near (how far from the asked value still counts as reached), names (of
+    its values, for `key`; else empty) and movable (False where the attribute is measured alone).
+
+    >>> [row["unit"] for row in list_faders() if row["name"] == "tempo"]
+    ['quarter notes a minute']
+    """
+    from fadernets.attributes.table import ATTRIBUTES, is_movable
+
+    fields = ("name", "unit", "low", "high", "near", "names")
+    return [{name: getattr(row, name) for name in fields} | {"movable": is_movable(row)} for row in ATTRIBUTES.values()]
+
+
+def list_presets() -> list[dict[str, Any]]:
+    """What `preset` can name: a row each, those of installed packages behind the bundled ones, the paper's last.
+
+    Keys: name; moves, fader -> change for an amount of 1, in its unit, as text such as `+0.115` or `x1.52`; about. The
+    paper's moves the codes of its model, and no fader by value.
+
+    >>> [row["name"] for row in list_presets()]
+    ['arousal', 'tension', 'valence', 'arousal-codes']
+    """
+    from fadernets.editing import presets
+
+    rows: list[dict[str, Any]] = []
+    for preset in map(presets.load, presets.names()):
+        moves = {name: preset.move_text(name, 1.0) for name, step in preset.moves.items() if step}
+        rows.append({"name": preset.name, "moves": moves, "about": preset.about})
+    return [
+        *rows,
+        {"name": presets.PAPER_PRESET, "moves": {}, "about": "a shift of the two codes of the paper's model"},
+    ]
+
+
+def list_models() -> list[dict[str, Any]]:
+    """What `model` can name: the bundled models, then those that `fadernets pull` fetched; a row each.
+
+    Keys: name; folder; kind: `rewriter` or `windows` for edits of pieces, `melody` for `turn` and `blend`.
+
+    >>> [(row["name"], row["kind"]) for row in list_models()][:3]
+    [('melody', 'melody'), ('pop-lieder', 'windows'), ('rewriter', 'rewriter')]
+    """
+    from fadernets.codecs.base import is_melodic
+    from fadernets.decoding.edit_models import kind_of
+    from fadernets.engines import hub_cache
+    from fadernets.engines.model_folder import bundled, codec_of
+
+    found = bundled() | hub_cache.pulled()
+    kinds = {name: "melody" if is_melodic(codec_of(folder)) else kind_of(folder) for name, folder in found.items()}
+    return [{"name": name, "folder": str(folder), "kind": kinds[name]} for name, folder in found.items()]
 
 
 @cache
@@ -431,7 +546,11 @@ def default_melody_engine() -> MelodyEngine:
 def _engine(model: Model, *, moves_codes: bool = False) -> EditModel:
     if model is None:
         return default_window_engine() if moves_codes else default_engine()
-    return open_edit_model(model) if isinstance(model, (str, Path)) else model
+    if isinstance(model, (str, os.PathLike)):
+        return open_edit_model(_named(model), moves_codes=moves_codes)
+    if not isinstance(model, Engine) and not hasattr(model, "rewrite"):
+        raise request_values.wrong(model, "model", "the name of a bundled model, a model folder or an engine")
+    return model
 
 
 def _window_engine(model: Model) -> Engine:
@@ -447,17 +566,43 @@ def _window_engine(model: Model) -> Engine:
 def _melody_engine(model: MelodyModel) -> MelodyEngine:
     if model is None:
         return default_melody_engine()
-    return model if isinstance(model, MelodyEngine) else MelodyEngine.open(model)
+    if isinstance(model, (str, os.PathLike)):
+        return MelodyEngine.open(_named(model))
+    if not isinstance(model, MelodyEngine):
+        raise request_values.wrong(model, "model", "the name of a model of melodies, its folder or a MelodyEngine")
+    return model
 
 
-def _faders(faders: Faders | None, **options: Any) -> Faders:
-    """Faders as given, or of keywords, whose names may have dashes. Raises FadernetsError where there are both."""
-    for name in ("set", "move", "per_bar"):
-        if isinstance(options.get(name), Mapping):
-            options[name] = {str(key).replace("-", "_"): value for key, value in options[name].items()}
-    if isinstance(options.get("hold"), str):
-        options["hold"] = options["hold"].split(",")
-    options["hold"] = [name.strip().replace("-", "_") for name in options.get("hold") or ()]
+def _named(model: PathLike) -> str | Path:
+    """A model's name, or the path of its folder."""
+    return model if isinstance(model, str) else Path(model)
+
+
+def _regions(regions: Any) -> RegionList:
+    """A list of regions, of one, or of a file. Raises FadernetsError."""
+    if isinstance(regions, RegionList):
+        return regions
+    if isinstance(regions, (str, os.PathLike)):
+        return RegionList.read(Path(regions))
+    given = [regions] if isinstance(regions, Region) else regions
+    if not isinstance(given, Sequence) or not all(isinstance(region, Region) for region in given):
+        raise request_values.wrong(regions, "regions", "a list of Region.checked(...), or a file of regions")
+    return RegionList(list(given))
+
+
+def _track(track: str | int | None, where: str) -> str | None:
+    """The number or name of a track, or none. Raises FadernetsError."""
+    return None if track is None else request_values.track(track, where)
+
+
+def _faders(faders: Faders | None, function: str, **options: Unpack[FaderOptions]) -> Faders:
+    """Faders as given, or of the keywords of a function. Raises FadernetsError where there are both, TypeError for a
+    keyword that there is not."""
+    if faders is not None and not isinstance(faders, Faders):
+        raise request_values.wrong(
+            faders, "faders", "a Faders, or values by keyword, as in move={'rhythm_density': 0.2}"
+        )
+    requests.check_options(function, options, FaderOptions)
     checked = Faders.checked(**options)
     if faders is None:
         return checked

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from traceback import FrameSummary
+
+_PACKAGE = os.path.dirname(__file__) + os.sep
 MOST_QUOTED = 200  # characters of a library's message, which may quote a whole graph or answer
 
 
@@ -21,9 +27,31 @@ def first_line(error: BaseException, most: int | None = None) -> str:
 
 
 def of_user_code(path: object, error: BaseException) -> FadernetsError:
-    """What an error in a Python file of the user's becomes: one line that names the file once."""
+    """What an error in a Python file of the user's becomes: one line that names the file, and where in it."""
     what = f"line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else str(error)
-    return FadernetsError(f"{path}: {type(error).__name__}: {' '.join(what.split())}")
+    is_placed = isinstance(error, SyntaxError) or (what.endswith(")") and ", line " in what)
+    where = "" if is_placed else place_of(error)
+    return FadernetsError(f"{path}: {type(error).__name__}: {' '.join(what.split())}{where}")
+
+
+def place_of(error: BaseException) -> str:
+    """Where in a user's own code an error arose, as ` (thickness.py, line 9)`; nothing where none of it is theirs."""
+    from traceback import extract_tb
+
+    frames = extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(("<", _PACKAGE)) and not _is_library(frame)]
+    return f" ({os.path.basename(own[-1].filename)}, line {own[-1].lineno})" if own else ""
+
+
+def said_of(error: BaseException) -> str:
+    """An error of a user's function in one line: its class, its message, and where it arose."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}{place_of(error)}"
+
+
+def _is_library(frame: FrameSummary) -> bool:
+    """Whether a line is one of NumPy's, or of Python's own library."""
+    of_python = frame.filename.startswith(os.path.dirname(os.__file__)) and "site-packages" not in frame.filename
+    return of_python or f"{os.sep}numpy{os.sep}" in frame.filename
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -27,6 +27,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, TypeVar
 
+from fadernets.errors import FadernetsError, said_of
+
 ATTRIBUTES = "fadernets.attributes"
 MODELS = "fadernets.models"
 CORPORA = "fadernets.corpora"
@@ -67,6 +69,18 @@ class Plugin:
             self.target,
             reason,
         )
+
+
+def blamed(group: str, name: str, error: Exception) -> Exception:
+    """What an error of a row becomes that an installed package offers by this name: one line that names the package.
+
+    Any other error, and one that is for users already, comes back as it is.
+    """
+    plugin = next((each for each in of(group) if each.name == name), None)
+    if plugin is None or isinstance(error, FadernetsError):
+        return error
+    entry = f"{plugin.distribution}: its entry point {name} ({group} = {plugin.target})"
+    return FadernetsError(f"{entry} cannot be used: {said_of(error)}")
 
 
 def of(group: str) -> list[Plugin]:

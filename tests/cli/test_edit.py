@@ -559,13 +559,22 @@ def test_an_attribute_of_ones_own_is_a_fader(run, piece, own):
     assert run("apply", piece, piece, "--attributes", own(OWN), "--move", "offbeats=0")[0] == 0
 
 
+def test_files_of_attributes_add_up(run, piece, own, tmp_path):
+    (tmp_path / "more.py").write_text(OWN.replace('"offbeats", offbeats', '"beyond", offbeats'))
+    found = json.loads(
+        run("measure", piece, "--attributes", own(OWN), "--attributes", tmp_path / "more.py", "--json")[1]
+    )
+    assert found["means"]["offbeats"] == found["means"]["beyond"] == 4.0
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("import fadernets.nowhere", "ModuleNotFoundError: No module named 'fadernets.nowhere'"),
         ("def (", "SyntaxError: line 1: invalid syntax"),
         ("raise SystemExit(0)", "SystemExit"),
-        ("raise ValueError('one\\ntwo')", "ValueError: one two"),
+        ("raise ValueError('one\\ntwo')", "ValueError: one two (own.py, line 1)"),
+        ("import math", "own.py: registers no attribute; call fadernets.register(Attribute(...))"),
         (OWN.replace('"offbeats", offbeats', '"tempo", offbeats'), "attribute tempo: exists already"),
         (OWN.replace('"offbeats", offbeats', '"bar", offbeats'), "attribute bar: the name is taken in reports"),
         (OWN.replace("4.0", "0.0"), "is empty or without end"),
@@ -573,7 +582,7 @@ def test_an_attribute_of_ones_own_is_a_fader(run, piece, own):
         (OWN.replace("return", "return 1 if len(cells) == 2 else"), "attribute offbeats"),
         (
             OWN.replace("    return", "    if len(cells) != 2: raise KeyError('x')\n    return"),
-            "offbeats: KeyError: 'x'",
+            "offbeats: KeyError: 'x' (own.py, line ",
         ),
         (
             OWN.replace("    return", "    if len(cells) != 2: return np.zeros(3)\n    return"),

@@ -1,9 +1,10 @@
 """The commands `prepare`, `train` and `export`: what they print, what they refuse, and what they leave behind."""
 
 import json
+import re
 
 import pytest
-from midi_files import PIECES, metre, right, save, track
+from midi_files import PIECES, left, metre, right, save, track
 
 # prepare
 
@@ -28,6 +29,23 @@ def test_prepare_makes_a_data_set_of_a_folder(run, tmp_path):
     code, text, _ = run("prepare", out, "--corpus", f"folder={tmp_path}", "--workers", 1, "--keep-all", "--json")
     assert code == 0
     assert json.loads(text)["segments"] == 32
+
+
+def test_prepare_says_what_it_left_out_and_what_it_replaces(run, tmp_path):
+    songs = tmp_path / "songs"
+    songs.mkdir()
+    save(songs / "dense.mid", track(right(32, seed=0), metre(4)), track(left(32, 0), channel=1))
+    save(songs / "thin.mid", track([(beat, 1, 60, 80) for beat in range(16)], metre(4)))
+    (songs / "bad.mid").write_bytes(b"")
+    command = ("prepare", tmp_path / "out", "--corpus", f"folder={songs}", "--workers", 1)
+    code, text, err = run(*command)
+    assert (code, err) == (0, ["warning: bad.mid: is empty"])
+    assert re.fullmatch(
+        r"    \d+ of 12 windows; left out: .*4 \(2 pitches or fewer\).*; 1 pieces kept no segment", text.splitlines()[2]
+    )
+    told = run(*command, "--codec", "tokens")[2]
+    assert told[0] == f"{tmp_path / 'out'}: the data set of grid of folder that is there is replaced"
+    assert run(*command, "--codec", "tokens")[2] == ["warning: bad.mid: is empty"]
 
 
 def test_a_file_that_is_left_out_is_named_once(run, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 
 from fadernets.codecs import grid
@@ -129,3 +131,13 @@ def test_the_order_of_candidates_is_the_weighted_sum_with_the_source_first():
         total = rating - 10 * np.maximum(miss - 0.12, 0) - 1e-3 * (miss + changed) + 1e6 * at_rest
         found = candidate_choice.best_candidates(rating, miss, changed, at_rest)
         assert found.tolist() == total.argmax(1).tolist()
+
+
+def test_a_model_whose_training_segments_are_all_alike_warns_of_nothing():
+    engine = SimpleNamespace(info={"statistics": {"a": {"std": 0.0}, "b": {"std": 0.5}}}, coded=("a", "b"))
+    spread = segment_requests.attribute_deviations(engine)
+    assert spread.tolist() == [segment_requests.LEAST_DEVIATION, 0.5]
+    one, two = np.zeros((16, 88), np.uint8), np.zeros((16, 88), np.uint8)
+    one[0, 10], two[[0, 8], 10] = grid.ONSET, grid.ONSET
+    found = found_of([one, two], [2 / 16, 1 / 16])
+    assert candidate_choice.choose_candidates(found, one[None], spread, np.zeros((1, 2))).tolist() == [1]

@@ -433,7 +433,7 @@ def test_bars_are_counted_from_1(apply, bars, edited):
 
 
 def test_bars_behind_the_piece_are_refused(apply):
-    with pytest.raises(FadernetsError, match=r"--bars 9-12: the piece has 8 bars"):
+    with pytest.raises(FadernetsError, match=r"^bars 9-12: the piece has 8 bars"):
         apply("two_hands", bars=[(9, 12)])
 
 

@@ -266,7 +266,7 @@ def test_presets_are_listed(run_here):
         (["learn"], "OUT.json"),
         (["learn", "{}/p.json"], "OUT.json"),
         (["learn", "{}/p.json", "{}/none"], "no such folder"),
-        (["learn", "{}/p.json", "{}/high"], "needs files labelled high and low"),
+        (["learn", "{}/p.json", "{}/high"], "0 MIDI files in the folder `high` and 0 in `low`; both are needed"),
         (["learn", "{}/p.json", "--corpus", "jazz={}"], "corpus 'jazz' is not known"),
         (["learn", "{}/p.json", "--corpus", "folder={}"], "no segment of folder has a label of arousal"),
     ],
@@ -291,6 +291,12 @@ def test_files_that_cannot_be_read_are_told(run_here, mine):
 def test_a_table_of_labels_without_numbers(mine):
     (mine / "labels.csv").write_text("file,label\nhigh/0.mid,loud\n")
     with pytest.raises(FadernetsError, match="file,label with a number"):
+        preset_data.of_folder(mine)
+
+
+def test_labels_on_one_side_of_0_alone(mine):
+    (mine / "labels.csv").write_text("file,label\nhigh/0.mid,5\nlow/0.mid,1\n")
+    with pytest.raises(FadernetsError, match=r"labels\.csv: 2 labels lie above 0 and 0 below; labels lie around 0"):
         preset_data.of_folder(mine)
 
 

@@ -26,7 +26,45 @@ def test_values_ramps_keys_and_bars():
     assert faders.per_bar.values == {"dynamics": {1: 40, 3: 90.5}}
     assert (faders.bars, faders.tracks, faders.seed) == ([(1, 4), (7, 7)], ["1", "left hand"], 3)
     assert (faders.preset, faders.amount, faders.arousal, faders.faithfulness) == (None, 0, 0, 1)
-    assert Faders.checked() == Faders(spelling=FIELDS)
+    assert Faders.checked() == Faders() == Faders.checked(amount=0)
+
+
+def test_names_with_dashes_arrays_and_bars_as_text():
+    faders = Faders.checked(
+        set={"note-density": 2, "tempo": np.array([90, 120])},
+        per_bar={"dynamics": {"5": 60}},
+        preset="arousal",
+        hold="rhythm-density, pitch",
+    )
+    assert faders.set == {"note_density": 2.0, "tempo": Ramp(90.0, 120.0)}
+    assert (faders.per_bar.values, faders.hold) == ({"dynamics": {5: 60.0}}, {"rhythm_density", "pitch"})
+
+
+def test_values_by_bar_of_a_file(tmp_path):
+    (tmp_path / "values.csv").write_text("bar,dynamics\n5,60\n")
+    for given in (tmp_path / "values.csv", str(tmp_path / "values.csv")):
+        assert Faders.checked(per_bar=given).per_bar.values == {"dynamics": {5: 60}}
+
+
+def test_faders_that_were_not_checked_are_those_that_were():
+    """`Faders` is public: what its constructor is given is read as by `checked`."""
+    faders = Faders(
+        move={"rhythm-density": 0.2}, set={"tempo": (90, 120)}, bars=(5, 12), tracks="Piano", seed=np.int64(3)
+    )
+    assert faders == Faders.checked(
+        move={"rhythm_density": 0.2}, set={"tempo": Ramp(90.0, 120.0)}, bars=[(5, 12)], tracks=["Piano"], seed=3
+    )
+    assert type(faders.seed) is int
+    for given, message in (
+        ({"move": {"foo": 0.2}}, "^move: unknown fader 'foo'"),
+        ({"hold": frozenset({"foo"})}, "^hold: unknown fader 'foo'"),
+        ({"preset": "arousal"}, "^preset: give a Preset, or use Faders.checked, not 'arousal'"),
+        ({"per_bar": {"tempo": {1: 2}}}, "^per_bar: give a PerBar, or use Faders.checked"),
+        ({"faithfulness": 2}, "^faithfulness 2: must lie"),
+        ({"bars": [(0, 1)]}, "^bars 0-1: bars count from 1"),
+    ):
+        with pytest.raises(FadernetsError, match=message):
+            Faders(**given)
 
 
 def test_presets_by_name_by_file_and_of_the_paper(tmp_path):
@@ -78,6 +116,13 @@ def test_presets_by_name_by_file_and_of_the_paper(tmp_path):
         ),
         ({"set": {"key": (0, 4)}}, "key: takes one value for all bars", "key: takes one value for all bars"),
         ({"per_bar": {"key": {1: 4}}}, "key: takes one value for all bars", "key: takes one value for all bars"),
+        (
+            {"hold": ["note_density"]},
+            "hold note_density: holds faders that a preset moves; name one with preset",
+            "--hold note-density: holds faders that a preset moves; name one with --preset",
+        ),
+        ({"amount": 0.5}, "amount 0.5: is how many times a preset is applied", "name one with --preset"),
+        ({"per_bar": {"dynamics": {"x": 1}}}, "per_bar dynamics: give numbers of bars, not 'x'", "--values dynamics"),
     ],
     ids=str,
 )

@@ -13,6 +13,7 @@ from fadernets.codecs import grid
 from fadernets.engines import code_arithmetic
 from fadernets.engines.grid import Codes, Engine, cells_of, planes_of
 from fadernets.engines.model_folder import ModelError
+from fadernets.errors import FadernetsError
 
 CERTAIN = 10.0
 
@@ -281,3 +282,9 @@ print(sorted(heavy & set(sys.modules)))
         [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_cells_of_another_shape_are_refused(engine):
+    for shape in ((16, 88), (88,), (2, 16, 87)):
+        with pytest.raises(FadernetsError, match=r"^cells of the shape \[.*\]; a model takes segments \[S, 16, 88\]$"):
+            engine.encode(np.zeros(shape, np.uint8))

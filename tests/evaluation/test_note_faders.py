@@ -86,6 +86,18 @@ def _as_loud(performance, asked):
     return replace(performance, notes=notes)
 
 
+def test_pieces_that_are_all_alike_have_figures_without_a_warning(toy, monkeypatch):
+    learned = note_faders.training_statistics
+
+    def alike(*given, **options):
+        found = learned(*given, **options)
+        same = {name: (low, low) for name, (low, _) in found.percentiles.items()}
+        return replace(found, percentiles=same)
+
+    monkeypatch.setattr(note_faders, "training_statistics", alike)
+    assert note_faders.evaluate(toy, runs=1, names=("dynamics",))["dynamics"]["response_range"] == 0
+
+
 def test_keys_are_hit(toy):
     figures = note_faders.evaluate(toy, runs=1, names=("key",))["key"]
     assert figures["hit_rate"] > 0.7

@@ -77,6 +77,7 @@ def test_music_vae_takes_melodies_and_no_other_model_does(name, codec):
     [
         ("glsr", {}, "unknown model 'glsr'; known: music-fadernets, pati, cvae"),
         ("music-fadernets", {"layers": 3}, "unknown model option 'layers'; known: z, encoder"),
+        ("music-fadernets", {"name": "pati"}, "'name'; known: .*; write name: at the top level of the recipe$"),
         ("music-fadernets", {"z": 0}, "model option z 0; must be at least 1"),
         ("music-fadernets", {"encoder": -5}, "model option encoder -5; must be at least 1"),
         ("music-fadernets", {"clusters": 1}, r"model option clusters 1; must be 2 or more \(low, ..., high\) or 0"),

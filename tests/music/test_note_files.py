@@ -6,7 +6,7 @@ import symusic
 
 from fadernets.errors import FadernetsError
 from fadernets.music.document import Document
-from fadernets.music.note_files import file_of_notes
+from fadernets.music.note_files import COLUMNS, file_of_notes
 from fadernets.music.notes import NOTE, ROLL_NOTE, make_notes
 
 ROWS = [[0, 1, 60, 80], [1, 2.5, 64, 90], [1, 2, 48, 1]]
@@ -31,14 +31,21 @@ def test_tracks_become_tracks():
 
 def test_structured_arrays_are_ticks_or_beats():
     notes = make_notes([(0, 240, 60, 80, 0), (240, 480, 62, 80, 1)])
-    assert Document.of_notes(notes).piece.notes.tolist() == notes.tolist()
+    for tpq in (480, 96):
+        piece = Document.of_notes(notes, tpq=tpq).piece
+        assert (piece.notes.tolist(), piece.tpq) == (notes.tolist(), tpq)
+    with pytest.raises(FadernetsError, match=r"are whole numbers, so ticks: give the ticks a quarter note"):
+        Document.of_notes(notes)
+    for tpq in (0, 2**15, 480.0, "480"):
+        with pytest.raises(FadernetsError, match=r"^tpq .*: the ticks a quarter note are a whole"):
+            Document.of_notes(notes, tpq=tpq)
     beats = np.zeros(1, ROLL_NOTE)
     beats["onset"], beats["end"], beats["pitch"], beats["velocity"] = 0.5, 1.0, 60, 80
     assert Document.of_notes(beats).piece.notes.tolist() == [(240, 480, 60, 80, 0)]
 
 
 def test_no_notes_are_a_file():
-    assert len(Document.of_notes(np.zeros(0, NOTE)).piece.notes) == 0
+    assert len(Document.of_notes(np.zeros(0, NOTE), tpq=480).piece.notes) == 0
     assert len(Document.of_notes(np.zeros((0, 4))).piece.notes) == 0
 
 
@@ -61,7 +68,9 @@ def test_the_bytes_of_a_file():
     [
         ([0, 1, 60, 80], r"shape \[N, 4\] or \[N, 5\], not \[4\]"),
         ([[0, 1, 60]], r"not \[1, 3\]"),
-        ([["a", "b", "c", "d"]], r"shape \[N, 4\]"),
+        ([["a", "b", "c", "d"]], "holds numbers; its onset is of the type <U1"),
+        ([[0, 1, 60, 80], [1, 2]], "rows of the same length: onset, end, pitch, velocity"),
+        (np.zeros(1, [(n, "U1" if n == "pitch" else float) for n in COLUMNS[:4]]), "its pitch is of the type <U1"),
         ([[0, 1, 128, 80]], "a note has the pitch 128; allowed: 0..127"),
         ([[0, 1, 60, 0]], "a note has the velocity 0; allowed: 1..127"),
         ([[-1, 1, 60, 80]], "a note has the onset -480; allowed"),

@@ -8,7 +8,7 @@ from fadernets.attributes.table import ATTRIBUTES
 from fadernets.editing import region_edit
 from fadernets.editing.note_layers import MOST_ROWS
 from fadernets.editing.regions import RegionList
-from fadernets.editing.requests import bar_ranges
+from fadernets.editing.request_values import bar_ranges
 from fadernets.errors import FadernetsError
 from fadernets.music.document import Document
 from fadernets.studio.edit_types import DescribeRequest, EditRequest, RenderRequest

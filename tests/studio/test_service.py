@@ -462,7 +462,7 @@ def test_a_newer_move_ends_an_older_one(studio, hands, model):
     ("faders", "message"),
     [
         ({"set": {"loudness": 1}}, "^set: unknown fader 'loudness'; known: rhythm_density, "),
-        ({"move": {"rhythm-density": 1}}, "^move: unknown fader 'rhythm-density' .*; known: "),
+        ({"move": {"rhythm density": 1}}, "^move: unknown fader 'rhythm density' .*; known: "),
         ({"per_bar": {"../x": {"1": 1}}}, "^per_bar: unknown fader '../x'; known: "),
         ({"preset": {"name": "arousal", "amount": 1, "hold": ["x"]}}, "^hold: unknown fader 'x'; known: "),
         ({"preset": {"name": "../arousal", "amount": 1}}, "^preset ../arousal: is not known .*; allowed: arousal, "),

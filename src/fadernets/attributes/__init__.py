@@ -20,6 +20,11 @@ __all__ = ["Attribute", "add", "register"]
 _FROM_TABLE = {"Attribute": "Attribute", "register": "register", "add": "register"}
 
 
+def __dir__() -> list[str]:
+    """The public names, for completion, without the one that goes."""
+    return [name for name in __all__ if name != "add"]
+
+
 def __getattr__(name: str) -> Any:
     """What the table offers to users, imported when it is first asked for. Raises AttributeError."""
     if name not in _FROM_TABLE:

@@ -27,7 +27,7 @@ from fadernets.attributes.of_cells import (
 from fadernets.attributes.performed import Performance
 from fadernets.attributes.step_counts import StepCount
 from fadernets.codecs.grid import PITCHES, STEPS
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, said_of
 from fadernets.music.notes import MetreMap, Piece, TempoMap, Track, make_notes
 from fadernets.music.segments import cut
 
@@ -167,11 +167,19 @@ def register(row: Attribute) -> None:
 
     `row.measure` takes cells [K, 16, 88] (0 off, 1 onset, 2 hold) and gives [K] numbers, or, with `of="performance"`,
     takes a `Performance` and gives [W] numbers; nan where there is nothing to measure. A second call with the same name
-    replaces the first. Raises ValueError for a row that cannot be a fader.
+    replaces the first. Raises ValueError (FadernetsError for what is no Attribute) for a row that cannot be a fader.
 
         >>> from fadernets import Attribute, register
         >>> register(Attribute("struck_notes", lambda cells: (cells == 1).sum((1, 2)), 0, 64, "onsets a segment"))
     """
+    if not isinstance(row, Attribute):
+        raise FadernetsError(
+            f"register takes an Attribute(name, function, lowest, highest, unit), not a {type(row).__name__}"
+        )
+    if not isinstance(row.name, str) or not callable(row.measure):
+        raise FadernetsError("an Attribute begins with its name, a text, and the function that measures it")
+    if not all(isinstance(end, (int, float, np.number)) for end in (row.low, row.high)):
+        raise FadernetsError(f"attribute {row.name}: its range is two numbers, not {row.low!r} and {row.high!r}")
     if row.name in ATTRIBUTES and row.name not in USER_DEFINED:
         raise ValueError(f"attribute {row.name}: exists already, as one of {', '.join(ATTRIBUTES)}")
     if row.name in RESERVED:
@@ -191,7 +199,7 @@ def register(row: Attribute) -> None:
         with np.errstate(divide="ignore", invalid="ignore"):
             shape = np.shape(row.measure(trial))
     except Exception as error:
-        raise ValueError(f"attribute {row.name}: fails on two segments: {type(error).__name__}: {error}") from error
+        raise ValueError(f"attribute {row.name}: fails on two segments: {said_of(error)}") from error
     if shape != (2,):
         raise ValueError(f"attribute {row.name}: gives numbers of shape {shape} for two segments, not (2,)")
     measure = _checked_measure(row)
@@ -235,7 +243,7 @@ def _checked_measure(row: Attribute) -> Callable[[Any], Floats]:
             with np.errstate(divide="ignore", invalid="ignore"):
                 values = np.asarray(row.measure(source), np.float64)
         except Exception as error:
-            raise FadernetsError(f"attribute {row.name}: {type(error).__name__}: {error}") from error
+            raise FadernetsError(f"attribute {row.name}: {said_of(error)}") from error
         expected = source.windows.start.shape if isinstance(source, Performance) else source.shape[:-2]
         if values.shape != expected:
             raise FadernetsError(f"attribute {row.name}: gave {values.shape} numbers for {expected} segments")
@@ -260,7 +268,7 @@ def _checked_change(
                 after = change(replace(source, notes=source.notes.copy()), asked.copy())
             notes, tempo = after.notes, after.tempo
         except Exception as error:
-            raise FadernetsError(f"attribute {name}: {type(error).__name__}: {error}") from error
+            raise FadernetsError(f"attribute {name}: {said_of(error)}") from error
         if notes.dtype != source.notes.dtype or notes.shape != source.notes.shape:
             raise FadernetsError(f"attribute {name}: its change must give the same {len(source.notes)} notes, changed")
         notes = np.where(np.isnan(asked)[source.window], source.notes, notes)

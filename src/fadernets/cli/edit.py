@@ -145,14 +145,12 @@ def _apply(options: argparse.Namespace) -> None:
         _apply_regions(options)
         return
     name, amount = read_preset(options.preset)
-    if options.hold is not None and not name:
-        raise FadernetsError(f"--hold {options.hold}: holds faders that a preset moves; name one with --preset")
     faders = Faders.checked(
         set=read_faders(options.set, "set"),
         move=read_faders(options.move, "move"),
         per_bar=fader_curves.read(options.values) if options.values else None,
         preset=name or None,
-        amount=amount,
+        amount=amount if name else 1.0,
         hold=read_names(options.hold, "hold"),
         faithfulness=options.faithfulness,
         bars=read_bars(options.bars),

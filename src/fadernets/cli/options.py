@@ -47,12 +47,14 @@ def add_faithfulness(command: Parser, help_text: str) -> None:
 
 
 def add_attributes(command: Parser) -> None:
-    """A file of user-defined attributes."""
+    """Files of user-defined attributes."""
     command.add_argument(
         "--attributes",
         type=Path,
+        action="append",
+        default=[],
         metavar="FILE.py",
-        help="run this Python file, which registers attributes of your own (fadernets.register); it may do "
+        help="run this Python file, which registers attributes of your own (fadernets.register); repeatable; it may do "
         "anything: name no file that you do not trust",
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -165,7 +166,7 @@ def read_names(text: str | None, option: str) -> frozenset[str]:
 def read_bars(texts: list[str] | None) -> list[tuple[int, int]] | None:
     """`5-12`, `7` or `1-4,9-12`, of every `--bars` -> ranges of bars that count from 1, both ends included; None where
     it is not given. Raises FadernetsError."""
-    from fadernets.editing.requests import bar_ranges
+    from fadernets.editing.request_values import bar_ranges
 
     return None if texts is None else [bars for text in texts for bars in bar_ranges(text, "--bars")]
 
@@ -223,15 +224,24 @@ def read_pitches(text: str | None) -> tuple[int, int] | None:
     return low, high
 
 
-def register_attributes(path: Path | None) -> None:
-    """Run the Python file of `--attributes`, which registers attributes of the user's. Raises FadernetsError."""
+def register_attributes(paths: Sequence[Path]) -> None:
+    """Run the Python files of `--attributes`, which register attributes of the user's. Raises FadernetsError."""
+    for path in paths:
+        _register_attributes(path)
+
+
+def _register_attributes(path: Path) -> None:
+    """Run one such file. Raises FadernetsError for one that fails, or registers nothing."""
     import runpy
 
-    if path is None:
-        return
+    from fadernets.attributes.table import ATTRIBUTES
+
     if not path.is_file():
         raise FadernetsError(f"--attributes {path}: no such file")
+    before = dict(ATTRIBUTES)
     try:
         runpy.run_path(str(path))
     except (Exception, SystemExit) as error:
         raise of_user_code(f"--attributes {path}", error) from None
+    if all(before.get(name) is row for name, row in ATTRIBUTES.items()):
+        raise FadernetsError(f"--attributes {path}: registers no attribute; call fadernets.register(Attribute(...))")

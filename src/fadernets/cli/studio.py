@@ -107,7 +107,7 @@ def _studio(options: argparse.Namespace) -> None:
 
 
 def _studio_of_worker(
-    uploads: Uploads, folder: Path, models: dict[str, Path], data: Path | None, attributes: Path | None
+    uploads: Uploads, folder: Path, models: dict[str, Path], data: Path | None, attributes: list[Path]
 ) -> Studio:
     """The studio that computes, in a process of its own."""
     from fadernets.studio.service import Studio

@@ -73,6 +73,7 @@ def _prepare(options: argparse.Namespace) -> None:
     from fadernets.data import prepare
 
     roots = read_sources(options.corpus)
+    _say_what_goes(options.out, options.codec, list(roots))
     report = progress("files")
     data = prepare.prepare(
         roots,
@@ -94,6 +95,29 @@ def _prepare(options: argparse.Namespace) -> None:
     print(f"{options.out}: {len(data)} segments, {len(skipped)} files skipped, hash {data.hash[:12]}")
     for name, row in data.manifest["sources"].items():
         print(f"  {name}: {row['segments']} segments of {row['pieces']} pieces ({row['licence']})")
+        if left := _left_out(name, row, skipped):
+            print(f"    {left}")
+
+
+def _left_out(corpus: str, row: dict[str, Any], skipped: list[dict[str, str]]) -> str:
+    """How many windows of a corpus were left out, and why; empty where none was."""
+    reasons = [f"{count:,} ({reason})" for reason, count in row["dropped"].items() if count]
+    silent = row["files"] - row["pieces"] - sum(file["corpus"] == corpus for file in skipped)
+    pieces = f"; {silent:,} pieces kept no segment" if silent else ""
+    kept = f"{row['segments']:,} of {row['windows']:,} windows"
+    return f"{kept}; left out: {', '.join(reasons)}{pieces}" if reasons else ""
+
+
+def _say_what_goes(out: Path, codec: str, corpora: list[str]) -> None:
+    """Say where a data set of another codec or of other corpora is to be replaced."""
+    from fadernets.data.dataset import Dataset
+
+    try:
+        before = Dataset.open(out).manifest
+    except FadernetsError:
+        return
+    if (before["codec"], before["corpora"]) != (codec, corpora):
+        say(f"{out}: the data set of {before['codec']} of {', '.join(before['corpora'])} that is there is replaced")
 
 
 def _train(options: argparse.Namespace) -> None:

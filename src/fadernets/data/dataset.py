@@ -71,7 +71,7 @@ def measured(codec: str | Codec) -> tuple[str, ...]:
     return tuple(coded()) if named is None else named
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset:
     """An open data set. The arrays are read-only and stay on disk until they are used.
 
@@ -90,6 +90,9 @@ class Dataset:
     split: NDArray[np.uint8]
     corpus: NDArray[np.uint8]
     seconds: Floats32 | None = None  # of timed codecs alone
+
+    def __repr__(self) -> str:
+        return f"<Dataset {self.folder}: {len(self)} segments of {self.manifest['codec']}>"
 
     @classmethod
     def open(cls, folder: str | Path) -> Dataset:
@@ -278,7 +281,8 @@ def _manifest(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         unfinished = (folder / PARTS).is_dir()
         reason = "its preparation was not finished: run it again" if unfinished else f"it has no {MANIFEST}"
-        raise FadernetsError(f"{folder}: is not a prepared data set ({reason})")
+        how = f"make it with `fadernets prepare {folder} --corpus NAME=PATH`"
+        raise FadernetsError(f"{folder}: is not a prepared data set ({reason}); {how}")
     try:
         manifest = structured_text.read_json(path)
         version = manifest["format"]

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from fadernets import plugins
 from fadernets.data.corpora import CORPORA, MIDI_SUFFIXES, Source, check_known, find_root
 from fadernets.errors import FadernetsError, first_line
 from fadernets.music.smf import MAX_BYTES
@@ -30,7 +31,10 @@ def list_sources(name: str, root: Path | str) -> list[Source]:
     text = str(root)
     if not (text.startswith("@") or is_url(text)):
         folder = find_root(name, Path(root))
-        sources = [replace(source, path=source.path.absolute()) for source in CORPORA[name].sources(folder)]
+        try:
+            sources = [replace(source, path=source.path.absolute()) for source in CORPORA[name].sources(folder)]
+        except Exception as error:
+            raise plugins.blamed(plugins.CORPORA, name, error) from error
     elif name != ANY:
         raise FadernetsError(f"--corpus {name}={text}: lists and URLs are read as corpus {ANY!r} alone; name a folder")
     else:

@@ -27,6 +27,7 @@ RHYTHM = 0  # the position of rhythm density among the coded attributes, and of 
 SAMPLED_FOR_EDIT = 16  # sampled candidates of each segment, besides the plain ones (docs/lab.md)
 SAMPLED_WHILE_DRAGGING = 0  # as above, while a fader is dragged and an answer must come at once
 CACHED_BATCHES = 16  # batches that an EncodingCache keeps; a batch of 32 segments takes 8 MB
+LEAST_DEVIATION = 1e-6  # of an attribute that a handful of training segments all have alike: nothing divides by less
 
 
 @dataclass(frozen=True)
@@ -143,5 +144,5 @@ class EncodingCache:
 
 
 def attribute_deviations(engine: Engine) -> Floats:
-    """[2] the standard deviations of the coded attributes in the model's training data."""
-    return np.array([engine.info["statistics"][name]["std"] for name in engine.coded])
+    """[2] the standard deviations of the coded attributes in the model's training data, none below LEAST_DEVIATION."""
+    return np.maximum([engine.info["statistics"][name]["std"] for name in engine.coded], LEAST_DEVIATION)

@@ -5,6 +5,7 @@ S full segments of a piece; values are None where there is nothing to measure or
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -27,15 +28,23 @@ Value = float | str | None  # of an attribute, as reports have it
 
 @dataclass(frozen=True)
 class SegmentReport:
-    """One segment, a window of four quarter notes or a bar: attribute -> value before the edit, as asked, and after."""
+    """One segment, a window of four quarter notes or a bar: attribute -> value before the edit, as asked, and after.
 
-    index: int  # among the piece's segments
-    bar: int  # in which it starts
-    start_beat: float  # quarter notes from the start of the file
+    Values are in the attributes' own units (`fadernets.list_faders`). `before` is measured on the grid that the request
+    needs: steps may be finer than those of `measure` where an edit asks for more onsets than these have room for.
+
+    index: among the piece's segments. bar, last_bar: in which it begins and ends, from 1; a window has no last bar.
+    start_beat: quarter notes from the start of the file. edited: whether it was to be edited.
+    """
+
+    index: int
+    bar: int
+    start_beat: float
     before: dict[str, Value]
     asked: dict[str, Value]
     measured: dict[str, Value]
-    last_bar: int | None = None  # in which it ends; None for a window, which may end anywhere
+    last_bar: int | None = None
+    edited: bool = False
 
     @property
     def bars(self) -> str:
@@ -44,23 +53,45 @@ class SegmentReport:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON, without a last bar where there is none."""
-        return {name: value for name, value in vars(self).items() if name != "last_bar" or value is not None}
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name != "edited" and (name != "last_bar" or value is not None)
+        }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EditReport:
-    """What an edit did; `as_dict` is the command line's --json."""
+    """What an edit did; `as_dict` is the command line's --json, `print(table(report))` its table.
+
+    model: its name. preset: its name, amount and moves, and the faders that were held. segments: of the whole piece;
+    `edited_segments` are those that were to be edited. means: `before` and `measured`, of the edited segments, each
+    attribute in its own unit, and their key. warnings: sentences on what the piece or the edit could not do.
+    """
 
     model: str
     seed: int
-    preset: dict[str, Any] | None  # its name, amount and moves, and the faders that were held
+    preset: dict[str, Any] | None
     segments: list[SegmentReport]
-    means: dict[str, dict[str, Value]]  # before, measured: of the edited segments, and their key
+    means: dict[str, dict[str, Value]]
     warnings: list[str]
+
+    @property
+    def edited_segments(self) -> list[SegmentReport]:
+        """The segments that were to be edited."""
+        return [segment for segment in self.segments if segment.edited]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {**vars(self), "segments": [segment.as_dict() for segment in self.segments]}
+
+    def __repr__(self) -> str:
+        edited, warned = len(self.edited_segments), len(self.warnings)
+        return f"<EditReport by {self.model}: {edited} of {len(self.segments)} segments, {warned} warnings>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table and the warnings."""
+        return f"<pre>{html.escape(chr(10).join([table(self), *self.warnings]))}</pre>"
 
 
 def compare(
@@ -92,6 +123,7 @@ def compare(
                 asked=targets,
                 measured={name: shown(name, v[i]) for name, v in last.items()},
                 last_bar=None if before.is_in_windows else int(before.windows.last_bar[w]),
+                edited=place is not None,
             )
         )
     return segments

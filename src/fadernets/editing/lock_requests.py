@@ -8,8 +8,11 @@ number, in the order of the file's notes and counted from 1 (`12`, `12,15-20`), 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from fadernets.errors import FadernetsError
 from fadernets.music.note_names import note_number
@@ -73,9 +76,15 @@ def _ranges(text: str, where: str) -> tuple[tuple[int, int], ...]:
     return tuple(ranges)
 
 
-def checked_locks(keep: Iterable[Lock | str] | str, where: str) -> tuple[Lock, ...]:
+def checked_locks(keep: Iterable[Lock | str] | Lock | str, where: str) -> tuple[Lock, ...]:
     """Locks of values from outside. Raises FadernetsError."""
-    given = [keep] if isinstance(keep, str) else list(keep)
+    expected = f"{where}: give locks such as 'melody' or ['bass:5-8', '5.1:60']"
+    if not isinstance(keep, (str, Lock, Iterable)) or isinstance(keep, (bytes, Mapping)):
+        raise FadernetsError(f"{expected}, not {keep!r:.60}")
+    given: list[Any] = [keep] if isinstance(keep, (str, Lock)) else list(keep)
     if len(given) > MOST_LOCKS:
         raise FadernetsError(f"{where}: {len(given)} locks; at most {MOST_LOCKS}")
+    for lock in given:
+        if not isinstance(lock, (str, Lock)) and (isinstance(lock, bool) or not isinstance(lock, (int, np.integer))):
+            raise FadernetsError(f"{expected}, not {lock!r:.60}")
     return tuple(lock if isinstance(lock, Lock) else Lock.read(str(lock), where) for lock in given)

@@ -74,14 +74,19 @@ class MixedSegment:
 
 @dataclass(frozen=True)
 class MixReport:
-    """What a mix did; `as_dict` is the command line's --json."""
+    """What a mix did; `as_dict` is the command line's --json.
+
+    lengths: of `a`, `b` and `out`, in full segments of four quarter notes. segments: those of `out`. means: `a`, `b`
+    and `out`, of their segments here that sound, attributes in their own units; `agreement`, of those mixed, the share
+    0..1 of steps that have an onset, or none, as A's. warnings: sentences on what the pieces or the mix could not do.
+    """
 
     model: str
     seed: int
     control: str
-    lengths: dict[str, int]  # a, b, out: full segments
+    lengths: dict[str, int]
     segments: list[MixedSegment]
-    means: dict[str, Any]  # a, b, out: of their segments here that sound; agreement: of those mixed
+    means: dict[str, Any]
     warnings: list[str]
 
     @property

@@ -54,12 +54,17 @@ class RegionReport:
 
 @dataclass(frozen=True)
 class RegionsReport:
-    """What a list of regions did; `as_dict` is the command line's --json."""
+    """What a list of regions did; `as_dict` is the command line's --json.
+
+    regions: each with an EditReport of its own, which says what it was asked. segments: of the whole piece, `before` of
+    the source and `measured` at the end. means: `before` and `measured`, of all segments that sound. Attributes are in
+    their own units (`fadernets.list_faders`). warnings: sentences on what the piece or the edits could not do.
+    """
 
     model: str
     regions: list[RegionReport]
-    segments: list[SegmentReport]  # of the whole piece, the source and the end; each region says what it was asked
-    means: dict[str, dict[str, Value]]  # before, measured: of all segments that sound
+    segments: list[SegmentReport]
+    means: dict[str, dict[str, Value]]
     warnings: list[str]
 
     def as_dict(self) -> dict[str, Any]:

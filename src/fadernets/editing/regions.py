@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from fadernets import structured_text
 from fadernets.attributes.table import ATTRIBUTES
@@ -27,7 +28,8 @@ from fadernets.editing.edit_report import SegmentReport
 from fadernets.editing.fader_curves import FaderCurve, Ramp
 from fadernets.editing.lock_requests import Lock
 from fadernets.editing.note_layers import NoteLayer
-from fadernets.editing.requests import MOST_VARIATIONS, Faders
+from fadernets.editing.presets import Preset
+from fadernets.editing.requests import MOST_VARIATIONS, Faders, RegionOptions, check_options
 from fadernets.engines.model_folder import bundled
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
@@ -62,6 +64,10 @@ class Region:
 
     def __post_init__(self) -> None:
         """Raises FadernetsError for a name or a variation that cannot be, and for faders beside notes."""
+        if not isinstance(self.faders, Faders):
+            raise FadernetsError(
+                f"a Region has Faders; Region.checked takes values by keyword, not {self.faders!r:.40}"
+            )
         if len(self.name) > MOST_NAME or not self.name.isprintable():
             raise FadernetsError(f"name: one line of at most {MOST_NAME} characters, not {self.name!r:.40}")
         index, of = self.variation.index, self.variation.of
@@ -80,9 +86,9 @@ class Region:
         bypass: bool = False,
         variation: tuple[int, int] | None = None,
         notes: NoteLayer | Mapping[str, Any] | None = None,
-        **faders: Any,
+        **faders: Unpack[RegionOptions],
     ) -> Region:
-        """A region of values from outside; `faders` are the keywords of `Faders.checked`, without `beats`. A
+        """A region of values from outside; `faders` are the keywords of `edit` from `set` to `only`. A
         `variation` is the index, from 0, of one of so many different answers; `notes` are those of a `NoteLayer`, and
         its region has no faders. Raises FadernetsError.
 
@@ -90,14 +96,14 @@ class Region:
         >>> region.faders.move
         {'rhythm_density': 0.2}
         """
-        for option in ("set", "move", "per_bar"):
-            if isinstance(faders.get(option), Mapping):
-                faders[option] = {str(key).replace("-", "_"): value for key, value in faders[option].items()}
-        faders["hold"] = [str(held).replace("-", "_") for held in faders.get("hold") or ()]
+        check_options("Region.checked", faders, RegionOptions)
+        checked = Faders.checked(**faders)
         preset = faders.get("preset")
-        named = None if preset is None else str(getattr(preset, "name", preset))
+        named = None if preset is None else preset.name if isinstance(preset, Preset) else os.fspath(preset)
         layer = None if notes is None else NoteLayer.checked(notes)
-        return cls(Faders.checked(**faders), name, bool(bypass), Variation(*(variation or ())), named, layer)
+        if not isinstance(name, str):
+            raise FadernetsError(f"name: a text, not {name!r:.40}")
+        return cls(checked, name, bool(bypass), _checked_variation(variation), named, layer)
 
     def label(self, number: int) -> str:
         """What errors and tables call the region with this number, from 1."""
@@ -223,6 +229,15 @@ def _check_at_rest(region: Region) -> None:
     for name, value in given.items():
         if value:
             raise FadernetsError(f"{name}: a region of notes has none; leave out {name}, or notes")
+
+
+def _checked_variation(variation: tuple[int, int] | None) -> Variation:
+    """Which of how many answers is meant. Raises FadernetsError."""
+    if variation is None:
+        return ONE
+    if not isinstance(variation, (tuple, list)) or [type(each) for each in variation] != [int, int]:
+        raise FadernetsError(f"variation: an index from 0 and a count, such as (1, 3), not {variation!r:.40}")
+    return Variation(*variation)
 
 
 def label_of(name: Any, number: int) -> str:

@@ -7,38 +7,54 @@ the caller spells it.
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
+from fadernets.arrays import Array
 from fadernets.attributes import keys
 from fadernets.attributes.table import ATTRIBUTES, Attribute, is_movable
-from fadernets.editing import presets
+from fadernets.editing import fader_curves, presets, request_values
 from fadernets.editing.fader_curves import FaderCurve, PerBar, Ramp
 from fadernets.editing.hands import HANDS
 from fadernets.editing.lock_requests import Lock, checked_locks
 from fadernets.editing.presets import PAPER_PRESET, CodePreset, Preset
+from fadernets.editing.request_values import Bars, BarsGiven, TracksGiven
 from fadernets.errors import FadernetsError, did_you_mean
 from fadernets.music.beat_times import BeatTimes
 
 MOST_VARIATIONS = 16  # different answers to one request
-Bars = list[tuple[int, int]]  # inclusive ranges
-FaderValue = float | tuple[float, float] | Ramp | str  # one value, a ramp, or the name of a key
+FaderValue = float | Sequence[float] | Array | Ramp | str  # one value, a ramp, or the name of a key
+PerBarGiven = PerBar | Mapping[str, Mapping[int, float] | Mapping[str, float]] | str | os.PathLike[str]  # or a file
+PresetGiven = Preset | str | os.PathLike[str]  # its name or file
+BeatsGiven = BeatTimes | str | os.PathLike[str]  # or a file of them
 
 
-def bar_ranges(text: str, name: str) -> Bars:
-    """`5-12`, `7` or `1-4,9-12` as ranges of bars. Raises FadernetsError, which calls the text `name`."""
-    ranges = []
-    for part in text.split(","):
-        match = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", part.strip())
-        if match is None:
-            raise FadernetsError(f"{name} {text}: expected bar numbers such as 5-12 or 1-4,9-12")
-        ranges.append((int(match[1]), int(match[2] or match[1])))
-    return ranges
+class RegionOptions(TypedDict, total=False):
+    """The keywords of `Faders.checked` that a region has for itself."""
+
+    set: Mapping[str, FaderValue] | None
+    move: Mapping[str, FaderValue] | None
+    per_bar: PerBarGiven | None
+    preset: PresetGiven | None
+    amount: float
+    hold: Iterable[str] | None
+    faithfulness: float
+    bars: BarsGiven
+    tracks: TracksGiven
+    seed: int
+    keep: Iterable[Lock | str] | Lock | str
+    only: str | int | None
+
+
+class FaderOptions(RegionOptions, total=False):
+    """The keywords of an edit."""
+
+    beats: BeatsGiven | None
 
 
 class Spelling(NamedTuple):
@@ -81,8 +97,33 @@ class Faders:
     beats: BeatTimes | None = None  # of a performance whose file does not know them
     home: int | None = None  # the key of the whole, where the piece is a part of one; None: of what is edited
     only: str | None = None  # the one hand or track that is edited: left, right, a number (from 1) or a name
-    spelling: Spelling = COMMAND_LINE  # of errors
+    spelling: Spelling = FIELDS  # of errors
     strict: bool = False  # whether values that all lie outside a fader's range are refused, where others are clamped
+
+    def __post_init__(self) -> None:
+        """Values as `checked` has them, whoever gave them. Raises FadernetsError."""
+        spelling = self.spelling
+        if not isinstance(self.per_bar, PerBar | None):
+            raise request_values.wrong(self.per_bar, "per_bar", "a PerBar, or use Faders.checked")
+        if not isinstance(self.preset, Preset | None):
+            raise request_values.wrong(self.preset, "preset", "a Preset, or use Faders.checked")
+        check_faithfulness(self.faithfulness, spelling)
+        read: dict[str, Any] = {
+            "set": _curves(self.set, "set", spelling),
+            "move": _curves(self.move, "move", spelling),
+            "per_bar": _values_by_bar(self.per_bar, spelling),
+            "amount": request_values.finite(self.amount, f"{spelling.field('preset')} amount"),
+            "arousal": request_values.finite(self.arousal, f"{spelling.field('preset')} amount"),
+            "hold": _held(self.hold, spelling),
+            "bars": request_values.bars(self.bars, spelling.field("bars")),
+            "tracks": request_values.tracks(self.tracks, spelling.field("tracks")),
+            "seed": read_seed(self.seed, spelling),
+            "keep": checked_locks(self.keep, spelling.field("keep")),
+            "beats": BeatTimes.of(self.beats),
+            "only": None if self.only is None else request_values.track(self.only, spelling.field("only")),
+        }
+        for name, value in read.items():
+            object.__setattr__(self, name, value)
 
     @property
     def only_track(self) -> str | None:
@@ -95,42 +136,38 @@ class Faders:
         *,
         set: Mapping[str, FaderValue] | None = None,
         move: Mapping[str, FaderValue] | None = None,
-        per_bar: PerBar | Mapping[str, Mapping[int, float]] | None = None,
-        preset: Preset | str | Path | None = None,
+        per_bar: PerBarGiven | None = None,
+        preset: PresetGiven | None = None,
         amount: float = 1.0,
-        hold: Iterable[str] = (),
+        hold: Iterable[str] | None = (),
         faithfulness: float = 1.0,
-        bars: Sequence[tuple[int, int]] | None = None,
-        tracks: Iterable[str | int] | None = None,
+        bars: BarsGiven = None,
+        tracks: TracksGiven = None,
         seed: int = 0,
-        keep: Iterable[Lock | str] | str = (),
+        keep: Iterable[Lock | str] | Lock | str = (),
         only: str | int | None = None,
-        beats: BeatTimes | Path | str | None = None,
+        beats: BeatsGiven | None = None,
         spelling: Spelling = FIELDS,
         preset_files: bool = True,
         strict: bool = False,
     ) -> Faders:
-        """Faders of values from outside. `preset` is a name, a file (unless `preset_files` is False) or a Preset, or
-        the paper's preset by its name, `amount` times. Raises FadernetsError.
+        """Faders of values from outside, whose names may have dashes. `preset` is a name, a file (unless `preset_files`
+        is False) or a Preset, or the paper's preset by its name, `amount` times; `bars` and `tracks` are read by
+        `request_values`. Raises FadernetsError.
 
             >>> Faders.checked(set={"key": "A minor"}, move={"pitch": (0, 7)}).set
             {'key': 21.0}
         """
-        curves: dict[str, dict[str, FaderCurve]] = {}
-        for option, values in (("set", set or {}), ("move", move or {})):
-            for name in values:
-                known_fader(name, option, spelling)
-            curves[option] = {name: _curve(name, value, option, spelling) for name, value in values.items()}
+        curves = {"set": _curves(set, "set", spelling), "move": _curves(move, "move", spelling)}
         by_bar = _values_by_bar(per_bar, spelling)
         named = {"move": curves["move"], "per_bar": by_bar.values if by_bar else {}}
-        for other, names in named.items():
-            check_apart("set", other, curves["set"].keys() & names.keys(), spelling)
-        held = frozenset(known_fader(name, "hold", spelling).name for name in hold)
-        check_faithfulness(faithfulness, spelling)
-        check_seed(seed, spelling)
-        check_bars(bars, spelling)
-        _check_finite(amount, f"{spelling.field('preset')} amount")
+        for other, given in named.items():
+            check_apart("set", other, curves["set"].keys() & given.keys(), spelling)
+        held = _held(hold, spelling)
+        amount = request_values.finite(amount, f"{spelling.field('preset')} amount")
         of_codes, of_faders = preset_of(preset, spelling, preset_files)
+        if preset is None:
+            _check_no_preset(held, amount, spelling)
         return cls(
             set=curves["set"],
             move=curves["move"],
@@ -141,12 +178,12 @@ class Faders:
             amount=amount if of_faders else 0.0,
             hold=held,
             faithfulness=faithfulness,
-            bars=None if bars is None else [(int(a), int(b)) for a, b in bars],
-            tracks=None if tracks is None else [str(track) for track in tracks],
-            seed=seed,
+            bars=request_values.bars(bars, spelling.field("bars")),
+            tracks=request_values.tracks(tracks, spelling.field("tracks")),
+            seed=read_seed(seed, spelling),
             keep=checked_locks(keep, spelling.field("keep")),
             beats=BeatTimes.of(beats),
-            only=None if only is None else str(only),
+            only=None if only is None else request_values.track(only, spelling.field("only")),
             spelling=spelling,
             strict=strict,
         )
@@ -176,6 +213,14 @@ class Faders:
         return self.preset.moves.get(name, 0.0) != 0
 
 
+def check_options(function: str, given: Iterable[str], known: type) -> None:
+    """Raises TypeError, as Python does, for a keyword that is none of those of a TypedDict."""
+    names = known.__annotations__
+    for name in given:
+        if name not in names:
+            raise TypeError(f"{function}() got an unexpected keyword argument {name!r}{did_you_mean(name, names)}")
+
+
 def known_fader(name: str, where: str, spelling: Spelling = FIELDS) -> Attribute:
     """The row of a fader's name; `where` is the field that names it. Raises FadernetsError for an unknown one."""
     row = ATTRIBUTES.get(name)
@@ -194,9 +239,12 @@ def check_apart(first: str, second: str, names: Collection[str], spelling: Spell
 
 
 def check_faithfulness(value: float, spelling: Spelling = FIELDS) -> None:
-    """Raises FadernetsError for a share that lies outside 0..1, nan among them."""
+    """Raises FadernetsError for what is no share in 0..1, nan among them."""
+    where = spelling.field("faithfulness")
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise request_values.wrong(value, where, "a number in 0..1")
     if not 0 <= value <= 1:
-        raise FadernetsError(f"{spelling.field('faithfulness')} {value:g}: must lie in 0..1")
+        raise FadernetsError(f"{where} {value:g}: must lie in 0..1")
 
 
 def check_variations(count: int, most: int = MOST_VARIATIONS, spelling: Spelling = FIELDS) -> None:
@@ -205,22 +253,17 @@ def check_variations(count: int, most: int = MOST_VARIATIONS, spelling: Spelling
         raise FadernetsError(f"{spelling.field('variations')} {count}: must lie in 1..{most}")
 
 
-def check_seed(seed: int, spelling: Spelling = FIELDS) -> None:
-    """Raises FadernetsError for a number that not every generator takes as a seed."""
-    if not 0 <= seed < 2**32:
-        raise FadernetsError(f"{spelling.field('seed')} {seed}: must lie in 0..{2**32 - 1}")
-
-
-def check_bars(bars: Sequence[tuple[int, int]] | None, spelling: Spelling = FIELDS) -> None:
-    """Raises FadernetsError for ranges of bars that no piece has."""
-    for first, last in bars or ():
-        if not 1 <= first <= last:
-            where = f"{spelling.field('bars')} {first}-{last}"
-            raise FadernetsError(f"{where}: bars count from 1, the first not behind the last")
+def read_seed(seed: int, spelling: Spelling = FIELDS) -> int:
+    """A whole number that every generator takes as a seed. Raises FadernetsError."""
+    where = spelling.field("seed")
+    number = request_values.whole(seed, where, f"a whole number in 0..{2**32 - 1}")
+    if not 0 <= number < 2**32:
+        raise FadernetsError(f"{where} {number}: must lie in 0..{2**32 - 1}")
+    return number
 
 
 def preset_of(
-    preset: Preset | str | Path | None, spelling: Spelling = FIELDS, files: bool = True
+    preset: PresetGiven | None, spelling: Spelling = FIELDS, files: bool = True
 ) -> tuple[CodePreset | None, Preset | None]:
     """The preset as a shift of the model's codes, such as the paper's, or as a preset of faders; None for the other.
 
@@ -228,6 +271,8 @@ def preset_of(
     """
     if preset is None or isinstance(preset, Preset):
         return None, preset
+    if not request_values.is_text_or_path(preset):
+        raise request_values.wrong(preset, spelling.field("preset"), "the name of a preset, its file or a Preset")
     of_codes = CodePreset.parse(str(preset))
     if of_codes is not None:
         return of_codes, None
@@ -235,16 +280,44 @@ def preset_of(
         known = [*presets.names(), PAPER_PRESET]
         meant = did_you_mean(str(preset), known)
         raise FadernetsError(f"{spelling.field('preset')} {preset}: is not known{meant}; allowed: {', '.join(known)}")
-    return None, presets.load(preset, spelling.field("preset"))
+    return None, presets.load(os.fspath(preset), spelling.field("preset"))
 
 
-def _curve(name: str, value: FaderValue, option: str, spelling: Spelling) -> FaderCurve:
+def _check_no_preset(held: Collection[str], amount: float, spelling: Spelling) -> None:
+    """Raises FadernetsError for what only a preset has a use for."""
+    preset = spelling.field("preset")
+    if held:
+        names = ", ".join(map(spelling.fader, sorted(held)))
+        raise FadernetsError(
+            f"{spelling.field('hold')} {names}: holds faders that a preset moves; name one with {preset}"
+        )
+    if amount not in (0, 1):  # no preset at all, and the default
+        raise FadernetsError(f"amount {amount:g}: is how many times a preset is applied; name one with {preset}")
+
+
+def _curves(values: Any, option: str, spelling: Spelling) -> dict[str, FaderCurve]:
+    """Faders and their values or ramps, of `set` or `move`. Raises FadernetsError."""
+    named = request_values.by_name(values, spelling.field(option), f"{option}={{'rhythm_density': 0.2}}")
+    for name in named:
+        known_fader(name, option, spelling)
+    return {name: _curve(name, value, option, spelling) for name, value in named.items()}
+
+
+def _held(hold: Any, spelling: Spelling) -> frozenset[str]:
+    """The names of faders that a preset leaves alone. Raises FadernetsError."""
+    named = request_values.names(hold, spelling.field("hold"))
+    return frozenset(known_fader(name, "hold", spelling).name for name in named)
+
+
+def _curve(name: str, value: Any, option: str, spelling: Spelling) -> FaderCurve:
     """One fader's value or ramp, a key by its class. Raises FadernetsError."""
     row = ATTRIBUTES[name]
     fader = spelling.fader(name)
     where = f"{spelling.prefix}{option} {fader}=" if spelling.prefix else f"{fader} "
     if not is_movable(row):
         raise FadernetsError(f"{fader}: can be measured and not moved; its Attribute has no `change` of notes")
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
     if isinstance(value, str):
         if not row.names or option != "set":
             raise FadernetsError(f"{where}{value}: takes a number")
@@ -258,40 +331,50 @@ def _curve(name: str, value: FaderValue, option: str, spelling: Spelling) -> Fad
         ends = (value.first, value.last) if isinstance(value, Ramp) else value
         if len(ends) != 2:
             raise FadernetsError(f"{where}{value}: a ramp has a first and a last value")
-        for end in ends:
-            _check_finite(end, where.rstrip("= "))
-        return Ramp(float(ends[0]), float(ends[1]))
-    _check_finite(value, where.rstrip("= "))
+        first, last = (request_values.finite(end, where.rstrip("= ")) for end in ends)
+        return Ramp(first, last)
+    number = request_values.finite(value, where.rstrip("= "))
     if row.names:
-        if value != round(value):
+        if number != round(number):
             raise FadernetsError(
-                f"{where}{value:g}: a key moves by whole semitones; {spelling.field('set')} key=a-minor names one"
+                f"{where}{number:g}: a key moves by whole semitones; {spelling.field('set')} key=a-minor names one"
             )
-        if option == "set" and not 0 <= value < len(row.names):
-            raise FadernetsError(f"{where}{value:g}: must lie in 0..{len(row.names) - 1}, or be a name such as a-minor")
-    return float(value)
+        if option == "set" and not 0 <= number < len(row.names):
+            raise FadernetsError(
+                f"{where}{number:g}: must lie in 0..{len(row.names) - 1}, or be a name such as a-minor"
+            )
+    return number
 
 
-def _values_by_bar(per_bar: PerBar | Mapping[str, Mapping[int, float]] | None, spelling: Spelling) -> PerBar | None:
-    """Values by bar with faders that can have them. Raises FadernetsError."""
-    if not per_bar:
-        return None
+def _values_by_bar(per_bar: Any, spelling: Spelling) -> PerBar | None:
+    """Values by bar with faders that can have them, or those of a file. Raises FadernetsError."""
+    where = spelling.field("per_bar")
+    if request_values.is_text_or_path(per_bar):
+        per_bar = fader_curves.read(Path(per_bar))
     if isinstance(per_bar, PerBar):
-        values = per_bar
+        given: Mapping[str, Any] = per_bar.values
     else:
-        values = PerBar(Path(spelling.per_bar), {name: dict(bars) for name, bars in per_bar.items()}, {})
-    for name, bars in values.values.items():
-        row = known_fader(name, "per_bar", spelling)
+        given = request_values.by_name(per_bar, where, f"{where}={{'dynamics': {{5: 60}}}}")
+    if not given:
+        return None
+    values: dict[str, dict[int, float]] = {}
+    for name, by_bar in given.items():
+        row, fader = known_fader(name, "per_bar", spelling), spelling.fader(name)
         if row.names:
-            raise FadernetsError(f"{spelling.fader(name)}: takes one value for all bars that are edited")
+            raise FadernetsError(f"{fader}: takes one value for all bars that are edited")
         if not is_movable(row):
-            raise FadernetsError(f"{spelling.fader(name)}: can be measured and not moved; it has no `change` of notes")
-        for value in bars.values():
-            _check_finite(value, f"{spelling.field('per_bar')} {spelling.fader(name)}")
-    return values
+            raise FadernetsError(f"{fader}: can be measured and not moved; it has no `change` of notes")
+        if not isinstance(by_bar, Mapping):
+            raise request_values.wrong(by_bar, f"{where} {fader}", "a value for each bar, as in {5: 60}")
+        place = f"{where} {fader}"
+        values[name] = {_bar(bar, place): request_values.finite(value, place) for bar, value in by_bar.items()}
+    if isinstance(per_bar, PerBar):
+        return per_bar
+    return PerBar(Path(spelling.per_bar), values, {})
 
 
-def _check_finite(value: float, where: str) -> None:
-    """Raises FadernetsError for what is not a finite number."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not np.isfinite(value):
-        raise FadernetsError(f"{where}: {value!r} is not a finite number")
+def _bar(bar: Any, where: str) -> int:
+    """The number of a bar, which may be text. Raises FadernetsError."""
+    if isinstance(bar, str) and bar.strip().isdecimal() and bar.isascii() and len(bar) < 10:
+        return int(bar)
+    return request_values.whole(bar, where, "numbers of bars")

@@ -13,7 +13,8 @@ from fadernets.editing.edit_grids import placed_for
 from fadernets.editing.fader_curves import PerBar
 from fadernets.editing.lock_requests import Lock
 from fadernets.editing.piece_on_grid import PieceOnGrid
-from fadernets.editing.requests import Bars, Faders
+from fadernets.editing.request_values import Bars
+from fadernets.editing.requests import Faders
 from fadernets.music.document import Document
 from fadernets.music.excerpt import excerpt
 

@@ -24,6 +24,7 @@ from fadernets.engines import code_arithmetic
 from fadernets.engines.critic import Critic
 from fadernets.engines.model_folder import DEFAULT_WINDOW_MODEL, LARGEST, ModelError, ModelFolder, finite
 from fadernets.engines.onset_patterns import OnsetPatterns
+from fadernets.errors import FadernetsError
 from fadernets.music.segments import STEPS
 
 
@@ -133,7 +134,9 @@ class Engine(ModelFolder):
         return found
 
     def encode(self, cells: Cells) -> Codes:
-        """Cells [S, 16, 88] -> posterior means."""
+        """Cells [S, 16, 88] -> posterior means. Raises FadernetsError for an array of another shape."""
+        if np.shape(cells)[1:] != (STEPS, PITCHES):
+            raise FadernetsError(f"cells of the shape {list(np.shape(cells))}; a model takes segments [S, 16, 88]")
         if not len(cells):  # the runtime aborts the process on an empty batch
             return Codes(
                 {name: np.zeros((0, self._encoder.width(f"z_{name}")), np.float32) for name in self.code_names}

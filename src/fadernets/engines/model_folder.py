@@ -57,6 +57,9 @@ class ModelFolder:
     def _check(cls, model: str | Path, folder: Path, info: dict[str, Any]) -> None:
         """Raise ModelError, ValueError, KeyError or TypeError for a model.json that this engine cannot use."""
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}: {self.folder}>"
+
     def load(self) -> Self:
         """Open both graphs now. Raises ModelError."""
         _ = self._encoder, self._decoder

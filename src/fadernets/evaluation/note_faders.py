@@ -174,7 +174,7 @@ def _fader_figures(
         "consistency": fader_scores.consistency(moved / deviation),
         "error": float(np.abs(moved - asked).mean()),
         "error_sd": float(np.abs(moved - asked).mean() / deviation),
-        "response_range": float(np.polyfit(asked.ravel(), moved.ravel(), 1)[0]),
+        "response_range": float(np.polyfit(asked.ravel(), moved.ravel(), 1)[0]) if np.ptp(values) > 0 else 0.0,
         "leakage": max(abs(fader_scores.rank_correlation(asked.ravel(), measured[n].ravel())) for n in others),
         "others_move": max(drift.values()),
     }

@@ -151,6 +151,14 @@ def _files(folder: Path) -> list[tuple[Path, float]]:
         for side, label in (("high", 1.0), ("low", -1.0)):
             midi = [f for f in sorted((folder / side).glob("*")) if f.suffix.lower() in (".mid", ".midi")]
             files += [(file, label) for file in midi]
-    if not any(label > 0 for _, label in files) or not any(label < 0 for _, label in files):
-        raise FadernetsError(f"{folder}: needs files labelled high and low: folders `high` and `low`, or labels.csv")
+    above, below = (sum(sign * label > 0 for _, label in files) for sign in (1, -1))
+    if not above or not below:
+        if listed.exists():
+            raise FadernetsError(
+                f"{listed}: {above} labels lie above 0 and {below} below; labels lie around 0, high ones above and low "
+                "ones below, and both are needed"
+            )
+        raise FadernetsError(
+            f"{folder}: {above} MIDI files in the folder `high` and {below} in `low`; both are needed, or labels.csv"
+        )
     return [(file, label) for file, label in files if label]

@@ -18,6 +18,7 @@ from fadernets.arrays import Array, Floats, States
 from fadernets.codecs import melody_clips, melody_states
 from fadernets.codecs.melody_clips import Melody
 from fadernets.codecs.melody_states import STEPS
+from fadernets.editing.request_values import whole
 from fadernets.editing.requests import COMMAND_LINE, Spelling
 from fadernets.engines.melody import MelodyEngine
 from fadernets.errors import FadernetsError
@@ -73,7 +74,8 @@ def blend(
     size: rows and columns, 2..16 each. tracks: number (from 1) or name of each melody's track; None: the likeliest.
     regrid: cut clips by quarter notes, whatever the metre is. spelling: of errors. Raises FadernetsError.
     """
-    rows, columns = size
+    expected = f"a whole number in 2..{MOST_CELLS}"
+    rows, columns = (whole(n, name, expected) for n, name in zip(size, ("rows", "columns"), strict=True))
     if not (1 < rows <= MOST_CELLS and 1 < columns <= MOST_CELLS):
         where = f"--cells {rows}x{columns}" if spelling is COMMAND_LINE else f"rows {rows}, columns {columns}"
         raise FadernetsError(f"{where}: needs 2..{MOST_CELLS} rows and columns")

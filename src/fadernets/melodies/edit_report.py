@@ -40,13 +40,18 @@ class ClipReport:
 
 @dataclass(frozen=True)
 class MelodyEditReport:
-    """What an edit of a melody did; `as_dict` is the command line's --json."""
+    """What an edit of a melody did; `as_dict` is the command line's --json.
+
+    track: the melody's, by name or number. knobs: how far each was turned. clips: those that were to be turned, two
+    bars each. means: `before`, `asked` and `measured` of all these clips, `pitch` as a mean MIDI number and `onsets` as
+    their number. warnings: sentences on what the piece or the edit could not do.
+    """
 
     model: str
     track: str
     knobs: dict[str, Any]
     clips: list[ClipReport]
-    means: dict[str, dict[str, Value]]  # before, asked, measured: of all these clips
+    means: dict[str, dict[str, Value]]
     warnings: list[str]
 
     def as_dict(self) -> dict[str, Any]:

@@ -15,8 +15,9 @@ import numpy as np
 from fadernets.arrays import Array, Bools, Cells, Indices, Integers, States
 from fadernets.codecs import grid, melody_clips, melody_states
 from fadernets.codecs.melody_clips import Melody
-from fadernets.editing import cells_to_notes
-from fadernets.editing.requests import COMMAND_LINE, FIELDS, Bars, Spelling, check_bars
+from fadernets.editing import cells_to_notes, request_values
+from fadernets.editing.request_values import Bars
+from fadernets.editing.requests import COMMAND_LINE, FIELDS, Spelling
 from fadernets.engines.melody import MelodyEngine
 from fadernets.errors import FadernetsError
 from fadernets.files import write_atomic
@@ -100,8 +101,8 @@ def edited_melody(
 def _inside(in_bars: Integers, bars: Bars, count: int, spelling: Spelling) -> Bools:
     """[C] which clips, which begin and end `in_bars` [C, 2], lie wholly in ranges of the piece's `count` bars. Raises
     FadernetsError where none does."""
-    check_bars(bars, spelling)
     option = spelling.field("bars")
+    request_values.bars(bars, option)
     for first, last in bars:
         if first > count:
             raise FadernetsError(f"{option} {first}-{last}: the piece has {count} bars")

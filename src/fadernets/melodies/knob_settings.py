@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fadernets.arrays import Floats, Latents
+from fadernets.editing import request_values, requests
 from fadernets.engines.melody import MelodyEngine
 from fadernets.errors import FadernetsError
 from fadernets.melodies.directions import knob_direction, random_direction
@@ -18,7 +19,7 @@ LARGEST_REST = 4.0  # standard deviations
 
 @dataclass(frozen=True)
 class Knobs:
-    """How far each knob goes, in units of its mean effect. Raises FadernetsError for a control that there is not."""
+    """How far each knob goes, in units of its mean effect. Raises FadernetsError for what cannot be asked."""
 
     pitch: float = 0.0  # semitones of mean pitch
     rhythm: float = 0.0  # doublings of the number of onsets
@@ -31,6 +32,10 @@ class Knobs:
     def __post_init__(self) -> None:
         if self.control not in CONTROLS:
             raise FadernetsError(f"control {self.control!r}; allowed: {', '.join(CONTROLS)}")
+        for name in ("pitch", "rhythm", "rest"):
+            object.__setattr__(self, name, request_values.finite(getattr(self, name), name))
+        requests.check_faithfulness(self.faithfulness)
+        object.__setattr__(self, "seed", requests.read_seed(self.seed))
 
     @property
     def at_rest(self) -> bool:

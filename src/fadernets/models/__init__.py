@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from fadernets import plugins
@@ -44,7 +44,13 @@ def model_class(name: str) -> Any:
     known = models()
     if name not in known:
         raise FadernetsError(f"unknown model {name!r}; known: {', '.join(known)}")
-    return imported(known[name])
+    try:
+        model = imported(known[name])
+        if not (isinstance(model, type) and is_dataclass(getattr(model, "OPTIONS", None))):
+            raise TypeError("is no class derived from fadernets.models.base.Model with OPTIONS of its own")
+    except Exception as error:
+        raise plugins.blamed(plugins.MODELS, name, error) from error
+    return model
 
 
 def reads_melodies(name: str) -> bool:
@@ -64,7 +70,8 @@ def build(name: str, options: dict[str, Any], codec: str = "grid", attributes: S
     known = {f.name: f.default for f in fields(model.OPTIONS)}
     for option in options:
         if option not in known:
-            raise FadernetsError(f"unknown model option {option!r}; known: {', '.join(known)}")
+            hint = "; write name: at the top level of the recipe" if option == "name" else ""
+            raise FadernetsError(f"unknown model option {option!r}; known: {', '.join(known)}{hint}")
     values = {option: typed(f"model option {option}", v, known[option]) for option, v in options.items()}
     for option, value in values.items():
         possible(option, value)

@@ -6,6 +6,7 @@ Times are in seconds from the start of the file. A beat counts as a quarter; bar
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,8 @@ class BeatTimes:
 
         Columns are separated by spaces, tabs or a comma; lines that begin with # are left out. Raises FadernetsError.
         """
+        if "\0" in str(path):
+            raise FadernetsError(f"{str(path)!r:.100}: cannot be read (no path has a null character)")
         try:
             if path.stat().st_size > MAX_FILE_BYTES:
                 raise FadernetsError(f"{path}: {path.stat().st_size} bytes; at most {MAX_FILE_BYTES} are read")
@@ -52,9 +55,13 @@ class BeatTimes:
         return cls.checked(seconds, [row[1] == "1" for row in rows] if rows and len(rows[0]) == 2 else None, str(path))
 
     @classmethod
-    def of(cls, beats: BeatTimes | str | Path | None) -> BeatTimes | None:
+    def of(cls, beats: BeatTimes | str | os.PathLike[str] | None) -> BeatTimes | None:
         """Beats as callers give them: themselves, a file of them, or none. Raises FadernetsError."""
-        return cls.read(Path(beats)) if isinstance(beats, (str, Path)) else beats
+        if isinstance(beats, (str, os.PathLike)):
+            return cls.read(Path(beats))
+        if not isinstance(beats, BeatTimes | None):
+            raise FadernetsError(f"beats: give a file of beats, or BeatTimes.checked(seconds), not {beats!r:.60}")
+        return beats
 
     @classmethod
     def checked(cls, seconds: Floats, downbeat: list[bool] | None = None, where: str = "beats") -> BeatTimes:

@@ -7,6 +7,7 @@ know, chunks that are no tracks), so that a track without an edit would change t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -47,12 +48,17 @@ class Document:
     >>> document.write(Path("out.mid"), Edit.nothing())  # the same bytes
     """
 
-    def __init__(self, path: Path, data: bytes | None = None) -> None:
-        """Read `path`, or `data` in its place. Raises MidiError.
+    origin: Document | None = None  # what it was edited from, whose score a file of it is to be; None: itself
+
+    def __init__(self, path: str | os.PathLike[str], data: bytes | None = None) -> None:
+        """Read the MIDI file `path`, or `data` in its place; `fadernets.document_of` reads MusicXML too. Raises
+        MidiError.
 
         Oddities that do not keep the file from being used are sentences in `piece.warnings`.
         """
-        self.path = path
+        if not isinstance(path, (str, os.PathLike)):
+            raise MidiError(f"a Document is read from a path, not from a {type(path).__name__}")
+        self.path = path = Path(path)
         self._file = MidiFile.of(path, file_bytes(path) if data is None else data)
         self._scale = -(-COARSE // self._file.tpq)  # ticks of `piece` in a tick of the file
         tpq = self._file.tpq * self._scale
@@ -79,17 +85,28 @@ class Document:
 
     @classmethod
     def of_notes(
-        cls, notes: Array, tempo: float = 120.0, metre: tuple[int, int] = (4, 4), name: str = "piece.mid"
+        cls,
+        notes: Array | Sequence[Sequence[float]],
+        tempo: float = 120.0,
+        metre: tuple[int, int] = (4, 4),
+        name: str = "piece.mid",
+        tpq: int | None = None,
     ) -> Document:
         """The document of an array of notes [N, 4]: onset and end in quarter notes, pitch, velocity.
 
-        A fifth column numbers tracks; structured arrays as in `note_files.file_of_notes`. tempo: quarter notes a
-        minute. Raises FadernetsError.
+        A fifth column numbers tracks; a structured array has fields of these names, and track. With `tpq`, onset and
+        end are ticks, so many a quarter note; whole numbers in a structured array are ticks and need it. tempo: quarter
+        notes a minute. Raises FadernetsError.
 
         >>> Document.of_notes([[0, 1, 60, 80], [1, 2, 64, 80]]).piece.end
         960
+        >>> piece = Document("in.mid").piece
+        >>> again = Document.of_notes(piece.notes, tpq=piece.tpq)
         """
-        return cls(Path(name), file_of_notes(notes, tempo, metre))
+        return cls(Path(name), file_of_notes(notes, tempo, metre, tpq))
+
+    def __repr__(self) -> str:
+        return f"<Document {self.path}: {len(self.piece.notes)} notes, {self.piece.tpq} ticks a quarter note>"
 
     def _warnings(self, tpq: int, tempos: list[tuple[int, int]], impossible: int) -> list[str]:
         warnings = []

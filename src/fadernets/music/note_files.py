@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,20 +12,27 @@ from fadernets.errors import FadernetsError, first_line
 from fadernets.music.notes import NOTE, SHORTEST_BEAT, note_order
 from fadernets.music.smf import END_OF_TRACK, METRE, TEMPO, RankedEvent, file_of_tracks, in_order
 
-TPQ = 480  # ticks a quarter note of the files
+TPQ = 480  # ticks a quarter note of the files, where callers name none
+MOST_TPQ = 2**15 - 1  # that a MIDI file can count in
 CHANNELS = [channel for channel in range(16) if channel != 9]  # of the tracks in turn: all but the drums'
 COLUMNS = ("onset", "end", "pitch", "velocity", "track")
 
 
-def file_of_notes(notes: Array, tempo: float = 120.0, metre: tuple[int, int] = (4, 4)) -> bytes:
-    """A MIDI file of notes, one piano track for each number in `track`, 480 ticks a quarter note.
+def file_of_notes(
+    notes: Array | Sequence[Sequence[float]],
+    tempo: float = 120.0,
+    metre: tuple[int, int] = (4, 4),
+    tpq: int | None = None,
+) -> bytes:
+    """A MIDI file of notes, one piano track for each number in `track`.
 
     notes: [N, 4] or [N, 5] numbers, the columns onset and end in quarter notes, pitch 0..127, velocity 1..127 and, if
-    wanted, track 0, 1, ...; or a structured array with fields of these names, whose onset and end are ticks (480 a
-    quarter note) where they are integers, as in `music.notes.NOTE`, and quarter notes where they are floats. tempo:
-    quarter notes a minute. metre: numerator and denominator. Raises FadernetsError for what is none of these.
+    wanted, track 0, 1, ...; or a structured array with fields of these names. With `tpq`, onset and end are ticks, so
+    many a quarter note, and the file counts in them; whole numbers in a structured array, as in `music.notes.NOTE`,
+    are ticks and need it. Without it the file has 480. tempo: quarter notes a minute. metre: numerator and denominator.
+    Raises FadernetsError for what is none of these.
     """
-    rows = _rows(notes)
+    rows = _rows(notes, tpq)
     numerator, denominator = metre
     if not (1 <= numerator <= 255 and denominator in [2**i for i in range(SHORTEST_BEAT.bit_length())]):
         raise FadernetsError(f"metre {numerator}/{denominator}: the denominator must be 1, 2, 4, ... {SHORTEST_BEAT}")
@@ -47,7 +55,7 @@ def file_of_notes(notes: Array, tempo: float = 120.0, metre: tuple[int, int] = (
     for events in tracks:
         end_of_track = (max((tick for tick, _, _ in events), default=0), 2, bytes((0xFF, END_OF_TRACK, 0)))
         finished.append(in_order([*events, end_of_track]))
-    return file_of_tracks(1, TPQ, finished)
+    return file_of_tracks(1, TPQ if tpq is None else tpq, finished)
 
 
 def file_of_score(score: Any) -> bytes:
@@ -58,22 +66,33 @@ def file_of_score(score: Any) -> bytes:
         raise FadernetsError(f"the score cannot be written as MIDI ({first_line(error)})") from None
 
 
-def _rows(notes: Array) -> Array:
-    """[N] of NOTE in order, ticks of TPQ. Raises FadernetsError."""
-    notes = np.asarray(notes)
+def _rows(notes: Array | Sequence[Sequence[float]], tpq: int | None) -> Array:
+    """[N] of NOTE in order, in ticks of the file. Raises FadernetsError."""
+    if tpq is not None and not (type(tpq) is int and 1 <= tpq <= MOST_TPQ):
+        raise FadernetsError(f"tpq {tpq!r}: the ticks a quarter note are a whole number in 1..{MOST_TPQ}")
+    try:
+        notes = np.asarray(notes)
+    except ValueError:  # rows of different lengths
+        raise FadernetsError("an array of notes has rows of the same length: onset, end, pitch, velocity") from None
     if notes.dtype.names is not None:
         if not set(COLUMNS[:4]) <= set(notes.dtype.names) or notes.ndim != 1:
             needed, fields = ", ".join(COLUMNS[:4]), ", ".join(notes.dtype.names)
             raise FadernetsError(f"a structured array of notes needs the fields {needed}; this one has {fields}")
         columns = {name: notes[name] for name in COLUMNS if name in notes.dtype.names}
-        in_ticks = all(columns[name].dtype.kind in "iu" for name in ("onset", "end"))
+        if tpq is None and any(columns[name].dtype.kind in "iu" for name in ("onset", "end")):
+            raise FadernetsError(
+                "onset and end of these notes are whole numbers, so ticks: give the ticks a quarter note, as in "
+                "Document.of_notes(notes, tpq=480), or onset and end as floats in quarter notes"
+            )
     else:
-        if notes.ndim != 2 or notes.shape[1] not in (4, 5) or notes.dtype.kind not in "iuf":
+        if notes.ndim != 2 or notes.shape[1] not in (4, 5):
             raise FadernetsError(f"an array of notes has shape [N, 4] or [N, 5], not {list(notes.shape)}")
         columns = dict(zip(COLUMNS, notes.T, strict=False))
-        in_ticks = False
+    for name, column in columns.items():
+        if column.dtype.kind not in "iuf":
+            raise FadernetsError(f"an array of notes holds numbers; its {name} is of the type {column.dtype}")
     values = {name: np.asarray(column, np.float64) for name, column in columns.items()}
-    if not in_ticks:
+    if tpq is None:
         values |= {name: np.round(values[name] * TPQ) for name in ("onset", "end")}
     for name, low, high in (("onset", 0, 2**27), ("end", 0, 2**27), ("pitch", 0, 127), ("velocity", 1, 127)):
         if not ((values[name] >= low) & (values[name] <= high)).all():

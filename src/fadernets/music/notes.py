@@ -19,6 +19,10 @@ NOTE = np.dtype(
 )
 # One row a note of a picture; onset and end in quarter notes.
 ROLL_NOTE = np.dtype([("onset", float), ("end", float), ("pitch", np.uint8), ("velocity", np.uint8)])
+# One row a note as callers of the API get it; onset and end in quarter notes.
+QUARTER_NOTE = np.dtype(
+    [("onset", float), ("end", float), ("pitch", np.uint8), ("velocity", np.uint8), ("track", np.int32)]
+)
 SHORTEST_BEAT = 64  # the largest denominator of a time signature
 DEFAULT_TEMPO = 500_000  # microseconds a quarter: 120 bpm, what the paper assumes where a file has no tempo
 

@@ -46,5 +46,5 @@ def _xml_bytes(path: Path) -> bytes | None:
         with path.open("rb") as file:
             head = file.read(HEAD)
             return head + file.read(MAX_BYTES) if is_xml(head) else None
-    except OSError:
+    except (OSError, ValueError):  # no path has a null character
         return None

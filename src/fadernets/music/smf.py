@@ -27,6 +27,8 @@ class MidiError(FadernetsError):
 
 def file_bytes(path: Path) -> bytes:
     """The file's bytes, checked to be a standard MIDI file that counts in quarter notes. Raises MidiError."""
+    if "\0" in str(path):
+        raise MidiError(f"{str(path)!r:.100}: cannot be read (no path has a null character)")
     try:
         if path.is_dir():
             raise MidiError(f"{path}: is a folder, not a MIDI file")

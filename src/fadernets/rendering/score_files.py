@@ -12,8 +12,9 @@ from fadernets.rendering import endings
 def as_named(source: Document, data: bytes, out: Path) -> tuple[bytes, list[str]]:
     """The bytes of an edited MIDI file for a file of this name, and what a user should know of them.
 
-    A name that ends with .musicxml, .xml or .mxl gets a score: the source's own with the edit in it, where it is one,
-    else one that the notes are written into. Raises FadernetsError for a name of sound, of a picture or a table.
+    A name that ends with .musicxml, .xml or .mxl gets a score: the source's own with the edit in it, where it is one or
+    was made from one, else one that the notes are written into. Raises FadernetsError for a name of sound, of a picture
+    or a table.
     """
     endings.check_ending(out, endings.EDIT)
     if out.suffix.lower() not in SCORE_SUFFIXES:
@@ -22,10 +23,11 @@ def as_named(source: Document, data: bytes, out: Path) -> tuple[bytes, list[str]
     from fadernets.music.xml_files import packed_xml
 
     packed = out.suffix.lower() == PACKED_SUFFIX
-    if isinstance(source, ScoreDocument):
+    score = source.origin or source
+    if isinstance(score, ScoreDocument):
         from fadernets.rendering.score_return import give_back
 
-        made = give_back(source, data, packed)
+        made = give_back(score, data, packed)
         return made.data, made.warnings
     from fadernets.rendering import musicxml
 

@@ -27,7 +27,8 @@ from fadernets.editing.region_edit import (
     variations_of_last,
 )
 from fadernets.editing.regions import RegionList
-from fadernets.editing.requests import Faders, bar_ranges
+from fadernets.editing.request_values import bar_ranges
+from fadernets.editing.requests import Faders
 from fadernets.editing.roll_edit import Progress
 from fadernets.engines.model_folder import DEFAULT_MODEL
 from fadernets.errors import FadernetsError

@@ -59,7 +59,7 @@ def to_faders(request: FadersRequest, piece: Piece) -> Faders:
         move=request.move,
         per_bar=request.per_bar,
         preset=preset.name if preset is not None else None,
-        amount=preset.amount if preset is not None else 0.0,
+        amount=preset.amount if preset is not None else 1.0,
         hold=preset.hold if preset is not None else (),
         faithfulness=request.faithfulness,
         bars=request.bars,

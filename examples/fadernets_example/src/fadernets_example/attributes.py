@@ -37,10 +37,12 @@ def accent(performance):
 
 
 def set_accent(performance, asked):
-    """Make the notes on the beat louder or softer, those of each window by the same amount."""
-    change = np.nan_to_num(asked - accent(performance))[performance.window]
+    """Make the notes on the beat louder or softer and the others the other way, so that each window's mean stays."""
+    change, beat = np.nan_to_num(asked - accent(performance)), on_beat(performance)
+    share = np.nan_to_num(performance.mean(beat.astype(float)))  # [W] of the notes that lie on the beat
+    step = change[performance.window] * (beat - share[performance.window])
     notes = performance.notes.copy()
-    notes["velocity"] = np.clip(np.round(notes["velocity"] + change * on_beat(performance)), 1, 127)
+    notes["velocity"] = np.clip(np.round(notes["velocity"] + step), 1, 127)
     return replace(performance, notes=notes)
 
 
