@@ -302,7 +302,9 @@ export class MelodyState {
 
   private store(): void {
     clearTimeout(this.storeTimer)
-    this.storeTimer = setTimeout(() => void save(STORE_KEY, $state.snapshot({ history: this.currentHistory(), other: this.other })), STORE_DELAY)
+    this.storeTimer = setTimeout(async () => {
+      this.studio.unsaved = !(await save(STORE_KEY, $state.snapshot({ history: this.currentHistory(), other: this.other })))
+    }, STORE_DELAY)
   }
 
   /** Send one request at a time; after its answer, the newest knobs follow. */
