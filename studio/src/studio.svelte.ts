@@ -8,6 +8,7 @@ import { Reach } from './rooms/faders/reach.svelte'
 import * as layers from './rooms/faders/regions'
 import type { Layers, Region } from './rooms/faders/regions'
 import { Takes } from './rooms/faders/takes.svelte'
+import { Timeline } from './rooms/faders/timeline.svelte'
 
 export type Room = 'faders' | 'melody' | 'inspect'
 const ONE_STEP = 1000 // milliseconds: presses of a key in quicker succession are one step of undo
@@ -15,14 +16,14 @@ const ONE_STEP = 1000 // milliseconds: presses of a key in quicker succession ar
 export class Studio extends Desk {
   readonly reach = new Reach(this)
   readonly takes = new Takes(this)
+  readonly timeline = new Timeline()
   private pressed = { fader: '', at: 0 } // the newest move by a key
 
   // --- faders of the chosen region
 
   /** A fader is being dragged, and the roll follows. */
   drag(faders: Faders): void {
-    const { layers: next, id } = layers.withFaders(this.layers, this.region?.id ?? null, this.scope, { ...faders, variation: null })
-    if (id !== null) this.chosen = id
+    const next = this.withFaders({ ...faders, variation: null })
     this.takes.close()
     this.draft = next
     this.original = false
@@ -32,9 +33,14 @@ export class Studio extends Desk {
   /** A fader was released, which is one step of the history. by: the fader that a key moved; further presses of the key
    * are the same step. */
   release(faders: Faders = this.now, by = ''): void {
+    this.write(this.withFaders(faders), by)
+  }
+
+  private withFaders(faders: Faders): Layers {
     const { layers: next, id } = layers.withFaders(this.layers, this.region?.id ?? null, this.scope, faders)
     if (id !== null) this.chosen = id
-    this.write(next, by)
+    else if (!this.region && layers.isFull(this.layers)) this.say(`there are ${layers.MOST_REGIONS} regions, which is all that there can be: remove one first`)
+    return next
   }
 
   set(name: string, value: number | string | null, dragging = false, by = ''): void {
@@ -46,6 +52,16 @@ export class Studio extends Desk {
   /** The chosen region's faders at rest. */
   reset(): void {
     this.release({ ...REST, seed: this.now.seed })
+  }
+
+  /** The layers that make what is shown: the source, a take that is heard, or the edit. */
+  get shownLayers(): Layers {
+    return this.original ? layers.EMPTY : this.editLayers
+  }
+
+  /** The same, without a look at the source. */
+  get editLayers(): Layers {
+    return this.takes.heard?.layers ?? this.layers
   }
 
   // --- layers
@@ -155,7 +171,8 @@ export class Studio extends Desk {
     const before = this.history
     const next = to(before)
     if (next === before && !isDragged) return
-    this.takes.close()
+    if (this.takes.fits(next.now)) this.takes.index = null
+    else this.takes.close()
     this.waitNoMore()
     this.original = false
     this.pressed.fader = ''

@@ -27,6 +27,10 @@ vi.mock('./lib/api', async (original) => ({
   ...(await original<object>()),
   Live: FakeLive,
   about: async () => ({ models: ['a', 'b'].map((name) => ({ name, codec: 'bars', codes: false })), pieces: [{ id: 'p', title: 'p' }], attributes: [] }),
+  edit: async (request: EditRequest) => {
+    const index = request.regions!.find((one) => one.variation)!.variation!.index
+    return answerOf(0, [[0, 60], [400, 50 + index], [800, 64]])
+  },
   piece: async (id: string, model: string) => {
     await held[`${id} ${model}`]
     return pieceOf(id, model)
@@ -52,11 +56,11 @@ function pieceOf(id: string, model: string): PieceInfo {
 
 let studio: InstanceType<typeof Studio>
 const live = () => FakeLive.now
-const answer = (seq: number, rows = MOVED, more: Partial<EditResponse> = {}) =>
-  live().on.onEdited({
-    seq, piece: studio.piece!.id, draft: false, notes: columns(rows), tempo: [[0, 500000]], pedal: [], end: 1200, segments: [], means: { before: {}, asked: {}, measured: {} },
-    preset: {}, log_odds: null, warnings: [], regions: [], milliseconds: 1, part: null, ...more,
-  } as EditResponse)
+const answerOf = (seq: number, rows: [number, number][]): EditResponse => ({
+  seq, piece: studio.piece!.id, draft: false, notes: columns(rows), tempo: [[0, 500000]], pedal: [], end: 1200, segments: [], means: { before: {}, asked: {}, measured: {} },
+  preset: {}, log_odds: null, warnings: [], regions: [], milliseconds: 1, part: null,
+})
+const answer = (seq: number, rows = MOVED, more: Partial<EditResponse> = {}) => live().on.onEdited({ ...answerOf(seq, rows), ...more })
 const newest = () => live().asked.length
 const pitches = () => studio.shown.map((note) => note.pitch)
 const tempos = () => studio.layers.regions.map((one) => one.faders.moves.tempo)
@@ -186,6 +190,72 @@ describe('another model', () => {
     await opening
     expect([studio.piece!.id, studio.piece!.model, studio.model]).toEqual([second, 'b', 'b'])
   })
+})
+
+describe('picked notes', () => {
+  it('are not picked any more where undo took them away', () => {
+    studio.pick(['0:400:62'])
+    studio.edit((note) => ({ ...note, pitch: note.pitch + 1 }))
+    expect([...studio.picked]).toEqual(['0:400:63'])
+    studio.undo()
+    expect(studio.picked.size).toBe(0)
+  })
+})
+
+describe('takes', () => {
+  beforeEach(async () => {
+    studio.set('tempo', 110)
+    answer(newest())
+    await studio.takes.request()
+    expect(studio.takes.list).toHaveLength(4)
+  })
+
+  it('stay when a bar of one is taken and given back', () => {
+    studio.takes.takeBar(1, 2)
+    expect(frozen()).toEqual([[2, 51]])
+    studio.undo()
+    expect(frozen()).toEqual([])
+    expect(studio.takes.list).toHaveLength(4)
+    studio.undo() // the move that they are takes of
+    expect(studio.takes.isOpen).toBe(false)
+  })
+
+  it('are what is taken home while they are heard', () => {
+    const variations = () => studio.shownLayers.regions.map((one) => one.faders.variation)
+    studio.takes.index = 2
+    expect(variations()).toEqual([{ index: 2, count: 4 }])
+    expect(studio.editLayers).toBe(studio.shownLayers)
+    studio.takes.index = null
+    expect(variations()).toEqual([null])
+    studio.original = true
+    expect(variations()).toEqual([])
+    expect(studio.editLayers.regions).toHaveLength(1)
+  })
+})
+
+it('loops over no bars behind the end of the music', () => {
+  studio.set('tempo', 110)
+  answer(newest(), MOVED, { end: 800 })
+  studio.select([3, 3])
+  studio.toggleLoop()
+  expect(studio.player.loop).toBeNull()
+  studio.select([2, 3])
+  expect(studio.player.loop).toEqual([400, 800])
+})
+
+it('says that there is no room for another region', () => {
+  const one = { name: '', bypass: false, lane: null, locked: [], faders: { ...studio.now, moves: { tempo: 1 } } }
+  studio.write({ ...studio.layers, regions: Array.from({ length: 60 }, (_, i) => ({ ...one, id: i + 1, bars: [1, 1] })) })
+  studio.select([2, 2])
+  studio.set('tempo', 110)
+  expect([studio.layers.regions.length, studio.hint]).toEqual([60, expect.stringContaining('remove one first')])
+})
+
+it('says something for a while, whatever is answered', () => {
+  studio.say('read this')
+  studio.set('tempo', 110)
+  answer(newest(), MOVED, { warnings: ['x'] })
+  expect([studio.hint, studio.notice]).toEqual(['read this', 'x'])
 })
 
 describe('a drag that ends where it began', () => {

@@ -81,6 +81,7 @@ export abstract class Answers extends Sound {
   /** What is shown is what the layers make. */
   protected known(): void {
     this.isKnown = true
+    this.pickNoOthers()
     const waiting = this.waiting
     this.waiting = []
     for (const act of waiting) this.withNotes(act)

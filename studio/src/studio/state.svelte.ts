@@ -148,6 +148,14 @@ export abstract class State {
     return this.picked.size ? this.shown.filter((note) => this.picked.has(keyOf(note))) : []
   }
 
+  /** Notes that are not there any more are not picked. */
+  protected pickNoOthers(): void {
+    if (!this.picked.size) return
+    const there = new Set(this.after.map(keyOf))
+    const left = [...this.picked].filter((key) => there.has(key))
+    if (left.length < this.picked.size) this.picked = new Set(left)
+  }
+
   /** Notes, each with its lane. */
   inLanes(notes: Note[]): Note[] {
     const found = lanesOfNotes(this.lanes, notes, this.piece?.tpq ?? 480)
