@@ -4,6 +4,7 @@ import * as history from '../lib/history'
 import * as layers from '../rooms/faders/regions'
 import type { Layers } from '../rooms/faders/regions'
 import type { PieceInfo } from '../lib/types'
+import { megabytes } from '../lib/values'
 import { Tabs } from '../rooms/faders/tabs'
 import * as works from '../rooms/faders/works'
 import { Answers } from './answers.svelte'
@@ -65,7 +66,7 @@ export abstract class Desk extends Answers {
   async openFile(file: File): Promise<void> {
     await this.guarded(async () => {
       const most = this.about?.most_bytes ?? 2 ** 21
-      if (file.size > most) throw new Error(`${file.name}: ${file.size} bytes; at most ${most} are taken`)
+      if (file.size > most) throw new Error(`${file.name}: ${megabytes(file.size)}; at most ${megabytes(most)} are taken`)
       const data = await file.arrayBuffer()
       await this.load(null, file.name, data)
     })
