@@ -129,7 +129,7 @@ class LiveEdits:
 
 
 def _seq_of(text: str | None) -> int | None:
-    """The number of a request that cannot be read as one, so that its page knows which was refused; None: it has none."""
+    """The number of a message that is no request, so that its page knows which was refused; None: it has none."""
     found = SEQ.search(text or "")
     return None if found is None else int(found[1])
 
