@@ -163,7 +163,8 @@ def test_an_upbeat_is_bar_1_in_the_roll_and_in_the_score(studio, tmp_path):
         """() => {
             const left = (one) => one.getBoundingClientRect().left, top = (one) => one.getBoundingClientRect().top
             const bars = [...document.querySelectorAll('.score .vf-measure')]
-            return [...document.querySelectorAll('.score svg text')].filter((text) => /^\\d+$/.test(text.textContent)).map((text) => {
+            const texts = [...document.querySelectorAll('.score svg text')]
+            return texts.filter((text) => /^\\d+$/.test(text.textContent)).map((text) => {
                 const line = bars.filter((bar) => Math.abs(top(bar) - top(text)) < 60)
                 const away = (bar) => Math.abs(left(bar) - left(text))
                 return [Number(text.textContent), Number(line.sort((a, b) => away(a) - away(b))[0].id)]
