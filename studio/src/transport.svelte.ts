@@ -13,22 +13,27 @@ export class Transport {
   rate = $state(1)
   loading = $state(false) // the piano
   port: Port | null = $state.raw(null)
+  chosen = $state('') // the id of that port
+  outputs: { id: string; name: string }[] = $state([]) // ports that the browser knows
   readonly player = new Player(SILENCE, () => (this.playing = false))
   private piano: Promise<Piano> | null = null
   private sound: Piano | null = null
+  private intent = 0 // number of the newest play or pause: one that was waiting when another came is over
 
   /** Play, from the playhead on or from a tick. Rejects where there is no sound. */
   async play(from?: number): Promise<void> {
+    const intent = ++this.intent
     this.loading = this.sound === null
     try {
       const piano = await this.loadPiano()
       if (this.player.needsInstruments) await piano.instruments()
+      if (intent !== this.intent) return
       this.route()
       if (from !== undefined) this.player.seek(from)
       this.player.play()
       this.playing = true
     } finally {
-      this.loading = false
+      if (intent === this.intent) this.loading = false
     }
   }
 
@@ -40,8 +45,9 @@ export class Transport {
   }
 
   pause(): void {
+    this.intent++
     this.player.pause()
-    this.playing = false
+    this.playing = this.loading = false
     this.head = this.player.tick
   }
 
@@ -88,9 +94,11 @@ export class Transport {
     this.player.setRate(rate)
   }
 
-  async playTo(port: Port | null): Promise<void> {
+  /** Play to a port, which the page knows by its id; null: to the bundled sounds. */
+  async playTo(port: Port | null, id = ''): Promise<void> {
     const before = this.port
     this.port = port
+    this.chosen = port ? id : ''
     this.route()
     before?.close()
   }

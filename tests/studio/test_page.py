@@ -282,7 +282,7 @@ def test_what_is_no_midi_is_refused_in_the_page(chromium, address, tmp_path):
     page.wait_for_selector("text=song.mid: is not a MIDI file")
     (tmp_path / "big.mid").write_bytes(b"MThd" + bytes(3 * 2**20))
     page.locator("input[type=file]").set_input_files(tmp_path / "big.mid")
-    page.wait_for_selector("text=at most 2097152 are taken")
+    page.wait_for_selector("text=at most 2 MB are taken")
     assert len(notes(page)) == 504
     one.context.close()
     assert [c for c in one.complaints if "400" not in c] == []

@@ -953,6 +953,34 @@ def test_a_bad_message_is_answered_and_the_next_one_works(live, message, error_t
     assert answer(live, **ask("k265", seq=3))["seq"] == 3
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        '{"seq": 12, "piece": "k265", "faders": {"x": 1}}',
+        '{"piece": "k265", "surprise": {}, "seq": 12}',
+        '{"seq":12,"piece": ',
+        '{"seq": 12, "piece": "' + "x" * sockets.MOST_MESSAGE + '"}',
+    ],
+    ids=lambda value: value[:30],
+)
+def test_a_refused_message_comes_back_with_its_number(live, message):
+    live.send(message)
+    assert json.loads(live.recv(timeout=20))["seq"] == 12
+
+
+def test_ten_thousand_notes_may_be_kept(client, piece):
+    notes = ",".join(f"{999 - i % 800}.{1 + i % 9}:{i % 128}" for i in range(10_000))
+    assert len(notes) > 80_000
+    response = client.post("/api/edit", json=ask(piece, keep=[notes], move={"dynamics": 5}))
+    assert response.status_code == 400  # it is read, and this piece has no such bars
+    assert "bar" in response.json()["error"]
+    assert len(response.content) < 2000
+    failed(client.post("/api/edit", json=ask(piece, keep=["1" * 120_001])), 422, "keep")
+    known = client.get(f"/api/pieces/{piece}").json()["notes"]["pitch"][0]
+    many = ",".join([f"1.1:{known}"] * 40)
+    assert client.post("/api/edit", json=ask(piece, keep=[many], move={"dynamics": 5})).status_code == 200
+
+
 def test_a_message_in_parts(live):
     text = json.dumps(ask("k265", seq=8))
     live.send(iter([text[:10], text[10:20], text[20:]]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
@@ -24,6 +25,7 @@ MOST_MESSAGE = 768 * 1024  # characters of one message: a layer of 20,000 notes 
 STOP = '"stop"'  # the message that nobody waits any more
 LONGEST_SEND = 10.0  # seconds that what is told may wait for a slow page
 BROKEN = "something broke in the studio's server; its window says what"
+SEQ = re.compile(r'"seq"\s*:\s*(\d{1,15})\s*[,}]')  # in a message that may not be JSON at all
 log = logging.getLogger("fadernets.server")
 
 
@@ -66,9 +68,9 @@ class LiveEdits:
                     self.arrived.set()
                     self.stop_older(self.newest)
                 except ValidationError as error:
-                    await self.send(error_response(first_problem(error.errors())))
+                    await self.send(error_response(first_problem(error.errors()), _seq_of(message.get("text"))))
                 except FadernetsError as error:
-                    await self.send(error_response(str(error)))
+                    await self.send(error_response(str(error), _seq_of(message.get("text"))))
 
     async def answer_all(self) -> None:
         """Answer the newest request, again and again; a request that fails does not end the others."""
@@ -121,6 +123,12 @@ class LiveEdits:
                 message = message.model_dump_json().encode()
             if isinstance(message, bytes):
                 await self.socket.send_text(message.decode())
+
+
+def _seq_of(text: str | None) -> int | None:
+    """The number of a message that is no request, so that its page knows which was refused; None: it has none."""
+    found = SEQ.search(text or "")
+    return None if found is None else int(found[1])
 
 
 async def serve_port(socket: WebSocket, port: MidiPort | None) -> None:

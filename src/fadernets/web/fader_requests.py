@@ -6,17 +6,20 @@ Bars count from 1, attributes are in their own units.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
-from fadernets.editing.lock_requests import MOST_LOCKS
+from fadernets.editing.lock_requests import MOST_LOCKS, MOST_NOTES
 from fadernets.editing.requests import Faders
 from fadernets.music.notes import Piece
 from fadernets.web.piece_limits import MOST_BARS
 from fadernets.web.types import Finite, Name, RequestModel
 
 MOST_VARIATIONS = 8  # different answers to one request
+MOST_LOCK_TEXT = 12 * MOST_NOTES  # characters of one lock: so many notes by place, as 128.4:108
+LockText = Annotated[str, Field(max_length=MOST_LOCK_TEXT)]
 
 
 class PresetRequest(RequestModel):
@@ -46,7 +49,7 @@ class FadersRequest(RequestModel):
     locked: list[int] = Field(default_factory=list, max_length=MOST_BARS)
     tracks: list[Name] | None = Field(default=None, max_length=128)
     seed: int = Field(default=0, ge=0, lt=2**32)
-    keep: list[Name] = Field(default_factory=list, max_length=MOST_LOCKS)  # as `Lock.read` takes them: melody:5-8
+    keep: list[LockText] = Field(default_factory=list, max_length=MOST_LOCKS)  # as `Lock.read` takes them: melody:5-8
     only: Name | None = None  # the hand or track that is edited alone
     variation: Variation | None = None  # one of several different answers
 

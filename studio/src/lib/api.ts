@@ -162,7 +162,8 @@ export class Live {
       const answer = JSON.parse(message.data) as EditResponse | EditProgress | ErrorResponse
       if ('total' in answer) return this.on.onProgress(answer)
       const isFirstOfMore = 'part' in answer && answer.part && !answer.draft
-      if (!isFirstOfMore && this.waiting && answer.seq === this.waiting.seq) this.waiting = null
+      const isOfNewest = answer.seq === null || answer.seq === this.waiting?.seq // what cannot be read has no number
+      if (!isFirstOfMore && isOfNewest) this.waiting = null
       if ('error' in answer) this.on.onError(answer)
       else this.on.onEdited(answer)
     }

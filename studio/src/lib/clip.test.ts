@@ -10,6 +10,7 @@ const clip: Clip = {
   ],
   channels: [2, 9], names: ['Flöte', ''], tpq: 480,
   messages: [[0, 0xc2, 10], [100, 0xc2, 73], [2400, 0xc2, 71], [0, 0xb2, 7, 90], [0, 0xc5, 1]],
+  pedal: [],
   tempo: [[0, 500000], [960, 600000]], metre: [[0, 3, 4]],
 }
 const bytes = [...clipOf(clip, 1920, 3840)]
@@ -33,6 +34,25 @@ describe('a clip of some bars', () => {
     expect(found(0x92, 62, 82, 0x8b, 0x20, 0x82, 62, 64)).toBe(true) // 1440 ticks
     expect(found(0x99, 36, 100)).toBe(true)
   })
+})
+
+describe('the pedal of a clip', () => {
+  const pedal = [[0, 2, 100], [1000, 2, 127], [2400, 2, 0], [2880, 2, 90], [4000, 2, 0], [100, 9, 0], [1920, 5, 70]]
+  const track = [...clipOf({ ...clip, notes: clip.notes.slice(0, 2), messages: [], pedal }, 1920, 3840)]
+  const pedals = track.flatMap((byte, i) => (byte === 0xb2 && track[i + 1] === 64 ? [track[i + 2]] : []))
+
+  it('is as it was at the begin, changes, and is up at the end', () => {
+    expect(pedals).toEqual([127, 0, 90, 0])
+    expect(track.some((byte, i) => byte === 0xb5 && track[i + 1] === 64)).toBe(false)
+  })
+})
+
+it('says how many MIDI clocks a beat has', () => {
+  const of = (metre: number[][]) => {
+    const bytes = [...clipOf({ ...clip, metre }, 0, 3840)]
+    return bytes.flatMap((byte, i) => (byte === 0xff && bytes[i + 1] === 0x58 ? [bytes.slice(i + 3, i + 6)] : []))
+  }
+  expect(of([[0, 6, 8], [1440, 2, 2], [2880, 5, 8]])).toEqual([[6, 3, 36], [2, 1, 24], [5, 3, 12]])
 })
 
 describe('changed bars', () => {

@@ -1,17 +1,19 @@
-// Some bars of the music as a MIDI file of their own, to be dragged into a DAW: notes, programs, tempo, metre. Pure.
-import type { Note } from './score'
+// Some bars of the music as a MIDI file of their own, to be dragged into a DAW: notes, programs, pedal, tempo, metre. Pure.
+import { beatTicks, type Note } from './score'
 
 export interface Clip {
   notes: readonly Note[]
   channels: readonly number[] // of each track
   names: readonly string[] // of each track
   messages: readonly (readonly number[])[] // tick and bytes of programs, controllers, bends
+  pedal: readonly (readonly number[])[] // tick, channel, value
   tempo: readonly (readonly number[])[] // tick, microseconds a quarter note
   metre: readonly (readonly number[])[] // tick, numerator, denominator
   tpq: number
 }
 
 type Event = [tick: number, order: number, bytes: number[]]
+const PEDAL = 64 // the controller
 const [META, NAME, TEMPO, METRE, END] = [0xff, 0x03, 0x51, 0x58, 0x2f]
 const OFF = 0 // ends come before what begins at the same tick
 const SET = 1
@@ -46,9 +48,10 @@ function within<T extends readonly number[]>(changes: readonly T[], from: number
 /** The notes that begin from one tick up to another as a standard MIDI file; what holds before it is set at its begin. */
 export function clipOf(clip: Clip, from: number, until: number): Uint8Array<ArrayBuffer> {
   const at = (tick: number) => Math.max(0, tick - from)
+  const clocks = (tick: number) => Math.round((24 * beatTicks(clip.metre, tick, clip.tpq)) / clip.tpq) // of MIDI, a beat
   const first: Event[] = [
     ...within(clip.tempo, from, until).map(([tick, micros]): Event => [at(tick!), SET, meta(TEMPO, number(micros!, 3))]),
-    ...within(clip.metre, from, until).map(([tick, count, unit]): Event => [at(tick!), SET, meta(METRE, [count!, Math.round(Math.log2(unit!)), 24, 8])]),
+    ...within(clip.metre, from, until).map(([tick, count, unit]): Event => [at(tick!), SET, meta(METRE, [count!, Math.round(Math.log2(unit!)), clocks(tick!), 8])]),
   ]
   const chunks = [track(first, until - from)]
   const used = [...new Set(clip.notes.map((note) => note.track))].sort((a, b) => a - b)
@@ -64,6 +67,9 @@ export function clipOf(clip: Clip, from: number, until: number): Uint8Array<Arra
       const alike = own.filter(([, s, n]) => s === status && (which === undefined || n === which))
       for (const [tick, ...bytes] of within(alike, from, until)) events.push([at(tick!), SET, bytes])
     }
+    const pedal = within(clip.pedal.filter((one) => one[1] === channel), from, until)
+    for (const [tick, , value] of pedal) events.push([at(tick!), SET, [0xb0 | channel, PEDAL, value!]])
+    if (pedal.at(-1)?.[2]) events.push([until - from, SET, [0xb0 | channel, PEDAL, 0]])
     for (const { onset, end, pitch, velocity } of notes) {
       events.push([at(onset), ON, [0x90 | channel, pitch, velocity]], [at(Math.min(end, until)), OFF, [0x80 | channel, pitch, 64]])
     }

@@ -101,6 +101,33 @@ describe('the player', () => {
     for (let i = 1; i < times.length; i++) expect(times[i]! - times[i - 1]!).toBeCloseTo(0.5, 1)
   })
 
+  it('does not loop over nothing, nor behind the end', () => {
+    const { player, synth, run } = begin(scale)
+    for (const loop of [[1920, 1920], [960, 960], [2400, 2880]] as [number, number][]) {
+      player.loop = loop
+      player.seek(0)
+      player.play()
+      run(2.5)
+      expect(player.playing).toBe(false)
+    }
+    expect(ons(synth)).toHaveLength(12)
+  })
+
+  it('goes on in its loop after a sleep of many loops', () => {
+    const { player, synth } = begin(scale)
+    player.loop = [0, 1]
+    player.play()
+    synth.now += 600
+    player.pump()
+    expect(player.tick).toBeLessThan(1)
+    player.loop = [0, 960]
+    player.seek(0)
+    synth.now += 0.03 + 600.25
+    player.pump()
+    expect(player.tick).toBeCloseTo(240, 0)
+    player.pause()
+  })
+
   it('turns back when the loop ends, not when the timer comes round', () => {
     const { player, synth } = begin(scale)
     const late: number[] = []

@@ -39,7 +39,7 @@ function firstAt(messages: readonly (readonly number[])[], tick: number): number
 export class Player {
   playing = false
   rate = 1
-  loop: [number, number] | null = null // ticks
+  loop: [number, number] | null = null // ticks; one that ends where it begins is none
   private origin = { time: 0, tick: 0 } // the time of the clock at which the music was at a tick
   private reached = 0 // tick up to which notes have been passed on
   private beat = 0 // the next tick of the MIDI clock
@@ -96,8 +96,9 @@ export class Player {
 
   play(): void {
     if (this.playing || !this.outs.length) return
-    if (this.origin.tick >= this.music.end) this.origin.tick = this.loop?.[0] ?? 0
-    if (this.loop && (this.origin.tick < this.loop[0] || this.origin.tick >= this.loop[1])) this.origin.tick = this.loop[0]
+    const loop = this.looped
+    if (this.origin.tick >= this.music.end) this.origin.tick = loop?.[0] ?? 0
+    if (loop && (this.origin.tick < loop[0] || this.origin.tick >= loop[1])) this.origin.tick = loop[0]
     this.playing = true
     this.begin(this.origin.tick, 0.03)
     this.timer = setInterval(() => this.pump(), PERIOD)
@@ -124,29 +125,35 @@ export class Player {
     if (this.playing) this.anchor(at)
   }
 
+  private get looped(): [number, number] | null {
+    return this.loop && this.loop[0] < Math.min(this.loop[1], this.music.end) ? this.loop : null
+  }
+
   /** Pass on the next notes. Called by the timer, and by tests. */
   pump(): void {
     if (!this.playing) return
-    const stop = this.loop?.[1] ?? this.music.end
+    const loop = this.looped
+    const stop = Math.min(loop?.[1] ?? Infinity, this.music.end)
     const until = Math.min(this.at(this.clock + AHEAD), stop)
     this.release(until)
     if (until > this.reached || (until === stop && this.reached < stop)) this.start(this.reached, until)
     this.reached = Math.max(this.reached, until)
     if (this.tick >= stop - 1e-6) {
-      if (this.loop) this.restartLoop(this.loop[0], stop)
+      if (loop) this.restartLoop(loop[0], stop)
       else {
         this.stop()
         this.origin.tick = this.music.end
         this.onEnd()
       }
-    } else if (this.loop) {
+    } else if (loop) {
       const left = 1e3 * (this.timeOf(stop) - this.clock)
       if (left < PERIOD) setTimeout(() => this.pump(), left + 1) // the loop ends between two calls of the timer
     }
   }
 
   private restartLoop(first: number, stop: number): void {
-    const over = Math.max(0, this.clock - this.timeOf(stop))
+    // A page that sleeps is called late, maybe many loops late.
+    const over = Math.max(0, this.clock - this.timeOf(stop)) % (this.timeOf(stop) - this.timeOf(first))
     this.silence()
     this.each((out) => out.clock?.stop())
     this.begin(first, -over)

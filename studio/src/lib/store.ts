@@ -16,9 +16,11 @@ async function run<T>(mode: IDBTransactionMode, act: (store: IDBObjectStore) => 
   const database = await open()
   try {
     return await new Promise<T>((resolve, reject) => {
-      const request = act(database.transaction(STORE, mode).objectStore(STORE))
-      request.onsuccess = () => resolve(request.result)
-      request.onerror = () => reject(request.error ?? new Error('this browser keeps nothing'))
+      const transaction = database.transaction(STORE, mode)
+      const request = act(transaction.objectStore(STORE))
+      const failed = () => reject(transaction.error ?? request.error ?? new Error('this browser keeps nothing'))
+      transaction.oncomplete = () => resolve(request.result) // a request that succeeded may still not be stored
+      transaction.onerror = transaction.onabort = failed
     })
   } finally {
     database.close()

@@ -30,7 +30,7 @@ export interface Piano extends Synth {
   readonly level: AnalyserNode // its loudness, for a meter and for tests
 }
 
-const NOT_SECURE = 'browsers give this page sound only over https, or on the studio’s own machine (docs/studio.md says how)'
+const NOT_SECURE = 'browsers give this page sound only over https, or on the studio’s own machine (docs/how-to/studio.md says how)'
 const NO_PIANO = 'the piano could not be loaded; play again to try once more'
 const NO_INSTRUMENTS = 'the instruments could not be loaded; play again to try once more'
 const CHANNELS = 16

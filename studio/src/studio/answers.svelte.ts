@@ -1,5 +1,6 @@
 // Edits that follow each other: what is asked, what comes back of it, and how far the server is.
 import * as api from '../lib/api'
+import type { History } from '../lib/history'
 import { columnsOf, compare, notesOf, type Note } from '../lib/score'
 import type { EditProgress, EditRequest, EditResponse, PieceInfo } from '../lib/types'
 import { message } from '../rooms/faders/messages'
@@ -21,7 +22,10 @@ export abstract class Answers extends Sound {
   latency = 0 // milliseconds from the newest move to its answer
   newest = 0 // number of the newest request; Infinity while nothing is asked
   protected live: api.Live | null = null
+  protected steps: History<Layers>[] = [] // what there was before each step that is not answered yet, the newest last
   private sent = new Map<number, Sent>() // requests that were not answered yet
+  private isKnown = true // whether the notes that are shown are those that the layers make
+  private waiting: (() => void)[] = [] // what is to be done with them
 
   /** The server answers again, and may no longer hold an uploaded piece. */
   protected abstract reconnected(): Promise<void>
@@ -32,7 +36,7 @@ export abstract class Answers extends Sound {
     this.live = new api.Live({
       onEdited: (edited) => this.receive(edited),
       onProgress: (progress) => this.tell(progress),
-      onError: (error) => this.refused(error.seq ?? 0, error.error),
+      onError: (error) => this.refused(error.seq ?? this.newest, error.error),
       onState: (state) => {
         if (state === 'open' && !this.online) void this.reconnected()
         this.online = state === 'open'
@@ -49,24 +53,66 @@ export abstract class Answers extends Sound {
   /** The answer to the newest layers is known already: it is shown until it comes again. */
   expect(edited: EditResponse, ids: (number | null)[]): void {
     this.showWhole(edited, ids)
+    this.known()
   }
 
   /** Show notes as if they had been answered. */
   protected expectNotes(notes: readonly Note[]): void {
     const known = this.answer
     this.showWhole({ ...(known?.edited ?? answerOf(this.piece!)), notes: columnsOf(notes), part: null }, known?.ids ?? [])
+    this.known()
   }
 
-  protected send(draft: boolean): void {
+  /** Do something with the notes that the layers make: at once where they are shown, else when they are answered, unless
+   * something else is done first. */
+  protected withNotes(act: () => void): void {
+    if (this.isKnown) return act()
+    if (!this.busy && !this.draft) this.send(false)
+    this.waiting.push(act)
+    this.say('waiting for the notes of the last move')
+  }
+
+  /** What waits for an answer is not done any more. */
+  protected waitNoMore(): void {
+    if (this.waiting.length) this.say('not done: something else came first')
+    this.waiting = []
+  }
+
+  /** What is shown is what the layers make. */
+  protected known(): void {
+    this.isKnown = true
+    this.pickNoOthers()
+    const waiting = this.waiting
+    this.waiting = []
+    for (const act of waiting) this.withNotes(act)
+  }
+
+  /** Compute no more; what was known is shown. */
+  protected stop(): void {
+    this.live?.stop()
+    this.newest = Infinity
+    this.busy = false
+    this.progress = null
+    this.waiting = []
+    this.dropParts()
+    this.say('stopped: these are not the notes of the faders until something is moved')
+  }
+
+  /** Ask for the notes of the layers. before: the history before the step that the request is for. */
+  protected send(draft: boolean, before: History<Layers> | null = null): void {
     if (!this.piece || !this.live) return
     if (draft) this.reach.stop()
     else this.reach.wait()
     this.progress = null
+    this.isKnown = false
+    if (before) this.steps.push(before)
     if (layers.isResting(this.layers)) {
       this.live.stop()
       this.newest = Infinity
       this.busy = false
+      this.steps = []
       this.showNothing()
+      this.known()
       return
     }
     const { ids } = layers.requestsOf(this.layers, this.context)
@@ -89,6 +135,10 @@ export abstract class Answers extends Sound {
     this.problem = ''
     if (edited.part) this.showPart(edited, asked.ids)
     else this.showWhole(edited, asked.ids)
+    if (edited.seq === this.newest && !edited.draft && !edited.part) {
+      this.steps = []
+      this.known()
+    }
     if (edited.part?.is_behind && this.draft && edited.seq === this.newest) this.send(true)
   }
 
@@ -97,9 +147,12 @@ export abstract class Answers extends Sound {
   }
 
   private refused(seq: number, error: string): void {
+    this.sent.delete(seq)
     if (seq === this.newest) {
       this.busy = false
       this.progress = null
+      this.steps = []
+      this.waitNoMore()
     }
     if (error.includes('open its file again') && this.hasFile) {
       void this.reconnected()

@@ -4,6 +4,7 @@ import * as history from '../lib/history'
 import * as layers from '../rooms/faders/regions'
 import type { Layers } from '../rooms/faders/regions'
 import type { PieceInfo } from '../lib/types'
+import { megabytes } from '../lib/values'
 import { Tabs } from '../rooms/faders/tabs'
 import * as works from '../rooms/faders/works'
 import { Answers } from './answers.svelte'
@@ -12,7 +13,11 @@ export abstract class Desk extends Answers {
   earlier: works.Name[] = $state.raw([]) // pieces that were worked on, the newest first
   elsewhere = $state(false) // another tab works on this piece, too
   private data: ArrayBuffer | null = null // of an uploaded file
+  unsaved = $state(false) // this browser did not store the newest work
   private opened = 0 // number of the newest piece to be opened
+  private used = 0 // number of the newest model to be chosen
+  private missed: works.Work | null = null // what another tab stored while a fader was dragged
+  private isLasting = false // whether the browser was asked to keep what is stored
   private readonly tabs = new Tabs(
     () => this.piece?.id ?? null,
     (other) => (this.elsewhere = other),
@@ -39,12 +44,21 @@ export abstract class Desk extends Answers {
 
   /** Edit with another model. */
   async use(model: string): Promise<void> {
+    const number = ++this.used
     await this.guarded(async () => {
-      const { piece } = this
-      if (piece) this.piece = await this.withUpload(() => api.piece(piece.id, model))
+      let asked, found: PieceInfo | null
+      do {
+        asked = this.piece
+        const id = asked?.id
+        found = id === undefined ? null : await this.withUpload(() => api.piece(id, model))
+        if (number !== this.used) return
+      } while (this.piece?.id !== asked?.id) // another piece was opened meanwhile
+      if (found) this.piece = found
       this.model = model
       localStorage.setItem('model', model)
       this.takes.close()
+      this.steps = []
+      this.waitNoMore()
       this.send(false)
     })
   }
@@ -52,7 +66,7 @@ export abstract class Desk extends Answers {
   async openFile(file: File): Promise<void> {
     await this.guarded(async () => {
       const most = this.about?.most_bytes ?? 2 ** 21
-      if (file.size > most) throw new Error(`${file.name}: ${file.size} bytes; at most ${most} are taken`)
+      if (file.size > most) throw new Error(`${file.name}: ${megabytes(file.size)}; at most ${megabytes(most)} are taken`)
       const data = await file.arrayBuffer()
       await this.load(null, file.name, data)
     })
@@ -78,8 +92,9 @@ export abstract class Desk extends Answers {
     const before = id === null ? undefined : await works.workOn(id)
     const bytes = data ?? before?.data ?? null
     const uploaded = bytes && (await api.upload(before?.title ?? title, bytes))
-    const piece = uploaded?.model === this.model ? uploaded : await api.piece(uploaded?.id ?? id!, this.model)
+    let piece = uploaded?.model === this.model ? uploaded : await api.piece(uploaded?.id ?? id!, this.model)
     const work = before ?? (await works.workOn(piece.id))
+    while (number === this.opened && piece.model !== this.model) piece = await api.piece(piece.id, this.model) // another was chosen meanwhile
     if (number === this.opened) this.setPiece(piece, bytes, work)
   }
 
@@ -101,6 +116,8 @@ export abstract class Desk extends Answers {
     this.seek(0)
     this.notice = piece.warnings.join(' · ')
     this.tabs.opened()
+    this.steps = []
+    this.waitNoMore()
     this.send(false)
     this.remember()
   }
@@ -108,7 +125,7 @@ export abstract class Desk extends Answers {
   /** Go on with stored work, or begin. */
   private take(work?: works.Work): void {
     const read = (state: Layers) => layers.upgraded(state, this.piece!.means, (bar) => this.held(bar))
-    this.draft = null
+    this.draft = this.missed = null
     this.history = work ? history.mapped(work.history, read) : history.begin(layers.EMPTY)
     this.snapshots = (work?.snapshots ?? []).map((one) => ({ ...one, state: read(one.state) }))
   }
@@ -117,10 +134,26 @@ export abstract class Desk extends Answers {
   private async readAgain(): Promise<void> {
     const { piece } = this
     const work = piece && (await works.workOn(piece.id))
-    if (!work || piece !== this.piece || this.draft || history.same(work.history, this.history)) return
+    if (!work || piece.id !== this.piece?.id) return
+    if (this.draft) {
+      this.missed = work
+      return
+    }
+    const isSame = history.same(work.history, this.history)
+    if (isSame && history.same(work.snapshots, this.snapshots)) return
     this.take(work)
+    if (isSame) return
     this.takes.close()
+    this.steps = []
+    this.waitNoMore()
     this.send(false)
+  }
+
+  /** What another tab stored while a fader was dragged comes before what the drag makes. */
+  protected catchUp(): void {
+    const { missed } = this
+    if (missed && missed.piece === this.piece?.id) this.take(missed)
+    this.missed = null
   }
 
   /** The server answers again, and may no longer hold an uploaded piece. */
@@ -145,9 +178,17 @@ export abstract class Desk extends Answers {
     const { piece, data, history, snapshots } = this
     if (!piece) return
     const work = { piece: piece.id, title: piece.title, data, history, snapshots }
-    void works.keep($state.snapshot(work) as works.Work).then((names) => {
-      this.earlier = names
-      this.tabs.stored()
-    })
+    if (!this.isLasting && history.past.length) {
+      this.isLasting = true
+      void globalThis.navigator?.storage?.persist?.().catch(() => false) // or not: it is the browser's to say
+    }
+    works.keep($state.snapshot(work) as works.Work).then(
+      (names) => {
+        this.earlier = names
+        this.unsaved = false
+        this.tabs.stored(piece.id)
+      },
+      () => (this.unsaved = true),
+    )
   }
 }

@@ -25,7 +25,7 @@ export abstract class Sound extends State {
   }
 
   async togglePlay(): Promise<void> {
-    if (this.player.playing) this.transport.pause()
+    if (this.player.playing || this.transport.loading) this.transport.pause()
     else await this.guarded(() => this.transport.play())
   }
 
@@ -76,7 +76,8 @@ export abstract class Sound extends State {
   applyLoop(): void {
     const lines = this.piece?.bars ?? [0]
     const [first, last] = this.selection ?? [1, this.bars]
-    this.player.loop = this.looping ? [lines[first - 1] ?? 0, Math.min(lines[last] ?? 0, this.music().end)] : null
+    const [from, until] = [lines[first - 1] ?? 0, Math.min(lines[last] ?? 0, this.music().end)]
+    this.player.loop = this.looping && from < until ? [from, until] : null // none of bars behind the music's end
   }
 
   select(bars: Bars | null): void {

@@ -12,6 +12,8 @@ import * as layers from '../rooms/faders/regions'
 import type { Bars, Layers, Region, Scope } from '../rooms/faders/regions'
 import type { Takes } from '../rooms/faders/takes.svelte'
 
+const HINT = 8000 // milliseconds
+
 export abstract class State {
   about: AboutResponse | null = $state.raw(null)
   piece: PieceInfo | null = $state.raw(null)
@@ -26,7 +28,9 @@ export abstract class State {
   solo: ReadonlySet<string> = $state.raw(new Set<string>())
   picked: ReadonlySet<string> = $state.raw(new Set<string>()) // notes, by keyOf
   problem = $state('')
-  notice = $state('')
+  notice = $state('') // what the newest answer says
+  hint = $state('') // what was said of something else, for a while
+  private hintTimer: ReturnType<typeof setTimeout> | undefined
   busy = $state(false)
   view: Bars = [1, 1] // the bars in sight
   protected answer: Answer | null = $state.raw(null) // the newest, which may be of some bars over the one before
@@ -144,11 +148,26 @@ export abstract class State {
     return this.picked.size ? this.shown.filter((note) => this.picked.has(keyOf(note))) : []
   }
 
+  /** Notes that are not there any more are not picked. */
+  protected pickNoOthers(): void {
+    if (!this.picked.size) return
+    const there = new Set(this.after.map(keyOf))
+    const left = [...this.picked].filter((key) => there.has(key))
+    if (left.length < this.picked.size) this.picked = new Set(left)
+  }
+
   /** Notes, each with its lane. */
   inLanes(notes: Note[]): Note[] {
     const found = lanesOfNotes(this.lanes, notes, this.piece?.tpq ?? 480)
     notes.forEach((note, i) => (note.lane = found[i]))
     return notes
+  }
+
+  /** Say something that can be read for a while, whatever answers come. */
+  say(hint: string): void {
+    this.hint = hint
+    clearTimeout(this.hintTimer)
+    this.hintTimer = setTimeout(() => (this.hint = ''), HINT)
   }
 
   /** Run what may fail, and show the problem. */

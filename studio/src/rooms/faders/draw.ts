@@ -1,5 +1,5 @@
 // Draws the roll and its keyboard on canvases; a note's form, and not its colour alone, shows what an edit did to it.
-import { row, x, y, type View } from './geometry'
+import { beatsOf, middleBar, row, x, y, type View } from './geometry'
 import { COLOURS } from './lanes'
 import { firstFrom, keyOf, nameOf, type Difference, type Note } from '../../lib/score'
 
@@ -21,11 +21,13 @@ export interface Colours {
 
 export interface Marks {
   bars: readonly number[] // ticks of bar lines
-  beats: number // ticks a quarter note
+  beat: (tick: number) => number // ticks of a beat of the bar that begins there
   selection: [number, number] | null // bars
   frozen: readonly number[]
+  kept: ReadonlySet<number> // bars in which something is kept
   picked: ReadonlySet<string> // keys of notes
   audible: readonly boolean[] // of each lane
+  colour: (note: Note) => number // of its lane
   drums: readonly number[] // pitches that drums play, from the highest on
   isDrum: (note: Note) => boolean
 }
@@ -38,6 +40,7 @@ export interface Front {
 
 const BLACK = new Set([1, 3, 6, 8, 10])
 export const DRUM_ROW = 7 // pixels
+const KEPT = 3 // pixels of the line under the numbers of bars in which something is kept
 const FAINT = 0.22 // opacity of what is not heard
 
 export function draw(context: CanvasRenderingContext2D, view: View, difference: Difference, marks: Marks, colours: Colours): void {
@@ -86,6 +89,7 @@ export function drawFront(context: CanvasRenderingContext2D, view: View, notes: 
   if (at >= -2 && at <= width) context.fillRect(Math.round(at) - 1, 0, 2, height)
 }
 
+const middles = new WeakMap<readonly number[], number>() // the length of the middle bar, in ticks
 const longest = new WeakMap<readonly Note[], number>() // the length of the longest of some notes, in ticks
 
 /** The notes that may lie in sight, of notes sorted by onset. */
@@ -115,7 +119,9 @@ function drawBars(context: CanvasRenderingContext2D, view: View, marks: Marks, c
   const frozen = new Set(marks.frozen)
   context.font = '11px system-ui, sans-serif'
   context.textBaseline = 'middle'
-  const apart = ((bars[1] ?? 1) - (bars[0] ?? 0)) * view.perTick
+  let middle = middles.get(bars)
+  if (middle === undefined) middles.set(bars, (middle = middleBar(bars)))
+  const apart = middle * view.perTick
   const every = [1, 2, 5, 10, 20, 50, 100].find((n) => apart * n >= 28) ?? 200
   for (let i = 0; i + 1 < bars.length; i++) {
     const bar = i + 1
@@ -131,11 +137,15 @@ function drawBars(context: CanvasRenderingContext2D, view: View, marks: Marks, c
     if (apart > 4 || bar % every === 0) line(context, Math.round(left) + 0.5, 0, Math.round(left) + 0.5, height, colours.line)
     if (apart > 60) {
       context.globalAlpha = 0.45
-      for (let beat = bars[i]! + marks.beats; beat < bars[i + 1]!; beat += marks.beats) {
+      for (const beat of beatsOf(bars, bar, marks.beat(bars[i]!))) {
         const at = Math.round(x(view, beat)) + 0.5
         line(context, at, top, at, height, colours.line)
       }
       context.globalAlpha = 1
+    }
+    if (marks.kept.has(bar)) {
+      context.fillStyle = colours.soft
+      context.fillRect(left, top - KEPT - 1, right - left, KEPT)
     }
     const named = every === 1 || bar === 1 || bar % every === 0
     if (named) {
@@ -185,7 +195,7 @@ function drawNote(context: CanvasRenderingContext2D, view: View, note: Differenc
   const left = x(view, note.onset)
   if (left > view.width || left + (note.end - note.onset) * view.perTick + 4 < 0) return
   const [, top, width, height] = boxOf(view, note, marks.drums, marks.isDrum(note))
-  const own = colours.lanes[(note.lane ?? 0) % colours.lanes.length]!
+  const own = colours.lanes[marks.colour(note)]!
   const heard = marks.audible[note.lane ?? -1] ?? true
   context.globalAlpha = heard ? 0.6 + (0.4 * note.velocity) / 127 : FAINT
   context.fillStyle = change === 'kept' || note.stays ? own : colours[change]

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { follow, pitch, range, resized, row, RULER, scroll, tick, whole, x, y, zoom, type View } from './geometry'
+import { beatsOf, follow, middleBar, pitch, range, resized, row, RULER, scroll, tick, whole, x, y, zoom, type View } from './geometry'
 
 const fit = (width: number, end: number, pitches: number[]): View => ({ ...whole(width, end), ...range(pitches), height: 424, top: RULER, bottom: 0 })
 const view = fit(960, 9600, [48, 72])
@@ -58,5 +58,21 @@ describe('zoom and scroll', () => {
     expect(follow(near, 100, 9600)).toBe(near)
     const turned = follow(near, 5000, 9600)
     expect(x(turned, 5000)).toBeCloseTo(0.08 * 960)
+  })
+})
+
+describe('bars', () => {
+  const lines = [0, 480, 2400, 4320, 6240]
+
+  it('are as far apart as most of them, whatever the upbeat', () => {
+    expect(middleBar(lines)).toBe(1920)
+    expect(middleBar([0])).toBe(1)
+  })
+
+  it('have beats, an upbeat from its end', () => {
+    expect(beatsOf(lines, 2, 480)).toEqual([960, 1440, 1920])
+    expect(beatsOf(lines, 1, 480)).toEqual([])
+    expect(beatsOf([0, 700, 2620], 1, 480)).toEqual([220])
+    expect(beatsOf([0, 1440, 2880], 1, 720)).toEqual([720]) // 6/8
   })
 })

@@ -42,6 +42,22 @@ export function range(pitches: readonly number[]): { low: number; high: number }
   return { low: Math.max(0, low - 2 - Math.floor(spare / 2)), high: Math.min(127, high + 2 + Math.ceil(spare / 2)) }
 }
 
+/** The length of a bar of the middle length, in ticks: an upbeat alone does not say how far bars are apart. */
+export function middleBar(lines: readonly number[]): number {
+  const lengths = lines.slice(1).map((line, i) => line - lines[i]!).sort((a, b) => a - b)
+  return lengths[lengths.length >> 1] ?? 1
+}
+
+/** The beats inside a bar, as ticks. A first bar that is shorter than the second is an upbeat, counted from its end. */
+export function beatsOf(lines: readonly number[], bar: number, beat: number): number[] {
+  const [from, until] = [lines[bar - 1]!, lines[bar]!]
+  const isUpbeat = bar === 1 && lines.length > 2 && until - from < lines[2]! - until
+  const first = isUpbeat ? until - Math.floor((until - from) / beat) * beat : from + beat
+  const found: number[] = []
+  for (let at = first; at < until; at += beat) if (at > from) found.push(at)
+  return found
+}
+
 /** The axis in another width; one of the whole piece stays one. */
 export function resized<T extends Time>(time: T, width: number, end: number): T {
   const all = time.perTick <= (time.width / Math.max(end, 1)) * 1.001

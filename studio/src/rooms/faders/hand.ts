@@ -21,13 +21,19 @@ export const shifted =
 
 export const lengthened =
   (ticks: number, tpq: number): Change =>
-  (note) => ({ ...note, end: Math.max(note.onset + Math.round(SHORTEST * tpq), note.end + ticks) })
+  (note) => ({ ...note, end: Math.max(note.onset + Math.max(1, Math.round(SHORTEST * tpq)), note.end + ticks) })
 
 export const louder =
   (by: number): Change =>
   (note) => ({ ...note, velocity: clamp(note.velocity + by, 1, 127) })
 
 export const gone: Change = () => null
+
+/** A sixteenth need not be a whole number of ticks; onsets and ends are. */
+function inWholeTicks(note: Note): Note {
+  const onset = Math.round(note.onset)
+  return { ...note, onset, end: Math.max(onset + 1, Math.round(note.end)) }
+}
 
 /** What bars hold when some notes are changed by hand and others come. Returns the bars,
  * the keys of what was changed, and all notes. */
@@ -37,7 +43,8 @@ export function byHand(
   const touched = new Set<number>()
   const now: Note[] = []
   const keys: string[] = []
-  const put = (note: Note, isNew: boolean) => {
+  const put = (given: Note, isNew: boolean) => {
+    const note = isNew ? inWholeTicks(given) : given
     now.push(note)
     if (!isNew) return
     touched.add(barAt(lines, note.onset))

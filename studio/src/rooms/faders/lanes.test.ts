@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { rightHand } from './hands'
-import { audible, lanesOf, lanesOfNotes, outer, partsOf } from './lanes'
+import { audible, colourOf, lanesOf, lanesOfNotes, outer, partsOf } from './lanes'
 import type { Note } from '../../lib/score'
 import type { PieceInfo } from '../../lib/types'
 
@@ -43,6 +43,12 @@ describe('lanes', () => {
     expect(lanesOf(piece(track(1, ' '), track(2, 'Left')), two).map((one) => [one.id, one.name])).toEqual([['1', 'Track 1'], ['2', 'Left']])
     expect(lanesOf(piece(track(1, 'Strings', { program: 48 })), both)).toHaveLength(1)
     expect(lanesOf(piece(track(1, 'Piano')), [note(0, 72), note(480, 74)])).toHaveLength(1)
+  })
+
+  it('have colours that their notes have too', () => {
+    const lanes = lanesOf(piece(track(1, 'Piano'), track(2, 'Lead', { program: 80 })), [...both, note(0, 60, 1)])
+    expect(lanes.map((one) => one.colour)).toEqual([0, 0, 1, 2])
+    expect([1, 2, 3, undefined].map((lane) => colourOf(lanes, { lane }))).toEqual([0, 1, 2, 0])
   })
 
   it('name the track of a hand where there are others', () => {

@@ -74,6 +74,9 @@ export function lanesOfNotes(lanes: readonly Lane[], notes: readonly Note[], tpq
   return found
 }
 
+/** The colour of a note that lies in a lane. */
+export const colourOf = (lanes: readonly Lane[], note: Pick<Note, 'lane'>): number => lanes[note.lane ?? -1]?.colour ?? 0
+
 /** The parts that a lane stands for: itself, or the hands of its track. */
 export const partsOf = (lanes: readonly Lane[], lane: Lane): Lane[] =>
   lane.isPart ? [lane] : lanes.filter((one) => one.track === lane.track && one.isPart)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { REST } from './faders'
 import {
-  askOf, describedOf, EMPTY, isKept, isResting, locksOf, nameOf, regionAt, requestsOf, shifted, toggledKeep, upgraded, withFaders, withFrozen,
+  askOf, describedOf, EMPTY, isKept, isResting, keptBars, keptText, MOST_REGIONS, locksOf, nameOf, regionAt, requestsOf, shifted, toggledKeep, upgraded, withFaders, withFrozen,
   withoutRegion, withRegion, type Context, type Layers, type Scope,
 } from './regions'
 import type { Lane } from './lanes'
@@ -40,6 +40,14 @@ describe('regions', () => {
     const named = withRegion(layers, { ...layers.regions[0]!, name: 'x' })
     expect(withFaders(named, 1, at(2), REST).layers.regions).toHaveLength(1)
     expect(withoutRegion(named, 1)).toEqual(EMPTY)
+  })
+
+  it('are no more than the server takes', () => {
+    let layers = EMPTY
+    for (let bar = 1; bar <= MOST_REGIONS + 1; bar++) ({ layers } = add(layers, at(bar)))
+    expect(layers.regions).toHaveLength(MOST_REGIONS)
+    expect(add(layers, at(1))).toEqual({ layers, id: null })
+    expect(withFaders(layers, 1, at(1), { ...REST, moves: { tempo: 1 } }).id).toBe(1)
   })
 
   it('change places', () => {
@@ -96,12 +104,25 @@ describe('frozen bars', () => {
 
 describe('what is kept', () => {
   it('holds in all bars or in some', () => {
-    const some = toggledKeep(EMPTY, 'melody', [1, 2])
-    expect([isKept(some, 'melody', [1, 1]), isKept(some, 'melody', [2, 3]), isKept(some, 'melody', null)]).toEqual([true, false, false])
-    const all = toggledKeep(some, 'melody', null)
+    const some = toggledKeep(EMPTY, 'melody', [1, 2], 3)
+    expect([isKept(some, 'melody', [1, 1], 3), isKept(some, 'melody', [2, 3], 3), isKept(some, 'melody', null, 3)]).toEqual([true, false, false])
+    const all = toggledKeep(some, 'melody', null, 3)
     expect(all.keeps).toEqual([{ part: 'melody', bars: null }])
-    expect(isKept(all, 'melody', [2, 3])).toBe(true)
-    expect(toggledKeep(all, 'melody', null).keeps).toEqual([])
+    expect(isKept(all, 'melody', [2, 3], 3)).toBe(true)
+    expect(toggledKeep(all, 'melody', null, 3).keeps).toEqual([])
+  })
+
+  it('is let go in bars out of those in which it is kept, and grows together', () => {
+    const all = toggledKeep(toggledKeep(EMPTY, 'bass', [2, 2], 9), 'melody', null, 9)
+    const cut = toggledKeep(all, 'melody', [4, 5], 9)
+    expect(cut.keeps).toEqual([{ part: 'bass', bars: [2, 2] }, { part: 'melody', bars: [1, 3] }, { part: 'melody', bars: [6, 9] }])
+    expect(keptText(cut, 'melody')).toBe('bars 1–3, bars 6–9')
+    const more = toggledKeep(cut, 'melody', [5, 7], 9)
+    expect(more.keeps.slice(1)).toEqual([{ part: 'melody', bars: [1, 3] }, { part: 'melody', bars: [5, 9] }])
+    expect(isKept(more, 'melody', [3, 5], 9)).toBe(false)
+    expect(toggledKeep(more, 'melody', [4, 4], 9).keeps.slice(1)).toEqual([{ part: 'melody', bars: null }])
+    expect([...keptBars(cut, 9, 'bass')]).toEqual([2])
+    expect(keptBars(cut, 9).size).toBe(7)
   })
 
   it('is no lock of a lane in which it does not lie', () => {

@@ -50,6 +50,9 @@ export const regionAt = (layers: Layers, scope: Scope): Region | null => layers.
 
 export const regionOf = (layers: Layers, id: number | null): Region | null => layers.regions.find((one) => one.id === id) ?? null
 
+/** Whether there is no room for another region. */
+export const isFull = (layers: Layers): boolean => layers.regions.length >= MOST_REGIONS
+
 /** Where a new region goes: the whole piece lies under whole lanes, and these under bars. */
 export function placeOf(layers: Layers, scope: Scope): number {
   const height = (one: Scope) => (one.bars ? 2 : one.lane ? 1 : 0)
@@ -66,7 +69,7 @@ export function withFaders(layers: Layers, id: number | null, scope: Scope, fade
     if (nothing && !known.name) return { layers: withoutRegion(layers, known.id), id: null }
     return { layers: withRegion(layers, { ...known, faders, locked: frozenBars(layers) }), id: known.id }
   }
-  if (nothing) return { layers, id: null }
+  if (nothing || isFull(layers)) return { layers, id: null }
   const newest = Math.max(0, ...layers.regions.map((one) => one.id))
   const next: Region = { ...scope, id: newest + 1, name: '', bypass: false, faders, locked: frozenBars(layers) }
   return { layers: { ...layers, regions: layers.regions.toSpliced(placeOf(layers, scope), 0, next) }, id: next.id }
@@ -103,16 +106,41 @@ export function withFrozen(layers: Layers, bars: Record<number, Held | null>): L
   return { ...layers, regions, frozen, notes: layers.notes.filter((note) => !(Number.parseInt(note) in frozen)) }
 }
 
-/** The layers with a part kept in some bars (all: null), or no longer. */
-export function toggledKeep(layers: Layers, part: Part, bars: Bars | null): Layers {
-  const found = layers.keeps.some((one) => one.part === part && same(one.bars, bars))
-  const others = layers.keeps.filter((one) => !(one.part === part && (bars === null || same(one.bars, bars))))
-  return { ...layers, keeps: found ? others : [...others, { part, bars }] }
+/** The bars, of so many, in which a part is kept, or any. */
+export function keptBars(layers: Layers, count: number, part?: Part): Set<number> {
+  const found = new Set<number>()
+  for (const one of layers.keeps) {
+    if (part !== undefined && one.part !== part) continue
+    for (let bar = one.bars?.[0] ?? 1; bar <= Math.min(one.bars?.[1] ?? count, count); bar++) found.add(bar)
+  }
+  return found
+}
+
+/** The layers with a part kept in some bars (all: null) of so many; where it is kept in all of them, in these no longer. */
+export function toggledKeep(layers: Layers, part: Part, bars: Bars | null, count: number): Layers {
+  const kept = keptBars(layers, count, part)
+  const isOff = isKept(layers, part, bars, count)
+  for (let bar = bars?.[0] ?? 1; bar <= (bars?.[1] ?? count); bar++) isOff ? kept.delete(bar) : kept.add(bar)
+  const runs: Bars[] = []
+  for (const bar of [...kept].sort((a, b) => a - b)) {
+    const last = runs.at(-1)
+    if (last?.[1] === bar - 1) last[1] = bar
+    else runs.push([bar, bar])
+  }
+  const own = kept.size === count ? [{ part, bars: null }] : runs.map((run) => ({ part, bars: run }))
+  return { ...layers, keeps: [...layers.keeps.filter((one) => one.part !== part), ...own] }
 }
 
 /** Whether a part is kept in all of some bars. */
-export const isKept = (layers: Layers, part: Part, bars: Bars | null): boolean =>
-  layers.keeps.some((one) => one.part === part && (one.bars === null || (bars !== null && one.bars[0] <= bars[0] && bars[1] <= one.bars[1])))
+export function isKept(layers: Layers, part: Part, bars: Bars | null, count: number): boolean {
+  const kept = keptBars(layers, count, part)
+  for (let bar = bars?.[0] ?? 1; bar <= (bars?.[1] ?? count); bar++) if (!kept.has(bar)) return false
+  return true
+}
+
+/** The bars in which a part is kept, in words; empty where in none. */
+export const keptText = (layers: Layers, part: Part): string =>
+  layers.keeps.filter((one) => one.part === part).map((one) => (one.bars ? barsText(one.bars) : 'all bars')).join(', ')
 
 /** Whether nothing is asked of any region, and no frozen bar differs from the source. */
 export const isResting = (layers: Layers): boolean => active(layers).length === 0 && !Object.values(layers.frozen).some((one) => one.differs)

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { measureAt, shareAt, xAt, type Measure } from './score_places'
+import { measureAt, numberedFromOne, shareAt, xAt, type Measure } from './score_places'
 
 const measure = (bar: number, left: number, top: number): Measure => ({
   bar, left, top, width: 100, height: 80, points: [[0, left + 20], [0.5, left + 50]],
@@ -17,4 +17,10 @@ it('goes from places in the bar to pixels and back', () => {
   for (const share of [0, 0.25, 0.6, 0.9]) expect(shareAt(measures[0]!, xAt(measures[0]!, share))).toBeCloseTo(share)
   expect([shareAt(measures[0]!, 3), shareAt(measures[0]!, 500)]).toEqual([0, 0.999])
   expect(xAt({ ...measures[0]!, points: [] }, 0.5)).toBe(50)
+})
+
+it('numbers bars from 1, an upbeat too', () => {
+  const xml = (...numbers: number[]) => numbers.map((number) => `<measure number="${number}"${number ? '' : ' implicit="yes"'}><x number="7"/></measure>`).join('')
+  expect(numberedFromOne(xml(1, 2))).toBe(xml(1, 2))
+  expect([...numberedFromOne(xml(0, 1, 2, 0, 1, 2)).matchAll(/number="(\d)"/g)].map((one) => one[1]).join('')).toBe('172737172737')
 })

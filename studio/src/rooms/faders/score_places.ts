@@ -9,6 +9,12 @@ export interface Measure {
   points: [share: number, x: number][] // where in the bar (0..1) something is drawn, from left to right
 }
 
+/** A score whose bars are numbered from 1, an upbeat too, as in the rest of the page; scores number the bar behind it 1. */
+export function numberedFromOne(xml: string): string {
+  if (!/<measure [^>]*\bnumber="0"/.test(xml)) return xml
+  return xml.replace(/(<measure [^>]*\bnumber=")(\d+)"/g, (_, before: string, number: string) => `${before}${Number(number) + 1}"`)
+}
+
 /** The measure under a place; on a line of music the nearest one. */
 export function measureAt(measures: readonly Measure[], x: number, y: number): Measure | null {
   const inLine = measures.filter((one) => y >= one.top - 20 && y <= one.top + one.height + 20)

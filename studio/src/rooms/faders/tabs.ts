@@ -25,13 +25,12 @@ export class Tabs {
     this.tell('opened')
   }
 
-  /** This tab has stored its work. */
-  stored(): void {
-    this.tell('stored')
+  /** This tab has stored its work on a piece, which may not be the open one any more. */
+  stored(piece: string): void {
+    this.tell('stored', piece)
   }
 
-  private tell(kind: Message['kind']): void {
-    const piece = this.piece()
+  private tell(kind: Message['kind'], piece = this.piece()): void {
     if (piece) this.channel?.postMessage({ kind, piece, tab: this.tab } satisfies Message)
   }
 }

@@ -12,6 +12,7 @@ export const COUNT = 4
 export interface Take {
   index: number
   edited: EditResponse
+  layers: Layers // that make it
   ids: (number | null)[]
   notes: Note[]
   bars: number[] // in which it differs from the edit
@@ -24,6 +25,7 @@ export class Takes {
   asked = $state(0) // how many are waited for
   private of: number | null = $state(null) // the region
   private edit: Note[] = [] // without a take
+  private ofAll = '' // what all regions asked
   private asking: AbortController | null = null
 
   constructor(private readonly studio: Studio) {}
@@ -50,6 +52,7 @@ export class Takes {
     this.of = region.id
     studio.original = false
     this.edit = studio.shown
+    this.ofAll = askedOf(studio.layers)
     this.asked = COUNT
     studio.transport.prepare().catch(() => undefined) // a take is heard as soon as its key is pressed
     await studio.guarded(async () => {
@@ -76,7 +79,7 @@ export class Takes {
     const bars = barsThatDiffer(this.edit, notes, piece.bars)
     const words = !bars.length ? 'as it is now' : wordsOf(studio.inLanes(notesOf(piece.notes)), notes, studio.lanes, piece, layers.regions.find((one) => one.id === this.of)?.bars ?? null)
     const { ids } = requestsOf(layers, studio.context)
-    this.list = [...this.list, { index, edited, ids, notes, bars, words }]
+    this.list = [...this.list, { index, edited, layers, ids, notes, bars, words }]
   }
 
   /** Hear a take at once, in a loop over the region's bars; null: the edit again. */
@@ -128,6 +131,11 @@ export class Takes {
     this.asked = 0
   }
 
+  /** Whether the takes are still other answers to what some layers ask; bars may be frozen otherwise than they were. */
+  fits(layers: Layers): boolean {
+    return this.isOpen && askedOf(layers) === this.ofAll
+  }
+
   close(): void {
     this.cancel()
     this.list = []
@@ -141,3 +149,6 @@ export class Takes {
     })
   }
 }
+
+/** What layers ask, whatever bars are frozen. */
+const askedOf = ({ regions, keeps, lanes }: Layers): string => JSON.stringify([regions.map(({ locked: _, ...one }) => one), keeps, lanes])

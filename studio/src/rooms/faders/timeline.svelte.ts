@@ -6,11 +6,16 @@ const OPENING = 5 // pixels a sixteenth, at least, where a piece is opened
 
 export class Timeline {
   time: Time = $state.raw({ width: 0, start: 0, perTick: 1 })
+  following = true // the playhead stays in sight; not after a scroll, until the next play
+  private piece = '' // id
   private end = 1
   private tpq = 480
 
-  /** Begin with a piece, in the width that there is. */
+  /** Begin with a piece, in the width that there is; a piece that lies on the axis already stays as it is. */
   open(piece: PieceInfo): void {
+    if (piece.id === this.piece) return
+    this.piece = piece.id
+    this.following = true
     this.end = piece.bars.at(-1) ?? 1
     this.tpq = piece.tpq
     const all = whole(this.time.width, this.end)
@@ -42,13 +47,20 @@ export class Timeline {
     this.time = scroll(this.time, by, this.end)
   }
 
-  /** Let a tick lie at the left edge. */
+  /** Let a tick lie at the left edge, as a finger does. */
   begin(at: number): void {
+    this.following = false
     this.time = scroll({ ...this.time, start: at }, 0, this.end)
   }
 
   follow(at: number): void {
     this.time = follow(this.time, at, this.end)
+  }
+
+  /** Let bars fill the axis, from one tick to another. */
+  show(from: number, until: number): void {
+    this.zoom(this.time.width / Math.max(until - from, 1) / this.time.perTick, 0)
+    this.time = scroll({ ...this.time, start: from }, 0, this.end)
   }
 
   whole(): void {
@@ -61,6 +73,9 @@ export class Timeline {
     if (event.ctrlKey || event.metaKey) {
       const box = (event.currentTarget as Element).getBoundingClientRect()
       this.zoom(Math.exp(-event.deltaY / 300), event.clientX - box.left)
-    } else this.scroll(event.deltaX + event.deltaY)
+    } else {
+      this.following = false
+      this.scroll(event.deltaX + event.deltaY)
+    }
   }
 }

@@ -25,16 +25,16 @@ export const list = async (): Promise<Name[]> => (await load<Name[]>(LIST)) ?? [
 
 export const workOn = (piece: string): Promise<Work | undefined> => load<Work>(key(piece))
 
-/** Store the newest state of a piece's work, and drop the oldest beyond MOST. Returns the stored pieces. */
+/** Store the newest state of a piece's work, and drop the oldest beyond MOST. Returns the stored pieces; rejects where the
+ * browser stores nothing, or no more. */
 export function keep(work: Work): Promise<Name[]> {
   const stored = last.then(async () => {
     const others = (await list()).filter((one) => one.piece !== work.piece)
     const names = [{ piece: work.piece, title: work.title }, ...others]
-    await save(key(work.piece), work)
-    await save(LIST, names.slice(0, MOST))
+    if (!(await save(key(work.piece), work)) || !(await save(LIST, names.slice(0, MOST)))) throw new Error('not stored')
     for (const { piece } of names.slice(MOST)) await remove(key(piece))
     return names.slice(0, MOST)
   })
-  last = stored
+  last = stored.catch(() => undefined)
   return stored
 }

@@ -63,6 +63,8 @@ export class MelodyState {
   private failed = false // the newest request had no answer
   private storeTimer: ReturnType<typeof setTimeout> | undefined
   private started = false
+  private drawing = 0 // number of the newest blend
+  private intent = 0 // number of the newest play or stop
   private readonly player: Player
 
   constructor(readonly studio: Studio) {
@@ -180,18 +182,22 @@ export class MelodyState {
 
   async blend(): Promise<void> {
     if (!this.other || !onsets(this.now)) return
+    const drawing = ++this.drawing
     this.busy = true
     this.cells = []
     this.chosen = null
     this.drawnColumns = this.columns
     try {
       const request = { a: clipsOf(this.now), b: clipsOf(this.other.states), rows: this.rows, columns: this.columns }
-      for await (const cell of api.blend(request)) this.cells = [...this.cells, cell]
+      for await (const cell of api.blend(request)) {
+        if (drawing !== this.drawing) return
+        this.cells = [...this.cells, cell]
+      }
       this.studio.problem = ''
     } catch (error) {
-      this.showError(error)
+      if (drawing === this.drawing) this.showError(error)
     }
-    this.busy = false
+    if (drawing === this.drawing) this.busy = false
   }
 
   cell(row: number, column: number): BlendCell | undefined {
@@ -199,11 +205,12 @@ export class MelodyState {
   }
 
   async play(states: number[] = this.now): Promise<void> {
-    this.player.pause()
-    this.playing = false
+    this.stop()
+    const { intent } = this
     if (!onsets(states)) return
     try {
       const piano = await this.studio.transport.loadPiano()
+      if (intent !== this.intent) return // stopped, or the room was left, while it loaded
       this.studio.problem = ''
       this.studio.transport.pause()
       this.player.change(this.music(states))
@@ -218,6 +225,7 @@ export class MelodyState {
   }
 
   stop(): void {
+    this.intent++
     this.player.pause()
     this.playing = false
   }
@@ -269,9 +277,16 @@ export class MelodyState {
 
   private setOther(other: Other): void {
     this.other = other
+    this.clearBlend()
+    this.store()
+  }
+
+  /** What is drawn, or being drawn, is the blend of another melody. */
+  private clearBlend(): void {
+    this.drawing++
+    this.busy = false
     this.cells = []
     this.chosen = null
-    this.store()
   }
 
   /** The history with the current knobs and tempo. */
@@ -293,8 +308,7 @@ export class MelodyState {
     if (to.now.source !== before) {
       this.answered = ++this.seq // answers in flight are of the other melody
       this.turned = null
-      this.cells = []
-      this.chosen = null
+      this.clearBlend()
     }
     void this.send()
     this.store()
@@ -302,7 +316,9 @@ export class MelodyState {
 
   private store(): void {
     clearTimeout(this.storeTimer)
-    this.storeTimer = setTimeout(() => void save(STORE_KEY, $state.snapshot({ history: this.currentHistory(), other: this.other })), STORE_DELAY)
+    this.storeTimer = setTimeout(async () => {
+      this.studio.unsaved = !(await save(STORE_KEY, $state.snapshot({ history: this.currentHistory(), other: this.other })))
+    }, STORE_DELAY)
   }
 
   /** Send one request at a time; after its answer, the newest knobs follow. */
