@@ -37,7 +37,8 @@ def open_atomic(path: Path) -> Iterator[BinaryIO]:
     """
     target = Path(os.path.realpath(path))
     try:
-        if target.exists() and not (target.is_file() or target.is_dir()):
+        mode = _mode(target)
+        if mode and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise FadernetsError(f"{path}: cannot be written (it is no regular file)")
         with _new_part(target) as (temporary, descriptor):
             with os.fdopen(descriptor, "wb") as file:
@@ -62,7 +63,8 @@ def open_folder(folder: Path) -> Iterator[Path]:
     writing, and for what is there and no folder.
     """
     target, work = _places(folder)
-    if target.exists() and not target.is_dir():
+    mode = _mode(target)
+    if mode and not stat.S_ISDIR(mode):
         raise FadernetsError(f"{folder}: is a file; expected a folder")
     new, old = work / NEW, work / OLD
     try:
@@ -169,6 +171,14 @@ def _remove_parts(folder: Path) -> None:
                     path.unlink(missing_ok=True)
                 finally:
                     os.close(descriptor)
+
+
+def _mode(path: Path) -> int:
+    """What is there, asked once, since another process may move it meanwhile; 0 where nothing is, or none can tell."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return 0
 
 
 def _places(folder: Path) -> tuple[Path, Path]:
