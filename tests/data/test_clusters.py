@@ -180,6 +180,17 @@ def test_a_local_cluster_writes_the_same_bytes_and_finds_the_same_file(songs, tm
     assert content_of(by_dask.folder) == content_of(by_processes.folder)
 
 
+def test_a_local_cluster_without_a_worker_begins_others(monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(executors, "WORKERLESS_SECONDS", 1.0)
+    with clusters.connect(None, "local:1", None) as client:
+        for nanny in client.cluster.workers.values():
+            client.cluster.sync(nanny.close)
+        with executors.DaskWorkers(client) as workers:
+            workers.submit(abs, -1)
+            assert workers.next() == (-1, 1)
+
+
 def test_jobs_of_slurm(songs, tmp_path, monkeypatch):
     """dask-jobqueue submits its scripts to an `sbatch` that runs them here."""
     pytest.importorskip("dask_jobqueue")

@@ -23,6 +23,9 @@ from fadernets.errors import FadernetsError
 
 MOST_ENDS = 40  # workers that may end one after the other without a unit done: it is not the files then
 LOOK_SECONDS = 1.0  # between two looks at how many workers a cluster has, and whether its scheduler is there
+WORKERLESS_SECONDS = (
+    30.0  # in which a local cluster should have begun workers anew that ended; on a busy machine it may fail
+)
 
 
 class Executor(Protocol):
@@ -218,6 +221,7 @@ class DaskWorkers:
         self._done: Queue[Any] = Queue()  # of futures
         self._units: dict[Any, Any] = {}  # future -> unit
         self._workers, self._counted = 1, float("-inf")
+        self._seen = time.monotonic()  # when there was a worker
 
     def __enter__(self) -> DaskWorkers:
         return self
@@ -260,6 +264,7 @@ class DaskWorkers:
             except Empty:
                 if self._client.status != "running":
                     raise self._lost() from None
+                self._look_after_workers()
         unit = self._units.pop(future)
         if future.status not in ("finished", "error"):
             raise self._lost()
@@ -271,6 +276,21 @@ class DaskWorkers:
             raise self._lost() from None
         finally:
             future.release()
+
+    def _look_after_workers(self) -> None:
+        """Begin other workers where a local cluster has none left, and does not begin them by itself."""
+        from distributed import LocalCluster
+
+        cluster = self._client.cluster
+        if not isinstance(cluster, LocalCluster):
+            return
+        if self._client.ncores():
+            self._seen = time.monotonic()
+        elif time.monotonic() > self._seen + WORKERLESS_SECONDS:
+            count = len(cluster.worker_spec)
+            cluster.scale(0)
+            cluster.scale(count)
+            self._seen = time.monotonic()
 
     def _lost(self) -> FadernetsError:
         return FadernetsError("the scheduler of the cluster is gone; run again to go on where this run stopped")
