@@ -73,7 +73,7 @@ def test_a_score_is_turned_mixed_blended_and_played(tmp_path, capsys):
 
 
 def test_the_api_saves_scores(tmp_path):
-    assert b"Somebody" in fadernets.turn(SONG, pitch=1).save(tmp_path / "t.musicxml").read_bytes()
+    assert b"Somebody" in fadernets.turn(SONG, pitch=1, regrid=True).save(tmp_path / "t.musicxml").read_bytes()
     edited = fadernets.edit(SONG, set={"dynamics": 100}, bars=[(1, 1)])
     assert b"Somebody" in edited.save(tmp_path / "a.musicxml").read_bytes()
     assert edited.save(tmp_path / "a.mid").read_bytes()[:4] == b"MThd"

@@ -27,7 +27,7 @@ from fadernets.web import guard
         (["--store-mb", "0"], "--store-mb 0: must be at least 1"),
         (["--store", "sqlite:/nowhere/x"], "--store sqlite:/nowhere/x: unable to open database file; name a file"),
         (["--public", "example"], "--public example: expected an address such as"),
-        (["--model", "/nowhere"], "--model /nowhere: is neither a bundled model nor a folder"),
+        (["--model", "/nowhere"], "model /nowhere: is neither a bundled model nor a folder"),
         (["--port", "70000"], "--port 70000: must lie in 0..65535"),
     ],
 )

@@ -12,6 +12,7 @@ import pytest
 
 import fadernets
 from fadernets.errors import FadernetsError
+from fadernets.serving import pool as serving_pool
 from fadernets.serving.metrics import Metrics
 from fadernets.serving.pool import Pool
 from fadernets.serving.refusals import Refusal
@@ -87,7 +88,7 @@ def test_an_idle_worker_that_ends_is_begun_anew(theme, tmp_path):
 
 @pytest.mark.parametrize("what", ["multiprocessing.context.SpawnProcess.start", "multiprocessing.Pipe"])
 def test_a_worker_that_the_system_has_no_room_for_is_begun_later(theme, tmp_path, monkeypatch, what):
-    monkeypatch.setattr("fadernets.serving.pool.PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(serving_pool, "PAUSE_SECONDS", 0.01)
     tries = []
 
     def fail(*arguments, **options):

@@ -463,7 +463,7 @@ WRONG = {
 }
 WRONG_FADERS = {
     "set": [None, [], {"tempo": None}, {"tempo": {}}, {"tempo": [1]}, {"tempo": [1, 2, 3]}, {"tempo": ["a", "b"]}],
-    "move": [1, {"tempo": "x"}, {"tempo": [1, 2]}, {"x" * 201: 1}, {str(i): 1 for i in range(33)}],
+    "move": [1, {"tempo": "x"}, {"tempo": [1, 2, 3]}, {"x" * 201: 1}, {str(i): 1 for i in range(33)}],
     "per_bar": [1, {"tempo": 1}, {"tempo": {"one": 1}}, {"tempo": {"1": "x"}}, {"tempo": {"1.5": 1}}],
     "preset": [1, {}, {"name": "arousal"}, {"name": 1, "amount": 1}, {"name": "arousal", "amount": "x"}],
     "faithfulness": [-0.1, 1.1, "x", None],
