@@ -33,17 +33,17 @@ def on_config(config: Any) -> Any:
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add api/ROOM.md for each subpackage."""
-    for room in sorted(path.parent for path in PACKAGE.glob("*/__init__.py")):
-        files.append(File.generated(config, f"api/{room.name}.md", content=page_of(room)))
+    """Add api/NAME.md for each subpackage."""
+    for subpackage in sorted(path.parent for path in PACKAGE.glob("*/__init__.py")):
+        files.append(File.generated(config, f"api/{subpackage.name}.md", content=page_of(subpackage)))
     return files
 
 
-def page_of(room: Path) -> str:
+def page_of(subpackage: Path) -> str:
     """The Markdown of a subpackage's page: a directive of mkdocstrings for it and for each public module."""
-    package = f"fadernets.{room.name}"
+    package = f"fadernets.{subpackage.name}"
     lines = [f"::: {package}", "    options:", "      heading_level: 1", "      show_root_full_path: true"]
-    for module in sorted(path.stem for path in room.glob("*.py") if not path.stem.startswith("_")):
+    for module in sorted(path.stem for path in subpackage.glob("*.py") if not path.stem.startswith("_")):
         lines += ["", f"::: {package}.{module}"]
     return "\n".join([*lines, ""])
 

@@ -1,4 +1,4 @@
-"""Names of the array types that every room shares; a comment or docstring beside each use gives the shape.
+"""Names of the array types that every subpackage shares; a comment or docstring beside each use gives the shape.
 
 Letters in shapes: S segments, W windows, C clips, N notes or rows, T steps, K candidates or components, B batch,
 Z latent size, P pitches.
