@@ -473,16 +473,28 @@ def evaluate(
 def list_faders() -> list[dict[str, Any]]:
     """What `set`, `move` and `per_bar` can name, your own attributes among them: a row each, in the order of reports.
 
-    Keys: name, unit, low and high (the range), near (how far from the asked value still counts as reached), names (of
-    its values, for `key`; else empty) and movable (False where the attribute is measured alone).
+    Keys: name, unit, low and high (the range on the default model, whose rhythm density reaches 2; with a model of
+    windows, 1), near (how far from the asked value still counts as reached), names (of its values, for `key`; else
+    empty) and movable (False where the attribute is measured alone).
 
     >>> [row["unit"] for row in list_faders() if row["name"] == "tempo"]
     ['quarter notes a minute']
     """
+    from fadernets.attributes.of_segments import HIGHEST
     from fadernets.attributes.table import ATTRIBUTES, is_movable
 
-    fields = ("name", "unit", "low", "high", "near", "names")
-    return [{name: getattr(row, name) for name in fields} | {"movable": is_movable(row)} for row in ATTRIBUTES.values()]
+    return [
+        {
+            "name": row.name,
+            "unit": row.unit,
+            "low": row.low,
+            "high": HIGHEST.get(row.name, row.high),
+            "near": row.near,
+            "names": row.names,
+            "movable": is_movable(row),
+        }
+        for row in ATTRIBUTES.values()
+    ]
 
 
 def list_presets() -> list[dict[str, Any]]:

@@ -171,7 +171,7 @@ def test_what_can_be_played_is_edited_with_a_warning(run, tmp_path, name):
 @pytest.mark.parametrize(("model", "most"), [("rewriter", 2), ("pop-lieder", 1)])
 def test_values_outside_their_range_are_clamped_or_all_refused(run, refused, piece, tmp_path, model, most):
     arguments = ("apply", piece, tmp_path / "out.mid", "--model", model, "--set")
-    range_of = f"outside 0..{most} (onset steps / 16)"
+    range_of = f"outside 0..{most} (onset steps a sixteenth)"
     assert f"rhythm-density: all that was asked, 7, lies {range_of}" in refused(*arguments, "rhythm-density=7")
     code, out, err = run(*arguments, f"rhythm-density={most}..7", "--json")
     assert code == 0

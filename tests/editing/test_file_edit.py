@@ -321,7 +321,7 @@ def test_values_outside_their_range_are_clamped_with_a_warning(apply):
     assert {s.asked["rhythm_density"] for s in report.segments} == {1.0}
     assert (
         report.warnings[0]
-        == "rhythm-density: 8 of 8 segments were asked for values outside 0..1 (onset steps / 16); clamped"
+        == "rhythm-density: 8 of 8 segments were asked for values outside 0..1 (onset steps a sixteenth); clamped"
     )
     _, _, report = apply("two_hands", set={"note_density": -100.0})
     assert {s.asked["note_density"] for s in report.segments} == {0.0}

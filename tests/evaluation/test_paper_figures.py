@@ -163,7 +163,7 @@ def test_the_panels_of_a_model(toy, expected, toys, rated, tmp_path, drawn):
             assert panel.unit == ""
         else:
             np.testing.assert_array_equal(panel.values, rated.attributes[chosen, column])
-            assert panel.unit in ("onset steps / 16", "notes sounding a step")
+            assert panel.unit in ("onset steps a sixteenth", "notes sounding a step")
     assert set(made["clusters"]) == {toy}
     assert bool(made["clusters"][toy]) == (toy in ("fadernets", "single"))
 

@@ -54,7 +54,7 @@ def panels(blobs, points):
     codes, second = blobs
     return [
         [
-            Panel("rhythm: rhythm density", points, codes[:, 0], unit="onset steps / 16"),
+            Panel("rhythm: rhythm density", points, codes[:, 0], unit="onset steps a sixteenth"),
             Panel("rhythm: $z^d$", points, codes[:, 1]),
             Panel("rhythm: inferred arousal", points, second, clusters=True),
         ],
@@ -86,7 +86,7 @@ def test_scatters_of_rows_that_are_not_equally_long(blobs, points, tmp_path):
     plots.scatters(panels(blobs, points), [tmp_path / "a.png", tmp_path / "a.svg"], "All codes")
     assert size_of(tmp_path / "a.png") == (3 * 660, 2 * 540)
     found = words(tmp_path / "a.svg")
-    assert {"All codes", "rhythm: rhythm density", "onset steps / 16", "z: inferred arousal"} <= found
+    assert {"All codes", "rhythm: rhythm density", "onset steps a sixteenth", "z: inferred arousal"} <= found
     assert {"low arousal", "high arousal"} <= found
     image = imread(tmp_path / "a.png")[..., :3]
     assert (image[650:, 700:] == 1).all()  # no panel stands there, and no empty frame

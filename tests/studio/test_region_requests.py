@@ -191,7 +191,7 @@ def test_a_description_says_how_far_faders_go(studio, hands):
     assert [row.name for row in found.faders] == list(ATTRIBUTES)
     rows = {row.name: row for row in found.faders}
     density = rows["rhythm_density"]
-    assert (density.unit, density.lowest, density.tried) == ("onset steps / 16", 0.0, False)
+    assert (density.unit, density.lowest, density.tried) == ("onset steps a sixteenth", 0.0, False)
     assert density.highest == density.high == 2.0
     assert density.why_highest == "every step is taken, each beat cut as fine as it can be"
     assert rows["tempo"].value == pytest.approx(100)

@@ -106,7 +106,7 @@ CODED: dict[str, CodedAttribute] = {
             rhythm_density,
             0.0,
             1.0,
-            "onset steps / 16",
+            "onset steps a sixteenth",
             near=1 / STEPS,
             grain=1 / STEPS,
             code="rhythm",
