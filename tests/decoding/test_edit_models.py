@@ -98,7 +98,7 @@ def test_locks_reach_the_edit_from_every_side(tmp_path, rule, run_here):
     piece = studio.uploads.add("in.mid", source.read_bytes()).id
     faders = {"move": {"note_density": 0.5}, "keep": keep, "only": "right"}
     answer = studio.edit(EditRequest(piece=piece, model="rule", faders=faders))
-    assert answer.notes.onset == made.notes["onset"].tolist()
+    assert answer.notes.onset == made.document.piece.notes["onset"].tolist()
     with pytest.raises(FadernetsError, match="keep tune: expected melody, bass"):
         studio.edit(EditRequest(piece=piece, model="rule", faders={"keep": ["tune"]}))
 

@@ -125,7 +125,7 @@ def _use(name, folder):
     import fadernets
 
     if name == "melody":
-        return fadernets.turn(_source(), pitch=2, rhythm=0.5, model=folder)
+        return fadernets.turn(_source(), pitch=2, rhythm=0.5, model=folder, regrid=True)
     return fadernets.edit(_source(), move={"rhythm_density": 0.25}, bars=[(1, 2)], model=folder)
 
 

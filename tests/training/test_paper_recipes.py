@@ -11,6 +11,7 @@ import torch
 
 from fadernets.data.batches import Sampler
 from fadernets.data.labels import classes_of
+from fadernets.errors import FadernetsError
 from fadernets.evaluation.checkpoint import Checkpoint
 from fadernets.evaluation.checkpoint_codes import clusters, held_out_labels
 from fadernets.models import build, schedules
@@ -110,7 +111,7 @@ def test_labelled_rows_lie_among_the_others(rated):
     given = label >= 0
     assert (label[given] == classes_of(arousal)[given]).all()
     assert sampler.draw(0).reconstructed == 8
-    with pytest.raises(loop.FadernetsError, match="are not added to them"):
+    with pytest.raises(FadernetsError, match="are not added to them"):
         Sampler(rated, rows.train, rows.labelled, batch=8, labels=2, among=True)
 
 
