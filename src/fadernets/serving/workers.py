@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import threading
 import time
 from contextlib import suppress
@@ -12,7 +11,7 @@ from typing import Any
 from fadernets.errors import FadernetsError
 from fadernets.serving.refusals import Refusal
 from fadernets.serving.worker_process import Make, work
-from fadernets.web.child_processes import resident
+from fadernets.web import child_processes
 
 LOOK_SECONDS = 0.02  # between two looks at a worker while it computes
 BEGIN_SECONDS = 60.0  # in which a worker opens its models
@@ -43,15 +42,9 @@ class Worker:
         """Start the process, anew where there was one, and wait until its models are open. Raises WorkerDied."""
         self.end()
         try:
-            ours, theirs = multiprocessing.Pipe()
-            process = multiprocessing.get_context("spawn").Process(
-                target=work, args=(theirs, self._make), name="fadernets worker", daemon=True
-            )
-            with theirs:
-                process.start()
-        except OSError:  # the system has no room for another process, or for its files
+            self._process, self._pipe = child_processes.begin(work, self._make)
+        except OSError:
             raise WorkerDied from None
-        self._process, self._pipe = process, ours
         try:
             if self._is_closed:
                 self._process.kill()
@@ -66,10 +59,7 @@ class Worker:
         """Kill the process, if there is one."""
         process, self._process = self._process, None
         if process is not None:
-            process.kill()
-            process.join()
-            process.close()
-            self._pipe.close()
+            child_processes.kill(process, self._pipe)
 
     def close(self) -> None:
         """Kill the process, and let none begin any more; `begin` or `call` in another thread then ends."""
@@ -92,7 +82,7 @@ class Worker:
     @property
     def is_large(self) -> bool:
         """Whether it holds more memory than a worker may."""
-        return resident(self.pid) > self._most_memory
+        return child_processes.resident(self.pid) > self._most_memory
 
     def call(self, kind: str, content: Any, stop: threading.Event) -> Any:
         """The answer to a call. Raises FadernetsError for what cannot be done, Refusal for what takes too much memory,

@@ -8,7 +8,6 @@ it needs (`Files`) and leaves sound in a folder of its own.
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import shutil
 import tempfile
 import threading
@@ -26,7 +25,7 @@ from fadernets.studio.downloads import Download
 from fadernets.studio.stored_files import Files
 from fadernets.studio.turns import Busy, StaleRequest, Stop
 from fadernets.studio.worker_process import TOO_LARGE, Make, work
-from fadernets.web.child_processes import resident
+from fadernets.web import child_processes
 
 WORKERS = 2  # one client has one of them at most, so that others find one
 LOOK_SECONDS = 0.02  # between two looks at a worker while it computes
@@ -120,26 +119,17 @@ class Worker:
         """Raises OSError where the system has no room for another process or folder; then there is none."""
         self._folder = Path(tempfile.mkdtemp(dir=self._shared))
         try:
-            ours, theirs = multiprocessing.Pipe()
-            process = multiprocessing.get_context("spawn").Process(
-                target=work, args=(theirs, self._make, self._folder), name="fadernets worker", daemon=True
-            )
-            with theirs:
-                process.start()
+            self._process, self._pipe = child_processes.begin(work, self._make, self._folder)
         except OSError:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
-        self._process, self._pipe = process, ours
 
     def end(self) -> None:
         """Kill it, with what it left in its folder."""
         self.is_ready = False
         process, self._process = self._process, None
         if process is not None:
-            process.kill()
-            process.join()
-            process.close()
-            self._pipe.close()
+            child_processes.kill(process, self._pipe)
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def close(self) -> None:
@@ -250,6 +240,6 @@ class Worker:
         """Bytes of memory that the process has; 0 where the system does not say."""
         process = self._process
         try:
-            return 0 if process is None else resident(process.pid)
+            return 0 if process is None else child_processes.resident(process.pid)
         except ValueError:  # while it is begun again
             return 0

@@ -6,8 +6,10 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Callable
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
@@ -31,3 +33,29 @@ def resident(pid: int | None) -> int:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
     except (OSError, ValueError, IndexError):
         return 0
+
+
+def begin(work: Callable[..., None], *arguments: Any) -> tuple[BaseProcess, Connection]:
+    """A process that does `work(pipe, *arguments)`, and this end of the pipe.
+
+    Raises OSError where the system has no room for another process, or for its files; then neither is left.
+    """
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(
+        target=work, args=(theirs, *arguments), name="fadernets worker", daemon=True
+    )
+    try:
+        with theirs:
+            process.start()
+    except OSError:
+        ours.close()
+        raise
+    return process, ours
+
+
+def kill(process: BaseProcess, pipe: Connection) -> None:
+    """Kill the process, and close both."""
+    process.kill()
+    process.join()
+    process.close()
+    pipe.close()
