@@ -31,6 +31,8 @@ vi.mock('./lib/api', async (original) => ({
     const index = request.regions!.find((one) => one.variation)!.variation!.index
     return answerOf(0, [[0, 60], [400, 50 + index], [800, 64]])
   },
+  source: async () => new Uint8Array([77, 84, 104, 100]).buffer,
+  upload: async (name: string, data: ArrayBuffer) => ({ ...pieceOf(`up${new Uint8Array(data)[0]}`, 'a'), title: name }),
   piece: async (id: string, model: string) => {
     await held[`${id} ${model}`]
     return pieceOf(id, model)
@@ -318,4 +320,41 @@ it('says for as long as it lasts that nothing is stored', async () => {
   save.mockRestore()
   studio.set('tempo', 120)
   await until(() => !studio.unsaved)
+})
+
+describe('work as a file', () => {
+  const download = async (name: string): Promise<File> => new File([await studio.workFile(new Blob(['{"report": 1}']), studio.layers)], name)
+
+  it('opens again, one step over what this browser has of the piece', async () => {
+    studio.set('tempo', 110)
+    studio.snapshot('mine')
+    const file = await download('work.json')
+    studio.set('tempo', 130)
+    studio.removeSnapshot('mine')
+    await studio.openFile(file)
+    expect(studio.problem).toBe('')
+    expect(studio.piece!.id).toBe('up77') // of the bytes in the file
+    expect([tempos(), studio.snapshots.map((one) => one.name)]).toEqual([[10], ['mine']])
+    studio.set('tempo', 150)
+    await studio.openFile(file)
+    expect(tempos()).toEqual([10])
+    studio.undo()
+    expect(tempos()).toEqual([50])
+  })
+
+  it('of a bundled piece opens that piece', async () => {
+    await studio.open('p')
+    studio.set('tempo', 120)
+    const file = await download('Work.JSON')
+    await studio.open(`piece ${number}`)
+    await studio.openFile(file)
+    expect([studio.piece!.id, tempos()]).toEqual(['p', [20]])
+  })
+
+  it('is refused where it is none, and what is open stays', async () => {
+    const { id } = studio.piece!
+    await studio.openFile(new File(['{}'], 'other.json'))
+    expect(studio.problem).toContain('other.json: no work is in it')
+    expect(studio.piece!.id).toBe(id)
+  })
 })

@@ -6,11 +6,20 @@ import { openPiano, silent, type Piano, type Synth } from './lib/synth'
 
 export const SILENCE: Music = { notes: [], channels: [], pedal: [], tempo: new Tempo([[0, 500000]], 480), end: 0 }
 
+const VOLUME = 'volume'
+
+function storedVolume(): number {
+  const stored = globalThis.localStorage?.getItem(VOLUME)
+  const volume = Number(stored ?? 1)
+  return volume >= 0 && volume <= 1 ? volume : 1
+}
+
 export class Transport {
   playing = $state(false)
   head = $state(0) // the tick of the playhead
   looping = $state(false)
   rate = $state(1)
+  volume = $state(storedVolume()) // of the bundled sounds, 0 to 1
   loading = $state(false) // the piano
   port: Port | null = $state.raw(null)
   chosen = $state('') // the id of that port
@@ -85,6 +94,7 @@ export class Transport {
       this.piano = null
       throw error
     }
+    this.sound.volume = this.volume
     await this.sound.context.resume()
     return this.sound
   }
@@ -92,6 +102,12 @@ export class Transport {
   setRate(rate: number): void {
     this.rate = rate
     this.player.setRate(rate)
+  }
+
+  setVolume(volume: number): void {
+    this.volume = volume
+    if (this.sound) this.sound.volume = volume
+    globalThis.localStorage?.setItem(VOLUME, String(volume))
   }
 
   /** Play to a port, which the page knows by its id; null: to the bundled sounds. */

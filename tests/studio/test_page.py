@@ -274,6 +274,33 @@ def test_an_edit_as_other_files(studio):
         assert download.value.suggested_filename == f"k545-edited.{kind.lower()}"
 
 
+def test_downloaded_work_goes_on_in_another_browser(chromium, address, tmp_path):
+    tune = save(tmp_path / "tune.mid", track([(i, 0.9, 60 + 2 * (i % 5), 80) for i in range(32)], metre(4)))
+    one, other = Page(chromium, address), Page(chromium, address)
+    page = one.open()
+    page.locator("input[type=file]").set_input_files(tune)
+    page.wait_for_function(f"() => window.studio.piece?.title === {tune.name!r}")
+    drag(page, RANGE, 0.5)
+    settle(page)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download JSON").click()
+    download.value.save_as(tmp_path / "work.json")
+    made, layers = notes(page), page.evaluate("() => JSON.stringify(window.studio.layers)")
+    page = other.open()
+    page.locator("input[type=file]").set_input_files(tmp_path / "work.json")
+    page.wait_for_function(f"() => window.studio.piece?.title === {tune.name!r} && !window.studio.busy")
+    assert page.evaluate("() => JSON.stringify(window.studio.layers)") == layers
+    settle(page)
+    assert notes(page) == made
+    (tmp_path / "other.json").write_text('{"report": {}}')
+    page.locator("input[type=file]").set_input_files(tmp_path / "other.json")
+    page.wait_for_selector("text=other.json: no work is in it")
+    assert notes(page) == made
+    for each in (one, other):
+        each.context.close()
+        assert each.complaints == []
+
+
 def test_what_is_no_midi_is_refused_in_the_page(chromium, address, tmp_path):
     one = Page(chromium, address)
     page = one.open()

@@ -56,6 +56,22 @@ def test_instruments_and_drums_are_heard(band):
     assert band.evaluate("() => window.studio.playing")
 
 
+def test_the_volume_is_kept(band):
+    volume = band.get_by_label("Volume")
+    volume.fill("0")
+    band.locator("h1").click()
+    band.keyboard.press(" ")
+    band.wait_for_function("() => window.studio.playing && window.studio.player.tick > 200", timeout=60000)
+    fallen_silent(band)
+    volume.fill("1")
+    band.wait_for_timeout(200)
+    assert band.evaluate(LOUDEST, 1.0) > 0.03
+    volume.fill("0.5")
+    band.reload()
+    band.wait_for_function("() => window.studio.piece")
+    assert volume.input_value() == "0.5"
+
+
 def fallen_silent(page):
     """Wait until what sounded has died away."""
     for _ in range(10):

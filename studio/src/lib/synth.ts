@@ -28,6 +28,7 @@ export interface Piano extends Synth {
   instruments(): Promise<void> // loads what is not the piano, once
   readonly context: AudioContext
   readonly level: AnalyserNode // its loudness, for a meter and for tests
+  volume: number // 0 to 1
 }
 
 const NOT_SECURE = 'browsers give this page sound only over https, or on the studio’s own machine (docs/how-to/studio.md says how)'
@@ -56,12 +57,14 @@ export async function openPiano(): Promise<Piano> {
   await synth.soundBankManager.addSoundBank(piano, 'piano')
   await synth.isReady
   const gain = context.createGain()
+  const volume = context.createGain()
   const level = context.createAnalyser()
   const limiter = new DynamicsCompressorNode(context, { threshold: -8, knee: 6, ratio: 12, attack: 0.002, release: 0.15 })
   gain.gain.value = GAIN
   synth.connect(gain)
   gain.connect(limiter)
-  limiter.connect(level)
+  limiter.connect(volume)
+  volume.connect(level)
   level.connect(context.destination)
   const held = new Held()
   let loading: Promise<void> | null = null
@@ -88,6 +91,12 @@ export async function openPiano(): Promise<Piano> {
     },
     context,
     level,
+    get volume() {
+      return volume.gain.value
+    },
+    set volume(to) {
+      volume.gain.setTargetAtTime(to, context.currentTime, 0.01) // a step would be heard as a click
+    },
     get now() {
       return context.currentTime
     },

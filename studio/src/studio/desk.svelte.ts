@@ -6,8 +6,12 @@ import type { Layers } from '../rooms/faders/regions'
 import type { PieceInfo } from '../lib/types'
 import { megabytes } from '../lib/values'
 import { Tabs } from '../rooms/faders/tabs'
+import { readWork, withWork } from '../rooms/faders/saved'
 import * as works from '../rooms/faders/works'
 import { Answers } from './answers.svelte'
+
+type Layered = Pick<works.Work, 'history' | 'snapshots'>
+const WORK_TO_PIECE = 8 // how many times the size of a piece a file with work on it may have
 
 export abstract class Desk extends Answers {
   earlier: works.Name[] = $state.raw([]) // pieces that were worked on, the newest first
@@ -63,13 +67,41 @@ export abstract class Desk extends Answers {
     })
   }
 
+  /** Open a piece, or work that was downloaded as JSON. */
   async openFile(file: File): Promise<void> {
     await this.guarded(async () => {
-      const most = this.about?.most_bytes ?? 2 ** 21
+      const isWork = /\.json$/i.test(file.name)
+      const most = (this.about?.most_bytes ?? 2 ** 21) * (isWork ? WORK_TO_PIECE : 1)
       if (file.size > most) throw new Error(`${file.name}: ${megabytes(file.size)}; at most ${megabytes(most)} are taken`)
-      const data = await file.arrayBuffer()
-      await this.load(null, file.name, data)
+      if (isWork) await this.openWork(file)
+      else await this.load(null, file.name, await file.arrayBuffer())
     })
+  }
+
+  /** Go on with downloaded work. What this browser has of the piece is one step back. */
+  private async openWork(file: File): Promise<void> {
+    const text = await file.text()
+    let saved
+    try {
+      saved = readWork(text)
+    } catch (error) {
+      throw new Error(`${file.name}: ${error instanceof Error ? error.message : String(error)}`)
+    }
+    if (this.models.includes(saved.model)) this.model = saved.model
+    const over = (before?: Layered): Layered => ({
+      history: history.write(before?.history ?? history.begin(layers.EMPTY), saved.layers),
+      snapshots: saved.snapshots.reduce((all, one) => history.keep(all, one.name, one.state), before?.snapshots ?? []),
+    })
+    if (this.about?.pieces.some(({ id }) => id === saved.piece)) await this.load(saved.piece, '', null, over)
+    else await this.load(null, saved.title, saved.file.buffer, over)
+  }
+
+  /** A report as the file that `openFile` opens again: with the piece, some layers of it, and the snapshots. */
+  async workFile(report: Blob, of: Layers): Promise<Blob> {
+    const { piece, snapshots, model } = this
+    const data = this.data ?? (await this.withUpload(() => api.source(piece!.id)))
+    const saved = { piece: piece!.id, title: piece!.title, file: new Uint8Array(data), model, layers: of, snapshots }
+    return new Blob([withWork(await report.text(), $state.snapshot(saved) as typeof saved)], { type: 'application/json' })
   }
 
   /** Make a request that needs the piece's file; where the server no longer holds it, upload it and try again. */
@@ -87,18 +119,19 @@ export abstract class Desk extends Answers {
     return this.data !== null
   }
 
-  private async load(id: string | null, title = '', data: ArrayBuffer | null = null): Promise<void> {
+  private async load(id: string | null, title = '', data: ArrayBuffer | null = null, changed?: (before?: Layered) => Layered): Promise<void> {
     const number = ++this.opened
     const before = id === null ? undefined : await works.workOn(id)
     const bytes = data ?? before?.data ?? null
     const uploaded = bytes && (await api.upload(before?.title ?? title, bytes))
     let piece = uploaded?.model === this.model ? uploaded : await api.piece(uploaded?.id ?? id!, this.model)
-    const work = before ?? (await works.workOn(piece.id))
+    const stored = before ?? (await works.workOn(piece.id))
+    const work = changed ? { ...stored, ...changed(stored) } : stored
     while (number === this.opened && piece.model !== this.model) piece = await api.piece(piece.id, this.model) // another was chosen meanwhile
     if (number === this.opened) this.setPiece(piece, bytes, work)
   }
 
-  private setPiece(piece: PieceInfo, data: ArrayBuffer | null, work?: works.Work): void {
+  private setPiece(piece: PieceInfo, data: ArrayBuffer | null, work?: Layered): void {
     this.transport.pause()
     this.takes.close()
     this.piece = piece
@@ -123,7 +156,7 @@ export abstract class Desk extends Answers {
   }
 
   /** Go on with stored work, or begin. */
-  private take(work?: works.Work): void {
+  private take(work?: Layered): void {
     const read = (state: Layers) => layers.upgraded(state, this.piece!.means, (bar) => this.held(bar))
     this.draft = this.missed = null
     this.history = work ? history.mapped(work.history, read) : history.begin(layers.EMPTY)

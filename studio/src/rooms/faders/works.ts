@@ -18,12 +18,16 @@ export interface Work extends Name {
   snapshots: Snapshot<Layers>[]
 }
 
-let last: Promise<unknown> = Promise.resolve()
+let last: Promise<unknown> = Promise.resolve() // what is being stored
 
 /** The stored pieces, the newest first. */
 export const list = async (): Promise<Name[]> => (await load<Name[]>(LIST)) ?? []
 
-export const workOn = (piece: string): Promise<Work | undefined> => load<Work>(key(piece))
+/** The stored work on a piece, with what is just being stored of it. */
+export async function workOn(piece: string): Promise<Work | undefined> {
+  await last
+  return load<Work>(key(piece))
+}
 
 /** Store the newest state of a piece's work, and drop the oldest beyond MOST. Returns the stored pieces; rejects where the
  * browser stores nothing, or no more. */
