@@ -103,6 +103,14 @@ class Checkpoint:
             return dict.fromkeys(CODED, "given")
         return dict.fromkeys(self.model.faders, "zd")
 
+    @property
+    def regularised(self) -> dict[str, list[int]]:
+        """Code -> its regularised dimensions; without the codes that have none."""
+        dimensions: dict[str, list[int]] = {}
+        for code, dimension in self.model.faders.values():
+            dimensions.setdefault(code, []).append(dimension)
+        return dimensions
+
     @cached_property
     def means(self) -> dict[str, Latents]:
         """The mixture's means [K, Z] of each code; empty without clusters."""

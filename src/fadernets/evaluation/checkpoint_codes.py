@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from fadernets.arrays import Indices, Latents
 from fadernets.attributes.table import CODED, measure
@@ -82,8 +83,11 @@ def means_of(checkpoint: Checkpoint) -> dict[str, Latents]:
 def clusters(checkpoint: Checkpoint, rows: Indices, seed: int) -> dict[str, Any]:
     """Clusters (`means_of`) of the label that the recipe names on held-out pieces.
 
-    On labelled segments: balanced accuracy of each code and of all together, silhouette by label. On the test segments
-    `rows`: silhouette by inferred cluster, and the mean attributes of the clusters: `low` and `high`, or 0 to K - 1.
+    On labelled segments: balanced accuracy and silhouette by label, of each code and of all together; for a model with
+    faders the same without its regularised dimensions (`without_faders`), which lie much wider than the others, and the
+    silhouettes of these alone (`faders_alone`); and those of the attributes themselves, which no model has seen
+    (`attributes`). On the test segments `rows`: silhouette by inferred cluster, and the mean attributes of the
+    clusters: `low` and `high`, or 0 to K - 1.
     """
     from sklearn.metrics import silhouette_score
 
@@ -91,7 +95,6 @@ def clusters(checkpoint: Checkpoint, rows: Indices, seed: int) -> dict[str, Any]
     labelled, label = held_out_labels(checkpoint)
     pieces = np.asarray(checkpoint.data.piece[labelled])
     codes = checkpoint.encode(labelled)
-    guess = {name: class_probabilities(code, means[name]).argmax(-1) for name, code in codes.items()}
     kinds = len(next(iter(means.values())))
     sides = ("low", "high") if kinds == 2 else tuple(map(str, range(kinds)))
     figures: dict[str, Any] = {
@@ -99,14 +102,16 @@ def clusters(checkpoint: Checkpoint, rows: Indices, seed: int) -> dict[str, Any]
         "labelled_training_segments": len(checkpoint.labelled),
         "segments": len(labelled),
         "pieces": len(np.unique(pieces)),
-        **fader_scores.balanced_accuracy(checkpoint.class_probabilities(codes, means).argmax(-1), label, pieces),
+        **_told(checkpoint, codes, means, label, pieces),
     }
+    measured = np.asarray(checkpoint.data.attributes[labelled], np.float64)
+    figures["attributes"] = {name: float(silhouette_score(measured[:, [i]], label)) for i, name in enumerate(CODED)}
     rows = np.random.default_rng(seed).permutation(rows)[:SILHOUETTE_ROWS]
     unlabelled, values = checkpoint.encode(rows), np.asarray(checkpoint.data.attributes[rows], np.float64)
     for name, code in codes.items():
         inferred = class_probabilities(unlabelled[name], means[name]).argmax(-1)
         of_code: dict[str, float] = {
-            "balanced_accuracy": fader_scores.balanced_accuracy(guess[name], label, pieces)["balanced_accuracy"],
+            "balanced_accuracy": _accuracy_of(codes[name], means[name], label, pieces),
             "silhouette_by_label": float(silhouette_score(code, label)),
             "silhouette": float(silhouette_score(unlabelled[name], inferred)) if len(np.unique(inferred)) > 1 else 0.0,
             "high_share": float((inferred == kinds - 1).mean()),
@@ -116,4 +121,36 @@ def clusters(checkpoint: Checkpoint, rows: Indices, seed: int) -> dict[str, Any]
                 if (inferred == c).any():
                     of_code[f"{attribute}_{side}"] = float(values[inferred == c, i].mean())
         figures[name] = of_code
+    if regularised := checkpoint.regularised:
+        codes_left, means_left = (
+            {name: np.delete(of[name], regularised.get(name, []), axis=-1) for name in codes} for of in (codes, means)
+        )
+        figures["without_faders"] = _told(checkpoint, codes_left, means_left, label, pieces) | {
+            name: {
+                "balanced_accuracy": _accuracy_of(code, means_left[name], label, pieces),
+                "silhouette_by_label": float(silhouette_score(code, label)),
+            }
+            for name, code in codes_left.items()
+        }
+        figures["faders_alone"] = {n: float(silhouette_score(codes[n][:, d], label)) for n, d in regularised.items()}
     return figures
+
+
+def _told(
+    checkpoint: Checkpoint,
+    codes: dict[str, Latents],
+    means: dict[str, Latents],
+    label: Indices,
+    pieces: NDArray[np.integer],
+) -> dict[str, Any]:
+    """What all codes together tell of labelled segments: by their clusters, and as one space."""
+    from sklearn.metrics import silhouette_score
+
+    told = fader_scores.balanced_accuracy(checkpoint.class_probabilities(codes, means).argmax(-1), label, pieces)
+    together = np.concatenate(list(codes.values()), 1)
+    return {**told, "silhouette_by_label": float(silhouette_score(together, label))}
+
+
+def _accuracy_of(code: Latents, means: Latents, label: Indices, pieces: NDArray[np.integer]) -> float:
+    guess = class_probabilities(code, means).argmax(-1)
+    return fader_scores.balanced_accuracy(guess, label, pieces)["balanced_accuracy"]

@@ -206,7 +206,8 @@ def labels(
         },
         log=True,
     )
-    figures = {"label": label, "runs": rows, "by_labels": points, "table": _labels_table(points)}
+    table = "\n\n".join([_labels_table(points), *(_codes_table(group) for group in grouped)])
+    figures = {"label": label, "runs": rows, "by_labels": points, "table": table}
     return _finish(out / "labels.json", files, figures)
 
 
@@ -241,6 +242,35 @@ def _labels_table(points: list[dict[str, Any]]) -> str:
             cells.append(f"{point[key]:.3f}{spread}{interval if key == 'balanced_accuracy' else ''}")
         lines.append(f"| {point['labels']} ({point['share']:.1%}) | {point['runs']} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _codes_table(rows: list[dict[str, Any]]) -> str:
+    """What runs with as many labels tell by each code: with all dimensions, without the regularised ones, by these.
+
+    The last rows are attributes themselves, which need no model.
+    """
+    heads = ["balanced accuracy", "silhouette by label", "without z^d: balanced accuracy", "silhouette", "z^d alone"]
+    columns = [(which, key) for which in (False, True) for key in ("balanced_accuracy", "silhouette_by_label")]
+    lines = [f"| code, {rows[0]['labels']} labels | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+    for code in ("all", *rows[0]["codes"]):
+        cells = []
+        for is_without, key in columns:
+            found = [row["clusters"].get("without_faders", {}) if is_without else row["clusters"] for row in rows]
+            values = [(of if code == "all" else of.get(code, {})).get(key) for of in found]
+            cells.append("-" if None in values else _spread(np.array(values, np.float64)))
+        alone = [row["clusters"].get("faders_alone", {}).get(code) for row in rows]
+        cells.append("-" if None in alone else _spread(np.array(alone)))
+        lines.append(f"| {code} | {' | '.join(cells)} |")
+    for name in rows[0]["clusters"]["attributes"]:
+        silhouettes = np.unique([row["clusters"]["attributes"][name] for row in rows])
+        lines.append(f"| {name.replace('_', ' ')} itself | - | {_spread(silhouettes)} | - | - | - |")
+    return "\n".join(lines)
+
+
+def _spread(values: Floats) -> str:
+    """Of runs: the values one by one, and their mean and deviation where there are several."""
+    each = ", ".join(f"{value:.3f}" for value in values)
+    return each if len(values) == 1 else f"{values.mean():.3f} ± {values.std():.3f} ({each})"
 
 
 def transfer(
