@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.image import imread
+from sklearn.metrics import silhouette_score
 from toy_runs import write_toy
 
 from fadernets.errors import FadernetsError
-from fadernets.evaluation import arousal_transfer, paper_figures, table1
+from fadernets.evaluation import arousal_transfer, checkpoint_codes, paper_figures, table1
 from fadernets.evaluation.checkpoint import Checkpoint
 from fadernets.figures import plots, rolls
 
@@ -302,6 +303,25 @@ def test_labels(rated, tmp_path, pages):
     assert json.loads((tmp_path / "out" / "labels.json").read_text())["runs"] == made["runs"]
 
 
+def test_clusters_without_the_dimensions_of_the_faders(rated, tmp_path):
+    """Without z^d, by it alone, and of the attribute itself, computed here from the codes."""
+    checkpoint = Checkpoint(write_toy(tmp_path / "run", "mixture", rated, label_share=0.4), rated)
+    found = checkpoint_codes.clusters(checkpoint, checkpoint.corpus_rows("test"), 0)
+    rows, label = checkpoint_codes.held_out_labels(checkpoint)
+    assert set(np.unique(label)) == {0, 1}
+    codes, (code, d) = checkpoint.encode(rows), checkpoint.model.faders["rhythm_density"]
+    left, means = np.delete(codes[code], d, 1), np.delete(checkpoint.means[code], d, 1)
+    nearer_to_high = ((left - means[1]) ** 2).sum(1) < ((left - means[0]) ** 2).sum(1)
+    right = [(nearer_to_high[label == c] == c).mean() for c in (0, 1)]
+    assert found["without_faders"][code] == pytest.approx(
+        {"balanced_accuracy": np.mean(right), "silhouette_by_label": silhouette_score(left, label)}
+    )
+    assert found["faders_alone"][code] == pytest.approx(silhouette_score(codes[code][:, [d]], label))
+    densities = np.asarray(rated.attributes[rows], np.float64)[:, [0]]
+    assert found["attributes"]["rhythm_density"] == pytest.approx(silhouette_score(densities, label))
+    assert found["silhouette_by_label"] == pytest.approx(silhouette_score(np.hstack(list(codes.values())), label))
+
+
 def test_runs_that_differ_in_their_seed_are_one_point(rated, tmp_path, pages):
     runs = [write_toy(tmp_path / str(seed), "mixture", rated, label_share=0.1, seed=seed) for seed in range(3)]
     made = paper_figures.labels(runs, rated.folder, tmp_path / "out", 0)
@@ -313,6 +333,9 @@ def test_runs_that_differ_in_their_seed_are_one_point(rated, tmp_path, pages):
     half = 4.302653 * each.std(ddof=1) / np.sqrt(3)  # Student's t of two degrees of freedom
     assert (point["low"], point["high"]) == pytest.approx((max(each.mean() - half, 0), min(each.mean() + half, 1)))
     assert f"{each.mean():.3f} ± {each.std():.3f}" in made["table"]
+    without = [f"{row['clusters']['without_faders']['note']['balanced_accuracy']:.3f}" for row in made["runs"]]
+    (line,) = (line for line in made["table"].splitlines() if line.startswith("| note |"))
+    assert f"({', '.join(without)})" in line
     ((figure, _),) = pages
     assert lines_of(figure)[0]["balanced accuracy, all codes"] == ([point["labels"]], [each.mean()])
 
