@@ -318,7 +318,14 @@ def test_clusters_without_the_dimensions_of_the_faders(rated, tmp_path):
     )
     assert found["faders_alone"][code] == pytest.approx(silhouette_score(codes[code][:, [d]], label))
     densities = np.asarray(rated.attributes[rows], np.float64)[:, [0]]
-    assert found["attributes"]["rhythm_density"] == pytest.approx(silhouette_score(densities, label))
+    own = found["attributes"]["rhythm_density"]
+    assert own["silhouette_by_label"] == pytest.approx(silhouette_score(densities, label))
+    taught = checkpoint.labelled
+    low, high = (rated.attributes[taught][checkpoint.classes[taught] == c, 0].mean() for c in (0, 1))
+    right = [
+        (((densities[label == c, 0] - high) ** 2 < (densities[label == c, 0] - low) ** 2) == c).mean() for c in (0, 1)
+    ]
+    assert own["balanced_accuracy"] == pytest.approx(np.mean(right))
     assert found["silhouette_by_label"] == pytest.approx(silhouette_score(np.hstack(list(codes.values())), label))
 
 

@@ -85,7 +85,7 @@ def clusters(checkpoint: Checkpoint, rows: Indices, seed: int) -> dict[str, Any]
 
     On labelled segments: balanced accuracy and silhouette by label, of each code and of all together; for a model with
     faders the same without its regularised dimensions (`without_faders`), which lie much wider than the others, and the
-    silhouettes of these alone (`faders_alone`); and those of the attributes themselves, which no model has seen
+    silhouettes of these alone (`faders_alone`); and what the attributes themselves tell, without a model
     (`attributes`). On the test segments `rows`: silhouette by inferred cluster, and the mean attributes of the
     clusters: `low` and `high`, or 0 to K - 1.
     """
@@ -104,8 +104,7 @@ def clusters(checkpoint: Checkpoint, rows: Indices, seed: int) -> dict[str, Any]
         "pieces": len(np.unique(pieces)),
         **_told(checkpoint, codes, means, label, pieces),
     }
-    measured = np.asarray(checkpoint.data.attributes[labelled], np.float64)
-    figures["attributes"] = {name: float(silhouette_score(measured[:, [i]], label)) for i, name in enumerate(CODED)}
+    figures["attributes"] = _attributes(checkpoint, labelled, label, pieces)
     rows = np.random.default_rng(seed).permutation(rows)[:SILHOUETTE_ROWS]
     unlabelled, values = checkpoint.encode(rows), np.asarray(checkpoint.data.attributes[rows], np.float64)
     for name, code in codes.items():
@@ -151,6 +150,27 @@ def _told(
     return {**told, "silhouette_by_label": float(silhouette_score(together, label))}
 
 
-def _accuracy_of(code: Latents, means: Latents, label: Indices, pieces: NDArray[np.integer]) -> float:
+def _attributes(
+    checkpoint: Checkpoint, rows: Indices, label: Indices, pieces: NDArray[np.integer]
+) -> dict[str, Figures]:
+    """What each attribute tells of labelled rows: the class of the nearest mean of the labelled training segments."""
+    from sklearn.metrics import silhouette_score
+
+    values = np.asarray(checkpoint.data.attributes, np.float64)
+    known = checkpoint.classes[checkpoint.labelled]
+    found = {}
+    for i, name in enumerate(CODED):
+        column = values[:, i : i + 1]
+        means = np.stack([column[checkpoint.labelled][known == c].mean(0) for c in np.unique(label)])
+        found[name] = {
+            "balanced_accuracy": _accuracy_of(column[rows], means, label, pieces),
+            "silhouette_by_label": float(silhouette_score(column[rows], label)),
+        }
+    return found
+
+
+def _accuracy_of(
+    code: NDArray[np.floating], means: NDArray[np.floating], label: Indices, pieces: NDArray[np.integer]
+) -> float:
     guess = class_probabilities(code, means).argmax(-1)
     return fader_scores.balanced_accuracy(guess, label, pieces)["balanced_accuracy"]

@@ -262,8 +262,9 @@ def _codes_table(rows: list[dict[str, Any]]) -> str:
         cells.append("-" if None in alone else _spread(np.array(alone)))
         lines.append(f"| {code} | {' | '.join(cells)} |")
     for name in rows[0]["clusters"]["attributes"]:
-        silhouettes = np.unique([row["clusters"]["attributes"][name] for row in rows])
-        lines.append(f"| {name.replace('_', ' ')} itself | - | {_spread(silhouettes)} | - | - | - |")
+        own = [row["clusters"]["attributes"][name] for row in rows]
+        cells = [_spread(np.unique([of[key] for of in own])) for key in ("balanced_accuracy", "silhouette_by_label")]
+        lines.append(f"| {name.replace('_', ' ')} itself | {' | '.join(cells)} | - | - | - |")
     return "\n".join(lines)
 
 
