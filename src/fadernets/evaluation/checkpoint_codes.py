@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fadernets.arrays import Indices, Latents
 from fadernets.attributes.table import CODED, measure
+from fadernets.data import labels
 from fadernets.engines.code_arithmetic import class_probabilities
 from fadernets.evaluation.checkpoint import Checkpoint
 from fadernets.metrics import disentanglement, fader_scores
@@ -161,7 +162,12 @@ def _attributes(
     found = {}
     for i, name in enumerate(CODED):
         column = values[:, i : i + 1]
-        means = np.stack([column[checkpoint.labelled][known == c].mean(0) for c in np.unique(label)])
+        means = np.stack(
+            [
+                column[checkpoint.labelled][known == c].mean(0)
+                for c in range(labels.count(checkpoint.recipe.label_edges))
+            ]
+        )
         found[name] = {
             "balanced_accuracy": _accuracy_of(column[rows], means, label, pieces),
             "silhouette_by_label": float(silhouette_score(column[rows], label)),
