@@ -158,16 +158,12 @@ def _attributes(
     from sklearn.metrics import silhouette_score
 
     values = np.asarray(checkpoint.data.attributes, np.float64)
-    known = checkpoint.classes[checkpoint.labelled]
+    known, kinds = checkpoint.classes[checkpoint.labelled], labels.count(checkpoint.recipe.label_edges)
     found = {}
     for i, name in enumerate(CODED):
         column = values[:, i : i + 1]
-        means = np.stack(
-            [
-                column[checkpoint.labelled][known == c].mean(0)
-                for c in range(labels.count(checkpoint.recipe.label_edges))
-            ]
-        )
+        taught = column[checkpoint.labelled]
+        means = np.stack([taught[known == c].mean(0) for c in range(kinds)])
         found[name] = {
             "balanced_accuracy": _accuracy_of(column[rows], means, label, pieces),
             "silhouette_by_label": float(silhouette_score(column[rows], label)),
