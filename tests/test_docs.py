@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shlex
+import subprocess
 from importlib import resources
 from pathlib import Path
 
@@ -165,3 +166,21 @@ def test_the_readme_names_the_test_command_and_stays_short():
     assert "make test" in text
     assert "make demo" in text
     assert len(text.splitlines()) < 100
+
+
+def git(*arguments):
+    return subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_every_commit_that_a_page_names_is_in_the_history_or_told_not_to_be():
+    """A figure can be looked up by its commit; docs/results.md lists those that were landed together."""
+    if git("rev-parse", "--is-shallow-repository").stdout.strip() != "false":
+        pytest.skip("needs the whole history")
+    known = git("rev-list", "HEAD").stdout.split()
+    named = {
+        (page.name, commit) for page in PAGES for commit in re.findall(r"`([0-9a-f]{7,10})`", page.read_text("utf-8"))
+    }
+    assert len(named) > 50
+    lost = {(page, commit) for page, commit in named if not any(one.startswith(commit) for one in known)}
+    told = (ROOT / "docs" / "results.md").read_text("utf-8").split("landed together")[1]
+    assert {(page, commit) for page, commit in lost if f"`{commit}`" not in told} == set()

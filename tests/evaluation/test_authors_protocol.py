@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from toy_runs import made_once
 
-from fadernets.attributes.table import CODED
 from fadernets.codecs import grid
 from fadernets.evaluation import authors_protocol
 from fadernets.evaluation.checkpoint import Outputs
@@ -17,17 +16,17 @@ def trained(rated, tmp_path_factory):
     return made_once(tmp_path_factory.mktemp("runs"), rated)
 
 
-def test_positions_are_eighths_of_the_range_of_the_test_segments(trained):
+def test_positions_are_eighths_of_the_range_of_sampled_codes_of_the_test_segments(trained):
     checkpoint = trained("pati")
     test = checkpoint.corpus_rows("test")
     code, dimension = checkpoint.model.faders["note_density"]
-    zd = checkpoint.encode(test, fast=True)[code][:, dimension].astype(float)
-    found = authors_protocol.positions(checkpoint, "note_density", test)
-    assert found == pytest.approx(zd.min() + np.arange(8) / 8 * (zd.max() - zd.min()))
-    told = trained("cvae")
-    values = np.asarray(told.data.attributes[test], float)[:, list(CODED).index("rhythm_density")]
-    found = authors_protocol.positions(told, "rhythm_density", test)
-    assert (found[0], found[-1]) == pytest.approx((values.min(), values.min() + 7 / 8 * np.ptp(values)))
+    noise = np.random.default_rng(3).standard_normal(len(test))
+    zd = checkpoint.encode(test)[code][:, dimension] + noise * checkpoint.deviations(test)[code][:, dimension]
+    found = authors_protocol.positions(checkpoint, "note_density", test, np.random.default_rng(3))
+    assert found == pytest.approx(zd.min() + np.arange(8) / 8 * (zd.max() - zd.min()), abs=0.05)
+    for name in ("rhythm_density", "note_density"):
+        found = authors_protocol.positions(trained("cvae"), name, test, np.random.default_rng(3))
+        assert found.tolist() == [0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0]
 
 
 def test_codes_are_sampled_from_the_posterior_at_every_position(trained, monkeypatch):
@@ -49,6 +48,19 @@ def test_codes_are_sampled_from_the_posterior_at_every_position(trained, monkeyp
     assert not np.allclose(noise[:, 0], noise[:, 1])
     assert noise.mean() == pytest.approx(0, abs=0.15)
     assert noise.std() == pytest.approx(1, abs=0.1)
+
+
+def test_where_the_decoder_is_told_the_value_codes_are_sampled_once_a_segment(trained, monkeypatch):
+    checkpoint = trained("cvae")
+    rows = checkpoint.corpus_rows("test")[:4]
+    seen = {}
+    decode = checkpoint.decode
+    monkeypatch.setattr(checkpoint, "decode", lambda s, codes, asked: seen.update(codes) or decode(s, codes, asked))
+    where = np.arange(1, 9) / 8
+    authors_protocol.sampled_slide(checkpoint, rows, "note_density", where, np.random.default_rng(1))
+    z = seen["z"].reshape(4, 8, -1)
+    assert (z == z[:, :1]).all()
+    assert not np.allclose(z[:, 0], checkpoint.encode(rows)["z"])
 
 
 def test_segments_that_fail_are_left_out_and_others_drawn(monkeypatch):

@@ -1,10 +1,13 @@
-"""The protocol of the authors' own evaluation scripts, which Table 1 of the paper was printed from.
+"""The protocol of the authors' own evaluation scripts, which Table 1 of the paper was probably printed from.
 
-It departs from Section 4.2 in four places: a fader's range is that of the test segments, positions begin at its end
-(t = 0 to 7 of 8), codes are sampled from the posterior anew at every position, and a segment of which any output has no
-note is left out and another one drawn. Figures are those of the `paper` protocol; only they may stand beside the
-published rows. Their scripts also slide the note density of CVAE and Fader Networks over .125 to 1, far below what the
-music has, and sample once a segment for two models; here every model has the range of its data and is sampled alike.
+It departs from Section 4.2 in five places: a fader's range is that of codes sampled for the test segments, positions
+begin at its end (t = 0 to 7 of 8), codes are sampled from the posterior anew at every position, a segment of which any
+output has no note is left out and another one drawn, and CVAE and Fader Networks, whose decoders are told the value,
+slide over .125 to 1 for either fader (voices too, far below what the music has) with codes sampled once a segment.
+
+Two things in their scripts are not done here: they divide an output's onsets and notes by the length of its own piano
+roll, here by the segment's four beats; and their script for Pati et al. slides the note fader over the range of the
+rhythm fader, and takes as units the deviations of symbols in place of densities.
 """
 
 from __future__ import annotations
@@ -12,7 +15,6 @@ from __future__ import annotations
 import numpy as np
 
 from fadernets.arrays import Floats, Indices
-from fadernets.attributes.table import CODED
 from fadernets.codecs import grid
 from fadernets.evaluation.checkpoint import Checkpoint, Outputs
 from fadernets.metrics import fader_scores
@@ -22,14 +24,17 @@ M, T = 100, 8  # segments of a run, positions of a fader
 MOST_DRAWN = 4  # times M: a model that fails on more segments has fewer of them in its figures
 
 
-def positions(checkpoint: Checkpoint, name: str, test: Indices) -> Floats:
-    """[T] min + t / T (max - min), t = 0..T - 1, of z^d over the test segments, or of the attribute itself."""
+def positions(checkpoint: Checkpoint, name: str, test: Indices, random: np.random.Generator) -> Floats:
+    """[T] min + t / T (max - min), t = 0..T - 1, of z^d sampled for the test segments.
+
+    Of an attribute that the decoder is told: t / T, t = 1..T.
+    """
     if checkpoint.faders[name] == "given":
-        where = np.asarray(checkpoint.data.attributes[test], np.float64)[:, list(CODED).index(name)]
-    else:
-        code, dimension = checkpoint.model.faders[name]
-        where = checkpoint.encode(test, fast=True)[code][:, dimension].astype(np.float64)
-    return np.asarray(where.min() + np.arange(T) / T * (where.max() - where.min()))
+        return np.asarray(np.arange(1, T + 1) / T)
+    code, dimension = checkpoint.model.faders[name]
+    mean, deviation = (of[code][:, dimension] for of in checkpoint.posteriors(test, fast=True))
+    where = mean + deviation * random.standard_normal(len(test))
+    return np.asarray(where.min() + np.arange(T) / T * (where.max() - where.min()), np.float64)
 
 
 def figures(
@@ -60,12 +65,17 @@ def figures(
 def sampled_slide(
     checkpoint: Checkpoint, rows: Indices, name: str, where: Floats, random: np.random.Generator
 ) -> Outputs:
-    """Outputs [S, T, ...] of segments with their fader at the positions [T], codes sampled anew at each."""
+    """Outputs [S, T, ...] of segments with their fader at the positions [T].
+
+    Codes are sampled anew at each, or once a segment where the decoder is told the value.
+    """
     segments = checkpoint.segments(rows)
     repeated = segments.take(np.repeat(np.arange(len(rows)), len(where)))
     for code, deviation in checkpoint.deviations(rows).items():
-        noise = random.standard_normal(repeated.codes[code].shape).astype(np.float32)
-        repeated.codes[code] = repeated.codes[code] + noise * np.repeat(deviation, len(where), 0)
+        once = checkpoint.faders[name] == "given"
+        noise = random.standard_normal((len(rows), 1 if once else len(where), deviation.shape[-1]))
+        moved = np.broadcast_to(noise * deviation[:, None], (len(rows), len(where), deviation.shape[-1]))
+        repeated.codes[code] = repeated.codes[code] + moved.reshape(repeated.codes[code].shape).astype(np.float32)
     out = checkpoint.slide(repeated, name, np.tile(where, len(rows))[:, None])
     shape = (len(rows), len(where))
     return Outputs(out.raw.reshape(*shape, *out.raw.shape[2:]), out.cells.reshape(*shape, *out.cells.shape[2:]))

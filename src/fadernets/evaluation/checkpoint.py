@@ -193,14 +193,15 @@ class Checkpoint:
 
     def encode(self, rows: Indices, fast: bool = False) -> dict[str, Latents]:
         """Posterior means [S, Z] of each code; with `fast` in the precision of training."""
-        return self._posteriors(rows, fast)[0]
+        return self.posteriors(rows, fast)[0]
 
     def deviations(self, rows: Indices) -> dict[str, Latents]:
         """Standard deviations [S, Z] of the posteriors of each code."""
-        return self._posteriors(rows, fast=False)[1]
+        return self.posteriors(rows, fast=False)[1]
 
     @torch.no_grad()
-    def _posteriors(self, rows: Indices, fast: bool) -> tuple[dict[str, Latents], dict[str, Latents]]:
+    def posteriors(self, rows: Indices, fast: bool = False) -> tuple[dict[str, Latents], dict[str, Latents]]:
+        """Means and standard deviations [S, Z] of the posteriors of each code; `fast` as in `encode`."""
         order = np.argsort(self.data.lengths(rows), kind="stable")
         means: dict[str, list[Latents]] = {name: [] for name in self.model.sizes}
         deviations: dict[str, list[Latents]] = {name: [] for name in self.model.sizes}

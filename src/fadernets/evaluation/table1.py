@@ -114,7 +114,6 @@ class FaderProtocols:
         asked = values_to_ask(name, self.statistics[name])
         if "strict" in protocols:
             levels |= {"open": self.open_levels(name, asked), "calibrated": self.calibrated_levels(name, asked)}
-        where = authors_protocol.positions(self.checkpoint, name, self.test) if "authors" in protocols else np.empty(0)
         figures: dict[str, list[Figures]] = {}
         outputs: dict[str, list[Outputs]] = {}
         for run in range(self.runs):
@@ -129,6 +128,7 @@ class FaderProtocols:
                 figures.setdefault(f"paper/{name}", []).append(run_figures)
             if "authors" in protocols:
                 draws = np.random.default_rng([self.seed, run])
+                where = authors_protocol.positions(self.checkpoint, name, self.test, np.random.default_rng(self.seed))
                 of_run = authors_protocol.figures(
                     self.checkpoint, draws.permutation(self.test), name, where, self.deviations, draws
                 )
