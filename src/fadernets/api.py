@@ -200,6 +200,7 @@ def edit(
     keep: Iterable[str | Lock] | Lock | str = (),
     only: str | int | None = None,
     beats: BeatsGiven | None = None,
+    control: str = "closed",
     model: Model = None,
     progress: Progress | None = None,
 ) -> Edited[EditReport]:
@@ -213,10 +214,11 @@ def edit(
     without them the keyboards', else all pitched ones. seed: draws another answer; for several that keep apart from
     each other there are regions, `apply_regions(source, [Region.checked(variation=(1, 3), move=...)])`. keep: what must
     stay, such as `melody`, `bass:5-8` or `5.1:60` (a `Lock`). only: the hand (`left`, `right`) or track. beats: times
-    of a performance's beats, or a file of them. model: without one, the bundled rewriter, or the paper's model for its
+    of a performance's beats, or a file of them. control: `closed`, or `paper` for one plain decode of the codes that
+    `arousal-codes` shifts, with no fader moved. model: without one, the bundled rewriter, or the paper's model for its
     preset `arousal-codes`. progress: called with the number of segments done and of all. faders: a `Faders` in place of
-    the keywords from `set` to `beats`. What the piece or the edit could not do stands in `report.warnings`; nothing is
-    printed. Raises FadernetsError.
+    the keywords from `set` to `control`. What the piece or the edit could not do stands in `report.warnings`; nothing
+    is printed. Raises FadernetsError.
 
     >>> busier = edit("in.mid", move={"rhythm_density": 0.2}, set={"tempo": (90, 120)})
     >>> path = busier.save("out.mid")
@@ -237,6 +239,7 @@ def edit(
         keep=keep,
         only=only,
         beats=beats,
+        control=control,
     )
     document = document_of(source)
     engine = _engine(model, moves_codes=bool(given.arousal))

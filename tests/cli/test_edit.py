@@ -8,6 +8,7 @@ import shutil
 import pytest
 from midi_files import BROKEN, ODDITIES, PIECES, metre, notes, save, track
 
+import fadernets
 from fadernets.attributes import of_segments, table
 from fadernets.engines import model_folder
 
@@ -118,6 +119,24 @@ def test_the_paper_s_preset_needs_codes(run, refused, piece, tmp_path):
     assert "model rewriter has no arousal clusters: arousal-codes cannot be used" in refused(*arguments)
     found = json.loads(run("apply", piece, tmp_path / "out.mid", "--preset", "arousal=1", "--json")[1])
     assert found["model"] == "rewriter"
+
+
+def test_the_paper_s_own_decode(run, refused, piece, tmp_path):
+    edit = ("apply", piece, tmp_path / "out.mid", "--preset", "arousal-codes=1")
+    written = {}
+    for control in ("paper", "closed"):
+        assert run(*edit, "--control", control)[0] == 0
+        written[control] = (tmp_path / "out.mid").read_bytes()
+    assert written["paper"] == fadernets.edit(piece, preset="arousal-codes", control="paper").data
+    assert written["paper"] != written["closed"]
+    line = (
+        "--control paper: is one decode of shifted codes; it takes --preset arousal-codes, or another preset of codes"
+    )
+    assert line in refused(*edit, "--control", "paper", "--set", "pitch=60")
+    assert line in refused(*edit[:3], "--control", "paper")
+    assert "has no arousal clusters" in refused(*edit, "--control", "paper", "--model", "rewriter")
+    regions = refused(*edit[:3], "--control", "paper", "--regions", tmp_path / "regions.json")
+    assert "--regions: regions are edited with control closed; leave out --control" in regions
 
 
 def test_faders_may_be_spelt_with_underscores(run, piece, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from listeners import panel, write_study
 from midi_files import PIECES, metre, save, track
 
+import fadernets
 from fadernets.editing.presets import Preset
 from fadernets.listening import make, study_files
 from fadernets.listening.store import Study
@@ -75,6 +76,26 @@ def test_the_papers_shift_and_a_preset_on_the_same_excerpts(run_here, files, tmp
     assert moved["arousal-codes"] != moved["arousal"]
     assert not studies["arousal-codes"].about.moves  # codes move, no faders
     assert all(t.before["tempo"] == t.after["tempo"] for t in studies["arousal-codes"].trials)
+
+
+def test_the_papers_one_decode_of_the_shift(run_here, files, tmp_path):
+    make = ("listen", "make", tmp_path / "study", "--from", files, "--segments", 2, "--subjects", 1, "--bars", 1)
+    code, said, _ = run_here(*make, "--preset", "arousal-codes=1", "--control", "paper")
+    assert code == 0
+    assert "preset arousal-codes by 1, control paper, model pop-lieder" in said
+    study = study_files.read(tmp_path / "study")
+    assert study.about.control == "paper"
+    for trial in study.trials:
+        original, transformed = (
+            tmp_path / "study" / study_files.MEDIA / f"{sound}.mid" for sound in (trial.original, trial.transformed)
+        )
+        amount = 1 if trial.direction == "up" else -1
+        decoded = fadernets.edit(original, preset="arousal-codes", amount=amount, control="paper")
+        assert decoded.data == transformed.read_bytes()
+    code, _, err = run_here(*make[:2], tmp_path / "other", *make[3:], "--control", "paper")
+    assert (code, len(err)) == (2, 1)
+    assert "control paper: is one decode of shifted codes" in err[0]
+    assert not (tmp_path / "other").exists()
 
 
 def test_the_options_may_stand_before_the_action(run_here, files, tmp_path):

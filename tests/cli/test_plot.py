@@ -33,3 +33,16 @@ def test_figures_of_the_bundled_pieces(run, refused, exported, tmp_path):
         assert lines[:2] == [str(tmp_path / "out" / f"{name}.{kind}") for kind in ("png", "json")]
         assert lines[2].startswith("| ")
     assert "none: " in refused("plot", "analogy", tmp_path / "none", "--out", tmp_path / "out")
+
+
+def test_figure_5_of_a_run_on_the_bundled_pieces(run, refused, toys, tmp_path):
+    code, out, _ = run("plot", "transfer", toys("fadernets"), "--bundled-pieces", "--out", tmp_path / "out")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[:2] == [str(tmp_path / "out" / f"arousal-tokens.{kind}") for kind in ("png", "json")]
+    assert lines[2].startswith("| piece |")
+    assert len(lines) == 2 + 2 + 8
+    line = "--bundled-pieces: is an option of plot transfer, of one run"
+    assert line in refused("plot", "latents", toys("fadernets"), "--bundled-pieces")
+    assert line in refused("plot", "transfer", toys("fadernets"), "--bundled-pieces", "--beside", toys("single"))
+    assert "is no checkpoint" in refused("plot", "transfer", tmp_path / "none", "--bundled-pieces")

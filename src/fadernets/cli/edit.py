@@ -58,6 +58,13 @@ def register(add: Add) -> None:
         "`fadernets preset learn` wrote; fractions are allowed. `arousal-codes` is the paper's own: it shifts the two "
         "codes of `pop-lieder`",
     )
+    apply.add_argument(
+        "--control",
+        choices=("closed", "paper"),
+        default="closed",
+        help="of a preset of codes, such as arousal-codes, with no other fader. closed: candidates are chosen and held "
+        "to the source; paper: the shifted codes are decoded once, whatever the faithfulness (closed)",
+    )
     apply.add_argument("--hold", metavar="LIST", help="faders that the preset leaves alone, separated by commas")
     apply.add_argument(
         "--bars", action="append", metavar="5-12", help="edit only segments that lie wholly in these bars; repeatable"
@@ -159,6 +166,7 @@ def _apply(options: argparse.Namespace) -> None:
         keep=options.keep,
         beats=options.beats,
         only=options.only,
+        control=options.control,
         spelling=COMMAND_LINE,
         strict=True,
     )
@@ -202,6 +210,8 @@ def _apply_regions(options: argparse.Namespace) -> None:
     for option in _OF_REGIONS:
         if getattr(options, option) != _DEFAULTS.get(option):
             raise FadernetsError(f"--regions: each region of the file has its own {option}; leave out --{option}")
+    if options.control != "closed":
+        raise FadernetsError("--regions: regions are edited with control closed; leave out --control")
     check_output(options.out, EDIT)
     listed = RegionList.read(options.regions)
     engine = open_edit_model(options.model or listed.bundled_model(), moves_codes=listed.moves_codes)

@@ -51,8 +51,15 @@ def register(add: Add) -> None:
         "--preset",
         default="arousal=1",
         metavar="NAME=AMOUNT",
-        help="which preset shifts the excerpts, and how far up and down (arousal=1). arousal-codes=1 is the paper's "
-        "shift, one vector of its model's codes; `fadernets preset list` has them all",
+        help="which preset shifts the excerpts, and how far up and down (arousal=1). arousal-codes=1 shifts "
+        "the codes of the paper's model by one vector; `fadernets preset list` has them all",
+    )
+    make.add_argument(
+        "--control",
+        choices=("closed", "paper"),
+        default="closed",
+        help="of a preset of codes, such as arousal-codes. closed: candidates are chosen and held to the excerpt; "
+        "paper: the shifted codes are decoded once, as in Section 5.2 (closed)",
     )
     shared.add_model(make)
     make.add_argument(
@@ -112,6 +119,7 @@ def _make(options: argparse.Namespace) -> None:
         model=options.model,
         preset=name,
         amount=amount,
+        control=options.control,
         bars=options.bars,
         seed=options.seed,
         progress=progress("sounds"),

@@ -26,7 +26,7 @@ def register(add: Add) -> None:
         "clusters over the number of labels. Of a melody model (NIME 2019, arXiv 1904.08842): pca is Figure 2, theme "
         "is Figures 5 to 9. Of a bundled model or a model folder: transfer is Figure 5 and analogy Section 5's "
         "generation via analogy, both on the bundled pieces of Mozart, and map is the t-SNE that the studio shows, "
-        "of these or of --data.",
+        "of these or of --data. With --bundled-pieces a run over performance tokens draws these pieces too.",
     )
     plot.add_argument("figure", choices=FIGURES)
     plot.add_argument(
@@ -48,6 +48,12 @@ def register(add: Add) -> None:
         help="another run: of latents at the right of Figure 4, of transfer in a figure of both",
     )
     plot.add_argument(
+        "--bundled-pieces",
+        action="store_true",
+        help="of transfer, of a run over performance tokens: draw the bundled pieces of Mozart in place of held-out "
+        "segments; --data is not read",
+    )
+    plot.add_argument(
         "--segments", type=int, default=3000, metavar="N", help="of latents: number of held-out segments drawn (3000)"
     )
 
@@ -57,6 +63,8 @@ def _plot(options: argparse.Namespace) -> None:
         raise FadernetsError(f"--segments {options.segments}: at least {LEAST_SEGMENTS}")
     if len(options.run_folders) > 1 and options.figure != "labels":
         raise FadernetsError(f"plot {options.figure}: takes one run, not {len(options.run_folders)}; see --beside")
+    if options.bundled_pieces and (options.figure != "transfer" or options.beside is not None):
+        raise FadernetsError("--bundled-pieces: is an option of plot transfer, of one run")
     made = _draw(options)
     print(json.dumps(made) if options.json else "\n".join([*made["files"], *made.get("table", "").splitlines()]))
 
@@ -70,6 +78,10 @@ def _draw(options: argparse.Namespace) -> dict[str, Any]:
         return studio.plot(str(run), options.data, options.seed)
     if options.figure == "analogy" or (options.figure == "transfer" and _is_model_folder(run)):
         return _draw_bundled_pieces(options.figure, str(run), options.out)
+    if options.bundled_pieces:
+        from fadernets.evaluation import bundled_tokens
+
+        return bundled_tokens.transfer(run, options.out or run, options.device)
     from fadernets.evaluation import paper_figures
 
     out, data, device = options.out or run, options.data or shared.data_of_run(run), options.device

@@ -173,6 +173,8 @@ def edit_document(
         warnings.append(f"no {what} with notes lies in the chosen bars: nothing was edited")
     if count > 1 and not plan.coded and not faders.arousal:
         warnings.append("variations differ in how the densities are reached; none is moved here, so they are alike")
+    if count > 1 and faders.control == "paper":
+        warnings.append("variations differ in which candidate is chosen; control paper decodes once, so they are alike")
     if count > 1 or plan.targets:  # answers have no order yet, or other faders are still to move their notes
         decided = None
     answers: list[EditedPiece] = []

@@ -25,7 +25,7 @@ from fadernets.decoding import segment_requests
 from fadernets.editing import cells_to_notes, edit_report, file_edit
 from fadernets.editing.edit_report import cell, number
 from fadernets.editing.piece_on_grid import PieceOnGrid
-from fadernets.editing.requests import COMMAND_LINE, Spelling
+from fadernets.editing.requests import COMMAND_LINE, CONTROLS, Spelling
 from fadernets.editing.roll_edit import Progress, edit_windows, fixed_cells
 from fadernets.engines.grid import Codes, Engine
 from fadernets.errors import FadernetsError
@@ -37,7 +37,6 @@ from fadernets.music.segments import STEPS, Windows, cut
 TRANSPOSITIONS = range(-5, 7)  # semitones
 BATCH = 256  # segments encoded at once
 SIDES = ("a", "b", "out")
-CONTROLS = ("closed", "paper")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fadernets.arrays import Cells
 from fadernets.decoding import segment_requests
@@ -45,6 +45,8 @@ def edit_by_model(
         windows = segment_requests.SegmentRequest(
             plan.coded, faders.arousal, faders.faithfulness, sampled=sampled, seed=how.seed, toward=toward
         )
+        if faders.control == "paper":  # Section 5.2: the shifted codes are decoded once; nothing is kept or chosen
+            windows = replace(windows, faithfulness=0.0, sampled=0)
         return edit_windows(engine, document, piece, plan.edited, windows, how.progress, how.others, how.encode)
     onsets, voices = passage_edit.levels(piece, plan.edited)
     if "rhythm_density" in plan.coded:

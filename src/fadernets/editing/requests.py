@@ -28,6 +28,7 @@ from fadernets.errors import FadernetsError, did_you_mean
 from fadernets.music.beat_times import BeatTimes
 
 MOST_VARIATIONS = 16  # different answers to one request
+CONTROLS = ("closed", "paper")  # candidates are chosen and land on what is asked; one plain decode of moved codes
 FaderValue = float | Sequence[float] | Array | Ramp | str  # one value, a ramp, or the name of a key
 PerBarGiven = PerBar | Mapping[str, Mapping[int, float] | Mapping[str, float]] | str | os.PathLike[str]  # or a file
 PresetGiven = Preset | str | os.PathLike[str]  # its name or file
@@ -55,6 +56,7 @@ class FaderOptions(RegionOptions, total=False):
     """The keywords of an edit."""
 
     beats: BeatsGiven | None
+    control: str
 
 
 class Spelling(NamedTuple):
@@ -97,6 +99,7 @@ class Faders:
     beats: BeatTimes | None = None  # of a performance whose file does not know them
     home: int | None = None  # the key of the whole, where the piece is a part of one; None: of what is edited
     only: str | None = None  # the one hand or track that is edited: left, right, a number (from 1) or a name
+    control: str = "closed"  # or `paper`: one plain decode of codes that a preset shifts (Section 5.2); nothing is kept
     spelling: Spelling = FIELDS  # of errors
     strict: bool = False  # whether values that all lie outside a fader's range are refused, where others are clamped
 
@@ -124,6 +127,19 @@ class Faders:
         }
         for name, value in read.items():
             object.__setattr__(self, name, value)
+        self._check_control()
+
+    def _check_control(self) -> None:
+        """Raises FadernetsError for an unknown control, and where the paper's has anything to do but shift codes."""
+        control = self.spelling.field("control")
+        if self.control not in CONTROLS:
+            raise FadernetsError(f"{control} {self.control!r}; allowed: {', '.join(CONTROLS)}")
+        if self.control == "paper" and (not self.arousal or self.set or self.move or self.per_bar or self.preset):
+            preset = self.spelling.field("preset")
+            raise FadernetsError(
+                f"{control} paper: is one decode of shifted codes; it takes {preset} {PAPER_PRESET}, or another preset "
+                "of codes, and no faders"
+            )
 
     @property
     def only_track(self) -> str | None:
@@ -147,13 +163,14 @@ class Faders:
         keep: Iterable[Lock | str] | Lock | str = (),
         only: str | int | None = None,
         beats: BeatsGiven | None = None,
+        control: str = "closed",
         spelling: Spelling = FIELDS,
         preset_files: bool = True,
         strict: bool = False,
     ) -> Faders:
         """Faders of values from outside, whose names may have dashes. `preset` is a name, a file (unless `preset_files`
-        is False) or a Preset, or the paper's preset by its name, `amount` times; `bars` and `tracks` are read by
-        `request_values`. Raises FadernetsError.
+        is False) or a Preset, or the paper's preset by its name, `amount` times; `control` paper is one plain
+        decode of its shifted codes; `bars` and `tracks` are read by `request_values`. Raises FadernetsError.
 
             >>> Faders.checked(set={"key": "A minor"}, move={"pitch": (0, 7)}).set
             {'key': 21.0}
@@ -184,6 +201,7 @@ class Faders:
             keep=checked_locks(keep, spelling.field("keep")),
             beats=BeatTimes.of(beats),
             only=None if only is None else request_values.track(only, spelling.field("only")),
+            control=control,
             spelling=spelling,
             strict=strict,
         )

@@ -71,12 +71,12 @@ class Outputs:
 class Checkpoint:
     """A trained checkpoint with the data set that it was trained on.
 
-    folder: a run, of which the best checkpoint is taken, or a checkpoint itself. Raises FadernetsError for a folder
-    without a checkpoint, another data set than the one it was trained on, and a codec that only exported models are
-    measured in.
+    folder: a run, of which the best checkpoint is taken, or a checkpoint itself. other_data: `data` is other music in
+    the same codec, whose segments can be encoded and decoded. Raises FadernetsError for a folder without a checkpoint,
+    another data set than the one it was trained on, and a codec that only exported models are measured in.
     """
 
-    def __init__(self, folder: Path, data: Dataset, device: str = "cpu") -> None:
+    def __init__(self, folder: Path, data: Dataset, device: str = "cpu", *, other_data: bool = False) -> None:
         check_device(device)
         path = folder / "best" if checkpoints.exists(folder / "best") else folder
         model, self.config = checkpoints.load(path, device)
@@ -84,7 +84,7 @@ class Checkpoint:
         self.folder, self.path, self.data, self.device = folder, path, data, device
         if self.config["codec"] != data.codec.name:
             raise FadernetsError(f"{path}: a model of {self.config['codec']}; {data.folder} holds {data.codec}")
-        if self.config["data"]["hash"] != data.hash:
+        if not other_data and self.config["data"]["hash"] != data.hash:
             raise FadernetsError(
                 f"{path}: was trained on data set {self.config['data']['hash'][:12]}; {data.folder} is "
                 f"{data.hash[:12]}. Name the right one with --data"

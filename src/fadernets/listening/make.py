@@ -64,6 +64,7 @@ class WrittenStudy:
         m, about = self.manifest, self.manifest.about
         counts = ", ".join(f"{sum(t.direction == d for t in m.trials)} {d}" for d in DIRECTIONS)
         edit = "pairs of your own" if about.preset is None else f"preset {about.preset} by {about.amount:g}"
+        edit += ", control paper" if about.control == "paper" else ""
         lines = [
             f"{self.folder}: {len(m.trials)} trials ({counts}) and one for practice, {len(m.orders)} subjects",
             f"{edit}, model {about.model['name']}, seed {about.seed}, {m.loudness:.1f} LUFS",
@@ -87,6 +88,7 @@ def make(
     model: str | Path | None = None,
     preset: str = "arousal",
     amount: float = 1.0,
+    control: str = "closed",
     bars: int = 4,
     seed: int = 0,
     consent: str = CONSENT_TEXT,
@@ -99,7 +101,8 @@ def make(
     file as they were played (twice or four times as many where bars are short), of the tracks that `fadernets apply`
     would edit. `segments` excerpts are drawn by `seed`, each from another piece if there are enough, and edited by
     `preset` (a learned one, or the paper's `arousal-codes`), `amount` times: half of them up, half down, by `RULE`.
-    `model` edits them: by default the bundled rewriter, or for `arousal-codes` the paper's model.
+    `model` edits them: by default the bundled rewriter, or for `arousal-codes` the paper's model. `control` paper makes
+    one plain decode of the shifted codes, as Section 5.2 does; closed chooses among candidates, held to the excerpt.
 
     pairs_folder: in place of a source, a folder of pairs NAME-original.mid and NAME-transformed.mid. NAME.json gives
     the direction ({"direction": "up"} or "down"); without it, the direction is that of the model's arousal, or of
@@ -111,7 +114,7 @@ def make(
     _check(source, pairs_folder, segments, subjects, amount, bars, consent)
     check_folder(out)
     engine = open_edit_model(model, moves_codes=CodePreset.parse(preset) is not None)
-    faders = _faders(preset, amount, engine)
+    faders = _faders(preset, amount, control, engine)
     rng = np.random.default_rng([seed, 1])
     warnings: list[str] = []
     with open_folder(out) as work:
@@ -137,7 +140,7 @@ def make(
         if pairs_folder is None:
             learned = faders[UP].preset
             name, moves = (learned.name, learned.moves) if learned else (preset, {})
-            about = About(seed, graphs, name, amount, dict(moves), where, RULE, warnings)
+            about = About(seed, graphs, name, amount, dict(moves), where, RULE, warnings, control)
         else:
             about = About(seed, graphs, None, 0.0, {}, where, GIVEN_RULE, warnings)
         manifest = study_files.write(work, out.absolute().name, about, practice, pairs, subjects, consent, step)
@@ -190,9 +193,10 @@ def _check(
         raise FadernetsError(f"the consent text has {len(consent)} characters; 1 to {MOST_CONSENT} are allowed")
 
 
-def _faders(preset: str, amount: float, engine: EditModel) -> dict[str, Faders]:
+def _faders(preset: str, amount: float, control: str, engine: EditModel) -> dict[str, Faders]:
     """The faders of each direction."""
-    faders = {way: Faders.checked(preset=preset, amount=sign * amount) for way, sign in ((UP, 1), (DOWN, -1))}
+    amounts = {UP: amount, DOWN: -amount}
+    faders = {way: Faders.checked(preset=preset, amount=by, control=control) for way, by in amounts.items()}
     file_edit.check_codes(engine, faders[UP])
     return faders
 

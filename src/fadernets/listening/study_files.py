@@ -89,6 +89,7 @@ class About:
     source: dict[str, Any]
     rule: str  # by which each trial got its direction
     warnings: list[str]
+    control: str = "closed"  # of the edits; paper: one plain decode of shifted codes
 
 
 @dataclass(frozen=True)
