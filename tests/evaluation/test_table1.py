@@ -91,6 +91,18 @@ def test_levels_of_the_paper_are_eighths_of_the_training_range(trained, rated, n
     assert found[-1] == pytest.approx(high)
 
 
+@pytest.mark.parametrize("name", ["pati", "cvae"])
+def test_a_model_that_rebuilds_labelled_corpora_too_is_measured_on_the_others(rated, few, tmp_path, name):
+    """Table 1's caption. Its segments, ranges and deviations are those of a model that rebuilds the others alone."""
+    options = {"reconstruct_labelled": True, "labels": 0}
+    found = evaluate(toy(tmp_path / "both", name, rated, **options), ("paper",), runs=1)
+    alone = evaluate(toy(tmp_path / "alone", name, rated, label_share=0.0), ("paper",), runs=1)
+    for key in ("spread", "reconstruction", "paper/rhythm_density", "paper/note_density"):
+        assert found[key] == alone[key]
+    every = rated.attributes[rated.split == 0].std(0)
+    assert list(found["spread"].values()) != pytest.approx(every, rel=1e-3)
+
+
 @every_attribute
 def test_asked_values_are_of_the_training_segments_in_the_attributes_grain(trained, rated, few, attribute, monkeypatch):
     seen = []

@@ -120,7 +120,11 @@ FILLERS: dict[tuple[str, str], Callable[..., dict[str, Any]]] = {  # model and c
 
 
 def _rows(data: Dataset, recipe: dict[str, Any], split: str) -> Indices:
-    """The segments of a split that the recipe reconstructs, as training chooses them."""
+    """The segments of a split that the recipe reconstructs, as training chooses them.
+
+    Ranges and curves of a model folder are over all of these, labelled corpora too where they are reconstructed, since
+    users edit music of each kind; Table 1 leaves those out (`Checkpoint.measured_rows`).
+    """
     names = recipe["corpora"] or data.manifest["corpora"]
     left_out = () if recipe.get("reconstruct_labelled") else recipe["label_corpora"]
     return np.concatenate([data.select(split=split, corpus=c) for c in names if c not in left_out])
