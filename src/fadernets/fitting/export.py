@@ -82,7 +82,8 @@ def _fill(new: Path, model: Any, config: dict[str, Any], dataset: Dataset, name:
         ),
     }
     hashes = save(graphs, new)
-    clustered = options.clusters and recipe["label_share"] > 0  # without labels nobody knows what clusters are of
+    # Of clusters that no labelled row guided nobody knows what they are of.
+    clustered = options.clusters and config["segments"]["labelled"] > 0
     means = {n: weights[f"means.{n}"].tolist() for n in model.sizes} if clustered else {}
     corners = {n: f"encoders.{n}.head.vertices" for n in model.sizes}  # of a constrained posterior
     vertices = {n: weights[key].tolist() for n, key in corners.items() if key in weights}
