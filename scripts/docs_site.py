@@ -1,7 +1,8 @@
 """What MkDocs runs while it builds the documentation site (mkdocs.yml, `hooks`).
 
 Each subpackage of fadernets gets a page of the API, so that a new module needs no line here. Examples in docstrings
-(`>>>`) become code. A page that would load a script, style sheet, font or picture from another machine fails the build.
+(`>>>`) become code. In "The papers, sentence by sentence" each name of code gets its line. A page that would load a
+script, style sheet, font or picture from another machine fails the build.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from markdown.extensions import Extension
 from markdown.preprocessors import Preprocessor
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
+from paper_lines import with_lines  # beside this file, which MkDocs puts on the path
 
 PACKAGE = Path(__file__).parents[1] / "src" / "fadernets"
 PROMPT = ">>> "
@@ -46,6 +48,16 @@ def page_of(subpackage: Path) -> str:
     for module in sorted(path.stem for path in subpackage.glob("*.py") if not path.stem.startswith("_")):
         lines += ["", f"::: {package}.{module}"]
     return "\n".join([*lines, ""])
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """The lines of the code that papers.md names. Raises PluginError."""
+    if page.file.src_uri != "papers.md":
+        return markdown
+    try:
+        return with_lines(markdown)
+    except ValueError as error:
+        raise PluginError(f"papers.md: {error}") from None
 
 
 def on_post_page(output: str, page: Any, config: Any) -> str:

@@ -2,11 +2,13 @@
 
 import argparse
 import contextlib
+import importlib.util
 import io
 import json
 import re
 import shlex
 import subprocess
+import sys
 from importlib import resources
 from pathlib import Path
 
@@ -184,3 +186,58 @@ def test_every_commit_that_a_page_names_is_in_the_history_or_told_not_to_be():
     lost = {(page, commit) for page, commit in named if not any(one.startswith(commit) for one in known)}
     told = (ROOT / "docs" / "results.md").read_text("utf-8").split("landed together")[1]
     assert {(page, commit) for page, commit in lost if f"`{commit}`" not in told} == set()
+
+
+# The papers, sentence by sentence
+
+
+@pytest.fixture(scope="module")
+def paper_lines():
+    spec = importlib.util.spec_from_file_location("paper_lines", ROOT / "scripts" / "paper_lines.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]
+
+
+def test_every_sentence_of_the_papers_names_code_that_is_there(paper_lines):
+    text = paper_lines.PAGE.read_text(encoding="utf-8")
+    cells = list(paper_lines.cells(text))
+    rows = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| the paper says")]
+    assert len(cells) == len(rows) > 60
+    named = [one for cell in cells for one in paper_lines.references(cell)]
+    for one in named:
+        lines = one.path.read_text(encoding="utf-8").splitlines() if one.path.is_file() else [""]
+        assert one.name.rpartition(".")[2] in lines[one.line - 1]
+    assert sum(bool(one.name) for one in named) > 100
+
+
+def test_the_site_shows_the_line_of_each_name(paper_lines):
+    page = (
+        "| the paper says | here | where |\n|---|---|---|\n"
+        "| a | `Mixture` | `Model.loss`, `Mixture` in `models/base.py`; `recipes/paper` |\n"
+        "\n`Mixture` in `models/base.py`\n"
+    )
+    loss, mixture = (paper_lines.Reference("models/base.py", name).line for name in ("Model.loss", "Mixture"))
+    source = (ROOT / "src/fadernets/models/base.py").read_text(encoding="utf-8").splitlines()
+    assert source[loss - 1].startswith("    def loss(")
+    assert source[mixture - 1].startswith("class Mixture(")
+    cell = f"`Model.loss` (line {loss}), `Mixture` (line {mixture}) in `models/base.py`; `recipes/paper`"
+    assert paper_lines.with_lines(page) == page.replace(
+        "`Model.loss`, `Mixture` in `models/base.py`; `recipes/paper`", cell
+    )
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("`Mixture`", "name code as `NAME` in `FILE`"),
+        ("a sentence", "name code as `NAME` in `FILE`"),
+        ("`Mixture.loss` in `models/base.py`", "models/base.py: has no Mixture.loss"),
+        ("`Mixture` in `models/bases.py`", "models/bases.py: no such file"),
+    ],
+)
+def test_code_that_is_not_there_is_noticed(paper_lines, cell, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        paper_lines.with_lines(f"| the paper says | here | where |\n|---|---|---|\n| a | b | {cell} |\n")

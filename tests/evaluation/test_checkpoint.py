@@ -8,6 +8,7 @@ import torch
 from toy_runs import BY_CODE, GIVEN, TOYS, change_weights, made_once, toy, write_toy
 
 from fadernets.attributes.table import CODED
+from fadernets.data.dataset import SPLITS
 from fadernets.engines.code_arithmetic import Calibration
 from fadernets.errors import FadernetsError
 from fadernets.evaluation.checkpoint import Checkpoint, Outputs
@@ -160,6 +161,33 @@ def test_rows_of_a_split(trained, data, tmp_path):
     other = toy(tmp_path / "run", "mixture", data, corpora=[main, labelled], label_corpora=["emopia"])
     assert len(other.corpus_rows("train")) == (data.split == 0).sum()
     assert len(other.labelled_rows("train")) == 0
+
+
+@pytest.mark.parametrize("name", ["mixture", "cvae"])
+def test_what_is_measured_leaves_labelled_corpora_out(rated, tmp_path, name):
+    """Table 1's caption: the test split of the performances alone, whatever else the model rebuilds."""
+    both = toy(tmp_path / "both", name, rated, reconstruct_labelled=True, labels=0)
+    alone = toy(tmp_path / "alone", name, rated)
+    for split in ("train", "validation", "test"):
+        maestro = rated.select(split=split, corpus="maestro")
+        np.testing.assert_array_equal(both.measured_rows(split), maestro)
+        np.testing.assert_array_equal(alone.measured_rows(split), maestro)
+        np.testing.assert_array_equal(both.corpus_rows(split), np.flatnonzero(rated.split == SPLITS.index(split)))
+    assert len(both.corpus_rows("test")) > len(both.measured_rows("test")) > 0
+    values, zd = both.training
+    rows = rated.select(split="train", corpus="maestro")
+    np.testing.assert_array_equal(values, rated.attributes[rows])
+    for attribute, (code, dimension) in both.model.faders.items():
+        np.testing.assert_allclose(zd[attribute], both.encode(rows, fast=True)[code][:, dimension], atol=0.05)
+        (store,) = (tmp_path / "both").glob("zd-*.npz")
+        with np.load(store) as stored:
+            assert len(stored[attribute]) == len(both.rows.train) > len(rows)
+
+
+def test_a_model_of_labelled_corpora_alone_is_measured_on_them(rated, tmp_path):
+    only = {"corpora": ["vgmidi"], "label_corpora": ["vgmidi"], "reconstruct_labelled": True, "labels": 0}
+    checkpoint = toy(tmp_path / "run", "mixture", rated, **only)
+    np.testing.assert_array_equal(checkpoint.measured_rows("test"), rated.select(split="test", corpus="vgmidi"))
 
 
 # Slide

@@ -39,7 +39,7 @@ def few(monkeypatch):
 
 
 def protocols_of(checkpoint, runs=2, seed=0, language_model=None):
-    return FaderProtocols(checkpoint, checkpoint.corpus_rows("test"), runs, seed, language_model)
+    return FaderProtocols(checkpoint, checkpoint.measured_rows("test"), runs, seed, language_model)
 
 
 def position_of(attribute):
@@ -91,6 +91,18 @@ def test_levels_of_the_paper_are_eighths_of_the_training_range(trained, rated, n
     assert found[-1] == pytest.approx(high)
 
 
+@pytest.mark.parametrize("name", ["pati", "cvae"])
+def test_a_model_that_rebuilds_labelled_corpora_too_is_measured_on_the_others(rated, few, tmp_path, name):
+    """Table 1's caption. Its segments, ranges and deviations are those of a model that rebuilds the others alone."""
+    options = {"reconstruct_labelled": True, "labels": 0}
+    found = evaluate(toy(tmp_path / "both", name, rated, **options), ("paper",), runs=1)
+    alone = evaluate(toy(tmp_path / "alone", name, rated, label_share=0.0), ("paper",), runs=1)
+    for key in ("spread", "reconstruction", "paper/rhythm_density", "paper/note_density"):
+        assert found[key] == alone[key]
+    every = rated.attributes[rated.split == 0].std(0)
+    assert list(found["spread"].values()) != pytest.approx(every, rel=1e-3)
+
+
 @every_attribute
 def test_asked_values_are_of_the_training_segments_in_the_attributes_grain(trained, rated, few, attribute, monkeypatch):
     seen = []
@@ -124,11 +136,11 @@ class Stub:
 
     def __init__(self, data, table, kind="zd"):
         self.data, self.table, self.kind = data, np.asarray(table), kind
-        self.rows = SimpleNamespace(train=self.corpus_rows("train"))
+        self.measured_training_rows = self.measured_rows("train")
         self.rows_read = []
         self.faders = dict.fromkeys(CODED, kind)
 
-    def corpus_rows(self, split):
+    def measured_rows(self, split):
         return self.data.select(split=split, corpus="maestro")
 
     def segments(self, rows):
@@ -138,12 +150,12 @@ class Stub:
 
     @property
     def training(self):
-        values = np.asarray(self.data.attributes[self.rows.train], np.float64)
+        values = np.asarray(self.data.attributes[self.measured_training_rows], np.float64)
         levels = 15 * (values - values.min(0)) / np.ptp(values, axis=0)  # 0..15
         return values, dict(zip(CODED, levels.T, strict=True)) if self.kind == "zd" else {}
 
     def training_curve(self, attribute):
-        values = np.asarray(self.data.attributes[self.rows.train, position_of(attribute)], np.float64)
+        values = np.asarray(self.data.attributes[self.measured_training_rows, position_of(attribute)], np.float64)
         low, size = values.min(), np.ptp(values)
         return SimpleNamespace(to_zd=lambda asked: 15 * (asked - low) / size)
 

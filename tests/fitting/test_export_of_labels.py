@@ -160,6 +160,18 @@ def test_clusters_that_no_label_guided_have_no_presets(songs, tmp_path):
     assert presets.of_engine(engine) == []
 
 
+def test_clusters_of_labels_that_the_data_set_lacked_have_no_presets(songs, tmp_path):
+    """A recipe may have asked for labels and found none: what counts is the number of labelled rows."""
+    run = save_run(tmp_path / "run", build("music-fadernets", TINY | {"clusters": 2}), songs, label_share=0.01)
+    config = json.loads((run / "config.json").read_text())
+    config["segments"]["labelled"] = 0
+    (run / "config.json").write_text(json.dumps(config))
+    engine = Engine.open(export(run, tmp_path / "model"))
+    assert engine.label is None
+    assert engine.info["means"] == {}
+    assert presets.of_engine(engine) == []
+
+
 def test_a_folder_of_before_is_of_arousal(exported, tmp_path):
     folder = exported[True][0]
     info = json.loads((folder / "model.json").read_text())

@@ -26,6 +26,7 @@ def store(tmp_path, monkeypatch):
 
 def make_recipe(songs, out, **changes):
     values = {"data": str(songs.folder), "out": str(out), "model": TINY, "steps": 4, "batch": 16, "validate": 2}
+    values["label_share"] = 0.2
     return recipes.check({**values, "precision": "32-true", **changes})
 
 

@@ -522,6 +522,50 @@ def test_a_data_set_without_labels(songs, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({"label_corpora": ["emopia"], "corpora": ["songs"]}, "low or high"),  # labels of another corpus are not read
+        ({"label": "FILE"}, "low or high"),  # a file of the songs, which are no label corpus
+        ({"label_share": 0.01}, "low or high"),  # one row is not one of each class
+        ({"label_edges": [-2.0, -2.0]}, "low"),
+        ({"label_corpora": []}, "low or high"),
+    ],
+)
+def test_clusters_need_labelled_rows_of_each_class(songs, tmp_path, changes, missing):
+    file = tmp_path / "moods.csv"
+    first = [songs.manifest["pieces"][piece]["id"] for piece in songs.piece[:32]]
+    moods = [f"{piece},{index},{(-1) ** index}" for piece, index in zip(first, songs.index[:32], strict=True)]
+    file.write_text("\n".join(["piece,index,mood", *moods]))
+    if "label" in changes:
+        changes = {"label": f"{file}:mood"}
+    recipe = make_recipe(songs, tmp_path / "run", **changes)
+    if recipe.label_share == 0.01:
+        (row,) = choose_rows(songs, recipe).labelled
+        missing = "high" if songs.arousal[row] < 0 else "low"
+    with pytest.raises(
+        TrainingError, match=f"no training segment has a label of class {missing} .*label_corpora="
+    ) as e:
+        train(recipe)
+    assert "--set label_share=0" in str(e.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_file_of_labels_is_read_where_its_corpus_is_named(songs, tmp_path):
+    file = tmp_path / "moods.csv"
+    moods = [f"p0,{index},{(-1) ** index}" for index in range(16)]
+    file.write_text("\n".join(["piece,index,mood", *moods]))
+    named = {"label": f"{file}:mood", "label_corpora": ["songs"], "reconstruct_labelled": True, "labels": 0}
+    train(make_recipe(songs, tmp_path / "run", **named, label_share=1.0, steps=1, pairs=0.0))
+    config = json.loads((tmp_path / "run" / "last" / "config.json").read_text())
+    assert config["segments"]["labelled"] == 16
+
+
+@pytest.mark.parametrize("changes", [{"label_share": 0.0, "labels": 0}, {"model": TINY | {"clusters": 0}}])
+def test_labels_are_not_missed_where_none_are_asked_for(songs, tmp_path, changes):
+    train(make_recipe(songs, tmp_path / "run", label_corpora=["emopia"], corpora=["songs"], steps=1, **changes))
+
+
+@pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"corpora": ["lieder"]}, "corpus 'lieder' is not in .*; it has songs, vgmidi"),

@@ -1,4 +1,7 @@
-"""The segmenters of the codecs: one piece -> its segments, encoded and filtered (Section 4.1 of the ISMIR paper).
+"""The segmenters of the codecs: one piece -> its segments, encoded and filtered.
+
+Section 4.1 of the ISMIR paper has windows of four beats of at most 100 tokens; the other rules of the filter are those
+of its authors' published code, and the paper does not print them.
 
 A codec's row names its segmenter. Shapes: W full windows of a piece, S segments that pass the filter, 16 steps,
 88 pitches, A attributes.
@@ -25,8 +28,8 @@ from fadernets.music.notes import Piece
 from fadernets.music.segments import Windows, cut
 from fadernets.music.smf import MAX_BEATS
 
-MIN_PITCHES = 3  # distinct pitches of a segment (Section 4.1)
-MIN_SOUNDING = 12  # steps of 16 on which something sounds
+MIN_PITCHES = 3  # distinct pitches of a segment, as in the authors' code
+MIN_SOUNDING = 12  # steps of 16 on which something sounds, as in the authors' code
 
 
 @dataclass(frozen=True)

@@ -169,9 +169,25 @@ class Checkpoint:
 
     def corpus_rows(self, split: str) -> Indices:
         """[N] the segments of a split in the corpora that the model reconstructs. Raises FadernetsError for none."""
-        recipe, names = self.config["recipe"], self.data.manifest["corpora"]
+        recipe = self.config["recipe"]
         left_out = () if recipe.get("reconstruct_labelled") else recipe["label_corpora"]
-        corpora = [c for c in (recipe["corpora"] or names) if c not in left_out]
+        return self._rows_of(split, [c for c in self._corpora if c not in left_out])
+
+    def measured_rows(self, split: str) -> Indices:
+        """[N] the segments of a split that Table 1 is measured on. Raises FadernetsError for none.
+
+        Its caption has the test split of the performances alone, so corpora that give labels are left out whether they
+        are reconstructed or not; unless the model knows no others.
+        """
+        label_corpora = self.config["recipe"]["label_corpora"]
+        return self._rows_of(split, [c for c in self._corpora if c not in label_corpora] or self._corpora)
+
+    @property
+    def _corpora(self) -> list[str]:
+        """The corpora that the recipe names, those that give labels among them."""
+        return list(self.config["recipe"]["corpora"] or self.data.manifest["corpora"])
+
+    def _rows_of(self, split: str, corpora: list[str]) -> Indices:
         rows = np.sort(np.concatenate([self.data.select(split=split, corpus=c) for c in corpora]))
         if not len(rows):
             raise FadernetsError(f"{self.data.folder}: has no {split} segments; prepare it with more pieces")
@@ -232,17 +248,30 @@ class Checkpoint:
         )
 
     @cached_property
+    def measured_training_rows(self) -> Indices:
+        """[S] the segments that it was trained on, of the corpora of `measured_rows`."""
+        train = self.rows.train
+        return train[np.isin(train, self.measured_rows("train"))]
+
+    @cached_property
     def training(self) -> tuple[Floats, dict[str, Floats]]:
-        """Attribute values [S, A] of the training segments and each fader's z^d there [S], kept in the folder."""
+        """Attribute values [S, A] of `measured_training_rows` and each fader's z^d there [S].
+
+        z^d of every training segment is kept in the folder.
+        """
+        zd = self._training_zd() if self.model.faders else {}
+        measured = np.isin(self.rows.train, self.measured_training_rows)
+        values = np.asarray(self.data.attributes[self.measured_training_rows], np.float64)
+        return values, {name: positions[measured] for name, positions in zd.items()}
+
+    def _training_zd(self) -> dict[str, Floats]:
+        """Each fader's z^d of all training segments, from the folder or put there."""
         rows = self.rows.train
-        values = np.asarray(self.data.attributes[rows], np.float64)
-        if not self.model.faders:
-            return values, {}
         digest = hashlib.sha256((self.path / "model.safetensors").read_bytes()).hexdigest()[:16]
         store = self.folder / f"zd-{digest}.npz"
         if store.exists():
             with np.load(store) as stored:
-                return values, {name: stored[name] for name in self.model.faders}
+                return {name: stored[name] for name in self.model.faders}
         codes = self.encode(rows, fast=True)
         zd: dict[str, Any] = {
             name: codes[code][:, d].astype(np.float64) for name, (code, d) in self.model.faders.items()
@@ -250,7 +279,7 @@ class Checkpoint:
         packed = io.BytesIO()
         np.savez(packed, **zd)
         write_atomic(store, packed.getvalue())
-        return values, zd
+        return zd
 
     # --- decode
 
@@ -293,6 +322,6 @@ class Checkpoint:
         return Outputs(out.raw.reshape(s, t, *out.raw.shape[2:]), out.cells.reshape(s, t, *out.cells.shape[2:]))
 
     def training_curve(self, attribute: str) -> Calibration:
-        """The monotone curve between an attribute and its z^d over the training segments."""
+        """The monotone curve between an attribute and its z^d over `measured_training_rows`."""
         values, zd = self.training
         return Calibration.fit(values[:, list(CODED).index(attribute)], zd[attribute])

@@ -6,8 +6,9 @@ and maximum, M = 100 test segments, posterior means, 10 runs. The `strict` proto
 loops. `open` decodes once, at the position at which the training segments have the value; `calibrated` decodes once, at
 the position whose decodes of validation segments measured the value; `best-of-n` takes, of these two decodes and those
 of the `paper` protocol, the one that measures nearest. Outputs are measured in units of the training data's standard
-deviation. The `authors` protocol is that of their scripts: `authors_protocol`. No protocol shows how outputs sound: see
-the listening studies.
+deviation. All is measured on the corpora that give no labels, as the table's caption has it, also where labelled ones
+are reconstructed. The `authors` protocol is that of their scripts: `authors_protocol`. No protocol shows how outputs
+sound: see the listening studies.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def evaluate(
     `paper/ATTRIBUTE`, `authors/ATTRIBUTE`, `strict/ATTRIBUTE/LOOP`, `quality/ATTRIBUTE/LOOP`, and `quality/real` for
     held-out segments.
     """
-    test = checkpoint.corpus_rows("test")
+    test = checkpoint.measured_rows("test")
     faders = FaderProtocols(checkpoint, test, runs, seed, language_model)
     jobs: list[tuple[str, Callable[[], Any]]] = []
     if checkpoint.model.sizes:
@@ -92,7 +93,7 @@ class FaderProtocols:
     ) -> None:
         self.checkpoint, self.test, self.runs, self.seed = checkpoint, test, runs, seed
         self.language_model = language_model
-        values = np.asarray(checkpoint.data.attributes[checkpoint.rows.train], np.float32)
+        values = np.asarray(checkpoint.data.attributes[checkpoint.measured_training_rows], np.float32)
         self.statistics = attribute_statistics(values, checkpoint.data.manifest["attributes"])
         self.deviations = np.array([self.statistics[name]["std"] for name in CODED])
         self.real = note_features.features(checkpoint.data.cells(test))[0]
@@ -172,7 +173,7 @@ class FaderProtocols:
     def calibrated_levels(self, name: str, asked: Floats) -> Floats:
         """[T] the positions at which decodes of validation segments measured the asked values [T]."""
         low, high = self.range_of(name)
-        rows = np.random.default_rng(self.seed).permutation(self.checkpoint.corpus_rows("validation"))
+        rows = np.random.default_rng(self.seed).permutation(self.checkpoint.measured_rows("validation"))
         segments = self.checkpoint.segments(rows[:CALIBRATION_ROWS])
         levels = np.linspace(low, high, CALIBRATION_LEVELS)
         measured = CODED[name].measure(self.checkpoint.slide(segments, name, levels).cells)  # [S, levels]

@@ -82,7 +82,8 @@ def _fill(new: Path, model: Any, config: dict[str, Any], dataset: Dataset, name:
         ),
     }
     hashes = save(graphs, new)
-    clustered = options.clusters and recipe["label_share"] > 0  # without labels nobody knows what clusters are of
+    # Of clusters that no labelled row guided nobody knows what they are of.
+    clustered = options.clusters and config["segments"]["labelled"] > 0
     means = {n: weights[f"means.{n}"].tolist() for n in model.sizes} if clustered else {}
     corners = {n: f"encoders.{n}.head.vertices" for n in model.sizes}  # of a constrained posterior
     vertices = {n: weights[key].tolist() for n, key in corners.items() if key in weights}
@@ -120,7 +121,11 @@ FILLERS: dict[tuple[str, str], Callable[..., dict[str, Any]]] = {  # model and c
 
 
 def _rows(data: Dataset, recipe: dict[str, Any], split: str) -> Indices:
-    """The segments of a split that the recipe reconstructs, as training chooses them."""
+    """The segments of a split that the recipe reconstructs, as training chooses them.
+
+    Ranges and curves of a model folder are over all of these, labelled corpora too where they are reconstructed, since
+    users edit music of each kind; Table 1 leaves those out (`Checkpoint.measured_rows`).
+    """
     names = recipe["corpora"] or data.manifest["corpora"]
     left_out = () if recipe.get("reconstruct_labelled") else recipe["label_corpora"]
     return np.concatenate([data.select(split=split, corpus=c) for c in names if c not in left_out])

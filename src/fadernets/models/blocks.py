@@ -12,6 +12,8 @@ from torch.nn import functional as F
 from fadernets.models import shares
 
 STRETCHES = 4  # of time, in which a GRU runs over rows of unequal length
+FIRST_LOG_VARIANCE = -2.0  # of a posterior before training: that of a mixture's components, below that of N(0, I)
+LOG_VARIANCES = (-12.0, 6.0)  # a posterior's are held between these
 
 
 @dataclass
@@ -28,12 +30,12 @@ class PosteriorHead(nn.Linear):
 
     def __init__(self, inputs: int, z: int) -> None:
         super().__init__(inputs, 2 * z)
-        nn.init.constant_(self.bias[z:], -2.0)  # start at the prior's log variance
+        nn.init.constant_(self.bias[z:], FIRST_LOG_VARIANCE)
 
     def posterior(self, last: Tensor) -> Posterior:
         """The posterior of the encoder's last states [B, inputs]."""
         mean, log_variance = self(last).float().chunk(2, -1)
-        log_variance = log_variance.clamp(-12, 6)
+        log_variance = log_variance.clamp(*LOG_VARIANCES)
         z = mean
         if self.training:
             z = mean + (0.5 * log_variance).exp() * shares.normal(mean)

@@ -16,8 +16,10 @@ from fadernets.models.blocks import Posterior
 class Options(base.Options):
     """A recipe's `model` section."""
 
+    width: int = 2  # of its one code, in units of z: 2 is the capacity of models with two codes
     clusters: int = 2
-    label_weight: float = 1.0
+    class_weight: float = 1.0  # weight of the KL of the class, in units of beta
+    label_weight: float = 1.0  # weight of the supervised branch, in units of beta
     label_entropy: float = 0.0  # weight of the cross entropy of a row's class, in nats
     by_row: bool = False  # a labelled row weighs as much as any other of its batch, as in Eq. 2
 
@@ -32,6 +34,10 @@ class GMVAE(base.Model):
         super().__init__(options, codec, coded)
         self.means = base.Mixture(self.sizes, options.clusters, options.simplex if self.is_constrained else None)
 
+    def codes_for(self, coded: Coded) -> dict[str, int]:
+        """Its one code."""
+        return {"z": self.options.width}
+
     def terms(self, batch: Batch, q: dict[str, Posterior], step: int, total: int) -> dict[str, Tensor]:
         """The terms beside the reconstruction."""
         return self.means.terms("z", q["z"], batch.label, self.options.by_row, self.options.label_entropy > 0)
@@ -41,7 +47,7 @@ class GMVAE(base.Model):
         o = self.options
         return {
             "z_kl": beta,
-            "z_class_kl": beta,
+            "z_class_kl": beta * o.class_weight,
             "z_labelled": beta * o.label_weight,
             "z_label_entropy": o.label_entropy,
         }

@@ -27,7 +27,8 @@ class Options(base.Options):
     attributes: bool = True  # asked values are inputs of the decoder
     regulariser: float = 10.0  # weight of L_reg
     discriminator: float = 1.0  # weight of the sub-decoders
-    label_weight: float = 1.0  # weight of the supervised branch
+    class_weight: float = 1.0  # weight of the KL of the class, in units of beta
+    label_weight: float = 1.0  # weight of the supervised branch, in units of beta
     label_entropy: float = 0.0  # weight of the cross entropy of a row's class, in nats
     by_row: bool = False  # a labelled row weighs as much as any other of its batch, as in Eq. 2
 
@@ -96,6 +97,6 @@ class FaderNets(base.Model):
         for row in self.coded.values():
             weights |= {f"{row.term}_symbols": o.discriminator, f"{row.term}_regulariser": o.regulariser}
         for name in self.sizes:
-            weights |= {f"{name}_kl": beta, f"{name}_class_kl": beta, f"{name}_labelled": beta * o.label_weight}
-            weights[f"{name}_label_entropy"] = o.label_entropy
+            weights |= {f"{name}_kl": beta, f"{name}_class_kl": beta * o.class_weight}
+            weights |= {f"{name}_labelled": beta * o.label_weight, f"{name}_label_entropy": o.label_entropy}
         return weights

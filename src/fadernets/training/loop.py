@@ -76,6 +76,19 @@ def choose_rows(data: Dataset, recipe: recipes.Recipe) -> Rows:
     return Rows(np.sort(train), np.sort(validation), labelled)
 
 
+def check_labels(recipe: recipes.Recipe, known: Indices) -> None:
+    """Raises TrainingError where a class has no labelled training row; `known` [N] are the classes of those rows."""
+    names = labels.class_names(labels.count(recipe.label_edges))
+    missing = [name for k, name in enumerate(names) if k not in known]
+    if missing:
+        given = ", ".join(recipe.label_corpora) or "none"
+        raise TrainingError(
+            f"{recipe.data}: no training segment has a label of class {' or '.join(missing)} ({recipe.label}; "
+            f"label_corpora: {given}; label_share: {recipe.label_share:g}); name the corpora that have it with "
+            "--set label_corpora=[NAME], take more of it, or train clusters without labels with --set label_share=0"
+        )
+
+
 def check_device(device: str) -> None:
     """Raises TrainingError for one that is not here."""
     if device == "cuda" and not torch.cuda.is_available():
@@ -157,8 +170,10 @@ class _Run:
         self.raw = model
         classes = labels.classes(data, recipe.label, recipe.label_edges)
         clusters, kinds = getattr(model.options, "clusters", 0), labels.count(recipe.label_edges)
-        if clusters and recipe.label_share > 0 and clusters != kinds:
-            raise TrainingError(f"model.clusters {clusters}: the label has {kinds} classes; change label_edges")
+        if clusters and recipe.label_share > 0:
+            if clusters != kinds:
+                raise TrainingError(f"model.clusters {clusters}: the label has {kinds} classes; change label_edges")
+            check_labels(recipe, classes[rows.labelled])
         self.sampler = self._sampler(rows.train, rows.labelled, recipe.batch, recipe.transpose, classes=classes)
         check = np.random.default_rng(0).permutation(rows.validation)[:VALIDATION_ROWS]
         self.check = self._sampler(check, np.empty(0, np.int64), min(512, len(check)), training=False, classes=classes)

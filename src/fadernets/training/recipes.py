@@ -51,7 +51,7 @@ class Recipe:
     name: str = "music-fadernets"  # a row of the model table
     model: dict[str, Any] = field(default_factory=dict)  # its options
     corpora: Names = ()  # whose segments are reconstructed; empty: all of the data set
-    label_corpora: Names = ("vgmidi",)  # whose labels guide the clusters, never reconstructed
+    label_corpora: Names = ("vgmidi",)  # whose labels guide the clusters, those of a file too; not reconstructed
     reconstruct_labelled: bool = False  # whether they are, and labelled rows lie among all rows of a batch
     label: str = "arousal"  # what they are of: arousal, valence or FILE.csv:COLUMN (see data.labels)
     label_edges: Numbers = (-0.1, 0.1)  # between its classes, in pairs: what lies between the two has none
