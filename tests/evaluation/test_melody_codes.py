@@ -56,7 +56,13 @@ def test_groups_are_those_of_the_library(bird):
     assert found.shared == sorted(both)
     assert found.as_dict()["shared"] == found.shared
     lines = found.table().splitlines()
-    assert [line.split()[0] for line in lines] == ["group", "pitch", "rhythm", "shared:"]
+    assert [line.split()[0] for line in lines] == ["group", "pitch", "rhythm", "pitch", "rhythm", "shared:"]
+    rhythm = found.groups["rhythm"]
+    counts, leading = (", ".join(map(str, each)) for each in (map(len, rhythm.by_amount), rhythm.among_strongest))
+    assert lines[4] == (
+        f"rhythm at 2, 4, 8, 16 notes for one: {counts} of its dimensions reach the threshold, {leading} are among "
+        f"the {len(rhythm.dimensions)} that change most"
+    )
     assert lines[1].split()[1:3] == ["49", "whole-notes"]
 
 
