@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from made_variations import write_variations
 
 from fadernets.cli import evaluate
 
@@ -239,14 +240,19 @@ def test_evaluate_two_samples(run, exported, tmp_path, monkeypatch):
     assert seen["editors"] == ["toy", "pop-lieder", "rule"]
 
 
-def test_evaluate_variations(run, refused, exported, tmp_path, monkeypatch):
-    from fadernets.evaluation import human_variations
-
+def test_evaluate_variations(run, refused, exported, tmp_path):
+    """A model's edits of a made-up theme beside its variations and the rule."""
     assert "takes one corpus: --corpus tavern_k265=PATH" in refused(
         "evaluate", "variations", "--corpus", f"folder={tmp_path}"
     )
-    found = {"theme": {"rhythm_density": 0.25}, "variation 1": {"Mozart": dict.fromkeys(human_variations.COLUMNS, 0.5)}}
-    monkeypatch.setattr(human_variations, "evaluate", lambda root, editors, *, seed: found)
-    given = ("evaluate", "variations", exported[True][0], "--corpus", f"tavern_k265={tmp_path}")
-    assert run(*given)[1].startswith("| bars | by | rhythm density |")
-    assert json.loads(run(*given, "--json")[1]) == found
+    corpus = write_variations(tmp_path / "k265")
+    given = ("evaluate", "variations", exported[True][0], "--corpus", f"tavern_k265={corpus}")
+    found = json.loads(run(*given, "--json")[1])
+    assert found["theme"] == {"rhythm_density": 0.25, "note_density": 3.0}
+    assert set(found["variation 2"]) == {"Mozart", "toy", "rule"}
+    assert found["variation 2"]["Mozart"]["rhythm_density"] == 0.75
+    assert found["variation 1"]["rule"] == found["variation 1"]["Mozart"]  # the theme once more
+    assert found["variation 2"]["toy"] != found["variation 1"]["toy"]
+    lines = run(*given)[1].splitlines()
+    assert lines[0].startswith("| bars | by | rhythm density |")
+    assert [line.split(" | ")[1] for line in lines if "variation 2" in line][:3] == ["Mozart", "toy", "rule"]

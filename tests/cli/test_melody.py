@@ -325,17 +325,30 @@ def test_inspections_that_cannot_be(refused, bird, songs, tmp_path):
     assert said().endswith("out: is a file; name a folder")
 
 
-def test_plot_of_a_melody_model(run_here, refused, bird, tmp_path, monkeypatch):
-    from fadernets.evaluation import melody_paper_figures
+def with_free_dimensions(bird, folder):
+    """A copy of the toy model with two dimensions a knob: of eight untrained ones some then belong to no knob."""
+    bird = shutil.copytree(bird, folder)
+    info = json.loads((bird / "model.json").read_text())
+    for row in info["knobs"].values():
+        row.update(dimensions=row["dimensions"][:2], change=row["change"][:2])
+    (bird / "model.json").write_text(json.dumps(info))
+    return bird
 
+
+def test_plot_of_a_melody_model(run_here, refused, bird, tmp_path, monkeypatch):
     code, out, err = run_here("plot", "pca", bird, "--out", tmp_path / "out")
     assert (code, err) == (0, [])
     assert [line.rsplit("/", 1)[1] for line in out.splitlines()] == ["pca.png", "pca.svg", "pca.json"]
-    monkeypatch.setattr(melody_paper_figures, "draw", lambda engine, out: [f"{engine.name} in {out}"])
-    code, out, _ = run_here("plot", "theme", bird, "--out", tmp_path / "theme", "--json")
-    assert (code, json.loads(out)) == (0, {"files": [f"whole in {tmp_path / 'theme'}"]})
+    model, sheets = (
+        with_free_dimensions(bird, tmp_path / "whole"),
+        ("theme-knob", "grid-knob", "theme-paper", "grid-paper"),
+    )
+    code, out, _ = run_here("plot", "theme", model, "--json")  # beside the model where no folder is given
+    assert (code, json.loads(out)) == (0, {"files": [str(model / f"{sheet}.png") for sheet in sheets]})
+    assert all((model / f"{sheet}.png").read_bytes().startswith(b"\x89PNG") for sheet in sheets)
     monkeypatch.chdir(tmp_path)
-    assert run_here("plot", "theme", bird)[1] == f"whole in {bird}\n"
+    assert run_here("plot", "theme", model, "--out", "theme")[1].split() == [f"theme/{sheet}.png" for sheet in sheets]
+    assert (tmp_path / "theme" / "grid-paper.png").is_file()
     assert "takes one run, not 2" in refused("plot", "pca", bird, bird, "--out", tmp_path / "none")
 
 
@@ -345,11 +358,7 @@ def test_plot_of_a_melody_model(run_here, refused, bird, tmp_path, monkeypatch):
 def test_evaluate_a_melody_model(run_here, refused, bird, melodies, songs, tmp_path, monkeypatch):
     from fadernets.evaluation import melody_knobs
 
-    bird = shutil.copytree(bird, tmp_path / "whole")
-    info = json.loads((bird / "model.json").read_text())
-    for row in info["knobs"].values():  # so that of eight untrained dimensions some belong to no knob
-        row.update(dimensions=row["dimensions"][:2], change=row["change"][:2])
-    (bird / "model.json").write_text(json.dumps(info))
+    bird = with_free_dimensions(bird, tmp_path / "whole")
     evaluate = melody_knobs.evaluate
     monkeypatch.setattr(melody_knobs, "evaluate", lambda *a, **k: evaluate(*a, **k, count=3))
     code, out, err = run_here("evaluate", "melody", bird, "--data", melodies.folder, "--seed", 2)

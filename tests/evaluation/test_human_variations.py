@@ -7,30 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_variations import write_variations
 from markdown_tables import parse
 from midi_files import metre, save, track
 
 from fadernets.evaluation import editors, human_variations
-from fadernets.evaluation.human_variations import BARS
 from fadernets.music.document import Document
-
-THEME = [(bar * 2 + beat, 1, pitch, 80) for bar in range(BARS) for beat in (0, 1) for pitch in (48, 60, 72)]
-
-
-def shifted(notes, part):
-    return [(onset + part * BARS * 2, *rest) for onset, *rest in notes]
 
 
 @pytest.fixture
 def corpus(tmp_path):
-    """The first variation is the theme, the second has triplets and no bass, the others a higher top."""
-    triplets = [(onset + i / 3, 1 / 3, pitch, 80) for onset, _, pitch, _ in THEME for i in range(3) if pitch > 48]
-    octaves = [(onset, length, pitch + 12 * (pitch == 72), 80) for onset, length, pitch, _ in THEME]
-    parts = [THEME, THEME, triplets, *[octaves] * 9]
-    folder = tmp_path / "k265" / "Mozart" / "K265" / "Krn"
-    folder.mkdir(parents=True)
-    save(folder / "K265.mid", track([note for i, part in enumerate(parts) for note in shifted(part, i)], metre(2, 4)))
-    return tmp_path / "k265"
+    return write_variations(tmp_path / "k265")
 
 
 def test_bars_hold_sixteenths_and_triplets(tmp_path):

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from fadernets.codecs import melody_clips, melody_states
 from fadernets.engines.melody import MelodyEngine
 from fadernets.errors import FadernetsError
 from fadernets.evaluation import melody_codes, melody_paper_figures
 from fadernets.evaluation.code_spaces import clips_of
 from fadernets.melodies import augmentations, inspection
 from fadernets.melodies.augmentations import AUGMENTATIONS, Augmentation
+from fadernets.music.document import Document
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +58,13 @@ def test_groups_are_those_of_the_library(bird):
     assert found.shared == sorted(both)
     assert found.as_dict()["shared"] == found.shared
     lines = found.table().splitlines()
-    assert [line.split()[0] for line in lines] == ["group", "pitch", "rhythm", "shared:"]
+    assert [line.split()[0] for line in lines] == ["group", "pitch", "rhythm", "pitch", "rhythm", "shared:"]
+    rhythm = found.groups["rhythm"]
+    counts, leading = (", ".join(map(str, each)) for each in (map(len, rhythm.by_amount), rhythm.among_strongest))
+    assert lines[4] == (
+        f"rhythm at 2, 4, 8, 16 notes for one: {counts} of its dimensions reach the threshold, {leading} are among "
+        f"the {len(rhythm.dimensions)} that change most"
+    )
     assert lines[1].split()[1:3] == ["49", "whole-notes"]
 
 
@@ -209,8 +217,16 @@ def test_figures_5_to_9(songbirds, tmp_path):
     for path in files:
         assert imread(path)[..., :3].min() < 0.5
     parts = melody_paper_figures.theme(engine, "knob")
-    assert [title.split(":")[0] for title in parts] == ["5", "6a", "7a", "8", "6b", "7b"]
-    theme, higher, denser = (list(parts.values())[i] for i in range(3))
+    assert [title.split(":")[0] for title in parts] == ["5", "5", "6a", "6b", "7a", "7b", "8", "the knob rest +1"]
+    theme, higher, denser = (list(parts.values())[i] for i in (0, 2, 4))
     assert len(theme) == 24 * 8  # the theme in 2/4, whole
     assert np.array_equal(higher < 128, theme < 128)
     assert (denser < 128).sum() == 2 * (theme < 128).sum()
+    plain = melody_paper_figures.theme(engine, "paper")
+    melody = melody_clips.read(Document(melody_paper_figures.asset("k265.mid")).piece, 0)
+    up = engine.encode(melody.clips)
+    up[:, [2, 3, 6, 7]] += np.array(engine.info["spread"], np.float32)[[2, 3, 6, 7]]  # the dimensions of no knob
+    expected = melody.states_with(melody_states.tidy(engine.decode(up).states, held=True))
+    (title,) = (title for title in parts if title.startswith("8"))
+    for sheet in (parts, plain):  # Figure 8 is the paper's, in both
+        assert np.array_equal(sheet[title], expected)

@@ -146,36 +146,50 @@ def test_what_a_model_rebuilds(engine, clips, monkeypatch):
     assert found["steps"].mean == pytest.approx(1 - 3 / 12 / 32)
 
 
-class SixthDimension(ToyMelodyEngine):
-    """The same, whose dimension 6 moves the pitch too: by a semitone for each of the clips' deviations."""
+FREE = [2, 3, 5, 6, 7]  # the dimensions of no knob
+
+
+class MeaningfulRest(ToyMelodyEngine):
+    """The same, in which each dimension of no knob moves pitch and rhythm too."""
+
+    SEMITONES = (1.0, -1.5, 2.0, 1.0, -1.5)  # for one of the clips' deviations of each
+    DOUBLINGS = (0.5, 0.5, -0.5, 0.5, -0.5)
 
     def logits(self, z):
-        moved = np.array(z, np.float64)
-        moved[:, 0] += z[:, 6] / (6 * self.info["spread"][6])
+        moved, deviations = np.array(z, np.float64), z[:, FREE] / np.array(self.info["spread"])[FREE]
+        moved[:, 0] += deviations @ np.array(self.SEMITONES) / 6
+        moved[:, 1] += deviations @ np.array(self.DOUBLINGS)
         return super().logits(moved)
 
 
+def assert_random_ones_move(figures):
+    """Every figure of random dimensions is of a change: where nothing changes, nothing is compared."""
+    of_random = {name: found.mean for name, found in figures.items() if "/random/" in name}
+    assert len(of_random) == 9
+    assert min(of_random.values()) > 0.01, of_random
+
+
 def test_what_random_dimensions_change_is_measured(clips):
-    """The same figures clip by clip, with a model in which a dimension that belongs to no knob says something."""
-    engine = SixthDimension()
+    """The same figures clip by clip, with a model in which the dimensions that belong to no knob say something."""
+    engine = MeaningfulRest()
     found = melody_knobs.random_dimensions(engine, clips)
     codes = engine.encode(clips)
-    free = [2, 3, 5, 6, 7]
-    drawn = {
-        "pitch": np.flatnonzero(directions.random_dimensions(engine, "pitch", 0)),
-        "rhythm": np.flatnonzero(directions.random_dimensions(engine, "rhythm", 0)),
-    }
+    assert_random_ones_move(found)
     changes = {"pitch": [6 / 6, 6 * 0.25], "rhythm": [1.0]}
     own = {"pitch": [0, 4], "rhythm": [1]}
     moves = {f"{knob}/knob": (own[knob], changes[knob]) for knob in own}
-    moves |= {f"{knob}/random": (drawn[knob], changes[knob]) for knob in own}
-    moves["rest/up"] = (free, [0.5] * 5)  # a standard deviation of each
-    moves["rest/random"] = (free, directions.random_direction(engine, "paper", 0)[free])
+    for knob, amount in (("pitch", 6), ("rhythm", 1)):
+        direction = directions.random_dimensions(engine, knob, 0)
+        drawn = np.flatnonzero(direction)
+        assert sorted(amount * direction[drawn]) == sorted(changes[knob])  # as much, each in another dimension
+        moves[f"{knob}/random"] = (drawn, amount * direction[drawn])
+    moves["rest/up"] = (FREE, [0.5] * 5)  # a standard deviation of each
+    moves["rest/random"] = (FREE, directions.random_direction(engine, "paper", 0)[FREE])
     assert set(found) == {f"{move}/{what}" for move in moves for what in ("pitch", "doublings", "steps")}
     for name, (dimensions, change) in moves.items():
         assert len(dimensions) == len(change)
         if name.endswith("random"):
-            assert set(dimensions) <= set(free)
+            assert set(dimensions) <= set(FREE)
         pitch, doublings, steps = [], [], []
         for code in codes:
             z = np.stack([code, code])
@@ -304,7 +318,8 @@ def test_the_grid_s_figures(engine, clips):
     assert found["columns_mean"][-1] > found["columns_mean"][0]
 
 
-def test_everything_at_once(engine, melodies):
+def test_everything_at_once(melodies):
+    engine = MeaningfulRest()
     told = []
     figures = melody_knobs.evaluate(engine, melodies, count=4, progress=lambda *at: told.append(at))
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
@@ -322,7 +337,10 @@ def test_everything_at_once(engine, melodies):
         one = figures[line.split(", ")[1]][line.split(", ")[0]]
         assert f"| {line} | {one['spearman']} | {one['error']} | " in table
     assert f"| pitch: its own dimensions | {figures['random']['pitch/knob/pitch']} | " in table
-    assert "| rhythm: random dimensions | 0.000 (0.000..0.000) | " in table
+    assert_random_ones_move(figures["random"])
+    for knob in ("pitch", "rhythm"):
+        cells = [str(figures["random"][f"{knob}/random/{what}"]) for what in ("pitch", "doublings", "steps")]
+        assert f"| {knob}: random dimensions | {' | '.join(cells)} |" in table
     assert f"| rest: all up by 1 sd | {figures['random']['rest/up/pitch']} | " in table
     one = figures["knob"]["grid"]
     rows, columns = f"{one['rows']} | {one['rows_monotone']:.3f}", f"{one['columns']} | {one['columns_monotone']:.3f}"

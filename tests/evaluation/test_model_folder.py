@@ -73,9 +73,12 @@ def test_every_figure_of_a_model(engine, both, few):
     opened = model_folder.strict(DecodingLoop(engine, "open"), both, one, "note_density", 1, 0)
     assert found["note_density/open/vgmidi"] == opened
     text = model_folder.table(found)
-    for block in text.split("\n\n"):
-        lines = [line for line in block.splitlines() if line.startswith("|")]
-        assert len({line.count("|") for line in lines}) <= 1
+    blocks = [[line for line in block.splitlines() if line.startswith("|")] for block in text.split("\n\n")]
+    tables = [lines for lines in blocks if lines]
+    assert len(tables) > 1
+    for lines in tables:
+        assert len(lines) > 2  # a head, a rule and a row
+        assert len({line.count("|") for line in lines}) == 1
     assert "| fader, loop | rhythm density, open | rhythm density, calibrated | rhythm density, closed |" in text
     row = next(line for line in text.splitlines() if line.startswith("| note density, open, vgmidi | "))
     assert row.split(" | ")[1] == f"{opened['consistency']['mean']:.3f}"

@@ -118,9 +118,23 @@ def test_a_group_as_json(clips):
     assert found["dimensions"] == [1, 4]
     assert found["amounts"] == list(range(1, 13))
     assert found["by_amount"][-1] == [1, 4]
+    assert found["among_strongest"] == [2] * 12
     assert found["largest"][1] == [1.0, -0.5]
     assert set(found) == {"name", "unit", "threshold", "linearity", "energy", "explained", "clips", "amounts",
-                          "dimensions", "by_amount", "largest"}  # fmt: skip
+                          "dimensions", "by_amount", "among_strongest", "largest"}  # fmt: skip
+
+
+def test_a_group_s_dimensions_need_not_lead_at_every_amount(clips):
+    """A dimension that leaps at an octave and is still before is in the group, and not among the strongest before."""
+
+    def leaping(clips):
+        z = linear(clips)
+        z[:, 5] = 9 * (np.nan_to_num(melody_states.mean_pitch(clips)) > 55)
+        return z
+
+    found = inspect(leaping, clips[:2], replace(TABLE["pitch"], amounts=(2.0, 12.0)), top=2)
+    assert found.dimensions.tolist() == [5, 1]
+    assert found.among_strongest == [1, 2]
 
 
 def test_what_two_groups_share(clips):

@@ -56,7 +56,7 @@ class Inspection:
         return {"model": self.model, "clips": self.clips, "groups": groups, "shared": self.shared, "drawn": drawn}
 
     def table(self) -> str:
-        """A line per group, with its strongest dimensions first, eight of them at most."""
+        """A line per group, with its strongest dimensions first, eight of them at most; then what each amount moves."""
         head = (
             f"{'group':<10} {'clips':>6} {'of':<11} {'threshold':>9} {'dimensions':>10} {'of delta z':>10} "
             f"{'linearity':>9} {'explained by them':>17} {'by the direction':>16}  which"
@@ -70,6 +70,16 @@ class Inspection:
                 f"{group.energy:>10.3f} {group.linearity:>9.3f} {group.explained['dimensions']:>17.3f} "
                 f"{group.explained['direction']:>16.3f}  {shown}"
             )
+        for group in self.groups.values():
+            if len(group.amounts) > 1:
+                amounts, reached = (
+                    ", ".join(f"{x:g}" for x in xs) for xs in (group.amounts, map(len, group.by_amount))
+                )
+                rows.append(
+                    f"{group.name} at {amounts} {group.unit}: {reached} of its dimensions reach the threshold, "
+                    f"{', '.join(map(str, group.among_strongest))} are among the {len(group.dimensions)} "
+                    "that change most"
+                )
         if len(self.groups) > 1:
             rows.append(f"shared: {', '.join(map(str, self.shared)) or 'none'}")
         if self.drawn is not None:

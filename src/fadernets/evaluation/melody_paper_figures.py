@@ -30,32 +30,33 @@ def asset(name: str) -> Path:
 
 
 def theme(engine: MelodyEngine, control: str) -> dict[str, States]:
-    """Title -> [T] states: the theme (Figure 5), its knobs turned (6a, 7a), the rest moved (8), and random dimensions.
+    """Title -> [T] states, in pairs: the theme (Figure 5) and its decode; its knobs turned (6a, 7a), each beside random
+    dimensions (6b, 7b); and the rest of the code up (8) beside the knob `rest`, which takes a random direction.
 
-    The random dimensions (6b, 7b) move by as much as those of the paper's knobs do.
+    Figures 6b, 7b and 8 and the theme's own decode are decoded plainly, whatever the control. The random dimensions
+    move by as much as those of the paper's knobs do.
     """
     piece = Document(asset(THEME)).piece
     melody = melody_clips.read(piece, melody_clips.choose_track(piece))
     classes = knobs.key_pitch_classes(melody.states, melody.clips)
+    codes = engine.encode(melody.clips)
 
     def turned(**amounts: float) -> States:
         return melody.states_with(knobs.turn(engine, melody.clips, Knobs(control=control, **amounts), classes))  # type: ignore[arg-type]
 
-    panels = {
-        "5: the theme": melody.states,
-        f"6a: pitch {PITCH:+g}": turned(pitch=PITCH),
-        f"7a: rhythm {RHYTHM:+g}": turned(rhythm=RHYTHM),
-        f"8: rest {REST:+g}": turned(rest=REST),
-    }
-    codes = engine.encode(melody.clips)
-    for figure, knob, amount in (("6b", "pitch", PITCH), ("7b", "rhythm", RHYTHM)):
+    def decoded(change: Array) -> States:
+        moved = engine.decode(codes + change.astype(np.float32)).states
+        return melody.states_with(melody_states.tidy(moved, held=True))
+
+    panels = {"5: the theme": melody.states, "5: as the model rebuilds it": decoded(np.zeros(engine.z))}
+    for figure, knob, amount in (("6", "pitch", PITCH), ("7", "rhythm", RHYTHM)):
         direction = directions.random_dimensions(engine, knob, 0)
-        title = (
-            f"{figure}: {int((direction != 0).sum())} random dimensions by as much as those of the paper's {knob} knob"
-        )
-        panels[title] = melody.states_with(
-            melody_states.tidy(engine.decode(codes + amount * direction).states, held=True)
-        )
+        count = int((direction != 0).sum())
+        panels[f"{figure}a: {knob} {amount:+g}"] = turned(**{knob: amount})
+        title = f"{figure}b: {count} random dimensions by as much as those of the paper's {knob} knob"
+        panels[title] = decoded(amount * direction)
+    panels["8: every dimension of no knob up by a standard deviation"] = decoded(directions.rest_up(engine))
+    panels[f"the knob rest {REST:+g}: a random direction"] = turned(rest=REST)
     return panels
 
 

@@ -183,7 +183,7 @@ def dimensions(
     ax.set_ylabel("|mean delta z|")
     ax.set_title(title, fontsize=11, parse_math=False)  # it has a name that a user gave
     ax.grid(alpha=0.3)
-    ax.legend(title=legend, fontsize=8, ncols=2, frameon=False)
+    ax.legend(title=legend, fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     _save(figure, paths)
 
 

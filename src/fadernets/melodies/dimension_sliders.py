@@ -1,4 +1,4 @@
-"""Single dimensions of a melody's code moved by hand, as the interface of the NIME paper does (Section 4.2)."""
+"""Single dimensions of a melody's code moved by hand, as the interface of the NIME paper does (Section 4)."""
 
 from __future__ import annotations
 

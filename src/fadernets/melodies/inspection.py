@@ -39,6 +39,12 @@ class DimensionGroup:
     explained: dict[str, float]  # dimensions, direction: the share of held-out delta z that each explains
     clips: int
 
+    @property
+    def among_strongest(self) -> list[int]:
+        """[A] how many of the K dimensions are among the K that change most at each amount (Section 3.3: the same)."""
+        strongest = np.argsort(-np.abs(self.mean), axis=1, kind="stable")[:, : len(self.dimensions)]
+        return np.isin(strongest, self.dimensions).sum(1).tolist()
+
     def as_dict(self) -> dict[str, Any]:
         """As a report has it; `largest` [A, K] is the mean delta z of each amount in the group's dimensions."""
         plain = ("name", "unit", "threshold", "linearity", "energy", "explained", "clips")
@@ -46,6 +52,7 @@ class DimensionGroup:
         report["amounts"] = list(self.amounts)
         report["dimensions"] = self.dimensions.tolist()
         report["by_amount"] = [dimensions.tolist() for dimensions in self.by_amount]
+        report["among_strongest"] = self.among_strongest
         report["largest"] = self.mean[:, self.dimensions].round(4).tolist()
         return report
 

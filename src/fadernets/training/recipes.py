@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 
 from fadernets import structured_text
 from fadernets.errors import FadernetsError
-from fadernets.models import models
+from fadernets.models import models, reads_melodies
 
 
 def _number(value: Any) -> Any:
@@ -80,16 +80,18 @@ KEYS = tuple(f.name for f in fields(Recipe))
 def load(path: Path, overrides: list[str] | None = None, size: str | None = None) -> Recipe:
     """A recipe file, its bases, a size (a file of `sizes/` beside it) and `key=value` overrides.
 
-    The later ones win; dots reach into `model`. Raises FadernetsError for a missing file, an unknown key or an
-    impossible value.
+    The later ones win; dots reach into `model`. Raises FadernetsError for a missing file, an unknown key, an
+    impossible value, and a size with a z of its own over a recipe of melodies, whose z is what it is about.
     """
     values = _read(path, seen=())
+    of_size: dict[str, Any] = {}
     if size is not None:
         folder = path.parent / "sizes"
         known = sorted(f.stem for f in folder.glob("*.yaml"))
         if size not in known:
             raise FadernetsError(f"--size {size}: {folder} has {', '.join(known) or 'none'}")
-        values = _merge(values, _read(folder / f"{size}.yaml", seen=()))
+        of_size = _read(folder / f"{size}.yaml", seen=())
+        values = _merge(values, of_size)
     for item in overrides or []:
         name, equals, text = item.partition("=")
         if not equals:
@@ -97,7 +99,13 @@ def load(path: Path, overrides: list[str] | None = None, size: str | None = None
         _assign(values, name.strip(), _scalar(text))
     if not values.get("out"):
         values["out"] = f"runs/{path.stem}"
-    return check(values)
+    recipe = check(values)
+    if "z" in of_size.get("model", {}) and reads_melodies(recipe.name):
+        raise FadernetsError(
+            f"--size {size}: is of models of segments (z {of_size['model']['z']}), and {path.name} is of melodies; "
+            "give its sizes by --set, such as --set model.encoder=512"
+        )
+    return recipe
 
 
 def check(values: dict[str, Any]) -> Recipe:
