@@ -23,12 +23,17 @@ SMALL = ["batch=8", "validate=2", "model.z=4", "model.encoder=8", "model.decoder
 ALL_MEASURING = ["--minutes", "30", "--measuring", "30"]  # no time to train
 
 
-def call(data, folder, *options, steps):
-    """The script in a process, as make calls it; its output."""
+def run(data, folder, *options, steps):
+    """The script in a process, as make calls it."""
     values = [part for value in [*SMALL, f"steps={steps}"] for part in ("--set", value)]
     where = [str(data.folder), str(folder / "out"), "--checkpoints", str(folder / "runs"), "--device", "cpu"]
     command = [sys.executable, str(SCRIPT), *where, "--runs", "1", *values, *options]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+
+
+def call(data, folder, *options, steps):
+    """Its output, where it succeeds."""
+    done = run(data, folder, *options, steps=steps)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -124,11 +129,7 @@ def test_what_is_missing_is_one_line(tmp_path, monkeypatch, capsys):
 
 
 def test_a_loss_that_is_no_number_is_named(performances, tmp_path):
-    values = ["--set", "learning_rate=1e38", "--set", "steps=50", "--set", "batch=8"]
-    where = [str(performances.folder), str(tmp_path / "out"), "--checkpoints", str(tmp_path / "runs")]
-    small = [part for value in SMALL for part in ("--set", value)]
-    command = [sys.executable, str(SCRIPT), *where, "--device", "cpu", "--only", "pati", *small, *values]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = run(performances, tmp_path, "--only", "pati", "--set", "learning_rate=1e30", steps=50)
     assert done.returncode == 1
     assert done.stderr.endswith(f"pati ended with 1: see {tmp_path / 'out' / 'pati'}/output.log\n")
     assert "the loss is not a number" in (tmp_path / "out" / "pati" / "output.log").read_text()
