@@ -6,7 +6,8 @@
 # make page   build the studio's page (needs Node)
 # make locked install what the tests need at the versions and hashes of requirements.lock
 # make bench  timings on one core
-# make paper-gpu train all models as the paper has them on one accelerator, in a quarter of an hour
+# make paper-gpu train and measure all models as the paper has them on one accelerator, nine minutes a call; installs
+#             nothing: PYTHON=, DATA=, OUT=, CHECKPOINTS=, MINUTES=, DEVICE= (docs/how-to/cluster.md)
 # make torture attack all of it for half an hour; make test holds a slice of this
 
 PYTHON ?= python3
@@ -70,8 +71,15 @@ check: .venv/test check-page docs
 bench: .venv/test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -s -m bench --benchmark-columns=median,min,rounds --benchmark-sort=name
 
-paper-gpu: .venv/test
-	$(BIN)/python scripts/paper_gpu.py data/performances runs/paper
+DATA ?= data/performances
+OUT ?= runs/paper-figures
+CHECKPOINTS ?= runs/paper
+MINUTES ?= 9
+DEVICE ?= cuda
+
+paper-gpu:
+	PYTHONPATH=src $(PYTHON) scripts/paper_gpu.py $(DATA) $(OUT) --checkpoints $(CHECKPOINTS) --minutes $(MINUTES) \
+		--device $(DEVICE) $(MORE)
 
 torture: .venv/test
 	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m torture --out build/torture.md

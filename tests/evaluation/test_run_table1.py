@@ -232,6 +232,11 @@ def test_several_seeds_are_means_over_runs(performances, recipes_folder, tmp_pat
     assert of_table[1] == f"{np.mean(of_runs):.3f} ± {np.std(of_runs):.3f}"
     assert found["paper/note_density"]["linearity"]["seeds"] == 2
     assert found["run"] == "pati-seed=0, pati-seed=1"
+    for seed, step in ((0, 1), (1, 2)):  # two that were stopped
+        path = out / f"pati-seed={seed}" / "last" / "config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "step": step}))
+    text = call(performances, recipes_folder, out, seeds=range(2), only=["pati"], train=False, take_unfinished=True)
+    assert "Pati et al. (1 of 4 steps, 2 of 4 steps)" in dict(parse(text)["reconstruction; codes"][1])
 
 
 @pytest.mark.filterwarnings("ignore")  # Dask's own
@@ -271,6 +276,13 @@ def test_a_run_that_is_not_finished_is_left_out(copy, performances, recipes_fold
     assert "CVAE" not in call(performances, recipes_folder, copy, said, train=False)
     assert said[0] == f"cvae: trained for {STEPS - 1} of {STEPS} steps, left out"
     assert evaluated == []
+    text = call(performances, recipes_folder, copy, said := [], train=False, take_unfinished=True)
+    assert (said, evaluated) == ([f"evaluate {name}" for name in NAMES[:-1]], [])
+    for heads, (_, rows) in parse(text).items():
+        named = {name for name, _ in rows if name.startswith("CVAE")}
+        assert named <= {f"CVAE ({STEPS - 1} of {STEPS} steps)"}, heads
+    assert "| CVAE (3 of 4 steps) | cvae | 4 |" in text  # the best checkpoint is of step 4
+    assert "Pati et al. (" not in text
     state = torch.load(last / "state.pt", weights_only=True)
     torch.save({**state, "waited": 3}, last / "state.pt")
     assert run_table1.unfinished(copy / "cvae")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import fields
 from pathlib import Path
 
@@ -209,27 +208,6 @@ def test_a_run_of_a_paper_recipe_clips_no_gradient(name, rated, tmp_path, monkey
         out = tmp_path / str(clip_at)
         loop.train(recipes.load(FOLDER / f"{name}.yaml", [*small, f"clip={clip_at}", f"out={out}"]))
     assert kept == [True, True, False, False]
-
-
-def test_all_models_are_trained_side_by_side_until_the_time_is_up(performances, tmp_path, capsys):
-    """A dry run of what an accelerator does, on the CPU: two of them to the end, then one whose time is up."""
-    script = load_script("paper_gpu")
-    small = ["batch=8", "validate=2", "model.z=4", "model.encoder=8", "model.decoder=8", "model.embedding=8"]
-    values = [part for value in small for part in ("--set", value)]
-    where = [str(performances.folder), str(tmp_path / "runs"), "--device", "cpu"]
-    two = ["--only", "pati", "--only", "cvae"]
-    assert script.main([*where, *two, "--minutes", "5", *values, "--set", "steps=4"]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert [line.partition(", ")[0] for line in said] == ["pati: step 4", "cvae: step 4"]
-    assert script.main([*where, "--only", "gm-vae", "--minutes", "0", *values]) == 0
-    assert capsys.readouterr().out == "gm-vae: no checkpoint yet\n"
-
-
-def load_script(name):
-    spec = importlib.util.spec_from_file_location(name, FOLDER.parents[1] / f"scripts/{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_three_classes_of_another_label(rated, tmp_path):

@@ -41,10 +41,17 @@ def register(add: Add) -> None:
     shared.add_cluster(table1, "train and evaluate, a run each")
     table1.add_argument("--workers", type=int, metavar="N", help="workers of --cluster (default: one a core)")
     table1.add_argument("--no-train", action="store_true", help="evaluate what is trained already")
+    table1.add_argument(
+        "--unfinished",
+        action="store_true",
+        help="with --no-train: also runs that were stopped before their end; the tables say after how many steps",
+    )
 
 
 def _table1(options: argparse.Namespace) -> None:
     check_runs(options.runs)
+    if options.unfinished and not options.no_train:
+        raise FadernetsError("--unfinished: only with --no-train; without it each run is trained to its end")
     if options.seeds < 1:
         raise FadernetsError(f"--seeds {options.seeds}: must be at least 1")
     with ExitStack() as held:
@@ -74,6 +81,7 @@ def _run(options: argparse.Namespace, client: Any) -> str:
         seeds=range(options.seeds),
         device=options.device,
         train=not options.no_train,
+        take_unfinished=options.unfinished,
         report=say,
         progress=progress,
         client=client,

@@ -45,6 +45,7 @@ def run(
     seeds: Sequence[int] = (0,),
     device: str = "cpu",
     train: bool = True,
+    take_unfinished: bool = False,
     report: Report = print,
     progress: Callable[[str], Callable[[int, int], None]] | None = None,
     client: Any = None,
@@ -55,8 +56,9 @@ def run(
     size: of the recipes, `small`, `tiny` or `paper`. roots: name of a corpus -> its folder, to prepare `data` from.
     only: names of recipes. overrides: `KEY=VALUE` of the recipes. seed: draws the segments of the evaluation. seeds: of
     training; of several, each model has a run for each, and the tables give means and deviations over those that are
-    there. client: of a Dask cluster (`data.clusters.connect`), whose workers train and evaluate. report: called with a
-    line for each step. A run of the small size on tokens lies in `out`/RECIPE, others in `out`/SIZE-CODEC/RECIPE; of
+    there. take_unfinished: measure runs that were stopped before their end, too; the tables say after how many steps.
+    client: of a Dask cluster (`data.clusters.connect`), whose workers train and evaluate. report: called with a line
+    for each step. A run of the small size on tokens lies in `out`/RECIPE, others in `out`/SIZE-CODEC/RECIPE; of
     several seeds it is RECIPE-seed=SEED there. Raises FadernetsError.
     """
     names = [row.recipe for row in TABLE] + [LANGUAGE_MODEL]
@@ -88,6 +90,8 @@ def run(
             jobs[f"train {place.name}"] = partial(trained, recipe, size, data, place, values, device)
         _do(jobs, client, report, progress, "steps")
     missing = {key: unfinished(place) for key, place in places.items() if key[0] != LANGUAGE_MODEL}
+    stopped = {key: stopped_after(places[key]) for key in missing} if take_unfinished else {}
+    missing |= {key: "" for key, steps in stopped.items() if steps}
     for key in chosen:
         if missing.get(key):
             report(f"{places[key].name}: {missing[key]}, left out")
@@ -106,6 +110,9 @@ def run(
         elif (places[key] / EVALUATION).exists():
             report(f"{places[key].name}: its figures are not of what is there now, left out")
     figures = {row.recipe: over_seeds(found[row.recipe]) for row in TABLE if row.recipe in found}
+    for name in figures:
+        each = [stopped.get((name, of_seed), "") for of_seed in seeds]
+        figures[name]["stopped_after"] = ", ".join(dict.fromkeys(steps for steps in each if steps))
     text = tables(figures)
     write_atomic(folder / f"table1-{size}.md", (text + "\n").encode())
     return text
@@ -176,17 +183,25 @@ def weights_hash(folder: Path) -> str:
 
 def unfinished(folder: Path) -> str:
     """Why a run cannot stand in the table; empty for one that was trained to its end, or is a checkpoint by itself."""
-    from fadernets.training import checkpoints
-
     if not _weights(folder).is_file():
         return "not trained yet"
-    if not checkpoints.exists(folder / "last"):
+    steps = stopped_after(folder)
+    return f"trained for {steps}" if steps else ""
+
+
+def stopped_after(folder: Path) -> str:
+    """How far a run with a checkpoint came that was stopped before its end, as "2000 of 12000 steps"; else empty."""
+    from fadernets.training import checkpoints
+
+    if not _weights(folder).is_file() or not checkpoints.exists(folder / "last"):
         return ""
-    config, state = checkpoints.read_config(folder / "last"), checkpoints.load_state(folder / "last") or {}
+    config = checkpoints.read_config(folder / "last")
     steps, patience = config["recipe"]["steps"], config["recipe"]["patience"]
-    if config["step"] >= steps or (patience and state.get("waited", 0) >= patience):
+    if config["step"] >= steps:
         return ""
-    return f"trained for {config['step']} of {steps} steps"
+    if patience and (checkpoints.load_state(folder / "last") or {}).get("waited", 0) >= patience:
+        return ""
+    return f"{config['step']} of {steps} steps"
 
 
 # The modules that figures depend on: figures made by other versions of them are made again.

@@ -6,7 +6,7 @@ Each function takes the rows to print and the figures of their runs, recipe -> f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -65,9 +65,14 @@ ENCODER = ("interpretability", "mig", "sap", "scc", "modularity")
 
 
 def tables(figures: RunFigures) -> str:
-    """Every table that the figures of runs give: those of TABLE in its order, then runs of other names."""
+    """Every table that the figures of runs give: those of TABLE in its order, then runs of other names.
+
+    A run whose figures have `stopped_after` was not trained to its end, as its title says.
+    """
     known = {row.recipe for row in TABLE}
     rows = [row for row in TABLE if row.recipe in figures] + [Row(name, name) for name in figures if name not in known]
+    stopped = {name: f" ({run['stopped_after']})" if run.get("stopped_after") else "" for name, run in figures.items()}
+    rows = [replace(row, title=row.title + stopped[row.recipe]) for row in rows]
     parts = [
         *(
             paper_table([row for row in rows if f"{name}/{next(iter(CODED))}" in figures[row.recipe]], figures, name)
