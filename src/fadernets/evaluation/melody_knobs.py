@@ -2,24 +2,26 @@
 
 Protocol: up to 1,000 clips of the test split with two notes or more, each turned over the knob's whole range, in its
 own key, as an edit does. N clips of 32 states; pitch in semitones, rhythm in doublings of the number of onsets. Means
-come with 95 % bootstrap intervals over the clips. It does not show how the results sound: see the listening studies.
+come with 95 % bootstrap intervals over the pieces that the clips are of. It does not show how the results sound: see
+the listening studies.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from fadernets.arrays import Floats, States
+from fadernets.arrays import Floats, Integers, States
 from fadernets.codecs import melody_states
 from fadernets.codecs.melody_states import ONSETS
 from fadernets.data.dataset import Dataset
 from fadernets.engines.melody import MelodyEngine
 from fadernets.errors import FadernetsError
+from fadernets.evaluation import melody_dimension_draws
+from fadernets.evaluation.clip_estimates import Estimate, Spread
 from fadernets.melodies import blend, blend_landing, directions, knobs
 from fadernets.melodies.knob_settings import CONTROLS, Knobs
 from fadernets.metrics import statistics
@@ -29,31 +31,8 @@ CLIPS = 1000
 PAIRS = 200  # of clips that are blended
 PITCHES = tuple(float(p) for p in range(-12, 13))  # semitones
 RHYTHMS = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)  # doublings
-COMPARED = (("pitch", 6.0), ("rhythm", 1.0))  # semitones, doublings: where random dimensions are compared
 SIZE = 5  # rows and columns of a blend
-DRAWS = 1000  # of a bootstrap over clips
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over clips and its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Floats) -> Estimate:
-        """The mean of values [N] without those that are NaN; NaN where none is left."""
-        values = values[~np.isnan(values)]
-        if not len(values):
-            return cls(float("nan"), float("nan"), float("nan"))
-        low, high = statistics.ratio_interval(values, np.ones(len(values)), draws=DRAWS)
-        return cls(float(values.mean()), low, high)
-
-    def __str__(self) -> str:
-        return f"{self.mean:.3f} ({self.low:.3f}..{self.high:.3f})"
 
 
 # --- clips beside clips [N, 32], each figure [N]
@@ -84,14 +63,21 @@ def contour(output: States, source: States) -> Floats:
 
 def clips_of(data: Dataset, count: int, seed: int) -> States:
     """[N, 32] up to `count` random clips of the test split with two notes or more. Raises FadernetsError."""
+    return clips_and_pieces(data, count, seed)[0]
+
+
+def clips_and_pieces(data: Dataset, count: int, seed: int) -> tuple[States, Integers]:
+    """The clips of `clips_of`, and [N] which piece each is of. Raises FadernetsError."""
     if not data.codec.melodic:
         raise FadernetsError(f"{data.folder}: holds {data.codec}; a melody model reads melodies")
-    clips = melody_states.tidy(np.asarray(data.codes[np.sort(data.select(split="test"))]), held=True)
-    clips = clips[np.random.default_rng(seed).permutation(len(clips))]
-    clips = clips[melody_states.onsets(clips) > 1][:count]
+    rows = np.sort(data.select(split="test"))
+    clips = melody_states.tidy(np.asarray(data.codes[rows]), held=True)
+    order = np.random.default_rng(seed).permutation(len(clips))
+    order = order[melody_states.onsets(clips[order]) > 1][:count]
+    clips, pieces = clips[order], np.asarray(data.piece[rows[order]], np.int64)
     if len(clips) < 2:
         raise FadernetsError(f"{data.folder}: {len(clips)} clips of two notes or more in its test split; at least 2")
-    return clips
+    return clips, pieces
 
 
 def evaluate(
@@ -102,20 +88,20 @@ def evaluate(
     Keys: reconstruction, each control (`pitch`, `rhythm` and `grid`, the blend, each name -> figure), random. Raises
     FadernetsError.
     """
-    clips = clips_of(data, count, seed)
-    parts: list[tuple[str, Callable[[], Any]]] = [("reconstruction", lambda: reconstruction(engine, clips))]
+    clips, pieces = clips_and_pieces(data, count, seed)
+    parts: list[tuple[str, Callable[[], Any]]] = [("reconstruction", lambda: reconstruction(engine, clips, pieces))]
     for control in CONTROLS:
         parts.append(
             (
                 control,
                 lambda control=control: {  # type: ignore[misc]
-                    "pitch": pitch_knob(engine, clips, control),
-                    "rhythm": rhythm_knob(engine, clips, control),
-                    "grid": blends(engine, clips, control),
+                    "pitch": pitch_knob(engine, clips, control, pieces),
+                    "rhythm": rhythm_knob(engine, clips, control, pieces),
+                    "grid": blends(engine, clips, control, pieces=pieces),
                 },
             )
         )
-    parts.append(("random", lambda: random_dimensions(engine, clips)))
+    parts.append(("random", lambda: _random(engine, clips, pieces)))
     figures: dict[str, Any] = {"model": engine.name, "data": data.hash, "clips": len(clips), "seed": seed}
     for i, (name, run) in enumerate(parts):
         figures[name] = run()
@@ -124,41 +110,45 @@ def evaluate(
     return figures
 
 
-def reconstruction(engine: MelodyEngine, clips: States) -> dict[str, Estimate]:
+def reconstruction(engine: MelodyEngine, clips: States, pieces: Integers | None = None) -> dict[str, Estimate]:
     """Free decodes from posterior means: the share of steps, and of whole clips, that come back."""
     output = melody_states.tidy(engine.decode(engine.encode(clips)).states, held=True)
     return {
-        "steps": Estimate.of(step_accuracy(output, clips)),
-        "clips": Estimate.of((output == clips).all(-1).astype(float)),
+        "steps": Estimate.of(step_accuracy(output, clips), pieces),
+        "clips": Estimate.of((output == clips).all(-1).astype(float), pieces),
     }
 
 
-def pitch_knob(engine: MelodyEngine, clips: States, control: str) -> dict[str, Estimate]:
+def pitch_knob(
+    engine: MelodyEngine, clips: States, control: str, pieces: Integers | None = None
+) -> dict[str, Estimate]:
     """The pitch knob over -12..12 semitones: does the mean pitch follow it, and do rhythm and contour stay?"""
     source_pitch = melody_states.mean_pitch(clips)
     turned = [_turned(engine, clips, Knobs(pitch=p, control=control)) for p in PITCHES]
     moved = np.stack([np.nan_to_num(melody_states.mean_pitch(t) - source_pitch) for t in turned], 1)
     return {
-        "spearman": Estimate.of(_nan_as_0(statistics.spearman(np.array(PITCHES), moved))),
-        "error": Estimate.of(np.abs(moved - PITCHES).mean(1)),
-        "onset_f1": Estimate.of(np.mean([onset_f1(t, clips) for t in turned], 0)),
-        "contour": Estimate.of(np.nanmean([_nan_as_0(contour(t, clips)) for t in turned], 0)),
+        "spearman": Estimate.of(_nan_as_0(statistics.spearman(np.array(PITCHES), moved)), pieces),
+        "error": Estimate.of(np.abs(moved - PITCHES).mean(1), pieces),
+        "onset_f1": Estimate.of(np.mean([onset_f1(t, clips) for t in turned], 0), pieces),
+        "contour": Estimate.of(np.nanmean([_nan_as_0(contour(t, clips)) for t in turned], 0), pieces),
     }
 
 
-def rhythm_knob(engine: MelodyEngine, clips: States, control: str) -> dict[str, Estimate]:
+def rhythm_knob(
+    engine: MelodyEngine, clips: States, control: str, pieces: Integers | None = None
+) -> dict[str, Estimate]:
     """The rhythm knob over -1..2 doublings: does the number of onsets follow it, and do pitch and contour stay?"""
     source_pitch, count = melody_states.mean_pitch(clips), melody_states.onsets(clips).astype(float)
     asked = np.clip(np.round(count[:, None] * 2.0 ** np.array(RHYTHMS)), 1, melody_states.STEPS)
     turned = [_turned(engine, clips, Knobs(rhythm=r, control=control)) for r in RHYTHMS]
     measured = np.stack([melody_states.onsets(t).astype(float) for t in turned], 1)
     return {
-        "spearman": Estimate.of(_nan_as_0(statistics.spearman(asked, measured))),
-        "error": Estimate.of(np.abs(np.log2(np.maximum(measured, 0.5) / asked)).mean(1)),
+        "spearman": Estimate.of(_nan_as_0(statistics.spearman(asked, measured)), pieces),
+        "error": Estimate.of(np.abs(np.log2(np.maximum(measured, 0.5) / asked)).mean(1), pieces),
         "pitch_moved": Estimate.of(
-            np.mean([np.abs(np.nan_to_num(melody_states.mean_pitch(t) - source_pitch)) for t in turned], 0)
+            np.mean([np.abs(np.nan_to_num(melody_states.mean_pitch(t) - source_pitch)) for t in turned], 0), pieces
         ),
-        "contour": Estimate.of(np.nanmean([_nan_as_0(contour(t, clips)) for t in turned], 0)),
+        "contour": Estimate.of(np.nanmean([_nan_as_0(contour(t, clips)) for t in turned], 0), pieces),
     }
 
 
@@ -173,40 +163,42 @@ def _turned(engine: MelodyEngine, clips: States, turn: Knobs) -> States:
     return knobs.turn(engine, clips, turn, classes)
 
 
-def random_dimensions(engine: MelodyEngine, clips: States) -> dict[str, Estimate]:
+def random_dimensions(engine: MelodyEngine, clips: States, pieces: Integers | None = None) -> dict[str, Estimate]:
     """The paper's check of its control (Figures 6b and 7b): a knob's own dimensions beside as many random others.
 
     Both move by as much and are decoded plainly, as in the paper. `rest` is Section 4.3: every dimension that belongs
     to no knob goes up by one standard deviation of the codes, beside a random direction in the same dimensions.
     KNOB/WHICH/CHANGE -> how much changes: mean pitch in semitones, onsets in doublings, and the share of steps that
-    differ from the decode of the unmoved code.
+    differ from the decode of the unmoved code. It is one draw, of seed 0: `melody_dimension_draws.compare` has many.
     """
     codes, figures = engine.encode(clips), {}
-    unmoved = melody_states.tidy(engine.decode(codes).states, held=True)
-    moves: dict[str, tuple[float, dict[str, Floats]]] = {
-        knob: (
-            amount,
-            {
-                "knob": directions.knob_direction(engine, knob, "paper"),
-                "random": directions.random_dimensions(engine, knob, 0).astype(np.float64),
-            },
+    unmoved = melody_dimension_draws.decoded(engine, codes)
+    moves = {
+        f"{knob}/{name}": amount * direction
+        for knob, amount in melody_dimension_draws.COMPARED
+        for name, direction in (
+            ("knob", directions.knob_direction(engine, knob, "paper")),
+            ("random", directions.random_dimensions(engine, knob, 0).astype(np.float64)),
         )
-        for knob, amount in COMPARED
     }
-    rest = {"up": directions.rest_up(engine), "random": directions.random_direction(engine, "paper", 0)}
-    moves["rest"] = (1.0, rest)
-    for knob, (amount, unit_changes) in moves.items():
-        for name, direction in unit_changes.items():
-            moved = melody_states.tidy(engine.decode(codes + (amount * direction).astype(np.float32)).states, held=True)
-            pitch = np.abs(melody_states.mean_pitch(moved) - melody_states.mean_pitch(unmoved))
-            ratio = np.maximum(melody_states.onsets(moved), 0.5) / np.maximum(melody_states.onsets(unmoved), 0.5)
-            figures[f"{knob}/{name}/pitch"] = Estimate.of(pitch)
-            figures[f"{knob}/{name}/doublings"] = Estimate.of(np.abs(np.log2(ratio)))
-            figures[f"{knob}/{name}/steps"] = Estimate.of(1 - step_accuracy(moved, unmoved))
+    moves["rest/up"] = directions.rest_up(engine)
+    moves["rest/random"] = directions.random_direction(engine, "paper", 0)
+    for move, direction in moves.items():
+        found = melody_dimension_draws.changes(engine, codes, unmoved, direction)
+        for what in ("pitch", "doublings", "steps"):
+            figures[f"{move}/{what}"] = Estimate.of(found[what], pieces)
     return figures
 
 
-def blends(engine: MelodyEngine, clips: States, control: str, size: int = SIZE) -> dict[str, Any]:
+def _random(engine: MelodyEngine, clips: States, pieces: Integers) -> dict[str, Any]:
+    """One draw of random dimensions, and as `draws` what many of them do."""
+    figures: dict[str, Any] = dict(random_dimensions(engine, clips, pieces))
+    return figures | {"draws": melody_dimension_draws.compare(engine, clips, pieces)}
+
+
+def blends(
+    engine: MelodyEngine, clips: States, control: str, size: int = SIZE, pieces: Integers | None = None
+) -> dict[str, Any]:
     """Blends of pairs of clips A and B (Section 4.4, Figure 9): rows go to B in pitch classes, columns in rhythm.
 
     rows, columns: rank correlation of the likeness to B with the row (column); `_monotone`: share of the lines of which
@@ -221,11 +213,12 @@ def blends(engine: MelodyEngine, clips: States, control: str, size: int = SIZE) 
         "columns": blend_landing.likeness(rhythm, (b < ONSETS).astype(float)),
     }
     steps = np.arange(size, dtype=float)
+    lines = None if pieces is None else np.repeat(pieces[:pairs], size)  # intervals draw the pieces of A anew
     down = to_b["rows"].transpose(2, 1, 0).reshape(-1, size)  # a column of a pair each
     right = to_b["columns"].transpose(2, 0, 1).reshape(-1, size)
     figures: dict[str, Any] = {
-        "rows": Estimate.of(_nan_as_0(statistics.spearman(steps, down))),
-        "columns": Estimate.of(_nan_as_0(statistics.spearman(steps, right))),
+        "rows": Estimate.of(_nan_as_0(statistics.spearman(steps, down)), lines),
+        "columns": Estimate.of(_nan_as_0(statistics.spearman(steps, right)), lines),
         "rows_monotone": _never_back(down),
         "columns_monotone": _never_back(right),
         "rows_mean": np.nanmean(to_b["rows"], axis=(1, 2)).round(4).tolist(),
@@ -259,14 +252,6 @@ def table(figures: dict[str, Any]) -> str:
             knob_rows.append(
                 [f"{knob}, {control}", *(str(one[name]) for name in ("spearman", "error", other, "contour"))]
             )
-    random_rows = []
-    for knob in ("pitch", "rhythm"):
-        for which, title in (("knob", "its own"), ("random", "random")):
-            cells = [str(figures["random"][f"{knob}/{which}/{what}"]) for what in ("pitch", "doublings", "steps")]
-            random_rows.append([f"{knob}: {title} dimensions", *cells])
-    for which, title in (("up", "all up by 1 sd"), ("random", "a random direction, 1 sd")):
-        cells = [str(figures["random"][f"rest/{which}/{what}"]) for what in ("pitch", "doublings", "steps")]
-        random_rows.append([f"rest: {title}", *cells])
     blend_rows = []
     for control in CONTROLS:
         one = figures[control]["grid"]
@@ -275,18 +260,17 @@ def table(figures: dict[str, Any]) -> str:
         far = " and ".join(f"{corner['steps']:.3f}" for corner in one["corner_distances"].values())
         blend_rows.append([control, *cells, "exact" if one["corners"] else far, apart])
     knobs_head = ["knob, control", "Spearman", "error", "onset F1 or pitch moved", "contour"]
-    random_head = ["moved", "mean pitch, semitones", "onsets, doublings", "steps that differ"]
     blends_head = ["blend, control", "rows to B's pitch classes", "never back", "columns to B's rhythm", "never back"]
     blends_head += ["steps of the corners that differ from A and B", "apart by 1, 4, 8"]
-    tables = ((knobs_head, knob_rows), (random_head, random_rows), (blends_head, blend_rows))
-    return "\n\n".join([first, *(markdown_table(*one) for one in tables)])
+    drawn = melody_dimension_draws.table(figures["random"]["draws"])
+    return "\n\n".join([first, markdown_table(knobs_head, knob_rows), drawn, markdown_table(blends_head, blend_rows)])
 
 
 def as_dict(figures: dict[str, Any]) -> dict[str, Any]:
     """The figures of `evaluate` as plain values for JSON, NaN as null."""
 
     def plain(value: Any) -> Any:
-        if isinstance(value, Estimate):
+        if isinstance(value, Estimate | Spread):
             return {name: None if math.isnan(number) else number for name, number in vars(value).items()}
         return {k: plain(v) for k, v in value.items()} if isinstance(value, dict) else value
 
