@@ -38,8 +38,8 @@ class Estimate:
         units = np.arange(len(values)) if pieces is None else np.unique(pieces[kept], return_inverse=True)[1]
         if units.max() == 0:
             units = np.arange(len(values))
-        counts = np.bincount(units).astype(np.float64)
-        low, high = statistics.ratio_interval(np.bincount(units, values), counts, draws=DRAWS)
+        sums, counts = (np.bincount(units, of).astype(np.float64) for of in (values, np.ones(len(values))))
+        low, high = statistics.ratio_interval(sums, counts, draws=DRAWS)
         return cls(float(values.mean()), low, high)
 
     def __str__(self) -> str:
