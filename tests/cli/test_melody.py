@@ -264,7 +264,8 @@ def test_inspect(run_here, songbirds, bird, tmp_path, monkeypatch):
     code, out, err = run_here("inspect", bird)
     assert (code, err) == (0, [])
     lines = out.splitlines()
-    assert [line.split()[0] for line in lines] == ["group", "pitch", "rhythm", "shared:", "real"]
+    assert [line.split()[0] for line in lines] == ["group", "pitch", "rhythm", "pitch", "rhythm", "shared:", "real"]
+    assert "of its dimensions reach the threshold" in lines[3]
     assert [line.split()[2] for line in lines[1:3]] == ["real", "whole-notes"]
     with monkeypatch.context() as gone:
         gone.setattr(melody_codes, "has_data", lambda space, data: False)

@@ -154,12 +154,17 @@ def _told(
 def _attributes(
     checkpoint: Checkpoint, rows: Indices, label: Indices, pieces: NDArray[np.integer]
 ) -> dict[str, Figures]:
-    """What each attribute tells of labelled rows: the class of the nearest mean of the labelled training segments."""
+    """What each attribute tells of labelled rows: the class of the nearest mean of the labelled training segments.
+
+    Empty where these have no segment of some class.
+    """
     from sklearn.metrics import silhouette_score
 
     values = np.asarray(checkpoint.data.attributes, np.float64)
     known, kinds = checkpoint.classes[checkpoint.labelled], labels.count(checkpoint.recipe.label_edges)
-    found = {}
+    found: dict[str, Figures] = {}
+    if len(np.unique(known[known >= 0])) < kinds:
+        return found
     for i, name in enumerate(CODED):
         column = values[:, i : i + 1]
         taught = column[checkpoint.labelled]

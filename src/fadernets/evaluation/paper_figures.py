@@ -261,7 +261,7 @@ def _codes_table(rows: list[dict[str, Any]]) -> str:
         alone = [row["clusters"].get("faders_alone", {}).get(code) for row in rows]
         cells.append("-" if None in alone else _spread(np.array(alone)))
         lines.append(f"| {code} | {' | '.join(cells)} |")
-    for name in rows[0]["clusters"]["attributes"]:
+    for name in CODED if all(row["clusters"]["attributes"] for row in rows) else ():
         own = [row["clusters"]["attributes"][name] for row in rows]
         cells = [_spread(np.unique([of[key] for of in own])) for key in ("balanced_accuracy", "silhouette_by_label")]
         lines.append(f"| {name.replace('_', ' ')} itself | {' | '.join(cells)} | - | - | - |")

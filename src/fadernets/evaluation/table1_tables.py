@@ -196,7 +196,7 @@ def cluster_table(rows: Sequence[Row], figures: RunFigures) -> str:
     for row in rows:
         clusters = figures[row.recipe]["clusters"]
         for name, code in clusters.items():
-            if isinstance(code, dict) and "balanced_accuracy" in code:
+            if isinstance(code, dict) and "silhouette" in code:
                 lines.append(
                     [
                         row.title,
