@@ -81,6 +81,7 @@ def test_clusters_by_hand():
         data=SimpleNamespace(piece=np.array([0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 4, 4]), attributes=values),
         classes=classes,
         labelled=np.arange(5),
+        regularised={},
         labelled_rows=lambda split: {"test": np.arange(8)}[split],
         encode=lambda rows: {name: code[rows] for name, code in codes.items()},
     )
@@ -95,6 +96,7 @@ def test_clusters_by_hand():
     for name in codes:
         expected = silhouette_score(codes[name][labelled], label)
         assert found[name]["silhouette_by_label"] == pytest.approx(expected)
+    assert found["attributes"]["note_density"]["balanced_accuracy"] == 0.5  # all are alike
     own = found["rhythm"]  # rows 8, 10 and 11 are high, all in one place; row 9 is alone, which counts 0
     assert own["high_share"] == 0.75
     assert own["silhouette"] == pytest.approx(3 / 4)

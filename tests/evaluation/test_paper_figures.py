@@ -109,7 +109,7 @@ def test_latents_beside_another_run(beside, rated, toys):
         checkpoint = Checkpoint(toys(toy), rated)
         expected = table1.clusters(checkpoint, checkpoint.corpus_rows("test"), 0)
         assert made["clusters"][toy] == expected
-        assert {name for name, value in expected.items() if isinstance(value, dict)} == codes
+        assert {name for name, value in expected.items() if isinstance(value, dict) and "silhouette" in value} == codes
     assert imread(out / "latents.png").shape[:2] == (2 * 540, 3 * 660)
     assert imread(out / "clusters.png").shape[:2] == (540, 3 * 660)
 

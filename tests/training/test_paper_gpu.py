@@ -19,7 +19,15 @@ from fadernets.evaluation.table1_tables import TABLE
 from fadernets.training import checkpoints
 
 SCRIPT = Path(__file__).parents[2] / "scripts/paper_gpu.py"
-SMALL = ["batch=8", "validate=2", "model.z=4", "model.encoder=8", "model.decoder=8", "model.embedding=8"]
+SMALL = [
+    "batch=8",
+    "label_share=0.4",
+    "validate=2",
+    "model.z=4",
+    "model.encoder=8",
+    "model.decoder=8",
+    "model.embedding=8",
+]
 ALL_MEASURING = ["--minutes", "30", "--measuring", "30"]  # no time to train
 
 
@@ -50,9 +58,9 @@ def names_in(tables):
     return [name for name, _ in tables["reconstruction; codes"][1]]
 
 
-def test_seven_models_from_the_data_to_the_tables(performances, tmp_path):
+def test_seven_models_from_the_data_to_the_tables(rated, tmp_path):
     out, runs = tmp_path / "out", tmp_path / "runs"
-    said = call(performances, tmp_path, "--minutes", "30", "--weights", steps=2)
+    said = call(rated, tmp_path, "--minutes", "30", "--weights", steps=2)
     text = (out / "table1.md").read_text()
     assert said.endswith(f"\n{text}")
     assert [line.partition(",")[0] for line in said.splitlines()[:7]] == [f"{row.recipe}: step 2 of 2" for row in TABLE]
@@ -65,7 +73,7 @@ def test_seven_models_from_the_data_to_the_tables(performances, tmp_path):
     for row in TABLE:
         assert {path.name for path in (out / row.recipe).iterdir()} == small
         assert json.loads((out / row.recipe / "evaluation.json").read_text())["made_from"]["protocols"]
-    kept, _ = checkpoints.load(Checkpoint(out / "pati" / "half", Dataset.open(performances.folder)).path)
+    kept, _ = checkpoints.load(Checkpoint(out / "pati" / "half", Dataset.open(rated.folder)).path)
     full, _ = checkpoints.load(runs / "pati" / "best")
     for half, weight in zip(kept.parameters(), full.parameters(), strict=True):
         assert torch.equal(half, weight.half().float())
@@ -76,18 +84,18 @@ def test_seven_models_from_the_data_to_the_tables(performances, tmp_path):
     config["recipe"]["steps"] = 4
     last.write_text(json.dumps(config))
     (runs / "pati" / "evaluation.json").unlink()
-    said = call(performances, tmp_path, "--only", "pati", *ALL_MEASURING, steps=4)
+    said = call(rated, tmp_path, "--only", "pati", *ALL_MEASURING, steps=4)
     assert said.startswith("pati: step 2 of 4, validation loss ")
     titles = ["Pati et al. (2 of 4 steps)" if row.recipe == "pati" else row.title for row in TABLE]
     assert names_in(parse((out / "table1.md").read_text().rstrip())) == titles
-    said = call(performances, tmp_path, "--only", "pati", "--minutes", "30", steps=4)
+    said = call(rated, tmp_path, "--only", "pati", "--minutes", "30", steps=4)
     assert said.startswith("pati: step 4 of 4, validation loss ")
     assert names_in(parse((out / "table1.md").read_text().rstrip())) == [row.title for row in TABLE]
     assert [json.loads(row)["step"] for row in (out / "pati" / "log.jsonl").read_text().splitlines()] == [2, 4]
 
 
-def test_no_time_at_all(performances, tmp_path):
-    assert call(performances, tmp_path, "--only", "gm-vae", "--minutes", "0", steps=2) == "gm-vae: no checkpoint yet\n"
+def test_no_time_at_all(rated, tmp_path):
+    assert call(rated, tmp_path, "--only", "gm-vae", "--minutes", "0", steps=2) == "gm-vae: no checkpoint yet\n"
     assert not (tmp_path / "out" / "table1.md").exists()
 
 
@@ -128,8 +136,8 @@ def test_what_is_missing_is_one_line(tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_loss_that_is_no_number_is_named(performances, tmp_path):
-    done = run(performances, tmp_path, "--only", "pati", "--set", "learning_rate=1e30", steps=50)
+def test_a_loss_that_is_no_number_is_named(rated, tmp_path):
+    done = run(rated, tmp_path, "--only", "pati", "--set", "learning_rate=1e30", steps=50)
     assert done.returncode == 1
     assert done.stderr.endswith(f"pati ended with 1: see {tmp_path / 'out' / 'pati'}/output.log\n")
     assert "the loss is not a number" in (tmp_path / "out" / "pati" / "output.log").read_text()

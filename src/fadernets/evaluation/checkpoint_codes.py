@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from fadernets.arrays import Indices, Latents
 from fadernets.attributes.table import CODED, measure
-from fadernets.data import labels
 from fadernets.engines.code_arithmetic import class_probabilities
 from fadernets.evaluation.checkpoint import Checkpoint
 from fadernets.metrics import disentanglement, fader_scores
@@ -105,7 +104,7 @@ def clusters(checkpoint: Checkpoint, rows: Indices, seed: int) -> dict[str, Any]
         "pieces": len(np.unique(pieces)),
         **_told(checkpoint, codes, means, label, pieces),
     }
-    figures["attributes"] = _attributes(checkpoint, labelled, label, pieces)
+    figures["attributes"] = _attributes(checkpoint, labelled, label, pieces, kinds)
     rows = np.random.default_rng(seed).permutation(rows)[:SILHOUETTE_ROWS]
     unlabelled, values = checkpoint.encode(rows), np.asarray(checkpoint.data.attributes[rows], np.float64)
     for name, code in codes.items():
@@ -152,7 +151,7 @@ def _told(
 
 
 def _attributes(
-    checkpoint: Checkpoint, rows: Indices, label: Indices, pieces: NDArray[np.integer]
+    checkpoint: Checkpoint, rows: Indices, label: Indices, pieces: NDArray[np.integer], kinds: int
 ) -> dict[str, Figures]:
     """What each attribute tells of labelled rows: the class of the nearest mean of the labelled training segments.
 
@@ -161,7 +160,7 @@ def _attributes(
     from sklearn.metrics import silhouette_score
 
     values = np.asarray(checkpoint.data.attributes, np.float64)
-    known, kinds = checkpoint.classes[checkpoint.labelled], labels.count(checkpoint.recipe.label_edges)
+    known = checkpoint.classes[checkpoint.labelled]
     found: dict[str, Figures] = {}
     if len(np.unique(known[known >= 0])) < kinds:
         return found
