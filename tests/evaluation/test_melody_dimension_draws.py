@@ -82,8 +82,8 @@ def test_the_table_of_draws(clips):
     assert f"| {drawn['steps']} | 0, 0 of 3 |" in table
     assert f"| rest: random directions, 1 sd | {found['rest']['random']['pitch']} | " in table
     assert len(table.splitlines()) == 2 + 3 + 3 + 2
-    plain = json.loads(json.dumps(melody_knobs.as_dict({"random": {"draws": found}})))
-    assert plain["random"]["draws"]["pitch"]["random"]["steps"].keys() == {"mean", "deviation", "low", "high"}
+    plain = json.loads(json.dumps(melody_knobs.as_dict({"random": found})))
+    assert plain["random"]["pitch"]["random"]["steps"].keys() == {"mean", "deviation", "low", "high"}
 
 
 def test_an_interval_draws_whole_pieces():

@@ -13,7 +13,7 @@ from fadernets.codecs import melody_clips, melody_states
 from fadernets.codecs.melody_states import ONSETS, REST
 from fadernets.engines.melody import MelodyEngine
 from fadernets.errors import FadernetsError
-from fadernets.evaluation import melody_knobs, melody_paper_figures
+from fadernets.evaluation import melody_dimension_draws, melody_knobs, melody_paper_figures
 from fadernets.evaluation.melody_knobs import Estimate, contour, onset_f1, step_accuracy
 from fadernets.melodies import blend, directions, knob_settings, knobs
 from fadernets.music.document import Document
@@ -164,7 +164,11 @@ class MeaningfulRest(ToyMelodyEngine):
 
 def assert_random_ones_move(figures):
     """Every figure of random dimensions is of a change: where nothing changes, nothing is compared."""
-    of_random = {name: found.mean for name, found in figures.items() if "/random/" in name}
+    of_random = {
+        f"{knob}/{what}": found["random"][what].mean
+        for knob, found in figures.items()
+        for what in ("pitch", "doublings", "steps")
+    }
     assert len(of_random) == 9
     assert min(of_random.values()) > 0.01, of_random
 
@@ -172,23 +176,22 @@ def assert_random_ones_move(figures):
 def test_what_random_dimensions_change_is_measured(clips):
     """The same figures clip by clip, with a model in which the dimensions that belong to no knob say something."""
     engine = MeaningfulRest()
-    found = melody_knobs.random_dimensions(engine, clips)
+    found = melody_dimension_draws.compare(engine, clips, draws=1)
     codes = engine.encode(clips)
     assert_random_ones_move(found)
     changes = {"pitch": [6 / 6, 6 * 0.25], "rhythm": [1.0]}
     own = {"pitch": [0, 4], "rhythm": [1]}
-    moves = {f"{knob}/knob": (own[knob], changes[knob]) for knob in own}
+    moves = {(knob, "own"): (own[knob], changes[knob]) for knob in own}
     for knob, amount in (("pitch", 6), ("rhythm", 1)):
         direction = directions.random_dimensions(engine, knob, 0)
         drawn = np.flatnonzero(direction)
         assert sorted(amount * direction[drawn]) == sorted(changes[knob])  # as much, each in another dimension
-        moves[f"{knob}/random"] = (drawn, amount * direction[drawn])
-    moves["rest/up"] = (FREE, [0.5] * 5)  # a standard deviation of each
-    moves["rest/random"] = (FREE, directions.random_direction(engine, "paper", 0)[FREE])
-    assert set(found) == {f"{move}/{what}" for move in moves for what in ("pitch", "doublings", "steps")}
-    for name, (dimensions, change) in moves.items():
+        moves[knob, "random"] = (drawn, amount * direction[drawn])
+    moves["rest", "own"] = (FREE, [0.5] * 5)  # a standard deviation of each
+    moves["rest", "random"] = (FREE, directions.random_direction(engine, "paper", 0)[FREE])
+    for (knob, name), (dimensions, change) in moves.items():
         assert len(dimensions) == len(change)
-        if name.endswith("random"):
+        if name == "random":
             assert set(dimensions) <= set(FREE)
         pitch, doublings, steps = [], [], []
         for code in codes:
@@ -199,8 +202,8 @@ def test_what_random_dimensions_change_is_measured(clips):
             doublings.append(abs(np.log2((after < ONSETS).sum() / (before < ONSETS).sum())))
             steps.append(1 - step_accuracy(after[None], before[None])[0])
         for what, expected in (("pitch", pitch), ("doublings", doublings), ("steps", steps)):
-            assert found[f"{name}/{what}"].mean == pytest.approx(np.mean(expected), abs=1e-6), f"{name}/{what}"
-    assert found["rest/up/pitch"].mean == pytest.approx(1, abs=0.3)
+            assert found[knob][name][what].mean == pytest.approx(np.mean(expected), abs=1e-6), f"{knob}/{name}/{what}"
+    assert found["rest"]["own"]["pitch"].mean == pytest.approx(1, abs=0.3)
 
 
 def test_the_shipped_model_s_knobs_change_more_than_random_dimensions():
@@ -211,9 +214,9 @@ def test_the_shipped_model_s_knobs_change_more_than_random_dimensions():
         piece = Document(melody_paper_figures.asset(name)).piece
         some.append(melody_clips.read(piece, melody_clips.choose_track(piece)).clips)
     clips = np.concatenate(some)
-    found = melody_knobs.random_dimensions(engine, clips[melody_states.onsets(clips) > 1])
-    assert found["pitch/knob/pitch"].low > found["pitch/random/pitch"].high
-    assert found["rhythm/knob/doublings"].low > found["rhythm/random/doublings"].high
+    found = melody_dimension_draws.compare(engine, clips[melody_states.onsets(clips) > 1], draws=5)
+    for knob, what in (("pitch", "pitch"), ("rhythm", "doublings")):
+        assert found[knob]["own"][what].low > found[knob]["random"][what].high  # more than by the best of the draws
 
 
 @pytest.mark.parametrize("control", knob_settings.CONTROLS)
@@ -336,12 +339,12 @@ def test_everything_at_once(melodies):
     for line in ("pitch, knob", "pitch, paper", "rhythm, knob", "rhythm, paper"):
         one = figures[line.split(", ")[1]][line.split(", ")[0]]
         assert f"| {line} | {one['spearman']} | {one['error']} | " in table
-    assert f"| pitch: its own dimensions | {figures['random']['pitch/knob/pitch']} | " in table
+    assert f"| pitch: its own dimensions | {figures['random']['pitch']['own']['pitch']} | " in table
     assert_random_ones_move(figures["random"])
     for knob in ("pitch", "rhythm"):
-        cells = [str(figures["random"][f"{knob}/random/{what}"]) for what in ("pitch", "doublings", "steps")]
-        assert f"| {knob}: random dimensions | {' | '.join(cells)} |" in table
-    assert f"| rest: all up by 1 sd | {figures['random']['rest/up/pitch']} | " in table
+        cells = [str(figures["random"][knob]["random"][what]) for what in melody_dimension_draws.CHANGES]
+        assert f"| {knob}: random dimensions | {' | '.join(cells)} | " in table
+    assert f"| rest: all up by 1 sd | {figures['random']['rest']['own']['pitch']} | " in table
     one = figures["knob"]["grid"]
     rows, columns = f"{one['rows']} | {one['rows_monotone']:.3f}", f"{one['columns']} | {one['columns_monotone']:.3f}"
     assert f"| knob | {rows} | {columns} | exact | " in table

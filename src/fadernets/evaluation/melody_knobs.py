@@ -22,7 +22,7 @@ from fadernets.engines.melody import MelodyEngine
 from fadernets.errors import FadernetsError
 from fadernets.evaluation import melody_dimension_draws
 from fadernets.evaluation.clip_estimates import Estimate, Spread
-from fadernets.melodies import blend, blend_landing, directions, knobs
+from fadernets.melodies import blend, blend_landing, knobs
 from fadernets.melodies.knob_settings import CONTROLS, Knobs
 from fadernets.metrics import statistics
 from fadernets.metrics.tables import markdown_table
@@ -101,7 +101,7 @@ def evaluate(
                 },
             )
         )
-    parts.append(("random", lambda: _random(engine, clips, pieces)))
+    parts.append(("random", lambda: melody_dimension_draws.compare(engine, clips, pieces)))
     figures: dict[str, Any] = {"model": engine.name, "data": data.hash, "clips": len(clips), "seed": seed}
     for i, (name, run) in enumerate(parts):
         figures[name] = run()
@@ -161,39 +161,6 @@ def _turned(engine: MelodyEngine, clips: States, turn: Knobs) -> States:
     """[N, 32] clips turned one by one as an edit does, each in its own key."""
     classes = np.stack([knobs.key_pitch_classes(clip) for clip in clips])
     return knobs.turn(engine, clips, turn, classes)
-
-
-def random_dimensions(engine: MelodyEngine, clips: States, pieces: Integers | None = None) -> dict[str, Estimate]:
-    """The paper's check of its control (Figures 6b and 7b): a knob's own dimensions beside as many random others.
-
-    Both move by as much and are decoded plainly, as in the paper. `rest` is Section 4.3: every dimension that belongs
-    to no knob goes up by one standard deviation of the codes, beside a random direction in the same dimensions.
-    KNOB/WHICH/CHANGE -> how much changes: mean pitch in semitones, onsets in doublings, and the share of steps that
-    differ from the decode of the unmoved code. It is one draw, of seed 0: `melody_dimension_draws.compare` has many.
-    """
-    codes, figures = engine.encode(clips), {}
-    unmoved = melody_dimension_draws.decoded(engine, codes)
-    moves = {
-        f"{knob}/{name}": amount * direction
-        for knob, amount in melody_dimension_draws.COMPARED
-        for name, direction in (
-            ("knob", directions.knob_direction(engine, knob, "paper")),
-            ("random", directions.random_dimensions(engine, knob, 0).astype(np.float64)),
-        )
-    }
-    moves["rest/up"] = directions.rest_up(engine)
-    moves["rest/random"] = directions.random_direction(engine, "paper", 0)
-    for move, direction in moves.items():
-        found = melody_dimension_draws.changes(engine, codes, unmoved, direction)
-        for what in ("pitch", "doublings", "steps"):
-            figures[f"{move}/{what}"] = Estimate.of(found[what], pieces)
-    return figures
-
-
-def _random(engine: MelodyEngine, clips: States, pieces: Integers) -> dict[str, Any]:
-    """One draw of random dimensions, and as `draws` what many of them do."""
-    figures: dict[str, Any] = dict(random_dimensions(engine, clips, pieces))
-    return figures | {"draws": melody_dimension_draws.compare(engine, clips, pieces)}
 
 
 def blends(
@@ -262,7 +229,7 @@ def table(figures: dict[str, Any]) -> str:
     knobs_head = ["knob, control", "Spearman", "error", "onset F1 or pitch moved", "contour"]
     blends_head = ["blend, control", "rows to B's pitch classes", "never back", "columns to B's rhythm", "never back"]
     blends_head += ["steps of the corners that differ from A and B", "apart by 1, 4, 8"]
-    drawn = melody_dimension_draws.table(figures["random"]["draws"])
+    drawn = melody_dimension_draws.table(figures["random"])
     return "\n\n".join([first, markdown_table(knobs_head, knob_rows), drawn, markdown_table(blends_head, blend_rows)])
 
 
