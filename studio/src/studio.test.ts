@@ -32,7 +32,10 @@ vi.mock('./lib/api', async (original) => ({
     return answerOf(0, [[0, 60], [400, 50 + index], [800, 64]])
   },
   source: async () => new Uint8Array([77, 84, 104, 100]).buffer,
-  upload: async (name: string, data: ArrayBuffer) => ({ ...pieceOf(`up${new Uint8Array(data)[0]}`, 'a'), title: name }),
+  upload: async (name: string, data: ArrayBuffer) => {
+    if (name === 'refused') throw new Error('this is no music')
+    return { ...pieceOf(`up${new Uint8Array(data)[0]}`, 'a'), title: name }
+  },
   piece: async (id: string, model: string) => {
     await held[`${id} ${model}`]
     return pieceOf(id, model)
@@ -349,6 +352,18 @@ describe('work as a file', () => {
     await studio.open(`piece ${number}`)
     await studio.openFile(file)
     expect([studio.piece!.id, tempos()]).toEqual(['p', [20]])
+  })
+
+  it('of another model is edited by that one; where its piece is refused, model and piece stay', async () => {
+    await studio.use('b')
+    const file = await download('b.json')
+    await studio.use('a')
+    const refused = JSON.parse(await file.text())
+    refused.work.title = 'refused'
+    await studio.openFile(new File([JSON.stringify(refused)], 'no.json'))
+    expect([studio.problem, studio.model, studio.piece!.model]).toEqual(['this is no music', 'a', 'a'])
+    await studio.openFile(file)
+    expect([studio.problem, studio.model, studio.piece!.model, kept.get('model')]).toEqual(['', 'b', 'b', 'b'])
   })
 
   it('is refused where it is none, and what is open stays', async () => {

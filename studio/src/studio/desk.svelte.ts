@@ -87,13 +87,20 @@ export abstract class Desk extends Answers {
     } catch (error) {
       throw new Error(`${file.name}: ${error instanceof Error ? error.message : String(error)}`)
     }
+    const { model } = this
     if (this.models.includes(saved.model)) this.model = saved.model
     const over = (before?: Layered): Layered => ({
       history: history.write(before?.history ?? history.begin(layers.EMPTY), saved.layers),
       snapshots: saved.snapshots.reduce((all, one) => history.keep(all, one.name, one.state), before?.snapshots ?? []),
     })
-    if (this.about?.pieces.some(({ id }) => id === saved.piece)) await this.load(saved.piece, '', null, over)
-    else await this.load(null, saved.title, saved.file.buffer, over)
+    try {
+      if (this.about?.pieces.some(({ id }) => id === saved.piece)) await this.load(saved.piece, '', null, over)
+      else await this.load(null, saved.title, saved.file.buffer, over)
+    } catch (error) {
+      this.model = model // of what is still open
+      throw error
+    }
+    localStorage.setItem('model', this.model)
   }
 
   /** A report as the file that `openFile` opens again: with the piece, some layers of it, and the snapshots. */
