@@ -77,7 +77,7 @@ def test_long_files_and_other_encodings(tmp_path):
     with pytest.raises(ValueError, match=r"^it is not UTF-8$"):
         structured_text.read_json(path)
     path.write_text("a: " + "x" * structured_text.MOST_YAML_BYTES)
-    with pytest.raises(ValueError, match="is longer than 262144 bytes"):
+    with pytest.raises(ValueError, match="is longer than 256 kB"):
         structured_text.read_yaml(path)
 
 

@@ -54,6 +54,16 @@ def _is_library(frame: FrameSummary) -> bool:
     return of_python or f"{os.sep}numpy{os.sep}" in frame.filename
 
 
+def in_megabytes(count: int) -> str:
+    """So many bytes as a person reads them, rounded up; a megabyte has 2**20, a kilobyte 2**10.
+
+    >>> in_megabytes(2**21), in_megabytes(2**21 + 1), in_megabytes(5_007), in_megabytes(3)
+    ('2 MB', '2.1 MB', '4.9 kB', '3 bytes')
+    """
+    size, unit = (2**20, "MB") if count >= 2**20 else (2**10, "kB")
+    return f"{-(-10 * count // size) / 10:g} {unit}" if count >= 2**10 else f"{count} bytes"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """What stands behind a misspelt name in an error: the nearest of those that are known, or nothing.
 

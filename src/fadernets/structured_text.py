@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fadernets.errors import first_line
+from fadernets.errors import first_line, in_megabytes
 
 MOST_BYTES = 64 * 2**20  # of JSON and CSV: a manifest of a hundred thousand pieces has 20 MB
 MOST_YAML_BYTES = 2**18  # YAML is read slowly, and recipes are short
@@ -30,7 +30,7 @@ def read_text(path: Path, most: int = MOST_BYTES, encoding: str = "utf-8") -> st
     with path.open("rb") as file:
         data = file.read(most + 1)
     if len(data) > most:
-        raise ValueError(f"it is longer than {most} bytes")
+        raise ValueError(f"it is longer than {in_megabytes(most)}")
     try:
         return data.decode(encoding)
     except UnicodeDecodeError:

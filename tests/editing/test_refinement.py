@@ -36,13 +36,16 @@ def test_running_figures_get_a_beat_of_steps_of_half_their_size(tmp_path, step, 
     piece, plan, warnings = planned(document, move={"rhythm_density": 0.2}, bars=[(2, 2)])
     assert piece.windows.steps.tolist() == [before, after, before]
     assert plan.edited.tolist() == [1]
-    assert warnings == []
+    assert warnings == [
+        "rhythm-density: asked for more onsets than there are steps (bars 2), so a beat there is divided more finely"
+    ]
 
 
 def test_as_many_beats_are_cut_as_are_needed_and_the_last_first(tmp_path):
     document = running(tmp_path, 1 / 4)
-    piece, _, _ = planned(document, set={"rhythm_density": 1.4}, bars=[(1, 1)])
+    piece, _, warnings = planned(document, set={"rhythm_density": 1.4}, bars=[(1, 1)])
     assert piece.metric_grid.divisions[:8].tolist() == [4, 4, 8, 8, 4, 4, 4, 4]
+    assert warnings[0].endswith("(bars 1), so 2 beats there are divided more finely")
 
 
 def test_full_beats_are_cut_before_those_that_are_not(tmp_path):
@@ -82,7 +85,7 @@ def test_all_that_a_fader_can_ask_for_finds_its_steps(tmp_path, step, metre_):
     document = running(tmp_path, step, metre_=metre_)
     piece, plan, warnings = planned(document, set={"rhythm_density": 2.0})
     assert (plan.coded["rhythm_density"] * piece.sixteenths()[plan.edited] <= piece.windows.steps[plan.edited]).all()
-    assert warnings == []
+    assert all(warning.endswith("divided more finely") for warning in warnings)  # and nothing is clamped
 
 
 def test_windows_are_not_cut_finer(tmp_path):

@@ -75,7 +75,7 @@ def test_a_model_that_is_too_large_is_left(stand_in, model_files, monkeypatch):
 def test_a_model_json_that_is_too_large_is_left(stand_in, model_files, monkeypatch):
     stand_in.repository(NAME, model_files)
     monkeypatch.setattr(hub, "MOST_JSON", 1000)
-    with pytest.raises(ModelError, match=r"^someone/pop-lieder: model\.json has \d+ bytes; at most 1000 are taken$"):
+    with pytest.raises(ModelError, match=r"^someone/pop-lieder: model\.json has [\d.]+ kB; at most 1000 bytes"):
         hub.pull(NAME)
     assert not [row for row in stand_in.asked if "/resolve/" in row]
 

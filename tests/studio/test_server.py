@@ -23,6 +23,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from fadernets.engines.model_folder import bundled
+from fadernets.errors import in_megabytes
 from fadernets.studio import edit_types, melody_types, server, sockets, types
 from fadernets.studio.service import StaleRequest, Studio
 from fadernets.studio.sockets import BROKEN as BROKE
@@ -346,13 +347,14 @@ def test_5000_bars(client, tmp_path):
 @pytest.mark.parametrize("more", [1, 20_000_000])
 def test_more_than_two_megabytes(client, more):
     data = b"MThd" + bytes(MOST_BYTES - 4 + more)
-    failed(client.post("/api/pieces", content=data), 413, f"a file of {len(data)} bytes; at most 2097152 bytes")
+    said = f"a file of {in_megabytes(len(data))}; at most 2 MB are taken"
+    failed(client.post("/api/pieces", content=data), 413, said)
 
     def chunks():
         for at in range(0, len(data), 65536):
             yield data[at : at + 65536]
 
-    failed(client.post("/api/pieces", content=chunks()), 413, "at most 2097152 bytes are taken")
+    failed(client.post("/api/pieces", content=chunks()), 413, "at most 2 MB are taken")
 
 
 def test_bodies_of_json_have_a_limit_too(client, piece):

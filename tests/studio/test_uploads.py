@@ -151,8 +151,8 @@ def _there(uploads, piece):
         ("truncated", "is damaged"),
         ("no_notes", "the file has no notes"),
         ("only_drums", "the file has only drums"),
-        ("noise", "5000000 bytes; at most 2097152 are taken"),
-        ("noise_with_header", "at most 2097152 are taken"),
+        ("noise", "4.8 MB; at most 2 MB are taken"),
+        ("noise_with_header", "at most 2 MB are taken"),
         ("smpte", "SMPTE"),
         ("no_division", "0 ticks"),
         ("format_2", "format 2"),
@@ -178,7 +178,7 @@ def test_the_size_may_be_the_most_there_is(song):
     data = song(0)
     data += bytes(MOST_BYTES - len(data))
     assert len(Uploads().add("in.mid", data).data) == MOST_BYTES
-    with pytest.raises(FadernetsError, match=r"^in.mid: 2097153 bytes; at most 2097152 are taken$"):
+    with pytest.raises(FadernetsError, match=r"^in.mid: 2.1 MB; at most 2 MB are taken$"):
         Uploads().add("in.mid", data + b"\0")
 
 

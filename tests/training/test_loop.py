@@ -778,7 +778,9 @@ def test_cuda_trains_and_resumes(songs, recipe, monkeypatch):
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
-        ("flags : fpu avx512_bf16 amx_tile", "bf16-mixed"),
+        ("vendor_id : AuthenticAMD\nflags : fpu avx512_bf16", "bf16-mixed"),
+        ("vendor_id : GenuineIntel\nflags : fpu avx512_bf16 amx_bf16 amx_tile", "bf16-mixed"),
+        ("vendor_id : GenuineIntel\nflags : fpu avx512_bf16", "32-true"),
         ("flags : fpu amx_bf16", "bf16-mixed"),
         ("flags : fpu avx512f", "32-true"),
         (None, "32-true"),

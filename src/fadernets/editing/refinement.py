@@ -10,9 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from fadernets.arrays import Bools, Integers
+from fadernets.attributes.table import ATTRIBUTES
 from fadernets.codecs.grid import ONSET
 from fadernets.decoding.edit_models import EditModel
 from fadernets.editing.edit_plan import EditPlan, plan_edit
+from fadernets.editing.edit_report import bars_of, named_bars
 from fadernets.editing.piece_on_grid import PieceOnGrid
 from fadernets.editing.requests import Faders
 
@@ -27,7 +29,7 @@ def plan_on_fine_steps(
 
     Raises FadernetsError as `plan_edit`.
     """
-    said: list[str] = []
+    given, said = piece, list[str]()
     plan = plan_edit(engine, piece, faders, said)
     for _ in range(0 if piece.is_in_windows else MOST_TIMES):
         chosen = _beats_to_cut(piece, plan)
@@ -36,7 +38,23 @@ def plan_on_fine_steps(
         piece, said = piece.on(piece.metric_grid.refined(chosen)), []
         plan = plan_edit(engine, piece, faders, said)
     warnings += said
+    _warn_of_cuts(given, piece, warnings)
     return piece, plan
+
+
+def _warn_of_cuts(given: PieceOnGrid, piece: PieceOnGrid, warnings: list[str]) -> None:
+    """Add which bars of a piece as it was `given` have finer beats now."""
+    if piece is given:
+        return
+    grid = given.metric_grid
+    cut = piece.metric_grid.divisions != grid.divisions
+    segments = np.unique(grid.beats.segment[cut])
+    bars = named_bars([bars_of(*each) for each in zip(grid.bar[segments], grid.last_bar[segments], strict=True)])
+    beats = f"{cut.sum()} beats there are" if cut.sum() > 1 else "a beat there is"
+    option = ATTRIBUTES["rhythm_density"].option
+    warnings.append(
+        f"{option}: asked for more onsets than there are steps (bars {bars}), so {beats} divided more finely"
+    )
 
 
 def _missing_steps(piece: PieceOnGrid, plan: EditPlan) -> Integers:

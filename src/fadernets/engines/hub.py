@@ -18,7 +18,7 @@ from fadernets import __version__
 from fadernets.engines.hub_cache import MAIN, HubName, refuse_pickles
 from fadernets.engines.model_folder import CARD, check_files, files_of
 from fadernets.engines.onnx_graphs import ModelError
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, in_megabytes
 
 OWN_FILE = ".gitattributes"  # of every repository
 MOST_BYTES = 2**30  # of a model; those of the package have some 5 MB
@@ -49,8 +49,10 @@ def pull(model: str, revision: str | None = None) -> Pulled:
         sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
         if "model.json" not in sizes:
             raise ModelError(f"{name}: has no model.json, so it is no model of fadernets")
-        if sizes["model.json"] > MOST_JSON:
-            raise ModelError(f"{name}: model.json has {sizes['model.json']} bytes; at most {MOST_JSON} are taken")
+        if (size := sizes["model.json"]) > MOST_JSON:
+            raise ModelError(
+                f"{name}: model.json has {in_megabytes(size)}; at most {in_megabytes(MOST_JSON)} are taken"
+            )
         folder = _fetch(name, ["model.json"])
         wanted = [file for file in (*files_of(folder), CARD) if file in sizes]
         if sum(sizes[file] for file in wanted) > MOST_BYTES:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from fadernets.arrays import Bools, Floats, Integers
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, in_megabytes
 from fadernets.files import write_atomic
 from fadernets.music.metric_grid import LONG_BAR, Beats, MetricGrid, Segments
 from fadernets.music.notes import Piece
@@ -40,8 +40,9 @@ class BeatTimes:
         if "\0" in str(path):
             raise FadernetsError(f"{str(path)!r:.100}: cannot be read (no path has a null character)")
         try:
-            if path.stat().st_size > MAX_FILE_BYTES:
-                raise FadernetsError(f"{path}: {path.stat().st_size} bytes; at most {MAX_FILE_BYTES} are read")
+            size = path.stat().st_size
+            if size > MAX_FILE_BYTES:
+                raise FadernetsError(f"{path}: {in_megabytes(size)}; at most {in_megabytes(MAX_FILE_BYTES)} are read")
             lines = path.read_text(encoding="utf-8-sig").splitlines()
         except OSError as error:
             raise FadernetsError(f"{path}: cannot be read ({error.strerror or error})") from None

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, in_megabytes
 
 MAX_BYTES = 64 * 2**20  # a three-hour performance with pedal takes about 3 MB
 MAX_BEATS = 50_000  # quarter notes: seven hours at 120 bpm; a file that claims more is damaged
@@ -34,7 +34,7 @@ def file_bytes(path: Path) -> bytes:
             raise MidiError(f"{path}: is a folder, not a MIDI file")
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise MidiError(f"{path}: {size} bytes; at most {MAX_BYTES} are read")
+            raise MidiError(f"{path}: {in_megabytes(size)}; at most {in_megabytes(MAX_BYTES)} are read")
         data = path.read_bytes()
     except OSError as error:
         raise MidiError(f"{path}: cannot be read ({error.strerror or error})") from None

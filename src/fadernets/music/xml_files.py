@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-from fadernets.errors import FadernetsError, first_line
+from fadernets.errors import FadernetsError, first_line, in_megabytes
 from fadernets.music.opening import ZIP
 
 MOST_BYTES = 32 * 2**20  # of XML, unpacked; a symphony's score has about 20 MB
@@ -42,7 +42,7 @@ def read_xml(data: bytes, name: str, most: int = MOST_BYTES) -> XmlFile:
     packed = data[:4] == ZIP
     text = _unpacked(data, name, most) if packed else data
     if len(text) > most:
-        raise ScoreError(f"{name}: {len(text)} bytes of XML; at most {most} are read")
+        raise ScoreError(f"{name}: {in_megabytes(len(text))} of XML; at most {in_megabytes(most)} are read")
     return XmlFile(*_tree(text, name, most), packed)
 
 
@@ -87,7 +87,7 @@ def _member(file: zipfile.ZipFile, path: str, name: str, most: int) -> bytes:
     with file.open(path) as member:
         text = member.read(most + 1)
     if len(text) > most:
-        raise ScoreError(f"{name}: unpacks to more than {most} bytes of XML; no more are read")
+        raise ScoreError(f"{name}: unpacks to more than {in_megabytes(most)} of XML; no more are read")
     return text
 
 

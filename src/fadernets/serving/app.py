@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from fadernets import __version__
 from fadernets.engines.model_folder import DEFAULT_MODEL
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, in_megabytes
 from fadernets.serving import metrics as metrics_
 from fadernets.serving import types
 from fadernets.serving.client_limits import ClientLimits
@@ -95,7 +95,7 @@ def create(
         with limits.taken(client_of(request)):
             data = await request.body()
             if len(data) > MOST_BYTES:
-                raise Refusal(413, f"a file of {len(data)} bytes; at most {MOST_BYTES} bytes are taken")
+                raise Refusal(413, f"a file of {in_megabytes(len(data))}; at most {in_megabytes(MOST_BYTES)} are taken")
             await _unless_gone(request, pool.call("check", data))
             piece = await run_in_threadpool(store.put, data)
         return types.StoredPiece(piece=piece, bytes=len(data), hours=store.keep / 3600)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from fadernets.decoding.segment_requests import EncodingCache
 from fadernets.editing.region_edit import StageCache
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, in_megabytes
 from fadernets.music.document import Document
 from fadernets.studio.stored_files import (
     BUNDLED,
@@ -102,7 +102,7 @@ class Uploads:
         """Store a file's bytes. Raises FadernetsError for what is no MIDI or MusicXML file, too large or too dense."""
         title = plain_name(name)
         if len(data) > MOST_BYTES:
-            raise FadernetsError(f"{title}: {len(data)} bytes; at most {MOST_BYTES} are taken")
+            raise FadernetsError(f"{title}: {in_megabytes(len(data))}; at most {in_megabytes(MOST_BYTES)} are taken")
         document = read_piece(title, data, THE_STUDIO)
         piece = StoredPiece(self.files.put(title, data, owner), title, data, document)
         with self._lock:

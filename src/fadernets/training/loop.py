@@ -96,14 +96,18 @@ def check_device(device: str) -> None:
 
 
 def auto_precision(device: str) -> str:
-    """bf16 where the machine multiplies it in hardware, else 32 bit."""
+    """bf16 where the machine multiplies it faster than 32 bit, else 32 bit.
+
+    An Intel core does so by AMX alone: without it a bf16 product takes 1.3 to 1.8 times as long there (docs/lab.md).
+    """
     if device == "cuda":
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
     try:
-        flags = Path("/proc/cpuinfo").read_text()
+        said = Path("/proc/cpuinfo").read_text()
     except OSError:
         return "32-true"
-    return "bf16-mixed" if "amx_bf16" in flags or "avx512_bf16" in flags else "32-true"
+    fast = "amx_bf16" in said or ("avx512_bf16" in said and "GenuineIntel" not in said)
+    return "bf16-mixed" if fast else "32-true"
 
 
 def train(

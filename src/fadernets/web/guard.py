@@ -29,7 +29,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, in_megabytes
 from fadernets.web import types
 from fadernets.web.connections import settings
 
@@ -115,7 +115,7 @@ class Guard:
             whole = not message.get("more_body", False)
             read += len(message.get("body", b""))
             if read > most:
-                raise HTTPException(413, f"the body is longer than may be; at most {most} bytes are taken")
+                raise HTTPException(413, f"the body is longer than may be; at most {in_megabytes(most)} are taken")
             return message
 
         async def guarded_send(message: Message) -> None:
@@ -165,7 +165,7 @@ class Guard:
             return 403, "there is no socket of this name"
         length, most = headers.get("content-length", ""), self.most_at.get(scope["path"], self.most)
         if length.isdecimal() and int(length) > most:
-            return 413, f"a file of {length} bytes; at most {most} bytes are taken"
+            return 413, f"a file of {in_megabytes(int(length))}; at most {in_megabytes(most)} are taken"
         return None
 
     def _has_token(self, headers: dict[str, str], scope: Scope) -> bool:

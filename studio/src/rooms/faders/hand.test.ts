@@ -36,6 +36,8 @@ describe('messages', () => {
       'bars 2–3: syncopation: bars that did not get there: 2 (bars 2, 3)',
     )
     expect(plain('region 1 (bar 2): no bar is free: all are locked, or share four beats with one that is')).toBe('bar 2: all of these bars are frozen')
+    const fuller = 'rhythm-density: asked for more onsets than there are steps (bars 5, 6), so 2 beats there are divided more finely'
+    expect(plain(fuller)).toBe('rhythm density: no room left in bars 5, 6, so 2 beats there are cut finer')
     expect(plain('preset arousal=9: outside -3..3; clamped')).toBe('preset arousal=9: outside -3..3, and end there')
   })
 

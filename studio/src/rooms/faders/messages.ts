@@ -8,6 +8,7 @@ const WORDS: [RegExp, string][] = [
   [/\b(\d+) of (\d+) segments cannot have what is asked while (.*?) stays: asked ([\d.]+) in the mean there, the nearest is ([\d.]+)/g,
     '$1 of $2 bars cannot have $4 while the $3 stays; the nearest is $5'],
   [/^(.*?)no bar is free: all are locked, or share four beats with one that is$/, '$1all of these bars are frozen'],
+  [/: asked for more onsets than there are steps \(bars ([^)]*)\), so (.*) divided more finely/g, ': no room left in bars $1, so $2 cut finer'],
   [/\bsegments\b/g, 'bars'],
   [/ in the mean there/g, ''],
 ]
