@@ -9,7 +9,7 @@ import time
 import pytest
 from midi_files import BROKEN, TPQ, notes, three_hours
 
-from fadernets.cli import main
+from fadernets.cli import main, old_commands
 from fadernets.editing import file_edit
 
 COMMANDS = (
@@ -22,9 +22,9 @@ ACTIONS = {
     "listen": ("make", "serve", "report"),
     "evaluate": (
         *("model", "checkpoint", "faders", "presets", "melody"),
-        *("realism", "page", "variations", "analogies", "ablation"),
+        *("realism", "page", "variations", "played-notes", "analogies", "ablation"),
     ),
-    "rewriter": ("prepare", "train", "critic", "export"),
+    "rewriter": ("prepare", "train", "critic", "export", "rhythm", "played-notes"),
 }
 
 
@@ -66,6 +66,7 @@ def test_every_command_is_tested_for_its_help():
     commands = names(main._parser())
     assert sorted(commands) == sorted(COMMANDS)
     assert {command: tuple(names(commands[command])) for command in ACTIONS} == ACTIONS
+    assert set(old_commands.ACTIONS) == set(ACTIONS["evaluate"])
 
 
 def test_the_program_names_its_commands_and_version(run):

@@ -12,6 +12,8 @@ import toy_rewriter
 
 from fadernets.cli.main import main
 from fadernets.engines.model_folder import check_files
+from fadernets.engines.rhythm import FEATURES, MEMORY, Rhythm
+from fadernets.fitting import fit_played_notes, fit_rhythm
 from fadernets.music.document import Document
 from fadernets.music.note_files import file_of_notes
 
@@ -73,6 +75,36 @@ def test_from_corpora_to_an_edit_that_lands(
     named = json.loads((model / "model.json").read_text())["checkpoint"]
     assert set(named) == {"config.json", "model.safetensors"}
     assert check_files(model).items() >= named.items()
+
+
+def test_the_small_models_beside_it(
+    music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (fit_rhythm, fit_played_notes):
+        monkeypatch.setattr(module, "STEPS_OF_FIT", 20)
+    passages, rhythm, played = (tmp_path / name for name in ("passages.npz", "rhythm.npz", "played.npz"))
+    corpus = ["--corpus", f"folder={music}"]
+    assert main(["rewriter", "prepare", str(passages), *corpus]) == 0
+    capsys.readouterr()
+    assert main(["rewriter", "rhythm", str(passages), str(rhythm), "--json"]) == 0
+    card = json.loads(capsys.readouterr().out)
+    assert card["corpora"] == {"folder": "the user's own"}
+    assert 0 < card["loss"] < 1
+    assert Rhythm.open(rhythm).inner.shape == (FEATURES + MEMORY, fit_rhythm.HIDDEN)
+
+    assert main(["rewriter", "played-notes", str(played), *corpus]) == 0
+    assert "hidden notes of training pieces" in capsys.readouterr().out
+    for model in ([], ["--model", str(played)]):
+        assert main(["evaluate", "played-notes", *corpus, *model, "--split", "validation", "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["spread"] == 0.5
+        assert set(found["folder"]["all tracks"]["velocity"]) >= {"copy", "mean", "model", "drawn"}
+    assert main(["evaluate", "played-notes", *corpus, "--split", "train", "--every", "9"]) == 0
+    assert capsys.readouterr().out.startswith("| corpus | holes | notes | error of | copy | mean | model | drawn |")
+    assert main(["evaluate", "played-notes", *corpus, "--spread", "2"]) == 2
+    assert "--spread 2: outside 0..1" in capsys.readouterr().err
+    assert main(["evaluate", "played-notes", *corpus]) == 2
+    assert "no test piece of corpus 'folder' has 60 notes or more" in capsys.readouterr().err
 
 
 def test_prepare_tells_what_it_passes_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,6 +81,8 @@ def register(add: Add) -> None:
     shared.add_corpora(variations, "the corpus tavern_k265 and its folder", required=True)
     variations.add_argument("--beside", action="append", metavar="MODEL", help="one more model")
 
+    _register_played_notes(action)
+
     analogies = action("analogies", _analogies, "Both controls of mix on pairs of held-out segments.")
     shared.add_model(analogies, "model", shared.WINDOWS)
     _add_data(analogies, SEGMENTS)
@@ -91,6 +93,23 @@ def register(add: Add) -> None:
     _add_data(ablation, SEGMENTS)
     shared.add_runs(ablation)
     _add_loop(ablation, MODEL_LOOPS, "measure this row alone")
+
+
+def _register_played_notes(action: Add) -> None:
+    played = action(
+        "played-notes",
+        _played_notes,
+        "How near new notes are played to what players did: hidden notes of held-out performances.",
+        epilog="copy plays a note as those beside it, mean as the mean of those around; model is the middle of the "
+        "bundled model's prediction, drawn what an edit draws from it. Errors are mean absolute ones.",
+    )
+    shared.add_corpora(played, "performances and their folder; repeatable", required=True)
+    played.add_argument("--model", type=Path, metavar="FILE.npz", help="a model of played notes (the bundled one)")
+    played.add_argument(
+        "--spread", type=float, metavar="SHARE", help="of the predicted deviation that is drawn (.5, as edits draw)"
+    )
+    played.add_argument("--split", choices=("train", "validation", "test"), default="test", help="which pieces (test)")
+    played.add_argument("--every", type=int, default=1, metavar="N", help="take one piece in N (1)")
 
 
 def _register_realism(action: Add) -> None:
@@ -322,6 +341,25 @@ def _variations(options: argparse.Namespace) -> None:
     root = roots[human_variations.CORPUS]
     figures = human_variations.evaluate(root, [*compared, editors.rule()], seed=options.seed)
     print(json.dumps(figures) if options.json else human_variations.table(figures))
+
+
+def _played_notes(options: argparse.Namespace) -> None:
+    from fadernets.engines.played_notes import SPREAD, PlayedNotes
+    from fadernets.evaluation import played_notes
+    from fadernets.provenance import provenance
+
+    spread = SPREAD if options.spread is None else options.spread
+    if not 0 <= spread <= 1:
+        raise FadernetsError(f"--spread {spread:g}: outside 0..1")
+    if options.every < 1:
+        raise FadernetsError(f"--every {options.every}: must be at least 1")
+    model = PlayedNotes.open(options.model) if options.model else PlayedNotes.bundled()
+    found = {
+        name: played_notes.measure(name, root, model, split=options.split, every=options.every, spread=spread)
+        for name, root in read_corpora(options.corpus).items()
+    }
+    about = {"commit": provenance()["commit"], "spread": spread}
+    print(json.dumps({**about, **found}) if options.json else played_notes.table(found))
 
 
 def _realism(options: argparse.Namespace) -> None:

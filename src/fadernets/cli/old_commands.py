@@ -21,6 +21,7 @@ ACTIONS = (
     "realism",
     "page",
     "variations",
+    "played-notes",
     "ablation",
     "analogies",
 )  # of evaluate

@@ -1,4 +1,4 @@
-"""The commands that make a rewriter: `rewriter prepare`, `train`, `critic` and `export`."""
+"""The commands that make a rewriter and the small models beside it: `rewriter prepare`, `train`, `rhythm` and more."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from fadernets.cli import options as shared
-from fadernets.cli.console import Add, add_group, progress, warned
+from fadernets.cli.console import Add, add_group, check_output, progress, warned
 from fadernets.cli.reading import read_corpora
 
 
@@ -16,7 +16,7 @@ def register(add: Add) -> None:
     sub = add_group(
         add,
         "rewriter",
-        "Train the model that rewrites passages: prepare, train, critic, export.",
+        "Train the model that rewrites passages, and the small models of onsets and of played notes beside it.",
         "`fadernets rewriter train --help` lists the options of train; the same holds for the others.",
     )
     prepare = sub("prepare", _prepare, "Put corpora on their own grids, in one file.")
@@ -40,6 +40,12 @@ def register(add: Add) -> None:
     export.add_argument("passages", type=Path, metavar="FILE.npz")
     export.add_argument("folder", type=Path, metavar="FOLDER")
     export.add_argument("--name", default="", help="the model's name (default: the folder's)")
+    rhythm = sub("rhythm", _rhythm, "Fit the model of onset patterns, by which edits plan where onsets fall.")
+    rhythm.add_argument("passages", type=Path, metavar="FILE.npz")
+    rhythm.add_argument("out", type=Path, metavar="OUT.npz")
+    played = sub("played-notes", _played_notes, "Fit the model of how notes are played, by which new notes are.")
+    played.add_argument("out", type=Path, metavar="OUT.npz")
+    shared.add_corpora(played, "performances and their folder; repeatable", required=True)
 
 
 def _prepare(options: argparse.Namespace) -> None:
@@ -91,3 +97,24 @@ def _export(options: argparse.Namespace) -> None:
 
     folder = rewriter_export.export(options.run_folder, passages.load(options.passages), options.folder, options.name)
     print(json.dumps({"folder": str(folder)}) if options.json else f"model folder: {folder}")
+
+
+def _rhythm(options: argparse.Namespace) -> None:
+    from fadernets.data import passages
+    from fadernets.fitting import fit_rhythm
+
+    check_output(options.out)
+    model, card = fit_rhythm.fit_pieces(passages.load(options.passages), options.seed)
+    fit_rhythm.save(options.out, model, card)
+    said = f"{options.out}: {card['steps']} steps of training pieces, {card['loss']} nats a step of validation pieces"
+    print(json.dumps(card) if options.json else said)
+
+
+def _played_notes(options: argparse.Namespace) -> None:
+    from fadernets.fitting import fit_played_notes
+
+    check_output(options.out)
+    model, card = fit_played_notes.fit_corpora(read_corpora(options.corpus), options.seed)
+    fit_played_notes.save(options.out, model, card)
+    said = f"{options.out}: {card['notes']} hidden notes of training pieces, loss {card['loss']} on validation pieces"
+    print(json.dumps(card) if options.json else said)

@@ -1,15 +1,12 @@
 """How near new notes are played to what the player did: hidden notes of held-out performances.
 
-    python -m fadernets.evaluation.played_notes pop909=data/POP909 maestro=data/maestro
-
-Four ways to play the notes of a hole: as `editing.new_notes` copies them, as the mean of the neighbours, by the
-model's middle, and by its draws. Errors are mean absolute ones over all hidden notes, intervals are over pieces.
+`fadernets evaluate played-notes` runs it. Four ways to play the notes of a hole: as `editing.new_notes` copies them,
+as the mean of the neighbours, by the model's middle, and by its draws. Errors are mean absolute ones over all hidden
+notes, intervals are over pieces.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,13 +20,24 @@ from fadernets.data.dataset import SPLITS
 from fadernets.data.played_notes import MANNER
 from fadernets.editing.new_notes import new_notes
 from fadernets.engines.played_notes import HIGHEST, LOWEST, SPREAD, PlayedNotes
-from fadernets.fitting.fit_played_notes import HOLES, LARGEST, Asked, Performance, ask, hidden_notes, performances
+from fadernets.errors import FadernetsError
+from fadernets.fitting.fit_played_notes import (
+    FEWEST,
+    HOLES,
+    LARGEST,
+    Asked,
+    Performance,
+    ask,
+    hidden_notes,
+    performances,
+)
 from fadernets.metrics.statistics import ratio_interval
+from fadernets.metrics.tables import markdown_table
 from fadernets.music.notes import Piece
 from fadernets.music.segments import STEPS_PER_BEAT
-from fadernets.provenance import provenance
 
 WAYS = ("copy", "mean", "model", "drawn")
+GAIN = "gain over the copy, 95 %"
 
 
 @dataclass(frozen=True)
@@ -112,18 +120,21 @@ def figures(holes: list[Holes]) -> dict[str, Any]:
         some = count > 0
         if some.sum() > 1:
             low, high = ratio_interval((per_way["copy"] - per_way["model"])[some], count[some].astype(float))
-            row["gain over the copy, 95 %"] = [round(low, 4), round(high, 4)]
+            row[GAIN] = [round(low, 4), round(high, 4)]
         out[name] = row
     out["deviation of velocity"] = _deviations(holes)
     return out
 
 
 def _deviations(holes: list[Holes]) -> dict[str, float]:
-    """Deviation of velocity within a piece, of every way, as a share of the player's; the mean over pieces' squares."""
+    """Deviation of velocity within a piece, of every way, as a share of the player's; the mean over pieces' squares.
+
+    Empty where the player's does not vary.
+    """
     large = [one for one in holes if len(one.truth) > 1]
     real = np.array([one.truth[:, 0].var() * len(one.truth) for one in large]).sum()
-    shares = {way: np.array([one.ways[way][:, 0].var() * len(one.truth) for one in large]).sum() / real for way in WAYS}
-    return {way: round(float(np.sqrt(share)), 3) for way, share in shares.items()}
+    shares = {way: np.array([one.ways[way][:, 0].var() * len(one.truth) for one in large]).sum() for way in WAYS}
+    return {way: round(float(np.sqrt(share / real)), 3) for way, share in shares.items() if real > 0}
 
 
 def measure(
@@ -131,7 +142,7 @@ def measure(
 ) -> dict[str, Any]:
     """The figures of a corpus's held-out pieces: of every kind of hole, and of all together.
 
-    Of a corpus with melodies, all tracks together and the piano by itself are told apart.
+    Of a corpus with melodies, all tracks together and the piano by itself are told apart. Raises FadernetsError.
     """
     found = [
         one
@@ -139,6 +150,8 @@ def measure(
         for hole in HOLES
         if (one := played(performance, hole, model, spread, seed=i)) is not None
     ]
+    if not found:
+        raise FadernetsError(f"{root}: no {split} piece of corpus {name!r} has {FEWEST} notes or more")
     return {label: figures(part) for label, part in _parts(found)}
 
 
@@ -151,22 +164,13 @@ def _parts(holes: list[Holes]) -> Iterator[tuple[str, list[Holes]]]:
             yield from ((f"{label}, {hole}", [one for one in part if one.hole == hole]) for hole in HOLES)
 
 
-def main() -> None:
-    """Print the figures of corpora as JSON."""
-    parser = argparse.ArgumentParser(description="Measure how near new notes are played to what the player did.")
-    parser.add_argument("corpus", nargs="+", metavar="NAME=FOLDER")
-    parser.add_argument("--model", type=Path, help="a model of played notes (the bundled one)")
-    parser.add_argument("--spread", type=float, default=SPREAD, help=f"share of the deviation that is drawn ({SPREAD})")
-    parser.add_argument("--split", choices=SPLITS, default=SPLITS[2])
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="take one piece in N")
-    options = parser.parse_args()
-    model = PlayedNotes.open(options.model) if options.model else PlayedNotes.bundled()
-    out: dict[str, Any] = {"commit": provenance()["commit"], "spread": options.spread}
-    for text in options.corpus:
-        name, folder = text.split("=", 1)
-        out[name] = measure(name, Path(folder), model, split=options.split, every=options.every, spread=options.spread)
-    print(json.dumps(out, indent=1))
-
-
-if __name__ == "__main__":
-    main()
+def table(found: dict[str, dict[str, Any]]) -> str:
+    """A Markdown table of what `measure` found, by corpus: mean absolute errors of each way."""
+    rows = []
+    for corpus, parts in found.items():
+        for label, one in parts.items():
+            for name, row in one.items():
+                if name not in ("pieces", "notes", "deviation of velocity"):
+                    gain = " to ".join(map(str, row.get(GAIN, "-")))
+                    rows.append([corpus, label, str(one["notes"]), name, *(str(row[way]) for way in WAYS), gain])
+    return markdown_table(["corpus", "holes", "notes", "error of", *WAYS, GAIN], rows)

@@ -1,17 +1,15 @@
 """Training of `engines.played_notes`: notes of performances are hidden and predicted from those that are left.
 
-    python -m fadernets.fitting.fit_played_notes OUT.npz --corpus pop909=data/POP909
-
-Three kinds of hole, as edits leave them: any notes, whole onset steps, inner voices of whole segments. POP909 lies on
-its own grid, its piano by itself and all of its tracks together, some of it without its beats too. MAESTRO, whose beats
-are dummies, lies on sixteenths of its nominal 120 quarter notes a minute. Without beats, timing is learned only where
-another note of the step is left. The residual to the copy is taken as Laplace-distributed: its middle is the median,
-which makes the least absolute error. N asked notes, F features.
+`fadernets rewriter played-notes` runs it. Three kinds of hole, as edits leave them: any notes, whole onset steps,
+inner voices of whole segments. POP909 lies on its own grid, its piano by itself and all of its tracks together, some
+of it without its beats too. MAESTRO, whose beats are dummies, lies on sixteenths of its nominal 120 quarter notes a
+minute. Without beats, timing is learned only where another note of the step is left. The residual to the copy is
+taken as Laplace-distributed: its middle is the median, which makes the least absolute error. N asked notes, F
+features.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,7 +155,7 @@ def joined(parts: list[Asked]) -> Asked:
 def collect(name: str, root: Path, split: str, every: int = 1, seed: int = 0, *, beats: bool = True) -> Asked:
     """What training or validation asks of a corpus: at most PER_HOLE notes of each piece and kind of hole.
 
-    beats: False where the pieces are to be read without their beats.
+    beats: False where the pieces are to be read without their beats. Raises FadernetsError where no piece serves.
     """
     rng, parts = np.random.default_rng(seed), []
     for performance in performances(name, root, split, every):
@@ -168,6 +166,8 @@ def collect(name: str, root: Path, split: str, every: int = 1, seed: int = 0, *,
             if count and not hidden.all():
                 rows = np.sort(rng.permutation(count)[:PER_HOLE])
                 parts.append(ask(chosen, hidden, rows))
+    if not parts:
+        raise FadernetsError(f"{root}: no {split} piece of corpus {name!r} has {FEWEST} notes or more")
     return joined(parts)
 
 
@@ -240,29 +240,20 @@ def save(path: Path, model: PlayedNotes, card: dict[str, object]) -> None:
     write_arrays(path, model, {"features": list(FEATURES), "manner": list(MANNER), "commit": commit(), **card})
 
 
-def main() -> None:
-    """Fit the model to corpora and write it."""
-    parser = argparse.ArgumentParser(description="Fit the model of played notes to performances.")
-    parser.add_argument("out", type=Path, metavar="OUT.npz")
-    parser.add_argument("--corpus", action="append", required=True, metavar="NAME=FOLDER", help="repeatable")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    roots = {name: Path(folder) for name, folder in (text.split("=", 1) for text in options.corpus)}
+def fit_corpora(roots: dict[str, Path], seed: int = 0) -> tuple[PlayedNotes, dict[str, object]]:
+    """A model of the training pieces of corpora, by name and folder, and its card: licences, notes, loss.
+
+    Raises FadernetsError.
+    """
     train, valid = (
-        joined([collect(name, root, split, seed=options.seed) for name, root in roots.items()]) for split in SPLITS[:2]
+        joined([collect(name, root, split, seed=seed) for name, root in roots.items()]) for split in SPLITS[:2]
     )
     beatless = [
-        collect(name, root, SPLITS[0], every=BEATLESS, seed=options.seed, beats=False)
+        collect(name, root, SPLITS[0], every=BEATLESS, seed=seed, beats=False)
         for name, root in roots.items()
         if name not in NOMINAL
     ]
     train = joined([train, *beatless])
-    print(f"{len(train.truth)} notes to learn from, {len(valid.truth)} to check")
-    model, loss = fit(train, valid, options.seed)
+    model, loss = fit(train, valid, seed)
     licences = {name: CORPORA[name].licence for name in roots}
-    save(options.out, model, {"corpora": licences, "notes": len(train.truth), "loss": round(loss, 4)})
-    print(f"{options.out}: loss {loss:.4f}, alike within an onset {np.round(model.together, 2).tolist()}")
-
-
-if __name__ == "__main__":
-    main()
+    return model, {"corpora": licences, "notes": len(train.truth), "loss": round(loss, 4)}

@@ -1,14 +1,11 @@
 """Training of `engines.rhythm`: every step of real segments, with the patterns around it.
 
-    python -m fadernets.fitting.fit_rhythm OUT.npz PASSAGES.npz
-
-PASSAGES.npz is what `fadernets rewriter prepare` wrote. A piece is read with the tracks that an edit takes by default.
-N steps, F features.
+`fadernets rewriter rhythm` runs it on what `fadernets rewriter prepare` wrote. A piece is read with the tracks that
+an edit takes by default. N steps, F features.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -18,13 +15,13 @@ from numpy.typing import NDArray
 
 from fadernets.arrays import Bools
 from fadernets.codecs.grid import ONSET
-from fadernets.data import passages
 from fadernets.data.corpora import CORPORA
 from fadernets.data.dataset import SPLITS
 from fadernets.data.passage_sampler import default_tracks
 from fadernets.data.passages import GridPiece, segment_ends
 from fadernets.engines.array_file import write_arrays
 from fadernets.engines.rhythm import BEFORE, FEATURES, MEMORY, Rhythm, step_features
+from fadernets.errors import FadernetsError
 from fadernets.metrics.one_thread import one_thread
 from fadernets.provenance import commit
 
@@ -91,25 +88,21 @@ def save(path: Path, model: Rhythm, card: dict[str, object]) -> None:
     write_arrays(path, model, {"features": FEATURES, "commit": commit(), **card})
 
 
-def main() -> None:
-    """Fit the model to the training pieces of a file of passages and write it."""
-    parser = argparse.ArgumentParser(description="Fit the model of onset patterns to pieces.")
-    parser.add_argument("out", type=Path, metavar="OUT.npz")
-    parser.add_argument("passages", type=Path, metavar="PASSAGES.npz")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    pieces = passages.load(options.passages)
-    train, valid = (_joined([p for p in pieces if SPLITS[p.split] == split]) for split in SPLITS[:2])
-    model, loss = fit(train, valid, options.seed)
+def fit_pieces(pieces: Sequence[GridPiece], seed: int = 0) -> tuple[Rhythm, dict[str, object]]:
+    """A model of the training pieces, and its card: licences by corpus, steps, nats a step of validation pieces.
+
+    Raises FadernetsError without pieces of either.
+    """
+    by_split = {split: [piece for piece in pieces if SPLITS[piece.split] == split] for split in SPLITS[:2]}
+    for split, some in by_split.items():
+        if not some:
+            raise FadernetsError(f"no {split} pieces among {len(pieces)}")
+    train, valid = map(_joined, by_split.values())
+    model, loss = fit(train, valid, seed)
     licences = {name: CORPORA[name].licence for name in sorted({p.corpus for p in pieces})}
-    save(options.out, model, {"corpora": licences, "steps": len(train[1]), "loss": round(loss, 4)})
-    print(f"{options.out}: {len(train[1])} steps of training pieces, {loss:.4f} nats a step of validation pieces")
+    return model, {"corpora": licences, "steps": len(train[1]), "loss": round(loss, 4)}
 
 
 def _joined(pieces: Sequence[GridPiece]) -> tuple[Halves, Bools]:
     rows = [row for piece in pieces for row in segments(piece, default_tracks(piece)[0])]
     return np.concatenate([features for features, _ in rows]), np.concatenate([struck for _, struck in rows])
-
-
-if __name__ == "__main__":
-    main()
