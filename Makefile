@@ -1,5 +1,5 @@
 # make demo   edit the bundled piece (installs the runtime alone)
-# make test   install what the tests need, and pass them
+# make test   install what the tests need, and pass them, two files at a time (PROCESSES=), then those marked `alone`
 # make check  lint, format, types; the page's too, and that the built page is that of its source
 # make studio open the studio (installs the runtime alone)
 # make docs   build the documentation into build/site
@@ -11,6 +11,8 @@
 # make torture attack all of it for half an hour; make test holds a slice of this
 
 PYTHON ?= python3
+PROCESSES ?= 2
+TESTS := not shared and not slow and not bench
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -45,7 +47,8 @@ studio: .venv/runtime
 	@touch $@
 
 test: .venv/test .venv/browser $(if $(shell command -v npm),studio/node_modules)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m '$(TESTS) and not alone' -n $(PROCESSES) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m '$(TESTS) and alone'
 
 studio/node_modules: studio/package-lock.json
 	cd studio && npm ci --no-audit --no-fund

@@ -18,6 +18,7 @@ from fadernets.serving.pool import Pool
 from fadernets.serving.refusals import Refusal
 from fadernets.serving.types import EditRequest
 
+pytestmark = pytest.mark.alone
 LINUX = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux says what a process has")
 
 

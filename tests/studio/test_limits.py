@@ -21,6 +21,7 @@ from websockets.sync.client import connect
 from fadernets.music.document import Document, Edit
 from fadernets.web.piece_limits import MOST_BYTES, MOST_NOTES
 
+pytestmark = pytest.mark.alone
 MOST_MEMORY = 1_000_000_000  # bytes of all processes of a studio
 AT_ONCE = 0.2  # seconds
 COMMAND = [sys.executable, "-m", "fadernets.cli", "studio", "--no-browser", "--port", "0"]

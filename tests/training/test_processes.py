@@ -15,6 +15,7 @@ from fadernets.models import losses, shares
 from fadernets.training import loop, recipes
 from fadernets.training.processes import is_first
 
+pytestmark = pytest.mark.alone
 GRID = {"model": TINY, "labels": 4, "label_share": 0.2, "pairs": 0.5}
 TOKENS = {"labels": 4, "label_share": 0.2}
 SMALL = {"z": 6, "encoder": 12, "decoder": 12, "embedding": 8, "input_dropout": 0.1}
