@@ -64,6 +64,12 @@ def in_megabytes(count: int) -> str:
     return f"{-(-10 * count // size) / 10:g} {unit}" if count >= 2**10 else f"{count} bytes"
 
 
+def of_archive(error: Exception) -> str:
+    """Why NumPy cannot read an archive of arrays, in one line, without its advice to unpickle what is none."""
+    text = " ".join(str(error).split())
+    return "it is no archive of arrays" if "allow_pickle" in text else f"{type(error).__name__}: {text}"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """What stands behind a misspelt name in an error: the nearest of those that are known, or nothing.
 

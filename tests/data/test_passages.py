@@ -98,6 +98,9 @@ def test_no_pieces_and_files_that_are_none_are_one_line(piece: passages.GridPiec
             FadernetsError, match=r"p.npz: is no file of passages \(.*\); `rewriter prepare` makes one$"
         ):
             passages.load(path)
+    path.write_bytes(b"text")
+    with pytest.raises(FadernetsError, match=r"no file of passages \(it is no archive of arrays\)"):
+        passages.load(path)
     np.savez(path, name=np.array(["a"]))
     with pytest.raises(FadernetsError, match=r"p.npz: is no file of passages \(KeyError"):
         passages.load(path)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fadernets.arrays import Cells, Floats32, Indices, Integers
 from fadernets.codecs.grid import HOLD, LOW, OFF, ONSET, PITCHES
 from fadernets.data.corpora import CORPORA, find_root, split_of
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, of_archive
 from fadernets.files import open_atomic
 from fadernets.music.metric_grid import DIVISIONS, MetricGrid
 from fadernets.music.notes import Piece
@@ -197,7 +197,7 @@ def load(path: Path) -> list[GridPiece]:
     except OSError as error:
         raise FadernetsError(f"{path}: cannot be read ({error.strerror or error})") from None
     except Exception as error:  # zipfile, zlib and NumPy raise many kinds for a damaged file
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        reason = of_archive(error)
         raise FadernetsError(f"{path}: is no file of passages ({reason}); `rewriter prepare` makes one") from None
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fadernets.arrays import Floats32
-from fadernets.errors import FadernetsError
+from fadernets.errors import FadernetsError, of_archive
 from fadernets.files import open_atomic
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def read_arrays(
     except OSError as error:
         raise FadernetsError(f"{path}: cannot be read ({error.strerror or error})") from None
     except Exception as error:  # zipfile, zlib and NumPy raise many kinds for a damaged file
-        raise FadernetsError(f"{path}: is no model of {what} ({' '.join(str(error).split())})") from None
+        raise FadernetsError(f"{path}: is no model of {what} ({of_archive(error)})") from None
     return arrays
 
 
