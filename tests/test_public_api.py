@@ -77,6 +77,7 @@ def test_the_names_that_editors_see_are_those_that_are_there():
         assert getattr(importlib.import_module(module), name) is getattr(fadernets, name)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("command", [["-c", "import fadernets"], ["-m", "fadernets.cli", "--help"]])
 def test_importing_is_quick_and_imports_nothing_heavy(command):
     times = []

@@ -37,6 +37,7 @@ def started(*arguments, **more):
 # Help
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("command", [*COMMANDS, *(f"{c} {action}" for c in ACTIONS for action in ACTIONS[c])])
 def test_help_is_quick_and_loads_nothing(command):
     program = (

@@ -68,6 +68,7 @@ def test_a_worker_reads_the_files_of_the_server(worker, files, tmp_path):
         worker.call(Call.PIECE, ("0" * 24,), Stop())
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("seed", "within"), [(OBEYS, 0.5), (DEAF, workers.GRACE_SECONDS + 1.5)])
 def test_a_call_that_nobody_waits_for_ends(worker, seed, within):
     worker.call(Call.EDIT, edit(), Stop())
