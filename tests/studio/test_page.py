@@ -500,6 +500,7 @@ def test_what_was_asked_of_a_server_that_was_away_is_asked_again(chromium):
     one.context.close()
 
 
+@pytest.mark.alone
 def test_notes_go_to_a_midi_port_with_its_clock(ported):
     ported.get_by_role("button", name="MIDI out").click()
     ported.get_by_label("Play to").select_option("p")
