@@ -16,7 +16,7 @@ TESTS := not shared and not slow and not bench
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: locked demo studio test check docs bench torture paper-gpu page check-page clean
+.PHONY: locked demo studio test check docs bench torture paper-gpu page check-page check-code clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with PYTHON=...")'
@@ -47,7 +47,8 @@ studio: .venv/runtime
 	@touch $@
 
 test: .venv/test .venv/browser $(if $(shell command -v npm),studio/node_modules)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m '$(TESTS) and not alone' -n $(PROCESSES) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m '$(TESTS) and not alone' -n $(PROCESSES) --dist loadfile \
+		--no-loadscope-reorder
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m '$(TESTS) and alone'
 
 studio/node_modules: studio/package-lock.json
@@ -65,7 +66,9 @@ check-page: studio/node_modules
 docs: .venv/test
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
-check: .venv/test check-page docs
+check: check-page docs check-code
+
+check-code: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

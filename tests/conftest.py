@@ -156,6 +156,16 @@ def write_melodies(folder, seed=0, clips=12):
     return write_dataset(folder, _manifest("melody", ["tunes"], [0] * len(splits), splits, clips), arrays)
 
 
+LONGEST = ("torture", "studio", "listening", "training", "evaluation")  # folders of tests, the slowest first
+
+
+def pytest_collection_modifyitems(config, items):
+    """Deal the folders that take longest to the processes first, so that none is left with one at the end."""
+    if hasattr(config, "workerinput"):  # in a process of xdist
+        place = {name: at for at, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: place.get(item.path.parent.name, len(LONGEST)))
+
+
 @pytest.fixture(scope="session")
 def melodies(tmp_path_factory):
     """The data set of made-up melodies: 96, 12 and 12 clips."""

@@ -42,7 +42,7 @@ RUNS = {  # name -> data set, and what its recipe changes
 
 def recipe_of(name, folders, out, **changes):
     data, values = RUNS[name]
-    common = {"seed": 3, "steps": 50, "batch": 16, "validate": 25, "learning_rate": 0.005, "precision": "32-true"}
+    common = {"seed": 3, "steps": 16, "batch": 16, "validate": 8, "learning_rate": 0.005, "precision": "32-true"}
     return {"data": str(folders[data]), "out": str(out / name), **common, **values, **changes}
 
 
@@ -80,7 +80,7 @@ def trained(folders, tmp_path_factory):
 @pytest.mark.parametrize("name", RUNS)
 def test_two_processes_have_the_losses_of_one(trained, name):
     one, two = (losses_of(folder / name) for folder in trained)
-    assert list(one) == list(two) == [25, 50]
+    assert list(one) == list(two) == [8, 16]
     for step, found in one.items():
         for figure, value in found.items():
             assert two[step][figure] == pytest.approx(value, rel=1e-5), (step, figure)
@@ -89,20 +89,22 @@ def test_two_processes_have_the_losses_of_one(trained, name):
 def test_a_run_goes_on_with_another_number_of_processes(trained, folders, tmp_path):
     one, _ = trained
     recipe = recipe_of("glsr-vae", folders, tmp_path)
-    printed, _ = on_two(tmp_path, [{**recipe, "stop_at": 25}])  # the first one ends, and the other without it
-    assert max(losses_of(tmp_path / "glsr-vae")) == 25, printed[-3000:]
+    printed, _ = on_two(tmp_path, [{**recipe, "stop_at": 8}])  # the first one ends, and the other without it
+    assert max(losses_of(tmp_path / "glsr-vae")) == 8, printed[-3000:]
     loop.train(recipes.check(recipe))
     found, whole = losses_of(tmp_path / "glsr-vae"), losses_of(one / "glsr-vae")
     assert list(found) == list(whole)
-    assert found[50]["validation/loss"] == pytest.approx(whole[50]["validation/loss"], rel=1e-5)
+    assert found[16]["validation/loss"] == pytest.approx(whole[16]["validation/loss"], rel=1e-5)
 
 
 def test_both_stop_when_patience_ends(folders, tmp_path):
-    plateau = recipe_of("glsr-vae", folders, tmp_path, steps=200, patience=2, learning_rate=1e-12, warmup=0.0)
+    plateau = recipe_of(
+        "glsr-vae", folders, tmp_path, steps=40, validate=4, patience=2, learning_rate=1e-12, warmup=0.0
+    )
     plateau["model"] = {**plateau["model"], "beta_start": 0, "beta_ramp": 0}
     printed, code = on_two(tmp_path, [plateau])
     assert code == 0, printed[-3000:]
-    assert max(losses_of(tmp_path / "glsr-vae")) < 200
+    assert max(losses_of(tmp_path / "glsr-vae")) < 40
 
 
 def test_what_ends_the_first_process_ends_both_with_a_line(folders, tmp_path):
