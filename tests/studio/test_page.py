@@ -690,20 +690,17 @@ def test_knobs_are_part_of_what_is_undone(studio):
     assert heights(studio) == turned
 
 
-@pytest.mark.parametrize(
-    ("label", "typed", "taken"),
-    [
-        *(("sixteenths", "5", "5"), ("sixteenths", "0", "1"), ("sixteenths", "-3", "1"), ("sixteenths", "2.6", "3")),
-        *(("sixteenths", "", "4"), ("sixteenths", "99", "32"), ("Tempo", "0", "20"), ("Tempo", "", "96")),
-        *(("rows", "9", "8"), ("columns", "1", "2")),
-    ],
-)
-def test_numbers_that_cannot_be_become_those_that_can(studio, label, typed, taken):
+def test_numbers_that_cannot_be_become_those_that_can(studio):
     melody_room(studio)
-    field = studio.get_by_label(label)
-    field.fill(typed)
-    field.press("Enter")
-    assert field.input_value() == taken
+    for label, typed, taken in [
+        *(("sixteenths", "", "4"), ("sixteenths", "5", "5"), ("sixteenths", "0", "1"), ("sixteenths", "2.6", "3")),
+        *(("sixteenths", "-3", "1"), ("sixteenths", "99", "32"), ("Tempo", "", "96"), ("Tempo", "0", "20")),
+        *(("rows", "9", "8"), ("columns", "1", "2")),
+    ]:
+        field = studio.get_by_label(label)
+        field.fill(typed)
+        field.press("Enter")
+        assert field.input_value() == taken, (label, typed)
 
 
 def test_a_midi_keyboard_enters_notes_in_its_room_alone(ported):
