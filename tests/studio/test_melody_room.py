@@ -12,6 +12,7 @@ from midi_files import metre, notes, save, tempo, track
 
 from fadernets.codecs import melody_states
 from fadernets.errors import FadernetsError
+from fadernets.melodies.blend import different_steps
 from fadernets.music.document import Document
 from fadernets.rendering.musicxml import write_document
 from fadernets.studio.downloads import MEDIA
@@ -80,6 +81,19 @@ def test_a_blend_has_its_corners(studio, tune):
     assert cells[-1].clips == b + b  # the shorter one is repeated
     for cell in cells:
         assert cell.onsets == melody_states.onsets(np.array(cell.clips, np.uint8)).sum()
+    assert [cell.differs for cell in cells] == [0.0, *[None] * 4, 0.0]
+
+
+def test_the_paper_s_blend_says_how_far_its_corners_are(studio, tune):
+    a = studio.melody.melody_of(tune).clips
+    b = studio.melody.turn(TurnRequest(clips=a, knobs=knobs(pitch=5, rhythm=1))).clips
+    cells = list(studio.melody.blend(BlendRequest(a=a, b=b, rows=2, columns=2, control="paper")))
+    engine = studio.models.melody_engine()
+    for cell, source in ((cells[0], a), (cells[-1], b)):
+        wanted = melody_states.tidy(engine.decode(engine.encode(np.array(source, np.uint8))).states, held=True)
+        assert cell.clips == wanted.tolist()
+        assert cell.differs == pytest.approx(different_steps(wanted, np.array(source, np.uint8)).mean())
+    assert cells[1].differs is cells[2].differs is None
 
 
 def test_a_melody_as_a_file(studio, tune):

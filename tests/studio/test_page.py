@@ -735,6 +735,19 @@ def test_the_blend_stays_as_it_was_drawn(studio):
     assert studio.evaluate(columns) == 8
 
 
+def test_the_blend_is_drawn_by_the_control_that_is_chosen(studio):
+    melody_room(studio)
+    studio.get_by_label("from this one to").select_option("k545")
+    for field in ("rows", "columns"):
+        studio.get_by_label(field).fill("2")
+    studio.get_by_role("button", name="Draw the blend").click()
+    studio.wait_for_selector("text=the corners are A and B", timeout=30000)
+    studio.get_by_label("Control").select_option("paper")
+    studio.get_by_role("button", name="Draw the blend").click()
+    studio.wait_for_selector(r"text=/the corners are decoded: \d+ % of the steps differ from A, \d+ % from B/")
+    assert studio.get_by_role("button", name="Another direction").is_disabled()
+
+
 def test_the_blend_is_walked_by_arrows(studio):
     melody_room(studio)
     studio.get_by_label("from this one to").select_option("k545")

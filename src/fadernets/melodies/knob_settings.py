@@ -10,7 +10,7 @@ from fadernets.arrays import Floats, Latents
 from fadernets.editing import request_values, requests
 from fadernets.engines.melody import MelodyEngine
 from fadernets.errors import FadernetsError
-from fadernets.melodies.directions import knob_direction, random_direction
+from fadernets.melodies.directions import knob_direction, random_direction, rest_up
 
 CONTROLS = ("knob", "paper")
 MEASURED = {"pitch": (-12.0, 12.0), "rhythm": (-1.0, 2.0)}  # semitones, doublings: how far `evaluate melody` turns them
@@ -23,7 +23,7 @@ class Knobs:
 
     pitch: float = 0.0  # semitones of mean pitch
     rhythm: float = 0.0  # doublings of the number of onsets
-    rest: float = 0.0  # standard deviations of the codes, along a direction drawn by seed
+    rest: float = 0.0  # standard deviations of the codes, in a direction drawn by seed; `paper`: all others up
     control: str = "knob"  # or "paper"
     faithfulness: float = 1.0
     chromatic: bool = False  # knob: leave the pitch classes of the melody's key
@@ -55,5 +55,6 @@ def code_offset(
     for name, amount in amounts.items():
         total = total + amount[..., None] * knob_direction(engine, name, knobs.control)
     if knobs.rest:
-        total = total + knobs.rest * random_direction(engine, knobs.control, knobs.seed)
+        paper = knobs.control == "paper"
+        total = total + knobs.rest * (rest_up(engine) if paper else random_direction(engine, "knob", knobs.seed))
     return total.astype(np.float32)

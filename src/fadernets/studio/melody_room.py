@@ -98,6 +98,8 @@ class MelodyRoom:
         a, b = (each[np.arange(longest) % len(each)] for each in (a, b))
         engine = self._models.melody_engine()
         cells = blend.interpolate(engine, a, b, request.rows, request.columns, request.control)
+        found = blend.corner_distances(cells, a, b)
+        corners = {(0, 0): found["a"]["steps"], (request.rows - 1, request.columns - 1): found["b"]["steps"]}
         for row in range(request.rows):
             for column in range(request.columns):
                 flat = cells[row, column].reshape(-1)
@@ -107,6 +109,7 @@ class MelodyRoom:
                     clips=cells[row, column].tolist(),
                     pitch=edit_report.number(melody_states.mean_pitch(flat)),
                     onsets=int(melody_states.onsets(flat)),
+                    differs=corners.get((row, column)),
                 )
 
     def file(self, request: MelodyFileRequest) -> Download:

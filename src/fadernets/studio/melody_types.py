@@ -94,6 +94,7 @@ class BlendCell(BaseModel):
     clips: list[list[int]]
     pitch: float | None
     onsets: int
+    differs: float | None = None  # of the first cell and the last: the share of its steps that are not A's or B's
 
 
 class MelodyFileRequest(RequestModel):

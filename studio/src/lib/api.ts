@@ -84,7 +84,7 @@ export const editMelody = (request: { piece: string; track: string | null; knobs
   file('melody/sing', request)
 
 /** The melodies between two, as the server computes them. */
-export async function* blend(request: { a: number[][]; b: number[][]; rows: number; columns: number }): AsyncGenerator<BlendCell> {
+export async function* blend(request: { a: number[][]; b: number[][]; rows: number; columns: number; control: KnobsRequest['control'] }): AsyncGenerator<BlendCell> {
   const response = await call('melody/blend', post(request))
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
   let unfinished = ''

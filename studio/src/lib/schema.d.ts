@@ -475,6 +475,8 @@ export interface components {
             pitch: number | null;
             /** Onsets */
             onsets: number;
+            /** Differs */
+            differs?: number | null;
         };
         /**
          * BlendRequest

@@ -188,7 +188,7 @@ export class MelodyState {
     this.chosen = null
     this.drawnColumns = this.columns
     try {
-      const request = { a: clipsOf(this.now), b: clipsOf(this.other.states), rows: this.rows, columns: this.columns }
+      const request = { a: clipsOf(this.now), b: clipsOf(this.other.states), rows: this.rows, columns: this.columns, control: this.knobs.control }
       for await (const cell of api.blend(request)) {
         if (drawing !== this.drawing) return
         this.cells = [...this.cells, cell]
@@ -198,6 +198,14 @@ export class MelodyState {
       if (drawing === this.drawing) this.showError(error)
     }
     if (drawing === this.drawing) this.busy = false
+  }
+
+  /** How far the corners of the drawn blend are from A and B, in words. */
+  get corners(): string {
+    const [a, b] = [this.cells[0]?.differs, this.cells.find((one, index) => index > 0 && typeof one.differs === 'number')?.differs]
+    if (typeof a !== 'number' || typeof b !== 'number') return ''
+    if (a === 0 && b === 0) return 'the corners are A and B'
+    return `the corners are decoded: ${Math.round(100 * a)} % of the steps differ from A, ${Math.round(100 * b)} % from B`
   }
 
   cell(row: number, column: number): BlendCell | undefined {
