@@ -12,7 +12,8 @@ from fadernets.engines.melody import MelodyEngine
 from fadernets.errors import FadernetsError
 from fadernets.evaluation import melody_codes, melody_paper_figures
 from fadernets.evaluation.code_spaces import clips_of
-from fadernets.melodies import augmentations, inspection
+from fadernets.figures import rolls
+from fadernets.melodies import augmentations, blend_files, directions, inspection
 from fadernets.melodies.augmentations import AUGMENTATIONS, Augmentation
 from fadernets.music.document import Document
 
@@ -205,7 +206,13 @@ def test_no_more_clips_are_encoded_at_once_than_memory_holds(bird, melodies, tmp
     assert sizes[:3] == [50, 50, 20]
 
 
-def test_figures_5_to_9(songbirds, tmp_path):
+def test_figures_5_to_9(songbirds, tmp_path, monkeypatch):
+    sheets, draw_cells = {}, rolls.draw_cells
+    monkeypatch.setattr(
+        rolls,
+        "draw_cells",
+        lambda cells, path, **more: sheets.update({path.name: cells}) or draw_cells(cells, path, **more),
+    )
     engine = MelodyEngine.open(songbirds["whole"][0])
     for row, first in zip(engine.info["knobs"].values(), (0, 4), strict=True):
         row["dimensions"] = [first, first + 1]  # so that of eight untrained ones some belong to no knob
@@ -226,7 +233,27 @@ def test_figures_5_to_9(songbirds, tmp_path):
     melody = melody_clips.read(Document(melody_paper_figures.asset("k265.mid")).piece, 0)
     up = engine.encode(melody.clips)
     up[:, [2, 3, 6, 7]] += np.array(engine.info["spread"], np.float32)[[2, 3, 6, 7]]  # the dimensions of no knob
-    expected = melody.states_with(melody_states.tidy(engine.decode(up).states, held=True))
+
+    def decoded(codes):
+        return melody.states_with(melody_states.tidy(engine.decode(codes.astype(np.float32)).states, held=True))
+
+    expected = decoded(up)
     (title,) = (title for title in parts if title.startswith("8"))
     for sheet in (parts, plain):  # Figure 8 is the paper's, in both
         assert np.array_equal(sheet[title], expected)
+    codes = engine.encode(melody.clips)
+    for at, knob, amount in ((2, "pitch", 3.0), (4, "rhythm", 1.0)):
+        random = decoded(codes + amount * directions.random_dimensions(engine, knob, 0))
+        for sheet in (parts, plain):
+            assert np.array_equal(list(sheet.values())[at + 1], random)
+        own = decoded(codes + amount * directions.knob_direction(engine, knob, "paper"))
+        assert np.array_equal(list(plain.values())[at], own)
+        assert not np.array_equal(own, list(parts.values())[at])
+    for control in ("knob", "paper"):
+        paths = [melody_paper_figures.asset(name) for name in ("k265.mid", "k545.mid")]
+        cells = blend_files.blend(engine, paths, (5, 5), control=control).cells
+        drawn = [notes for _, notes in sheets[f"grid-{control}.png"]]
+        for notes, cell in zip(drawn, cells.reshape(25, -1, 32), strict=True):
+            rows = melody_states.decode(melody_states.tidy(cell[:2].reshape(-1)))
+            assert np.array_equal(notes["pitch"], rows[:, 2])
+            assert np.array_equal(notes["onset"], rows[:, 0] / 4)

@@ -12,6 +12,7 @@ from matplotlib.image import imread
 from sklearn.metrics import silhouette_score
 from toy_runs import write_toy
 
+from fadernets.codecs import performance_tokens
 from fadernets.errors import FadernetsError
 from fadernets.evaluation import arousal_transfer, checkpoint_codes, paper_figures, table1
 from fadernets.evaluation.checkpoint import Checkpoint
@@ -203,6 +204,17 @@ def test_transfer(transferred, rated, toys):
     assert made["agreement"] == made["sweep"][4]["agreement"]
 
 
+def shifted(checkpoint, row, direction):
+    """Tokens of Section 5.2: codes nearer to the other cluster's mean moved by the difference of the two, decoded."""
+    segments, to = checkpoint.segments(np.array([row])), int(direction == "up")
+    codes = {}
+    for name, code in segments.codes.items():
+        own, target = checkpoint.means[name][1 - to], checkpoint.means[name][to]
+        outside = ((code - own) ** 2).sum() < ((code - target) ** 2).sum()
+        codes[name] = (code + outside * (target - own)).astype(np.float32)
+    return checkpoint.decode(segments, codes, segments.values).raw[0, 0]
+
+
 def test_the_rolls_are_of_the_drawn_segments(transferred, rated, toys, tmp_path, monkeypatch):
     """Two up, two down; nothing behind the segment's end, which an output may run past."""
     drawn = []
@@ -213,6 +225,12 @@ def test_the_rolls_are_of_the_drawn_segments(transferred, rated, toys, tmp_path,
     assert [path.name for path in paths] == [f"arousal-{d}-{i}.png" for d in ("up", "down") for i in (1, 2)]
     expected = [rows[0], rows[2], rows[1], rows[3]]  # they go up and down by turns
     for (before, after, bars, _, title), row in zip(drawn, expected, strict=True):
+        tokens = (np.asarray(rated.codes[row["row"]]), shifted(checkpoint, row["row"], row["direction"]))
+        for notes, of in zip((before, after), map(performance_tokens.decode, tokens), strict=True):
+            kept = of[of["onset"] < 2]
+            for field in ("onset", "pitch", "velocity"):
+                assert np.array_equal(notes[field], kept[field])
+            assert np.array_equal(notes["end"], np.minimum(kept["end"], 2))
         assert title == f"Arousal {row['direction']}: held-out segment {row['row']}, 2.0 s"
         assert bars == []
         for notes, cells in ((before, rated.cells(np.array([row["row"]]))), (after, None)):
@@ -222,6 +240,10 @@ def test_the_rolls_are_of_the_drawn_segments(transferred, rated, toys, tmp_path,
             if cells is not None:
                 assert len(notes) >= (cells == 1).sum() > 0
     assert any(len(after) for _, after, *_ in drawn)
+    moved = [
+        not np.array_equal(shifted(checkpoint, r["row"], "up"), shifted(checkpoint, r["row"], "down")) for r in rows
+    ]
+    assert any(moved)
 
 
 def lines_of(figure):
@@ -294,10 +316,17 @@ def test_labels(rated, tmp_path, pages):
         assert row["balanced_accuracy"] == row["clusters"]["balanced_accuracy"]
         assert row["best_code"] == max(code["balanced_accuracy"] for code in each)
         assert row["silhouette"] == pytest.approx(np.mean([code["silhouette"] for code in each]))
+        assert row["silhouette_by_label"] != row["silhouette"]
     ((figure, paths),) = pages
     lines, _ = lines_of(figure)
     x = [first["labels"], second["labels"]]
-    assert lines["balanced accuracy, all codes"] == (x, [first["balanced_accuracy"], second["balanced_accuracy"]])
+    for name, key in (
+        ("balanced accuracy, all codes", "balanced_accuracy"),
+        ("balanced accuracy, best code", "best_code"),
+        ("silhouette by inferred cluster", "silhouette"),
+        ("silhouette by label", "silhouette_by_label"),
+    ):
+        assert lines[name] == (x, [first[key], second[key]])
     assert figure.axes[0].get_xscale() == "log"
     assert [path.name for path in paths] == ["labels.png", "labels.svg"]
     assert json.loads((tmp_path / "out" / "labels.json").read_text())["runs"] == made["runs"]

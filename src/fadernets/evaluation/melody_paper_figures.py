@@ -31,7 +31,7 @@ def asset(name: str) -> Path:
 
 def theme(engine: MelodyEngine, control: str) -> dict[str, States]:
     """Title -> [T] states, in pairs: the theme (Figure 5) and its decode; its knobs turned (6a, 7a), each beside random
-    dimensions (6b, 7b); and the rest of the code up (8) beside the knob `rest`, which takes a random direction.
+    dimensions (6b, 7b); and the rest of the code up (8) beside a random direction, which the knob `rest` takes.
 
     Figures 6b, 7b and 8 and the theme's own decode are decoded plainly, whatever the control. The random dimensions
     move by as much as those of the paper's knobs do.
@@ -56,7 +56,10 @@ def theme(engine: MelodyEngine, control: str) -> dict[str, States]:
         title = f"{figure}b: {count} random dimensions by as much as those of the paper's {knob} knob"
         panels[title] = decoded(amount * direction)
     panels["8: every dimension of no knob up by a standard deviation"] = decoded(directions.rest_up(engine))
-    panels[f"the knob rest {REST:+g}: a random direction"] = turned(rest=REST)
+    if control == "paper":  # whose knob `rest` is Figure 8
+        panels["a random direction of the rest"] = decoded(REST * directions.random_direction(engine, control, 0))
+    else:
+        panels[f"the knob rest {REST:+g}: a random direction"] = turned(rest=REST)
     return panels
 
 
