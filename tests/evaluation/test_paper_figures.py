@@ -104,7 +104,7 @@ def assert_files(out, made, names):
 def test_latents_beside_another_run(beside, rated, toys):
     out, made, calls = beside
     assert_files(out, made, [f"{n}.{k}" for n in ("latents", "clusters") for k in ("png", "svg")] + ["latents.json"])
-    assert calls == [(1, 3), (2, 3), (3, 3)]
+    assert calls == [(i + 1, 6) for i in range(6)]
     assert set(made["clusters"]) == {"fadernets", "single"}
     for toy, codes in (("fadernets", {"rhythm", "note"}), ("single", {"z"})):
         checkpoint = Checkpoint(toys(toy), rated)
@@ -112,7 +112,7 @@ def test_latents_beside_another_run(beside, rated, toys):
         assert made["clusters"][toy] == expected
         assert {name for name, value in expected.items() if isinstance(value, dict) and "silhouette" in value} == codes
     assert imread(out / "latents.png").shape[:2] == (2 * 540, 3 * 660)
-    assert imread(out / "clusters.png").shape[:2] == (540, 3 * 660)
+    assert imread(out / "clusters.png").shape[:2] == (2 * 540, 3 * 660)
 
 
 @pytest.mark.parametrize(
@@ -174,9 +174,26 @@ def test_the_clusters_of_both_runs_are_of_the_same_segments(toys, rated, tmp_pat
     paper_figures.latents(toys("single"), rated.folder, tmp_path, toys("fadernets"), 3000, 0)
     ((_, _, title), (rows, paths, _)) = drawn
     assert title == "single: codes of 40 held-out segments"
-    assert [panel.title for row in rows for panel in row] == ["single: z", "fadernets: rhythm", "fadernets: note"]
+    assert [panel.title for panel in rows[0]] == [
+        "single: z, inferred", "fadernets: rhythm, inferred", "fadernets: note, inferred"
+    ]  # fmt: skip
     assert all(panel.clusters and len(panel.points) == 40 for panel in rows[0])
     assert [p.name for p in paths] == ["clusters.png", "clusters.svg"]
+
+
+def test_the_verdict_is_of_labelled_segments_by_their_label(toys, rated, tmp_path, drawn):
+    paper_figures.latents(toys("single"), rated.folder, tmp_path, toys("fadernets"), 3000, 0)
+    (_, ((_, panels), _, _)) = drawn
+    of = [("single", "z"), ("fadernets", "rhythm"), ("fadernets", "note")]
+    for panel, (toy, code) in zip(panels, of, strict=True):
+        checkpoint = Checkpoint(toys(toy), rated)
+        rows, label = checkpoint_codes.held_out_labels(checkpoint)
+        z, means = checkpoint.encode(rows)[code], checkpoint.means[code]
+        nearer = ((z[:, None] - means) ** 2).sum(-1).argmin(1)
+        told = np.mean([(nearer[label == c] == c).mean() for c in (0, 1)])
+        assert panel.title == f"{toy}: {code}, by label: {told:.3f} told, silhouette {silhouette_score(z, label):.3f}"
+        for c in (0, 1):
+            np.testing.assert_array_equal(panel.points[panel.values == c], z[label == c][:, :2].astype(np.float64))
 
 
 def test_runs_of_the_same_name_are_told_apart(toys, rated, tmp_path, drawn):

@@ -43,7 +43,8 @@ def latents(
 ) -> dict[str, Any]:
     """Figure 3: each code by t-SNE, coloured by density, z^d and inferred cluster.
 
-    With another run `beside` it also Figure 4: the clusters with and without low-level features. Raises FadernetsError.
+    With another run `beside` it also Figure 4: the clusters with and without low-level features, as each model infers
+    them and, where held-out segments have labels of both kinds, these by their true label. Raises FadernetsError.
     """
     dataset = Dataset.open(data)
     checkpoint = Checkpoint(run, dataset, device)
@@ -56,7 +57,12 @@ def latents(
     first, second = _names(run, beside)
     out.mkdir(parents=True, exist_ok=True)
     rows = np.random.default_rng(seed).permutation(checkpoint.corpus_rows("test"))[:segments]
-    total, done = sum(len(one.model.sizes) for one in (checkpoint, other) if one is not None), 0
+    numbers = {first: _clusters(checkpoint, seed)}
+    if other is not None:
+        numbers[second] = _clusters(other, seed)
+    judged = other is not None and all(numbers.values())
+    total = sum(len(one.model.sizes) for one in (checkpoint, other) if one is not None) * (1 + judged)
+    done = 0
 
     def report_map() -> None:
         nonlocal done
@@ -68,17 +74,20 @@ def latents(
     values = np.asarray(dataset.attributes[rows], np.float64)
     files = [out / f"latents.{kind}" for kind in ("png", "svg")]
     plots.scatters(_panels(checkpoint, maps, values), files, f"{first}: codes of {len(rows)} held-out segments")
-    numbers = {first: _clusters(checkpoint, seed)}
     if other is not None:
-        numbers[second] = _clusters(other, seed)
-        line = [
-            Panel(f"{title}: {name}", points, high, clusters=True)
-            for title, run_maps in ((first, maps), (second, _maps(other, rows, seed, report_map)))
-            for name, (_, points, high) in run_maps.items()
-            if high is not None
+        runs = ((first, checkpoint, maps), (second, other, _maps(other, rows, seed, report_map)))
+        lines = [
+            [
+                Panel(f"{title}: {name}, inferred", points, high, clusters=True)
+                for title, _, run_maps in runs
+                for name, (_, points, high) in run_maps.items()
+                if high is not None
+            ]
         ]
+        if judged:
+            lines.append([p for title, one, _ in runs for p in _by_label(title, one, numbers[title], seed, report_map)])
         pair = [out / f"clusters.{kind}" for kind in ("png", "svg")]
-        plots.scatters([line], pair, "Arousal clusters with and without low-level features")
+        plots.scatters(lines, pair, "Arousal clusters with and without low-level features")
         files += pair
     return _finish(out / "latents.json", files, {"clusters": numbers})
 
@@ -117,6 +126,19 @@ def _panels(checkpoint: Checkpoint, maps: Maps, values: Floats) -> list[list[Pan
             row.append(Panel(f"{name}: inferred arousal", points, high, clusters=True))
         rows.append(row)
     return rows
+
+
+def _by_label(
+    title: str, checkpoint: Checkpoint, figures: dict[str, Any], seed: int, report: Callable[[], None]
+) -> list[Panel]:
+    """A panel per code: the labelled held-out segments by their true label, and what the clusters tell of them."""
+    rows, label = held_out_labels(checkpoint)
+    panels = []
+    for name, (_, points, _) in _maps(checkpoint, rows, seed, report).items():
+        told, silhouette = figures[name]["balanced_accuracy"], figures[name]["silhouette_by_label"]
+        about = f"by label: {told:.3f} told, silhouette {silhouette:.3f}"
+        panels.append(Panel(f"{title}: {name}, {about}", points, label, clusters=True))
+    return panels
 
 
 def _maps(checkpoint: Checkpoint, rows: Indices, seed: int, report: Callable[[], None]) -> Maps:
