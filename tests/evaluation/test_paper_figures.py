@@ -191,7 +191,8 @@ def test_the_verdict_is_of_labelled_segments_by_their_label(toys, rated, tmp_pat
         z, means = checkpoint.encode(rows)[code], checkpoint.means[code]
         nearer = ((z[:, None] - means) ** 2).sum(-1).argmin(1)
         told = np.mean([(nearer[label == c] == c).mean() for c in (0, 1)])
-        assert panel.title == f"{toy}: {code}, by label: {told:.3f} told, silhouette {silhouette_score(z, label):.3f}"
+        silhouette = silhouette_score(z, label)
+        assert panel.title == f"{toy}: {code}\nby true label: {told:.3f} told, silhouette {silhouette:.3f}"
         for c in (0, 1):
             np.testing.assert_array_equal(panel.points[panel.values == c], z[label == c][:, :2].astype(np.float64))
 

@@ -136,8 +136,8 @@ def _by_label(
     panels = []
     for name, (_, points, _) in _maps(checkpoint, rows, seed, report).items():
         told, silhouette = figures[name]["balanced_accuracy"], figures[name]["silhouette_by_label"]
-        about = f"by label: {told:.3f} told, silhouette {silhouette:.3f}"
-        panels.append(Panel(f"{title}: {name}, {about}", points, label, clusters=True))
+        about = f"by true label: {told:.3f} told, silhouette {silhouette:.3f}"
+        panels.append(Panel(f"{title}: {name}\n{about}", points, label, clusters=True))
     return panels
 
 
